@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Wire values. Little-endian, any alignment, the same result on every processor; gcc and clang make
+ * one load or store of each where the processor allows it.
+ */
+#ifndef CORE_BYTES_H
+#define CORE_BYTES_H
+#include <stdint.h>
+
+static inline uint16_t core_load_le16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | (unsigned)p[1] << 8);
+}
+
+static inline uint32_t core_load_le32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t core_load_le64(const uint8_t *p)
+{
+    return (uint64_t)core_load_le32(p) | (uint64_t)core_load_le32(p + 4) << 32;
+}
+
+static inline void core_store_le16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void core_store_le32(uint8_t *p, uint32_t v)
+{
+    core_store_le16(p, (uint16_t)v);
+    core_store_le16(p + 2, (uint16_t)(v >> 16));
+}
+
+static inline void core_store_le64(uint8_t *p, uint64_t v)
+{
+    core_store_le32(p, (uint32_t)v);
+    core_store_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+/** The low `bytes` bytes set: 1, 2, 4 or 8; everything else gives all ones. */
+static inline uint64_t core_mask(unsigned bytes)
+{
+    return bytes < 8 ? ((uint64_t)1 << (8 * bytes)) - 1 : ~(uint64_t)0;
+}
+
+#endif
