@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The parameter page: all that the untrusted host ever sees of an exit, and all it can say back.
+ * Both sides include this header; a host needs nothing else of the library.
+ * Source: docs/spec/page.md, rules PG-1 to PG-9.
+ */
+#ifndef SVMCORE_PAGE_H
+#define SVMCORE_PAGE_H
+#include <stddef.h>
+#include <stdint.h>
+#include "status.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SVMC_PAGE_BYTES      4096u       /* always, whatever the exit */
+#define SVMC_PAGE_DATA_BYTES 3584u       /* the data area: strings and blocks */
+#define SVMC_PAGE_MAGIC      0x504d5653u /* "SVMP" in memory */
+#define SVMC_PAGE_VERSION    1u
+#define SVMC_PAGE_SLOTS      8u
+#define SVMC_PAGE_INSN_BYTES 16u
+
+/** Where a field lies (PG-2). All little-endian; what is not listed is reserved and 0. */
+enum svmc_page_offset {
+    SVMC_PAGE_REQ_MAGIC = 0x000,      /* u32 */
+    SVMC_PAGE_REQ_VERSION = 0x004,    /* u16 */
+    SVMC_PAGE_REQ_HEADER = 0x006,     /* u16: bytes before the data area, 0x200 */
+    SVMC_PAGE_REQ_KIND = 0x008,       /* u16: enum svmc_kind */
+    SVMC_PAGE_REQ_COMPLETION = 0x00a, /* u8: enum svmc_completion */
+    SVMC_PAGE_REQ_DIRECTION = 0x00b,  /* u8: enum svmc_direction */
+    SVMC_PAGE_REQ_VCPU = 0x00c,       /* u32 */
+    SVMC_PAGE_REQ_SEQ = 0x010,        /* u64 */
+    SVMC_PAGE_REQ_IN_VALID = 0x018,   /* u64: bit n: in slot n holds a parameter */
+    SVMC_PAGE_REQ_INSN = 0x020,       /* 16 bytes: normalised instruction, fixed registers */
+    SVMC_PAGE_REQ_ADDRESS = 0x030,    /* u64: port, MSR, guest-physical address, hypercall */
+    SVMC_PAGE_REQ_SIZE = 0x038,       /* u32: bytes of an element, 0 where there is none */
+    SVMC_PAGE_REQ_COUNT = 0x03c,      /* u32: elements asked for now */
+    SVMC_PAGE_REQ_IN = 0x040,         /* 8 x u64 */
+    SVMC_PAGE_REP_SEQ = 0x100,        /* u64: the request's, echoed */
+    SVMC_PAGE_REP_STATUS = 0x108,     /* u32: enum svmc_reply_status */
+    SVMC_PAGE_REP_OUT_VALID = 0x110,  /* u64: bit n: out slot n holds a result */
+    SVMC_PAGE_REP_FAULT = 0x118,      /* u8: enum svmc_fault_code */
+    SVMC_PAGE_REP_DONE = 0x120,       /* u32: elements done */
+    SVMC_PAGE_REP_DATA_BYTES = 0x124, /* u32: bytes given in the data area */
+    SVMC_PAGE_REP_OUT = 0x140,        /* 8 x u64 */
+    SVMC_PAGE_DATA = 0x200            /* 3584 bytes: the request's, then the reply's */
+};
+
+/** What the guest did: class in bits 15:12, operation in bits 11:0 (PG-4). */
+enum svmc_kind {
+    SVMC_KIND_CPUID = 0x0001,
+    SVMC_KIND_RDMSR = 0x1001,
+    SVMC_KIND_WRMSR = 0x1002,
+    SVMC_KIND_IN = 0x2001,
+    SVMC_KIND_OUT = 0x2002,
+    SVMC_KIND_INS = 0x3001,
+    SVMC_KIND_OUTS = 0x3002,
+    SVMC_KIND_MMIO_READ = 0x4001,
+    SVMC_KIND_MMIO_WRITE = 0x4002,
+    SVMC_KIND_HYPERCALL = 0x5001,
+    SVMC_KIND_HLT = 0x6001,
+    SVMC_KIND_SHUTDOWN = 0xc001,
+    SVMC_KIND_UNKNOWN = 0xf000
+};
+
+/** What kind of answer is awaited. */
+enum svmc_completion {
+    SVMC_COMPLETION_NONE = 0,   /* a notice: nothing is awaited, the reply area is not read */
+    SVMC_COMPLETION_SINGLE = 1, /* all of it in one reply */
+    SVMC_COMPLETION_CHUNK = 2   /* a part may be done, the rest is asked for again */
+};
+
+/** Where the data go, seen from the guest. */
+enum svmc_direction { SVMC_DIRECTION_NONE = 0, SVMC_DIRECTION_IN = 1, SVMC_DIRECTION_OUT = 2 };
+
+enum svmc_reply_status {
+    SVMC_REPLY_DONE = 0,
+    SVMC_REPLY_FAULT = 1,   /* the guest gets the fault named in `fault`, if the kind allows it */
+    SVMC_REPLY_PARTIAL = 2, /* `done` elements, at least one, fewer than asked for */
+    SVMC_REPLY_RETRY = 3    /* not now: ask again */
+};
+
+/** The faults a host may ask for; vector and error code are made inside (R7). */
+enum svmc_fault_code { SVMC_FAULT_NONE = 0, SVMC_FAULT_GP = 1, SVMC_FAULT_UD = 2 };
+
+/** A request as a host reads it. */
+struct svmc_request {
+    uint16_t kind;
+    uint8_t completion;
+    uint8_t direction;
+    uint32_t vcpu;
+    uint64_t seq;
+    uint64_t in_valid;
+    uint64_t address;
+    uint32_t size;
+    uint32_t count;
+    uint64_t in[SVMC_PAGE_SLOTS];
+    uint8_t insn[SVMC_PAGE_INSN_BYTES];
+};
+
+/** A reply as a host writes it. */
+struct svmc_reply {
+    uint64_t seq;
+    uint32_t status;
+    uint32_t fault;
+    uint64_t out_valid;
+    uint32_t done;
+    uint32_t data_bytes;
+    uint64_t out[SVMC_PAGE_SLOTS];
+};
+
+/**
+ * Host side: read the request, and where it carries data, copy them.
+ *
+ * Shape:   page[SVMC_PAGE_BYTES], 8-byte aligned; data[cap] or NULL with 0: header only.
+ * State:   *out is zeroed first and stays so on an error.
+ * Threads: any; plain word loads, no lock. The doorbell orders them after the core's stores.
+ * Source:  PG-2, PG-3.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, misaligned); SVMC_ERR_UNSUPPORTED (foreign magic or
+ *         version); SVMC_ERR_FULL (the data are longer than cap).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_request_read(const volatile void *page,
+                                                           struct svmc_request *out, void *data,
+                                                           size_t cap);
+
+/**
+ * Host side: write a reply, its data first.
+ *
+ * Shape:   data[reply->data_bytes], NULL where that is 0.
+ * Threads: as svmc_request_read; ring the doorbell afterwards.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, misaligned, data_bytes over SVMC_PAGE_DATA_BYTES).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_reply_write(volatile void *page,
+                                                          const struct svmc_reply *reply,
+                                                          const void *data);
+
+/** A kind's name, e.g. "mmio-read"; "unknown" for a value that is none. Static, never NULL. */
+SVMC_API const char *svmc_kind_name(uint16_t kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/** Who answers what: the embedder's table of ports, MSRs, device memory and hypercalls. */
+#ifndef SVMCORE_POLICY_H
+#define SVMCORE_POLICY_H
+#include <stdint.h>
+#include "page.h"
+#include "status.h"
+#include "types.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SVMC_POLICY_PORTS   65536u
+#define SVMC_POLICY_MSRS    (3u * 8192u + 256u) /* the three MSR pages of VMX and SVM, 0x400000xx */
+#define SVMC_POLICY_WINDOWS 16u
+#define SVMC_POLICY_HCALLS  64u
+#define SVMC_HCALL_ARGS     6u /* arguments a hypercall can declare */
+#define SVMC_HCALL_RESULTS  3u /* results it can declare, beside the status word */
+
+/** What happens on an exit. The order of the first four is that of the packed maps. */
+enum svmc_verdict {
+    SVMC_VERDICT_FAULT = 0,    /* the guest gets the row's fault; the host learns nothing */
+    SVMC_VERDICT_DELEGATE = 1, /* exactly the declared parameters go to the host */
+    SVMC_VERDICT_CONST = 2, /* a read gives a constant, a write is ignored; host learns nothing */
+    SVMC_VERDICT_TERMINATE = 3, /* the guest is stopped */
+    SVMC_VERDICT_NOTIFY = 4     /* done inside; the host is told that it happened, nothing else */
+};
+
+/** One window of device memory. */
+struct svmc_window {
+    uint64_t first;
+    uint64_t last;
+    uint8_t verdict[2]; /* enum svmc_verdict for read, for write */
+    uint8_t reserved[6];
+};
+
+/** One hypercall: how many registers are shown and taken back. */
+struct svmc_hcall_rule {
+    uint8_t verdict; /* enum svmc_verdict: DELEGATE, or FAULT: answered NOT_DEFINED inside */
+    uint8_t args;    /* 0..SVMC_HCALL_ARGS */
+    uint8_t results; /* 0..SVMC_HCALL_RESULTS */
+    uint8_t reserved;
+};
+
+/** A policy. Allocated by the caller, constant once sealed; shared by any number of vCPUs. */
+struct svmc_policy {
+    struct {
+        uint32_t magic;
+        uint32_t sealed;
+        uint32_t refusal_limit;
+        uint32_t retry_limit;
+        uint32_t window_count;
+        uint32_t doorbell; /* port + 1; 0: none */
+        struct svmc_window windows[SVMC_POLICY_WINDOWS];
+        struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
+        uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
+        uint8_t msrs[2][SVMC_POLICY_MSRS / 4];
+    } priv;
+};
+
+/**
+ * Start with nothing allowed: every port, MSR, window and hypercall is a FAULT.
+ *
+ * Shape: refusal_limit: wrong replies in a row after which the guest is stopped; retry_limit: RETRY
+ *        replies to one exit after which it is stopped. Both at least 1.
+ * @return SVMC_OK, SVMC_ERR_ARG.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_init(struct svmc_policy *policy,
+                                                          uint32_t refusal_limit,
+                                                          uint32_t retry_limit);
+
+/**
+ * Give `count` ports from `first` a verdict (FAULT, DELEGATE, CONST or TERMINATE) for reads, writes
+ * or both. CONST reads as ones in the access's width, as an empty bus does.
+ *
+ * State:  on an error nothing changes. After the seal only FAULT and TERMINATE are taken.
+ * Source: docs/spec/exit.md, EX-5.
+ * @return SVMC_OK; SVMC_ERR_ARG (range, access, verdict); SVMC_ERR_STATE (sealed, and not tighter).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy,
+                                                               uint32_t first, uint32_t count,
+                                                               enum svmc_access access,
+                                                               enum svmc_verdict verdict);
+
+/** As svmc_policy_set_ports, for MSRs; CONST reads as 0. A range lies within one MSR page. */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy,
+                                                              uint32_t first, uint32_t count,
+                                                              enum svmc_access access,
+                                                              enum svmc_verdict verdict);
+
+/**
+ * Add a window of device memory; what `access` leaves out is a FAULT. CONST reads as ones.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (empty, wraps, overlaps another); SVMC_ERR_FULL;
+ *         SVMC_ERR_STATE (sealed).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_add_window(struct svmc_policy *policy,
+                                                                svmc_gpa first, uint64_t bytes,
+                                                                enum svmc_access access,
+                                                                enum svmc_verdict verdict);
+
+/** The port whose 4-byte OUT is the hypercall doorbell (guest/hypercall.h). ERR_STATE if sealed. */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy,
+                                                                  uint16_t port);
+
+/**
+ * Delegate hypercall `number`: `args` argument registers are shown, `results` taken back.
+ * What is not set is answered NOT_DEFINED inside.
+ * @return SVMC_OK; SVMC_ERR_ARG (number, args or results too large); SVMC_ERR_STATE (sealed).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy,
+                                                               uint32_t number, uint8_t args,
+                                                               uint8_t results);
+
+/** From here on it can only be tightened. A vCPU takes none but a sealed policy. */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

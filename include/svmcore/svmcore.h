@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/** The whole library. guest/hypercall.h is the guest's side and stands alone. */
+#ifndef SVMCORE_SVMCORE_H
+#define SVMCORE_SVMCORE_H
+#include "config.h"
+#include "insn.h"
+#include "intercept.h"
+#include "page.h"
+#include "policy.h"
+#include "status.h"
+#include "types.h"
+#include "version.h"
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The last stage and the only writer: memory first, through spans prepared before, then registers,
+ * which cannot fail. Everything that can fail stands before the first write.
+ */
+
+#include "../core/bytes.h"
+#include "../core/memory.h"
+#include "../core/clamp.h"
+#include "intercept_private.h"
+
+#define PAGE     4096u
+#define PLAN_MAX (SLOTS_OUT + 1u) /* results and RIP; a string needs RCX, RSI or RDI, RIP */
+
+/* Register writes, computed from the current values (R9) before any of them happens. */
+struct plan {
+    uint32_t count;
+    struct {
+        uint32_t reg;
+        uint64_t value;
+    } write[PLAN_MAX];
+};
+
+/* Write `bytes` of a register as x86 does: 1 and 2 keep the rest, 4 zero it: APM vol. 1, 3.1.2. */
+static enum svmc_status plan_add(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
+                                 uint64_t value, uint32_t bytes, bool high)
+{
+    uint64_t old, mask = core_mask(bytes);
+    unsigned shift = high ? 8 : 0;
+
+    if (plan->count >= PLAN_MAX || vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    value &= mask;
+    if (bytes < 4)
+        value = (old & ~(mask << shift)) | value << shift;
+    plan->write[plan->count].reg = reg;
+    plan->write[plan->count].value = value;
+    plan->count++;
+    return SVMC_OK;
+}
+
+/* Add a signed step to a register, cut to the address size. *after gets the new value. */
+static enum svmc_status plan_step(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
+                                  uint64_t step, uint32_t bytes, uint64_t *after)
+{
+    uint64_t old;
+
+    if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    *after = (old + step) & core_mask(bytes);
+    return plan_add(vc, plan, reg, *after, bytes, false);
+}
+
+static void plan_apply(struct svmc_vcpu *vc, const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count && i < PLAN_MAX; i++)
+        vc->priv.ops->reg_write(vc->priv.ctx, plan->write[i].reg, plan->write[i].value);
+}
+
+static enum svmc_status plan_rip(struct svmc_vcpu *vc, struct plan *plan)
+{
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+    uint64_t rip;
+
+    if (!(exit->finish & SVMC_FINISH_RIP))
+        return SVMC_OK;
+    return plan_step(vc, plan, SVMC_REG_RIP, exit->insn_bytes, 8, &rip);
+}
+
+/* One page's worth of a prepared buffer. */
+static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t bytes, uint32_t access,
+                                  struct span *span, struct svmc_fault *fault)
+{
+    const struct svmc_host_ops *ops = vc->priv.ops;
+    svmc_gva gva = { at };
+    svmc_gpa gpa = { 0 };
+
+    span->at = NULL;
+    span->bytes = 0;
+    if (ops->translate(vc->priv.ctx, gva, access, &gpa, fault) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (fault->raised)
+        return SVMC_OK;
+    if (ops->guest_span(vc->priv.ctx, gpa, bytes, access, &span->at) != SVMC_OK || !span->at)
+        return SVMC_ERR_CALLBACK;
+    span->bytes = bytes;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                      uint32_t access, uint32_t *count, struct span span[2],
+                                      struct svmc_fault *fault)
+{
+    size_t bytes = (size_t)*count * exit->size, here = PAGE - (exit->buffer.v & (PAGE - 1));
+    enum svmc_status st;
+
+    memset(fault, 0, sizeof *fault);
+    memset(span, 0, 2 * sizeof *span);
+    if (here > bytes)
+        here = bytes;
+    st = take_span(vc, exit->buffer.v, here, access, &span[0], fault);
+    if (st != SVMC_OK || fault->raised || here == bytes)
+        return st;
+    st = take_span(vc, exit->buffer.v + here, bytes - here, access, &span[1], fault);
+    if (st == SVMC_OK && fault->raised && here >= exit->size) {
+        /* the elements before the faulting one come first; it faults when its turn comes */
+        memset(fault, 0, sizeof *fault);
+        *count = (uint32_t)(here / exit->size);
+        span[0].bytes = (size_t)*count * exit->size;
+    }
+    return st;
+}
+
+/* Own strings: memory, then RSI or RDI, RCX and, when the last element is done, RIP. */
+static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                      uint32_t done, struct svmc_outcome *outcome)
+{
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+    bool in = rule->direction == SVMC_DIRECTION_IN;
+    struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
+    struct plan plan = { 0 };
+    uint64_t left = 0, pointer, step;
+    enum svmc_status st;
+
+    if (done == 0) { /* REP with a count of 0: nothing but RIP moves */
+        st = plan_rip(vc, &plan);
+        if (st == SVMC_OK)
+            plan_apply(vc, &plan);
+        return st;
+    }
+    if (in) { /* R12: the mapping as it is now; elements that lost theirs are not done */
+        st = svmc_intercept_spans(vc, exit, SVMC_ACCESS_WRITE, &done, span, &outcome->fault);
+        if (st != SVMC_OK || outcome->fault.raised)
+            return st;
+    }
+    step = (uint64_t)done * exit->size;
+    st = plan_step(vc, &plan, in ? SVMC_REG_RDI : SVMC_REG_RSI, exit->backward ? 0 - step : step,
+                   exit->address_bytes, &pointer);
+    if (st == SVMC_OK && exit->repeat)
+        st = plan_step(vc, &plan, SVMC_REG_RCX, 0 - (uint64_t)done, exit->address_bytes, &left);
+    if (st == SVMC_OK && left == 0)
+        st = plan_rip(vc, &plan);
+    if (st != SVMC_OK)
+        return st;
+    for (size_t i = 0, at = 0; i < 2; at += span[i].bytes, i++)
+        if (span[i].at)
+            memcpy(span[i].at, vc->priv.staging + at, span[i].bytes);
+    plan_apply(vc, &plan);
+    return SVMC_OK;
+}
+
+static uint64_t extend(uint64_t value, uint32_t from, uint32_t how)
+{
+    uint64_t sign = (core_mask(from) >> 1) + 1;
+
+    value &= core_mask(from);
+    return how == SVMC_EXTEND_SIGN ? (value ^ sign) - sign : value;
+}
+
+static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                         const uint64_t out[SLOTS_OUT])
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+    const struct svmc_exit *exit = &p->exit;
+    enum svmc_status st = SVMC_OK;
+    struct plan plan = { 0 };
+
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT && st == SVMC_OK; i++) {
+        const struct slot *s = &rule->out[i];
+
+        if (s->place == PLACE_DEST)
+            st = plan_add(vc, &plan, exit->dest_reg, extend(out[i], exit->size, exit->dest_extend),
+                          exit->dest_bytes, exit->dest_high != 0);
+        else
+            st = plan_add(vc, &plan, s->reg, out[i], s->bytes, false);
+    }
+    if (st == SVMC_OK)
+        st = plan_rip(vc, &plan);
+    if (st == SVMC_OK)
+        plan_apply(vc, &plan);
+    return st;
+}
+
+/* The backend ends the access itself: it gets the results one behind the other, little-endian. */
+static void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                           const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++) {
+        uint8_t le[8];
+        uint32_t bytes = slot_bytes(&rule->out[i], &p->exit);
+
+        core_store_le64(le, out[i]);
+        memcpy(vc->priv.staging + core_clamp(at, SVMC_EXIT_DATA_MAX - 8), le,
+               bytes < sizeof le ? bytes : sizeof le);
+        at += bytes;
+    }
+    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+        at = p->exit.count * p->exit.size;
+    outcome->data_bytes = at;
+    outcome->data = at > 0 ? vc->priv.staging : NULL;
+}
+
+enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                       const uint64_t out[SLOTS_OUT], uint32_t done,
+                                       struct svmc_outcome *outcome)
+{
+    if (!(vc->priv.pending.exit.finish & SVMC_FINISH_REGS)) {
+        commit_backend(vc, rule, out, outcome);
+        return SVMC_OK;
+    }
+    if (rule->string)
+        return commit_string(vc, rule, done, outcome);
+    return commit_registers(vc, rule, out);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/** The second half: reply check -> commit. */
+#include "../core/clamp.h"
+#include "../core/shared.h"
+#include "intercept_private.h"
+
+/* R16: state as before, the rule counted; a right reply is still taken until the limit. */
+static enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule, struct svmc_outcome *out)
+{
+    vc->priv.stats.refused++;
+    vc->priv.stats.refused_by_rule[core_clamp(rule, SVMC_REPLY_RULES + 1)]++;
+    if (++vc->priv.refusals >= vc->priv.policy->priv.refusal_limit) {
+        (void)svmc_intercept_stop(vc, SVMC_STOP_REFUSALS, out);
+    } else {
+        out->action = SVMC_ACT_DELEGATED;
+        out->stop = SVMC_STOP_NONE;
+    }
+    out->rule = (uint8_t)rule;
+    return SVMC_ERR_HOST_REPLY;
+}
+
+/* Host bytes that a reply puts into the guest: the ledger. */
+static uint64_t accepted_bytes(const struct svmc_pending *p, const struct exit_rule *rule,
+                               const struct svmc_reply *reply)
+{
+    uint64_t bytes = reply->data_bytes;
+
+    if (reply->out_valid != 0)
+        for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
+            bytes += slot_bytes(&rule->out[i], &p->exit);
+    return bytes;
+}
+
+static enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                              struct svmc_outcome *out)
+{
+    vc->priv.stats.retries++;
+    if (++vc->priv.pending.retries > vc->priv.policy->priv.retry_limit)
+        return svmc_intercept_stop(vc, SVMC_STOP_RETRIES, out);
+    return svmc_intercept_ask(vc, rule, out);
+}
+
+/* The reply is sound: take its data, once and no more than asked for, and commit. */
+static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                               const struct svmc_reply *reply, struct svmc_outcome *out)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+    bool backend = !(p->exit.finish & SVMC_FINISH_REGS);
+    enum svmc_status st;
+
+    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+        core_shared_read(vc->priv.page, SVMC_PAGE_DATA,
+                         vc->priv.staging + (size_t)p->at * p->exit.size,
+                         (size_t)reply->done * p->exit.size);
+    if (rule->string && backend && reply->done < p->exit.count - p->at) {
+        /* a backend ends its string only when all of it is there */
+        p->at += reply->done;
+        p->issued = svmc_intercept_chunk(p);
+        st = svmc_intercept_ask(vc, rule, out);
+    } else {
+        st = svmc_intercept_commit(vc, rule, reply->out, reply->done, out);
+        if (st == SVMC_OK)
+            out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
+    }
+    return st;
+}
+
+enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
+{
+    enum svmc_status st = svmc_intercept_begin(vc, out, true);
+    const struct exit_rule *rule;
+    struct svmc_pending *p;
+    struct svmc_reply reply;
+    unsigned broken;
+
+    if (st != SVMC_OK)
+        return st;
+    p = &vc->priv.pending;
+    rule = svmc_intercept_rule(p->exit.kind);
+    out->verdict = SVMC_VERDICT_DELEGATE;
+    broken = svmc_intercept_reply_check(p, rule, vc->priv.page, vc->priv.id, &reply);
+    if (broken != 0)
+        return refuse(vc, broken, out);
+    if (reply.status == SVMC_REPLY_RETRY) {
+        st = retry(vc, rule, out);
+    } else if (reply.status == SVMC_REPLY_FAULT) {
+        out->fault = svmc_intercept_fault((enum svmc_fault_code)reply.fault);
+        out->action = SVMC_ACT_INJECT;
+    } else {
+        st = accept(vc, rule, &reply, out);
+    }
+    if (st == SVMC_OK) {
+        vc->priv.refusals = 0;
+        if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
+            vc->priv.stats.bytes_accepted += accepted_bytes(p, rule, &reply);
+            svmc_intercept_page_wipe(vc);
+            svmc_intercept_forget(vc);
+        }
+    }
+    svmc_intercept_end(st, out);
+    return st;
+}

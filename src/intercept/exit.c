@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/** The first half: exit -> policy -> what the guest gets at once, or the host's page. */
+#include <svmcore/guest/hypercall.h>
+
+#include "../core/bytes.h"
+#include "../core/clamp.h"
+#include "../core/memory.h"
+#include "intercept_private.h"
+
+/* EX-1: every field within its range before anything is judged by it. */
+static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
+{
+    uint64_t bytes = (uint64_t)e->size * e->count;
+    bool own = (e->finish & SVMC_FINISH_REGS) != 0;
+
+    if (e->finish & ~(SVMC_FINISH_REGS | SVMC_FINISH_RIP) || e->insn_bytes > SVMC_INSN_MAX ||
+        ((e->finish & SVMC_FINISH_RIP) && e->insn_bytes == 0) || e->size > 8)
+        return false;
+    if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
+        return false;
+    if (rule->space == SPACE_WINDOW && (e->size == 0 || (e->address & 0xfff) + e->size > 4096))
+        return false;
+    if (!rule->string)
+        return e->count == 1 &&
+               (!own || rule->out[0].place != PLACE_DEST ||
+                (e->dest_reg <= SVMC_REG_R15 && e->dest_extend <= SVMC_EXTEND_SIGN &&
+                 (e->dest_bytes == 1 || e->dest_bytes == 2 || e->dest_bytes == 4 ||
+                  e->dest_bytes == 8)));
+    if (own)
+        return e->address_bytes == 4 || e->address_bytes == 8;
+    return e->count > 0 && bytes <= SVMC_EXIT_DATA_MAX &&
+           (rule->direction == SVMC_DIRECTION_IN || e->data);
+}
+
+/* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
+static const struct exit_rule *find_rule(const struct svmc_vcpu *vc, struct svmc_exit *e)
+{
+    if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
+        e->address == vc->priv.policy->priv.doorbell - 1) {
+        e->kind = SVMC_KIND_HYPERCALL;
+        e->finish |= SVMC_FINISH_REGS;
+    }
+    return svmc_intercept_rule(e->kind);
+}
+
+/* EX-7: elements asked for at once. Downwards one at a time: the spans run upwards. */
+uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
+{
+    uint32_t most = p->exit.size ? SVMC_PAGE_DATA_BYTES / p->exit.size : 1;
+    uint32_t left = p->exit.count - p->at;
+
+    if (p->exit.backward)
+        most = 1;
+    return left < most ? left : most;
+}
+
+/* Results that need no host: the policy's CONST, and a hypercall that is not defined. */
+static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                      uint64_t value, struct svmc_outcome *out)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+    uint64_t values[SLOTS_OUT] = { 0 };
+    enum svmc_status st;
+
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
+        values[i] = value & core_mask(slot_bytes(&rule->out[i], &p->exit));
+    memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
+    st = svmc_intercept_commit(vc, rule, values, p->issued, out);
+    if (st == SVMC_OK)
+        out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
+    return st;
+}
+
+/* HC-2, HC-3: read the control word, find the call. *status is what the guest gets, OK: go on. */
+static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+    const struct svmc_hcall_rule *call;
+    uint64_t control;
+
+    if (vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RAX, &control) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    p->exit.address = control & 0xffff;
+    p->in_count = 0;
+    p->out_count = 1;
+    *status = SVMC_HCALL_VERSION;
+    if (control >> 56 != SVMC_HCALL_ABI)
+        return SVMC_OK;
+    call = svmc_intercept_hcall(vc->priv.policy, control & 0x00ffffffffffffffu);
+    *status = SVMC_HCALL_NOT_DEFINED;
+    if (!call || call->verdict != SVMC_VERDICT_DELEGATE)
+        return SVMC_OK;
+    *status = SVMC_HCALL_OK;
+    p->in_count = call->args;
+    p->out_count = (uint8_t)(1 + call->results);
+    return SVMC_OK;
+}
+
+/* Exactly the declared inputs, cut to their widths (R9's mirror image on the way out). */
+static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                               uint64_t in[SLOTS_IN])
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+
+    for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++) {
+        const struct slot *s = &rule->in[i];
+
+        in[i] = p->exit.value;
+        if (s->place == PLACE_REG &&
+            vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
+            return SVMC_ERR_CALLBACK;
+        in[i] &= core_mask(slot_bytes(s, &p->exit));
+    }
+    return SVMC_OK;
+}
+
+/* A string's bytes or its destination, before the host hears of it (EX-7). */
+static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                     const uint8_t *data, struct svmc_fault *fault)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+    bool reads = rule->direction == SVMC_DIRECTION_OUT;
+    struct span span[2];
+    enum svmc_status st;
+
+    if (!(p->exit.finish & SVMC_FINISH_REGS)) {
+        if (reads)
+            memcpy(vc->priv.staging, data, (size_t)p->exit.count * p->exit.size);
+        return SVMC_OK;
+    }
+    st = svmc_intercept_spans(vc, &p->exit, reads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE,
+                              &p->issued, span, fault);
+    if (st != SVMC_OK || fault->raised || !reads)
+        return st;
+    for (size_t i = 0, at = 0; i < 2; at += span[i].bytes, i++)
+        if (span[i].at)
+            memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
+    return SVMC_OK;
+}
+
+/* Ask for elements [at, at + issued); the record is what the reply will be held against. */
+enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                    struct svmc_outcome *out)
+{
+    uint64_t in[SLOTS_IN] = { 0 };
+    enum svmc_status st = gather(vc, rule, in);
+
+    if (st != SVMC_OK)
+        return st;
+    svmc_intercept_page_fill(vc, rule,
+                             rule->string ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_SINGLE, in);
+    vc->priv.pending.active = 1;
+    out->action = SVMC_ACT_DELEGATED;
+    return SVMC_OK;
+}
+
+static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                 const uint8_t *data, struct svmc_outcome *out)
+{
+    uint64_t status = SVMC_HCALL_OK;
+    enum svmc_status st = SVMC_OK;
+
+    if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
+        out->verdict = SVMC_VERDICT_CONST;
+        return answer_inside(vc, rule, 0, out);
+    }
+    if (rule->string)
+        st = stage_string(vc, rule, data, &out->fault);
+    else if (rule->space == SPACE_HCALL)
+        st = open_hypercall(vc, &status);
+    if (st != SVMC_OK)
+        return st;
+    if (out->fault.raised) {
+        out->action = SVMC_ACT_INJECT;
+        return SVMC_OK;
+    }
+    if (status != SVMC_HCALL_OK) {
+        out->verdict = SVMC_VERDICT_CONST;
+        return answer_inside(vc, rule, status, out);
+    }
+    return svmc_intercept_ask(vc, rule, out);
+}
+
+static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                               struct svmc_outcome *out)
+{
+    static const uint64_t nothing[SLOTS_IN];
+    enum svmc_status st = svmc_intercept_commit(vc, rule, nothing, 0, out);
+
+    if (st != SVMC_OK)
+        return st;
+    svmc_intercept_page_fill(vc, rule, SVMC_COMPLETION_NONE, nothing);
+    out->action = SVMC_ACT_NOTIFIED;
+    return SVMC_OK;
+}
+
+static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                const uint8_t *data, struct svmc_outcome *out)
+{
+    switch ((enum svmc_verdict)out->verdict) {
+    case SVMC_VERDICT_DELEGATE:
+        return delegate(vc, rule, data, out);
+    case SVMC_VERDICT_CONST: /* an empty bus reads as ones, an MSR that is not there as 0 */
+        return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
+    case SVMC_VERDICT_NOTIFY:
+        return notify(vc, rule, out);
+    case SVMC_VERDICT_TERMINATE:
+        return svmc_intercept_stop(vc, SVMC_STOP_POLICY, out);
+    case SVMC_VERDICT_FAULT:
+        break;
+    }
+    out->fault = svmc_intercept_fault((enum svmc_fault_code)rule->refusal);
+    out->action = SVMC_ACT_INJECT;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                struct svmc_outcome *out)
+{
+    enum svmc_status st = svmc_intercept_begin(vc, out, false);
+    const struct exit_rule *rule;
+    struct svmc_pending *p;
+
+    if (st != SVMC_OK)
+        return st;
+    if (!exit)
+        return SVMC_ERR_ARG;
+    p = &vc->priv.pending;
+    svmc_intercept_forget(vc);
+    p->exit = *exit;
+    p->exit.data = NULL;
+    rule = find_rule(vc, &p->exit);
+    p->in_count = rule->in_count;
+    p->out_count = rule->out_count;
+    p->issued = svmc_intercept_chunk(p);
+    if (!exit_is_sound(rule, exit))
+        st = SVMC_ERR_ARG;
+    else if (rule->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
+        st = SVMC_ERR_UNSUPPORTED;
+    if (st == SVMC_OK) {
+        out->verdict = (uint8_t)svmc_intercept_judge(vc->priv.policy, rule, exit);
+        vc->priv.stats.exits++;
+        st = execute(vc, rule, exit->data, out);
+    }
+    if (st == SVMC_OK)
+        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_NOTIFY + 1)]++;
+    if (!p->active)
+        svmc_intercept_forget(vc);
+    svmc_intercept_end(st, out);
+    return st;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef INTERCEPT_PRIVATE_H
+#define INTERCEPT_PRIVATE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <svmcore/intercept.h>
+
+/** Which of the policy's tables decides about a row that says DELEGATE. */
+enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL };
+
+/** Where a slot's value comes from, or goes to. */
+enum place {
+    PLACE_REG,   /* the register named in the slot */
+    PLACE_VALUE, /* exit.value */
+    PLACE_DEST   /* the destination of the exit, in the way dest_* says */
+};
+
+/** What a result must be beyond its width (R10). */
+enum check { CHECK_ANY, CHECK_HCALL_STATUS };
+
+struct slot {
+    uint8_t place;
+    uint8_t reg;
+    uint8_t bytes; /* 0: exit.size */
+    uint8_t check;
+};
+
+#define SLOTS_IN  6u
+#define SLOTS_OUT 4u
+
+/** One row: all that is fixed about a kind of exit. Sources stand in rows.def. */
+struct exit_rule {
+    uint16_t kind;
+    uint8_t verdict;   /* enum svmc_verdict; DELEGATE: if the space's table says so too */
+    uint8_t space;     /* enum space */
+    uint8_t write;     /* which half of the space's table: 0 reads, 1 writes */
+    uint8_t direction; /* enum svmc_direction */
+    uint8_t string;    /* 1: the data go through the data area, in chunks */
+    uint8_t statuses;  /* bit n: reply status n is legal (R4) */
+    uint8_t faults;    /* bit n: fault code n is legal (R7) */
+    uint8_t refusal;   /* enum svmc_fault_code that the verdict FAULT gives the guest */
+    uint8_t in_count;
+    struct slot in[SLOTS_IN];
+    uint8_t out_count;
+    struct slot out[SLOTS_OUT];
+};
+
+/* rules.c */
+const struct exit_rule *svmc_intercept_rule(uint16_t kind);
+void svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size,
+                              uint8_t text[SVMC_PAGE_INSN_BYTES]);
+uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
+
+/* policy.c */
+bool svmc_intercept_policy_ready(const struct svmc_policy *policy);
+enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
+                                       const struct exit_rule *rule, const struct svmc_exit *exit);
+const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *policy,
+                                                   uint64_t number);
+
+/* page.c */
+void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                              enum svmc_completion completion, const uint64_t in[SLOTS_IN]);
+void svmc_intercept_page_wipe(struct svmc_vcpu *vc);
+
+/* reply.c */
+unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
+                                    const struct exit_rule *rule, const volatile void *page,
+                                    uint32_t id, struct svmc_reply *reply);
+
+/* commit.c */
+struct span {
+    void *at;
+    size_t bytes;
+};
+/** Prepare guest memory for elements [0, *count): up to two spans, or the guest's fault. */
+enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                      uint32_t access, uint32_t *count, struct span span[2],
+                                      struct svmc_fault *fault);
+enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                       const uint64_t out[SLOTS_OUT], uint32_t done,
+                                       struct svmc_outcome *outcome);
+
+/* vcpu.c */
+/** What every call on a vCPU starts with; `pending`: whether it wants a pending exit. */
+enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
+                                      bool pending);
+/** What it ends with: an error leaves nothing but STOP in *out. */
+void svmc_intercept_end(enum svmc_status st, struct svmc_outcome *out);
+enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
+                                     struct svmc_outcome *out);
+void svmc_intercept_forget(struct svmc_vcpu *vc);
+bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
+
+/* exit.c */
+/** Elements to ask for next (EX-7). */
+uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
+/** Fill the page for elements [at, at + issued) and wait for the answer. */
+enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                    struct svmc_outcome *out);
+
+/* fault.c */
+struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code);
+
+/** Bytes that slot s of an exit is wide. */
+static inline uint32_t slot_bytes(const struct slot *s, const struct svmc_exit *exit)
+{
+    return s->bytes != 0 ? s->bytes : exit->size;
+}
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/** The embedder's tables, packed two bits an entry, and the one lookup that reads them. */
+#include <svmcore/policy.h>
+
+#include "../core/clamp.h"
+#include "../core/memory.h"
+#include "intercept_private.h"
+
+#define POLICY_MAGIC 0x504f4c31u
+#define MSR_PAGE     8192u
+
+/* The ranges of MSRs that have an entry, and where theirs begin: AMD APM vol. 2, 15.11. */
+static const struct {
+    uint32_t first, count, at;
+} msr_pages[] = {
+    { 0x00000000, MSR_PAGE, 0 },
+    { 0xc0000000, MSR_PAGE, MSR_PAGE },
+    { 0xc0010000, MSR_PAGE, 2 * MSR_PAGE },
+    { 0x40000000, 256, 3 * MSR_PAGE },
+};
+
+enum svmc_status svmc_policy_init(struct svmc_policy *policy, uint32_t refusal_limit,
+                                  uint32_t retry_limit)
+{
+    if (!policy)
+        return SVMC_ERR_ARG;
+    memset(policy, 0, sizeof *policy);
+    if (refusal_limit == 0 || retry_limit == 0)
+        return SVMC_ERR_ARG;
+    policy->priv.magic = POLICY_MAGIC;
+    policy->priv.refusal_limit = refusal_limit;
+    policy->priv.retry_limit = retry_limit;
+    return SVMC_OK;
+}
+
+static bool usable(const struct svmc_policy *policy)
+{
+    return policy && policy->priv.magic == POLICY_MAGIC;
+}
+
+bool svmc_intercept_policy_ready(const struct svmc_policy *policy)
+{
+    return usable(policy) && policy->priv.sealed != 0;
+}
+
+/* What a setter may be asked: a real access, a verdict that fits two bits, tighter once sealed. */
+static enum svmc_status check_change(const struct svmc_policy *policy, uint32_t access,
+                                     uint32_t verdict)
+{
+    if (!usable(policy) || access == SVMC_ACCESS_NONE || access > SVMC_ACCESS_RW ||
+        verdict > SVMC_VERDICT_TERMINATE)
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed && verdict != SVMC_VERDICT_FAULT && verdict != SVMC_VERDICT_TERMINATE)
+        return SVMC_ERR_STATE;
+    return SVMC_OK;
+}
+
+/* A sealed FAULT never replaces a TERMINATE: that would be looser. */
+static void set_packed(const struct svmc_policy *policy, uint8_t *map, uint32_t first,
+                       uint32_t count, uint32_t verdict)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        unsigned shift = 2 * (i & 3u);
+
+        if (policy->priv.sealed && ((map[i >> 2] >> shift) & 3u) == SVMC_VERDICT_TERMINATE)
+            continue;
+        map[i >> 2] = (uint8_t)((map[i >> 2] & ~(3u << shift)) | verdict << shift);
+    }
+}
+
+static enum svmc_verdict get_packed(const uint8_t *map, uint32_t entries, uint32_t i)
+{
+    i = core_clamp(i, entries);
+    return (enum svmc_verdict)((map[i >> 2] >> (2 * (i & 3u))) & 3u);
+}
+
+enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t first, uint32_t count,
+                                       enum svmc_access access, enum svmc_verdict verdict)
+{
+    enum svmc_status st = check_change(policy, access, verdict);
+
+    if (st != SVMC_OK)
+        return st;
+    if (count == 0 || first >= SVMC_POLICY_PORTS || count > SVMC_POLICY_PORTS - first)
+        return SVMC_ERR_ARG;
+    for (unsigned half = 0; half < 2; half++)
+        if (access & (1u << half))
+            set_packed(policy, policy->priv.ports[half], first, count, verdict);
+    return SVMC_OK;
+}
+
+/* The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
+static uint32_t msr_entry(uint32_t msr, uint32_t *left)
+{
+    for (uint32_t i = 0; i < sizeof msr_pages / sizeof msr_pages[0]; i++) {
+        uint32_t at = msr - msr_pages[i].first;
+
+        if (at < msr_pages[i].count) {
+            *left = msr_pages[i].count - at;
+            return msr_pages[i].at + at;
+        }
+    }
+    *left = 0;
+    return SVMC_POLICY_MSRS;
+}
+
+enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first, uint32_t count,
+                                      enum svmc_access access, enum svmc_verdict verdict)
+{
+    enum svmc_status st = check_change(policy, access, verdict);
+    uint32_t left, entry;
+
+    if (st != SVMC_OK)
+        return st;
+    entry = msr_entry(first, &left);
+    if (count == 0 || count > left)
+        return SVMC_ERR_ARG;
+    for (unsigned half = 0; half < 2; half++)
+        if (access & (1u << half))
+            set_packed(policy, policy->priv.msrs[half], entry, count, verdict);
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa first, uint64_t bytes,
+                                        enum svmc_access access, enum svmc_verdict verdict)
+{
+    enum svmc_status st = check_change(policy, access, verdict);
+    struct svmc_window w = { .first = first.v };
+
+    if (st != SVMC_OK)
+        return st;
+    if (bytes == 0 || bytes - 1 > UINT64_MAX - first.v)
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed)
+        return SVMC_ERR_STATE;
+    w.last = first.v + (bytes - 1);
+    for (unsigned half = 0; half < 2; half++)
+        w.verdict[half] = (uint8_t)((access & (1u << half)) ? verdict : SVMC_VERDICT_FAULT);
+    for (uint32_t i = 0; i < policy->priv.window_count; i++)
+        if (w.first <= policy->priv.windows[i].last && policy->priv.windows[i].first <= w.last)
+            return SVMC_ERR_ARG;
+    if (policy->priv.window_count >= SVMC_POLICY_WINDOWS)
+        return SVMC_ERR_FULL;
+    policy->priv.windows[policy->priv.window_count++] = w;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy, uint16_t port)
+{
+    if (!usable(policy))
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed)
+        return SVMC_ERR_STATE;
+    policy->priv.doorbell = (uint32_t)port + 1;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t number, uint8_t args,
+                                       uint8_t results)
+{
+    if (!usable(policy) || number >= SVMC_POLICY_HCALLS || args > SVMC_HCALL_ARGS ||
+        results > SVMC_HCALL_RESULTS)
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed)
+        return SVMC_ERR_STATE;
+    policy->priv.hcalls[number] = (struct svmc_hcall_rule){ .verdict = SVMC_VERDICT_DELEGATE,
+                                                            .args = args,
+                                                            .results = results };
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_policy_seal(struct svmc_policy *policy)
+{
+    if (!usable(policy))
+        return SVMC_ERR_ARG;
+    policy->priv.sealed = 1;
+    return SVMC_OK;
+}
+
+/* EX-5: an access that touches several ports gets a verdict only if they all have the same. */
+static enum svmc_verdict judge_port(const uint8_t *map, uint64_t port, uint32_t size)
+{
+    enum svmc_verdict verdict;
+
+    if (port >= SVMC_POLICY_PORTS || size == 0 || size > SVMC_POLICY_PORTS - port)
+        return SVMC_VERDICT_FAULT;
+    verdict = get_packed(map, SVMC_POLICY_PORTS, (uint32_t)port);
+    for (uint32_t i = 1; i < size; i++)
+        if (get_packed(map, SVMC_POLICY_PORTS, (uint32_t)port + i) != verdict)
+            return SVMC_VERDICT_FAULT;
+    return verdict;
+}
+
+static enum svmc_verdict judge_msr(const uint8_t *map, uint64_t msr)
+{
+    uint32_t left, entry;
+
+    if (msr > UINT32_MAX)
+        return SVMC_VERDICT_FAULT;
+    entry = msr_entry((uint32_t)msr, &left);
+    return left == 0 ? SVMC_VERDICT_FAULT : get_packed(map, SVMC_POLICY_MSRS, entry);
+}
+
+static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half, uint64_t gpa,
+                                      uint32_t size)
+{
+    for (uint32_t i = 0; i < policy->priv.window_count; i++) {
+        const struct svmc_window *w = &policy->priv.windows[i];
+
+        if (gpa >= w->first && gpa <= w->last && size - 1 <= w->last - gpa)
+            return (enum svmc_verdict)w->verdict[half];
+    }
+    return SVMC_VERDICT_FAULT;
+}
+
+const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *policy,
+                                                   uint64_t number)
+{
+    if (number >= SVMC_POLICY_HCALLS)
+        return NULL;
+    return &policy->priv.hcalls[core_clamp((uint32_t)number, SVMC_POLICY_HCALLS)];
+}
+
+enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
+                                       const struct exit_rule *rule, const struct svmc_exit *exit)
+{
+    unsigned half = rule->write & 1u;
+
+    switch ((enum space)rule->space) {
+    case SPACE_PORT:
+        return judge_port(policy->priv.ports[half], exit->address, exit->size);
+    case SPACE_MSR:
+        return judge_msr(policy->priv.msrs[half], exit->address);
+    case SPACE_WINDOW:
+        return judge_window(policy, half, exit->address, exit->size);
+    case SPACE_HCALL: /* judged by its number, where the control word is read */
+    case SPACE_NONE:
+        break;
+    }
+    return (enum svmc_verdict)rule->verdict;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/** The table of exit kinds, and the one way to a row. */
+#include "intercept_private.h"
+
+#include "../core/clamp.h"
+#include "../core/memory.h"
+
+/* names that stand in rows.def: bits of the legal reply statuses and faults */
+enum {
+    DONE = 1u << SVMC_REPLY_DONE,
+    FAULT = 1u << SVMC_REPLY_FAULT,
+    PARTIAL = 1u << SVMC_REPLY_PARTIAL,
+    RETRY = 1u << SVMC_REPLY_RETRY,
+    NO_STATUS = 0,
+    NO_FAULT = 0,
+    GP_FAULT = 1u << SVMC_FAULT_GP
+};
+
+/* clang-format off */
+#define REG(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_ANY }
+#define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS }
+#define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY }
+#define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY }
+#define IN0 0, { { 0, 0, 0, 0 } }
+#define IN1(a) 1, { a }
+#define IN2(a, b) 2, { a, b }
+#define IN6(a, b, c, d, e, f) 6, { a, b, c, d, e, f }
+#define OUT0 0, { { 0, 0, 0, 0 } }
+#define OUT1(a) 1, { a }
+#define OUT2(a, b) 2, { a, b }
+#define OUT4(a, b, c, d) 4, { a, b, c, d }
+/* clang-format on */
+
+enum row_number {
+#define ROW(kind, ...) ROW_##kind,
+#include "rows.def"
+#undef ROW
+    ROW_COUNT
+};
+
+/* clang-format off */
+static const struct exit_rule rules[ROW_COUNT] = {
+#define ROW(kind_, verdict_, space_, write_, direction_, string_, statuses_, faults_, refusal_, \
+            in_, out_, source_)                                                                 \
+    { SVMC_KIND_##kind_, SVMC_VERDICT_##verdict_, SPACE_##space_, write_,                       \
+      SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_, in_, out_ },
+#include "rows.def"
+#undef ROW
+};
+
+/* The answer to everything that has no row: #UD, and nothing leaves. */
+static const struct exit_rule unlisted = {
+    SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
+    SVMC_FAULT_UD, IN0, OUT0
+};
+/* clang-format on */
+
+/* [class][operation] -> row + 1; operations count from 1 within their class */
+#define CLASSES    16u
+#define OPERATIONS 4u
+
+static const uint8_t row_of[CLASSES * OPERATIONS] = {
+#define ROW(kind_, ...) \
+    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + (SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_ + 1,
+#include "rows.def"
+#undef ROW
+};
+
+/* PG-5: the instruction as a host sees it, by row and log2 of the access size; registers fixed */
+static const uint8_t texts[ROW_COUNT][4][4] = {
+    [ROW_CPUID] = { { 0x0f, 0xa2 } },
+    [ROW_RDMSR] = { { 0x0f, 0x32 } },
+    [ROW_WRMSR] = { { 0x0f, 0x30 } },
+    [ROW_IN] = { { 0xec }, { 0x66, 0xed }, { 0xed } },
+    [ROW_OUT] = { { 0xee }, { 0x66, 0xef }, { 0xef } },
+    [ROW_INS] = { { 0xf3, 0x6c }, { 0x66, 0xf3, 0x6d }, { 0xf3, 0x6d } },
+    [ROW_OUTS] = { { 0xf3, 0x6e }, { 0x66, 0xf3, 0x6f }, { 0xf3, 0x6f } },
+    [ROW_MMIO_READ] = { { 0x8a, 0 }, { 0x66, 0x8b, 0 }, { 0x8b, 0 }, { 0x48, 0x8b, 0 } },
+    [ROW_MMIO_WRITE] = { { 0x88, 0 }, { 0x66, 0x89, 0 }, { 0x89, 0 }, { 0x48, 0x89, 0 } },
+    [ROW_HYPERCALL] = { { 0x0f, 0x01, 0xd9 } },
+    [ROW_HLT] = { { 0xf4 } },
+};
+
+/* bytes of svmc_exit.address that the host is shown, for the ledger */
+static const uint8_t address_bytes[] = {
+    [SPACE_NONE] = 0, [SPACE_PORT] = 2, [SPACE_MSR] = 4, [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8
+};
+
+static const char names[ROW_COUNT][12] = {
+    [ROW_CPUID] = "cpuid",
+    [ROW_RDMSR] = "rdmsr",
+    [ROW_WRMSR] = "wrmsr",
+    [ROW_IN] = "in",
+    [ROW_OUT] = "out",
+    [ROW_INS] = "ins",
+    [ROW_OUTS] = "outs",
+    [ROW_MMIO_READ] = "mmio-read",
+    [ROW_MMIO_WRITE] = "mmio-write",
+    [ROW_HYPERCALL] = "hypercall",
+    [ROW_HLT] = "hlt",
+    [ROW_SHUTDOWN] = "shutdown",
+};
+
+/* The number of a kind's row, or ROW_COUNT. */
+static uint32_t find(uint16_t kind)
+{
+    uint32_t op = kind & 0xfffu, row;
+
+    if (op >= OPERATIONS)
+        return ROW_COUNT;
+    row = row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + op, CLASSES * OPERATIONS)];
+    return row == 0 ? (uint32_t)ROW_COUNT : row - 1;
+}
+
+const struct exit_rule *svmc_intercept_rule(uint16_t kind)
+{
+    uint32_t row = find(kind);
+
+    return row < ROW_COUNT ? &rules[core_clamp(row, ROW_COUNT)] : &unlisted;
+}
+
+void svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size,
+                              uint8_t text[SVMC_PAGE_INSN_BYTES])
+{
+    uint32_t row = find(rule->kind);
+    uint32_t log = size <= 1 ? 0 : size <= 2 ? 1 : size <= 4 ? 2 : 3;
+
+    memset(text, 0, SVMC_PAGE_INSN_BYTES);
+    if (row < ROW_COUNT)
+        memcpy(text, texts[core_clamp(row, ROW_COUNT)][log], sizeof texts[0][0]);
+}
+
+uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule)
+{
+    return address_bytes[core_clamp(rule->space, sizeof address_bytes)];
+}
+
+const char *svmc_kind_name(uint16_t kind)
+{
+    uint32_t row = find(kind);
+
+    return row < ROW_COUNT ? names[core_clamp(row, ROW_COUNT)] : "unknown";
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/** The life of a vCPU, and what its two calls have in common. */
+#include "../core/bytes.h"
+#include "../core/memory.h"
+#include "../core/shared.h"
+#include "intercept_private.h"
+
+#define VCPU_MAGIC 0x56435055u
+#define VCPU_IDS   65536u
+
+#define HAS_OP(ops, op) \
+    ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
+
+static bool usable(const struct svmc_vcpu *vc)
+{
+    return vc && vc->priv.magic == VCPU_MAGIC;
+}
+
+bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
+{
+    return HAS_OP(vc->priv.ops, translate) && HAS_OP(vc->priv.ops, guest_span);
+}
+
+enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops *ops, void *ctx,
+                                const struct svmc_policy *policy, volatile void *page, uint32_t id)
+{
+    uint8_t secret[8];
+
+    if (!vc)
+        return SVMC_ERR_ARG;
+    memset(vc, 0, sizeof *vc);
+    if (!ops || !HAS_OP(ops, random) || !HAS_OP(ops, reg_read) || !HAS_OP(ops, reg_write) ||
+        !page || ((uintptr_t)page & (CORE_WORD - 1)) != 0 || id >= VCPU_IDS ||
+        !svmc_intercept_policy_ready(policy))
+        return SVMC_ERR_ARG;
+    if (ops->random(ctx, secret, sizeof secret) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    vc->priv.ops = ops;
+    vc->priv.ctx = ctx;
+    vc->priv.policy = policy;
+    vc->priv.page = page;
+    vc->priv.id = id;
+    vc->priv.seq_secret = core_load_le64(secret);
+    vc->priv.magic = VCPU_MAGIC;
+    svmc_intercept_page_wipe(vc);
+    return SVMC_OK;
+}
+
+void svmc_intercept_forget(struct svmc_vcpu *vc)
+{
+    memset(&vc->priv.pending, 0, sizeof vc->priv.pending);
+}
+
+void svmc_vcpu_drop(struct svmc_vcpu *vc)
+{
+    if (!usable(vc))
+        return;
+    svmc_intercept_page_wipe(vc);
+    memset(vc, 0, sizeof *vc);
+}
+
+void svmc_vcpu_cancel(struct svmc_vcpu *vc)
+{
+    if (!usable(vc))
+        return;
+    svmc_intercept_page_wipe(vc);
+    memset(vc->priv.staging, 0, sizeof vc->priv.staging);
+    svmc_intercept_forget(vc);
+}
+
+enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct svmc_stats *out)
+{
+    if (!out)
+        return SVMC_ERR_ARG;
+    memset(out, 0, sizeof *out);
+    if (!usable(vc))
+        return SVMC_ERR_ARG;
+    *out = vc->priv.stats;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
+                                     struct svmc_outcome *out)
+{
+    svmc_vcpu_cancel(vc);
+    vc->priv.stopped = why;
+    out->action = SVMC_ACT_STOP;
+    out->stop = (uint8_t)why;
+    return SVMC_OK;
+}
+
+/* What every call on a vCPU starts with. *out is STOP until the work is done. */
+enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
+                                      bool pending)
+{
+    if (!out)
+        return SVMC_ERR_ARG;
+    memset(out, 0, sizeof *out);
+    out->stop = SVMC_STOP_ERROR;
+    if (!usable(vc))
+        return SVMC_ERR_ARG;
+    if (vc->priv.stopped) {
+        out->stop = (uint8_t)vc->priv.stopped;
+        return SVMC_ERR_STATE;
+    }
+    return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
+}
+
+void svmc_intercept_end(enum svmc_status st, struct svmc_outcome *out)
+{
+    if (st == SVMC_OK && out->action != SVMC_ACT_STOP)
+        out->stop = SVMC_STOP_NONE;
+    else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY)
+        *out = (struct svmc_outcome){ .action = SVMC_ACT_STOP, .stop = SVMC_STOP_ERROR };
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "fakehost.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static unsigned result_count(const struct svmc_request *r)
+{
+    switch (r->kind) {
+    case SVMC_KIND_CPUID:
+        return 4;
+    case SVMC_KIND_RDMSR:
+        return 2;
+    case SVMC_KIND_IN:
+    case SVMC_KIND_MMIO_READ:
+        return 1;
+    case SVMC_KIND_HYPERCALL: /* the tests' policy: every call gives all three results */
+        return 1 + FAKEHOST_HCALL_RESULTS;
+    default:
+        return 0;
+    }
+}
+
+static unsigned result_bytes(const struct svmc_request *r)
+{
+    return r->kind == SVMC_KIND_HYPERCALL                             ? 8
+           : r->kind == SVMC_KIND_CPUID || r->kind == SVMC_KIND_RDMSR ? 4
+                                                                      : r->size;
+}
+
+static uint64_t low(uint64_t value, unsigned bytes)
+{
+    return bytes < 8 ? value & (((uint64_t)1 << (8 * bytes)) - 1) : value;
+}
+
+bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
+{
+    uint8_t data[SVMC_PAGE_DATA_BYTES];
+
+    memset(a, 0, sizeof *a);
+    if (svmc_request_read(page, &a->request, data, sizeof data) != SVMC_OK)
+        return false;
+    a->reply.seq = a->request.seq;
+    a->reply.status = SVMC_REPLY_DONE;
+    a->reply.done = a->request.count;
+    for (unsigned i = 0; i < result_count(&a->request); i++) {
+        a->reply.out_valid |= 1u << i;
+        a->reply.out[i] = low(FAKEHOST_PATTERN + i, result_bytes(&a->request));
+    }
+    if (a->request.kind == SVMC_KIND_HYPERCALL)
+        a->reply.out[0] = 0; /* SVMC_HCALL_OK */
+    if (a->request.kind == SVMC_KIND_INS)
+        a->reply.data_bytes = a->request.count * a->request.size;
+    for (unsigned i = 0; i < a->reply.data_bytes; i++)
+        a->data[i] = (uint8_t)(0xa0 + i * 7);
+    return true;
+}
+
+bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
+{
+    return svmc_reply_write(page, &a->reply, a->data) == SVMC_OK;
+}
+
+/* number, name, rule, where it applies, what it does to copy `a` (R5: to the page after it) */
+#define LIES(X)                                                                                    \
+    X(wrong_sequence, 2, 0, a.reply.seq ^= 1)                                                      \
+    X(sequence_zero, 2, 0, a.reply.seq &= (uint64_t)0xffff << 48)                                  \
+    X(other_vcpu, 18, 0, a.reply.seq ^= (uint64_t)1 << 48)                                         \
+    X(status_unknown, 4, 0, a.reply.status = 4)                                                    \
+    X(status_huge, 4, 0, a.reply.status = 0x80000000u)                                             \
+    X(partial_on_single, 4, NEEDS_NO_STRING, a.reply.status = SVMC_REPLY_PARTIAL)                  \
+    X(fault_not_in_row, 4, NEEDS_NO_FAULTS, a.reply.status = SVMC_REPLY_FAULT)                     \
+    X(reserved_10c, 5, 0, spoil = 0x10c)                                                           \
+    X(reserved_119, 5, 0, spoil = 0x119)                                                           \
+    X(reserved_11f, 5, 0, spoil = 0x11f)                                                           \
+    X(reserved_128, 5, 0, spoil = 0x128)                                                           \
+    X(reserved_13f, 5, 0, spoil = 0x13f)                                                           \
+    X(reserved_180, 5, 0, spoil = 0x180)                                                           \
+    X(reserved_1ff, 5, 0, spoil = 0x1ff)                                                           \
+    X(result_missing, 6, NEEDS_RESULT, a.reply.out_valid >>= 1)                                    \
+    X(result_too_many, 6, 0, a.reply.out_valid = a.reply.out_valid * 2 + 1)                        \
+    X(result_bit_63, 6, 0, a.reply.out_valid |= (uint64_t)1 << 63)                                 \
+    X(fault_with_done, 7, 0, a.reply.fault = SVMC_FAULT_GP)                                        \
+    X(wider_than_operand, 8, NEEDS_RESULT | NEEDS_NARROW, a.reply.out[0] |= (uint64_t)1 << 63)     \
+    X(slot_not_declared, 8, 0, a.reply.out[7] = 1)                                                 \
+    X(hypercall_status, 10, NEEDS_HCALL, a.reply.out[0] = 7)                                       \
+    X(hypercall_status_high, 10, NEEDS_HCALL, a.reply.out[0] = (uint64_t)1 << 32)                  \
+    X(done_none, 11, 0, a.reply.done = 0)                                                          \
+    X(done_too_many, 11, 0, a.reply.done++)                                                        \
+    X(done_wraps, 11, 0, a.reply.done = 0xffffffffu)                                               \
+    X(partial_of_all, 11, NEEDS_STRING, a.reply.status = SVMC_REPLY_PARTIAL)                       \
+    X(retry_with_done, 11, NEEDS_STRING, a.reply.status = SVMC_REPLY_RETRY; a.reply.out_valid = 0) \
+    X(data_too_short, 11, NEEDS_STRING_IN, a.reply.data_bytes--)                                   \
+    X(data_unasked, 11, NEEDS_NO_STRING, a.reply.data_bytes = 8)
+
+enum {
+#define X(name_, rule_, needs_, ...) LIE_##name_,
+    LIES(X)
+#undef X
+};
+
+const struct fakehost_lie fakehost_lies[] = {
+#define X(name_, rule_, needs_, ...) { .name = #name_, .rule = rule_, .needs = needs_ },
+    LIES(X)
+#undef X
+};
+const unsigned fakehost_lie_count = sizeof fakehost_lies / sizeof fakehost_lies[0];
+
+int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
+{
+    unsigned needs = fakehost_lies[n].needs;
+    bool string = r->completion == SVMC_COMPLETION_CHUNK;
+    bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR;
+
+    return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
+             (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
+             (needs & NEEDS_HCALL && r->kind != SVMC_KIND_HYPERCALL) ||
+             (needs & NEEDS_NO_STRING && string) ||
+             (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
+             (needs & NEEDS_NO_FAULTS && faults));
+}
+
+bool fakehost_lie(volatile void *page, const struct fakehost_answer *honest, unsigned n)
+{
+    struct fakehost_answer a = *honest;
+    unsigned spoil = 0;
+
+    switch (n) {
+#define X(name_, rule_, needs_, ...) \
+    case LIE_##name_:                \
+        __VA_ARGS__;                 \
+        break;
+        LIES(X)
+#undef X
+    }
+    if (!fakehost_send(page, &a))
+        return false;
+    if (spoil != 0)
+        ((volatile uint8_t *)page)[spoil] ^= 0x80;
+    return true;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "world.h"
+
+#include <string.h>
+
+#include "../random.h"
+
+#define PAGE_FAULT 14u
+
+static bool fails(struct world *w)
+{
+    return ++w->calls == w->fail_at;
+}
+
+static enum svmc_status give_random(void *ctx, void *dst, size_t n)
+{
+    struct world *w = ctx;
+
+    if (fails(w))
+        return SVMC_ERR_CALLBACK;
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)dst)[i] = (uint8_t)(w->random >> (8 * (i % 8)));
+    return SVMC_OK;
+}
+
+static enum svmc_status reg_read(void *ctx, uint32_t reg, uint64_t *value)
+{
+    struct world *w = ctx;
+
+    if (fails(w) || reg >= WORLD_REGS)
+        return SVMC_ERR_CALLBACK;
+    *value = w->reg[reg];
+    return SVMC_OK;
+}
+
+static void reg_write(void *ctx, uint32_t reg, uint64_t value)
+{
+    struct world *w = ctx;
+
+    w->reg_writes++;
+    if (reg < WORLD_REGS)
+        w->reg[reg] = value;
+}
+
+static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                  struct svmc_fault *fault)
+{
+    struct world *w = ctx;
+    uint64_t gpa = at.v - WORLD_LINEAR;
+
+    if (fails(w))
+        return SVMC_ERR_CALLBACK;
+    if (gpa >= WORLD_MEMORY || w->hole[gpa / 4096]) {
+        fault->raised = 1;
+        fault->vector = PAGE_FAULT;
+        fault->has_error = 1;
+        fault->error = access & SVMC_ACCESS_WRITE ? 2 : 0;
+        fault->address = at.v;
+        return SVMC_OK;
+    }
+    out->v = gpa;
+    return SVMC_OK;
+}
+
+static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+{
+    struct world *w = ctx;
+
+    (void)access;
+    if (fails(w) || at.v >= WORLD_MEMORY || n > 4096 - at.v % 4096)
+        return SVMC_ERR_CALLBACK;
+    *span = w->memory + at.v;
+    return SVMC_OK;
+}
+
+const struct svmc_host_ops world_ops = {
+    .size = sizeof(struct svmc_host_ops),
+    .random = give_random,
+    .reg_read = reg_read,
+    .reg_write = reg_write,
+    .translate = translate,
+    .guest_span = guest_span,
+};
+
+void world_init(struct world *w, uint64_t *rng)
+{
+    memset(w, 0, sizeof *w);
+    for (unsigned i = 0; i < WORLD_REGS; i++)
+        w->reg[i] = harness_random(rng);
+    for (unsigned i = 0; i < WORLD_MEMORY; i += 8) {
+        uint64_t word = harness_random(rng);
+
+        memcpy(w->memory + i, &word, 8);
+    }
+    w->random = 0x5eed5eed5eed5eedu;
+}

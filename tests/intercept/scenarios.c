@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "scenarios.h"
+
+#include <svmcore/guest/hypercall.h>
+
+#define OWN              .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP, .insn_bytes = 3
+#define PORT(k, n)       .kind = SVMC_KIND_##k, .size = n, .count = 1, .address = LAB_PORT
+#define MMIO(k, n)       .kind = SVMC_KIND_MMIO_##k, .size = n, .count = 1, .address = LAB_GPA
+#define MSR(k)           .kind = SVMC_KIND_##k, .count = 1, .address = LAB_MSR
+#define DEST(r, n, h, x) .dest_reg = SVMC_REG_##r, .dest_bytes = n, .dest_high = h, .dest_extend = x
+#define STRING(k, n) \
+    .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
+#define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
+
+const struct scenario scenarios[] = {
+    { "cpuid own", { OWN, .kind = SVMC_KIND_CPUID, .count = 1 } },
+    { "rdmsr kvm", { MSR(RDMSR) } },
+    { "rdmsr own", { OWN, MSR(RDMSR) } },
+    { "wrmsr kvm", { MSR(WRMSR), .value = 0x1122334455667788 } },
+    { "wrmsr own", { OWN, MSR(WRMSR), .value = 0x1122334455667788 } },
+    { "in 1 kvm", { PORT(IN, 1) } },
+    { "in 4 kvm", { PORT(IN, 4) } },
+    { "in al own", { OWN, PORT(IN, 1), DEST(RAX, 1, 0, 0) } },
+    { "in ax own", { OWN, PORT(IN, 2), DEST(RAX, 2, 0, 0) } },
+    { "in eax own", { OWN, PORT(IN, 4), DEST(RAX, 4, 0, 0) } },
+    { "out 1 kvm", { PORT(OUT, 1), .value = 0x41 } },
+    { "out ax own", { OWN, PORT(OUT, 2), .value = 0x4142 } },
+    { "ins 1 kvm", { STRING(INS, 1) } },
+    { "ins 4 own", { OWN, STRING(INS, 4), BUFFER(0x100) } },
+    { "ins 2 own, crosses a page", { OWN, STRING(INS, 2), BUFFER(0xffb) } },
+    { "outs 1 kvm", { STRING(OUTS, 1) } },
+    { "outs 2 own", { OWN, STRING(OUTS, 2), BUFFER(0x200) } },
+    { "outs 4 own, crosses a page", { OWN, STRING(OUTS, 4), BUFFER(0x1ff6) } },
+    { "mmio read 8 kvm", { MMIO(READ, 8) } },
+    { "mmio read 3 kvm", { MMIO(READ, 3) } },
+    { "mov ah, m8 own", { OWN, MMIO(READ, 1), DEST(RAX, 1, 1, 0) } },
+    { "mov r11w, m16 own", { OWN, MMIO(READ, 2), DEST(R11, 2, 0, 0) } },
+    { "mov ebx, m32 own", { OWN, MMIO(READ, 4), DEST(RBX, 4, 0, 0) } },
+    { "mov r15, m64 own", { OWN, MMIO(READ, 8), DEST(R15, 8, 0, 0) } },
+    { "movzx cx, m8 own", { OWN, MMIO(READ, 1), DEST(RCX, 2, 0, SVMC_EXTEND_ZERO) } },
+    { "movsx rdx, m16 own", { OWN, MMIO(READ, 2), DEST(RDX, 8, 0, SVMC_EXTEND_SIGN) } },
+    { "movsx esi, m8 own", { OWN, MMIO(READ, 1), DEST(RSI, 4, 0, SVMC_EXTEND_SIGN) } },
+    { "mmio write 4 kvm", { MMIO(WRITE, 4), .value = 0x11223344 } },
+    { "mmio write 8 own", { OWN, MMIO(WRITE, 8), .value = 0x1122334455667788 } },
+    { "hypercall by doorbell",
+      { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
+    { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
+};
+const unsigned scenario_count = sizeof scenarios / sizeof scenarios[0];
+
+void lab_init(struct lab *lab, uint64_t *rng)
+{
+    world_init(&lab->world, rng);
+    for (unsigned i = 0; i < sizeof lab->backend_data; i++)
+        lab->backend_data[i] = (uint8_t)(i * 11 + 3);
+    CHECK_EQ(svmc_policy_init(&lab->policy, LAB_REFUSALS, LAB_RETRIES), SVMC_OK);
+    CHECK_EQ(
+        svmc_policy_set_ports(&lab->policy, LAB_PORT, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+        SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(&lab->policy, LAB_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_add_window(&lab->policy, (svmc_gpa){ 0xfe000000 }, 0x1000, SVMC_ACCESS_RW,
+                                    SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_doorbell(&lab->policy, SVMC_HCALL_PORT), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, 6, FAKEHOST_HCALL_RESULTS), SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);
+    memset(&lab->out, 0, sizeof lab->out);
+    CHECK_EQ(svmc_vcpu_init(&lab->vc, &world_ops, &lab->world, &lab->policy, lab->world.page, 7),
+             SVMC_OK);
+    lab->world.calls = 0;
+}
+
+void lab_drop(struct lab *lab)
+{
+    svmc_vcpu_drop(&lab->vc);
+}
+
+enum svmc_status lab_exit(struct lab *lab, unsigned n)
+{
+    struct svmc_exit exit = scenarios[n].exit;
+    bool doorbell = exit.kind == SVMC_KIND_OUT && exit.address == SVMC_HCALL_PORT;
+
+    if (exit.kind == SVMC_KIND_OUTS && !exit.finish)
+        exit.data = lab->backend_data;
+    if (exit.repeat) {
+        lab->world.reg[SVMC_REG_RCX] = exit.count;
+        lab->world.reg[exit.kind == SVMC_KIND_INS ? SVMC_REG_RDI : SVMC_REG_RSI] = exit.buffer.v;
+    }
+    if (exit.kind == SVMC_KIND_HYPERCALL || doorbell)
+        lab->world.reg[SVMC_REG_RAX] = (uint64_t)SVMC_HCALL_ABI << 56 | LAB_HCALL;
+    return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+}
+
+bool lab_same(const struct lab *a, const struct lab *b)
+{
+    return memcmp(a->world.reg, b->world.reg, sizeof a->world.reg) == 0 &&
+           memcmp(a->world.memory, b->world.memory, sizeof a->world.memory) == 0 &&
+           memcmp(&a->vc.priv.pending, &b->vc.priv.pending, sizeof a->vc.priv.pending) == 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/** One list of exits that every intercept test walks: each row of the table, both finishers. */
+#ifndef TESTS_SCENARIOS_H
+#define TESTS_SCENARIOS_H
+#include "../fakehost/fakehost.h"
+#include "../fakehost/world.h"
+#include "../harness.h"
+
+#define LAB_PORT     0x60u
+#define LAB_MSR      0x400000f0u
+#define LAB_GPA      0xfe000010u
+#define LAB_HCALL    3u
+#define LAB_REFUSALS 1000u
+#define LAB_RETRIES  4u
+
+struct scenario {
+    char name[32];
+    struct svmc_exit exit;
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned scenario_count;
+
+/** A vCPU with everything in scenarios[] delegated, over a fresh random world. */
+struct lab {
+    struct world world;
+    struct svmc_policy policy;
+    struct svmc_vcpu vc;
+    struct svmc_outcome out;
+    uint8_t backend_data[SVMC_EXIT_DATA_MAX]; /* what a backend's OUTS carries */
+};
+
+void lab_init(struct lab *lab, uint64_t *rng);
+void lab_drop(struct lab *lab);
+/** Take scenario n; the world's registers are set so that an own string has 5 elements to go. */
+enum svmc_status lab_exit(struct lab *lab, unsigned n);
+/** Only what the guest and the record are: for before-and-after comparisons. */
+bool lab_same(const struct lab *a, const struct lab *b);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* EX-3: bytes at RIP -> decode -> exit. Expected fields by hand. */
+#include "scenarios.h"
+
+static struct world world;
+static struct svmc_exit exit_;
+static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+
+static enum svmc_status take(const char *bytes, size_t n)
+{
+    struct svmc_insn insn;
+    CHECK_EQ(svmc_insn_decode(&cpu, (const uint8_t *)bytes, n, &insn), SVMC_OK);
+    memset(&exit_, 0xee, sizeof exit_);
+    return svmc_exit_from_insn(&world_ops, &world, &insn, (svmc_gpa){ LAB_GPA }, &exit_);
+}
+static void fresh(void)
+{
+    uint64_t rng = 4;
+
+    world_init(&world, &rng);
+}
+
+#define TAKE(s) take(s, sizeof(s) - 1)
+
+TEST(exit_insn, ports)
+{
+    fresh();
+    CHECK_EQ(TAKE("\xe4\x60"), SVMC_OK, "in al, 0x60");
+    CHECK_EQ(exit_.kind, SVMC_KIND_IN);
+    CHECK_EQ(exit_.size, 1);
+    CHECK_EQ(exit_.address, 0x60);
+    CHECK_EQ(exit_.dest_reg, SVMC_REG_RAX);
+    CHECK_EQ(exit_.dest_bytes, 1);
+    CHECK_EQ(exit_.insn_bytes, 2);
+    world.reg[SVMC_REG_RDX] = 0xdead0000565c;
+    world.reg[SVMC_REG_RAX] = 0x1122334455667788;
+    CHECK_EQ(TAKE("\xef"), SVMC_OK, "out dx, eax");
+    CHECK_EQ(exit_.kind, SVMC_KIND_OUT);
+    CHECK_EQ(exit_.address, 0x565c);
+    CHECK_EQ(exit_.size, 4);
+    CHECK_EQ(exit_.value, 0x55667788);
+    CHECK_EQ(TAKE("\x66\xe7\xfe"), SVMC_OK, "out 0xfe, ax");
+    CHECK_EQ(exit_.address, 0xfe);
+    CHECK_EQ(exit_.value, 0x7788);
+}
+
+TEST(exit_insn, strings)
+{
+    fresh();
+    world.reg[SVMC_REG_RDX] = 0x60;
+    world.reg[SVMC_REG_RCX] = 0x500000000000;
+    world.reg[SVMC_REG_RDI] = 0x1000;
+    world.reg[SVMC_REG_RSI] = 0x2000;
+    world.reg[SVMC_REG_GS_BASE] = 0xffff800000000000;
+    world.reg[SVMC_REG_RFLAGS] = 2;
+    CHECK_EQ(TAKE("\xf3\x6d"), SVMC_OK, "rep insd");
+    CHECK_EQ(exit_.kind, SVMC_KIND_INS);
+    CHECK_EQ(exit_.size, 4);
+    CHECK_EQ(exit_.count, SVMC_PAGE_DATA_BYTES);
+    CHECK_EQ(exit_.buffer.v, 0x1000);
+    CHECK_EQ(exit_.address_bytes, 8);
+    CHECK_EQ(exit_.repeat, 1);
+    CHECK_EQ(exit_.backward, 0);
+    world.reg[SVMC_REG_RFLAGS] = 2 | 1 << 10;
+    CHECK_EQ(TAKE("\x65\x6e"), SVMC_OK, "outsb dx, gs:[rsi]");
+    CHECK_EQ(exit_.kind, SVMC_KIND_OUTS);
+    CHECK_EQ(exit_.count, 1);
+    CHECK_EQ(exit_.repeat, 0);
+    CHECK_EQ(exit_.backward, 1);
+    CHECK_EQ(exit_.buffer.v, 0xffff800000002000);
+    world.reg[SVMC_REG_RCX] = 0xffffffff00000003;
+    world.reg[SVMC_REG_RDI] = 0x12fffffff8;
+    CHECK_EQ(TAKE("\x67\xf3\x6d"), SVMC_OK, "rep insd [edi]");
+    CHECK_EQ(exit_.count, 2, "the third element lies behind the wrap");
+    CHECK_EQ(exit_.buffer.v, 0xfffffff8);
+    CHECK_EQ(exit_.address_bytes, 4);
+    world.reg[SVMC_REG_RCX] = 0xffffffff00000000;
+    CHECK_EQ(TAKE("\x67\xf3\x6d"), SVMC_OK, "ecx 0");
+    CHECK_EQ(exit_.count, 0);
+}
+
+TEST(exit_insn, memory)
+{
+    fresh();
+    world.reg[SVMC_REG_RAX] = 0x1122334455667788;
+    CHECK_EQ(TAKE("\x88\x23"), SVMC_OK, "mov [rbx], ah");
+    CHECK_EQ(exit_.kind, SVMC_KIND_MMIO_WRITE);
+    CHECK_EQ(exit_.size, 1);
+    CHECK_EQ(exit_.value, 0x77);
+    CHECK_EQ(exit_.address, LAB_GPA);
+    CHECK_EQ(TAKE("\x48\xc7\x03\xff\xff\xff\x80"), SVMC_OK, "mov qword [rbx], imm32");
+    CHECK_EQ(exit_.size, 8);
+    CHECK_EQ(exit_.value, 0xffffffff80ffffff);
+    CHECK_EQ(TAKE("\x48\x0f\xbf\x0b"), SVMC_OK, "movsx rcx, word [rbx]");
+    CHECK_EQ(exit_.kind, SVMC_KIND_MMIO_READ);
+    CHECK_EQ(exit_.size, 2);
+    CHECK_EQ(exit_.dest_reg, SVMC_REG_RCX);
+    CHECK_EQ(exit_.dest_bytes, 8);
+    CHECK_EQ(exit_.dest_extend, SVMC_EXTEND_SIGN);
+    CHECK_EQ(TAKE("\x8a\x33"), SVMC_OK, "mov dh, [rbx]");
+    CHECK_EQ(exit_.dest_reg, SVMC_REG_RDX);
+    CHECK_EQ(exit_.dest_high, 1);
+    CHECK_EQ(TAKE("\x48\xa1\x88\x77\x66\x55\x44\x33\x22\x11"), SVMC_OK, "mov rax, moffs64");
+    CHECK_EQ(exit_.kind, SVMC_KIND_MMIO_READ);
+    CHECK_EQ(exit_.size, 8);
+    CHECK_EQ(exit_.dest_reg, SVMC_REG_RAX);
+}
+
+TEST(exit_insn, the_rest)
+{
+    fresh();
+    world.reg[SVMC_REG_RCX] = 0xffffffffc0000080;
+    world.reg[SVMC_REG_RAX] = 0xffffffff55667788;
+    world.reg[SVMC_REG_RDX] = 0xffffffff11223344;
+    CHECK_EQ(TAKE("\x0f\x30"), SVMC_OK, "wrmsr");
+    CHECK_EQ(exit_.kind, SVMC_KIND_WRMSR);
+    CHECK_EQ(exit_.address, 0xc0000080);
+    CHECK_EQ(exit_.value, 0x1122334455667788);
+    CHECK_EQ(TAKE("\x0f\x32"), SVMC_OK, "rdmsr");
+    CHECK_EQ(exit_.kind, SVMC_KIND_RDMSR);
+    CHECK_EQ(TAKE("\x0f\xa2"), SVMC_OK, "cpuid");
+    CHECK_EQ(exit_.kind, SVMC_KIND_CPUID);
+    CHECK_EQ(TAKE("\xf4"), SVMC_OK, "hlt");
+    CHECK_EQ(exit_.kind, SVMC_KIND_HLT);
+    CHECK_EQ(TAKE("\x0f\x01\xd9"), SVMC_OK, "vmmcall");
+    CHECK_EQ(exit_.kind, SVMC_KIND_HYPERCALL);
+}
+
+TEST(exit_insn, what_cannot_exit_or_is_not_finished_is_said)
+{
+    static const struct svmc_exit zero;
+
+    fresh();
+    CHECK_EQ(TAKE("\xa4"), SVMC_ERR_UNSUPPORTED, "movsb");
+    CHECK_EQ(TAKE("\xaa"), SVMC_ERR_UNSUPPORTED, "stosb");
+    CHECK_EQ(TAKE("\x88\xc3"), SVMC_ERR_MISMATCH, "mov bl, al touches no memory");
+    CHECK_MEM(&exit_, &zero, sizeof zero);
+    world.fail_at = world.calls + 1;
+    CHECK_EQ(TAKE("\xef"), SVMC_ERR_CALLBACK);
+    CHECK_MEM(&exit_, &zero, sizeof zero);
+}

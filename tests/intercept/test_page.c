@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The page of docs/spec/page.md: its bytes by hand, and that nothing else decides about them. */
+#include "scenarios.h"
+
+static struct lab a, b;
+static uint8_t want[SVMC_PAGE_BYTES];
+
+static void put(unsigned at, unsigned bytes, uint64_t value)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        want[at + i] = (uint8_t)(value >> (8 * i));
+}
+
+/* The header that all requests of vCPU 7 begin with; the n-th request, counted from 0. */
+static void expect(unsigned n, uint16_t kind, uint8_t completion, uint8_t direction)
+{
+    memset(want, 0, sizeof want);
+    put(0x000, 4, 0x504d5653); /* "SVMP" */
+    put(0x004, 2, 1);
+    put(0x006, 2, 0x200);
+    put(0x008, 2, kind);
+    put(0x00a, 1, completion);
+    put(0x00b, 1, direction);
+    put(0x00c, 4, 7);
+    put(0x010, 8, 0x0007000000000000u | (0x5eed5eed5eedu ^ n));
+}
+
+static void compare(const char *what)
+{
+    for (unsigned i = 0; i < SVMC_PAGE_BYTES; i++)
+        if (!CHECK_EQ(a.world.page[i], want[i], "%s: byte 0x%03x", what, i))
+            return;
+}
+
+static void exit_with(const struct svmc_exit *exit)
+{
+    uint64_t rng = 9;
+
+    lab_init(&a, &rng);
+    a.world.reg[SVMC_REG_RAX] = 0xaaaaaaaa00000001u;
+    a.world.reg[SVMC_REG_RCX] = 0xcccccccc00000002u;
+    memset(a.world.page, 0x5a, sizeof a.world.page); /* what a host scribbled is gone */
+    CHECK_EQ(svmc_vcpu_exit(&a.vc, exit, &a.out), SVMC_OK);
+}
+
+TEST(page, golden_bytes_cpuid) /* PG-1 PG-2 PG-5 PG-6 */
+{
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_CPUID, .count = 1 });
+    expect(0, 0x0001, 1, 1);
+    put(0x018, 8, 3);
+    put(0x020, 2, 0xa20f); /* cpuid */
+    put(0x03c, 4, 1);
+    put(0x040, 8, 1); /* EAX, ECX: the upper halves stay inside */
+    put(0x048, 8, 2);
+    compare("cpuid");
+}
+
+TEST(page, golden_bytes_out_and_mmio_write)
+{
+    exit_with(&(struct svmc_exit){
+        .kind = SVMC_KIND_OUT, .size = 2, .count = 1, .address = LAB_PORT, .value = 0xffff4142 });
+    expect(0, 0x2002, 1, 2);
+    put(0x018, 8, 1);
+    put(0x020, 2, 0xef66); /* out dx, ax whatever the guest's form was */
+    put(0x030, 8, 0x60);
+    put(0x038, 4, 2);
+    put(0x03c, 4, 1);
+    put(0x040, 8, 0x4142);
+    compare("out");
+
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_MMIO_WRITE,
+                                   .size = 8,
+                                   .count = 1,
+                                   .address = LAB_GPA,
+                                   .value = 0x1122334455667788 });
+    expect(0, 0x4002, 1, 2);
+    put(0x018, 8, 1);
+    put(0x020, 3, 0x008948); /* mov [rax], rax */
+    put(0x030, 8, LAB_GPA);
+    put(0x038, 4, 8);
+    put(0x03c, 4, 1);
+    put(0x040, 8, 0x1122334455667788);
+    compare("mmio write");
+}
+
+TEST(page, golden_bytes_outs_data)
+{
+    static const uint8_t text[5] = { 'H', 'e', 'l', 'l', 'o' };
+
+    exit_with(&(struct svmc_exit){
+        .kind = SVMC_KIND_OUTS, .size = 1, .count = 5, .address = LAB_PORT, .data = text });
+    expect(0, 0x3002, 2, 2);
+    put(0x020, 2, 0x6ef3); /* rep outsb */
+    put(0x030, 8, 0x60);
+    put(0x038, 4, 1);
+    put(0x03c, 4, 5);
+    memcpy(want + 0x200, text, sizeof text);
+    compare("outs");
+}
+
+TEST(page, golden_bytes_notice)
+{
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_HLT, .count = 1 });
+    expect(0, 0x6001, 0, 0);
+    put(0x020, 1, 0xf4);
+    compare("hlt");
+}
+
+TEST(page, sequence_counts_in_secret) /* PG-7 */
+{
+    struct svmc_exit exit = { .kind = SVMC_KIND_HLT, .count = 1 };
+
+    exit_with(&exit);
+    CHECK_EQ(svmc_vcpu_exit(&a.vc, &exit, &a.out), SVMC_OK);
+    expect(1, 0x6001, 0, 0);
+    put(0x020, 1, 0xf4);
+    compare("second notice");
+}
+
+/*
+ * PG-1, the two-run test: equal declared inputs, everything else random, the same secret and number
+ * of earlier exits: identical 4096 bytes, no field masked.
+ */
+TEST(page, equal_inputs_make_equal_pages)
+{
+    uint64_t rng = harness_seed();
+
+    for (unsigned i = 0; i < 3000; i++) {
+        unsigned n = i % scenario_count;
+        const struct svmc_exit *e = &scenarios[n].exit;
+
+        lab_init(&a, &rng);
+        lab_init(&b, &rng);
+        for (unsigned r = 0; r < WORLD_REGS; r++) { /* the declared registers, else random */
+            bool hcall = e->kind == SVMC_KIND_HYPERCALL || e->address == 0x565c;
+            bool declared =
+                (e->kind == SVMC_KIND_CPUID && (r == SVMC_REG_RAX || r == SVMC_REG_RCX)) ||
+                (hcall && (r == SVMC_REG_RDI || r == SVMC_REG_RSI || (r >= 8 && r <= 11)));
+            uint64_t keep = declared ? (hcall ? UINT64_MAX : UINT32_MAX) : 0;
+
+            b.world.reg[r] = (a.world.reg[r] & keep) | (b.world.reg[r] & ~keep);
+        }
+        if (e->repeat && e->kind == SVMC_KIND_OUTS)
+            memcpy(b.world.memory + (e->buffer.v - WORLD_LINEAR),
+                   a.world.memory + (e->buffer.v - WORLD_LINEAR), (size_t)e->count * e->size);
+        memset(b.world.page, (int)i, sizeof b.world.page);
+        CHECK_EQ(lab_exit(&a, n), SVMC_OK, "%s", scenarios[n].name);
+        CHECK_EQ(lab_exit(&b, n), SVMC_OK, "%s", scenarios[n].name);
+        REQUIRE(memcmp(a.world.page, b.world.page, SVMC_PAGE_BYTES) == 0, "%s", scenarios[n].name);
+    }
+}
+
+TEST(page, host_side_reads_what_was_asked_and_refuses_the_rest)
+{
+    struct svmc_request r;
+    uint8_t data[8];
+
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_OUTS,
+                                   .size = 1,
+                                   .count = 5,
+                                   .address = LAB_PORT,
+                                   .data = a.backend_data });
+    CHECK_EQ(svmc_request_read(a.world.page, &r, data, sizeof data), SVMC_OK);
+    CHECK_EQ(r.kind, SVMC_KIND_OUTS);
+    CHECK_EQ(r.address, LAB_PORT);
+    CHECK_EQ(r.count, 5);
+    CHECK_MEM(data, a.backend_data, 5);
+    CHECK_EQ(svmc_request_read(a.world.page, &r, data, 4), SVMC_ERR_FULL);
+    CHECK_EQ(r.count, 0, "zeroed on error");
+    CHECK_EQ(svmc_request_read(a.world.page + 1, &r, data, 8), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_request_read(NULL, &r, data, 8), SVMC_ERR_ARG);
+    a.world.page[0] ^= 1;
+    CHECK_EQ(svmc_request_read(a.world.page, &r, data, 8), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_reply_write(a.world.page, &(struct svmc_reply){ .data_bytes = 3585 }, data),
+             SVMC_ERR_ARG);
+    CHECK_EQ(svmc_reply_write(a.world.page, &(struct svmc_reply){ .data_bytes = 1 }, NULL),
+             SVMC_ERR_ARG);
+}
+
+TEST(page, kinds_have_names)
+{
+    CHECK(strcmp(svmc_kind_name(SVMC_KIND_MMIO_READ), "mmio-read") == 0, "mmio-read");
+    CHECK(strcmp(svmc_kind_name(SVMC_KIND_UNKNOWN), "unknown") == 0, "unknown");
+    for (unsigned kind = 0; kind < 65536; kind++)
+        if (svmc_kind_name((uint16_t)kind) == NULL)
+            CHECK(false, "kind 0x%x", kind);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* docs/spec/exit.md: who answers what, and that nothing loosens it. */
+#include "scenarios.h"
+
+static struct lab lab;
+static struct svmc_policy policy;
+
+static enum svmc_action judge(struct svmc_exit exit)
+{
+    exit.count = 1;
+    if (lab.vc.priv.pending.active)
+        svmc_vcpu_cancel(&lab.vc);
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit, &lab.out), SVMC_OK);
+    return (enum svmc_action)lab.out.action;
+}
+
+static void fresh(void)
+{
+    uint64_t rng = 11;
+
+    lab_init(&lab, &rng);
+}
+
+TEST(policy, what_is_not_listed_is_a_fault) /* EX-4 */
+{
+    fresh();
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 1, .address = 0x5f }),
+             SVMC_ACT_INJECT);
+    CHECK_EQ(lab.out.fault.vector, 13);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 1, .address = 0x60 }),
+             SVMC_ACT_DELEGATED);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_RDMSR, .address = LAB_MSR + 1 }),
+             SVMC_ACT_INJECT);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_RDMSR, .address = 0x12345678 }),
+             SVMC_ACT_INJECT, "no MSR page");
+    CHECK_EQ(
+        judge((struct svmc_exit){ .kind = SVMC_KIND_MMIO_READ, .size = 4, .address = 0xfdfffffc }),
+        SVMC_ACT_INJECT);
+    CHECK_EQ(
+        judge((struct svmc_exit){ .kind = SVMC_KIND_MMIO_READ, .size = 4, .address = 0xfe000ffc }),
+        SVMC_ACT_DELEGATED, "the last word of the window");
+    CHECK_EQ(judge((struct svmc_exit){ .kind = 0x7777 }), SVMC_ACT_INJECT);
+    CHECK_EQ(lab.out.fault.vector, 6, "no row: #UD");
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_UNKNOWN }), SVMC_ACT_INJECT);
+}
+
+TEST(policy, an_access_over_two_verdicts_is_a_fault) /* EX-5 */
+{
+    fresh();
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 4, .address = 0x60 }),
+             SVMC_ACT_DELEGATED);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 4, .address = 0x61 }),
+             SVMC_ACT_INJECT);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 4, .address = 0xfffe }),
+             SVMC_ACT_INJECT, "wraps");
+}
+
+TEST(policy, const_reads_as_an_empty_bus)
+{
+    uint64_t rng = 1;
+
+    fresh();
+    CHECK_EQ(svmc_policy_init(&policy, 1, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_ports(&policy, 0, 65536, SVMC_ACCESS_RW, SVMC_VERDICT_CONST), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(&policy, 0xc0000000, 8192, SVMC_ACCESS_RW, SVMC_VERDICT_CONST),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&policy), SVMC_OK);
+    world_init(&lab.world, &rng);
+    CHECK_EQ(svmc_vcpu_init(&lab.vc, &world_ops, &lab.world, &policy, lab.world.page, 0), SVMC_OK);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 2, .address = 0xffff - 1 }),
+             SVMC_ACT_RESUME);
+    REQUIRE(lab.out.data_bytes == 2);
+    CHECK_MEM(lab.out.data, "\xff\xff", 2);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_RDMSR, .address = 0xc0001fff }),
+             SVMC_ACT_RESUME);
+    REQUIRE(lab.out.data_bytes == 8);
+    CHECK_MEM(lab.out.data, "\0\0\0\0\0\0\0\0", 8);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_OUT, .size = 1, .address = 1 }),
+             SVMC_ACT_RESUME, "ignored");
+    CHECK_EQ(lab.out.data_bytes, 0);
+    CHECK_EQ(lab.vc.priv.stats.requests, 0, "the host learned nothing");
+}
+
+TEST(policy, terminate_stops)
+{
+    fresh();
+    CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0x60, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_TERMINATE),
+             SVMC_OK, "tightening a sealed policy");
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 1, .address = 0x60 }),
+             SVMC_ACT_DELEGATED, "reads are as before");
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_OUT, .size = 1, .address = 0x60 }),
+             SVMC_ACT_STOP);
+    CHECK_EQ(lab.out.stop, SVMC_STOP_POLICY);
+    CHECK_EQ(lab_exit(&lab, 0), SVMC_ERR_STATE);
+}
+
+TEST(policy, sealed_is_never_loosened)
+{
+    fresh();
+    CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
+             SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST),
+             SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_set_msrs(&lab.policy, 0, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
+             SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_set_hcall(&lab.policy, 9, 0, 0), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_set_doorbell(&lab.policy, 1), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_add_window(&lab.policy, (svmc_gpa){ 0 }, 1, SVMC_ACCESS_READ,
+                                    SVMC_VERDICT_DELEGATE),
+             SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0x61, 1, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0x61, 1, SVMC_ACCESS_READ, SVMC_VERDICT_FAULT),
+             SVMC_OK, "taken, but TERMINATE is tighter and stays");
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 1, .address = 0x61 }),
+             SVMC_ACT_STOP);
+}
+
+TEST(policy, setters_refuse_nonsense_and_change_nothing)
+{
+    struct svmc_policy before;
+    const svmc_gpa top = { UINT64_MAX };
+
+    CHECK_EQ(svmc_policy_init(NULL, 1, 1), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_policy_init(&policy, 0, 1), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_policy_seal(&policy), SVMC_ERR_ARG, "never initialised");
+    CHECK_EQ(svmc_policy_init(&policy, 1, 1), SVMC_OK);
+    before = policy;
+#define REFUSED(call) CHECK_EQ(call, SVMC_ERR_ARG)
+    REFUSED(svmc_policy_set_ports(&policy, 0, 65537, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_ports(&policy, 65536, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_ports(&policy, 1, 0xffffffff, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_ports(&policy, 1, 0, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_ports(&policy, 1, 1, SVMC_ACCESS_NONE, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_ports(&policy, 1, 1, SVMC_ACCESS_READ, SVMC_VERDICT_NOTIFY));
+    REFUSED(svmc_policy_set_msrs(&policy, 0x1fff, 2, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_msrs(&policy, 0x2000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_add_window(&policy, top, 2, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_add_window(&policy, top, 0, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_hcall(&policy, SVMC_POLICY_HCALLS, 0, 0));
+    REFUSED(svmc_policy_set_hcall(&policy, 0, SVMC_HCALL_ARGS + 1, 0));
+    REFUSED(svmc_policy_set_hcall(&policy, 0, 0, SVMC_HCALL_RESULTS + 1));
+#undef REFUSED
+    CHECK_MEM(&policy, &before, sizeof policy);
+    for (unsigned i = 0; i < SVMC_POLICY_WINDOWS; i++)
+        CHECK_EQ(svmc_policy_add_window(&policy, (svmc_gpa){ i * 16 }, 16, SVMC_ACCESS_READ,
+                                        SVMC_VERDICT_CONST),
+                 SVMC_OK, "window %u", i);
+    CHECK_EQ(svmc_policy_add_window(&policy, (svmc_gpa){ 15 * 16 + 15 }, 2, SVMC_ACCESS_READ,
+                                    SVMC_VERDICT_CONST),
+             SVMC_ERR_ARG, "overlaps");
+    CHECK_EQ(svmc_policy_add_window(&policy, top, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST),
+             SVMC_ERR_FULL);
+}
+
+TEST(policy, a_vcpu_wants_a_sealed_policy_and_every_required_op)
+{
+    struct svmc_host_ops ops = world_ops;
+    uint64_t rng = 2;
+
+    world_init(&lab.world, &rng);
+    CHECK_EQ(svmc_policy_init(&policy, 1, 1), SVMC_OK);
+#define INIT(o, p, pg, id) svmc_vcpu_init(&lab.vc, o, &lab.world, p, pg, id)
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page, 0), SVMC_ERR_ARG, "not sealed");
+    CHECK_EQ(svmc_policy_seal(&policy), SVMC_OK);
+    CHECK_EQ(INIT(NULL, &policy, lab.world.page, 0), SVMC_ERR_ARG);
+    CHECK_EQ(INIT(&ops, NULL, lab.world.page, 0), SVMC_ERR_ARG);
+    CHECK_EQ(INIT(&ops, &policy, NULL, 0), SVMC_ERR_ARG);
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page + 4, 0), SVMC_ERR_ARG);
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page, 65536), SVMC_ERR_ARG);
+    ops.reg_write = NULL;
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page, 0), SVMC_ERR_ARG);
+    ops = world_ops;
+    ops.size = offsetof(struct svmc_host_ops, reg_write);
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page, 0), SVMC_ERR_ARG, "an older, shorter table");
+    ops.size = offsetof(struct svmc_host_ops, translate);
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page, 0), SVMC_OK, "translate is optional");
+    CHECK_EQ(lab_exit(&lab, 13), SVMC_ERR_UNSUPPORTED, "%s", scenarios[13].name);
+    CHECK_EQ(lab.out.action, SVMC_ACT_STOP);
+    lab.world.fail_at = lab.world.calls + 1;
+    CHECK_EQ(INIT(&ops, &policy, lab.world.page, 0), SVMC_ERR_CALLBACK);
+    CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_ARG, "a vCPU that was not made");
+#undef INIT
+}
