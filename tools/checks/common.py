@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""What every check needs: the tree, the compilers, and one way to print and count results."""
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]  # where the checks and their tables are
+ROOT = Path(os.environ.get("SVMC_ROOT", TOP)).resolve()  # the tree that is checked
+
+WARNINGS = ("-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wvla -Wpedantic "
+            "-Werror").split()
+
+# The core for a processor: what src/cflags.txt says, and what only a kernel build needs.
+FAMILIES = {
+    "x86_64": {"gcc": "gcc", "binutils": "", "kernel": []},
+    "aarch64": {"gcc": "aarch64-linux-gnu-gcc", "binutils": "aarch64-linux-gnu-",
+                "kernel": ["-mno-outline-atomics"]},
+    "riscv64": {"gcc": "riscv64-linux-gnu-gcc", "binutils": "riscv64-linux-gnu-",
+                "kernel": ["-march=rv64imac", "-mabi=lp64"]},
+    "s390x": {"gcc": "s390x-linux-gnu-gcc", "binutils": "s390x-linux-gnu-",
+              "kernel": []},
+}
+
+
+class Report:
+    """Prints `ok NAME` or `FAIL NAME: why`, counts, and closes with the line tools/test adds up."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def ok(self, name):
+        self.passed += 1
+        print(f"ok {name}")
+
+    def fail(self, name, why):
+        self.failed += 1
+        print(f"FAIL {name}: {why}")
+
+    def skip(self, name, why):
+        self.skipped += 1
+        print(f"SKIPPED: {name}: {why}")
+
+    def check(self, name, faults):
+        """One result for a list of faults: none is ok."""
+        faults = list(faults)
+        if faults:
+            self.fail(name, "; ".join(str(f) for f in faults))
+        else:
+            self.ok(name)
+
+    def close(self):
+        """The closing line, and the exit: a check that checked nothing has failed."""
+        if self.passed + self.failed == 0:
+            self.fail("nothing", "no file, function or object was checked")
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+        sys.exit(1 if self.failed else 0)
+
+
+def need_tools(*names):
+    """A missing tool fails the check, it never passes it."""
+    missing = [n for n in names if not shutil.which(n)]
+    if missing:
+        report = Report()
+        report.fail("tools", "missing: " + " ".join(missing))
+        report.close()
+
+
+def run(command, **options):
+    """Run, never raise; .ok and .text (both streams) are what checks look at."""
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+                          **options)
+    done.ok, done.text = done.returncode == 0, done.stdout
+    return done
+
+
+def first_error(text):
+    """The line of a compiler's output that says why."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines:
+        if re.search(r"error|undefined|multiple definition", line):
+            return line
+    return lines[0] if lines else "no output"
+
+
+def sources(kind):
+    """The files that tools/sources lists, as paths from ROOT."""
+    done = run([TOP / "tools/sources", kind], env={**os.environ, "SVMC_ROOT": str(ROOT)})
+    return [Path(line) for line in done.text.split()] if done.ok else []
+
+
+def core_flags(family, compiler):
+    """Flags of the core: src/cflags.txt, and for kernels what depends on the compiler."""
+    flags = []
+    for line in (TOP / "src/cflags.txt").read_text().splitlines():
+        words = line.split()
+        if words and words[0] in ("all", family):
+            flags += words[1:]
+    kernel = FAMILIES[family]["kernel"]
+    if compiler == "clang":
+        kernel = [f for f in kernel if f != "-mno-outline-atomics"]
+    return flags + kernel + ["-O2", f"-I{ROOT}/include", f"-I{ROOT}/src"]
+
+
+@functools.cache
+def compiler_command(family, compiler):
+    """The compiler with its own freestanding headers and no others: no libc is there."""
+    command = ([FAMILIES[family]["gcc"]] if compiler == "gcc"
+               else ["clang", f"--target={family}-linux-gnu"])
+    own = run([*command, "-print-file-name=include"]).text.strip()
+    if compiler == "clang":
+        own = run([*command, "-print-resource-dir"]).text.strip() + "/include"
+    return [*command, "-nostdinc", "-isystem", own]
+
+
+def parallel(function, items):
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(function, items))
+
+
+def without_comments(text):
+    """C source with comments and literals blanked, every line in its place."""
+    def blank(match):
+        word = match.group(0)
+        if word.startswith("/"):
+            return re.sub(r"[^\n]", " ", word)
+        return word[0] + " " * (len(word) - 2) + word[-1]
+
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text,
+                  flags=re.S)

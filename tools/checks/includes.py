@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Modules include downward only. The table below is the order; what it does not list is refused."""
+import re
+from pathlib import Path
+
+from common import ROOT, Report
+
+# module: the modules whose headers it may use besides its own
+BELOW = {
+    "core": [],
+    "decode": ["core"],
+    "exec": ["core", "decode"],
+    "intercept": ["core", "decode", "exec"],
+    "walk": ["core"],
+    "hcall": ["core", "decode"],
+    "keyslot": ["core"],
+    "seal": ["core", "keyslot"],
+    "token": ["core"],
+    "port": ["core"],
+}
+# public header: the module it belongs to
+PUBLIC = {
+    "config.h": "core", "status.h": "core", "types.h": "core", "version.h": "core",
+    "insn.h": "decode", "x86_ids.h": "decode",
+    "page.h": "intercept", "policy.h": "intercept", "intercept.h": "intercept",
+    "guest/hypercall.h": "intercept",
+}
+STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
+            "iso646.h", "stdnoreturn.h"}  # C11 freestanding
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)"|(\S+))', re.M)
+
+
+def fault_of(path, module, system, local, other):
+    """Why this #include is not allowed, or None."""
+    if other:
+        return f"#include {other}: a macro hides the name"
+    if system in STANDARD:
+        return None
+    if system and system.startswith("svmcore/"):
+        name = system[len("svmcore/"):]
+        if name == "svmcore.h":
+            return f"<{system}>: the library itself includes single headers"
+        owner = PUBLIC.get(name)
+        if owner is None:
+            return f"<{system}> has no row in PUBLIC"
+        return None if owner == module or owner in BELOW[module] else f"<{system}> is upward"
+    if system:
+        return f"<{system}> is neither svmcore/ nor a freestanding C11 header"
+    return local_fault(path, module, local)
+
+
+def local_fault(path, module, local):
+    """Quoted: the file beside the includer first, then src/, as the compiler looks."""
+    beside, from_src = (ROOT / path).parent / local, ROOT / "src" / local
+    found = next((p.resolve() for p in (beside, from_src) if p.exists()), None)
+    if found is None or ROOT / "src" not in found.parents:
+        return f'"{local}" is not below src/'
+    owner = found.relative_to(ROOT / "src").parts[0]
+    if owner == module:
+        return None
+    if owner == "core" and owner in BELOW[module]:
+        return None
+    if owner in BELOW[module] and not found.name.endswith("_private.h"):
+        return None
+    return f'"{local}" belongs to {owner}, which {module} may not use'
+
+
+def main():
+    report = Report()
+    for path in sorted((ROOT / "src").rglob("*")):
+        if path.suffix not in (".c", ".h", ".def"):
+            continue
+        name = path.relative_to(ROOT)
+        module = name.parts[1]
+        if module not in BELOW:
+            report.fail(name, f"module {module} has no row")
+            continue
+        faults = (fault_of(name, module, *m) for m in INCLUDE.findall(path.read_text()))
+        report.check(name, [f for f in faults if f])
+    for header in sorted((ROOT / "include/svmcore").rglob("*.h")):
+        name = str(header.relative_to(ROOT / "include/svmcore"))
+        if name not in PUBLIC and name != "svmcore.h":
+            report.fail(f"include/svmcore/{name}", "has no row in PUBLIC")
+    report.close()
+
+
+main()

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Shared by tools/test, demo, bench and fuzz: what must be installed, how to build, how to count.
+# Sourced, never run.
+set -euo pipefail
+export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$root/build
+cd "$root"
+mkdir -p "$build/log"
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    say "$(basename "$0"): $*"
+    exit 1
+}
+usage_error() {
+    say "$(basename "$0"): $* (try --help)"
+    exit 2
+}
+
+# ---- what must be installed: "package command"; "-" where no command shows it ------------------
+packages_build='gcc gcc
+libc6-dev -
+meson meson
+ninja-build ninja
+pkg-config pkg-config
+python3 python3'
+packages_clang='clang clang
+libclang-rt-dev -
+llvm llvm-objdump'
+packages_bench='libzydis-dev -
+libcapstone-dev -'
+packages_test="llvm-dev llvm-config
+g++ g++
+binutils objdump
+clang-format clang-format
+shellcheck shellcheck
+valgrind valgrind
+libcriterion-dev -
+gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+libc6-dev-arm64-cross -
+gcc-riscv64-linux-gnu riscv64-linux-gnu-gcc
+libc6-dev-riscv64-cross -
+gcc-s390x-linux-gnu s390x-linux-gnu-gcc
+libc6-dev-s390x-cross -
+qemu-user-static qemu-s390x-static"
+
+is_debian() { command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; }
+
+# need SETS: installs what is missing of the given package sets; quiet when nothing is.
+need() {
+    local wanted missing names as_root=()
+
+    wanted=$(printf '%s\n' "$@" | sed '/^$/d')
+    if ! is_debian; then
+        missing=$(while read -r package program; do
+            [ "$program" = - ] || command -v "$program" >/dev/null || echo "$program($package)"
+        done <<<"$wanted")
+        [ -z "$missing" ] || die "not a Debian system, and these commands are missing:" $missing
+            return 0
+    fi
+    names=$(cut -d' ' -f1 <<<"$wanted")
+    # shellcheck disable=SC2086
+    missing=$(comm -23 <(sort -u <<<"$names") <(dpkg-query -W \
+        -f='${db:Status-Status} ${Package}\n' $names 2>/dev/null | sed -n 's/^installed //p' |
+        sort -u))
+    [ -n "$missing" ] || return 0
+
+    say "installing:" $missing
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || die "not root and no sudo; install these packages:" $missing
+        as_root=(sudo)
+    fi
+    # shellcheck disable=SC2086
+    if ! { "${as_root[@]}" apt-get -q update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends install $missing; } >"$build/log/apt.log" 2>&1; then
+        tail -n 20 "$build/log/apt.log" >&2
+        die "apt-get failed (build/log/apt.log); install these packages by hand:" $missing
+    fi
+}
+
+# ---- builds ------------------------------------------------------------------------------------
+# Each build is a directory below build/; the row says how it differs from a plain release build.
+san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
+build_options() {
+    case $1 in
+    release) echo "" ;;
+    bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled" ;;
+    demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
+    clang) echo "-Dexamples=disabled" ;;
+    asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
+        "-Db_lundef=false -Doptimization=1 -Ddebug=true -Ddefault_library=static" ;;
+    msan) echo "-Dexamples=disabled -Db_sanitize=memory -Db_lundef=false -Doptimization=1" \
+        "-Ddebug=true -Ddefault_library=static" ;;
+    aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
+        "--cross-file=tools/cross/$1.ini" ;;
+    *) die "no build named $1" ;;
+    esac
+}
+build_compiler() {
+    case $1 in
+    clang | asan | msan) echo clang ;;
+    *) echo gcc ;;
+    esac
+}
+build_cflags() {
+    case $1 in
+    asan) echo "$san_flags -fsanitize=fuzzer-no-link" ;;
+    msan) echo "$san_flags" ;;
+    esac
+}
+
+# What a build directory was configured for: anew when a source file or a package comes or goes.
+build_key() {
+    for kind in core unit fuzz bench; do tools/sources $kind 2>/dev/null || true; done
+    stat -c %Y /var/lib/dpkg/status 2>/dev/null || true
+    build_options "$1"
+}
+
+# build_dir NAME [TARGET...]: configure if need be, then build; prints only what goes wrong.
+build_dir() {
+    local name=$1 dir=$build/$1 key setup=()
+
+    shift
+    mkdir -p "$build"
+    (
+        flock 9
+        key=$(build_key "$name")
+        if [ ! -f "$dir/build.ninja" ]; then
+            rm -rf "$dir"
+            setup=(setup)
+        elif [ "$key" != "$(cat "$dir/.key" 2>/dev/null)" ]; then
+            setup=(setup --reconfigure)
+        fi
+        if [ ${#setup[@]} != 0 ]; then
+            # shellcheck disable=SC2046
+            CC=$(build_compiler "$name") CFLAGS=$(build_cflags "$name") \
+                meson "${setup[@]}" "$dir" --werror $(build_options "$name") >"$dir.log" 2>&1 || {
+                cat "$dir.log"
+                return 1
+            }
+            printf '%s\n' "$key" >"$dir/.key"
+        fi
+        ninja -C "$dir" "$@" >"$dir.log" 2>&1 || {
+            grep -vE '^\[[0-9]+/[0-9]+\] (Comp|Link|Gener)' "$dir.log"
+            return 1
+        }
+    ) 9>"$build/$name.lock"
+}
+
+# ---- counting ----------------------------------------------------------------------------------
+# tally LOG: "passed failed skipped excused", summed over all closing lines in the log: the plain
+# `N passed, N failed, N skipped` (an optional `word: ` before it) and Criterion's. Criterion does
+# not know our skips: its `SKIPPED:` lines are counted. A skip is excused only by absent hardware.
+tally() {
+    awk '
+    /^([^ ]+: )?[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
+        sub(/^[^ ]+: /, "")
+        passed += $1; failed += $3; skipped += $5; plain = 1
+    }
+    /Synthesis:.*Tested:/ {
+        gsub(/\033\[[0-9;]*m/, "")
+        match($0, /Tested: *[0-9]+/); tested = substr($0, RSTART + 7, RLENGTH - 7) + 0
+        match($0, /Passing: *[0-9]+/); good = substr($0, RSTART + 8, RLENGTH - 8) + 0
+        passed += good; failed += tested - good; criterion = 1
+    }
+    /^SKIPPED: / { lines++; if ($2 == "hardware:") excused++ }
+    END {
+        if (criterion) skipped += lines
+        print passed + 0, failed + 0, skipped + 0, excused + 0
+    }' "$1"
+}
+
+# ---- fuzzing -----------------------------------------------------------------------------------
+fuzz_targets() { tools/sources fuzz | sed 's|fuzz/fuzz_||; s|\.c$||'; }
+
+# run_fuzz NAME SECONDS: corpus and regressions first, then new inputs. What breaks it is left in
+# fuzz/regressions/NAME/, what reaches new code in build/fuzz/NAME/. One test more for each way.
+run_fuzz() {
+    local name=$1 seconds=$2 new=$build/fuzz/$1 known=() program=$build/asan/fuzz/fuzz_$1 dir runs
+    local log=$build/log/fuzz-$name.log found=fuzz/regressions/$name
+
+    build_dir asan "fuzz/fuzz_$name" || return 1 # callers test us: set -e does not hold here
+    mkdir -p "$new" "$found"
+    for dir in fuzz/corpus/$name "$found"; do
+        [ -z "$(ls "$dir" 2>/dev/null)" ] || known+=("$dir")
+    done
+    if [ ${#known[@]} != 0 ] && ! "$program" -runs=0 "${known[@]}" >"$log" 2>&1; then
+        tail -n 30 "$log"
+        echo "FAIL $name: a file of the corpus or of the regressions breaks it"
+        echo "0 passed, 1 failed, 0 skipped"
+        return 1
+    fi
+    if ! "$program" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$found/" \
+        ${SVMC_SEED:+-seed=$SVMC_SEED} "$new" "${known[@]}" >"$log" 2>&1; then
+        tail -n 30 "$log"
+        echo "FAIL $name: the input that breaks it was left in $found/"
+        echo "${#known[@]} passed, 1 failed, 0 skipped"
+        return 1
+    fi
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    rmdir "$found" 2>/dev/null || true
+    grep -h 'INFO: Seed' "$log" || true
+    echo "ok $name: ${runs:-0} inputs in $seconds s"
+    [ "${runs:-0}" -gt 0 ] || return 1
+    echo "$((${#known[@]} + 1)) passed, 0 failed, 0 skipped"
+}
+
+# ---- records of long runs ----------------------------------------------------------------------
+# record_campaigns PART...: one dated section a part in docs/campaigns/PART.md; see README.md there.
+record_campaigns() {
+    local name file status time passed failed skipped excused
+
+    for name in fuzz differential; do
+        [[ " $* " == *" $name "* ]] || continue
+        read -r status time passed failed skipped excused <"$build/log/$name.result"
+        file=docs/campaigns/$name.md
+        [ -f "$file" ] || printf '# Long runs: %s\n' "$name" >"$file"
+        {
+            printf '\n## %s\n' "$(date -u +%Y-%m-%d)"
+            printf -- '- commit: %s\n' "$(git describe --always --dirty 2>/dev/null || echo none)"
+            printf -- '- command: `tools/test --long --only %s`\n' "$name"
+            printf -- '- status: %s; %s passed, %s failed, %s skipped\n' \
+                "$status" "$passed" "$failed" "$skipped"
+            printf -- '- duration: %s s\n' "$time"
+            printf -- '- cpu: %s, %s used\n' \
+                "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
+            grep -hiE '^(== |ok |FAIL |seed|INFO: Seed)' "$build/log/$name.log" | sed 's/^/    /' ||
+                true
+        } >>"$file"
+    done
+}
