@@ -25,15 +25,15 @@ static inline void core_shared_store(volatile void *base, size_t at, uint64_t wo
 static inline void core_shared_read(const volatile void *base, size_t at, void *dst, size_t n)
 {
     uint8_t *to = dst;
+    uint64_t word;
 
-    while (n > 0) {
-        uint64_t word = core_shared_load(base, at);
-        size_t step = n < CORE_WORD ? n : CORE_WORD;
-
-        memcpy(to, &word, step);
-        to += step;
-        at += step;
-        n -= step;
+    for (; n >= CORE_WORD; n -= CORE_WORD, at += CORE_WORD, to += CORE_WORD) {
+        word = core_shared_load(base, at);
+        memcpy(to, &word, CORE_WORD);
+    }
+    if (n > 0) {
+        word = core_shared_load(base, at);
+        memcpy(to, &word, n);
     }
 }
 
@@ -41,16 +41,16 @@ static inline void core_shared_read(const volatile void *base, size_t at, void *
 static inline void core_shared_write(volatile void *base, size_t at, const void *src, size_t n)
 {
     const uint8_t *from = src;
+    uint64_t word = 0;
 
-    while (n > 0) {
-        uint64_t word = 0;
-        size_t step = n < CORE_WORD ? n : CORE_WORD;
-
-        memcpy(&word, from, step);
+    for (; n >= CORE_WORD; n -= CORE_WORD, at += CORE_WORD, from += CORE_WORD) {
+        memcpy(&word, from, CORE_WORD);
         core_shared_store(base, at, word);
-        from += step;
-        at += step;
-        n -= step;
+    }
+    if (n > 0) {
+        word = 0;
+        memcpy(&word, from, n);
+        core_shared_store(base, at, word);
     }
 }
 

@@ -93,7 +93,7 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
         vc->priv.refusals = 0;
         if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
             vc->priv.stats.bytes_accepted += accepted_bytes(p, rule, &reply);
-            svmc_intercept_page_wipe(vc);
+            svmc_intercept_page_wipe(vc, rule->string ? p->issued * p->exit.size : 0);
             svmc_intercept_forget(vc);
         }
     }

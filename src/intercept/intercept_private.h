@@ -61,7 +61,7 @@ const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *pol
 /* page.c */
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
                               enum svmc_completion completion, const uint64_t in[SLOTS_IN]);
-void svmc_intercept_page_wipe(struct svmc_vcpu *vc);
+void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 
 /* reply.c */
 unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,

@@ -71,10 +71,10 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     vc->priv.stats.requests++;
 }
 
-/* R17: nothing of an answered exit stays: parameters, results, data. */
-void svmc_intercept_page_wipe(struct svmc_vcpu *vc)
+/* R17: nothing of an answered exit stays: parameters, results, `data` bytes of the data area. */
+void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 {
-    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_BYTES);
+    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);
 }
 
 static bool aligned(const volatile void *page)
