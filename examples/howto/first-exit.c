@@ -47,8 +47,8 @@ static void host(volatile void *page)
     struct svmc_request ask;
     struct svmc_reply say = { .status = SVMC_REPLY_DONE, .out_valid = 1, .out = { 0x1c } };
 
-    if (svmc_request_read(page, &ask, NULL, 0) != SVMC_OK)
-        return;
+    if (svmc_request_read(page, &ask, NULL, 0) != SVMC_OK || ask.completion == SVMC_COMPLETION_NONE)
+        return; /* nothing was asked */
     printf("host: %s, port 0x%x, %u byte\n", svmc_kind_name(ask.kind), (unsigned)ask.address,
            ask.size);
     say.seq = ask.seq;
@@ -87,7 +87,7 @@ int main(void)
 
     /* 4. On every exit. */
     TRY(svmc_insn_decode(&cpu, at_rip, sizeof at_rip, &insn));
-    TRY(svmc_exit_from_insn(&ops, &guest, &insn, (svmc_gpa){ 0 }, &exit));
+    TRY(svmc_exit_from_insn(&ops, &guest, &insn, SVMC_CLASS_PORT, (svmc_gpa){ 0 }, &exit));
     TRY(svmc_vcpu_exit(&vcpu, &exit, &out));
     while (out.action == SVMC_ACT_DELEGATED) {
         host(page); /* yours: ring a doorbell, return, come back on any thread */

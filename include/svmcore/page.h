@@ -118,7 +118,7 @@ struct svmc_reply {
  * Source:  PG-2, PG-3.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, misaligned); SVMC_ERR_UNSUPPORTED (foreign magic or
- *         version); SVMC_ERR_FULL (the data are longer than cap).
+ *         version); SVMC_ERR_FULL (the data are longer than cap; SVMC_PAGE_DATA_BYTES suffices).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_request_read(const volatile void *page,
                                                            struct svmc_request *out, void *data,
@@ -130,7 +130,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_request_read(const volatile void *
  * Shape:   data[reply->data_bytes], NULL where that is 0.
  * Threads: as svmc_request_read; ring the doorbell afterwards.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, misaligned, data_bytes over SVMC_PAGE_DATA_BYTES).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, misaligned, data_bytes over SVMC_PAGE_DATA_BYTES, a fault
+ *         over 255).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_reply_write(volatile void *page,
                                                           const struct svmc_reply *reply,

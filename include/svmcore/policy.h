@@ -42,7 +42,11 @@ struct svmc_hcall_rule {
     uint8_t reserved;
 };
 
-/** A policy. Allocated by the caller, constant once sealed; shared by any number of vCPUs. */
+/**
+ * A policy. Allocated by the caller, shared by any number of vCPUs, constant once sealed except for
+ * tightening. Threads: a setter runs alone, with no vCPU of this policy inside a call. Of several
+ * setters the last counts. init on a policy in use is a new, open policy: never do it.
+ */
 struct svmc_policy {
     struct {
         uint32_t magic;
@@ -99,7 +103,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_add_window(struct svmc_poli
                                                                 enum svmc_access access,
                                                                 enum svmc_verdict verdict);
 
-/** The port whose 4-byte OUT is the hypercall doorbell (guest/hypercall.h). ERR_STATE if sealed. */
+/** The port whose 4-byte OUT is a hypercall, e.g. SVMC_HCALL_PORT. SVMC_ERR_STATE if sealed. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy,
                                                                   uint16_t port);
 
@@ -112,7 +116,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_hcall(struct svmc_polic
                                                                uint32_t number, uint8_t args,
                                                                uint8_t results);
 
-/** From here on it can only be tightened. A vCPU takes none but a sealed policy. */
+/** From here on it can only be tightened (ports, MSRs). A vCPU takes none but a sealed policy. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);
 
 #ifdef __cplusplus

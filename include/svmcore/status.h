@@ -21,7 +21,7 @@ enum svmc_status {
     SVMC_ERR_TOO_LONG = 0x22,  /* more than SVMC_INSN_MAX bytes: the processor answers with #GP */
     SVMC_ERR_MISMATCH = 0x23,  /* the instruction cannot have caused the exit it came with */
 
-    SVMC_ERR_CALLBACK = 0x30,   /* 0x3x: the host side: a callback failed; nothing changed */
+    SVMC_ERR_CALLBACK = 0x30,   /* 0x3x: from outside: a callback failed or gave nonsense */
     SVMC_ERR_HOST_REPLY = 0x31, /* the reply breaks a rule of docs/spec/reply.md; nothing changed */
 
     SVMC_ERR_FULL = 0x40,        /* 0x4x: no room in the caller's buffer or table */

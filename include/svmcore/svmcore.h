@@ -3,6 +3,8 @@
 #ifndef SVMCORE_SVMCORE_H
 #define SVMCORE_SVMCORE_H
 #include "config.h"
+#include "exit.h"
+#include "host.h"
 #include "insn.h"
 #include "intercept.h"
 #include "page.h"

@@ -12,7 +12,7 @@ void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
-/* -ffreestanding makes them calls even for eight bytes; the builtins are the same four functions. */
+/* -ffreestanding makes them calls even for eight bytes; the builtins are the same functions. */
 #if defined(__GNUC__) || defined(__clang__)
 #define memcpy  __builtin_memcpy
 #define memmove __builtin_memmove

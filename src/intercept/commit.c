@@ -10,6 +10,7 @@
 #include "intercept_private.h"
 
 #define PAGE     4096u
+#define VECTORS  32u              /* exceptions: AMD APM vol. 2, 8.2 */
 #define PLAN_MAX (SLOTS_OUT + 1u) /* results and RIP; a string needs RCX, RSI or RDI, RIP */
 
 /* Register writes, computed from the current values (R9) before any of them happens. */
@@ -25,7 +26,7 @@ struct plan {
 static enum svmc_status plan_add(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
                                  uint64_t value, uint32_t bytes, bool high)
 {
-    uint64_t old, mask = core_mask(bytes);
+    uint64_t old = 0, mask = core_mask(bytes);
     unsigned shift = high ? 8 : 0;
 
     if (plan->count >= PLAN_MAX || vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
@@ -43,7 +44,7 @@ static enum svmc_status plan_add(struct svmc_vcpu *vc, struct plan *plan, uint32
 static enum svmc_status plan_step(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
                                   uint64_t step, uint32_t bytes, uint64_t *after)
 {
-    uint64_t old;
+    uint64_t old = 0;
 
     if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
@@ -79,8 +80,13 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
     span->bytes = 0;
     if (ops->translate(vc->priv.ctx, gva, access, &gpa, fault) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
+    /* what a callback gives is checked like anything else */
     if (fault->raised)
-        return SVMC_OK;
+        return fault->raised == 1 && fault->vector < VECTORS && fault->has_error <= 1
+                   ? SVMC_OK
+                   : SVMC_ERR_CALLBACK;
+    if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))
+        return SVMC_ERR_CALLBACK;
     if (ops->guest_span(vc->priv.ctx, gpa, bytes, access, &span->at) != SVMC_OK || !span->at)
         return SVMC_ERR_CALLBACK;
     span->bytes = bytes;
@@ -111,9 +117,12 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
     return st;
 }
 
-/* Own strings: memory, then RSI or RDI, RCX and, when the last element is done, RIP. */
+/*
+ * Own strings: memory, then RSI or RDI, RCX and, when the last element is done, RIP. *done gets
+ * smaller where the destination has become so.
+ */
 static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                      uint32_t done, struct svmc_outcome *outcome)
+                                      uint32_t *done, struct svmc_outcome *outcome)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
@@ -122,22 +131,22 @@ static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_ru
     uint64_t left = 0, pointer, step;
     enum svmc_status st;
 
-    if (done == 0) { /* REP with a count of 0: nothing but RIP moves */
+    if (*done == 0) { /* REP with a count of 0: nothing but RIP moves */
         st = plan_rip(vc, &plan);
         if (st == SVMC_OK)
             plan_apply(vc, &plan);
         return st;
     }
     if (in) { /* R12: the mapping as it is now; elements that lost theirs are not done */
-        st = svmc_intercept_spans(vc, exit, SVMC_ACCESS_WRITE, &done, span, &outcome->fault);
+        st = svmc_intercept_spans(vc, exit, SVMC_ACCESS_WRITE, done, span, &outcome->fault);
         if (st != SVMC_OK || outcome->fault.raised)
             return st;
     }
-    step = (uint64_t)done * exit->size;
+    step = (uint64_t)*done * exit->size;
     st = plan_step(vc, &plan, in ? SVMC_REG_RDI : SVMC_REG_RSI, exit->backward ? 0 - step : step,
                    exit->address_bytes, &pointer);
     if (st == SVMC_OK && exit->repeat)
-        st = plan_step(vc, &plan, SVMC_REG_RCX, 0 - (uint64_t)done, exit->address_bytes, &left);
+        st = plan_step(vc, &plan, SVMC_REG_RCX, 0 - (uint64_t)*done, exit->address_bytes, &left);
     if (st == SVMC_OK && left == 0)
         st = plan_rip(vc, &plan);
     if (st != SVMC_OK)
@@ -204,7 +213,7 @@ static void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
 }
 
 enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                       const uint64_t out[SLOTS_OUT], uint32_t done,
+                                       const uint64_t out[SLOTS_OUT], uint32_t *done,
                                        struct svmc_outcome *outcome)
 {
     if (!(vc->priv.pending.exit.finish & SVMC_FINISH_REGS)) {

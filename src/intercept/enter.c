@@ -19,25 +19,32 @@ static enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule, struct svmc_
     return SVMC_ERR_HOST_REPLY;
 }
 
-/* Host bytes that a reply puts into the guest: the ledger. */
-static uint64_t accepted_bytes(const struct svmc_pending *p, const struct exit_rule *rule,
-                               const struct svmc_reply *reply)
+/* Host bytes that went into the guest: the ledger. */
+static void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *rule, uint32_t done)
 {
-    uint64_t bytes = reply->data_bytes;
+    const struct svmc_pending *p = &vc->priv.pending;
+    uint64_t bytes = 0;
 
-    if (reply->out_valid != 0)
-        for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
-            bytes += slot_bytes(&rule->out[i], &p->exit);
-    return bytes;
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
+        bytes += slot_bytes(&rule->out[i], &p->exit);
+    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+        bytes += (uint64_t)done * p->exit.size;
+    vc->priv.stats.bytes_accepted += bytes;
 }
 
 static enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_rule *rule,
                               struct svmc_outcome *out)
 {
-    vc->priv.stats.retries++;
-    if (++vc->priv.pending.retries > vc->priv.policy->priv.retry_limit)
+    enum svmc_status st;
+
+    if (vc->priv.pending.retries >= vc->priv.policy->priv.retry_limit)
         return svmc_intercept_stop(vc, SVMC_STOP_RETRIES, out);
-    return svmc_intercept_ask(vc, rule, out);
+    st = svmc_intercept_ask(vc, rule, out);
+    if (st == SVMC_OK) {
+        vc->priv.pending.retries++;
+        vc->priv.stats.retries++;
+    }
+    return st;
 }
 
 /* The reply is sound: take its data, once and no more than asked for, and commit. */
@@ -46,23 +53,27 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
 {
     struct svmc_pending *p = &vc->priv.pending;
     bool backend = !(p->exit.finish & SVMC_FINISH_REGS);
+    uint32_t done = core_clamp(reply->done, p->issued + 1); /* R11 has checked it */
     enum svmc_status st;
 
     if (rule->string && rule->direction == SVMC_DIRECTION_IN)
         core_shared_read(vc->priv.page, SVMC_PAGE_DATA,
                          vc->priv.staging + (size_t)p->at * p->exit.size,
-                         (size_t)reply->done * p->exit.size);
-    if (rule->string && backend && reply->done < p->exit.count - p->at) {
+                         (size_t)done * p->exit.size);
+    if (rule->string && backend && done < p->exit.count - p->at) {
         /* a backend ends its string only when all of it is there */
-        p->at += reply->done;
+        count_accepted(vc, rule, done);
+        p->at += done;
         p->issued = svmc_intercept_chunk(p);
-        st = svmc_intercept_ask(vc, rule, out);
-    } else {
-        st = svmc_intercept_commit(vc, rule, reply->out, reply->done, out);
-        if (st == SVMC_OK)
-            out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
+        return svmc_intercept_ask(vc, rule, out); /* a string has no slot: this cannot fail */
     }
-    return st;
+    st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
+    if (st != SVMC_OK)
+        return st;
+    out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
+    if (!out->fault.raised)
+        count_accepted(vc, rule, done);
+    return SVMC_OK;
 }
 
 enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
@@ -92,7 +103,6 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (st == SVMC_OK) {
         vc->priv.refusals = 0;
         if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
-            vc->priv.stats.bytes_accepted += accepted_bytes(p, rule, &reply);
             svmc_intercept_page_wipe(vc, rule->string ? p->issued * p->exit.size : 0);
             svmc_intercept_forget(vc);
         }

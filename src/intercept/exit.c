@@ -7,29 +7,44 @@
 #include "../core/memory.h"
 #include "intercept_private.h"
 
-/* EX-1: every field within its range before anything is judged by it. */
-static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
+/* EX-1, the destination of an own read. */
+static bool dest_is_sound(const struct svmc_exit *e)
 {
-    uint64_t bytes = (uint64_t)e->size * e->count;
-    bool own = (e->finish & SVMC_FINISH_REGS) != 0;
+    bool legal =
+        e->dest_bytes == 1 || e->dest_bytes == 2 || e->dest_bytes == 4 || e->dest_bytes == 8;
 
-    if (e->finish & ~(SVMC_FINISH_REGS | SVMC_FINISH_RIP) || e->insn_bytes > SVMC_INSN_MAX ||
-        ((e->finish & SVMC_FINISH_RIP) && e->insn_bytes == 0) || e->size > 8)
+    return legal && e->dest_reg <= SVMC_REG_R15 && e->dest_extend <= SVMC_EXTEND_SIGN &&
+           e->dest_high <= (e->dest_bytes == 1 && e->dest_reg <= SVMC_REG_RBX);
+}
+
+static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
+                            const uint8_t *data)
+{
+    if (e->finish & SVMC_FINISH_REGS)
+        return (e->address_bytes == 4 || e->address_bytes == 8) && e->repeat <= 1 &&
+               e->backward <= 1 && (e->repeat || e->count == 1);
+    return e->count > 0 && (uint64_t)e->size * e->count <= SVMC_EXIT_DATA_MAX &&
+           (rule->direction == SVMC_DIRECTION_IN || data);
+}
+
+/* EX-1: every field within its range before anything is judged by it. */
+static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
+                          const uint8_t *data)
+{
+    bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
+
+    if (e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) || (rip && !own) ||
+        (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
     if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
         return false;
-    if (rule->space == SPACE_WINDOW && (e->size == 0 || (e->address & 0xfff) + e->size > 4096))
+    if (rule->space == SPACE_WINDOW && (e->size == 0 || e->size > 8))
         return false;
-    if (!rule->string)
-        return e->count == 1 &&
-               (!own || rule->out[0].place != PLACE_DEST ||
-                (e->dest_reg <= SVMC_REG_R15 && e->dest_extend <= SVMC_EXTEND_SIGN &&
-                 (e->dest_bytes == 1 || e->dest_bytes == 2 || e->dest_bytes == 4 ||
-                  e->dest_bytes == 8)));
-    if (own)
-        return e->address_bytes == 4 || e->address_bytes == 8;
-    return e->count > 0 && bytes <= SVMC_EXIT_DATA_MAX &&
-           (rule->direction == SVMC_DIRECTION_IN || e->data);
+    if (rule->space != SPACE_PORT && rule->space != SPACE_WINDOW && e->size != 0)
+        return false;
+    if (rule->string)
+        return string_is_sound(rule, e, data);
+    return e->count == 1 && (!own || rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
 /* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
@@ -38,6 +53,8 @@ static const struct exit_rule *find_rule(const struct svmc_vcpu *vc, struct svmc
     if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
         e->address == vc->priv.policy->priv.doorbell - 1) {
         e->kind = SVMC_KIND_HYPERCALL;
+        e->size = 0;
+        e->value = 0;
         e->finish |= SVMC_FINISH_REGS;
     }
     return svmc_intercept_rule(e->kind);
@@ -60,12 +77,13 @@ static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_ru
 {
     struct svmc_pending *p = &vc->priv.pending;
     uint64_t values[SLOTS_OUT] = { 0 };
+    uint32_t done = p->issued;
     enum svmc_status st;
 
     for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
         values[i] = value & core_mask(slot_bytes(&rule->out[i], &p->exit));
     memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
-    st = svmc_intercept_commit(vc, rule, values, p->issued, out);
+    st = svmc_intercept_commit(vc, rule, values, &done, out);
     if (st == SVMC_OK)
         out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
     return st;
@@ -76,7 +94,7 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
 {
     struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_hcall_rule *call;
-    uint64_t control;
+    uint64_t control = 0;
 
     if (vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RAX, &control) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
@@ -105,7 +123,7 @@ static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rul
     for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++) {
         const struct slot *s = &rule->in[i];
 
-        in[i] = p->exit.value;
+        in[i] = s->place == PLACE_VALUE ? p->exit.value : 0;
         if (s->place == PLACE_REG &&
             vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
@@ -181,11 +199,32 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
     return svmc_intercept_ask(vc, rule, out);
 }
 
+/*
+ * EX-6: an empty bus reads as ones, an MSR that is not there as 0; the guest's buffer faults as if
+ * somebody had answered.
+ */
+static enum svmc_status constant(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                 const uint8_t *data, struct svmc_outcome *out)
+{
+    enum svmc_status st = SVMC_OK;
+
+    if (rule->string && vc->priv.pending.issued > 0)
+        st = stage_string(vc, rule, data, &out->fault);
+    if (st != SVMC_OK)
+        return st;
+    if (out->fault.raised) {
+        out->action = SVMC_ACT_INJECT;
+        return SVMC_OK;
+    }
+    return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
+}
+
 static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                struct svmc_outcome *out)
 {
     static const uint64_t nothing[SLOTS_IN];
-    enum svmc_status st = svmc_intercept_commit(vc, rule, nothing, 0, out);
+    uint32_t done = 0;
+    enum svmc_status st = svmc_intercept_commit(vc, rule, nothing, &done, out);
 
     if (st != SVMC_OK)
         return st;
@@ -200,8 +239,8 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
     switch ((enum svmc_verdict)out->verdict) {
     case SVMC_VERDICT_DELEGATE:
         return delegate(vc, rule, data, out);
-    case SVMC_VERDICT_CONST: /* an empty bus reads as ones, an MSR that is not there as 0 */
-        return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
+    case SVMC_VERDICT_CONST:
+        return constant(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
         return notify(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:
@@ -233,12 +272,12 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     p->in_count = rule->in_count;
     p->out_count = rule->out_count;
     p->issued = svmc_intercept_chunk(p);
-    if (!exit_is_sound(rule, exit))
+    if (!exit_is_sound(rule, &p->exit, exit->data))
         st = SVMC_ERR_ARG;
     else if (rule->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
         st = SVMC_ERR_UNSUPPORTED;
     if (st == SVMC_OK) {
-        out->verdict = (uint8_t)svmc_intercept_judge(vc->priv.policy, rule, exit);
+        out->verdict = (uint8_t)svmc_intercept_judge(vc->priv.policy, rule, &p->exit);
         vc->priv.stats.exits++;
         st = execute(vc, rule, exit->data, out);
     }

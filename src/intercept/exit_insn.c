@@ -110,6 +110,8 @@ static enum svmc_status from_memory(struct reader *r, const struct svmc_insn *in
     if (insn->operand_count != 2 || insn->repeat != SVMC_REPEAT_NONE)
         return SVMC_ERR_UNSUPPORTED;
     out->address = gpa.v;
+    if ((gpa.v & 0xfff) + (first->kind == SVMC_OPERAND_MEM ? first : second)->bytes > 4096)
+        return SVMC_ERR_UNSUPPORTED; /* two pages may be two devices */
     if (first->kind == SVMC_OPERAND_REG && second->kind == SVMC_OPERAND_MEM) {
         out->kind = SVMC_KIND_MMIO_READ;
         out->size = second->bytes;
@@ -159,8 +161,8 @@ static enum svmc_status from_class(struct reader *r, const struct svmc_insn *ins
 }
 
 enum svmc_status svmc_exit_from_insn(const struct svmc_host_ops *ops, void *ctx,
-                                     const struct svmc_insn *insn, svmc_gpa gpa,
-                                     struct svmc_exit *out)
+                                     const struct svmc_insn *insn, enum svmc_insn_class cause,
+                                     svmc_gpa gpa, struct svmc_exit *out)
 {
     struct reader r = { ops, ctx, SVMC_OK };
     enum svmc_status st;
@@ -171,6 +173,8 @@ enum svmc_status svmc_exit_from_insn(const struct svmc_host_ops *ops, void *ctx,
     if (!ops || ops->size < offsetof(struct svmc_host_ops, reg_write) || !ops->reg_read || !insn ||
         insn->length == 0 || insn->length > SVMC_INSN_MAX)
         return SVMC_ERR_ARG;
+    if (insn->insn_class != (uint32_t)cause)
+        return SVMC_ERR_MISMATCH;
     out->count = 1;
     out->finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP;
     out->insn_bytes = insn->length;

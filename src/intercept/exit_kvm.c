@@ -23,6 +23,7 @@
 #define RUN_MSR_ERROR      32u
 #define RUN_MSR_INDEX      44u
 #define RUN_MSR_DATA       48u
+#define MMIO_MOST          8u  /* bytes of an MMIO exit */
 #define RUN_LEAST          64u /* bytes that hold every field above */
 
 #define KVM_IO       2u
@@ -71,7 +72,7 @@ static enum svmc_status from_mmio(const uint8_t *run, struct svmc_exit *out)
     uint32_t len = core_load_le32(run + RUN_MMIO_LEN);
     uint8_t write = run[RUN_MMIO_IS_WRITE];
 
-    if (len == 0 || len > 8 || write > 1)
+    if (len == 0 || len > MMIO_MOST || write > 1)
         return SVMC_ERR_MISMATCH;
     out->kind = write ? SVMC_KIND_MMIO_WRITE : SVMC_KIND_MMIO_READ;
     out->address = core_load_le64(run + RUN_MMIO_ADDRESS);
@@ -91,7 +92,6 @@ enum svmc_status svmc_exit_from_kvm(const uint8_t *run, size_t run_bytes, struct
     if (!run || run_bytes < RUN_LEAST)
         return SVMC_ERR_ARG;
     out->count = 1;
-    out->kind = SVMC_KIND_UNKNOWN;
     switch (core_load_le32(run + RUN_EXIT_REASON)) {
     case KVM_IO:
         st = from_io(run, run_bytes, out);
@@ -114,6 +114,7 @@ enum svmc_status svmc_exit_from_kvm(const uint8_t *run, size_t run_bytes, struct
             out->value = core_load_le64(run + RUN_MSR_DATA);
         break;
     default:
+        st = SVMC_ERR_UNSUPPORTED;
         break;
     }
     if (st != SVMC_OK)
@@ -138,7 +139,7 @@ static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t *bytes)
         if (run[RUN_MMIO_IS_WRITE])
             return NULL;
         *bytes = core_load_le32(run + RUN_MMIO_LEN);
-        return run + RUN_MMIO_DATA;
+        return *bytes <= MMIO_MOST ? run + RUN_MMIO_DATA : NULL;
     case KVM_RDMSR:
         *bytes = 8;
         return run + RUN_MSR_DATA;
@@ -154,7 +155,7 @@ enum svmc_status svmc_kvm_complete(uint8_t *run, size_t run_bytes,
     uint8_t *place;
     bool msr;
 
-    if (!run || run_bytes < RUN_LEAST || !outcome)
+    if (!run || run_bytes < RUN_LEAST || !outcome || outcome->action > SVMC_ACT_INJECT)
         return SVMC_ERR_ARG;
     reason = core_load_le32(run + RUN_EXIT_REASON);
     msr = reason == KVM_RDMSR || reason == KVM_WRMSR;

@@ -78,7 +78,7 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
                                       uint32_t access, uint32_t *count, struct span span[2],
                                       struct svmc_fault *fault);
 enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                       const uint64_t out[SLOTS_OUT], uint32_t done,
+                                       const uint64_t out[SLOTS_OUT], uint32_t *done,
                                        struct svmc_outcome *outcome);
 
 /* vcpu.c */

@@ -26,7 +26,8 @@ static void put_header(uint8_t head[REQUEST_BYTES], const struct svmc_vcpu *vc,
     if (completion == SVMC_COMPLETION_NONE)
         return;
     core_store_le64(head + SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << p->in_count) - 1);
-    core_store_le64(head + SVMC_PAGE_REQ_ADDRESS, p->exit.address);
+    if (rule->space != SPACE_NONE)
+        core_store_le64(head + SVMC_PAGE_REQ_ADDRESS, p->exit.address);
     core_store_le32(head + SVMC_PAGE_REQ_SIZE, p->exit.size);
     core_store_le32(head + SVMC_PAGE_REQ_COUNT, p->issued);
 }
@@ -125,8 +126,8 @@ enum svmc_status svmc_reply_write(volatile void *page, const struct svmc_reply *
 {
     uint8_t tail[SVMC_PAGE_DATA - SVMC_PAGE_REP_SEQ] = { 0 };
 
-    if (!aligned(page) || !reply || reply->data_bytes > SVMC_PAGE_DATA_BYTES ||
-        (reply->data_bytes > 0 && !data))
+    if (!aligned(page) || !reply || reply->fault > 0xff ||
+        reply->data_bytes > SVMC_PAGE_DATA_BYTES || (reply->data_bytes > 0 && !data))
         return SVMC_ERR_ARG;
 #define TAIL(field) (tail + (SVMC_PAGE_REP_##field - SVMC_PAGE_REP_SEQ))
     core_store_le64(TAIL(SEQ), reply->seq);

@@ -204,6 +204,8 @@ static enum svmc_verdict judge_msr(const uint8_t *map, uint64_t msr)
 static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half, uint64_t gpa,
                                       uint32_t size)
 {
+    if ((gpa & 0xfff) + size > 4096) /* two pages may be two devices */
+        return SVMC_VERDICT_FAULT;
     for (uint32_t i = 0; i < policy->priv.window_count; i++) {
         const struct svmc_window *w = &policy->priv.windows[i];
 

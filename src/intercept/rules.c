@@ -123,10 +123,10 @@ void svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size,
                               uint8_t text[SVMC_PAGE_INSN_BYTES])
 {
     uint32_t row = find(rule->kind);
-    uint32_t log = size <= 1 ? 0 : size <= 2 ? 1 : size <= 4 ? 2 : 3;
+    uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     memset(text, 0, SVMC_PAGE_INSN_BYTES);
-    if (row < ROW_COUNT)
+    if (row < ROW_COUNT && (size <= 2 || size == 4 || size == 8))
         memcpy(text, texts[core_clamp(row, ROW_COUNT)][log], sizeof texts[0][0]);
 }
 

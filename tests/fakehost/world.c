@@ -58,7 +58,12 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
         fault->address = at.v;
         return SVMC_OK;
     }
-    out->v = gpa;
+    out->v = w->translate_lie == 1 ? gpa ^ 8 : gpa; /* another byte of the page */
+    fault->raised = w->translate_lie > 1;
+    fault->vector = w->translate_lie == 2 ? 32 : PAGE_FAULT; /* no exception */
+    if (w->translate_lie == 3)
+        fault->raised = 77;
+    fault->has_error = w->translate_lie == 4 ? 2 : 0;
     return SVMC_OK;
 }
 

@@ -9,10 +9,11 @@
 #include <stdint.h>
 #include <svmcore/intercept.h>
 
-#define WORLD_REGS   20u
-#define WORLD_MEMORY 65536u
-#define WORLD_PAGES  (WORLD_MEMORY / 4096u)
-#define WORLD_LINEAR 0x7f0000000000u /* linear address of guest-physical 0 */
+#define WORLD_REGS           20u
+#define WORLD_MEMORY         65536u
+#define WORLD_PAGES          (WORLD_MEMORY / 4096u)
+#define WORLD_TRANSLATE_LIES 5u
+#define WORLD_LINEAR         0x7f0000000000u /* linear address of guest-physical 0 */
 
 struct world {
     uint64_t reg[WORLD_REGS];
@@ -22,6 +23,7 @@ struct world {
     unsigned calls;         /* callbacks that can fail, so far */
     unsigned fail_at;       /* 1-based number of the call that fails; 0: none */
     unsigned reg_writes;
+    unsigned translate_lie; /* 0: none; below WORLD_TRANSLATE_LIES */
     _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
 };
 

@@ -264,3 +264,50 @@ TEST(commit, undefined_hypercalls_stay_inside) /* HC-2 HC-3 */
         CHECK_MEM(lab.world.page, empty, sizeof empty, "row %u: the host learned nothing", i);
     }
 }
+
+TEST(commit, the_ledger_counts_what_went_in)
+{
+    struct svmc_exit exit = own_ins(0x100, 4);
+    struct svmc_stats stats;
+
+    take(&exit);
+    CHECK(fakehost_prepare(lab.world.page, &honest));
+    lab.world.hole[0] = true; /* unmapped meanwhile: nothing goes in */
+    finish();
+    CHECK_EQ(svmc_vcpu_stats(&lab.vc, &stats), SVMC_OK);
+    CHECK_EQ(stats.bytes_accepted, 0);
+    start("ins 1 kvm");
+    honest.reply.status = SVMC_REPLY_PARTIAL;
+    honest.reply.done = honest.reply.data_bytes = 2;
+    finish();
+    CHECK(fakehost_prepare(lab.world.page, &honest));
+    finish();
+    CHECK_EQ(svmc_vcpu_stats(&lab.vc, &stats), SVMC_OK);
+    CHECK_EQ(stats.bytes_accepted, 5, "both chunks");
+    start("cpuid own");
+    finish();
+    CHECK_EQ(svmc_vcpu_stats(&lab.vc, &stats), SVMC_OK);
+    CHECK_EQ(stats.bytes_accepted, 16);
+    CHECK_EQ(stats.bytes_shown, 8);
+}
+
+TEST(commit, an_ignored_outs_still_reads_its_source) /* EX-6 */
+{
+    struct svmc_exit exit = own_ins(0x2000, 2);
+
+    exit.kind = SVMC_KIND_OUTS;
+    exit.address = 0x90;
+    take(&exit); /* a port that is not listed: the fault of the port */
+    CHECK_EQ(lab.out.fault.vector, 13);
+    CHECK_EQ(svmc_policy_init(&lab.policy, 1, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0, 65536, SVMC_ACCESS_RW, SVMC_VERDICT_CONST),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&lab.policy), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_ACT_INJECT);
+    CHECK_EQ(lab.out.fault.vector, 14);
+    exit.buffer.v = WORLD_LINEAR + 0x100;
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+    CHECK_EQ(lab.world.reg[SVMC_REG_RCX], 0);
+}

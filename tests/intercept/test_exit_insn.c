@@ -4,6 +4,7 @@
 
 static struct world world;
 static struct svmc_exit exit_;
+static svmc_gpa gpa = { LAB_GPA };
 static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
 
 static enum svmc_status take(const char *bytes, size_t n)
@@ -11,7 +12,8 @@ static enum svmc_status take(const char *bytes, size_t n)
     struct svmc_insn insn;
     CHECK_EQ(svmc_insn_decode(&cpu, (const uint8_t *)bytes, n, &insn), SVMC_OK);
     memset(&exit_, 0xee, sizeof exit_);
-    return svmc_exit_from_insn(&world_ops, &world, &insn, (svmc_gpa){ LAB_GPA }, &exit_);
+    return svmc_exit_from_insn(&world_ops, &world, &insn, (enum svmc_insn_class)insn.insn_class,
+                               gpa, &exit_);
 }
 static void fresh(void)
 {
@@ -133,9 +135,24 @@ TEST(exit_insn, what_cannot_exit_or_is_not_finished_is_said)
     fresh();
     CHECK_EQ(TAKE("\xa4"), SVMC_ERR_UNSUPPORTED, "movsb");
     CHECK_EQ(TAKE("\xaa"), SVMC_ERR_UNSUPPORTED, "stosb");
+    gpa.v = 0xfee00ffe;
+    CHECK_EQ(TAKE("\x89\x08"), SVMC_ERR_UNSUPPORTED, "mov [rax], ecx over a page's end");
+    gpa.v = LAB_GPA;
     CHECK_EQ(TAKE("\x88\xc3"), SVMC_ERR_MISMATCH, "mov bl, al touches no memory");
     CHECK_MEM(&exit_, &zero, sizeof zero);
     world.fail_at = world.calls + 1;
     CHECK_EQ(TAKE("\xef"), SVMC_ERR_CALLBACK);
     CHECK_MEM(&exit_, &zero, sizeof zero);
+}
+
+TEST(exit_insn, opcode_and_cause_agree) /* CVE-2024-25742 */
+{
+    struct svmc_insn insn;
+
+    fresh();
+    CHECK_EQ(svmc_insn_decode(&cpu, (const uint8_t *)"\x0f\xa2", 2, &insn), SVMC_OK);
+    for (unsigned cause = 0; cause <= SVMC_CLASS_HYPERCALL; cause++)
+        CHECK_EQ(svmc_exit_from_insn(&world_ops, &world, &insn, (enum svmc_insn_class)cause, gpa,
+                                     &exit_),
+                 cause == SVMC_CLASS_CPUID ? SVMC_OK : SVMC_ERR_MISMATCH, "cause %u", cause);
 }

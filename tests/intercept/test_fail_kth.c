@@ -74,3 +74,49 @@ TEST(fail_kth, callbacks_of_enter)
     }
     CHECK(failures > 30, "only %u", failures);
 }
+
+TEST(fail_kth, a_failed_retry_counts_once) /* R11 */
+{
+    for (unsigned n = 0; n < scenario_count; n++) {
+        uint64_t rng = 8;
+
+        if (strcmp(scenarios[n].name, "hypercall own") != 0)
+            continue;
+        lab_init(&lab, &rng);
+        CHECK_EQ(lab_exit(&lab, n), SVMC_OK);
+        for (unsigned i = 0; i < LAB_RETRIES; i++) {
+            CHECK(fakehost_prepare(lab.world.page, &honest));
+            honest.reply =
+                (struct svmc_reply){ .seq = honest.request.seq, .status = SVMC_REPLY_RETRY };
+            CHECK(fakehost_send(lab.world.page, &honest));
+            lab.world.fail_at = lab.world.calls + 3;
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_CALLBACK);
+            lab.world.fail_at = 0;
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK);
+            CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "retry %u", i);
+        }
+        CHECK_EQ(lab.vc.priv.stats.retries, LAB_RETRIES);
+    }
+}
+
+TEST(fail_kth, what_translate_gives_is_checked)
+{
+    struct svmc_exit e = { .kind = SVMC_KIND_INS,
+                           .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
+                           .insn_bytes = 1,
+                           .size = 4,
+                           .count = 2,
+                           .repeat = 1,
+                           .address = LAB_PORT,
+                           .address_bytes = 8,
+                           .buffer = { WORLD_LINEAR + 0x100 } };
+
+    for (unsigned lie = 1; lie < WORLD_TRANSLATE_LIES; lie++) {
+        uint64_t rng = 8;
+
+        lab_init(&lab, &rng);
+        lab.world.translate_lie = lie;
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_CALLBACK, "lie %u", lie);
+        CHECK_EQ(lab.out.action, SVMC_ACT_STOP, "lie %u", lie);
+    }
+}

@@ -106,6 +106,49 @@ TEST(page, golden_bytes_notice)
     compare("hlt");
 }
 
+TEST(page, nothing_undeclared_slips_in) /* PG-1 PG-6, A8 */
+{
+    exit_with(&(struct svmc_exit){
+        .kind = SVMC_KIND_CPUID, .count = 1, .address = 0xdeadbeef, .value = 0xdeadbeef });
+    expect(0, 0x0001, 1, 1);
+    put(0x018, 8, 3);
+    put(0x020, 2, 0xa20f);
+    put(0x03c, 4, 1);
+    put(0x040, 8, 1);
+    put(0x048, 8, 2);
+    compare("cpuid with leftovers");
+}
+
+TEST(page, odd_widths_have_no_instruction) /* PG-5 */
+{
+    exit_with(&(struct svmc_exit){
+        .kind = SVMC_KIND_MMIO_READ, .count = 1, .size = 3, .address = LAB_GPA });
+    expect(0, 0x4001, 1, 1);
+    put(0x030, 8, LAB_GPA);
+    put(0x038, 4, 3);
+    put(0x03c, 4, 1);
+    compare("three bytes");
+}
+
+TEST(page, a_hypercall_looks_the_same_by_every_way_in) /* HC-1 */
+{
+    uint64_t rng = 3, rng2 = 3;
+    unsigned doorbell = 0, own = 0;
+
+    for (unsigned n = 0; n < scenario_count; n++) {
+        if (strcmp(scenarios[n].name, "hypercall by doorbell") == 0)
+            doorbell = n;
+        if (strcmp(scenarios[n].name, "hypercall own") == 0)
+            own = n;
+    }
+    lab_init(&a, &rng);
+    lab_init(&b, &rng2);
+    CHECK_EQ(lab_exit(&a, doorbell), SVMC_OK);
+    CHECK_EQ(lab_exit(&b, own), SVMC_OK);
+    CHECK_MEM(a.world.page, b.world.page, SVMC_PAGE_BYTES, "doorbell and VMMCALL");
+    CHECK_MEM(a.world.page + 0x20, "\x0f\x01\xd9", 3, "vmmcall");
+}
+
 TEST(page, sequence_counts_in_secret) /* PG-7 */
 {
     struct svmc_exit exit = { .kind = SVMC_KIND_HLT, .count = 1 };
@@ -169,6 +212,8 @@ TEST(page, host_side_reads_what_was_asked_and_refuses_the_rest)
     CHECK_EQ(r.count, 0, "zeroed on error");
     CHECK_EQ(svmc_request_read(a.world.page + 1, &r, data, 8), SVMC_ERR_ARG);
     CHECK_EQ(svmc_request_read(NULL, &r, data, 8), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_reply_write(a.world.page, &(struct svmc_reply){ .fault = 256 }, NULL),
+             SVMC_ERR_ARG, "would be cut to 0");
     a.world.page[0] ^= 1;
     CHECK_EQ(svmc_request_read(a.world.page, &r, data, 8), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(svmc_reply_write(a.world.page, &(struct svmc_reply){ .data_bytes = 3585 }, data),

@@ -182,3 +182,70 @@ TEST(policy, a_vcpu_wants_a_sealed_policy_and_every_required_op)
     CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_ARG, "a vCPU that was not made");
 #undef INIT
 }
+
+TEST(policy, exits_are_checked_field_by_field) /* EX-1 */
+{
+    static const struct svmc_exit own_in = { .kind = SVMC_KIND_IN,
+                                             .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
+                                             .insn_bytes = 1,
+                                             .size = 1,
+                                             .count = 1,
+                                             .address = LAB_PORT,
+                                             .dest_bytes = 1 };
+    struct svmc_exit e;
+
+    fresh();
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &own_in, &lab.out), SVMC_OK);
+    svmc_vcpu_cancel(&lab.vc);
+#define REFUSED(change)                                                         \
+    do {                                                                        \
+        e = own_in;                                                             \
+        change;                                                                 \
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_ARG, #change); \
+        CHECK_EQ(lab.out.action, SVMC_ACT_STOP, #change);                       \
+        CHECK_EQ(lab.vc.priv.pending.active, 0, #change);                       \
+    } while (0)
+    REFUSED(e.finish = 4);
+    REFUSED(e.finish = SVMC_FINISH_RIP);
+    REFUSED(e.insn_bytes = 0);
+    REFUSED(e.insn_bytes = SVMC_INSN_MAX + 1);
+    REFUSED(e.size = 3);
+    REFUSED(e.size = 8);
+    REFUSED(e.count = 2);
+    REFUSED(e.count = 0);
+    REFUSED(e.dest_reg = SVMC_REG_RIP);
+    REFUSED(e.dest_bytes = 3);
+    REFUSED(e.dest_extend = 3);
+    REFUSED(e.dest_high = 2);
+    REFUSED(e.dest_high = 1; e.dest_bytes = 2);
+    REFUSED(e.dest_high = 1; e.dest_reg = SVMC_REG_RSP);
+    REFUSED(e.kind = SVMC_KIND_WRMSR); /* has a size */
+    REFUSED(e.kind = SVMC_KIND_CPUID);
+    REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 2);
+    REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.repeat = 2);
+    REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.backward = 9);
+    REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.count = 0);
+    REFUSED(e.kind = SVMC_KIND_INS; e.finish = 0; e.count = SVMC_EXIT_DATA_MAX + 1);
+    REFUSED(e.kind = SVMC_KIND_OUTS; e.finish = 0);
+    REFUSED(e.kind = SVMC_KIND_MMIO_READ; e.size = 0);
+    REFUSED(e.kind = SVMC_KIND_MMIO_READ; e.size = 9);
+#undef REFUSED
+}
+
+TEST(policy, device_memory_over_a_page_is_a_fault) /* EX-1; the guest's doing, no caller's error */
+{
+    struct svmc_policy two;
+    uint64_t rng = 1;
+
+    CHECK_EQ(svmc_policy_init(&two, 1, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_add_window(&two, (svmc_gpa){ 0 }, 0x10000, SVMC_ACCESS_RW,
+                                    SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&two), SVMC_OK);
+    world_init(&lab.world, &rng);
+    CHECK_EQ(svmc_vcpu_init(&lab.vc, &world_ops, &lab.world, &two, lab.world.page, 0), SVMC_OK);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_MMIO_READ, .size = 4, .address = 0xffc }),
+             SVMC_ACT_DELEGATED);
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_MMIO_READ, .size = 4, .address = 0xffe }),
+             SVMC_ACT_INJECT);
+}

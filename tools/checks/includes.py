@@ -22,7 +22,7 @@ BELOW = {
 # public header: the module it belongs to
 PUBLIC = {
     "config.h": "core", "status.h": "core", "types.h": "core", "version.h": "core",
-    "insn.h": "decode", "x86_ids.h": "decode",
+    "insn.h": "decode", "x86_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
     "page.h": "intercept", "policy.h": "intercept", "intercept.h": "intercept",
     "guest/hypercall.h": "intercept",
 }

@@ -6,8 +6,8 @@
  * word, RDI RSI R8 R9 R10 R11 hold the arguments; results come back in RDI, RSI and R8. Every other
  * register keeps its value. Source: docs/spec/hypercall.md, rules HC-1 to HC-6.
  *
- * This release rings on x86-64 only; on other processors the file compiles to the constants alone
- * and SVMC_HCALL_HERE is 0.
+ * This release rings on x86-64 with a 64-bit long; elsewhere the file compiles to the constants
+ * alone and SVMC_HCALL_HERE is 0.
  */
 #ifndef SVMCORE_GUEST_HYPERCALL_H
 #define SVMCORE_GUEST_HYPERCALL_H
@@ -29,7 +29,7 @@
 #define SVMC_HCALL_FAILED      6
 #define SVMC_HCALL_CODES       7
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__x86_64__) && defined(__LP64__) && (defined(__GNUC__) || defined(__clang__))
 #define SVMC_HCALL_HERE 1
 typedef unsigned long svmc_hcall_word;
 

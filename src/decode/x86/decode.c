@@ -50,7 +50,7 @@ static enum svmc_status read_opcode(struct x86_state *s, unsigned *entry)
         st = x86_need(s, 1);
         if (st != SVMC_OK)
             return st;
-        byte = s->bytes[s->at++];
+        byte = s->bytes[core_clamp(s->at++, SVMC_INSN_MAX)];
         *entry = x86_map_1[byte];
     } while (apply_prefix(s, *entry, byte));
 
@@ -58,7 +58,7 @@ static enum svmc_status read_opcode(struct x86_state *s, unsigned *entry)
         st = x86_need(s, 1);
         if (st != SVMC_OK)
             return st;
-        *entry = x86_map_0f[s->bytes[s->at++]];
+        *entry = x86_map_0f[s->bytes[core_clamp(s->at++, SVMC_INSN_MAX)]];
     }
     return SVMC_OK;
 }
@@ -76,7 +76,7 @@ static enum svmc_status resolve_group(const struct x86_state *s, unsigned *entry
     st = x86_need(s, 1);
     if (st != SVMC_OK)
         return st;
-    modrm = s->bytes[s->at];
+    modrm = s->bytes[core_clamp(s->at, SVMC_INSN_MAX)];
     slot = modrm < 0xc0 ? (modrm >> 3) & 7u : modrm - 0xc0u + 8u; /* < 72 for each byte */
     *entry = x86_groups[core_clamp(group, X86_GROUPS)][core_clamp(slot, 72)];
     return SVMC_OK;

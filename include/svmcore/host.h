@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/** What the hypervisor that embeds the library lends it: the callback table. */
+#ifndef SVMCORE_HOST_H
+#define SVMCORE_HOST_H
+#include <stddef.h>
+#include <stdint.h>
+#include "status.h"
+#include "types.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An exception for the guest. */
+struct svmc_fault {
+    uint8_t raised;    /* 1: there is one */
+    uint8_t vector;    /* below 32 */
+    uint8_t has_error; /* 1: with an error code, where the guest's mode has them */
+    uint8_t reserved;
+    uint32_t error;
+    uint64_t address; /* CR2 for a page fault */
+};
+
+/**
+ * What the hypervisor that embeds the library lends it ("host" as in host of the library, not the
+ * untrusted device model). Every function gets ctx first; none may call back into the
+ * same vCPU, block, or keep a pointer it was given. The table must outlive the vCPU.
+ */
+struct svmc_host_ops {
+    uint32_t size; /* sizeof(struct svmc_host_ops) as the host compiled it */
+
+    /* required: fill dst with n unpredictable bytes, all or nothing */
+    SVMC_NODISCARD enum svmc_status (*random)(void *ctx, void *dst, size_t n);
+    /* required: the guest's register, 64 bits: RAX..R15, RIP, RFLAGS, FS_BASE, GS_BASE */
+    SVMC_NODISCARD enum svmc_status (*reg_read)(void *ctx, uint32_t reg, uint64_t *value);
+    /* required: set it; only registers that reg_read gave are written, so this cannot fail */
+    void (*reg_write)(void *ctx, uint32_t reg, uint64_t value);
+    /* optional (NULL: own strings are UNSUPPORTED): where does this byte lie, with the guest's
+       rights? `at` may be any number, canonical or not. A guest fault is SVMC_OK with *fault, which
+       comes zeroed, filled in. What it gives is checked: same byte of the page, a real vector. */
+    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
+                                                 svmc_gpa *out, struct svmc_fault *fault);
+    /* optional (with translate): n bytes of guest memory within one 4096-byte page, usable until
+       the library's call returns */
+    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
+                                                  void **span);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
