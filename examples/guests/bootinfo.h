@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/** What the keeper and its guest agree on: memory, devices, the boot page, the verdict. */
+#ifndef BOOTINFO_H
+#define BOOTINFO_H
+
+/* guest-physical; 0..2 MiB is RAM, mapped 1:1 */
+#define BOOT_RAM_BYTES   0x200000u
+#define BOOT_TABLES      0x1000u /* GDT, then the page tables: up to BOOT_INFO */
+#define BOOT_INFO        0x8000u
+#define BOOT_NOISE       0x10000u /* words of noise for the guest's registers */
+#define BOOT_NOISE_BYTES 0x10000u
+#define BOOT_STACK_TOP   0x80000u
+#define BOOT_IMAGE       0x100000u /* the flat binary, entered at its first byte */
+
+#define BOOT_MAGIC   0x424d5653u /* "SVMB" */
+#define BOOT_VERSION 1u
+#define BOOT_LEAK    1u /* flags: print the secret, a control for the scanner */
+#define BOOT_MSR     2u /* flags: DEV_MSR exits; without it, leave it alone */
+
+/* devices, all in the host */
+#define DEV_CONSOLE        0x3f8u /* 8 ports: data at +0, line status at +5 */
+#define DEV_CONSOLE_STATUS 0x3fdu
+#define DEV_CLOCK          0x510u /* 4-byte IN: microseconds */
+#define DEV_CLOCK_STREAM   0x514u /* REP INS, elements of 1 or 4 bytes */
+#define DEV_LATCH          0xe0u  /* 8 ports that give back what was written to them */
+#define DEV_EMPTY          0x700u /* 16 ports with nothing behind them: answered inside */
+#define DEV_MMIO           0xfe000000u
+#define DEV_MMIO_BYTES     0x1000u
+#define DEV_MMIO_ALIAS     0x200000u /* guest-virtual: the same page within reach of RIP */
+#define DEV_MSR            0x400000f0u
+
+/* registers of the MMIO device */
+#define MMIO_ID            0x000u
+#define MMIO_ACCUMULATOR   0x010u /* a write adds */
+#define MMIO_SCRATCH       0x100u
+#define MMIO_SCRATCH_BYTES 0x100u
+#define MMIO_ID_VALUE      0x0000000144564d53ull
+
+/* hypercalls */
+#define CALL_ADD     1u /* a, b -> a + b */
+#define CALL_CLOCK   2u /* -> microseconds */
+#define CALL_REVERSE 3u /* six words -> the last three, last first */
+#define CALL_UNKNOWN 9u /* never defined: answered inside */
+
+/* RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. */
+#define VERDICT_PASS  0x53534150u /* "PASS" */
+#define VERDICT_FAULT 0xe0000000u /* + vector: an exception */
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+struct boot_info {
+    uint32_t magic;
+    uint32_t version;
+    uint64_t flags;
+    uint64_t secret[2];
+    uint64_t noise; /* guest-physical: BOOT_NOISE_BYTES of it */
+};
+#endif
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The exiting instructions. Right before each, every register (part) that is not its parameter
+ * gets noise: a page that depends on more than the parameters differs between two runs with
+ * different noise. r14 and r15 keep the secret, rsp and rip cannot be noise.
+ */
+#include "bootinfo.h"
+
+    .text
+
+/* Save what C wants back; take the next 128 bytes of noise at r11. */
+.macro ENTER
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    mov noise_at(%rip), %r11
+    add $128, %r11
+    and $(BOOT_NOISE_BYTES - 1), %r11
+    or $BOOT_NOISE, %r11
+    mov %r11, noise_at(%rip)
+.endm
+
+.macro LEAVE
+    cld
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+.endm
+
+/* Noise in all but rax, rdx, rsi, rdi, rcx and r11, the pointer; and in the arithmetic flags. */
+.macro NOISE_REST
+    mov 0x00(%r11), %rbx
+    mov 0x08(%r11), %rbp
+    mov 0x10(%r11), %r8
+    mov 0x18(%r11), %r9
+    mov 0x20(%r11), %r10
+    mov 0x28(%r11), %r12
+    mov 0x30(%r11), %r13
+    add %r12, %rbx
+.endm
+
+.macro NOISE_ARGS
+    mov 0x48(%r11), %rcx
+    mov 0x50(%r11), %rsi
+    mov 0x58(%r11), %rdi
+    mov 0x60(%r11), %r11
+.endm
+
+.macro FUNC name
+    .globl \name
+    .balign 16
+\name:
+    ENTER
+    NOISE_REST
+.endm
+
+/* rdx = noise with the port in dx; rax = noise with the value's bytes merged in. */
+.macro PORT
+    mov 0x38(%r11), %rdx
+    mov %di, %dx
+    mov 0x40(%r11), %rax
+.endm
+
+/* void out8(port, value) ... */
+FUNC out8
+    PORT
+    mov %sil, %al
+    NOISE_ARGS
+    out %al, %dx
+    LEAVE
+FUNC out16
+    PORT
+    mov %si, %ax
+    NOISE_ARGS
+    out %ax, %dx
+    LEAVE
+FUNC out32
+    PORT
+    shr $32, %rax
+    shl $32, %rax
+    mov %esi, %esi
+    or %rsi, %rax
+    NOISE_ARGS
+    out %eax, %dx
+    LEAVE
+
+/* uint64_t in8(port) ...: all of RAX; what it held before is in io_rax_before */
+FUNC in8
+    PORT
+    mov %rax, io_rax_before(%rip)
+    NOISE_ARGS
+    in %dx, %al
+    LEAVE
+FUNC in16
+    PORT
+    mov %rax, io_rax_before(%rip)
+    NOISE_ARGS
+    in %dx, %ax
+    LEAVE
+FUNC in32
+    PORT
+    NOISE_ARGS
+    in %dx, %eax
+    LEAVE
+/* the forms with the port in the instruction: rdx is all noise */
+FUNC out8_imm
+    PORT
+    mov 0x68(%r11), %rdx
+    mov %sil, %al
+    NOISE_ARGS
+    out %al, $0xe0
+    LEAVE
+FUNC in8_imm
+    PORT
+    mov 0x68(%r11), %rdx
+    NOISE_ARGS
+    in $0xe0, %al
+    LEAVE
+
+/* uint64_t rep_ins8(port, buffer, count): what is left in RCX; likewise the others */
+.macro STRING insn, pointer
+    mov %rdx, %rcx
+    PORT
+.ifc \pointer, rsi
+    mov 0x58(%r11), %rdi
+.else
+    mov %rsi, %rdi
+    mov 0x50(%r11), %rsi
+.endif
+    mov 0x60(%r11), %r11
+    cld
+    rep \insn
+    mov %rcx, %rax
+    LEAVE
+.endm
+FUNC rep_ins8
+    STRING insb, rdi
+FUNC rep_ins32
+    STRING insl, rdi
+FUNC rep_outs8
+    STRING outsb, rsi
+FUNC rep_outs32
+    STRING outsl, rsi
+
+/* uint64_t read_msr(index); void write_msr(index, value) */
+FUNC read_msr
+    mov 0x38(%r11), %rdx
+    mov 0x40(%r11), %rax
+    mov 0x48(%r11), %rcx
+    shr $32, %rcx
+    shl $32, %rcx
+    or %rdi, %rcx
+    mov 0x50(%r11), %rsi
+    mov 0x58(%r11), %rdi
+    mov 0x60(%r11), %r11
+    rdmsr
+    shl $32, %rdx
+    or %rdx, %rax
+    LEAVE
+FUNC write_msr
+    mov 0x38(%r11), %rdx
+    mov 0x40(%r11), %rax
+    mov 0x48(%r11), %rcx
+    shr $32, %rcx
+    shl $32, %rcx
+    shr $32, %rdx
+    shl $32, %rdx
+    shr $32, %rax
+    shl $32, %rax
+    or %rdi, %rcx
+    mov %esi, %edi
+    or %rdi, %rax
+    shr $32, %rsi
+    or %rsi, %rdx
+    mov 0x50(%r11), %rsi
+    mov 0x58(%r11), %rdi
+    mov 0x60(%r11), %r11
+    wrmsr
+    LEAVE
+
+/* uint64_t hypercall(control, args): svmc_hcall with noise in rbx, rcx, rdx, rbp, r12, r13 */
+FUNC hypercall
+    mov 0x38(%r11), %rdx
+    mov $0x565c, %dx
+    mov 0x48(%r11), %rcx
+    mov %rdi, %rax
+    push %rsi
+    mov 16(%rsi), %r8
+    mov 24(%rsi), %r9
+    mov 32(%rsi), %r10
+    mov 40(%rsi), %r11
+    mov 0(%rsi), %rdi
+    mov 8(%rsi), %rsi
+    out %eax, %dx
+    pop %r11
+    mov %rdi, 0(%r11)
+    mov %rsi, 8(%r11)
+    mov %r8, 16(%r11)
+    LEAVE
+
+    .section .data
+    .balign 8
+    .globl noise_at
+noise_at:
+    .quad BOOT_NOISE
+    .globl io_rax_before
+io_rax_before:
+    .quad 0
