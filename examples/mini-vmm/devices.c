@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/** Console, clock, latch, the MMIO device, one MSR and three hypercalls. */
+#include "devices.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../guests/bootinfo.h"
+
+static uint64_t microseconds(void)
+{
+    struct timespec t;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
+        return 0;
+    return ((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000) & 0x7fffffff;
+}
+
+static uint64_t load(const uint8_t *from, size_t bytes)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, from, bytes <= sizeof value ? bytes : sizeof value);
+    return value;
+}
+
+static void store(uint8_t *to, uint64_t value, size_t bytes)
+{
+    memcpy(to, &value, bytes <= sizeof value ? bytes : sizeof value);
+}
+
+static void console_write(struct devices *d, const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        d->printed[d->printed_at++ % sizeof d->printed] = bytes[i];
+    while (n > 0) {
+        ssize_t done = write(d->console, bytes, n);
+
+        if (done <= 0)
+            return;
+        bytes += done;
+        n -= (size_t)done;
+    }
+}
+
+static uint64_t port_read(const struct devices *d, uint64_t port, uint32_t size)
+{
+    if (port == DEV_CONSOLE_STATUS)
+        return 0x60;
+    if (port == DEV_CLOCK || port == DEV_CLOCK_STREAM)
+        return size < 4 ? microseconds() & 0xff : microseconds();
+    if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)
+        return load(d->latch + (port - DEV_LATCH), size);
+    return 0;
+}
+
+static void port_write(struct devices *d, uint64_t port, const uint8_t *bytes, uint32_t size)
+{
+    if (port == DEV_CONSOLE && size == 1)
+        console_write(d, bytes, 1);
+    else if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)
+        memcpy(d->latch + (port - DEV_LATCH), bytes, size);
+}
+
+static uint64_t mmio_read(const struct devices *d, uint64_t at, uint32_t size)
+{
+    uint64_t offset = at - DEV_MMIO;
+
+    if (offset == MMIO_ID)
+        return load((const uint8_t *)&(uint64_t){ MMIO_ID_VALUE }, size);
+    if (offset == MMIO_ACCUMULATOR)
+        return load((const uint8_t *)&d->accumulator, size);
+    if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + sizeof d->scratch)
+        return load(d->scratch + (offset - MMIO_SCRATCH), size);
+    return 0;
+}
+
+static void mmio_write(struct devices *d, uint64_t at, uint64_t value, uint32_t size)
+{
+    uint64_t offset = at - DEV_MMIO;
+
+    if (offset == MMIO_ACCUMULATOR)
+        d->accumulator += value;
+    else if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + sizeof d->scratch)
+        store(d->scratch + (offset - MMIO_SCRATCH), value, size);
+}
+
+/* Results in out[1..]; out[0] is the status word, 0. */
+static uint64_t call(const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS])
+{
+    switch (r->address) {
+    case CALL_ADD:
+        out[1] = r->in[0] + r->in[1];
+        return 0x3;
+    case CALL_CLOCK:
+        out[1] = microseconds();
+        return 0x3;
+    case CALL_REVERSE:
+        out[1] = r->in[5];
+        out[2] = r->in[4];
+        out[3] = r->in[3];
+        return 0xf;
+    default:
+        out[0] = 6; /* SVMC_HCALL_FAILED */
+        return 0x1;
+    }
+}
+
+static void answer_string(struct devices *d, const struct svmc_request *r, uint8_t *data,
+                          size_t cap, struct svmc_reply *reply)
+{
+    size_t bytes = (size_t)r->size * r->count;
+
+    if (bytes > cap)
+        return;
+    if (r->direction == SVMC_DIRECTION_IN) {
+        for (size_t at = 0; at < bytes; at += r->size)
+            store(data + at, port_read(d, r->address, r->size), r->size);
+        reply->data_bytes = (uint32_t)bytes;
+    } else if (r->address == DEV_CONSOLE && r->size == 1) {
+        console_write(d, data, bytes);
+    } else {
+        for (size_t at = 0; at < bytes; at += r->size)
+            port_write(d, r->address, data + at, r->size);
+    }
+}
+
+void devices_answer(struct devices *d, const struct svmc_request *r, uint8_t *data, size_t cap,
+                    struct svmc_reply *reply)
+{
+    uint8_t value[8];
+
+    *reply = (struct svmc_reply){ .seq = r->seq, .done = r->count };
+    store(value, r->in[0], sizeof value);
+    reply->out_valid = r->direction == SVMC_DIRECTION_IN ? 1 : 0;
+    switch (r->kind) {
+    case SVMC_KIND_IN:
+        reply->out[0] = port_read(d, r->address, r->size);
+        break;
+    case SVMC_KIND_OUT:
+        port_write(d, r->address, value, r->size);
+        break;
+    case SVMC_KIND_INS:
+    case SVMC_KIND_OUTS:
+        reply->out_valid = 0;
+        answer_string(d, r, data, cap, reply);
+        break;
+    case SVMC_KIND_MMIO_READ:
+        reply->out[0] = mmio_read(d, r->address, r->size);
+        break;
+    case SVMC_KIND_MMIO_WRITE:
+        mmio_write(d, r->address, r->in[0], r->size);
+        break;
+    case SVMC_KIND_RDMSR:
+        reply->out[0] = d->msr & 0xffffffff;
+        reply->out[1] = d->msr >> 32;
+        reply->out_valid = 3;
+        break;
+    case SVMC_KIND_WRMSR:
+        d->msr = r->in[0];
+        break;
+    case SVMC_KIND_HYPERCALL:
+        reply->out_valid = call(r, reply->out);
+        break;
+    default:
+        reply->out_valid = 0;
+        break;
+    }
+}

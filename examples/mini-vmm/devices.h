@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/** The host's devices. They know a request, never a guest. */
+#ifndef DEVICES_H
+#define DEVICES_H
+#include <stddef.h>
+#include <stdint.h>
+#include <svmcore/page.h>
+
+struct devices {
+    int console; /* where console bytes go */
+    uint64_t msr;
+    uint64_t accumulator;
+    uint8_t latch[8];
+    uint8_t scratch[0x100];
+    uint8_t printed[4096]; /* the last console bytes, a ring */
+    uint32_t printed_at;
+};
+
+/**
+ * Answer one request: *reply is filled, data[cap] has the request's data and gets the reply's.
+ * What no device claims is done with a result of zeros.
+ */
+void devices_answer(struct devices *d, const struct svmc_request *request, uint8_t *data,
+                    size_t cap, struct svmc_reply *reply);
+
+#endif

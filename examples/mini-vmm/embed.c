@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The embedding. Three things: a policy, callbacks, and embed_serve, the way of an exit. Lines with
+ * watch_ are the demo's: they report, record, compare.
+ */
+#include "embed.h"
+
+#include <sys/random.h>
+
+#include <svmcore/guest/hypercall.h>
+
+#include "../guests/bootinfo.h"
+#include "boot.h"
+#include "watch.h"
+
+static const struct {
+    uint32_t first, count;
+    enum svmc_verdict verdict;
+} ports[] = {
+    { DEV_LATCH, 8, SVMC_VERDICT_DELEGATE }, { DEV_CONSOLE, 8, SVMC_VERDICT_DELEGATE },
+    { DEV_CLOCK, 4, SVMC_VERDICT_DELEGATE }, { DEV_CLOCK_STREAM, 4, SVMC_VERDICT_DELEGATE },
+    { DEV_EMPTY, 16, SVMC_VERDICT_CONST },
+};
+
+enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *config)
+{
+    enum svmc_status st = svmc_policy_init(p, config->refusal_limit, config->retry_limit);
+
+    for (unsigned i = 0; st == SVMC_OK && i < sizeof ports / sizeof ports[0]; i++)
+        st = svmc_policy_set_ports(p, ports[i].first, ports[i].count, SVMC_ACCESS_RW,
+                                   ports[i].verdict);
+    if (st == SVMC_OK && config->msr_exits)
+        st = svmc_policy_set_msrs(p, DEV_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
+    if (st == SVMC_OK)
+        st = svmc_policy_add_window(p, (svmc_gpa){ DEV_MMIO }, DEV_MMIO_BYTES, SVMC_ACCESS_RW,
+                                    SVMC_VERDICT_DELEGATE);
+    if (st == SVMC_OK)
+        st = svmc_policy_set_doorbell(p, SVMC_HCALL_PORT);
+    if (st == SVMC_OK)
+        st = svmc_policy_set_hcall(p, CALL_ADD, 2, 1);
+    if (st == SVMC_OK)
+        st = svmc_policy_set_hcall(p, CALL_CLOCK, 0, 1);
+    if (st == SVMC_OK)
+        st = svmc_policy_set_hcall(p, CALL_REVERSE, 6, 3);
+    return st == SVMC_OK ? svmc_policy_seal(p) : st;
+}
+
+static enum svmc_status fill_random(void *ctx, void *dst, size_t n)
+{
+    struct vcpu *v = ctx;
+
+    if (v->seeded)
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)dst)[i] = (uint8_t)boot_noise(&v->random);
+    else if (getrandom(dst, n, 0) != (ssize_t)n)
+        return SVMC_ERR_CALLBACK;
+    return watch_call(v, WATCH_RANDOM, 0, dst, n) ? SVMC_OK : SVMC_ERR_CALLBACK;
+}
+
+/* Where a register is: KVM's, or the trace's last word about it. */
+static uint64_t *place(struct vcpu *v, uint32_t reg)
+{
+    struct kvm_regs *regs = v->kvm ? vm_vcpu_regs(v->kvm) : NULL;
+
+    if (v->kvm)
+        return regs ? vm_reg(regs, reg) : NULL;
+    return reg < sizeof v->known / sizeof v->known[0] ? &v->known[reg] : NULL;
+}
+
+static enum svmc_status reg_read(void *ctx, uint32_t reg, uint64_t *value)
+{
+    struct vcpu *v = ctx;
+    const uint64_t *at = place(v, reg);
+
+    if (!at)
+        return SVMC_ERR_CALLBACK;
+    *value = *at;
+    return watch_call(v, WATCH_REG_READ, reg, value, sizeof *value) ? SVMC_OK : SVMC_ERR_CALLBACK;
+}
+
+static void reg_write(void *ctx, uint32_t reg, uint64_t value)
+{
+    struct vcpu *v = ctx;
+    uint64_t *at = place(v, reg);
+
+    watch_reg_write(v, reg, value);
+    if (!at)
+        return;
+    *at = value;
+    if (v->kvm)
+        v->kvm->dirty = true;
+}
+
+const struct svmc_host_ops embed_ops = {
+    .size = sizeof embed_ops,
+    .random = fill_random,
+    .reg_read = reg_read,
+    .reg_write = reg_write,
+};
+
+/* Ring the host and wait for its answer. */
+static enum served ask_host(struct vcpu *v)
+{
+    enum link_answer answer = LINK_ANSWERED;
+    uint64_t tag = 0;
+
+    if (!watch_request(v))
+        return SERVED_TAPE;
+    if (v->host)
+        answer = link_ask(v->host, v->id, v->host_timeout_ms, &tag);
+    if (answer != LINK_ANSWERED)
+        return answer == LINK_DEAD ? SERVED_HOST : SERVED_SILENT;
+    return watch_reply(v, tag) ? SERVED : SERVED_TAPE;
+}
+
+enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
+{
+    struct svmc_exit exit;
+    enum svmc_status st = svmc_exit_from_kvm(v->run, v->run_bytes, &exit);
+    enum served served;
+
+    watch_exit(v, st, &exit);
+    if (st != SVMC_OK)
+        return SERVED_BACKEND;
+
+    st = svmc_vcpu_exit(&v->core, &exit, out);
+    watch_outcome(v, WATCH_EXIT, st, out);
+
+    /* refused, or asked again: the same way once more; nothing has happened to the guest */
+    while (out->action == SVMC_ACT_DELEGATED) {
+        served = ask_host(v);
+        if (served != SERVED) {
+            svmc_vcpu_cancel(&v->core);
+            return served;
+        }
+        st = svmc_vcpu_enter(&v->core, out);
+        watch_outcome(v, WATCH_ENTER, st, out);
+    }
+    if (out->action == SVMC_ACT_STOP)
+        return watch_good(v) ? SERVED_STOP : SERVED_TAPE;
+    if (out->action == SVMC_ACT_NOTIFIED && watch_request(v) && v->host)
+        link_notify(v->host, v->id);
+
+    watch_run(v);
+    st = svmc_kvm_complete(v->run, v->run_bytes, out);
+    watch_complete(v, st);
+    if (!watch_good(v))
+        return SERVED_TAPE;
+    if (st != SVMC_OK)
+        return st == SVMC_ERR_UNSUPPORTED ? SERVED_FAULT : SERVED_BACKEND;
+    return exit.kind == SVMC_KIND_HLT ? SERVED_HALT : SERVED;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/** The embedding: what a hypervisor writes to use libsvmcore; all else here is the demo. */
+#ifndef EMBED_H
+#define EMBED_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <svmcore/intercept.h>
+
+#include "link.h"
+#include "tape.h"
+#include "vm.h"
+
+#define EMBED_RUN_BYTES 8192u /* of struct kvm_run that a trace stands for */
+
+/** What the policy is made of, the same in a run and in its replay. */
+struct embed_config {
+    uint32_t refusal_limit;
+    uint32_t retry_limit;
+    uint32_t msr_exits;
+};
+
+struct watch;
+
+/** One vCPU of the keeper. */
+struct vcpu {
+    struct svmc_vcpu core;
+    uint32_t id;
+    uint8_t *run; /* struct kvm_run: KVM's, or `copy` */
+    size_t run_bytes;
+    struct vm_vcpu *kvm;      /* NULL: exits come from the tape */
+    struct link *host;        /* NULL: replies come from the tape */
+    volatile uint8_t *page;   /* that the library works on */
+    volatile uint8_t *shared; /* that the host sees; the same unless a tape is at work */
+    struct tape *tape;
+    struct watch *watch;
+    uint64_t random; /* state of the deterministic answers */
+    bool seeded;
+    unsigned host_timeout_ms;
+    uint64_t known[20]; /* FEED: registers as the trace tells them */
+    uint64_t private_page[SVMC_PAGE_BYTES / 8];
+    uint8_t copy[EMBED_RUN_BYTES];
+};
+
+/** How serving an exit ended. */
+enum served {
+    SERVED,        /* run on */
+    SERVED_HALT,   /* HLT: the guest is done */
+    SERVED_STOP,   /* the library stopped the guest, see *out */
+    SERVED_FAULT,  /* the policy refuses an access that KVM cannot turn into a fault */
+    SERVED_HOST,   /* the host is dead */
+    SERVED_SILENT, /* or does not answer */
+    SERVED_TAPE,   /* the tape is at its end, or differs */
+    SERVED_BACKEND /* an exit that cannot be */
+};
+
+/** The policy of the demo's devices. */
+enum svmc_status embed_policy(struct svmc_policy *policy, const struct embed_config *config);
+
+/** The callbacks; ctx is the struct vcpu. */
+extern const struct svmc_host_ops embed_ops;
+
+/** Serve the exit that lies in v->run. */
+enum served embed_serve(struct vcpu *v, struct svmc_outcome *out);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "find.h"
+
+#include <string.h>
+
+#include "../guests/bootinfo.h"
+#include "boot.h"
+
+/* What a register contributes to an address; a string's pointer may have moved on already. */
+static uint64_t value(struct vcpu *v, uint8_t reg)
+{
+    struct kvm_regs *regs = vm_vcpu_regs(v->kvm);
+    const uint64_t *at = regs && reg != SVMC_REG_NONE ? vm_reg(regs, reg) : NULL;
+
+    return at ? *at : 0;
+}
+
+/* The demo's mapping: 1:1, but for the alias of the device. */
+static uint64_t physical(uint64_t at)
+{
+    return at >= DEV_MMIO_ALIAS && at < DEV_MMIO_ALIAS + DEV_MMIO_BYTES
+               ? at - DEV_MMIO_ALIAS + DEV_MMIO
+               : at;
+}
+
+static bool address_fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc_operand *o,
+                         uint64_t next, uint64_t want)
+{
+    bool string =
+        insn->id == SVMC_X86_STOS || insn->id == SVMC_X86_MOVS || insn->id == SVMC_X86_LODS;
+    uint64_t at = (uint64_t)o->disp;
+
+    at += o->base == SVMC_REG_RIP ? next : value(v, o->base);
+    at += value(v, o->index) * o->scale;
+    if (insn->address_bytes == 4)
+        at &= 0xffffffff;
+    if (o->segment == SVMC_SEG_FS)
+        at += BOOT_FS_BASE;
+    if (o->segment == SVMC_SEG_GS)
+        at += BOOT_GS_BASE;
+    return physical(at) == want || (string && physical(at - o->bytes) == want);
+}
+
+/* A store has its value still in the register, or in the instruction. */
+static bool value_fits(struct vcpu *v, const struct svmc_operand *o, const struct svmc_exit *e)
+{
+    uint64_t mask = e->size < 8 ? ((uint64_t)1 << (8 * e->size)) - 1 : ~(uint64_t)0;
+    uint64_t held = o->kind == SVMC_OPERAND_IMM ? o->imm : value(v, o->reg) >> (o->high ? 8 : 0);
+
+    return (held & mask) == e->value;
+}
+
+static bool memory_fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc_exit *e,
+                        uint64_t next)
+{
+    bool write = e->kind == SVMC_KIND_MMIO_WRITE;
+
+    if (write && insn->id == SVMC_X86_MOV && insn->operand_count == 2 &&
+        !value_fits(v, &insn->operands[1], e))
+        return false;
+    for (unsigned i = 0; i < insn->operand_count; i++) {
+        const struct svmc_operand *o = &insn->operands[i];
+
+        if (o->kind == SVMC_OPERAND_MEM && o->bytes == e->size &&
+            (o->access & (write ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ)) &&
+            address_fits(v, insn, o, next, e->address))
+            return true;
+    }
+    return false;
+}
+
+static bool port_fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc_exit *e)
+{
+    bool write = e->kind == SVMC_KIND_OUT || e->kind == SVMC_KIND_OUTS;
+    bool string = insn->insn_class == SVMC_CLASS_STRING_PORT;
+    bool port = false, size = false;
+
+    if (write != (insn->id == SVMC_X86_OUT || insn->id == SVMC_X86_OUTS) ||
+        (e->count > 1 && insn->repeat != SVMC_REPEAT_REP))
+        return false;
+    for (unsigned i = 0; i < insn->operand_count; i++) {
+        const struct svmc_operand *o = &insn->operands[i];
+
+        if (o->kind == SVMC_OPERAND_IMM)
+            port |= o->imm == e->address;
+        else if (o->kind == SVMC_OPERAND_REG && o->reg == SVMC_REG_RDX)
+            port |= (value(v, SVMC_REG_RDX) & 0xffff) == e->address;
+        if (o->kind == (string ? SVMC_OPERAND_MEM : SVMC_OPERAND_REG) &&
+            (string || o->reg == SVMC_REG_RAX))
+            size |= o->bytes == e->size;
+    }
+    return port && size;
+}
+
+static bool fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc_exit *e,
+                 uint64_t next)
+{
+    switch (e->kind) {
+    case SVMC_KIND_IN:
+    case SVMC_KIND_INS:
+    case SVMC_KIND_OUT:
+    case SVMC_KIND_OUTS:
+        return (insn->insn_class == SVMC_CLASS_PORT ||
+                insn->insn_class == SVMC_CLASS_STRING_PORT) &&
+               port_fits(v, insn, e);
+    case SVMC_KIND_MMIO_READ:
+    case SVMC_KIND_MMIO_WRITE:
+        return insn->insn_class == SVMC_CLASS_MEMORY && memory_fits(v, insn, e, next);
+    case SVMC_KIND_RDMSR:
+        return insn->id == SVMC_X86_RDMSR;
+    case SVMC_KIND_WRMSR:
+        return insn->id == SVMC_X86_WRMSR;
+    case SVMC_KIND_HLT:
+        return insn->id == SVMC_X86_HLT;
+    default:
+        return false;
+    }
+}
+
+static uint8_t length_at(struct vcpu *v, uint64_t at, const struct svmc_exit *e)
+{
+    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+    const struct vm *vm = v->kvm->vm;
+    struct svmc_insn insn;
+    size_t left;
+
+    if (at >= vm->memory_bytes)
+        return 0;
+    left = vm->memory_bytes - at;
+    if (svmc_insn_decode(&cpu, vm->memory + at, left < SVMC_INSN_MAX ? left : SVMC_INSN_MAX,
+                         &insn) != SVMC_OK)
+        return 0;
+    return fits(v, &insn, e, at + insn.length) ? insn.length : 0;
+}
+
+uint8_t find_insn(struct vcpu *v, uint8_t bytes[SVMC_INSN_MAX])
+{
+    uint64_t rip = value(v, SVMC_REG_RIP), found = rip;
+    struct svmc_exit exit;
+    unsigned count = 0;
+    uint8_t length;
+
+    if (svmc_exit_from_kvm(v->run, v->run_bytes, &exit) != SVMC_OK)
+        return 0;
+    length = length_at(v, rip, &exit);
+    for (uint64_t back = 1; length == 0 && back <= SVMC_INSN_MAX && back <= rip; back++)
+        if (length_at(v, rip - back, &exit) == back) {
+            found = rip - back;
+            count++;
+        }
+    if (count == 1)
+        length = (uint8_t)(rip - found);
+    if (length > 0)
+        memcpy(bytes, v->kvm->vm->memory + found, length);
+    return length;
+}

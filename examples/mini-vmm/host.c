@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * mini-host: the untrusted device model. All it is given is one parameter page and two doorbells
+ * a vCPU, and a pipe for the console. An honest host is serve() with `tell` left out.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "confine.h"
+#include "devices.h"
+#include "lies.h"
+#include "race.h"
+#include "wire.h"
+
+#define LIES_A_REQUEST 8 /* wrong answers in a row; the keeper's policy bears more */
+
+/* Which kinds of request a lie was told on: each is tried on each kind. */
+#define KINDS 16
+
+struct host {
+    struct devices devices;
+    uint8_t wanted[LIE_ALL]; /* 1: tell it */
+    uint8_t told[LIE_ALL][KINDS];
+    int evil;
+    struct racer racer;
+};
+
+struct vcpu {
+    volatile void *page;
+    int request;
+    int answer;
+    struct svmc_request asked;
+    struct svmc_reply truth;
+    struct svmc_reply old; /* the truth about the request before */
+    int lies;              /* told about this request */
+    int raced;
+    uint8_t data[SVMC_PAGE_DATA_BYTES];
+};
+
+static unsigned kind_slot(const struct svmc_request *r)
+{
+    return ((unsigned)r->kind >> 12 & 7) * 2 + (r->kind & 1);
+}
+
+/* A lie that is wanted, fits, and was not told on this kind; LIE_ALL: none is left. */
+static unsigned pick(struct host *h, const struct vcpu *v)
+{
+    unsigned slot = kind_slot(&v->asked);
+
+    for (unsigned i = 0; i < LIE_COUNT && v->lies < LIES_A_REQUEST; i++)
+        if (h->wanted[i] && !h->told[i][slot] && lie_fits(i, &v->asked) &&
+            (i != LIE_OLD_REPLY || v->old.seq != 0)) {
+            h->told[i][slot] = 1;
+            return i;
+        }
+    return LIE_ALL;
+}
+
+/* Write a lie or, when there is none, the truth. Returns the doorbell's value. */
+static uint64_t tell(struct host *h, struct vcpu *v)
+{
+    unsigned lie = h->evil ? pick(h, v) : LIE_ALL, at = 0;
+    struct svmc_reply reply = v->truth;
+
+    if (h->wanted[LIE_ENDLESS_RETRY] && lie_fits(LIE_ENDLESS_RETRY, &v->asked)) {
+        reply = (struct svmc_reply){ .seq = v->asked.seq, .status = SVMC_REPLY_RETRY };
+        lie = LIE_ENDLESS_RETRY;
+    } else if (lie < LIE_COUNT) {
+        at = lie_tell(lie, &v->asked, &v->old, &reply);
+        v->lies++;
+    }
+    if (svmc_reply_write(v->page, &reply, v->data) != SVMC_OK)
+        return WIRE_TAG(0, 0);
+    if (at != 0)
+        ((volatile uint8_t *)v->page)[at] = 0x80;
+    if (lie == LIE_ALL && h->wanted[LIE_RACE] && !v->raced) {
+        uint32_t unchecked = v->asked.kind == SVMC_KIND_INS && v->asked.size == 1;
+
+        v->raced = 1;
+        racer_run(&h->racer, v->page, (uint32_t)__builtin_popcountll(reply.out_valid),
+                  unchecked ? reply.data_bytes : 0);
+        return WIRE_TAG(LIE_RACE + 1, 0);
+    }
+    return WIRE_TAG(lie == LIE_ALL ? 0 : lie + 1, 0);
+}
+
+static void serve(struct host *h, struct vcpu *v)
+{
+    uint64_t bell, flips;
+    struct svmc_request asked;
+
+    while (read(v->request, &bell, sizeof bell) == (ssize_t)sizeof bell) {
+        if (h->wanted[LIE_RACE])
+            racer_rest(&h->racer);
+        flips = atomic_exchange(&h->racer.flips, 0);
+        if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK ||
+            asked.completion == SVMC_COMPLETION_NONE)
+            continue; /* a notice: nobody waits */
+        if (asked.seq != v->asked.seq || v->truth.seq != asked.seq) {
+            v->old = v->truth;
+            v->asked = asked;
+            v->lies = v->raced = 0;
+            devices_answer(&h->devices, &asked, v->data, sizeof v->data, &v->truth);
+        }
+        bell = tell(h, v) | WIRE_TAG(0, flips);
+        if (write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)
+            return;
+    }
+}
+
+/* "wrong-seq,race" or "all": everything that is refused, and the race. */
+static int want(struct host *h, char *list)
+{
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        unsigned number = lie_find(name);
+
+        h->evil = 1;
+        if (strcmp(name, "all") == 0)
+            memset(h->wanted, 1, LIE_RACE + 1);
+        else if (number < LIE_ALL)
+            h->wanted[number] = 1;
+        else
+            return -1;
+    }
+    return 0;
+}
+
+/* mini-host KEEPER-PID [LIES] */
+int main(int argc, char **argv)
+{
+    static struct host host;
+    static struct vcpu vcpu = { .request = WIRE_REQUEST(0), .answer = WIRE_ANSWER(0) };
+    uint64_t ready = WIRE_TAG(0, 0);
+
+    host.devices.console = STDOUT_FILENO;
+    if (argc < 2 || (argc > 2 && want(&host, argv[2]) != 0))
+        return 2;
+    vcpu.page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(0), 0);
+    if (vcpu.page == MAP_FAILED)
+        return 1;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != (pid_t)atol(argv[1]))
+        return 1; /* the keeper is gone already */
+    if (host.wanted[LIE_RACE] && racer_start(&host.racer) != 0)
+        return 1;
+    if (confine(WIRE_PAGE(1)) != 0)
+        return 1;
+    if (write(vcpu.answer, &ready, sizeof ready) == (ssize_t)sizeof ready)
+        serve(&host, &vcpu);
+    _exit(0);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/** The report as one JSON document. 64-bit values are strings: "0x...". */
+#include <inttypes.h>
+
+#include "report.h"
+
+static void string(const char *name, const char *text, size_t n, const char *after)
+{
+    printf("\"%s\":\"", name);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c < 0x20 || c > 0x7e)
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    printf("\"%s", after);
+}
+
+static void text(const char *name, const char *value, const char *after)
+{
+    size_t n = 0;
+
+    while (value[n])
+        n++;
+    string(name, value, n, after);
+}
+
+static void number(const char *name, uint64_t value, const char *after)
+{
+    printf("\"%s\":%" PRIu64 "%s", name, value, after);
+}
+
+static void words(const char *name, const uint64_t *value, unsigned n, const char *after)
+{
+    printf("\"%s\":[", name);
+    for (unsigned i = 0; i < n; i++)
+        printf("%s\"0x%" PRIx64 "\"", i ? "," : "", value[i]);
+    printf("]%s", after);
+}
+
+static void row(const struct exit_row *e)
+{
+    static const char *const verdicts[] = { "fault", "delegate", "inside", "stop", "notify" };
+    char insn[SVMC_INSN_TEXT_MAX], hex[2 * SVMC_INSN_MAX + 1] = "";
+
+    for (unsigned i = 0; i < e->insn_bytes; i++)
+        snprintf(hex + 2 * i, 3, "%02x", e->insn[i]);
+    report_insn_text(e, insn, sizeof insn);
+    putchar('{');
+    number("number", e->number, ",");
+    text("bytes", hex, ",");
+    text("text", insn, ",");
+    text("kind", svmc_kind_name(e->kind), ",");
+    text("verdict", verdicts[e->verdict <= SVMC_VERDICT_NOTIFY ? e->verdict : 0], ",");
+    words("address", &e->address, 1, ",");
+    number("size", e->size, ",");
+    number("count", e->count, ",");
+    number("pages", e->requests, ",");
+    words("shown", e->shown, e->shown_slots, ",");
+    number("shown_data_bytes", e->shown_data, ",");
+    words("taken", e->taken, e->taken_slots, ",");
+    number("taken_data_bytes", e->taken_data, ",");
+    number("fault", e->fault.raised, ",");
+    number("refused", e->refused, "}");
+}
+
+static void lie(const struct report *r, unsigned i)
+{
+    putchar('{');
+    text("name", lies[i].name, ",");
+    number("told", r->told[i], ",");
+    number("refused", r->refused_lies[i], ",");
+    number("accepted", r->accepted_lies[i], ",");
+    printf("\"rules\":[");
+    for (unsigned rule = 0, first = 1; rule <= SVMC_REPLY_RULES; rule++)
+        if (r->lie_rules[i] >> rule & 1u) {
+            printf("%s%u", first ? "" : ",", rule);
+            first = 0;
+        }
+    printf("]}");
+}
+
+static void refusals(const struct report *r)
+{
+    printf("\"refusals\":[");
+    for (size_t i = 0; i < r->refusal_count; i++) {
+        const struct refusal_row *e = &r->refusals[i];
+
+        printf("%s{", i ? "," : "");
+        number("exit", e->exit, ",");
+        text("lie", e->lie > 0 && e->lie <= LIE_ALL ? lies[e->lie - 1].name : "", ",");
+        number("rule", e->rule, ",");
+        printf("\"guest_unchanged\":%s}", e->unchanged ? "true" : "false");
+    }
+    printf("],\"lies\":[");
+    for (unsigned i = 0, first = 1; i < LIE_ALL; i++)
+        if (r->told[i] > 0) {
+            printf("%s", first ? "" : ",");
+            lie(r, i);
+            first = 0;
+        }
+    printf("],\"race\":{");
+    number("flips", r->flips, ",");
+    number("refused", r->refused_lies[LIE_RACE], ",");
+    number("accepted", r->accepted_lies[LIE_RACE], "},");
+    printf("\"guest_unchanged\":%s,", r->changed_after_refusal ? "false" : "true");
+}
+
+static void summary(const struct report *r)
+{
+    uint64_t state = r->state_bytes_registers + r->state_bytes_memory;
+
+    printf("\"summary\":{");
+    number("exits", r->exits, ",");
+    printf("\"by_kind\":{");
+    for (unsigned k = 0, first = 1; k < REPORT_KINDS; k++)
+        if (r->by_kind[k][0] + r->by_kind[k][1] > 0) {
+            uint16_t kind = (uint16_t)(k / 2 << 12 | (k & 1 ? 1 : 2));
+
+            printf("%s\"%s\":{", first ? "" : ",", k == 0 ? "other" : svmc_kind_name(kind));
+            number("delegated", r->by_kind[k][0], ",");
+            number("inside", r->by_kind[k][1], ",");
+            number("refused", r->by_kind[k][2], "}");
+            first = 0;
+        }
+    printf("},");
+    number("request_pages", r->stats.requests, ",");
+    number("bytes_shown", r->stats.bytes_shown, ",");
+    number("bytes_accepted", r->stats.bytes_accepted, ",");
+    number("state_bytes_registers", r->state_bytes_registers, ",");
+    number("state_bytes_memory", r->state_bytes_memory, ",");
+    number("bytes_without_library", state * r->exits, ",");
+    number("retries", r->stats.retries, ",");
+    number("refused", r->stats.refused, ",");
+    printf("\"refused_by_rule\":{");
+    for (unsigned i = 1, first = 1; i <= SVMC_REPLY_RULES; i++)
+        if (r->stats.refused_by_rule[i] > 0) {
+            printf("%s\"R%u\":%" PRIu64, first ? "" : ",", i, r->stats.refused_by_rule[i]);
+            first = 0;
+        }
+    printf("},");
+    printf("\"seconds\":%.3f},", r->seconds);
+}
+
+void report_json(const struct report *r)
+{
+    printf("{\"backend\":{");
+    text("type", r->from_trace ? "trace" : "kvm", ",");
+    text("text", r->backend, "},");
+    text("guest", r->guest, ",");
+    text("host", r->host, ",");
+    string("console", (const char *)r->console, r->console_bytes, ",");
+    number("console_dropped", r->console_dropped, ",");
+    printf("\"exits\":[");
+    for (size_t i = 0; i < r->row_count; i++) {
+        if (i > 0)
+            putchar(',');
+        row(&r->rows[i]);
+    }
+    printf("],");
+    refusals(r);
+    summary(r);
+    if (r->scan.ran) {
+        printf("\"scan\":{");
+        number("rounds", r->scan.rounds, ",");
+        number("bytes", r->scan.bytes, ",");
+        number("pages", r->scan.pages, ",");
+        number("hits", r->scan.hits, ",");
+        number("unreadable_mappings", r->scan.skipped, ",");
+        printf("\"failed\":%s,", r->scan.failed ? "true" : "false");
+        text("first_hit", r->scan.first_hit, "},");
+    }
+    if (r->replay)
+        number("replayed_records", r->records, ",");
+    text("verdict", r->verdict, ",");
+    text("why", r->why, ",");
+    printf("\"exit_status\":%d}\n", r->status);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * mini-vmm, the keeper: the trusted process. It starts the host first, then opens /dev/kvm and
+ * makes the guest; the library stands between the two. embed.c is the part to read.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "../guests/bootinfo.h"
+#include "boot.h"
+#include "session.h"
+
+#ifndef MINI_VMM_GUEST
+#define MINI_VMM_GUEST "hello.bin"
+#endif
+#ifndef MINI_VMM_TRACE
+#define MINI_VMM_TRACE "traces/hello.svmtrace"
+#endif
+
+static struct session session;
+static struct link host;
+static struct vm vm = { .kvm = -1, .fd = -1 };
+static struct vm_vcpu processor = { .fd = -1 };
+
+static int complain(int status, const char *text)
+{
+    fprintf(stderr, "mini-vmm: %s\n", text);
+    return status;
+}
+
+/* A file beside this program, or else where the build put it. */
+static void locate(char *path, size_t cap, const char *beside, const char *built)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    self[n > 0 ? n : 0] = 0;
+    snprintf(path, cap, "%s/%s", n > 0 ? dirname(self) : ".", beside);
+    if (access(path, R_OK) != 0 && access(built, R_OK) == 0)
+        snprintf(path, cap, "%s", built);
+}
+
+static bool start_host(const struct options *o, char *why, size_t cap)
+{
+    char program[PATH_MAX];
+    FILE *file;
+
+    locate(program, sizeof program, "mini-host", "mini-host");
+    host.on_console = report_console;
+    host.console_ctx = &session.report;
+    if (!link_start(&host, 1, o->host ? o->host : program, o->lies, o->timeout_ms, why, cap))
+        return false;
+    snprintf(session.report.host, sizeof session.report.host,
+             "process %ld, %s; it has 1 page, 2 doorbells and the console", (long)host.pid,
+             link_confined(&host) ? "confined (seccomp filter, no new privileges)"
+                                  : "NOT CONFINED as far as the kernel says");
+    if (!o->pid_file)
+        return true;
+    file = fopen(o->pid_file, "w");
+    if (file && fprintf(file, "%ld\n", (long)host.pid) > 0 && fclose(file) == 0)
+        return true;
+    snprintf(why, cap, "%s: %s", o->pid_file, strerror(errno));
+    return false;
+}
+
+/* /dev/kvm, the guest in its memory, its processor. */
+static bool start_guest(const struct options *o, const uint8_t *image, size_t image_bytes,
+                        char *why, size_t cap)
+{
+    uint64_t noise = o->noise, secret_state = ~o->noise * 3;
+    uint64_t flags;
+
+    if (!o->has_noise && getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise)
+        return false;
+    for (unsigned i = 0; i < sizeof session.scan.secret; i++)
+        session.scan.secret[i] = (uint8_t)boot_noise(&secret_state);
+    if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
+                             (ssize_t)sizeof session.scan.secret)
+        return false;
+    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, why, cap) ||
+        !vm_vcpu_open(&processor, &vm, 0, noise, why, cap))
+        return false;
+    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0);
+    boot_memory(vm.memory, noise, flags, session.scan.secret, image, image_bytes);
+    session.config.msr_exits = vm.msr_exits;
+    session.vcpu.kvm = &processor;
+    session.vcpu.run = (uint8_t *)processor.run;
+    session.vcpu.run_bytes = processor.run_bytes;
+    session.report.state_bytes_memory = vm.memory_bytes;
+    session.report.state_bytes_registers =
+        sizeof(struct kvm_regs) + sizeof(struct kvm_sregs) + vm.xsave_bytes;
+    return true;
+}
+
+/* Which page the library works on: the host's, or with a tape a private one between the two. */
+static void choose_page(void)
+{
+    struct vcpu *v = &session.vcpu;
+    bool private_page = session.tape.mode == TAPE_RECORD || session.tape.mode == TAPE_REPLAY;
+
+    v->shared = v->host ? host.vcpu[0].page : NULL;
+    v->page = private_page ? (volatile uint8_t *)v->private_page : v->shared;
+    if (!v->kvm) {
+        v->run = v->copy;
+        v->run_bytes = sizeof v->copy;
+    }
+}
+
+static void set_up(const struct options *o)
+{
+    session.config = (struct embed_config){ SESSION_REFUSAL_LIMIT, SESSION_RETRY_LIMIT, 0 };
+    session.timeout_ms = session.vcpu.host_timeout_ms = o->timeout_ms;
+    session.vcpu.seeded = o->has_seed;
+    session.vcpu.random = o->seed;
+    session.report.json = o->json;
+    session.report.all = o->all;
+    session.report.quiet = o->quiet;
+    session.report.evil = o->lies != NULL;
+    session.watch.guard = o->lies != NULL;
+    session.scan.report = &session.report.scan;
+    session.watch.scan = o->scan ? &session.scan : NULL;
+}
+
+/* Exits from a trace: compared bit for bit, or, with an evil host, fed to it. */
+static int use_trace(const struct options *o, const char *path, const char *reason)
+{
+    struct report *r = &session.report;
+    char text[TAPE_TEXT_MAX], guest[64] = "?", recorded[120] = "?";
+    enum tape_error error;
+    int number = 0;
+
+    error = tape_load(&session.tape, o->lies ? TAPE_FEED : TAPE_REPLAY, path, &number);
+    if (error != TAPE_OK) {
+        tape_explain(&session.tape, error, text, sizeof text);
+        fprintf(stderr, "mini-vmm: %s: %s%s%s\n", path, text, number ? ": " : "",
+                error == TAPE_ERR_OPEN ? strerror(number) : "");
+        return EXIT_USAGE;
+    }
+    session_header(&session.tape, guest, sizeof guest, recorded, sizeof recorded);
+    snprintf(r->guest, sizeof r->guest, "%s", guest);
+    snprintf(r->backend, sizeof r->backend, "recorded trace %s, because %s (recorded on %s)",
+             strrchr(path, '/') ? strrchr(path, '/') + 1 : path, reason, recorded);
+    r->from_trace = true;
+    if (o->lies)
+        session.vcpu.host = &host;
+    return -1;
+}
+
+static int save_trace(const struct options *o)
+{
+    char text[TAPE_TEXT_MAX + PATH_MAX], what[TAPE_TEXT_MAX];
+    enum tape_error error;
+    int number;
+
+    if (!o->record)
+        return EXIT_GOOD;
+    error = tape_save(&session.tape, o->record, &number);
+    if (error == TAPE_OK)
+        return EXIT_GOOD;
+    tape_explain(&session.tape, error, what, sizeof what);
+    snprintf(text, sizeof text, "%s: %s: %s", o->record, what, strerror(number));
+    return complain(EXIT_USAGE, text);
+}
+
+/* The last search, while the host waits; then what the run was meant to prove. */
+static void judge(const struct options *o)
+{
+    struct report *r = &session.report;
+    char why[160];
+
+    if (o->scan && r->status <= EXIT_BAD && !r->scan.failed && !scan_host(&session.scan, host.pid))
+        r->scan.failed = true;
+    if (o->scan && r->scan.failed) {
+        r->status = EXIT_BAD;
+        r->verdict = "ERROR";
+        snprintf(r->why, sizeof r->why, "the host's memory cannot be read: nothing is proved");
+        complain(EXIT_BAD, r->why);
+    } else if (r->scan.hits > 0) {
+        r->status = EXIT_BAD;
+        r->verdict = "FAIL";
+        snprintf(r->why, sizeof r->why, "the guest's secret left: %s", r->scan.first_hit);
+    }
+    if (o->lies && r->status == EXIT_GOOD && !report_lies_good(r, o->wanted, why, sizeof why)) {
+        r->status = EXIT_BAD;
+        r->verdict = "FAIL";
+        snprintf(r->why, sizeof r->why, "%s", why);
+    }
+    if (r->status == EXIT_HOST || r->status == EXIT_BACKEND)
+        complain(r->status, r->why);
+}
+
+static int run(const struct options *o)
+{
+    int status;
+
+    if (o->record)
+        tape_record(&session.tape);
+    choose_page();
+    if (o->dump && !(session.watch.dump = fopen(o->dump, "wb"))) {
+        fprintf(stderr, "mini-vmm: %s: %s\n", o->dump, strerror(errno));
+        return EXIT_USAGE;
+    }
+    if (session.watch.guard && session.vcpu.kvm)
+        session.watch.memory = malloc(vm.memory_bytes);
+    session.report.memory_guarded = session.watch.memory != NULL;
+    report_begin(&session.report);
+    session_run(&session);
+    if (session.vcpu.host)
+        link_poll(&host);
+    judge(o);
+    status = save_trace(o);
+    if (session.watch.dump && fclose(session.watch.dump) != 0)
+        status = complain(EXIT_USAGE, "--dump-pages: cannot be written");
+    if (session.vcpu.host)
+        link_stop(&host);
+    if (status != EXIT_GOOD && session.report.status == EXIT_GOOD)
+        session.report.status = status;
+    report_end(&session.report);
+    return session.report.status;
+}
+
+/* What only a live guest can do. NULL: the trace will do as well. */
+static const char *wants_kvm(const struct options *o)
+{
+    return o->record      ? "--record"
+           : o->scan      ? "--scan"
+           : o->leak      ? "--leak"
+           : o->has_noise ? "--noise"
+           : o->guest     ? "GUEST.bin"
+                          : NULL;
+}
+
+/* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */
+static int fall_back(const struct options *o, const char *why)
+{
+    char trace[PATH_MAX], reason[400];
+    int status;
+
+    if (wants_kvm(o)) {
+        fprintf(stderr, "mini-vmm: %s needs /dev/kvm, which cannot be used: %s\n", wants_kvm(o),
+                why);
+        link_stop(&host);
+        return EXIT_BACKEND;
+    }
+    if (!o->lies) {
+        link_stop(&host);
+        session.report.host[0] = 0;
+    }
+    locate(trace, sizeof trace, "hello.svmtrace", MINI_VMM_TRACE);
+    snprintf(reason, sizeof reason, "/dev/kvm cannot be used: %s", why);
+    status = use_trace(o, trace, reason);
+    if (status >= 0)
+        link_stop(&host);
+    return status >= 0 ? status : run(o);
+}
+
+static int live_or_trace(const struct options *o)
+{
+    char why[300], missing[300], path[PATH_MAX];
+    const char *guest = o->guest ? o->guest : path;
+    uint8_t *image = NULL;
+    size_t image_bytes = 0;
+    bool live;
+
+    locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUEST);
+    if (!boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
+        return complain(EXIT_USAGE, missing);
+    snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
+             strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
+    if (!start_host(o, why, sizeof why)) {
+        link_stop(&host);
+        free(image);
+        return complain(EXIT_HOST, why);
+    }
+    live = start_guest(o, image, image_bytes, why, sizeof why);
+    free(image);
+    if (live && image_bytes == 0) {
+        link_stop(&host);
+        return complain(EXIT_USAGE, missing);
+    }
+    if (live) {
+        session.vcpu.host = &host;
+        snprintf(session.report.backend, sizeof session.report.backend, "/dev/kvm (%s)", vm.text);
+        return run(o);
+    }
+    vm_vcpu_close(&processor);
+    vm_close(&vm);
+    return fall_back(o, why);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    int status = options_parse(&o, argc, argv);
+
+    if (status >= 0)
+        return status;
+    set_up(&o);
+    if (o.replay) {
+        status = use_trace(&o, o.replay, "of --replay");
+        if (status < 0)
+            status = run(&o);
+    } else {
+        status = live_or_trace(&o);
+    }
+    vm_vcpu_close(&processor);
+    vm_close(&vm);
+    tape_drop(&session.tape);
+    report_drop(&session.report);
+    free(session.watch.memory);
+    free(o.lies);
+    if (fflush(stdout) != 0 && status == EXIT_GOOD)
+        status = complain(EXIT_USAGE, "cannot write the output");
+    return status;
+}

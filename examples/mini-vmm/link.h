@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/** The keeper's end of the untrusted host: its process, pages, doorbells, console pipe. */
+#ifndef LINK_H
+#define LINK_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wire.h"
+
+#define LINK_CONSOLE_MAX 65536u /* bytes of console that are kept; more is dropped */
+
+/** What one vCPU shares with the host. */
+struct link_vcpu {
+    int page_fd;
+    int request;
+    int answer;
+    volatile uint8_t *page;
+};
+
+struct link {
+    pid_t pid;
+    int process; /* pidfd; -1: none */
+    int pipe;    /* console, read end */
+    bool dead;
+    int wait_status;
+    uint32_t vcpus;
+    struct link_vcpu vcpu[WIRE_VCPUS_MAX];
+    /* console bytes as they came; `fresh` counts those nobody took yet */
+    uint8_t console[LINK_CONSOLE_MAX];
+    size_t console_bytes;
+    size_t console_dropped;
+    void (*on_console)(void *ctx, const uint8_t *bytes, size_t n);
+    void *console_ctx;
+};
+
+enum link_answer { LINK_ANSWERED, LINK_SILENT, LINK_DEAD, LINK_ERROR };
+
+/**
+ * Start the host program in a process that has its pages, doorbells and console, and nothing else;
+ * wait until it says that it is confined. false: `why` says what failed.
+ */
+bool link_start(struct link *l, uint32_t vcpus, const char *program, const char *lies,
+                unsigned timeout_ms, char *why, size_t cap);
+
+/** What the kernel says about the host's cage, for the first lines; false: there is none. */
+bool link_confined(const struct link *l);
+
+/** Ring for vCPU `id` and wait for the answer; *tag is the doorbell's value. */
+enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint64_t *tag);
+
+/** Ring without waiting: a notice. */
+void link_notify(const struct link *l, uint32_t id);
+
+/** Take what lies in the console pipe; false once the host is dead. */
+bool link_poll(struct link *l);
+
+/** How it died, e.g. "killed by signal 9". */
+void link_death(struct link *l, char *text, size_t cap);
+
+/** End the host and take its last console bytes. */
+void link_stop(struct link *l);
+
+#endif

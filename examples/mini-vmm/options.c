@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <svmcore/version.h>
+
+static const char usage[] =
+    "usage: mini-vmm [OPTION...] [GUEST.bin]\n"
+    "\n"
+    "Runs a secure guest on /dev/kvm. Its devices live in another process, the untrusted host,\n"
+    "which sees nothing of the guest but 4096-byte parameter pages. Where /dev/kvm cannot be "
+    "used,\n"
+    "a recorded trace of real exits runs instead, and the first line says so and why.\n"
+    "Without GUEST.bin: the demo guest, hello.\n"
+    "\n"
+    "A hostile host:\n"
+    "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
+    "  --list-lies          name the lies and the rules that refuse them\n"
+    "  --scan               search the host's memory and each page for the guest's secret\n"
+    "  --leak               the guest prints its secret: a control for --scan, which must find it\n"
+    "\n"
+    "Traces:\n"
+    "  --record FILE        write a trace of the run\n"
+    "  --replay FILE        run a trace without /dev/kvm and host, compare every output bit for "
+    "bit\n"
+    "\n"
+    "Output:\n"
+    "  --json               one JSON document on stdout, nothing else\n"
+    "  --all                do not fold exits that are alike\n"
+    "  --quiet              no table of exits\n"
+    "  --help, --version\n"
+    "\n"
+    "For tests:\n"
+    "  --seed HEX           the library's random numbers follow from this\n"
+    "  --noise HEX          the guest's unused memory and registers, and its secret, too\n"
+    "  --dump-pages FILE    write each request page, 4096 bytes each\n"
+    "  --timeout-ms N       bound for an answer of the host, and for the guest between two exits\n"
+    "                       (default 5000)\n"
+    "  --host PATH          the host program (default: mini-host beside mini-vmm)\n"
+    "  --host-pid-file FILE write the host's process id there\n"
+    "\n"
+    "Exit status: 0 the guest passed and nothing was unexpected; 1 it failed, or a secret was\n"
+    "found, or a replay differs, or a lie was accepted; 2 usage or file error; 3 the host died or\n"
+    "does not answer; 4 KVM failed in the run, or the guest hangs.\n"
+    "\n"
+    "Examples:\n"
+    "  mini-vmm                      the demo\n"
+    "  mini-vmm --evil --quiet       every lie, and what refused it\n"
+    "  mini-vmm --scan --leak        the scanner finds what a guest gives away\n"
+    "  mini-vmm --record a.trace && mini-vmm --replay a.trace\n";
+
+static int refuse(const char *what, const char *detail)
+{
+    fprintf(stderr, "mini-vmm: %s%s%s (see --help)\n", what, detail ? ": " : "",
+            detail ? detail : "");
+    return EXIT_USAGE;
+}
+
+static void list_lies(void)
+{
+    for (unsigned i = 0; i < LIE_ALL; i++) {
+        char rule[8];
+
+        snprintf(rule, sizeof rule, lies[i].rule ? "R%u" : "-", lies[i].rule);
+        printf("%-20s %-4s %s%s\n", lies[i].name, rule, lies[i].what,
+               i == LIE_ENDLESS_RETRY ? " (only by name)" : "");
+    }
+}
+
+static bool number(const char *text, int base, uint64_t *value)
+{
+    char *end;
+
+    errno = 0;
+    *value = strtoull(text, &end, base);
+    return errno == 0 && *text != 0 && *text != '-' && *end == 0;
+}
+
+/* --evil alone is every lie that is refused, and the race. */
+static int want_lies(struct options *o, const char *list)
+{
+    char *copy = strdup(list ? list : "all"), *name, *rest;
+
+    o->lies = strdup(list ? list : "all");
+    if (!copy || !o->lies)
+        return refuse("out of memory", NULL);
+    for (name = strtok_r(copy, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        unsigned which = lie_find(name);
+
+        if (strcmp(name, "all") == 0) {
+            memset(o->wanted, 1, LIE_RACE + 1);
+        } else if (which < LIE_ALL) {
+            o->wanted[which] = 1;
+        } else {
+            refuse("unknown lie, try --list-lies", name);
+            free(copy);
+            return EXIT_USAGE;
+        }
+    }
+    free(copy);
+    return memchr(o->wanted, 1, sizeof o->wanted) ? -1 : refuse("--evil names no lie", NULL);
+}
+
+enum long_option {
+    OPT_EVIL = 1,
+    OPT_LIST,
+    OPT_SCAN,
+    OPT_LEAK,
+    OPT_RECORD,
+    OPT_REPLAY,
+    OPT_JSON,
+    OPT_ALL,
+    OPT_QUIET,
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_SEED,
+    OPT_NOISE,
+    OPT_DUMP,
+    OPT_TIMEOUT,
+    OPT_HOST,
+    OPT_PID
+};
+
+static const struct option names[] = {
+    { "evil", optional_argument, NULL, OPT_EVIL },
+    { "list-lies", no_argument, NULL, OPT_LIST },
+    { "scan", no_argument, NULL, OPT_SCAN },
+    { "leak", no_argument, NULL, OPT_LEAK },
+    { "record", required_argument, NULL, OPT_RECORD },
+    { "replay", required_argument, NULL, OPT_REPLAY },
+    { "json", no_argument, NULL, OPT_JSON },
+    { "all", no_argument, NULL, OPT_ALL },
+    { "quiet", no_argument, NULL, OPT_QUIET },
+    { "help", no_argument, NULL, OPT_HELP },
+    { "version", no_argument, NULL, OPT_VERSION },
+    { "seed", required_argument, NULL, OPT_SEED },
+    { "noise", required_argument, NULL, OPT_NOISE },
+    { "dump-pages", required_argument, NULL, OPT_DUMP },
+    { "timeout-ms", required_argument, NULL, OPT_TIMEOUT },
+    { "host", required_argument, NULL, OPT_HOST },
+    { "host-pid-file", required_argument, NULL, OPT_PID },
+    { NULL, 0, NULL, 0 },
+};
+
+static int take_number(struct options *o, int option)
+{
+    uint64_t value;
+
+    if (!number(optarg, option == OPT_TIMEOUT ? 10 : 16, &value) ||
+        (option == OPT_TIMEOUT && (value == 0 || value > 3600000)))
+        return refuse("not a number of that kind", optarg);
+    if (option == OPT_SEED)
+        o->seed = value, o->has_seed = true;
+    else if (option == OPT_NOISE)
+        o->noise = value, o->has_noise = true;
+    else
+        o->timeout_ms = (unsigned)value;
+    return -1;
+}
+
+static int take(struct options *o, int option)
+{
+    switch (option) {
+    case OPT_EVIL:
+        return want_lies(o, optarg);
+    case OPT_LIST:
+        list_lies();
+        return EXIT_GOOD;
+    case OPT_HELP:
+        fputs(usage, stdout);
+        return EXIT_GOOD;
+    case OPT_VERSION:
+        printf("mini-vmm, libsvmcore %d.%d.%d\n", SVMC_VERSION / 10000, SVMC_VERSION / 100 % 100,
+               SVMC_VERSION % 100);
+        return EXIT_GOOD;
+    case OPT_SEED:
+    case OPT_NOISE:
+    case OPT_TIMEOUT:
+        return take_number(o, option);
+    case OPT_SCAN:
+        o->scan = true;
+        return -1;
+    case OPT_LEAK:
+        o->leak = true;
+        return -1;
+    case OPT_JSON:
+        o->json = true;
+        return -1;
+    case OPT_ALL:
+        o->all = true;
+        return -1;
+    case OPT_QUIET:
+        o->quiet = true;
+        return -1;
+    case OPT_RECORD:
+        o->record = optarg;
+        return -1;
+    case OPT_REPLAY:
+        o->replay = optarg;
+        return -1;
+    case OPT_DUMP:
+        o->dump = optarg;
+        return -1;
+    case OPT_HOST:
+        o->host = optarg;
+        return -1;
+    case OPT_PID:
+        o->pid_file = optarg;
+        return -1;
+    default:
+        return refuse("unknown option or missing argument", NULL);
+    }
+}
+
+int options_parse(struct options *o, int argc, char **argv)
+{
+    int option, status, index = 0;
+
+    *o = (struct options){ .timeout_ms = 5000 };
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return refuse(option == ':' ? "this option wants an argument" : "unknown option",
+                          argv[optind - 1]);
+        status = take(o, option);
+        if (status >= 0)
+            return status;
+    }
+    index = optind;
+    if (argc - index > 1)
+        return refuse("more than one guest", argv[index + 1]);
+    o->guest = index < argc ? argv[index] : NULL;
+    if (o->replay && (o->record || o->lies || o->scan || o->leak || o->guest))
+        return refuse("--replay runs alone: no --record, --evil, --scan, --leak, GUEST", NULL);
+    return -1;
+}

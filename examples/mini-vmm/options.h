@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lies.h"
+
+/** What the exit status says. */
+enum exit_status {
+    EXIT_GOOD = 0,
+    EXIT_BAD = 1,    /* guest FAIL, scan hit, replay difference, a lie that was accepted */
+    EXIT_USAGE = 2,  /* usage or file errors */
+    EXIT_HOST = 3,   /* the host died or does not answer */
+    EXIT_BACKEND = 4 /* KVM failed in mid-run, the guest hangs */
+};
+
+struct options {
+    const char *guest;
+    const char *host;
+    const char *record;
+    const char *replay;
+    const char *dump;
+    const char *pid_file;
+    char *lies; /* as the host is told; NULL: an honest host */
+    uint8_t wanted[LIE_ALL];
+    bool json, all, quiet, scan, leak;
+    bool has_seed, has_noise;
+    uint64_t seed, noise;
+    unsigned timeout_ms;
+};
+
+/** Parse. Returns -1 to go on, else the exit status at once (help, version, usage error). */
+int options_parse(struct options *o, int argc, char **argv);
+
+#endif

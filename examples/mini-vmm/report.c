@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/** The run for a reader: console lines, table, summary. 120 columns at most. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDTH_BYTES 20
+#define WIDTH_TEXT  28
+#define WIDTH_SAW   28
+#define WIDTH_TOOK  16
+
+#define RACE_FLIPS 100000u /* with fewer the race has not run */
+
+static bool room(void **list, size_t count, size_t *capacity, size_t one)
+{
+    size_t want = *capacity ? *capacity * 2 : 256;
+    void *more;
+
+    if (count < *capacity)
+        return true;
+    if (count >= REPORT_ROWS_MAX)
+        return false;
+    more = realloc(*list, want * one);
+    if (!more)
+        return false;
+    *list = more;
+    *capacity = want;
+    return true;
+}
+
+/* The host is not trusted with the terminal either: printable bytes and newlines only. */
+void report_console(void *report, const uint8_t *bytes, size_t n)
+{
+    struct report *r = report;
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = bytes[i];
+
+        if (c != '\n' && (c < 0x20 || c > 0x7e))
+            c = '?';
+        if (r->console_bytes < sizeof r->console)
+            r->console[r->console_bytes++] = c;
+        if (r->json)
+            continue;
+        if (!r->line_open)
+            fputs("guest| ", stdout);
+        putchar(c);
+        r->line_open = c != '\n';
+    }
+    if (!r->json)
+        fflush(stdout);
+}
+
+void report_exit(struct report *r, const struct exit_row *row)
+{
+    unsigned kind = report_kind(row->kind);
+
+    r->exits++;
+    r->by_kind[kind][row->requests > 0 && row->verdict == SVMC_VERDICT_DELEGATE ? 0 : 1]++;
+    r->by_kind[kind][2] += row->refused;
+    if (room((void **)&r->rows, r->row_count, &r->row_capacity, sizeof *r->rows))
+        r->rows[r->row_count++] = *row;
+}
+
+void report_refusal(struct report *r, const struct refusal_row *row)
+{
+    r->refusals_total++;
+    r->changed_after_refusal += !row->unchanged;
+    if (row->lie > 0 && row->lie <= LIE_ALL) {
+        r->refused_lies[row->lie - 1]++;
+        r->lie_rules[row->lie - 1] |= 1u << (row->rule <= SVMC_REPLY_RULES ? row->rule : 0);
+    } else if (!r->replay) {
+        r->unexplained++;
+    }
+    if (room((void **)&r->refusals, r->refusal_count, &r->refusal_capacity, sizeof *r->refusals))
+        r->refusals[r->refusal_count++] = *row;
+}
+
+/* The text of the instruction, or, marked with ~, one made from the exit. */
+void report_insn_text(const struct exit_row *row, char *text, size_t cap)
+{
+    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+    struct svmc_insn insn;
+    unsigned long long at = (unsigned long long)row->address;
+
+    if (row->insn_bytes > 0 &&
+        svmc_insn_decode(&cpu, row->insn, row->insn_bytes, &insn) == SVMC_OK &&
+        svmc_insn_format(&insn, text, cap) == SVMC_OK)
+        return;
+    switch (row->kind) {
+    case SVMC_KIND_IN:
+        snprintf(text, cap, "~in 0x%llx", at);
+        break;
+    case SVMC_KIND_OUT:
+        snprintf(text, cap, "~out 0x%llx", at);
+        break;
+    case SVMC_KIND_INS:
+        snprintf(text, cap, "~rep ins 0x%llx", at);
+        break;
+    case SVMC_KIND_OUTS:
+        snprintf(text, cap, "~rep outs 0x%llx", at);
+        break;
+    case SVMC_KIND_MMIO_READ:
+        snprintf(text, cap, "~load [0x%llx]", at);
+        break;
+    case SVMC_KIND_MMIO_WRITE:
+        snprintf(text, cap, "~store [0x%llx]", at);
+        break;
+    default:
+        snprintf(text, cap, "~%s", svmc_kind_name(row->kind));
+        break;
+    }
+}
+
+static void insn_hex(const struct exit_row *row, char *text, size_t cap)
+{
+    size_t n = 0;
+
+    text[0] = 0;
+    for (unsigned i = 0; i < row->insn_bytes && n + 3 < cap; i++)
+        n += (size_t)snprintf(text + n, cap - n, "%02x", row->insn[i]);
+}
+
+static const char *verdict_name(const struct exit_row *row)
+{
+    static const char names[][10] = { "fault", "delegate", "inside", "stop", "notify" };
+
+    return names[row->verdict <= SVMC_VERDICT_NOTIFY ? row->verdict : 0];
+}
+
+static void saw_text(const struct exit_row *row, char *text, size_t cap)
+{
+    size_t n;
+
+    if (row->requests == 0) {
+        snprintf(text, cap, "nothing");
+        return;
+    }
+    if (row->verdict == SVMC_VERDICT_NOTIFY) {
+        snprintf(text, cap, "that it happened");
+        return;
+    }
+    n = (size_t)snprintf(text, cap, row->kind == SVMC_KIND_HYPERCALL ? "#%" PRIu64 : "%" PRIx64,
+                         row->address);
+    for (unsigned i = 0; i < row->shown_slots && n < cap; i++)
+        n += (size_t)snprintf(text + n, cap - n, "%s%" PRIx64, i ? "," : " <- ", row->shown[i]);
+    if (row->shown_data > 0 && n < cap)
+        n += (size_t)snprintf(text + n, cap - n, " <- %u bytes", row->shown_data);
+    if (row->requests > 1 && n < cap)
+        snprintf(text + n, cap - n, " (%u pages)", row->requests);
+}
+
+static void took_text(const struct exit_row *row, char *text, size_t cap)
+{
+    size_t n = 0;
+
+    text[0] = 0;
+    if (row->fault.raised)
+        snprintf(text, cap, "exception %u", row->fault.vector);
+    else if (row->taken_data > 0)
+        snprintf(text, cap, "%u bytes", row->taken_data);
+    else
+        for (unsigned i = 0; i < row->taken_slots && n < cap; i++)
+            n += (size_t)snprintf(text + n, cap - n, "%s%" PRIx64, i ? "," : "", row->taken[i]);
+}
+
+/* Cut to a column's width, with a + where something is missing. */
+static void column(char *text, size_t width)
+{
+    if (strlen(text) > width) {
+        text[width - 1] = '+';
+        text[width] = 0;
+    }
+}
+
+/* "qword ptr [rax]" is "qword [rax]" here: the column is narrow. */
+static void shorten(char *text)
+{
+    for (char *at = text; (at = strstr(at, " ptr ")) != NULL; at++)
+        memmove(at, at + 4, strlen(at + 4) + 1);
+}
+
+static void print_row(const struct exit_row *row)
+{
+    char hex[40], text[SVMC_INSN_TEXT_MAX], saw[160], took[120];
+
+    insn_hex(row, hex, sizeof hex);
+    report_insn_text(row, text, sizeof text);
+    saw_text(row, saw, sizeof saw);
+    took_text(row, took, sizeof took);
+    shorten(text);
+    column(hex, WIDTH_BYTES);
+    column(text, WIDTH_TEXT);
+    column(saw, WIDTH_SAW);
+    column(took, WIDTH_TOOK);
+    printf("%4" PRIu64 " %-*s %-*s %-10.10s %-8s %-*s %s\n", row->number, WIDTH_BYTES, hex,
+           WIDTH_TEXT, text, svmc_kind_name(row->kind), verdict_name(row), WIDTH_SAW, saw, took);
+}
+
+static bool alike(const struct exit_row *a, const struct exit_row *b)
+{
+    return a->kind == b->kind && a->verdict == b->verdict && a->size == b->size &&
+           a->count == b->count && a->insn_bytes == b->insn_bytes &&
+           memcmp(a->insn, b->insn, sizeof a->insn) == 0 &&
+           (a->address == b->address || a->kind == SVMC_KIND_MMIO_WRITE ||
+            a->kind == SVMC_KIND_MMIO_READ) &&
+           a->requests == b->requests;
+}
+
+static void print_table(const struct report *r)
+{
+    printf("\nExits; ~ means: no instruction bytes for sure, text made from the exit\n");
+    printf("%4s %-*s %-*s %-10s %-8s %-*s %s\n", "#", WIDTH_BYTES, "bytes", WIDTH_TEXT,
+           "instruction", "kind", "verdict", WIDTH_SAW, "the host saw", "taken back");
+    for (size_t i = 0, same; i < r->row_count; i += same) {
+        print_row(&r->rows[i]);
+        for (same = 1; i + same < r->row_count && alike(&r->rows[i], &r->rows[i + same]);)
+            same++;
+        if (same == 2 || r->all)
+            same = 1;
+        else if (same > 2)
+            printf("%4s ... %zu more like it (--all shows them)\n", "", same - 1);
+    }
+    if (r->exits > r->row_count)
+        printf("%4s ... %" PRIu64 " exits not listed\n", "", r->exits - r->row_count);
+}
+
+/* A lie that has a rule of its own was refused by another one. */
+static bool wrong_rule(const struct report *r, unsigned i)
+{
+    return lies[i].rule != 0 && (r->lie_rules[i] & ~(1u << lies[i].rule)) != 0;
+}
+
+static void print_lies(const struct report *r)
+{
+    uint64_t told = 0, accepted = 0;
+
+    printf("\nThe host lied. What each lie met:\n%-20s %-6s %6s %8s %8s  %s\n", "lie", "rule",
+           "told", "refused", "accepted", "guest unchanged");
+    for (unsigned i = 0; i < LIE_ALL; i++) {
+        char rule[16];
+
+        if (r->told[i] == 0)
+            continue;
+        snprintf(rule, sizeof rule, lies[i].rule ? "R%u" : "any", lies[i].rule);
+        printf("%-20s %-6s %6" PRIu64 " %8" PRIu64 " %8" PRIu64 "  %s%s\n", lies[i].name, rule,
+               r->told[i], r->refused_lies[i], r->accepted_lies[i],
+               r->changed_after_refusal ? "NO" : "yes",
+               wrong_rule(r, i) ? "  (another rule refused it)" : "");
+        if (i < LIE_COUNT) {
+            told += r->told[i];
+            accepted += r->accepted_lies[i];
+        }
+    }
+    printf("guest unchanged: %s (%s)\n", r->changed_after_refusal ? "NO" : "yes",
+           r->memory_guarded ? "registers, memory, kvm_run and the pending record compared byte "
+                               "for byte after each refusal"
+                             : "registers, kvm_run and the pending record compared; a trace has "
+                               "no guest memory");
+    if (r->told[LIE_RACE])
+        printf("race: %" PRIu64 " words flipped, %" PRIu64 " replies refused, %" PRIu64
+               " taken because they read right\n",
+               r->flips, r->refused_lies[LIE_RACE], r->accepted_lies[LIE_RACE]);
+    printf("%" PRIu64 " lies told, %" PRIu64 " refused, %" PRIu64 " accepted\n", told,
+           told - accepted, accepted);
+}
+
+static void print_kinds(const struct report *r)
+{
+    printf("\n%-12s %10s %10s %10s\n", "exits", "delegated", "inside", "refused");
+    for (unsigned k = 0; k < REPORT_KINDS; k++) {
+        uint16_t kind = (uint16_t)(k / 2 << 12 | (k & 1 ? 1 : 2));
+
+        if (r->by_kind[k][0] + r->by_kind[k][1] > 0)
+            printf("%-12s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
+                   k == 0 ? "other" : svmc_kind_name(kind), r->by_kind[k][0], r->by_kind[k][1],
+                   r->by_kind[k][2]);
+    }
+}
+
+static void print_summary(const struct report *r)
+{
+    uint64_t state = r->state_bytes_registers + r->state_bytes_memory;
+
+    print_kinds(r);
+    printf("%" PRIu64 " exits, %" PRIu64 " request pages, %" PRIu64 " replies refused", r->exits,
+           r->stats.requests, r->stats.refused);
+    for (unsigned i = 1; i <= SVMC_REPLY_RULES; i++)
+        if (r->stats.refused_by_rule[i] > 0)
+            printf(" R%u:%" PRIu64, i, r->stats.refused_by_rule[i]);
+    printf("\nthe host was shown %" PRIu64 " bytes of the guest and gave %" PRIu64 ".\n",
+           r->stats.bytes_shown, r->stats.bytes_accepted);
+    if (r->state_bytes_memory > 0)
+        printf(
+            "without the library it sees all at each exit: %" PRIu64 " bytes of registers (GPRs, "
+            "sregs, XSAVE)\nand %" PRIu64 " of memory, over %" PRIu64 " exits %" PRIu64 " bytes\n",
+            r->state_bytes_registers, r->state_bytes_memory, r->exits, state * r->exits);
+    if (r->scan.ran)
+        printf("scan: %" PRIu64 " bytes of the host's memory in %" PRIu64 " rounds, %" PRIu64
+               " pages, %" PRIu64 " hits%s%s\n",
+               r->scan.bytes, r->scan.rounds, r->scan.pages, r->scan.hits, r->scan.hits ? ": " : "",
+               r->scan.first_hit);
+}
+
+void report_begin(struct report *r)
+{
+    if (r->json)
+        return;
+    printf("backend: %s\nguest: %s\n", r->backend, r->guest);
+    if (r->host[0])
+        printf("host: %s\n", r->host);
+    putchar('\n');
+    fflush(stdout);
+}
+
+void report_end(struct report *r)
+{
+    if (r->json) {
+        report_json(r);
+        return;
+    }
+    if (r->line_open)
+        putchar('\n');
+    if (!r->quiet && r->row_count > 0)
+        print_table(r);
+    if (r->evil)
+        print_lies(r);
+    if (r->exits > 0)
+        print_summary(r);
+    if (r->replay)
+        printf("replay: %" PRIu64 " records, every output compared\n", r->records);
+    printf("backend: %s\n", r->from_trace ? "recorded trace" : "live /dev/kvm");
+    printf("verdict: %s%s%s\n", r->verdict, r->why[0] ? ": " : "", r->why);
+}
+
+void report_drop(struct report *r)
+{
+    free(r->rows);
+    free(r->refusals);
+    r->rows = NULL;
+    r->refusals = NULL;
+}
+
+bool report_lies_good(const struct report *r, const uint8_t wanted[LIE_ALL], char *why, size_t cap)
+{
+    for (unsigned i = 0; i < LIE_COUNT; i++) {
+        const char *what = r->told[i] == 0 && wanted[i] && (r->msr_exits || !lie_needs_msr(i))
+                               ? "was never told"
+                           : r->accepted_lies[i] > 0 ? "was accepted"
+                           : wrong_rule(r, i)        ? "was refused by another rule than its own"
+                           : r->refused_lies[i] != r->told[i] ? "was not refused each time"
+                                                              : NULL;
+
+        if (what) {
+            snprintf(why, cap, "lie %s %s", lies[i].name, what);
+            return false;
+        }
+    }
+    if (r->changed_after_refusal > 0 || r->unexplained > 0) {
+        snprintf(why, cap,
+                 r->unexplained ? "a true reply was refused" : "a refused reply changed the guest");
+        return false;
+    }
+    if (wanted[LIE_RACE] && r->flips < RACE_FLIPS) {
+        snprintf(why, cap, "the race flipped only %" PRIu64 " words", r->flips);
+        return false;
+    }
+    return true;
+}

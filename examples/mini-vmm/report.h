@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/** What happened, as rows, and the three ways to print it: table, summary, JSON. */
+#ifndef REPORT_H
+#define REPORT_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <svmcore/insn.h>
+#include <svmcore/intercept.h>
+
+#include "lies.h"
+#include "link.h"
+
+#define REPORT_ROWS_MAX 20000u /* further exits are counted, not listed */
+#define REPORT_KINDS    16u
+
+struct exit_row {
+    uint64_t number;
+    uint16_t kind;
+    uint8_t verdict;
+    uint8_t action;
+    uint8_t stop;
+    uint8_t insn_bytes;
+    uint8_t insn[SVMC_INSN_MAX];
+    uint64_t address;
+    uint32_t size;
+    uint32_t count;
+    uint64_t value; /* written by the guest */
+    uint8_t requests;
+    uint8_t refused;
+    uint8_t shown_slots;
+    uint8_t taken_slots;
+    uint64_t shown[SVMC_PAGE_SLOTS];
+    uint64_t taken[SVMC_PAGE_SLOTS];
+    uint32_t shown_data;
+    uint32_t taken_data;
+    struct svmc_fault fault;
+};
+
+/** A reply that was not taken. */
+struct refusal_row {
+    uint64_t exit;
+    uint32_t lie; /* number + 1 as the host calls it; 0: it says it told the truth */
+    uint8_t rule;
+    bool unchanged; /* the guest, bit for bit */
+};
+
+struct report_scan {
+    bool ran;
+    bool failed;
+    uint64_t rounds;
+    uint64_t bytes;
+    uint64_t pages;
+    uint64_t hits;
+    uint64_t skipped; /* mappings no process can read, such as [vvar] */
+    char first_hit[80];
+};
+
+struct report {
+    /* before the run */
+    char backend[400];
+    bool from_trace;
+    char guest[64];
+    char host[120];
+    bool quiet;
+    bool json;
+    bool all;
+    /* the run */
+    struct exit_row *rows;
+    size_t row_count;
+    size_t row_capacity;
+    uint64_t exits;
+    uint64_t by_kind[REPORT_KINDS][3]; /* delegated, inside, refused replies */
+    struct refusal_row *refusals;
+    size_t refusal_count;
+    size_t refusal_capacity;
+    uint64_t refusals_total;
+    uint64_t changed_after_refusal;
+    uint64_t told[LIE_ALL];
+    uint64_t refused_lies[LIE_ALL];
+    uint64_t accepted_lies[LIE_ALL];
+    uint32_t lie_rules[LIE_ALL]; /* bit n: rule n refused it */
+    uint64_t unexplained;        /* refused though the host says it was the truth */
+    uint64_t flips;
+    bool evil;
+    bool replay;
+    uint64_t records;
+    bool msr_exits;
+    bool memory_guarded;
+    struct svmc_stats stats;
+    struct report_scan scan;
+    uint64_t state_bytes_registers; /* of one vCPU: GPRs, sregs, XSAVE */
+    uint64_t state_bytes_memory;
+    uint8_t console[LINK_CONSOLE_MAX];
+    size_t console_bytes;
+    size_t console_dropped;
+    bool line_open; /* a console line is on the screen without its newline */
+    /* the end */
+    const char *verdict; /* PASS, FAIL, STOPPED, ERROR */
+    char why[200];
+    int status;
+    double seconds;
+};
+
+void report_console(void *report, const uint8_t *bytes, size_t n);
+void report_exit(struct report *r, const struct exit_row *row);
+void report_refusal(struct report *r, const struct refusal_row *row);
+
+/** The first lines, and the last. With --json only report_end prints. */
+void report_begin(struct report *r);
+void report_end(struct report *r);
+void report_json(const struct report *r);
+void report_drop(struct report *r);
+
+/** How the table shows a row's parts; shared with JSON. */
+void report_insn_text(const struct exit_row *row, char *text, size_t cap);
+bool report_lies_good(const struct report *r, const uint8_t wanted[LIE_ALL], char *why, size_t cap);
+
+static inline unsigned report_kind(uint16_t kind)
+{
+    return kind >= 0x8000 ? 0 : ((unsigned)kind >> 12 & 7) * 2 + (kind & 1);
+}
+
+#endif

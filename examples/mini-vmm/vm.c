@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/** KVM: capabilities, memory, KVM_RUN with a bound. */
+#include "vm.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <svmcore/types.h>
+
+#include "boot.h"
+
+#define API_VERSION 12
+#define TSS_ADDRESS 0xfffbd000u /* Intel processors want three pages somewhere */
+
+static _Thread_local struct kvm_run *running;
+
+/* The tick: whatever KVM_RUN does, it comes back; before the ioctl as well as within. */
+static void on_tick(int signal)
+{
+    (void)signal;
+    if (running)
+        running->immediate_exit = 1;
+}
+
+static bool start_ticks(void)
+{
+    struct sigaction action = { .sa_handler = on_tick };
+    struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN };
+    const struct timespec tick = { 0, VM_TICK_MS * 1000000L };
+    const struct itimerspec every = { tick, tick };
+    timer_t timer;
+
+    event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+    return sigaction(SIGRTMIN, &action, NULL) == 0 &&
+           timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
+           timer_settime(timer, 0, &every, NULL) == 0;
+}
+
+static bool refuse(char *why, size_t cap, const char *what)
+{
+    snprintf(why, cap, "%s: %s", what, strerror(errno));
+    return false;
+}
+
+static unsigned capability(const struct vm *vm, int cap)
+{
+    int have = ioctl(vm->fd, KVM_CHECK_EXTENSION, cap);
+
+    return have > 0 ? (unsigned)have : 0;
+}
+
+/* One MSR that no processor has exits to us instead of raising #GP; without it, it stays away. */
+static bool filter_msr(const struct vm *vm, uint32_t msr)
+{
+    uint8_t denied[8] = { 0 };
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR,
+                                  .args = { KVM_MSR_EXIT_REASON_FILTER } };
+    struct kvm_msr_filter filter = {
+        .flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
+        .ranges = { { .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+                      .nmsrs = 1,
+                      .base = msr,
+                      .bitmap = denied } },
+    };
+
+    return capability(vm, KVM_CAP_X86_USER_SPACE_MSR) && capability(vm, KVM_CAP_X86_MSR_FILTER) &&
+           ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0 &&
+           ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter) == 0;
+}
+
+static void describe(struct vm *vm)
+{
+    static const char *const modules[] = { "kvm_intel", "kvm_amd" };
+    unsigned a, b = 0, c = 0, d = 0;
+    const char *module = "other kvm module";
+    char vendor[13] = { 0 }, path[64];
+
+    __cpuid(0, a, b, c, d);
+    memcpy(vendor, &b, 4);
+    memcpy(vendor + 4, &d, 4);
+    memcpy(vendor + 8, &c, 4);
+    for (unsigned i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        snprintf(path, sizeof path, "/sys/module/%s", modules[i]);
+        if (access(path, F_OK) == 0)
+            module = modules[i];
+    }
+    snprintf(vm->text, sizeof vm->text, "KVM, api %d, %s, %s, %s, MSR exits %s", API_VERSION,
+             vendor, module, vm->sync_regs ? "sync-regs" : "no sync-regs",
+             vm->msr_exits ? "yes" : "no");
+}
+
+static bool add_memory(struct vm *vm, size_t bytes, char *why, size_t cap)
+{
+    struct kvm_userspace_memory_region region = { .memory_size = bytes };
+
+    vm->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (vm->memory == MAP_FAILED) {
+        vm->memory = NULL;
+        return refuse(why, cap, "memory for the guest");
+    }
+    vm->memory_bytes = bytes;
+    region.userspace_addr = (uintptr_t)vm->memory;
+    if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) != 0)
+        return refuse(why, cap, "KVM_SET_USER_MEMORY_REGION");
+    return true;
+}
+
+bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap)
+{
+    int api;
+
+    *vm = (struct vm){ .fd = -1 };
+    vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (vm->kvm < 0)
+        return refuse(why, cap, "open");
+    api = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
+    if (api < 0)
+        return refuse(why, cap, "KVM_GET_API_VERSION");
+    if (api != API_VERSION) {
+        snprintf(why, cap, "API version %d, not %d", api, API_VERSION);
+        return false;
+    }
+    do {
+        vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
+    } while (vm->fd < 0 && errno == EINTR);
+    if (vm->fd < 0)
+        return refuse(why, cap, "KVM_CREATE_VM");
+    if (!capability(vm, KVM_CAP_IMMEDIATE_EXIT) || !capability(vm, KVM_CAP_USER_MEMORY)) {
+        snprintf(why, cap, "it lacks KVM_CAP_IMMEDIATE_EXIT or KVM_CAP_USER_MEMORY");
+        return false;
+    }
+    (void)ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS); /* only Intel's module knows it */
+    vm->sync_regs = (capability(vm, KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_REGS) != 0;
+    vm->msr_exits = filter_msr(vm, msr);
+    vm->xsave_bytes = capability(vm, KVM_CAP_XSAVE2);
+    if (vm->xsave_bytes < sizeof(struct kvm_xsave))
+        vm->xsave_bytes = sizeof(struct kvm_xsave);
+    describe(vm);
+    if (!start_ticks())
+        return refuse(why, cap, "timer");
+    return add_memory(vm, bytes, why, cap);
+}
+
+/* The processor's features as KVM offers them; without long mode there is nothing to run. */
+static bool set_cpuid(const struct vm_vcpu *c)
+{
+    const size_t entries = 256;
+    struct kvm_cpuid2 *cpuid = calloc(1, sizeof *cpuid + entries * sizeof(struct kvm_cpuid_entry2));
+    bool good;
+
+    if (!cpuid)
+        return false;
+    cpuid->nent = (uint32_t)entries;
+    good = ioctl(c->vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) == 0 &&
+           ioctl(c->fd, KVM_SET_CPUID2, cpuid) == 0;
+    free(cpuid);
+    return good;
+}
+
+bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,
+                  size_t cap)
+{
+    struct kvm_sregs sregs;
+    struct kvm_regs regs;
+    struct kvm_fpu fpu;
+    int bytes;
+
+    *c = (struct vm_vcpu){ .vm = vm };
+    c->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+    if (c->fd < 0)
+        return refuse(why, cap, "KVM_CREATE_VCPU");
+    bytes = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+    if (bytes < (int)sizeof(struct kvm_run))
+        return refuse(why, cap, "KVM_GET_VCPU_MMAP_SIZE");
+    c->run_bytes = (size_t)bytes;
+    c->run = mmap(NULL, c->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+    if (c->run == MAP_FAILED) {
+        c->run = NULL;
+        return refuse(why, cap, "mapping the vCPU");
+    }
+    if (!set_cpuid(c))
+        return refuse(why, cap, "KVM_SET_CPUID2");
+    if (ioctl(c->fd, KVM_GET_SREGS, &sregs) != 0 || ioctl(c->fd, KVM_GET_FPU, &fpu) != 0)
+        return refuse(why, cap, "KVM_GET_SREGS");
+    boot_registers(noise, &regs, &sregs, &fpu);
+    if (ioctl(c->fd, KVM_SET_SREGS, &sregs) != 0 || ioctl(c->fd, KVM_SET_FPU, &fpu) != 0 ||
+        ioctl(c->fd, KVM_SET_REGS, &regs) != 0)
+        return refuse(why, cap, "KVM_SET_SREGS");
+    if (vm->sync_regs)
+        c->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+    return true;
+}
+
+static enum vm_turn error_turn(const struct kvm_run *run, char *why, size_t cap)
+{
+    if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+        snprintf(why, cap, "KVM_EXIT_INTERNAL_ERROR, suberror %u (1: no emulation)",
+                 run->internal.suberror);
+    else
+        snprintf(why, cap, "KVM_EXIT_FAIL_ENTRY, reason 0x%llx",
+                 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+    return VM_ERROR;
+}
+
+enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
+{
+    int done, error;
+
+    if (c->dirty && c->vm->sync_regs)
+        c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+    else if (c->dirty && ioctl(c->fd, KVM_SET_REGS, &c->held) != 0) {
+        refuse(why, cap, "KVM_SET_REGS");
+        return VM_ERROR;
+    }
+    c->dirty = c->have = false;
+    running = c->run;
+    done = ioctl(c->fd, KVM_RUN, 0);
+    error = errno;
+    running = NULL;
+    c->run->immediate_exit = 0;
+    if (done != 0 && (error == EINTR || error == EAGAIN))
+        return VM_TICK;
+    if (done != 0) {
+        errno = error;
+        refuse(why, cap, "KVM_RUN");
+        return VM_ERROR;
+    }
+    if (c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+        c->run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+        return error_turn(c->run, why, cap);
+    return c->run->exit_reason == KVM_EXIT_INTR ? VM_TICK : VM_EXIT;
+}
+
+struct kvm_regs *vm_vcpu_regs(struct vm_vcpu *c)
+{
+    if (c->vm->sync_regs)
+        return &c->run->s.regs.regs;
+    if (!c->have && ioctl(c->fd, KVM_GET_REGS, &c->held) != 0)
+        return NULL;
+    c->have = true;
+    return &c->held;
+}
+
+uint64_t *vm_reg(struct kvm_regs *r, uint32_t reg)
+{
+    switch (reg) {
+    case SVMC_REG_RAX:
+        return (uint64_t *)&r->rax;
+    case SVMC_REG_RCX:
+        return (uint64_t *)&r->rcx;
+    case SVMC_REG_RDX:
+        return (uint64_t *)&r->rdx;
+    case SVMC_REG_RBX:
+        return (uint64_t *)&r->rbx;
+    case SVMC_REG_RSP:
+        return (uint64_t *)&r->rsp;
+    case SVMC_REG_RBP:
+        return (uint64_t *)&r->rbp;
+    case SVMC_REG_RSI:
+        return (uint64_t *)&r->rsi;
+    case SVMC_REG_RDI:
+        return (uint64_t *)&r->rdi;
+    case SVMC_REG_RIP:
+        return (uint64_t *)&r->rip;
+    case SVMC_REG_RFLAGS:
+        return (uint64_t *)&r->rflags;
+    default: /* r8 to r15 stand in a row in the ABI */
+        return reg >= SVMC_REG_R8 && reg <= SVMC_REG_R15 ? (uint64_t *)&r->r8 + (reg - SVMC_REG_R8)
+                                                         : NULL;
+    }
+}
+
+void vm_vcpu_close(struct vm_vcpu *c)
+{
+    if (c->run)
+        munmap(c->run, c->run_bytes);
+    if (c->vm && c->fd >= 0)
+        close(c->fd);
+    *c = (struct vm_vcpu){ .fd = -1 };
+}
+
+void vm_close(struct vm *vm)
+{
+    if (vm->memory)
+        munmap(vm->memory, vm->memory_bytes);
+    if (vm->fd >= 0)
+        close(vm->fd);
+    if (vm->kvm >= 0)
+        close(vm->kvm);
+    *vm = (struct vm){ .kvm = -1, .fd = -1 };
+}

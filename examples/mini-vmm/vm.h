@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/** The live backend: one VM and its processors on /dev/kvm. */
+#ifndef VM_H
+#define VM_H
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VM_TICK_MS 100 /* KVM_RUN comes back at least this often */
+
+struct vm {
+    int kvm;
+    int fd;
+    uint8_t *memory;
+    size_t memory_bytes;
+    size_t xsave_bytes; /* of one vCPU, as KVM counts them */
+    bool msr_exits;
+    bool sync_regs;
+    char text[120]; /* which KVM this is */
+};
+
+struct vm_vcpu {
+    const struct vm *vm;
+    int fd;
+    struct kvm_run *run;
+    size_t run_bytes;
+    struct kvm_regs held; /* without KVM_CAP_SYNC_REGS */
+    bool have;
+    bool dirty;
+};
+
+enum vm_turn { VM_EXIT, VM_TICK, VM_ERROR };
+
+/** Open /dev/kvm and make a VM with `bytes` of memory. On failure false, and `why` says so. */
+bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap);
+
+/** Make a processor, in long mode, ring 0, with noise where nothing else must be. */
+bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,
+                  size_t cap);
+
+/** Run until the next exit (EXIT), or for a tick. After ERROR `why` says what KVM refused. */
+enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap);
+
+/** The guest's registers; a caller that changes them sets c->dirty. NULL: KVM refused. */
+struct kvm_regs *vm_vcpu_regs(struct vm_vcpu *c);
+
+/** One of them by enum svmc_reg, or NULL. */
+uint64_t *vm_reg(struct kvm_regs *regs, uint32_t reg);
+
+void vm_vcpu_close(struct vm_vcpu *c);
+void vm_close(struct vm *vm);
+
+#endif

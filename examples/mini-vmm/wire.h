@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/** What keeper and host agree on beside the parameter page: file descriptors and doorbells. */
+#ifndef WIRE_H
+#define WIRE_H
+#include <stdint.h>
+
+#define WIRE_VCPUS_MAX 8u
+
+/* The host's file descriptors: 1 is the console pipe; three a vCPU from here on. */
+#define WIRE_FIRST_FD      3
+#define WIRE_FDS_PER_VCPU  3
+#define WIRE_PAGE(vcpu)    (WIRE_FIRST_FD + WIRE_FDS_PER_VCPU * (int)(vcpu))
+#define WIRE_REQUEST(vcpu) (WIRE_PAGE(vcpu) + 1)
+#define WIRE_ANSWER(vcpu)  (WIRE_PAGE(vcpu) + 2)
+
+/*
+ * The answer doorbell is an eventfd; its value is the host's own word about the answer, for the
+ * report only: nothing is decided by it. Bit 0 is always set (an eventfd cannot carry 0).
+ */
+#define WIRE_TAG_LIE(value)   ((uint32_t)((value) >> 1 & 0xff)) /* number of the lie + 1; 0: none */
+#define WIRE_TAG_FLIPS(value) ((value) >> 16)                   /* words flipped by the racer */
+#define WIRE_TAG(lie, flips)  (1 | (uint64_t)(lie) << 1 | (uint64_t)(flips) << 16)
+
+#endif
