@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""What the end-to-end tests share: running mini-vmm, taking /dev/kvm away, the closing line."""
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+BUILD = Path(os.environ["SVMC_BUILD"]) / "examples"
+VMM = BUILD / "mini-vmm" / "mini-vmm"
+TOP = Path(__file__).resolve().parents[2]
+TRACE = TOP / "examples" / "mini-vmm" / "traces" / "hello.svmtrace"
+LIMIT_S = 60
+KVM_CREATE_VM = 0xAE01
+
+# The documented exit statuses: mini-vmm --help.
+PASS, FAIL, USAGE, HOST_GONE, BACKEND = range(5)
+
+
+def why_no_kvm():
+    """None if guests run here, else the reason."""
+    try:
+        with open("/dev/kvm", "rb+", buffering=0) as kvm:
+            os.close(fcntl.ioctl(kvm, KVM_CREATE_VM, 0))
+    except OSError as e:
+        return f"/dev/kvm: {e.strerror}"
+    return None
+
+
+def need_kvm(test):
+    reason = why_no_kvm()
+    return unittest.skipIf(reason, f"hardware: {reason}")(test)
+
+
+def start(*args, prefix=(), **kwargs):
+    return subprocess.Popen([*prefix, VMM, *map(str, args)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **kwargs)
+
+
+def finish(process, limit=LIMIT_S):
+    try:
+        out, err = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"{process.args} hangs") from None
+    process.text = out.decode(errors="replace")
+    process.errors = err.decode(errors="replace")
+    process.status = process.returncode
+    return process
+
+
+def vmm(*args, **kwargs):
+    return finish(start(*args, **kwargs))
+
+
+def vmm_json(*args, **kwargs):
+    done = vmm("--json", *args, **kwargs)
+    try:
+        done.json = json.loads(done.text)
+    except ValueError as e:
+        raise AssertionError(f"no JSON ({e}): {done.text[:300]!r} {done.errors!r}") from None
+    return done
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.tmp = Path(folder.name)
+
+    def one_line_error(self, done, *words, status=USAGE):
+        """Status, one clear line on standard error, nothing on standard output."""
+        self.assertEqual(done.status, status, (done.text, done.errors))
+        self.assertEqual(done.errors.count("\n"), 1, done.errors)
+        self.assertEqual(done.text, "")
+        for word in words:
+            self.assertIn(word, done.errors)
+
+
+def deny_create_vm():
+    """In the child: a seccomp filter under which ioctl(KVM_CREATE_VM) fails with EPERM."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def insn(code, jt, jf, k):
+        return struct.pack("HBBI", code, jt, jf, k)
+
+    code = b"".join([
+        insn(0x20, 0, 0, 0), insn(0x15, 0, 3, 16),               # nr == ioctl
+        insn(0x20, 0, 0, 24), insn(0x15, 0, 1, KVM_CREATE_VM),   # low word of the request
+        insn(0x06, 0, 0, 0x00050000 | errno.EPERM), insn(0x06, 0, 0, 0x7fff0000)])
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
+    holder = ctypes.create_string_buffer(program, len(program))
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, holder, 0, 0) != 0:
+        os._exit(99)
+
+
+def main():
+    """unittest, then the line that tools/test counts; a skip names its reason loudly."""
+    result = unittest.main(exit=False, verbosity=2).result
+    bad = len(result.failures) + len(result.errors)
+    for test, reason in result.skipped:
+        print(f"SKIPPED: {reason} ({test})")
+    print(f"{result.testsRun - bad - len(result.skipped)} passed, {bad} failed, "
+          f"{len(result.skipped)} skipped")
+    sys.exit(1 if bad else 0)
