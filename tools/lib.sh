@@ -30,8 +30,7 @@ python3 python3'
 packages_clang='clang clang
 libclang-rt-dev -
 llvm llvm-objdump'
-packages_bench='libzydis-dev -
-libcapstone-dev -'
+packages_bench='libzydis-dev -'
 packages_test="llvm-dev llvm-config
 g++ g++
 binutils objdump
@@ -59,7 +58,7 @@ need() {
             [ "$program" = - ] || command -v "$program" >/dev/null || echo "$program($package)"
         done <<<"$wanted")
         [ -z "$missing" ] || die "not a Debian system, and these commands are missing:" $missing
-            return 0
+        return 0
     fi
     names=$(cut -d' ' -f1 <<<"$wanted")
     # shellcheck disable=SC2086

@@ -3,6 +3,7 @@
 """Recorded runs: replayed bit for bit, refused when damaged, and what runs without /dev/kvm."""
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -11,7 +12,8 @@ from vmm import Case, PASS, TRACE, VMM, deny_create_vm, finish, main, need_kvm, 
 
 HIDE_DEV = """
 set -e
-mkdir -p {d}/dev && mount -t tmpfs none {d}/dev
+mount --make-rprivate / 2>/dev/null || mount --make-rprivate /dev  # nothing may reach the machine
+mkdir {d}/dev && mount -t tmpfs none {d}/dev
 for n in null zero urandom random tty; do : > {d}/dev/$n; mount --bind /dev/$n {d}/dev/$n; done
 mount --rbind {d}/dev /dev
 """
@@ -83,12 +85,11 @@ class WithoutKvm(Case):
     def hidden(self, *command, extra=""):
         """Run a command where /dev holds hardly anything."""
         folder = tempfile.mkdtemp(dir="/tmp")
-        self.addCleanup(os.rmdir, folder)
-        self.addCleanup(lambda: os.rmdir(folder + "/dev"))
+        self.addCleanup(shutil.rmtree, folder)
         script = HIDE_DEV.format(d=folder) + extra + 'exec "$@"'
         return finish(subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", script, "sh", *command], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL))
+            ["unshare", "-m", "--propagation", "unchanged", "sh", "-c", script, "sh", *command],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL))
 
     def test_no_device(self):
         self.replays(self.hidden(VMM), "/dev/kvm", "No such file")
