@@ -44,7 +44,10 @@ gcc-riscv64-linux-gnu riscv64-linux-gnu-gcc
 libc6-dev-riscv64-cross -
 gcc-s390x-linux-gnu s390x-linux-gnu-gcc
 libc6-dev-s390x-cross -
-qemu-user-static qemu-s390x-static"
+qemu-user-static qemu-s390x-static
+qemu-system-x86 qemu-system-x86_64
+busybox-static busybox
+cpio cpio"
 
 is_debian() { command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; }
 
@@ -88,6 +91,7 @@ build_options() {
     release) echo "" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
+    static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static" ;;
     clang) echo "-Dexamples=disabled" ;;
     asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
         "-Db_lundef=false -Doptimization=1 -Ddebug=true -Ddefault_library=static" ;;

@@ -274,7 +274,8 @@ static bool turn(struct session *s)
     case SERVED_BACKEND:
         break;
     }
-    end(s, EXIT_BACKEND, "ERROR", "an exit that KVM cannot have meant");
+    end(s, EXIT_BACKEND, "ERROR", "KVM exit reason %u, or its fields, have no place here",
+        s->vcpu.run[8]); /* exit_reason; a trace has it at the same place */
     return false;
 }
 
