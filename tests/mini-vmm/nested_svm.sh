@@ -55,8 +55,8 @@ END
 chmod +x root/init
 (cd root && find . | cpio -o -H newc --quiet | gzip -1) >root.gz
 
-timeout 90 qemu-system-x86_64 -M pc -accel tcg -cpu max,+svm -m 512 -nographic -no-reboot -nodefaults \
-    -serial stdio -kernel kernel/boot/vmlinuz-* -initrd root.gz \
+timeout 90 qemu-system-x86_64 -M pc -accel tcg -cpu max,+svm -m 512 -nographic -no-reboot \
+    -nodefaults -serial stdio -kernel kernel/boot/vmlinuz-* -initrd root.gz \
     -append 'console=ttyS0 quiet panic=-1' </dev/null | tr -d '\r' >console.txt || true
 cat console.txt
 grep -q 'backend: /dev/kvm .*kvm_amd' console.txt || { echo "FAIL kvm_amd did not run"; exit 1; }
