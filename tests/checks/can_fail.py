@@ -176,7 +176,13 @@ GATES = [
 ] + [
     ("release", "native", "canary", test, test == "holds")
     for test in ("fails", "crashes", "holds")
-]
+] + [("release", "native", "painted-stack", "too-deep", False)]
+
+
+def which_test(program, test):
+    """How each program is told to run one test: Criterion, the plain main, or its own way."""
+    return {"canary": ["--filter", f"canary/{test}"],
+            "canary-plain": [f"canary.{test}"]}.get(program, [test])
 
 
 def check_on(name, files):
@@ -211,10 +217,8 @@ def main():
         report.check(f"{name} refuses {what}",
                      refusal_faults(name, {**GOOD, **files}, words))
     for build, gate, program, test, good in GATES:
-        # `canary` is the Criterion build, canary-plain the plain one
-        which = ["--filter", f"canary/{test}"] if program == "canary" else [f"canary.{test}"]
         done = run([TOP / "tools/checks/gate", gate, TOP / f"build/{build}/tests/{program}",
-                    *which])
+                    *which_test(program, test)])
         verb = "accepts" if good else "refuses"
         report.check(f"gate {gate} {program} {verb} {test}",
                      [] if done.ok == good else [done.text[-200:]])
