@@ -83,7 +83,8 @@ struct svmc_insn {
     uint8_t repeat;        /* enum svmc_repeat: only where the instruction repeats */
     uint8_t extend;        /* enum svmc_extend */
     uint8_t operand_count;
-    uint8_t reserved[7];
+    uint8_t isa; /* enum svmc_isa that decoded it */
+    uint8_t reserved[6];
     /* in Intel order, destination first; implicit ones included */
     struct svmc_operand operands[SVMC_OPERANDS_MAX];
 };
@@ -91,7 +92,8 @@ struct svmc_insn {
 /**
  * Decode the instruction that starts at bytes[0].
  *
- * Shape:   bytes[count]; any count, bytes behind the instruction do not matter; 0 is TRUNCATED.
+ * Shape:   bytes[count], your own copy: what the guest can change meanwhile may be read twice.
+ *          Any count; bytes behind the instruction do not matter; 0 is TRUNCATED.
  * State:   *out is zeroed first and stays so on every error.
  * Threads: pure; no host call, no allocation, at most SVMC_INSN_MAX bytes read.
  * Source:  docs/spec/decode.md, rules DE-1 to DE-14.

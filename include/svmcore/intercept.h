@@ -48,7 +48,7 @@ struct svmc_outcome {
 /** Counters; never reset by the library. */
 struct svmc_stats {
     uint64_t exits;
-    uint64_t verdicts[5];    /* by enum svmc_verdict */
+    uint64_t verdicts[8];    /* by enum svmc_verdict; room for more of them */
     uint64_t requests;       /* pages filled, notices and chunks included */
     uint64_t bytes_shown;    /* guest bytes that went into them: addresses, slots, data */
     uint64_t bytes_accepted; /* host bytes that went into the guest */

@@ -22,7 +22,10 @@ enum svmc_access {
     SVMC_ACCESS_RW = 3
 };
 
-/** x86 registers by their encoding (Intel SDM vol. 2, table 2-3 to 2-7: REX.B:rm order). */
+/**
+ * Registers. 0 to 63 are x86's, the general ones by their encoding (Intel SDM vol. 2, REX.B:rm
+ * order); other processors get ranges of their own behind them.
+ */
 enum svmc_reg {
     SVMC_REG_RAX = 0,
     SVMC_REG_RCX = 1,

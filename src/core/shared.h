@@ -11,14 +11,34 @@
 
 #define CORE_WORD sizeof(uint64_t)
 
+#ifdef CORE_SHARED_HOOK /* only in the counting build of tests/checks/read_once.c */
+void core_shared_hook(const volatile void *base, size_t at);
+#else
+#define core_shared_hook(base, at) ((void)0)
+#endif
+
 static inline uint64_t core_shared_load(const volatile void *base, size_t at)
 {
-    return __atomic_load_n((const volatile uint64_t *)base + at / CORE_WORD, __ATOMIC_RELAXED);
+    const volatile uint64_t *place = (const volatile uint64_t *)base + at / CORE_WORD;
+#if defined(__GNUC__) || defined(__clang__)
+    uint64_t word = __atomic_load_n(place, __ATOMIC_RELAXED);
+#else
+    uint64_t word = *place;
+#endif
+
+    core_shared_hook(base, at);
+    return word;
 }
 
 static inline void core_shared_store(volatile void *base, size_t at, uint64_t word)
 {
-    __atomic_store_n((volatile uint64_t *)base + at / CORE_WORD, word, __ATOMIC_RELAXED);
+    volatile uint64_t *place = (volatile uint64_t *)base + at / CORE_WORD;
+
+#if defined(__GNUC__) || defined(__clang__)
+    __atomic_store_n(place, word, __ATOMIC_RELAXED);
+#else
+    *place = word;
+#endif
 }
 
 /** Copy n bytes from base + at, a multiple of 8; the last word is loaded whole. */

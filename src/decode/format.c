@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* svmc_insn_format: Intel syntax, DE-14 of docs/spec/decode.md. */
 #include "../core/bytes.h"
-#include "../core/memory.h"
 #include "../core/clamp.h"
 #include "decode_private.h"
 
@@ -101,7 +100,8 @@ static bool operand_is_valid(const struct svmc_operand *op)
 
 static bool insn_is_valid(const struct svmc_insn *insn)
 {
-    if (svmc_x86_mnemonic(insn->id) == NULL || insn->length == 0 || insn->length > SVMC_INSN_MAX)
+    if (insn->isa != SVMC_ISA_X86_64 || svmc_x86_mnemonic(insn->id) == NULL || insn->length == 0 ||
+        insn->length > SVMC_INSN_MAX)
         return false;
     if (insn->operand_count > SVMC_OPERANDS_MAX || insn->repeat > SVMC_REPEAT_REPNE)
         return false;

@@ -170,9 +170,11 @@ enum svmc_status svmc_exit_from_insn(const struct svmc_host_ops *ops, void *ctx,
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!ops || ops->size < offsetof(struct svmc_host_ops, reg_write) || !ops->reg_read || !insn ||
-        insn->length == 0 || insn->length > SVMC_INSN_MAX)
+    if (!ops || !HAS_OP(ops, reg_read) || !insn || insn->length == 0 ||
+        insn->length > SVMC_INSN_MAX)
         return SVMC_ERR_ARG;
+    if (insn->isa != SVMC_ISA_X86_64)
+        return SVMC_ERR_UNSUPPORTED;
     if (insn->insn_class != (uint32_t)cause)
         return SVMC_ERR_MISMATCH;
     out->count = 1;

@@ -6,7 +6,6 @@
 
 #include "../core/bytes.h"
 #include "../core/memory.h"
-#include "../core/clamp.h"
 #include "intercept_private.h"
 
 /* struct kvm_run; a test compares every one with <linux/kvm.h> */

@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <svmcore/intercept.h>
 
+/** Whether a callback is there: in a table as long as this host compiled it, and not NULL. */
+#define HAS_OP(ops, op) \
+    ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
+
 /** Which of the policy's tables decides about a row that says DELEGATE. */
 enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL };
 

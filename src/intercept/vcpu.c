@@ -8,9 +8,6 @@
 #define VCPU_MAGIC 0x56435055u
 #define VCPU_IDS   65536u
 
-#define HAS_OP(ops, op) \
-    ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
-
 static bool usable(const struct svmc_vcpu *vc)
 {
     return vc && vc->priv.magic == VCPU_MAGIC;

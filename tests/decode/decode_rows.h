@@ -80,6 +80,7 @@ static inline void check_row(const struct decode_row *row)
     static const struct svmc_operand unused = UNUSED;
     struct svmc_insn got, want = row->want;
 
+    want.isa = SVMC_ISA_X86_64;
     if (want.length == 0)
         want.length = row->count;
     for (unsigned i = want.operand_count; i < SVMC_OPERANDS_MAX; i++)

@@ -15,10 +15,6 @@
 #define SVMC_HCALL_ABI  1
 #define SVMC_HCALL_PORT 0x565c /* the default doorbell */
 
-/* The control word: number in bits 15:0, ABI version in bits 63:56, the rest 0 (HC-2). */
-#define SVMC_HCALL_CONTROL(number) \
-    (((svmc_hcall_word)SVMC_HCALL_ABI << 56) | ((svmc_hcall_word)(number)&0xffff))
-
 /* Codes of the status word, bits 15:0; bits 63:16 are 0 in this ABI version (HC-4). */
 #define SVMC_HCALL_OK          0
 #define SVMC_HCALL_BAD_ARG     1
@@ -32,6 +28,10 @@
 #if defined(__x86_64__) && defined(__LP64__) && (defined(__GNUC__) || defined(__clang__))
 #define SVMC_HCALL_HERE 1
 typedef unsigned long svmc_hcall_word;
+
+/* The control word: number in bits 15:0, ABI version in bits 63:56, the rest 0 (HC-2). */
+#define SVMC_HCALL_CONTROL(number) \
+    (((svmc_hcall_word)SVMC_HCALL_ABI << 56) | ((svmc_hcall_word)(number)&0xffff))
 
 /*
  * Call `number` with arg[0..5]; arg[0..2] receive the results. Returns the status word.

@@ -136,6 +136,7 @@ static void describe(const struct x86_state *s, const struct x86_row *row, struc
     out->repeat =
         (row->flags & X86_MAY_REP) && s->rep != 0 ? SVMC_REPEAT_REP : SVMC_REPEAT_NONE; /* DE-7 */
     out->extend = op[1].bytes < op[0].bytes ? row->extend : SVMC_EXTEND_NONE;
+    out->isa = SVMC_ISA_X86_64;
     for (unsigned i = 0; i < sizeof out->reserved; i++)
         out->reserved[i] = 0;
 }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * R3: the reply is read once, and only the first reading counts. Built with the core's sources and
+ * CORE_SHARED_HOOK, which tells of every word that the core loads from the page: a host that
+ * changes a word right behind the core's load, at every single load.
+ */
+#include "../intercept/scenarios.h"
+
+void core_shared_hook(const volatile void *base, size_t at);
+
+#define WORDS      (SVMC_PAGE_BYTES / 8)
+#define REPLY_WORD (0x100 / 8)
+
+static struct lab lab, honest_run, before;
+static struct fakehost_answer honest;
+static unsigned loads[WORDS], total, change_at;
+static enum { COUNT, CHANGE_WORD, CHANGE_ALL } mode;
+
+void core_shared_hook(const volatile void *base, size_t at)
+{
+    uint64_t *words = (uint64_t *)(void *)lab.world.page;
+
+    if (base != lab.world.page)
+        return;
+    loads[at / 8]++;
+    total++;
+    if (mode == CHANGE_WORD && total == change_at)
+        words[at / 8] = ~words[at / 8];
+    for (unsigned w = REPLY_WORD; mode == CHANGE_ALL && total == change_at && w < WORDS; w++)
+        words[w] = ~words[w];
+}
+
+/* Scenario n up to the host's honest answer, then enter while the hook does its work. */
+static enum svmc_status run(unsigned n, int how, unsigned at)
+{
+    uint64_t rng = 77;
+
+    mode = COUNT;
+    lab_init(&lab, &rng);
+    CHECK_EQ(lab_exit(&lab, n), SVMC_OK, "%s", scenarios[n].name);
+    CHECK(fakehost_prepare(lab.world.page, &honest));
+    CHECK(fakehost_send(lab.world.page, &honest));
+    before = lab;
+    memset(loads, 0, sizeof loads);
+    total = 0;
+    change_at = at;
+    mode = how;
+    return svmc_vcpu_enter(&lab.vc, &lab.out);
+}
+
+static bool same_guest(const struct lab *other)
+{
+    return memcmp(lab.world.reg, other->world.reg, sizeof lab.world.reg) == 0 &&
+           memcmp(lab.world.memory, other->world.memory, sizeof lab.world.memory) == 0 &&
+           lab.out.action == other->out.action && lab.out.data_bytes == other->out.data_bytes &&
+           memcmp(lab.vc.priv.staging, other->vc.priv.staging, sizeof lab.vc.priv.staging) == 0;
+}
+
+TEST(read_once, no_word_is_loaded_twice) /* R3 */
+{
+    for (unsigned n = 0; n < scenario_count; n++) {
+        unsigned data = scenarios[n].exit.kind == SVMC_KIND_INS
+                            ? scenarios[n].exit.size * scenarios[n].exit.count
+                            : 0;
+
+        CHECK_EQ(run(n, COUNT, 0), SVMC_OK, "%s", scenarios[n].name);
+        for (unsigned w = 0; w < WORDS; w++)
+            CHECK(loads[w] <= 1, "%s: word 0x%03x loaded %u times", scenarios[n].name, 8 * w,
+                  loads[w]);
+        for (unsigned w = (0x200 + data + 7) / 8; w < WORDS; w++)
+            CHECK_EQ(loads[w], 0, "%s: data nobody asked for, 0x%03x", scenarios[n].name, 8 * w);
+        CHECK(total >= 32, "%s: the counting works", scenarios[n].name);
+    }
+}
+
+TEST(read_once, what_changes_behind_the_load_has_no_effect) /* R3 */
+{
+    for (unsigned n = 0; n < scenario_count; n++) {
+        unsigned loaded;
+
+        CHECK_EQ(run(n, COUNT, 0), SVMC_OK, "%s", scenarios[n].name);
+        honest_run = lab;
+        loaded = total;
+        for (unsigned k = 1; k <= loaded; k++) {
+            CHECK_EQ(run(n, CHANGE_WORD, k), SVMC_OK, "%s, load %u", scenarios[n].name, k);
+            CHECK(same_guest(&honest_run), "%s, load %u", scenarios[n].name, k);
+        }
+    }
+}
+
+TEST(read_once, a_page_that_turns_into_lies_is_refused_or_read_before) /* R3 */
+{
+    unsigned refused = 0;
+
+    for (unsigned n = 0; n < scenario_count; n++) {
+        CHECK_EQ(run(n, COUNT, 0), SVMC_OK, "%s", scenarios[n].name);
+        honest_run = lab;
+        for (unsigned k = 1; k < 32; k++) { /* in mid-header: what is read later is a lie */
+            enum svmc_status st = run(n, CHANGE_ALL, k);
+
+            refused += st == SVMC_ERR_HOST_REPLY;
+            CHECK(st == SVMC_ERR_HOST_REPLY, "%s, load %u", scenarios[n].name, k);
+            CHECK(lab_same(&lab, &before), "%s, load %u", scenarios[n].name, k);
+        }
+    }
+    CHECK(refused > 0, "nothing was refused");
+}
