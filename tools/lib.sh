@@ -6,9 +6,7 @@ set -euo pipefail
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$root/build
 cd "$root"
-mkdir -p "$build/log"
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
@@ -19,6 +17,32 @@ usage_error() {
     say "$(basename "$0"): $* (try --help)"
     exit 2
 }
+
+# ---- where to build: build/, or a folder of one's own where build/ is somebody else's -----------
+cache=${XDG_CACHE_HOME:-${TMPDIR:-/tmp}}/svmcore-$UID
+
+# private_folder FOLDER: ours alone, or the reason why there is none.
+private_folder() {
+    local why
+
+    why=$( (umask 077 && mkdir -p "$1") 2>&1) || die "no folder to build in: $why"
+    { [ -O "$1" ] && [ -w "$1" ]; } || die "no folder to build in: $1 belongs to somebody else"
+}
+
+# writable FOLDER: it and what lies right in it can be written.
+writable() {
+    mkdir -p "$1" 2>/dev/null && [ -z "$(find "$1" -maxdepth 1 ! -writable -print -quit 2>&1)" ]
+}
+
+build=$root/build
+downloads=$build/cache # what a test needs from outside and nobody installs
+if ! writable "$build" || ! writable "$build/log"; then
+    private_folder "$cache"
+    downloads=$cache/downloads
+    build=$cache/$(cksum <<<"$root" | cut -d' ' -f1) # one a tree
+    mkdir -p "$build/log"
+fi
+export SVMC_BUILDS=$build # where the checks look for what was built
 
 # ---- what must be installed: "package command"; "-" where no command shows it ------------------
 packages_build='gcc gcc
@@ -79,8 +103,39 @@ need() {
     if ! { "${as_root[@]}" apt-get -q update && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -q -y --no-install-recommends install $missing; } >"$build/log/apt.log" 2>&1; then
         tail -n 20 "$build/log/apt.log" >&2
-        die "apt-get failed (build/log/apt.log); install these packages by hand:" $missing
+        die "apt-get failed ($build/log/apt.log); install these packages by hand:" $missing
     fi
+}
+
+kernel_package() {
+    apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+        awk '/Depends: linux-image/ && !n++ { print $2 }'
+}
+
+# need_kernel: a stock Debian kernel below $downloads/kernel, unpacked and never installed. Without
+# one the test that wants it says so.
+need_kernel() {
+    local package folder
+
+    [ ! -d "$downloads/kernel" ] || return 0
+    is_debian && [ "$(dpkg --print-architecture)" = amd64 ] || return 0
+    say "downloading a kernel"
+    mkdir -p "$downloads"
+    folder=$(mktemp -d) # apt downloads as a user of its own, who may not enter every tree
+    chmod 755 "$folder"
+    [ "$(id -u)" != 0 ] || chown _apt "$folder" 2>/dev/null || true
+    package=$(kernel_package)
+    if [ -z "$package" ] && [ "$(id -u)" = 0 ]; then
+        apt-get -q update >"$build/log/apt.log" 2>&1 || true
+        package=$(kernel_package)
+    fi
+    if (cd "$folder" && apt-get -q download "${package:-linux-image-cloud-amd64}") \
+        >"$build/log/kernel.log" 2>&1; then
+        rm -rf "$downloads/kernel.new"
+        dpkg -x "$folder/$package"_*.deb "$downloads/kernel.new"
+        mv "$downloads/kernel.new" "$downloads/kernel"
+    fi
+    rm -rf "$folder"
 }
 
 # ---- builds ------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ enum svmc_status svmc_insn_decode(const struct svmc_cpu *cpu, const uint8_t *byt
     st = bytes == NULL ? SVMC_ERR_ARG : check_cpu(cpu);
     if (st == SVMC_OK)
         st = svmc_x86_decode(cpu, bytes, count, out);
-    if (st != SVMC_OK) /* the one exit of every error; a success has written each byte */
+    if (st != SVMC_OK) /* DE-13: the one exit of errors; a success has written each byte */
         memset(out, 0, sizeof *out);
     return st;
 }

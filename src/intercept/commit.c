@@ -166,6 +166,7 @@ static uint64_t extend(uint64_t value, uint32_t from, uint32_t how)
     return how == SVMC_EXTEND_SIGN ? (value ^ sign) - sign : value;
 }
 
+/* HC-5: what is not declared is not written. */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          const uint64_t out[SLOTS_OUT])
 {

@@ -89,7 +89,10 @@ static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_ru
     return st;
 }
 
-/* HC-2, HC-3: read the control word, find the call. *status is what the guest gets, OK: go on. */
+/*
+ * HC-2, HC-3: read the control word, find the call. *status is what the guest gets, OK: go on.
+ * HC-6: nobody asks for the caller's privilege here.
+ */
 static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
 {
     struct svmc_pending *p = &vc->priv.pending;
@@ -114,7 +117,7 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     return SVMC_OK;
 }
 
-/* Exactly the declared inputs, cut to their widths (R9's mirror image on the way out). */
+/* PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out). */
 static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                uint64_t in[SLOTS_IN])
 {
@@ -248,6 +251,7 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
     case SVMC_VERDICT_FAULT:
         break;
     }
+    /* EX-4 */
     out->fault = svmc_intercept_fault((enum svmc_fault_code)rule->refusal);
     out->action = SVMC_ACT_INJECT;
     return SVMC_OK;

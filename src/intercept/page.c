@@ -23,7 +23,7 @@ static void put_header(uint8_t head[REQUEST_BYTES], const struct svmc_vcpu *vc,
     core_store_le32(head + SVMC_PAGE_REQ_VCPU, vc->priv.id);
     core_store_le64(head + SVMC_PAGE_REQ_SEQ, p->seq);
     svmc_intercept_insn_text(rule, p->exit.size, head + SVMC_PAGE_REQ_INSN);
-    if (completion == SVMC_COMPLETION_NONE)
+    if (completion == SVMC_COMPLETION_NONE) /* PG-8 */
         return;
     core_store_le64(head + SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << p->in_count) - 1);
     if (rule->space != SPACE_NONE)
@@ -54,6 +54,7 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     uint8_t head[REQUEST_BYTES] = { 0 };
     uint32_t data = 0;
 
+    /* PG-7 */
     p->seq = (uint64_t)vc->priv.id << 48 |
              ((vc->priv.seq_count++ ^ vc->priv.seq_secret) & 0xffffffffffffu);
     put_header(head, vc, rule, completion);
@@ -72,7 +73,7 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     vc->priv.stats.requests++;
 }
 
-/* R17: nothing of an answered exit stays: parameters, results, `data` bytes of the data area. */
+/* R17, PG-9: nothing of an answered exit stays: parameters, results, data in its data area. */
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 {
     core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);

@@ -43,7 +43,7 @@ bool svmc_intercept_policy_ready(const struct svmc_policy *policy)
     return usable(policy) && policy->priv.sealed != 0;
 }
 
-/* What a setter may be asked: a real access, a verdict that fits two bits, tighter once sealed. */
+/* A setter may be asked for a real access and a verdict of two bits, tighter once sealed (EX-8). */
 static enum svmc_status check_change(const struct svmc_policy *policy, uint32_t access,
                                      uint32_t verdict)
 {
@@ -55,15 +55,17 @@ static enum svmc_status check_change(const struct svmc_policy *policy, uint32_t 
     return SVMC_OK;
 }
 
-/* A sealed FAULT never replaces a TERMINATE: that would be looser. */
+/* EX-8: a sealed FAULT never replaces a TERMINATE: that would be looser. */
 static void set_packed(const struct svmc_policy *policy, uint8_t *map, uint32_t first,
                        uint32_t count, uint32_t verdict)
 {
     for (uint32_t i = first; i < first + count; i++) {
         unsigned shift = 2 * (i & 3u);
 
+        /* clamp: a setter's range, checked by it; the embedder's value, no guest's */
         if (policy->priv.sealed && ((map[i >> 2] >> shift) & 3u) == SVMC_VERDICT_TERMINATE)
             continue;
+        /* clamp: as above */
         map[i >> 2] = (uint8_t)((map[i >> 2] & ~(3u << shift)) | verdict << shift);
     }
 }
@@ -137,10 +139,12 @@ enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa fir
     for (unsigned half = 0; half < 2; half++)
         w.verdict[half] = (uint8_t)((access & (1u << half)) ? verdict : SVMC_VERDICT_FAULT);
     for (uint32_t i = 0; i < policy->priv.window_count; i++)
+        /* clamp: below the count of windows; the embedder's */
         if (w.first <= policy->priv.windows[i].last && policy->priv.windows[i].first <= w.last)
             return SVMC_ERR_ARG;
     if (policy->priv.window_count >= SVMC_POLICY_WINDOWS)
         return SVMC_ERR_FULL;
+    /* clamp: checked right above; the embedder's */
     policy->priv.windows[policy->priv.window_count++] = w;
     return SVMC_OK;
 }
@@ -163,6 +167,7 @@ enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t numb
         return SVMC_ERR_ARG;
     if (policy->priv.sealed)
         return SVMC_ERR_STATE;
+    /* clamp: the embedder's number, checked above */
     policy->priv.hcalls[number] = (struct svmc_hcall_rule){ .verdict = SVMC_VERDICT_DELEGATE,
                                                             .args = args,
                                                             .results = results };
@@ -207,6 +212,7 @@ static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned
     if ((gpa & 0xfff) + size > 4096) /* two pages may be two devices */
         return SVMC_VERDICT_FAULT;
     for (uint32_t i = 0; i < policy->priv.window_count; i++) {
+        /* clamp: below the count of windows; the guest's address is no index */
         const struct svmc_window *w = &policy->priv.windows[i];
 
         if (gpa >= w->first && gpa <= w->last && size - 1 <= w->last - gpa)
@@ -230,8 +236,10 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
 
     switch ((enum space)rule->space) {
     case SPACE_PORT:
+        /* clamp: half is one bit of the row, here and below */
         return judge_port(policy->priv.ports[half], exit->address, exit->size);
     case SPACE_MSR:
+        /* clamp: as above */
         return judge_msr(policy->priv.msrs[half], exit->address);
     case SPACE_WINDOW:
         return judge_window(policy, half, exit->address, exit->size);

@@ -95,13 +95,13 @@ unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
 
     core_shared_read(page, SVMC_PAGE_REP_SEQ, tail, sizeof tail);
     parse(tail, reply);
-    if (reply->seq >> 48 != id)
+    if (reply->seq >> 48 != id) /* R18 */
         return 18;
-    if (reply->seq != pending->seq)
+    if (reply->seq != pending->seq) /* R2 */
         return 2;
-    if (reply->status >= 8 || !(rule->statuses >> reply->status & 1u))
+    if (reply->status >= 8 || !(rule->statuses >> reply->status & 1u)) /* R4 */
         return 4;
-    if (!reserved_is_zero(tail))
+    if (!reserved_is_zero(tail)) /* R5 */
         return 5;
     broken = check_extent(pending, rule, reply);
     return broken != 0 ? broken : check_values(pending, rule, reply);

@@ -96,10 +96,11 @@ enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_ou
     out->stop = SVMC_STOP_ERROR;
     if (!usable(vc))
         return SVMC_ERR_ARG;
-    if (vc->priv.stopped) {
+    if (vc->priv.stopped) { /* EX-9 */
         out->stop = (uint8_t)vc->priv.stopped;
         return SVMC_ERR_STATE;
     }
+    /* R1, R15: a reply is taken only where one is awaited */
     return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
 }
 

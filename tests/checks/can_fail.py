@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+BUILDS = Path(os.environ.get("SVMC_BUILDS", TOP / "build"))
 sys.path.insert(0, str(TOP / "tools/checks"))
-from common import Report, run  # noqa: E402
+from common import Report, copy_tree, run  # noqa: E402
 
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 HEADER = SPDX + """#ifndef SVMCORE_INSN_H
@@ -43,6 +44,15 @@ uint32_t svmc_good(uint32_t x)
 """,
 }
 
+RULES = """# Rules
+
+**DE-1 First.** It holds.
+
+| EX-2 | It holds too. |
+"""
+GOOD |= {"docs/spec/good.md": RULES, "src/core/keeps.c": SPDX + "/* DE-1 EX-2 */\n",
+         "tests/core/holds.c": SPDX + "/* DE-1 EX-2 */\n"}
+
 
 def body(statement, before=""):
     """src/decode/good.c with another body."""
@@ -58,6 +68,8 @@ uint32_t svmc_good(uint32_t x)
 
 
 ROWS = "static const uint8_t rows[8] = { 3, 1, 4, 1, 5, 9, 2, 6 };\n"
+POLICY = ("struct { struct { struct { uint8_t args; } hcalls[4]; uint8_t ports[2][9]; } priv; } "
+          "*policy;\nstruct { uint32_t refused_by_rule[9]; } stats;\n")
 OPS = "struct svmc_host_ops {\n    int (*random)(void);\n    int (*other)(void);\n};\n"
 PROTO = "uint32_t svmc_good(uint32_t x);\n"
 TABLE_ROW = {"tools/checks/indirect-calls.txt": "ops->random host-callback\n"}
@@ -102,6 +114,9 @@ CASES = [
     ("freestanding", "a name that is not ours",
      body("return bare(x);", "uint32_t bare(uint32_t x);\nuint32_t bare(uint32_t x)\n"
           "{\n    return x * 3;\n}"), "does not begin with svmc_"),
+    ("freestanding", "a tree without sources",
+     {"src/decode/good.c": None, "src/core/keeps.c": None}, "no core source"),
+    ("headers", "no header at all", {"include/svmcore/insn.h": None}, "no header was found"),
     ("stack", "a deep chain",
      body("volatile uint8_t b[4000];\n    b[0] = (uint8_t)x;\n    return b[0];"),
      "deeper than the bound"),
@@ -132,6 +147,19 @@ CASES = [
     ("spectre", "a loop without a constant end",
      body("for (uint32_t i = 0; i < x; i++)\n        if (rows[i])\n            return i;\n"
           "    return 0;", ROWS), "rows[i]"),
+    ("spectre", "another function's loop",
+     body("return rows[i(x)] + rows[x];", ROWS + "static uint32_t i(uint32_t x)\n{\n"
+          "    for (x = 0; x < 8; x++)\n        ;\n    return 0;\n}\n"), "rows[x]"),
+    ("spectre", "a member without a clamp",
+     body("return policy->priv.hcalls[x].args;", POLICY), "hcalls[x]"),
+    ("spectre", "a counter without a clamp",
+     body("return ++stats.refused_by_rule[x];", POLICY), "refused_by_rule[x]"),
+    ("spectre", "a packed map without a clamp",
+     body("return look(policy->priv.ports[core_clamp(x, 2)], x);", POLICY
+          + "static uint32_t look(const uint8_t *map, uint32_t i)\n{\n"
+          "    return map[i >> 2];\n}\n"), "map[i >> 2]"),
+    ("spectre", "a value changed after its clamp",
+     body("uint32_t i = core_clamp(x, 8);\n\n    i = x;\n    return rows[i];", ROWS), "rows[i]"),
     ("spectre", "a clamp with a branch",
      {"src/core/clamp.h": SPDX + "#ifndef CORE_CLAMP_H\n#define CORE_CLAMP_H\n#include <stdint.h>\n"
       "static inline uint32_t core_clamp(uint32_t index, uint32_t bound)\n"
@@ -151,6 +179,18 @@ CASES = [
      "shellcheck"),
     ("hygiene", "a broken Python script", {"tools/x.py": "# SPDX-License-Identifier: MIT\nif\n"},
      "does not compile"),
+    ("rules", "a rule that no test cites", {"tests/core/holds.c": SPDX + "/* DE-1 */\n"},
+     "EX-2: no test cites it"),
+    ("rules", "a rule that no code cites", {"src/core/keeps.c": SPDX + "/* DE-1 */\n"},
+     "EX-2: no code cites it"),
+    ("rules", "a rule that is named outside comments",
+     {"src/core/keeps.c": SPDX + "/* DE-1 EX-2 */\nint R2, R4;\n",
+      "docs/spec/good.md": RULES + "| R2 | It holds. |\n"}, "R2: no code cites it"),
+    ("rules", "a document's title for a rule",
+     {"src/core/keeps.c": SPDX + "/* DE-1, and EX-1 to EX-9 */\n"}, "EX-2: no code cites it"),
+    ("rules", "a citation of no rule",
+     {"tests/core/holds.c": SPDX + "/* DE-1 EX-2 PG-77 */\n"}, "PG-77: cited but not defined"),
+    ("rules", "no rule at all", {"docs/spec/good.md": "# Rules\n"}, "no rule is defined"),
     ("generated", "a stale table",
      {"tools/gen-bad": "#!/bin/sh\n# SPDX-License-Identifier: MIT\necho 'error: stale'\nexit 1\n"},
      "stale"),
@@ -176,18 +216,24 @@ GATES = [
 ] + [
     ("release", "native", "canary", test, test == "holds")
     for test in ("fails", "crashes", "holds")
-] + [("release", "native", "painted-stack", "too-deep", False)]
+] + [
+    ("release", "native", "canary-stack", test, test == "instructions")
+    for test in ("too_deep", "another_status", "instructions")
+]
 
 
 def which_test(program, test):
     """How each program is told to run one test: Criterion, the plain main, or its own way."""
     return {"canary": ["--filter", f"canary/{test}"],
-            "canary-plain": [f"canary.{test}"]}.get(program, [test])
+            "canary-plain": [f"canary.{test}"],
+            "canary-stack": [f"stack.{test}"]}[program]
 
 
-def check_on(name, files):
+def check_on(name, files, *arguments):
     with tempfile.TemporaryDirectory() as tmp:
         for path, text in files.items():
+            if text is None:
+                continue
             target = Path(tmp, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
@@ -195,7 +241,8 @@ def check_on(name, files):
                 target.chmod(0o755)
         if name == "hygiene":
             Path(tmp, ".clang-format").write_text((TOP / ".clang-format").read_text())
-        return run([TOP / f"tools/checks/{name}.py"], env={**os.environ, "SVMC_ROOT": tmp})
+        return run([TOP / f"tools/checks/{name}.py", *arguments],
+                   env={**os.environ, "SVMC_ROOT": tmp})
 
 
 def refusal_faults(name, files, words):
@@ -208,20 +255,84 @@ def refusal_faults(name, files, words):
     return []
 
 
+def lacks(done, words):
+    """What is wrong with a refusal: it passed, or said something else."""
+    if done.ok:
+        return ["passed"]
+    return [] if words in done.text else [f"refused, but not for {words!r}: {done.text[-300:]}"]
+
+
+def bad_archive():
+    """An archive that was built with other flags than the check's own objects."""
+    with tempfile.TemporaryDirectory() as tmp:
+        Path(tmp, "bad.c").write_text("int svmc_count = 1;\n"
+                                      "double svmc_good(double x) { return x * svmc_count++; }\n")
+        run(["gcc", "-O2", "-c", "bad.c"], cwd=tmp)
+        run(["ar", "rc", "bad.a", "bad.o"], cwd=tmp)
+        return lacks(check_on("freestanding", GOOD, Path(tmp, "bad.a")),
+                     "FAIL bad.a: writable section .data")
+
+
+def missing_header():
+    with tempfile.TemporaryDirectory() as tmp:
+        copy_tree(Path(tmp, "tree"))
+        build = Path(tmp, "tree/meson.build")
+        text = build.read_text()
+        build.write_text(text.replace("install_subdir('include/svmcore',",
+                                      "install_subdir('include/svmcore', exclude_directories: "
+                                      "'guest',"))
+        done = run([TOP / "tools/checks/install.py"],
+                   env={**os.environ, "SVMC_ROOT": str(Path(tmp, "tree"))})
+        return lacks(done, "hypercall.h was not installed")
+
+
+TRAPS = SPDX + """#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    if (n > 0 && data)
+        __builtin_trap();
+    return 0;
+}
+"""
+
+
+def trapping_target(report):
+    """tools/test on a tree whose one fuzz target traps: on new inputs, then on what these left."""
+    with tempfile.TemporaryDirectory() as tmp:
+        tree = Path(tmp, "tree")
+        copy_tree(tree)
+        for target in (tree / "fuzz").glob("fuzz_*.c"):
+            target.unlink()
+        (tree / "fuzz/fuzz_traps.c").write_text(TRAPS)
+        for what, words in (("new inputs", "the input that breaks it was left in"),
+                            ("its regressions", "a file of the corpus or of the regressions")):
+            done = run([tree / "tools/test", "--only", "fuzz"])
+            report.check(f"part fuzz refuses a target that traps on {what}",
+                         lacks(done, f"FAIL traps: {words}"))
+        kept = list((tree / "fuzz/regressions/traps").glob("*"))
+        report.check("the input that breaks it is kept", [] if kept else ["no file"])
+
+
 def main():
     report = Report()
-    for name in ("headers", "freestanding", "stack", "includes", "spectre", "hygiene"):
+    for name in ("headers", "freestanding", "stack", "includes", "spectre", "hygiene", "rules"):
         done = check_on(name, GOOD)
         report.check(f"{name} accepts the good tree", [] if done.ok else [done.text[-500:]])
     for name, what, files, words in CASES:
         report.check(f"{name} refuses {what}",
                      refusal_faults(name, {**GOOD, **files}, words))
     for build, gate, program, test, good in GATES:
-        done = run([TOP / "tools/checks/gate", gate, TOP / f"build/{build}/tests/{program}",
+        done = run([TOP / "tools/checks/gate", gate, BUILDS / f"{build}/tests/{program}",
                     *which_test(program, test)])
         verb = "accepts" if good else "refuses"
         report.check(f"gate {gate} {program} {verb} {test}",
                      [] if done.ok == good else [done.text[-200:]])
+    report.check("freestanding refuses a bad archive", bad_archive())
+    report.check("install refuses a missing header", missing_header())
+    trapping_target(report)
     report.close()
 
 

@@ -26,7 +26,7 @@
     .address_bytes = (asize), .repeat = SVMC_REPEAT_##rep, .extend = SVMC_EXTEND_##ext, \
     .operand_count = (n)
 
-TEST(decode, moves_between_register_and_memory)
+TEST(decode, moves_between_register_and_memory) /* DE-10: mov eax, edi is OTHER */
 {
     static const struct decode_row rows[] = {
         { "mov [rax], al",
@@ -71,7 +71,7 @@ TEST(decode, moves_between_register_and_memory)
     CHECK_ROWS(rows);
 }
 
-TEST(decode, every_way_to_address)
+TEST(decode, every_way_to_address) /* DE-12 */
 {
     static const struct decode_row rows[] = {
         { "[rip+0x1234]",
@@ -257,7 +257,7 @@ TEST(decode, immediates) /* DE-11 */
     CHECK_ROWS(rows);
 }
 
-TEST(decode, extending_moves)
+TEST(decode, extending_moves) /* DE-10: extend only where the source is narrower */
 {
     static const struct decode_row rows[] = {
         { "movzx ax, bh",
@@ -301,7 +301,7 @@ TEST(decode, extending_moves)
     CHECK_ROWS(rows);
 }
 
-TEST(decode, strings) /* cloud-hypervisor 5132, 6646: MOVS widths were missing */
+TEST(decode, strings) /* DE-12; cloud-hypervisor 5132, 6646: MOVS widths were missing */
 {
     static const struct decode_row rows[] = {
         { "movsb",

@@ -43,7 +43,7 @@ static void exit_with(const struct svmc_exit *exit)
     CHECK_EQ(svmc_vcpu_exit(&a.vc, exit, &a.out), SVMC_OK);
 }
 
-TEST(page, golden_bytes_cpuid) /* PG-1 PG-2 PG-5 PG-6 */
+TEST(page, golden_bytes_cpuid) /* PG-1 PG-2 PG-3 PG-5 PG-6 */
 {
     exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_CPUID, .count = 1 });
     expect(0, 0x0001, 1, 1);
@@ -98,7 +98,7 @@ TEST(page, golden_bytes_outs_data)
     compare("outs");
 }
 
-TEST(page, golden_bytes_notice)
+TEST(page, golden_bytes_notice) /* PG-8 */
 {
     exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_HLT, .count = 1 });
     expect(0, 0x6001, 0, 0);

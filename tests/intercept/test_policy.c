@@ -94,7 +94,7 @@ TEST(policy, terminate_stops)
     CHECK_EQ(lab_exit(&lab, 0), SVMC_ERR_STATE);
 }
 
-TEST(policy, sealed_is_never_loosened)
+TEST(policy, sealed_is_never_loosened) /* EX-8 */
 {
     fresh();
     CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
@@ -153,7 +153,7 @@ TEST(policy, setters_refuse_nonsense_and_change_nothing)
              SVMC_ERR_FULL);
 }
 
-TEST(policy, a_vcpu_wants_a_sealed_policy_and_every_required_op)
+TEST(policy, a_vcpu_wants_a_sealed_policy_and_every_required_op) /* EX-8 */
 {
     struct svmc_host_ops ops = world_ops;
     uint64_t rng = 2;

@@ -176,7 +176,7 @@ TEST(reply, a_notice_takes_no_reply) /* R15 */
     CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_STATE);
 }
 
-TEST(reply, an_answered_page_is_empty) /* R17 */
+TEST(reply, an_answered_page_is_empty) /* R17 PG-9 */
 {
     static const uint8_t empty[SVMC_PAGE_BYTES];
 

@@ -91,7 +91,9 @@ def first_error(text):
 def sources(kind):
     """The files that tools/sources lists, as paths from ROOT."""
     done = run([TOP / "tools/sources", kind], env={**os.environ, "SVMC_ROOT": str(ROOT)})
-    return [Path(line) for line in done.text.split()] if done.ok else []
+    if not done.ok:
+        raise SystemExit(f"FAIL tools/sources {kind}: {first_error(done.text)}")
+    return [Path(line) for line in done.text.split()]
 
 
 def core_flags(family, compiler):
@@ -116,6 +118,20 @@ def compiler_command(family, compiler):
     if compiler == "clang":
         own = run([*command, "-print-resource-dir"]).text.strip() + "/include"
     return [*command, "-nostdinc", "-isystem", own]
+
+
+def copy_tree(target):
+    """What git would commit, or where there is no git: everything but what was built."""
+    done = run(["git", "-C", TOP, "-c", f"safe.directory={TOP}", "ls-files", "-coz",
+                "--exclude-standard"]) if (TOP / ".git").exists() else None
+    if not done or not done.ok:
+        shutil.copytree(TOP, target, ignore=shutil.ignore_patterns(".git", "build",
+                                                                   "__pycache__"))
+        return
+    for name in filter(None, done.text.split("\0")):
+        if (TOP / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, target / name)
 
 
 def parallel(function, items):

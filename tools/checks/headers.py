@@ -41,6 +41,8 @@ def main():
     need_tools("gcc", "g++", "clang", "clang++")
     report = Report()
     headers = sorted((ROOT / "include").rglob("*.h"))
+    if not headers:
+        report.fail("include", "no header was found")
     for name, faults in parallel(compile_alone, [(h, w) for h in headers for w in WAYS]):
         report.check(name, faults)
     for header in headers:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Indices into constant tables are clamped, and no compiler removes the clamp (Spectre v1).
+"""Indices into tables are clamped, and no compiler removes the clamp (Spectre v1).
 
-Source: every subscript of a file-scope const array in src/ is a constant, core_clamp(...), the
-variable of a for loop that counts up to a constant, a choice among constants, a uint8_t into 256
-rows, or has a comment `clamp: reason` on its line or the one above. Machine code: core_clamp after
+Source: every subscript of a file-scope const array in src/, and of the policy's and the ledger's
+arrays (MEMBERS), is a constant, core_clamp(...), what core_clamp gave, the variable of a for loop
+that counts up to a constant, a choice among constants, a uint8_t into 256 rows, or has a comment
+`clamp: reason` on its line or the one above. Machine code: core_clamp after
 a bounds check still masks what it is given."""
 import re
 import tempfile
@@ -16,6 +17,10 @@ from common import (FAMILIES, ROOT, Report, compiler_command, core_flags, first_
 TABLE = re.compile(r"^(?:static\s+|extern\s+)?const\s+[^;=(]*?\b(\w+)\s*((?:\[[^\]]*\])+)\s*[=;]",
                    re.M)
 STRUCT_TABLE = re.compile(r"^\}\s*(\w+)\s*((?:\[[^\]]*\])+)\s*=", re.M)
+# arrays reached through a pointer: members of struct svmc_policy and svmc_stats, and the parameter
+# that is a packed map
+MEMBERS = {"ports", "msrs", "hcalls", "windows", "verdicts", "refused_by_rule"}
+PARAMETERS = {"map"}
 CONSTANT = re.compile(r"(?:0x[0-9a-fA-F]+|\d+|[A-Z][A-Z0-9_]*)[uUlL]*")
 
 
@@ -33,20 +38,32 @@ def subscripts(text, at):
             at += 1
 
 
+def function_above(text, at):
+    """What stands between the function's beginning and text[at]."""
+    return text[text.rfind("\n}\n", 0, at) + 1:at]
+
+
 def is_loop_variable(name, text, at):
     """The nearest for over this name, above, counts up to a constant or a sizeof."""
     heads = re.findall(rf"for \((?:[^;]*\b)?{name} = [^;]*; {name} < ([^;]*); "
-                       rf"(?:{name}\+\+|\+\+{name})\)", text[:at])
+                       rf"(?:{name}\+\+|\+\+{name})\)", function_above(text, at))
     return bool(heads) and bool(CONSTANT.fullmatch(heads[-1]) or heads[-1].startswith("sizeof"))
 
 
 def is_choice(name, text, at):
     """The last definition above is a ? 1 : b ? 2 : 3, and nothing else is ever assigned."""
-    values = re.findall(rf"\b{name} = ([^;]*);", text[text.rfind("\n}\n", 0, at) + 1:at])
+    values = re.findall(rf"\b{name} = ([^;]*);", function_above(text, at))
     if len(values) != 1 or "?" not in values[0] or re.search(rf"\b{name}(\+\+|--)", text):
         return False
     arms = re.findall(r"\?([^?:]+):", values[0]) + [values[0].rsplit(":", 1)[-1]]
     return all(CONSTANT.fullmatch(arm.strip()) for arm in arms)
+
+
+def is_clamped(expr, text, at):
+    """The last thing assigned to this name, above, is a core_clamp; a shift right keeps it so."""
+    name = re.fullmatch(r"(\w+)(?: >> \d+)?", expr)
+    values = re.findall(rf"\b{name.group(1)} = ([^;]*);", function_above(text, at)) if name else []
+    return bool(values) and values[-1].startswith("core_clamp(")
 
 
 def is_byte(expr, text):
@@ -64,6 +81,8 @@ def is_safe(expr, rows, text, at):
         return True
     if rows in ("256", "0x100"):
         return is_byte(expr, text)
+    if is_clamped(expr, text, at):
+        return True
     return re.fullmatch(r"\w+", expr) is not None and (is_loop_variable(expr, text, at) or
                                                        is_choice(expr, text, at))
 
@@ -82,12 +101,14 @@ def source_faults(path, tables, seen):
     original = path.read_text()
     text, lines = without_comments(original), original.splitlines()
     for match in re.finditer(r"\b(\w+)(?=\[)", text):
-        sizes = tables.get(match.group(1))
+        name = match.group(1)
+        before = text[:match.start()].rstrip()
+        reached = before.endswith((".", "->"))
+        sizes = [] if reached and name in MEMBERS or name in PARAMETERS else tables.get(name)
         line = text.count("\n", 0, match.start())
         declares = re.match(r"(static |extern )?const\b|\}", text[text.rfind("\n", 0, match.start())
                                                                 + 1:])
-        before = text[:match.start()].rstrip()
-        if sizes is None or declares or before.endswith((".", "->")) or before.endswith("sizeof"):
+        if sizes is None or declares or before.endswith("sizeof") or (reached and sizes):
             continue
         for number, (at, expr) in enumerate(subscripts(text, match.end())):
             seen.append(expr)

@@ -102,7 +102,7 @@ static enum svmc_status find_row(struct x86_state *s, const struct x86_row **row
     if (st != SVMC_OK)
         return st;
     resolve_prefix(s, &entry);
-    if (entry == X86_ROW_UNDEFINED)
+    if (entry == X86_ROW_UNDEFINED) /* DE-13 */
         return SVMC_ERR_UNDEFINED;
     if (entry == 0 || entry >= X86_ROWS)
         return SVMC_ERR_UNSUPPORTED;

@@ -96,7 +96,7 @@ static enum svmc_status read_sib(struct x86_state *s, struct svmc_operand *op, b
     return SVMC_OK;
 }
 
-/* SDM vol. 2 tables 2-2, 2-3, 2.2.1.6. */
+/* DE-12; SDM vol. 2 tables 2-2, 2-3, 2.2.1.6. */
 static enum svmc_status read_memory(struct x86_state *s, struct svmc_operand *op)
 {
     unsigned mod = s->modrm >> 6, rm = s->modrm & 7u;

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every rule that docs/spec/ defines is cited in a comment of the code that keeps it and of a test
+that holds it, and no comment cites a rule that is not there. `DE-1 to DE-14` names a document, not
+a rule, and counts for nothing; `R2-R4` counts for three."""
+import re
+
+from common import ROOT, Report
+
+DEFINED = re.compile(r"^(?:\*\*|\| )((?:DE|EX|HC|PG|TR)-\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
+CITED = re.compile(r"\b((?:DE|EX|HC|PG|TR)-|R)(\d+)(?:-\1(\d+))?(?!\w)")
+DOCUMENT = re.compile(r"\b(?:(?:DE|EX|HC|PG|TR)-|R)\d+ to (?:(?:DE|EX|HC|PG|TR)-|R)\d+\b")
+REGISTER = re.compile(r"\b[RE](?:[A-D]X|[SD]I|[SB]P|IP)\b")  # R8 beside RDI is one too
+ABSENT = {  # rules that this release defines and has no code for
+    "R13": "no row declares a time result",
+    "R14": "there is no table of pinned identity results; CPUID is delegated",
+}
+CODE, TESTS = ("src", "include", "examples"), ("tests", "fuzz")
+IGNORED = {"can_fail.py"}  # lays trees with rules of their own
+C_LIKE, PLAIN = {".c", ".h", ".def", ".S"}, {".dat", ".py", ".sh"}
+
+
+def comments(path, text):
+    """The lines that may cite: a C file's comments, all of a script or table."""
+    if path.suffix in C_LIKE:
+        text = "\n".join(re.findall(r"/\*.*?\*/|//[^\n]*", text, re.S))
+    return DOCUMENT.sub("", re.sub(r"\s*\n\s*\*?\s+to ", " to ", text)).splitlines()
+
+
+def cited(path):
+    """The ids that a file cites. In the decoder and its tests R8 to R15 are registers."""
+    for line in comments(path, path.read_text(errors="replace")):
+        for prefix, first, last in CITED.findall(line):
+            if prefix == "R" and ("decode" in path.parts or REGISTER.search(line)):
+                continue
+            for number in range(int(first), int(last or first) + 1):
+                yield f"{prefix}{number}"
+
+
+def citations(folders):
+    """id -> the files that cite it."""
+    found = {}
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in C_LIKE | PLAIN and path.name not in IGNORED:
+                for name in cited(path):
+                    found.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
+def main():
+    report = Report()
+    rules = [name for path in sorted((ROOT / "docs/spec").glob("*.md"))
+             for name in DEFINED.findall(path.read_text())]
+    code, tests = citations(CODE), citations(TESTS)
+    report.check("each rule is defined once",
+                 sorted({f"{name} twice" for name in rules if rules.count(name) > 1}))
+    for name in rules:
+        if name in ABSENT:
+            print(f"absent {name}: {ABSENT[name]}")
+            continue
+        faults = [] if name in code else ["no code cites it"]
+        report.check(f"rule {name}", faults + ([] if name in tests else ["no test cites it"]))
+    for name in sorted((code.keys() | tests.keys()) - set(rules)):
+        where = sorted(code.get(name, set()) | tests.get(name, set()))
+        report.fail(f"rule {name}", f"cited but not defined: {', '.join(where)}")
+    if not rules:
+        report.fail("docs/spec", "no rule is defined")
+    report.close()
+
+
+main()
