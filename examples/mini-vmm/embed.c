@@ -140,6 +140,7 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
         return watch_good(v) ? SERVED_STOP : SERVED_TAPE;
     if (out->action == SVMC_ACT_NOTIFIED && watch_request(v) && v->host)
         link_notify(v->host, v->id);
+    watch_stray(v);
 
     watch_run(v);
     st = svmc_kvm_complete(v->run, v->run_bytes, out);

@@ -17,6 +17,8 @@ struct embed_config {
     uint32_t refusal_limit;
     uint32_t retry_limit;
     uint32_t msr_exits;
+    uint64_t state_bytes_registers; /* for the report: of one vCPU, GPRs, sregs, XSAVE */
+    uint64_t state_bytes_memory;
 };
 
 struct watch;

@@ -5,6 +5,7 @@
 
 #include "../guests/bootinfo.h"
 #include "boot.h"
+#include "watch.h"
 
 /* What a register contributes to an address; a string's pointer may have moved on already. */
 static uint64_t value(struct vcpu *v, uint8_t reg)
@@ -23,11 +24,14 @@ static uint64_t physical(uint64_t at)
                : at;
 }
 
+static bool is_string(const struct svmc_insn *insn)
+{
+    return insn->id == SVMC_X86_STOS || insn->id == SVMC_X86_MOVS || insn->id == SVMC_X86_LODS;
+}
+
 static bool address_fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc_operand *o,
                          uint64_t next, uint64_t want)
 {
-    bool string =
-        insn->id == SVMC_X86_STOS || insn->id == SVMC_X86_MOVS || insn->id == SVMC_X86_LODS;
     uint64_t at = (uint64_t)o->disp;
 
     at += o->base == SVMC_REG_RIP ? next : value(v, o->base);
@@ -38,7 +42,7 @@ static bool address_fits(struct vcpu *v, const struct svmc_insn *insn, const str
         at += BOOT_FS_BASE;
     if (o->segment == SVMC_SEG_GS)
         at += BOOT_GS_BASE;
-    return physical(at) == want || (string && physical(at - o->bytes) == want);
+    return physical(at) == want || (is_string(insn) && physical(at - o->bytes) == want);
 }
 
 /* A store has its value still in the register, or in the instruction. */
@@ -117,7 +121,8 @@ static bool fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc
     }
 }
 
-static uint8_t length_at(struct vcpu *v, uint64_t at, const struct svmc_exit *e)
+/* Does an instruction at `at` fit the exit? Its length, or 0; *string: one that may repeat. */
+static uint8_t length_at(struct vcpu *v, uint64_t at, const struct svmc_exit *e, bool *string)
 {
     static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
     const struct vm *vm = v->kvm->vm;
@@ -128,29 +133,54 @@ static uint8_t length_at(struct vcpu *v, uint64_t at, const struct svmc_exit *e)
         return 0;
     left = vm->memory_bytes - at;
     if (svmc_insn_decode(&cpu, vm->memory + at, left < SVMC_INSN_MAX ? left : SVMC_INSN_MAX,
-                         &insn) != SVMC_OK)
+                         &insn) != SVMC_OK ||
+        !fits(v, &insn, e, at + insn.length))
         return 0;
-    return fits(v, &insn, e, at + insn.length) ? insn.length : 0;
+    *string |= insn.insn_class == SVMC_CLASS_STRING_PORT || is_string(&insn);
+    return insn.length;
 }
+
+/* What fits the exit on one side of RIP. */
+struct candidates {
+    unsigned count;
+    uint64_t at; /* of the last one found */
+    uint8_t length;
+};
+
+/* KVM ends an OUT to this port before the exit, unlike others: KVM_X86_QUIRK_OUT_7E_INC_RIP. */
+#define PORT_QUIRK 0x7eu
 
 uint8_t find_insn(struct vcpu *v, uint8_t bytes[SVMC_INSN_MAX])
 {
-    uint64_t rip = value(v, SVMC_REG_RIP), found = rip;
+    uint64_t rip = value(v, SVMC_REG_RIP);
+    struct candidates side[FIND_SIDES] = { { 0 } }, *found;
     struct svmc_exit exit;
-    unsigned count = 0;
-    uint8_t length;
+    bool string = false;
+    uint8_t length, *known;
 
     if (svmc_exit_from_kvm(v->run, v->run_bytes, &exit) != SVMC_OK)
         return 0;
-    length = length_at(v, rip, &exit);
-    for (uint64_t back = 1; length == 0 && back <= SVMC_INSN_MAX && back <= rip; back++)
-        if (length_at(v, rip - back, &exit) == back) {
-            found = rip - back;
-            count++;
-        }
-    if (count == 1)
-        length = (uint8_t)(rip - found);
+    length = length_at(v, rip, &exit, &string);
     if (length > 0)
-        memcpy(bytes, v->kvm->vm->memory + found, length);
-    return length;
+        side[FIND_AT] = (struct candidates){ 1, rip, length };
+    for (uint64_t back = 1; back <= SVMC_INSN_MAX && back <= rip; back++)
+        if (length_at(v, rip - back, &exit, &string) == back)
+            side[FIND_BEHIND] =
+                (struct candidates){ side[FIND_BEHIND].count + 1, rip - back, (uint8_t)back };
+    known = &v->watch->rip_side[report_kind(exit.kind)];
+    found = &side[side[FIND_AT].count > 0 ? FIND_AT : FIND_BEHIND];
+    if (!string && exit.address != PORT_QUIRK) {
+        if (*known != FIND_UNKNOWN)
+            found = &side[*known];
+        else if (side[FIND_AT].count + side[FIND_BEHIND].count == 1)
+            *known = (uint8_t)(found - side);
+        else
+            return 0;
+    } else if (side[FIND_AT].count + side[FIND_BEHIND].count != 1) {
+        return 0;
+    }
+    if (found->count != 1)
+        return 0;
+    memcpy(bytes, v->kvm->vm->memory + found->at, found->length);
+    return found->length;
 }

@@ -6,10 +6,15 @@
 
 #include "embed.h"
 
+/** Where a KVM leaves RIP at an exit: at the instruction, or behind it. */
+enum find_side { FIND_UNKNOWN, FIND_AT, FIND_BEHIND, FIND_SIDES };
+
 /**
- * The bytes of the instruction that the live exit in v->run belongs to. KVM leaves RIP at it or
- * behind it, by vendor and kind; so the instruction at RIP is taken if it fits the exit, else the
- * one that ends there, if exactly one start within 15 bytes fits. Returns its length, or 0.
+ * The bytes of the instruction that the live exit in v->run belongs to. On which side of it KVM
+ * leaves RIP depends on the processor and the kind of exit; it is learned, a kind at a time, from
+ * the first exit that only one instruction fits. From then on that side alone is looked at. Until
+ * then, and always with string instructions, whose last round ends elsewhere than the others, one
+ * instruction must fit and no other on either side. Returns its length; 0: not known for sure.
  */
 uint8_t find_insn(struct vcpu *v, uint8_t bytes[SVMC_INSN_MAX]);
 

@@ -14,16 +14,24 @@ void guard_take(struct vcpu *v)
     memcpy(w->known, v->known, sizeof w->known);
 }
 
-bool guard_same(struct vcpu *v)
+/* A stop forgets the question; all else is compared. */
+static bool same_pending(const struct vcpu *v, bool stopped)
+{
+    return stopped ||
+           memcmp(&v->watch->pending, &v->core.priv.pending, sizeof v->watch->pending) == 0;
+}
+
+bool guard_same(struct vcpu *v, bool stopped)
 {
     const struct watch *w = v->watch;
 
+    if (!same_pending(v, stopped))
+        return false;
     if (!w->guard)
-        return memcmp(&w->pending, &v->core.priv.pending, sizeof w->pending) == 0;
+        return true;
     if (v->kvm && w->memory && memcmp(w->memory, v->kvm->vm->memory, v->kvm->vm->memory_bytes) != 0)
         return false;
     return memcmp(w->run, v->run, v->run_bytes < sizeof w->run ? v->run_bytes : sizeof w->run) ==
                0 &&
-           memcmp(w->known, v->known, sizeof w->known) == 0 && (!v->kvm || !v->kvm->dirty) &&
-           memcmp(&w->pending, &v->core.priv.pending, sizeof w->pending) == 0;
+           memcmp(w->known, v->known, sizeof w->known) == 0 && (!v->kvm || !v->kvm->dirty);
 }

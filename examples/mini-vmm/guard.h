@@ -7,7 +7,7 @@
 /** Copy the guest: registers, memory, struct kvm_run. */
 void guard_take(struct vcpu *v);
 
-/** Is it still the same, and the pending record too? */
-bool guard_same(struct vcpu *v);
+/** Is it still the same, and the pending record too? `stopped`: that one is gone with the stop. */
+bool guard_same(struct vcpu *v, bool stopped);
 
 #endif

@@ -4,6 +4,7 @@
  * a vCPU, and a pipe for the console. An honest host is serve() with `tell` left out.
  */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@ struct host {
     uint8_t wanted[LIE_ALL]; /* 1: tell it */
     uint8_t told[LIE_ALL][KINDS];
     int evil;
+    unsigned turn;
     struct racer racer;
 };
 
@@ -60,13 +62,55 @@ static unsigned pick(struct host *h, const struct vcpu *v)
     return LIE_ALL;
 }
 
+/* The bits of each result slot that must stay 0: all of those nobody declared, and R8. */
+static void beyond(const struct svmc_request *r, const struct svmc_reply *reply,
+                   uint64_t bits[SVMC_PAGE_SLOTS])
+{
+    bool msr = r->kind == SVMC_KIND_RDMSR;
+    uint32_t bytes = msr ? 4 : r->kind == SVMC_KIND_HYPERCALL ? 8 : r->size;
+
+    for (unsigned i = 0; i < SVMC_PAGE_SLOTS; i++)
+        bits[i] = !(reply->out_valid >> i & 1) ? ~(uint64_t)0
+                  : bytes < 8                  ? ~(uint64_t)0 << 8 * bytes
+                                               : 0;
+    if (r->kind == SVMC_KIND_HYPERCALL)
+        bits[0] = ~(uint64_t)0xffff; /* R10 */
+}
+
+/* For a host that tells nothing else: one that fits, in turns. */
+static unsigned next_lie(struct host *h, const struct vcpu *v)
+{
+    do
+        h->turn = (h->turn + 1) % LIE_COUNT;
+    while (h->turn == LIE_RING_EARLY || !lie_fits(h->turn, &v->asked));
+    return h->turn;
+}
+
+/* R15: an answer, and its bell, though nobody asked. Returns the doorbell's value, or 0. */
+static uint64_t answer_notice(const struct host *h, const struct vcpu *v,
+                              const struct svmc_request *notice)
+{
+    const struct svmc_reply reply = { .seq = notice->seq, .done = 1, .out_valid = 1 };
+
+    if (!h->wanted[LIE_ANSWER_A_NOTICE] || svmc_reply_write(v->page, &reply, v->data) != SVMC_OK)
+        return 0;
+    return WIRE_TAG(LIE_ANSWER_A_NOTICE + 1, 0);
+}
+
 /* Write a lie or, when there is none, the truth. Returns the doorbell's value. */
 static uint64_t tell(struct host *h, struct vcpu *v)
 {
     unsigned lie = h->evil ? pick(h, v) : LIE_ALL, at = 0;
     struct svmc_reply reply = v->truth;
 
-    if (h->wanted[LIE_ENDLESS_RETRY] && lie_fits(LIE_ENDLESS_RETRY, &v->asked)) {
+    if (lie == LIE_RING_EARLY) {
+        v->lies++;
+        return WIRE_TAG(lie + 1, 0);
+    }
+    if (h->wanted[LIE_ONLY_LIES]) {
+        at = lie_tell(next_lie(h, v), &v->asked, &v->old, &reply);
+        lie = LIE_ONLY_LIES;
+    } else if (h->wanted[LIE_ENDLESS_RETRY] && lie_fits(LIE_ENDLESS_RETRY, &v->asked)) {
         reply = (struct svmc_reply){ .seq = v->asked.seq, .status = SVMC_REPLY_RETRY };
         lie = LIE_ENDLESS_RETRY;
     } else if (lie < LIE_COUNT) {
@@ -81,8 +125,8 @@ static uint64_t tell(struct host *h, struct vcpu *v)
         uint32_t unchecked = v->asked.kind == SVMC_KIND_INS && v->asked.size == 1;
 
         v->raced = 1;
-        racer_run(&h->racer, v->page, (uint32_t)__builtin_popcountll(reply.out_valid),
-                  unchecked ? reply.data_bytes : 0);
+        beyond(&v->asked, &reply, h->racer.beyond);
+        racer_run(&h->racer, v->page, unchecked ? reply.data_bytes : 0);
         return WIRE_TAG(LIE_RACE + 1, 0);
     }
     return WIRE_TAG(lie == LIE_ALL ? 0 : lie + 1, 0);
@@ -97,9 +141,14 @@ static void serve(struct host *h, struct vcpu *v)
         if (h->wanted[LIE_RACE])
             racer_rest(&h->racer);
         flips = atomic_exchange(&h->racer.flips, 0);
-        if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK ||
-            asked.completion == SVMC_COMPLETION_NONE)
-            continue; /* a notice: nobody waits */
+        if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK)
+            continue;
+        if (asked.completion == SVMC_COMPLETION_NONE) { /* a notice: nobody waits */
+            bell = answer_notice(h, v, &asked);
+            if (bell != 0 && write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)
+                return;
+            continue;
+        }
         if (asked.seq != v->asked.seq || v->truth.seq != asked.seq) {
             v->old = v->truth;
             v->asked = asked;

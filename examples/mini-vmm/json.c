@@ -44,8 +44,7 @@ static void words(const char *name, const uint64_t *value, unsigned n, const cha
 
 static void row(const struct exit_row *e)
 {
-    static const char *const verdicts[] = { "fault", "delegate", "inside", "stop", "notify" };
-    char insn[SVMC_INSN_TEXT_MAX], hex[2 * SVMC_INSN_MAX + 1] = "";
+    char insn[SVMC_INSN_TEXT_MAX], address[24], hex[2 * SVMC_INSN_MAX + 1] = "";
 
     for (unsigned i = 0; i < e->insn_bytes; i++)
         snprintf(hex + 2 * i, 3, "%02x", e->insn[i]);
@@ -55,8 +54,9 @@ static void row(const struct exit_row *e)
     text("bytes", hex, ",");
     text("text", insn, ",");
     text("kind", svmc_kind_name(e->kind), ",");
-    text("verdict", verdicts[e->verdict <= SVMC_VERDICT_NOTIFY ? e->verdict : 0], ",");
-    words("address", &e->address, 1, ",");
+    text("verdict", report_verdict(e), ",");
+    snprintf(address, sizeof address, "0x%" PRIx64, e->address);
+    text("address", address, ",");
     number("size", e->size, ",");
     number("count", e->count, ",");
     number("pages", e->requests, ",");
@@ -64,7 +64,10 @@ static void row(const struct exit_row *e)
     number("shown_data_bytes", e->shown_data, ",");
     words("taken", e->taken, e->taken_slots, ",");
     number("taken_data_bytes", e->taken_data, ",");
-    number("fault", e->fault.raised, ",");
+    if (e->fault.raised)
+        number("fault", e->fault.vector, ",");
+    else
+        printf("\"fault\":null,");
     number("refused", e->refused, "}");
 }
 
@@ -75,7 +78,7 @@ static void lie(const struct report *r, unsigned i)
     number("told", r->told[i], ",");
     number("refused", r->refused_lies[i], ",");
     number("accepted", r->accepted_lies[i], ",");
-    printf("\"rules\":[");
+    printf("\"guest_unchanged\":%s,\"rules\":[", r->changed_lies[i] ? "false" : "true");
     for (unsigned rule = 0, first = 1; rule <= SVMC_REPLY_RULES; rule++)
         if (r->lie_rules[i] >> rule & 1u) {
             printf("%s%u", first ? "" : ",", rule);
@@ -97,12 +100,10 @@ static void refusals(const struct report *r)
         printf("\"guest_unchanged\":%s}", e->unchanged ? "true" : "false");
     }
     printf("],\"lies\":[");
-    for (unsigned i = 0, first = 1; i < LIE_ALL; i++)
-        if (r->told[i] > 0) {
-            printf("%s", first ? "" : ",");
-            lie(r, i);
-            first = 0;
-        }
+    for (unsigned i = 0; i < LIE_ALL; i++) {
+        printf("%s", i > 0 ? "," : "");
+        lie(r, i);
+    }
     printf("],\"race\":{");
     number("flips", r->flips, ",");
     number("refused", r->refused_lies[LIE_RACE], ",");
@@ -150,7 +151,11 @@ void report_json(const struct report *r)
 {
     printf("{\"backend\":{");
     text("type", r->from_trace ? "trace" : "kvm", ",");
-    text("text", r->backend, "},");
+    text("text", r->backend, r->from_trace ? "," : "},");
+    if (r->from_trace) {
+        text("trace", r->trace, ",");
+        text("recorded_on", r->recorded, "},");
+    }
     text("guest", r->guest, ",");
     text("host", r->host, ",");
     string("console", (const char *)r->console, r->console_bytes, ",");

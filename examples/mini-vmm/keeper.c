@@ -4,6 +4,7 @@
  * makes the guest; the library stands between the two. embed.c is the part to read.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -56,10 +57,14 @@ static bool start_host(const struct options *o, char *why, size_t cap)
     host.console_ctx = &session.report;
     if (!link_start(&host, 1, o->host ? o->host : program, o->lies, o->timeout_ms, why, cap))
         return false;
+    if (!link_confined(&host)) {
+        snprintf(why, cap, "%.200s: is not confined (seccomp filter, no new privileges): refused",
+                 o->host ? o->host : program);
+        return false;
+    }
     snprintf(session.report.host, sizeof session.report.host,
-             "process %ld, %s; it has 1 page, 2 doorbells and the console", (long)host.pid,
-             link_confined(&host) ? "confined (seccomp filter, no new privileges)"
-                                  : "NOT CONFINED as far as the kernel says");
+             "process %ld, confined by seccomp; it has 1 page, 2 doorbells and the console",
+             (long)host.pid);
     if (!o->pid_file)
         return true;
     file = fopen(o->pid_file, "w");
@@ -92,8 +97,8 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     session.vcpu.kvm = &processor;
     session.vcpu.run = (uint8_t *)processor.run;
     session.vcpu.run_bytes = processor.run_bytes;
-    session.report.state_bytes_memory = vm.memory_bytes;
-    session.report.state_bytes_registers =
+    session.config.state_bytes_memory = vm.memory_bytes;
+    session.config.state_bytes_registers =
         sizeof(struct kvm_regs) + sizeof(struct kvm_sregs) + vm.xsave_bytes;
     return true;
 }
@@ -114,7 +119,7 @@ static void choose_page(void)
 
 static void set_up(const struct options *o)
 {
-    session.config = (struct embed_config){ SESSION_REFUSAL_LIMIT, SESSION_RETRY_LIMIT, 0 };
+    session.config = (struct embed_config){ SESSION_REFUSAL_LIMIT, SESSION_RETRY_LIMIT, 0, 0, 0 };
     session.timeout_ms = session.vcpu.host_timeout_ms = o->timeout_ms;
     session.vcpu.seeded = o->has_seed;
     session.vcpu.random = o->seed;
@@ -124,6 +129,7 @@ static void set_up(const struct options *o)
     session.report.evil = o->lies != NULL;
     session.watch.guard = o->lies != NULL;
     session.scan.report = &session.report.scan;
+    host.stray_ms = o->wanted[LIE_ANSWER_A_NOTICE] ? o->timeout_ms : 0;
     session.watch.scan = o->scan ? &session.scan : NULL;
 }
 
@@ -131,7 +137,7 @@ static void set_up(const struct options *o)
 static int use_trace(const struct options *o, const char *path, const char *reason)
 {
     struct report *r = &session.report;
-    char text[TAPE_TEXT_MAX], guest[64] = "?", recorded[120] = "?";
+    char text[TAPE_TEXT_MAX], guest[64] = "?";
     enum tape_error error;
     int number = 0;
 
@@ -142,25 +148,35 @@ static int use_trace(const struct options *o, const char *path, const char *reas
                 error == TAPE_ERR_OPEN ? strerror(number) : "");
         return EXIT_USAGE;
     }
-    session_header(&session.tape, guest, sizeof guest, recorded, sizeof recorded);
+    session_header(&session.tape, guest, sizeof guest, r->recorded, sizeof r->recorded);
     snprintf(r->guest, sizeof r->guest, "%s", guest);
-    snprintf(r->backend, sizeof r->backend, "recorded trace %s, because %s (recorded on %s)",
-             strrchr(path, '/') ? strrchr(path, '/') + 1 : path, reason, recorded);
+    snprintf(r->backend, sizeof r->backend, "recorded trace, %s", reason);
+    snprintf(r->trace, sizeof r->trace, "%.100s",
+             strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
     r->from_trace = true;
     if (o->lies)
         session.vcpu.host = &host;
     return -1;
 }
 
-static int save_trace(const struct options *o)
+/* A file to write, opened before the run. false: said. */
+static bool open_output(const char *path, FILE **file)
+{
+    if (!path || (*file = fopen(path, "wb")) != NULL)
+        return true;
+    fprintf(stderr, "mini-vmm: %s: %s\n", path, strerror(errno));
+    return false;
+}
+
+static int save_trace(const struct options *o, FILE *file)
 {
     char text[TAPE_TEXT_MAX + PATH_MAX], what[TAPE_TEXT_MAX];
     enum tape_error error;
     int number;
 
-    if (!o->record)
+    if (!file)
         return EXIT_GOOD;
-    error = tape_save(&session.tape, o->record, &number);
+    error = tape_save(&session.tape, file, &number);
     if (error == TAPE_OK)
         return EXIT_GOOD;
     tape_explain(&session.tape, error, what, sizeof what);
@@ -197,15 +213,17 @@ static void judge(const struct options *o)
 
 static int run(const struct options *o)
 {
+    FILE *record = NULL;
     int status;
 
-    if (o->record)
-        tape_record(&session.tape);
-    choose_page();
-    if (o->dump && !(session.watch.dump = fopen(o->dump, "wb"))) {
-        fprintf(stderr, "mini-vmm: %s: %s\n", o->dump, strerror(errno));
+    if (!open_output(o->record, &record) || !open_output(o->dump, &session.watch.dump)) {
+        if (session.vcpu.host)
+            link_stop(&host);
         return EXIT_USAGE;
     }
+    if (record)
+        tape_record(&session.tape);
+    choose_page();
     if (session.watch.guard && session.vcpu.kvm)
         session.watch.memory = malloc(vm.memory_bytes);
     session.report.memory_guarded = session.watch.memory != NULL;
@@ -214,11 +232,12 @@ static int run(const struct options *o)
     if (session.vcpu.host)
         link_poll(&host);
     judge(o);
-    status = save_trace(o);
+    status = save_trace(o, record);
     if (session.watch.dump && fclose(session.watch.dump) != 0)
         status = complain(EXIT_USAGE, "--dump-pages: cannot be written");
     if (session.vcpu.host)
         link_stop(&host);
+    session.report.console_dropped += host.console_dropped;
     if (status != EXIT_GOOD && session.report.status == EXIT_GOOD)
         session.report.status = status;
     report_end(&session.report);
@@ -253,11 +272,25 @@ static int fall_back(const struct options *o, const char *why)
         session.report.host[0] = 0;
     }
     locate(trace, sizeof trace, "hello.svmtrace", MINI_VMM_TRACE);
-    snprintf(reason, sizeof reason, "/dev/kvm cannot be used: %s", why);
+    snprintf(reason, sizeof reason, "as /dev/kvm cannot be used: %s", why);
     status = use_trace(o, trace, reason);
     if (status >= 0)
         link_stop(&host);
     return status >= 0 ? status : run(o);
+}
+
+/* Where no guest can run anyway, a host that cannot be started is missed by nobody. */
+static int without_host(const struct options *o, const char *why)
+{
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), error = errno;
+    bool needed = o->lies || o->host || o->pid_file || wants_kvm(o);
+
+    if (kvm >= 0)
+        close(kvm);
+    link_stop(&host);
+    if (kvm >= 0 || needed)
+        return complain(EXIT_HOST, why);
+    return fall_back(o, strerror(error));
 }
 
 static int live_or_trace(const struct options *o)
@@ -274,9 +307,8 @@ static int live_or_trace(const struct options *o)
     snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
              strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
     if (!start_host(o, why, sizeof why)) {
-        link_stop(&host);
         free(image);
-        return complain(EXIT_HOST, why);
+        return without_host(o, why);
     }
     live = start_guest(o, image, image_bytes, why, sizeof why);
     free(image);
@@ -303,7 +335,7 @@ int main(int argc, char **argv)
         return status;
     set_up(&o);
     if (o.replay) {
-        status = use_trace(&o, o.replay, "of --replay");
+        status = use_trace(&o, o.replay, "because of --replay");
         if (status < 0)
             status = run(&o);
     } else {
@@ -315,7 +347,7 @@ int main(int argc, char **argv)
     report_drop(&session.report);
     free(session.watch.memory);
     free(o.lies);
-    if (fflush(stdout) != 0 && status == EXIT_GOOD)
-        status = complain(EXIT_USAGE, "cannot write the output");
+    if (ferror(stdout) || fflush(stdout) != 0)
+        status = complain(status == EXIT_GOOD ? EXIT_USAGE : status, "cannot write the output");
     return status;
 }

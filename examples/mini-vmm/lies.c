@@ -14,7 +14,8 @@ enum where {
     CALL = 32,
     STRING = 64,
     STRING_IN = 128,
-    NOT_STRING_IN = 256
+    NOT_STRING_IN = 256,
+    NOTICE = 512
 };
 
 const struct lie lies[LIE_ALL] = {
@@ -23,6 +24,7 @@ const struct lie lies[LIE_ALL] = {
 #undef LIE
     [LIE_RACE] = { "race", 0, ANY, "a thread flips words of the page while replies are read" },
     [LIE_ENDLESS_RETRY] = { "endless-retry", 0, NOT_MSR, "asks to try again for ever" },
+    [LIE_ONLY_LIES] = { "only-lies", 0, ANY, "never tells the truth" },
 };
 
 unsigned lie_find(const char *name)
@@ -42,6 +44,7 @@ bool lie_fits(unsigned number, const struct svmc_request *r)
     bool narrow;
     unsigned is = 0;
 
+    is |= r->completion == SVMC_COMPLETION_NONE ? NOTICE : 0;
     is |= string ? STRING : SINGLE;
     is |= msr ? MSR : NOT_MSR;
     is |= string_in ? STRING_IN : NOT_STRING_IN;

@@ -12,7 +12,8 @@ enum lie_number {
 #undef LIE
     LIE_COUNT,
     LIE_RACE = LIE_COUNT, /* not a reply: another thread writes into the page meanwhile */
-    LIE_ENDLESS_RETRY,    /* legal each time, but never ending: a run of its own */
+    LIE_ENDLESS_RETRY,    /* from here on by name only: legal each time, but never ending */
+    LIE_ONLY_LIES,        /* R16: one lie after the other, and never the truth */
     LIE_ALL
 };
 

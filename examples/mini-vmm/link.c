@@ -12,10 +12,13 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <svmcore/page.h>
+
+#include "clock.h"
+
+#define BLIND_MS 50u /* without pidfd_open: how long a wait may last between two looks */
 
 #define FDS_MAX (WIRE_FIRST_FD + WIRE_FDS_PER_VCPU * (int)WIRE_VCPUS_MAX)
 
@@ -23,14 +26,6 @@ static bool refuse(char *why, size_t cap, const char *what)
 {
     snprintf(why, cap, "%s: %s", what, strerror(errno));
     return false;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* The size is sealed: a host that shrank its page would take the keeper down with SIGBUS. */
@@ -82,6 +77,7 @@ bool link_start(struct link *l, uint32_t vcpus, const char *program, const char 
                 unsigned timeout_ms, char *why, size_t cap)
 {
     int ends[2];
+    char how[80];
     uint64_t tag;
     enum link_answer answer;
 
@@ -102,15 +98,16 @@ bool link_start(struct link *l, uint32_t vcpus, const char *program, const char 
     fcntl(l->pipe, F_SETFL, O_NONBLOCK);
     if (l->pid < 0)
         return refuse(why, cap, "fork");
-    l->process = (int)syscall(SYS_pidfd_open, l->pid, 0);
-    if (l->process < 0)
-        return refuse(why, cap, "pidfd_open");
+    l->process = (int)syscall(SYS_pidfd_open, l->pid, 0); /* without it: BLIND_MS */
     answer = link_ask(l, UINT32_MAX, timeout_ms, &tag);
+    for (uint32_t i = 0; answer == LINK_ANSWERED && i < vcpus; i++)
+        fcntl(l->vcpu[i].answer, F_SETFL, O_NONBLOCK); /* from its cage no host can change it */
     if (answer == LINK_ANSWERED)
         return true;
     snprintf(why, cap, "%s: ", program);
     if (answer == LINK_DEAD)
-        link_death(l, why + strlen(why), cap - strlen(why));
+        snprintf(why + strlen(why), cap - strlen(why), "%s before it was ready",
+                 link_death(l, how, sizeof how));
     else
         snprintf(why + strlen(why), cap - strlen(why), "did not start within %u ms", timeout_ms);
     return false;
@@ -162,9 +159,17 @@ bool link_poll(struct link *l)
     struct pollfd p = { .fd = l->process, .events = POLLIN };
 
     take_console(l);
-    if (poll(&p, 1, 0) > 0)
+    if (l->process < 0 || poll(&p, 1, 0) > 0)
         reap(l);
     return !l->dead;
+}
+
+/* Take the bell, if it rang; never wait for it: its O_NONBLOCK is shared with the host. */
+static bool rang(int doorbell, uint64_t *tag)
+{
+    struct pollfd p = { .fd = doorbell, .events = POLLIN };
+
+    return poll(&p, 1, 0) == 1 && read(doorbell, tag, sizeof *tag) == (ssize_t)sizeof *tag;
 }
 
 /* A host that fills its own doorbell to the brim must not block the keeper in the write. */
@@ -177,6 +182,14 @@ static bool ring(int doorbell)
            write(doorbell, &one, sizeof one) == (ssize_t)sizeof one;
 }
 
+/* Wait for one of them; without a pidfd, which poll skips, not so long that a death goes unseen. */
+static bool wait_for(const struct link *l, struct pollfd *p, nfds_t count, uint64_t ms)
+{
+    if (l->process < 0 && ms > BLIND_MS)
+        ms = BLIND_MS;
+    return poll(p, count, (int)ms) >= 0 || errno == EINTR;
+}
+
 /* UINT32_MAX: nothing is asked, the first sign of life is awaited on vCPU 0's doorbell. */
 enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint64_t *tag)
 {
@@ -186,35 +199,44 @@ enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint
                            { .fd = l->pipe, .events = POLLIN } };
     uint64_t end = now_ms() + timeout_ms, now;
 
-    if (id < l->vcpus && !ring(v->request))
-        return LINK_SILENT;
+    if (id < l->vcpus) {
+        (void)rang(v->answer, tag); /* while nothing was asked: no answer to what is asked now */
+        if (!ring(v->request))
+            return LINK_SILENT;
+    }
     for (;;) {
         now = now_ms();
         if (now >= end)
             return LINK_SILENT;
-        if (poll(p, p[2].fd < 0 ? 2 : 3, (int)(end - now)) < 0 && errno != EINTR)
+        if (!wait_for(l, p, p[2].fd < 0 ? 2 : 3, end - now))
             return LINK_ERROR;
         if (p[2].revents & POLLIN)
             take_console(l);
         else if (p[2].revents & POLLHUP)
             p[2].fd = -1; /* the host closed it; its death shows on the pidfd */
-        if (read(v->answer, tag, sizeof *tag) == (ssize_t)sizeof *tag) {
+        if (rang(v->answer, tag)) {
             take_console(l);
             return LINK_ANSWERED;
         }
-        if (p[1].revents & POLLIN)
+        if (l->process < 0 || (p[1].revents & POLLIN))
             reap(l);
         if (l->dead)
             return LINK_DEAD;
     }
 }
 
-void link_notify(const struct link *l, uint32_t id)
+void link_notify(struct link *l, uint32_t id)
 {
+    struct pollfd p = { .fd = l->vcpu[id].answer, .events = POLLIN };
+
+    (void)rang(p.fd, &l->stray);
+    l->stray = 0;
     (void)ring(l->vcpu[id].request); /* a notice that is lost hurts nobody */
+    if (l->stray_ms > 0 && poll(&p, 1, (int)l->stray_ms) == 1)
+        (void)rang(p.fd, &l->stray);
 }
 
-void link_death(struct link *l, char *text, size_t cap)
+const char *link_death(struct link *l, char *text, size_t cap)
 {
     reap(l);
     if (WIFSIGNALED(l->wait_status))
@@ -222,6 +244,7 @@ void link_death(struct link *l, char *text, size_t cap)
                  strsignal(WTERMSIG(l->wait_status)));
     else
         snprintf(text, cap, "ended with status %d", WEXITSTATUS(l->wait_status));
+    return text;
 }
 
 void link_stop(struct link *l)
@@ -240,7 +263,8 @@ void link_stop(struct link *l)
         close(l->vcpu[i].request);
         close(l->vcpu[i].answer);
     }
-    close(l->process);
+    if (l->process >= 0)
+        close(l->process);
     close(l->pipe);
     l->pid = 0;
 }

@@ -21,10 +21,12 @@ struct link_vcpu {
 
 struct link {
     pid_t pid;
-    int process; /* pidfd; -1: none */
+    int process; /* pidfd; -1: the kernel has none */
     int pipe;    /* console, read end */
     bool dead;
     int wait_status;
+    unsigned stray_ms; /* how long link_notify waits for an answer that must not come */
+    uint64_t stray;    /* and what came; 0: nothing */
     uint32_t vcpus;
     struct link_vcpu vcpu[WIRE_VCPUS_MAX];
     /* console bytes as they came; `fresh` counts those nobody took yet */
@@ -50,14 +52,14 @@ bool link_confined(const struct link *l);
 /** Ring for vCPU `id` and wait for the answer; *tag is the doorbell's value. */
 enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint64_t *tag);
 
-/** Ring without waiting: a notice. */
-void link_notify(const struct link *l, uint32_t id);
+/** Ring for a notice: nobody has to answer. l->stray is the tag of one who did. */
+void link_notify(struct link *l, uint32_t id);
 
 /** Take what lies in the console pipe; false once the host is dead. */
 bool link_poll(struct link *l);
 
-/** How it died, e.g. "killed by signal 9". */
-void link_death(struct link *l, char *text, size_t cap);
+/** How it died, e.g. "killed by signal 9"; returns `text`. */
+const char *link_death(struct link *l, char *text, size_t cap);
 
 /** End the host and take its last console bytes. */
 void link_stop(struct link *l);

@@ -22,7 +22,7 @@ static const char usage[] =
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
     "  --list-lies          name the lies and the rules that refuse them\n"
     "  --scan               search the host's memory and each page for the guest's secret\n"
-    "  --leak               the guest prints its secret: a control for --scan, which must find it\n"
+    "  --leak               the guest prints its secret, and --scan must find it\n"
     "\n"
     "Traces:\n"
     "  --record FILE        write a trace of the run\n"
@@ -45,8 +45,8 @@ static const char usage[] =
     "  --host-pid-file FILE write the host's process id there\n"
     "\n"
     "Exit status: 0 the guest passed and nothing was unexpected; 1 it failed, or a secret was\n"
-    "found, or a replay differs, or a lie was accepted; 2 usage or file error; 3 the host died or\n"
-    "does not answer; 4 KVM failed in the run, or the guest hangs.\n"
+    "found, or a replay differs, or a lie was accepted; 2 usage or file error; 3 the host died,\n"
+    "does not answer or is not confined; 4 KVM failed in the run, or the guest hangs.\n"
     "\n"
     "Examples:\n"
     "  mini-vmm                      the demo\n"
@@ -68,7 +68,7 @@ static void list_lies(void)
 
         snprintf(rule, sizeof rule, lies[i].rule ? "R%u" : "-", lies[i].rule);
         printf("%-20s %-4s %s%s\n", lies[i].name, rule, lies[i].what,
-               i == LIE_ENDLESS_RETRY ? " (only by name)" : "");
+               i >= LIE_ENDLESS_RETRY ? " (only by name)" : "");
     }
 }
 
@@ -235,7 +235,10 @@ int options_parse(struct options *o, int argc, char **argv)
     if (argc - index > 1)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
-    if (o->replay && (o->record || o->lies || o->scan || o->leak || o->guest))
+    o->scan |= o->leak; /* a leak is there to be found */
+    if (o->replay && (o->record || o->lies || o->scan || o->guest))
         return refuse("--replay runs alone: no --record, --evil, --scan, --leak, GUEST", NULL);
+    if (o->replay && (o->host || o->pid_file || o->has_noise || o->has_seed))
+        return refuse("--replay has no use for --host, --host-pid-file, --noise, --seed", NULL);
     return -1;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * What the racer flips are words that no honest host changes twice: sequence number, status, valid
- * bits, fault, counts, reserved bytes, slots without a result. What it must not flip are values the
+ * bits, fault, counts, reserved bytes, slots without a result, and in a result the bits beyond its
+ * width, so that it is another word each time it is read. What it must not flip are values the
  * guest checks: those would be lies about data, which every host may tell.
  */
 #include "race.h"
@@ -41,8 +42,13 @@ static unsigned choose(const struct racer *r, uint64_t random, uint64_t *change)
     *change = random | 1;
     if (at == SVMC_PAGE_REP_STATUS)
         *change = random << 32 | 4; /* reserved bytes, or a status that does not exist */
-    if (at >= SVMC_PAGE_REP_OUT && at < SVMC_PAGE_REP_OUT + 8 * r->slots)
-        at = SVMC_PAGE_REP_OUT + 8 * 7;
+    if (at >= SVMC_PAGE_REP_OUT && at < SVMC_PAGE_REP_OUT + 8 * SVMC_PAGE_SLOTS) {
+        uint64_t bits = r->beyond[(at - SVMC_PAGE_REP_OUT) / 8];
+
+        *change = (random | (uint64_t)1 << 63) & bits;
+        if (bits == 0)
+            at = SVMC_PAGE_REP_OUT + 8 * SVMC_PAGE_SLOTS, *change = random | 1;
+    }
     if (r->data >= 8 && (random >> 60) == 0)
         at = SVMC_PAGE_DATA + 8 * (unsigned)((random >> 32) % (r->data / 8));
     return at;
@@ -89,12 +95,11 @@ int racer_start(struct racer *r)
     return 0;
 }
 
-void racer_run(struct racer *r, volatile void *page, uint32_t slots, uint32_t data)
+void racer_run(struct racer *r, volatile void *page, uint32_t data)
 {
     uint64_t enough = 512 + (atomic_load(&r->flips) & 0x1ff);
 
     r->page = page;
-    r->slots = slots;
     r->data = data;
     atomic_store(&r->resting, 0);
     set(&r->on, 1);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/** The run for a reader: console lines, table, summary. 120 columns at most. */
+/** The run for a reader: console lines, table, summary. 100 columns at most. */
 #include "report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WIDTH_BYTES 20
-#define WIDTH_TEXT  28
-#define WIDTH_SAW   28
-#define WIDTH_TOOK  16
+#define WIDTH_BYTES 14
+#define WIDTH_TEXT  24
+#define WIDTH_SAW   20
+#define WIDTH_TOOK  14
+#define WIDTH_LINE  100
 
 #define RACE_FLIPS 100000u /* with fewer the race has not run */
 
@@ -42,6 +43,8 @@ void report_console(void *report, const uint8_t *bytes, size_t n)
             c = '?';
         if (r->console_bytes < sizeof r->console)
             r->console[r->console_bytes++] = c;
+        else
+            r->console_dropped++;
         if (r->json)
             continue;
         if (!r->line_open)
@@ -70,6 +73,7 @@ void report_refusal(struct report *r, const struct refusal_row *row)
     r->changed_after_refusal += !row->unchanged;
     if (row->lie > 0 && row->lie <= LIE_ALL) {
         r->refused_lies[row->lie - 1]++;
+        r->changed_lies[row->lie - 1] += !row->unchanged;
         r->lie_rules[row->lie - 1] |= 1u << (row->rule <= SVMC_REPLY_RULES ? row->rule : 0);
     } else if (!r->replay) {
         r->unexplained++;
@@ -123,7 +127,7 @@ static void insn_hex(const struct exit_row *row, char *text, size_t cap)
         n += (size_t)snprintf(text + n, cap - n, "%02x", row->insn[i]);
 }
 
-static const char *verdict_name(const struct exit_row *row)
+const char *report_verdict(const struct exit_row *row)
 {
     static const char names[][10] = { "fault", "delegate", "inside", "stop", "notify" };
 
@@ -184,7 +188,8 @@ static void shorten(char *text)
 
 static void print_row(const struct exit_row *row)
 {
-    char hex[40], text[SVMC_INSN_TEXT_MAX], saw[160], took[120];
+    char hex[40], text[SVMC_INSN_TEXT_MAX], saw[160], took[120], line[200];
+    size_t n;
 
     insn_hex(row, hex, sizeof hex);
     report_insn_text(row, text, sizeof text);
@@ -195,8 +200,12 @@ static void print_row(const struct exit_row *row)
     column(text, WIDTH_TEXT);
     column(saw, WIDTH_SAW);
     column(took, WIDTH_TOOK);
-    printf("%4" PRIu64 " %-*s %-*s %-10.10s %-8s %-*s %s\n", row->number, WIDTH_BYTES, hex,
-           WIDTH_TEXT, text, svmc_kind_name(row->kind), verdict_name(row), WIDTH_SAW, saw, took);
+    n = (size_t)snprintf(line, sizeof line, "%4" PRIu64 " %-*s %-*s %-10.10s %-8s %-*s %s",
+                         row->number, WIDTH_BYTES, hex, WIDTH_TEXT, text, svmc_kind_name(row->kind),
+                         report_verdict(row), WIDTH_SAW, saw, took);
+    while (n > 0 && line[n - 1] == ' ')
+        line[--n] = 0;
+    puts(line);
 }
 
 static bool alike(const struct exit_row *a, const struct exit_row *b)
@@ -247,7 +256,7 @@ static void print_lies(const struct report *r)
         snprintf(rule, sizeof rule, lies[i].rule ? "R%u" : "any", lies[i].rule);
         printf("%-20s %-6s %6" PRIu64 " %8" PRIu64 " %8" PRIu64 "  %s%s\n", lies[i].name, rule,
                r->told[i], r->refused_lies[i], r->accepted_lies[i],
-               r->changed_after_refusal ? "NO" : "yes",
+               r->changed_lies[i] ? "NO" : "yes",
                wrong_rule(r, i) ? "  (another rule refused it)" : "");
         if (i < LIE_COUNT) {
             told += r->told[i];
@@ -255,10 +264,10 @@ static void print_lies(const struct report *r)
         }
     }
     printf("guest unchanged: %s (%s)\n", r->changed_after_refusal ? "NO" : "yes",
-           r->memory_guarded ? "registers, memory, kvm_run and the pending record compared byte "
-                               "for byte after each refusal"
-                             : "registers, kvm_run and the pending record compared; a trace has "
-                               "no guest memory");
+           r->memory_guarded ? "general registers, memory, kvm_run and the pending\n"
+                               "record compared byte for byte after each refusal"
+                             : "general registers, kvm_run and the pending record\n"
+                               "compared; a trace has no guest memory");
     if (r->told[LIE_RACE])
         printf("race: %" PRIu64 " words flipped, %" PRIu64 " replies refused, %" PRIu64
                " taken because they read right\n",
@@ -287,6 +296,7 @@ static void print_summary(const struct report *r)
     print_kinds(r);
     printf("%" PRIu64 " exits, %" PRIu64 " request pages, %" PRIu64 " replies refused", r->exits,
            r->stats.requests, r->stats.refused);
+    printf("%s", r->stats.refused > 0 ? "\nby rule:" : "");
     for (unsigned i = 1; i <= SVMC_REPLY_RULES; i++)
         if (r->stats.refused_by_rule[i] > 0)
             printf(" R%u:%" PRIu64, i, r->stats.refused_by_rule[i]);
@@ -299,16 +309,23 @@ static void print_summary(const struct report *r)
             r->state_bytes_registers, r->state_bytes_memory, r->exits, state * r->exits);
     if (r->scan.ran)
         printf("scan: %" PRIu64 " bytes of the host's memory in %" PRIu64 " rounds, %" PRIu64
-               " pages, %" PRIu64 " hits%s%s\n",
-               r->scan.bytes, r->scan.rounds, r->scan.pages, r->scan.hits, r->scan.hits ? ": " : "",
-               r->scan.first_hit);
+               " pages, %" PRIu64 " hits\n%s%s",
+               r->scan.bytes, r->scan.rounds, r->scan.pages, r->scan.hits, r->scan.first_hit,
+               r->scan.hits ? "\n" : "");
 }
 
 void report_begin(struct report *r)
 {
+    char backend[sizeof r->backend];
+
     if (r->json)
         return;
-    printf("backend: %s\nguest: %s\n", r->backend, r->guest);
+    snprintf(backend, sizeof backend, "%s", r->backend);
+    column(backend, WIDTH_LINE - strlen("backend: "));
+    printf("backend: %s\n", backend);
+    if (r->from_trace)
+        printf("trace: %s, recorded on\n       %s\n", r->trace, r->recorded);
+    printf("guest: %s\n", r->guest);
     if (r->host[0])
         printf("host: %s\n", r->host);
     putchar('\n');
@@ -323,6 +340,8 @@ void report_end(struct report *r)
     }
     if (r->line_open)
         putchar('\n');
+    if (r->console_dropped > 0)
+        printf("console: %zu more bytes dropped\n", r->console_dropped);
     if (!r->quiet && r->row_count > 0)
         print_table(r);
     if (r->evil)

@@ -60,6 +60,8 @@ struct report_scan {
 struct report {
     /* before the run */
     char backend[400];
+    char trace[104]; /* from_trace: its name, and where it was recorded */
+    char recorded[120];
     bool from_trace;
     char guest[64];
     char host[120];
@@ -78,6 +80,7 @@ struct report {
     uint64_t refusals_total;
     uint64_t changed_after_refusal;
     uint64_t told[LIE_ALL];
+    uint64_t changed_lies[LIE_ALL]; /* refusals after which the guest was another */
     uint64_t refused_lies[LIE_ALL];
     uint64_t accepted_lies[LIE_ALL];
     uint32_t lie_rules[LIE_ALL]; /* bit n: rule n refused it */
@@ -114,6 +117,7 @@ void report_json(const struct report *r);
 void report_drop(struct report *r);
 
 /** How the table shows a row's parts; shared with JSON. */
+const char *report_verdict(const struct exit_row *row);
 void report_insn_text(const struct exit_row *row, char *text, size_t cap);
 bool report_lies_good(const struct report *r, const uint8_t wanted[LIE_ALL], char *why, size_t cap);
 

@@ -3,9 +3,13 @@
 #include "tape.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bytes.h"
 
 static const uint8_t magic[8] = { 'S', 'V', 'M', 'T', 'R', 'A', 'C', 'E' };
 
@@ -13,21 +17,6 @@ static const uint8_t magic[8] = { 'S', 'V', 'M', 'T', 'R', 'A', 'C', 'E' };
 #define HEAD_BYTES   4u  /* type u16, length u16 */
 #define END_BYTES    16u /* record count u64, checksum u64 */
 #define LENGTH_MAX   0xffffu
-
-static uint64_t load_le(const uint8_t *at, unsigned bytes)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
-}
-
-static void store_le(uint8_t *at, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
 
 uint64_t tape_checksum(const uint8_t *bytes, size_t size)
 {
@@ -127,12 +116,14 @@ static enum tape_error check_records(const struct tape *t)
 
 static enum tape_error check_file(const struct tape *t)
 {
+    /* TR-1 */
     if (t->size < sizeof magic || memcmp(t->bytes, magic, sizeof magic) != 0)
         return t->size > 0 && t->size < sizeof magic && memcmp(t->bytes, magic, t->size) == 0
                    ? TAPE_ERR_TRUNCATED
                    : TAPE_ERR_FOREIGN;
     if (t->size < PREFIX_BYTES)
         return TAPE_ERR_TRUNCATED;
+    /* TR-2 */
     if (load_le(t->bytes + 8, 2) > TAPE_VERSION)
         return TAPE_ERR_NEWER;
     if (load_le(t->bytes + 8, 2) == 0 || load_le(t->bytes + 10, 6) != 0)
@@ -143,7 +134,7 @@ static enum tape_error check_file(const struct tape *t)
 enum tape_error tape_open(struct tape *t, enum tape_mode mode, const uint8_t *bytes, size_t size)
 {
     *t = (struct tape){ .mode = mode, .bytes = (uint8_t *)(uintptr_t)bytes, .size = size };
-    if (size > TAPE_BYTES_MAX)
+    if (size > TAPE_BYTES_MAX) /* TR-4 */
         t->error = TAPE_ERR_TOO_LARGE;
     else
         t->error = check_file(t);
@@ -153,13 +144,22 @@ enum tape_error tape_open(struct tape *t, enum tape_mode mode, const uint8_t *by
 
 static enum tape_error read_file(const char *path, uint8_t **bytes, size_t *size, int *error)
 {
-    FILE *file = fopen(path, "rb");
+    FILE *file = NULL;
     struct tape t = { .owned = true };
+    struct stat about;
     size_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
 
-    *error = errno;
-    if (!file)
+    if (fd >= 0 && fstat(fd, &about) == 0 && !S_ISREG(about.st_mode)) {
+        close(fd);
+        return TAPE_ERR_KIND;
+    }
+    if (fd < 0 || !(file = fdopen(fd, "rb"))) {
+        *error = errno;
+        if (fd >= 0)
+            close(fd);
         return TAPE_ERR_OPEN;
+    }
     while (grow(&t, 65536) && (got = fread(t.bytes + t.size, 1, 65536, file)) > 0)
         t.size += got;
     if (t.error == TAPE_OK && ferror(file)) {
@@ -186,25 +186,26 @@ enum tape_error tape_load(struct tape *t, enum tape_mode mode, const char *path,
     return e;
 }
 
-enum tape_error tape_save(struct tape *t, const char *path, int *error)
+enum tape_error tape_save(struct tape *t, FILE *file, int *error)
 {
     uint8_t end[END_BYTES];
-    FILE *file;
     bool good;
 
     store_le(end, t->record, 8);
     store_le(end + 8, 0, 8);
-    if (!append(t, TAPE_END, end, sizeof end))
-        return t->error;
-    store_le(t->bytes + t->size - 8, tape_checksum(t->bytes, t->size - 8), 8);
-    file = fopen(path, "wb");
-    *error = errno;
-    if (!file)
-        return TAPE_ERR_OPEN;
-    good = fwrite(t->bytes, 1, t->size, file) == t->size;
-    good = fclose(file) == 0 && good;
-    *error = errno;
-    return good ? TAPE_OK : TAPE_ERR_OPEN;
+    *error = 0;
+    if (append(t, TAPE_END, end, sizeof end)) {
+        store_le(t->bytes + t->size - 8, tape_checksum(t->bytes, t->size - 8), 8);
+        good = fwrite(t->bytes, 1, t->size, file) == t->size;
+        *error = errno;
+    } else {
+        good = false;
+    }
+    if (fclose(file) != 0) {
+        good = false;
+        *error = errno;
+    }
+    return good ? TAPE_OK : t->error != TAPE_OK ? t->error : TAPE_ERR_OPEN;
 }
 
 void tape_drop(struct tape *t)
@@ -261,7 +262,7 @@ bool tape_in(struct tape *t, enum tape_type type, void *payload, size_t cap, siz
     if (t->mode != TAPE_REPLAY)
         return true;
     from = next(t, &found, &length);
-    if (!from || found != type)
+    if (!from || found != type) /* TR-5 */
         return fail(t, TAPE_ERR_DIFFERENT, (uint8_t)type, 0);
     return hand_out(t, from, length, (uint8_t)type, payload, cap, bytes);
 }
@@ -281,6 +282,7 @@ bool tape_out(struct tape *t, enum tape_type type, const void *payload, size_t b
     want = next(t, &found, &length);
     if (!want || found != type)
         return fail(t, TAPE_ERR_DIFFERENT, (uint8_t)type, 0);
+    /* TR-7 */
     while (at < bytes && at < length && have[at] == want[at])
         at++;
     if (at < bytes || at < length)
@@ -319,6 +321,7 @@ void tape_explain(const struct tape *t, enum tape_error error, char *text, size_
         [TAPE_ERR_NEWER] = "is a trace of a newer version than this program reads (1)",
         [TAPE_ERR_TRUNCATED] = "is truncated",
         [TAPE_ERR_CHECKSUM] = "is corrupt (checksum)",
+        [TAPE_ERR_KIND] = "is not a regular file",
         [TAPE_ERR_MEMORY] = "does not fit into memory",
     };
     unsigned long long number = (unsigned long long)t->bad_record;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define TAPE_VERSION   1u
 #define TAPE_BYTES_MAX (16u << 20) /* a larger file is not read */
@@ -50,7 +51,8 @@ enum tape_error {
     TAPE_ERR_CHECKSUM,
     TAPE_ERR_RECORD,    /* a record that cannot be */
     TAPE_ERR_DIFFERENT, /* replay: an output is not what was recorded */
-    TAPE_ERR_MEMORY
+    TAPE_ERR_MEMORY,
+    TAPE_ERR_KIND /* a FIFO, a folder, a device */
 };
 
 struct tape {
@@ -76,8 +78,8 @@ enum tape_error tape_open(struct tape *t, enum tape_mode mode, const uint8_t *by
 /** The same from a file; `error` gets errno where the answer is ERR_OPEN. */
 enum tape_error tape_load(struct tape *t, enum tape_mode mode, const char *path, int *error);
 
-/** Recording: end it and write the file. */
-enum tape_error tape_save(struct tape *t, const char *path, int *error);
+/** Recording: end it, write and close the file. */
+enum tape_error tape_save(struct tape *t, FILE *file, int *error);
 
 void tape_drop(struct tape *t);
 

@@ -23,6 +23,7 @@
 #define TSS_ADDRESS 0xfffbd000u /* Intel processors want three pages somewhere */
 
 static _Thread_local struct kvm_run *running;
+static _Thread_local bool ticking;
 
 /* The tick: whatever KVM_RUN does, it comes back; before the ioctl as well as within. */
 static void on_tick(int signal)
@@ -32,9 +33,13 @@ static void on_tick(int signal)
         running->immediate_exit = 1;
 }
 
+/*
+ * For the thread that calls it. SA_RESTART: a tick must not cut a write to standard output short,
+ * which stdio would drop; KVM_RUN and poll come back all the same.
+ */
 static bool start_ticks(void)
 {
-    struct sigaction action = { .sa_handler = on_tick };
+    struct sigaction action = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
     struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN };
     const struct timespec tick = { 0, VM_TICK_MS * 1000000L };
     const struct itimerspec every = { tick, tick };
@@ -146,8 +151,6 @@ bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap)
     if (vm->xsave_bytes < sizeof(struct kvm_xsave))
         vm->xsave_bytes = sizeof(struct kvm_xsave);
     describe(vm);
-    if (!start_ticks())
-        return refuse(why, cap, "timer");
     return add_memory(vm, bytes, why, cap);
 }
 
@@ -216,6 +219,10 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
 {
     int done, error;
 
+    if (!ticking && !(ticking = start_ticks())) {
+        refuse(why, cap, "timer");
+        return VM_ERROR;
+    }
     if (c->dirty && c->vm->sync_regs)
         c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
     else if (c->dirty && ioctl(c->fd, KVM_SET_REGS, &c->held) != 0) {

@@ -39,7 +39,10 @@ bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap);
 bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,
                   size_t cap);
 
-/** Run until the next exit (EXIT), or for a tick. After ERROR `why` says what KVM refused. */
+/**
+ * Run until the next exit (EXIT), or for a tick; the first call starts the calling thread's ticks.
+ * After ERROR `why` says what KVM refused.
+ */
 enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap);
 
 /** The guest's registers; a caller that changes them sets c->dirty. NULL: KVM refused. */

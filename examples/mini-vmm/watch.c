@@ -6,6 +6,7 @@
 
 #include <svmcore/guest/hypercall.h>
 
+#include "bytes.h"
 #include "find.h"
 #include "guard.h"
 #include "scan.h"
@@ -21,8 +22,8 @@ struct pack {
 
 static void put(struct pack *p, uint64_t value, unsigned bytes)
 {
-    for (unsigned i = 0; i < bytes; i++)
-        p->bytes[p->n++] = (uint8_t)(value >> (8 * i));
+    store_le(p->bytes + p->n, value, bytes);
+    p->n += bytes;
 }
 
 static void put_bytes(struct pack *p, const uint8_t *from, size_t n)
@@ -32,15 +33,6 @@ static void put_bytes(struct pack *p, const uint8_t *from, size_t n)
     if (n > 0)
         memcpy(p->bytes + p->n, from, n);
     p->n += n;
-}
-
-static uint64_t get(const uint8_t *at, unsigned bytes)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
 }
 
 static size_t trimmed(const uint8_t *bytes, size_t n)
@@ -106,15 +98,16 @@ void watch_reg_write(struct vcpu *v, uint32_t reg, uint64_t value)
 /* Where in `run` a port access keeps its data, and how many bytes: 0 if it cannot be. */
 static size_t io_bytes(const uint8_t *run, size_t run_bytes, size_t *at)
 {
-    uint64_t offset = get(run + 40, 8), bytes = (uint64_t)run[33] * get(run + 36, 4);
+    uint64_t offset = load_le(run + 40, 8), bytes = (uint64_t)run[33] * load_le(run + 36, 4);
 
     *at = (size_t)offset;
-    if (get(run + 8, 4) != 2 || bytes > DATA_MAX || offset < RUN_HEAD || offset > run_bytes ||
+    if (load_le(run + 8, 4) != 2 || bytes > DATA_MAX || offset < RUN_HEAD || offset > run_bytes ||
         bytes > run_bytes - offset)
         return 0;
     return (size_t)bytes;
 }
 
+/* TR-6 */
 static bool load_exit(struct vcpu *v, const uint8_t *record, size_t bytes)
 {
     size_t head, data, at;
@@ -122,9 +115,10 @@ static bool load_exit(struct vcpu *v, const uint8_t *record, size_t bytes)
     memset(v->run, 0, v->run_bytes);
     if (bytes < 8)
         return tape_differs(v->tape, TAPE_EXIT, 0);
-    head = (size_t)get(record + 4, 2);
-    data = (size_t)get(record + 6, 2);
-    if (get(record, 4) != v->id || head > RUN_HEAD || data > DATA_MAX || 8 + head + data != bytes)
+    head = (size_t)load_le(record + 4, 2);
+    data = (size_t)load_le(record + 6, 2);
+    if (load_le(record, 4) != v->id || head > RUN_HEAD || data > DATA_MAX ||
+        8 + head + data != bytes)
         return tape_differs(v->tape, TAPE_EXIT, 4);
     memcpy(v->run, record + 8, head);
     if (data > 0 && io_bytes(v->run, v->run_bytes, &at) != data)
@@ -147,7 +141,7 @@ static void preload(struct vcpu *v)
             return;
         if (n == 12 && record[0] == WATCH_REG_READ && record[2] < 20 && record[3] == 0 &&
             !(seen & 1u << record[2])) {
-            v->known[record[2]] = get(record + 4, 8);
+            v->known[record[2]] = load_le(record + 4, 8);
             seen |= 1u << record[2];
         }
     }
@@ -216,13 +210,36 @@ void watch_exit(struct vcpu *v, enum svmc_status st, const struct svmc_exit *exi
     v->watch->tag = 0;
 }
 
+/* R1, R15: with nothing pending there is nothing to enter, whatever the host wrote and rang. */
+void watch_stray(struct vcpu *v)
+{
+    struct watch *w = v->watch;
+    uint32_t lie = v->host ? WIRE_TAG_LIE(v->host->stray) : 0;
+    struct refusal_row refusal = { .exit = w->row.number, .lie = lie, .rule = 15 };
+    struct svmc_outcome out;
+
+    if (lie == 0 || lie > LIE_ALL)
+        return;
+    v->host->stray = 0;
+    if (w->guard)
+        guard_take(v);
+    memcpy(&w->pending, &v->core.priv.pending, sizeof w->pending);
+    w->report->told[lie - 1]++;
+    if (svmc_vcpu_enter(&v->core, &out) == SVMC_OK) {
+        w->report->accepted_lies[lie - 1]++;
+        return;
+    }
+    refusal.unchanged = guard_same(v, false);
+    report_refusal(w->report, &refusal);
+}
+
 static void note_refusal(struct vcpu *v, const struct svmc_outcome *out)
 {
     struct watch *w = v->watch;
     struct refusal_row refusal = { .exit = w->row.number,
                                    .lie = WIRE_TAG_LIE(w->tag),
                                    .rule = out->rule,
-                                   .unchanged = guard_same(v) };
+                                   .unchanged = guard_same(v, out->action == SVMC_ACT_STOP) };
 
     w->row.refused++;
     report_refusal(w->report, &refusal);
@@ -258,7 +275,7 @@ void watch_outcome(struct vcpu *v, enum watch_call which, enum svmc_status st,
     else if (which == WATCH_ENTER && st == SVMC_OK && lie > 0 && lie <= LIE_ALL)
         v->watch->report->accepted_lies[lie - 1]++;
     if (out->data_bytes > 0 && out->data_bytes <= 8 && out->data && row->taken_slots == 0)
-        row->taken[row->taken_slots++] = get(out->data, out->data_bytes);
+        row->taken[row->taken_slots++] = load_le(out->data, out->data_bytes);
     else if (out->data_bytes > 8)
         row->taken_data = out->data_bytes;
 }

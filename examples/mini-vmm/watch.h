@@ -33,6 +33,7 @@ struct watch {
     uint8_t before[EMBED_RUN_BYTES]; /* run before the completion */
     uint64_t tag;                    /* the host's last word */
     bool asked;
+    uint8_t rip_side[REPORT_KINDS]; /* enum find_side, by kind of exit */
 };
 
 /** A callback and its answer. Replaying, the answer is the trace's. false: the run must end. */
@@ -48,6 +49,9 @@ void watch_outcome(struct vcpu *v, enum watch_call which, enum svmc_status st,
 /** The request is in the page: show it to the host. The reply is there: show it to the library. */
 bool watch_request(struct vcpu *v);
 bool watch_reply(struct vcpu *v, uint64_t tag);
+
+/** Did the host answer a notice? Then show that the library takes nothing from it. */
+void watch_stray(struct vcpu *v);
 
 void watch_run(struct vcpu *v);
 void watch_complete(struct vcpu *v, enum svmc_status st);

@@ -1,13 +1,33 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A real guest on /dev/kvm: it passes, its secret stays inside, and its pages tell nothing else."""
+import errno
+import fcntl
+import json
 import os
 import signal
+import subprocess
 import time
 
-from vmm import Case, FAIL, HOST_GONE, PASS, BACKEND, finish, main, need_kvm, start, vmm, vmm_json
+from vmm import (BACKEND, Case, FAIL, HOST_GONE, NR_PIDFD_OPEN, PASS, USAGE, VMM, deny, finish,
+                 main, need_kvm, start, vmm, vmm_json)
 
 PAGE = 4096
+GUEST_RAM = 2 << 20
+F_SETPIPE_SZ = 1031
+
+# A host without a cage: it says that it is ready, and stays.
+FREE_HOST = """
+#include <unistd.h>
+int main(void)
+{
+    unsigned long long ready = 1;
+    if (write(5, &ready, sizeof ready) != (ssize_t)sizeof ready)
+        return 1;
+    for (;;)
+        pause();
+}
+"""
 
 
 def wait_for(path, limit=5.0):
@@ -39,8 +59,10 @@ class Guest(Case):
 
     def test_a_guest_that_fails_is_said_to_fail(self):
         image = self.tmp / "halt.bin"
-        image.write_bytes(b"\xf4")  # hlt, without a verdict
-        self.assertEqual(vmm(image).status, FAIL)
+        image.write_bytes(b"\xb8\x41\x00\x00\x00\xf4")  # mov eax, 0x41; hlt
+        done = vmm(image)
+        self.assertEqual(done.status, FAIL)
+        self.assertIn("the guest halted with RAX 0x41, not PASS", done.text)
 
     def test_a_guest_that_crashes_is_said_to_crash(self):
         image = self.tmp / "crash.bin"
@@ -55,6 +77,90 @@ class Guest(Case):
         self.assertEqual(done.status, BACKEND, done.text + done.errors)
         self.assertLess(time.monotonic() - begin, 3)
 
+    def test_a_flood_on_the_console_is_counted(self):
+        image = self.tmp / "flood.bin"  # mov edx, 0x3f8; mov ecx, 66000; 1: out dx, al; loop 1b
+        image.write_bytes(b"\xba\xf8\x03\x00\x00\xb9" + (66000).to_bytes(4, "little") +
+                          b"\xee\xe2\xfd\xf4")
+        done = vmm_json(image)
+        self.assertEqual(len(done.json["console"]), 65536)
+        self.assertEqual(done.json["console_dropped"], 66000 - 65536)
+
+
+@need_kvm
+class Instructions(Case):
+    """Bytes are shown only where they are those of the instruction that exited."""
+
+    def table(self, code):
+        image, trace = self.tmp / "ports.bin", self.tmp / "ports.svmtrace"
+        image.write_bytes(b"".join(bytes.fromhex(c) for c in code))
+        done = vmm_json("--record", trace, image)
+        again = vmm_json("--replay", trace)
+        self.assertEqual(done.json["exits"], again.json["exits"])
+        return [(e["bytes"], e["text"]) for e in done.json["exits"]]
+
+    def check(self, code, at_least):
+        """All of `code` but the first (it loads DX) exits once, in order."""
+        rows = self.table(code)
+        self.assertEqual(len(rows), len(code) - 1, rows)
+        for (shown, text), true in zip(rows, code[1:]):
+            self.assertIn(shown, ("", true), rows)
+            self.assertEqual(shown == "", text.startswith("~"), rows)
+        self.assertGreaterEqual(sum(shown != "" for shown, _ in rows), at_least, rows)
+
+    def test_out_beside_out(self):
+        self.check(["bae0000000", "ee", "e6e0", "ee", "f4"], 1)
+
+    def test_in_beside_in(self):
+        self.check(["bae0000000", "ec", "e4e0", "ec", "ec", "f4"], 1)
+
+    def test_out_and_in_mixed(self):
+        self.check(["bae0000000", "ee", "ec", "e6e0", "e4e0", "ee", "ee", "ec", "f4"], 2)
+
+    def test_prefixes_that_make_two_starts(self):
+        self.check(["bae0000000", "66ef", "ef", "66ef", "66e7e0", "f4"], 1)
+
+    def test_strings_beside_plain_ones(self):
+        # mov edx, 0xe0; mov esi, edi = 0x9000
+        self.check(["bae0000000be00900000bf00900000", "6e", "ee", "6e", "6c", "ec", "6c", "f4"], 1)
+
+
+@need_kvm
+class Output(Case):
+    def test_json_into_a_slow_pipe_is_whole(self):
+        read, write = os.pipe()
+        fcntl.fcntl(write, F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen([VMM, "--json", "--all"], stdout=write, stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE)
+        os.close(write)
+        text = b""
+        while piece := os.read(read, 3000):
+            text += piece
+            if len(text) < 40000:
+                time.sleep(0.15)  # longer than a tick
+        os.close(read)
+        errors = process.communicate()[1]
+        self.assertEqual((process.returncode, errors), (PASS, b""))
+        self.assertEqual(json.loads(text)["verdict"], "PASS")
+
+    def test_what_cannot_be_written_is_said(self):
+        for args in ([], ["--json"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([VMM, *args], stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, USAGE)
+            self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+
+    def test_fits_a_terminal(self):
+        for args in ([], ["--all"], ["--evil"], ["--scan", "--quiet"], ["--leak", "--quiet"]):
+            for line in vmm(*args).text.splitlines():
+                self.assertLessEqual(len(line), 100, line)
+                if not line.startswith("guest|"):
+                    self.assertEqual(line, line.rstrip())
+
+    def test_json_types(self):
+        exits = vmm_json().json["exits"]
+        self.assertTrue(all(isinstance(e["address"], str) for e in exits))
+        self.assertEqual({e["fault"] for e in exits}, {None})
+
 
 @need_kvm
 class Secret(Case):
@@ -68,9 +174,10 @@ class Secret(Case):
         self.assertGreater(scan["rounds"], 2)
 
     def test_scan_finds_what_leaks(self):
-        done = vmm_json("--scan", "--leak")
-        self.assertEqual(done.status, FAIL)
-        self.assertGreater(done.json["scan"]["hits"], 0)
+        for options in (["--scan", "--leak"], ["--leak"]):
+            done = vmm_json(*options)
+            self.assertEqual(done.status, FAIL)
+            self.assertGreater(done.json["scan"]["hits"], 0)
 
 
 @need_kvm
@@ -93,10 +200,45 @@ class Pages(Case):
 
 
 @need_kvm
+class Cage(Case):
+    def test_what_the_host_has(self):
+        pid_file, image = self.tmp / "host.pid", self.tmp / "spin.bin"
+        image.write_bytes(b"\xeb\xfe")
+        process = start("--host-pid-file", pid_file, "--timeout-ms", 1000, image)
+        proc = f"/proc/{wait_for(pid_file)}"
+        time.sleep(0.2)  # the guest runs by now
+        files = {int(n): os.readlink(f"{proc}/fd/{n}") for n in os.listdir(f"{proc}/fd")}
+        with open(f"{proc}/status", encoding="utf-8") as status:
+            fields = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+        with open(f"{proc}/maps", encoding="utf-8") as maps:
+            spans = [tuple(int(a, 16) for a in line.split()[0].split("-")) for line in maps]
+        self.assertEqual(finish(process).status, BACKEND)
+        self.assertEqual(set(files), {1, 3, 4, 5}, files)
+        self.assertTrue(files[1].startswith("pipe:"), files)
+        self.assertIn("memfd:svmc-page", files[3])
+        self.assertIn("eventfd", files[4])
+        self.assertIn("eventfd", files[5])
+        self.assertEqual((fields["Seccomp"], fields["NoNewPrivs"]), ("2", "1"))
+        self.assertGreater(len(spans), 5)
+        self.assertNotIn(GUEST_RAM, {end - first for first, end in spans})
+
+    def test_a_host_without_a_cage_is_refused(self):
+        program, source = self.tmp / "free-host", self.tmp / "free-host.c"
+        source.write_text(FREE_HOST)
+        subprocess.run(["gcc", "-o", program, source], check=True)
+        self.one_line_error(vmm("--host", program), "not confined", status=HOST_GONE)
+
+    def test_a_host_that_ends_at_once(self):
+        self.one_line_error(vmm("--host", "/bin/false"), "ended with status 1 before it was ready",
+                            status=HOST_GONE)
+        self.one_line_error(vmm("--host", self.tmp / "none"), "none", status=HOST_GONE)
+
+
+@need_kvm
 class HostDies(Case):
-    def killed(self, how, image=None, delay=0.05):
+    def killed(self, how, image=None, delay=0.05, **kwargs):
         pid_file = self.tmp / "host.pid"
-        process = start("--host-pid-file", pid_file, *([image] if image else []))
+        process = start("--host-pid-file", pid_file, *([image] if image else []), **kwargs)
         pid = wait_for(pid_file)
         how(pid, delay)
         begin = time.monotonic()
@@ -140,6 +282,19 @@ class HostDies(Case):
             self.assertIn(done.status, (HOST_GONE, PASS), done.text + done.errors)
             self.assertLess(seconds, 1)
 
+    def test_without_pidfd_open(self):
+        blind = deny(NR_PIDFD_OPEN, errno.ENOSYS)
+        self.assertEqual(vmm("--quiet", preexec_fn=blind).status, PASS)
+
+        def stop_then_kill(pid, delay):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(delay)
+            os.kill(pid, signal.SIGKILL)
+
+        done, seconds = self.killed(stop_then_kill, preexec_fn=blind)
+        self.assertEqual(done.status, HOST_GONE, done.text + done.errors)
+        self.assertLess(seconds, 1)
+
     def test_silence_ends_too(self):
         pid_file = self.tmp / "host.pid"
         process = start("--host-pid-file", pid_file, "--timeout-ms", 500)
@@ -151,26 +306,46 @@ class HostDies(Case):
 @need_kvm
 class Evil(Case):
     def test_every_lie_is_refused_and_the_guest_is_intact(self):
-        names = vmm("--list-lies").text.split("\n")
+        listed = vmm("--list-lies").text.splitlines()
+        by_name = {line.split()[0] for line in listed if "only by name" in line}
         done = vmm_json("--evil")
         self.assertEqual(done.status, PASS, done.errors)
-        self.assertGreater(len(names), 20)
-        lies = done.json["lies"]
-        for lie in lies:
-            if lie["name"] in ("race", "endless-retry"):
-                continue
-            self.assertGreater(lie["told"], 0, lie)
-            self.assertEqual(lie["told"], lie["refused"], lie)
-            self.assertEqual(lie["accepted"], 0, lie)
+        lies = {lie["name"]: lie for lie in done.json["lies"]}
+        self.assertGreater(len(lies), 25)
+        self.assertEqual(set(lies), {line.split()[0] for line in listed})
+        self.assertEqual(by_name, {"endless-retry", "only-lies"})
+        self.assertEqual({n for n, lie in lies.items() if lie["told"] > 0}, set(lies) - by_name)
+        for lie in lies.values():
+            self.assertTrue(lie["guest_unchanged"], lie)
+            if lie["name"] != "race":
+                self.assertEqual((lie["refused"], lie["accepted"]), (lie["told"], 0), lie)
         self.assertTrue(done.json["guest_unchanged"])
-        rules = {r for lie in lies for r in lie["rules"]}
-        self.assertLessEqual({2, 4, 5, 6, 7, 8, 10, 11, 18}, rules)
+        self.assertEqual(lies["ring-early"]["rules"], [2])
+        self.assertEqual(lies["answer-a-notice"]["rules"], [15])
+        rules = {r for lie in lies.values() for r in lie["rules"]}
+        self.assertLessEqual({2, 4, 5, 6, 7, 8, 10, 11, 15, 18}, rules)
 
     def test_the_race_runs_long_enough(self):
         done = vmm_json("--evil=race")
         self.assertEqual(done.status, PASS, done.errors)
         self.assertGreaterEqual(done.json["race"]["flips"], 100000)
+        self.assertGreater(done.json["race"]["refused"], 0)
+        self.assertIn(8, next(e for e in done.json["lies"] if e["name"] == "race")["rules"])
         self.assertTrue(done.json["guest_unchanged"])
+
+    def test_one_lie_alone(self):
+        done = vmm_json("--evil=wrong-seq")
+        self.assertEqual(done.status, PASS, done.errors)
+        self.assertEqual({e["name"] for e in done.json["lies"] if e["told"]}, {"wrong-seq"})
+        self.assertGreater(len(done.json["lies"]), 25)
+
+    def test_a_host_that_only_lies_stops_the_guest(self):
+        done = vmm_json("--evil=only-lies")
+        self.assertEqual(done.status, FAIL, done.errors)
+        self.assertEqual(done.json["verdict"], "STOPPED")
+        self.assertIn("16 wrong replies in a row", done.json["why"])
+        self.assertTrue(done.json["guest_unchanged"])
+        self.assertEqual(len(done.json["exits"]), 1)
 
     def test_endless_retry_is_bounded(self):
         done = vmm("--evil=endless-retry")

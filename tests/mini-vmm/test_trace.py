@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Recorded runs: replayed bit for bit, refused when damaged, and what runs without /dev/kvm."""
+import errno
 import os
 import random
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
 
-from vmm import Case, PASS, TRACE, VMM, deny_create_vm, finish, main, need_kvm, vmm
+from vmm import (BACKEND, Case, FAIL, HOST_GONE, NR_MEMFD_CREATE, NR_PIDFD_OPEN, NR_SECCOMP, PASS,
+                 TRACE, VMM, deny, deny_create_vm, finish, main, need_kvm, vmm, vmm_json)
 
 HIDE_DEV = """
 set -e
@@ -29,8 +32,21 @@ class Damaged(Case):
         done = vmm("--replay", TRACE)
         self.assertEqual(done.status, PASS, done.text + done.errors)
         self.assertIn("trace", done.text.splitlines()[0])
+        for line in done.text.splitlines():
+            self.assertLessEqual(len(line), 100, line)
 
-    def test_truncated_anywhere(self):
+    def test_shipped_trace_tells_what_the_host_could_have_seen(self):
+        self.assertRegex(vmm("--replay", TRACE, "--quiet").text,
+                         r"without the library it sees all at each exit: \d{4,} bytes of registers"
+                         r".*\nand 2097152 of memory")
+        summary = vmm_json("--replay", TRACE).json["summary"]
+        self.assertEqual(summary["state_bytes_memory"], 2 << 20)
+        self.assertGreater(summary["state_bytes_registers"], 1000)
+        self.assertEqual(summary["bytes_without_library"],
+                         summary["exits"] * (summary["state_bytes_memory"] +
+                                             summary["state_bytes_registers"]))
+
+    def test_truncated_anywhere(self):  # TR-1 TR-3
         whole = TRACE.read_bytes()
         for at in [0, 1, 7, 8, 15, 31, *random.Random(1).sample(range(len(whole)), 40)]:
             with self.subTest(at=at):
@@ -44,15 +60,95 @@ class Damaged(Case):
                 bad[at] ^= 1 << at % 8
                 self.damaged(bytes(bad))
 
-    def test_foreign_empty_and_missing(self):
+    def test_foreign_empty_and_missing(self):  # TR-1
         self.damaged(b"")
         self.damaged(b"#!/bin/sh\n" * 100)
         self.damaged(os.urandom(5000))
         self.one_line_error(vmm("--replay", self.tmp / "nothing"), "nothing")
         self.one_line_error(vmm("--replay", self.tmp), str(self.tmp))
+        os.mkfifo(self.tmp / "fifo")
+        self.one_line_error(vmm("--replay", self.tmp / "fifo"), "not a regular file")
+        self.one_line_error(vmm("--replay", "/dev/zero"), "not a regular file")
 
     def test_longer_than_it_says(self):
         self.damaged(TRACE.read_bytes() + b"x")
+
+
+def checksum(data):
+    value = 0xcbf29ce484222325  # FNV-1a, docs/spec/trace.md section 1
+    for byte in data:
+        value = (value ^ byte) * 0x100000001b3 & (1 << 64) - 1
+    return value
+
+
+class Altered(Case):
+    """Traces that are whole, with a right checksum, and say something else."""
+    EXIT, PAGE, CONSOLE, END = 3, 9, 12, 14
+
+    def setUp(self):
+        super().setUp()
+        data, at, self.records = TRACE.read_bytes(), 16, []
+        self.prefix = data[:16]
+        while at < len(data):
+            kind, length = struct.unpack_from("<HH", data, at)
+            self.records.append([kind, bytearray(data[at + 4:at + 4 + length])])
+            at += 4 + length
+        self.assertEqual(self.records.pop()[0], self.END)
+
+    def replay(self):
+        body = bytearray(self.prefix)
+        for kind, payload in self.records:
+            body += struct.pack("<HH", kind, len(payload)) + payload
+        body += struct.pack("<HHQ", self.END, 16, len(self.records))
+        file = self.tmp / "altered.svmtrace"
+        file.write_bytes(body + struct.pack("<Q", checksum(body)))
+        return vmm("--replay", file, "--quiet")
+
+    def first(self, kind):
+        return next(n for n, r in enumerate(self.records) if r[0] == kind)
+
+    def differs(self, record, *words):
+        done = self.replay()
+        self.assertEqual(done.status, FAIL, done.text + done.errors)
+        for word in (f"record {record + 1}", *words):
+            self.assertIn(word, done.text + done.errors)
+
+    def test_unaltered(self):
+        self.assertEqual(self.replay().status, PASS)
+
+    def test_versions(self):  # TR-2
+        for version, word in ((2, "newer"), (0, "")):
+            self.prefix = self.prefix[:8] + struct.pack("<H", version) + self.prefix[10:]
+            self.one_line_error(self.replay(), word)
+        self.prefix = TRACE.read_bytes()[:15] + b"x"
+        self.one_line_error(self.replay())
+
+    def test_too_large(self):  # TR-4
+        file = self.tmp / "large.svmtrace"
+        file.write_bytes(TRACE.read_bytes() + bytes(16 << 20))
+        self.one_line_error(vmm("--replay", file), "large")
+
+    def test_another_type_or_length(self):  # TR-5
+        page = self.first(self.PAGE)
+        self.records[page][0] = self.CONSOLE
+        self.differs(page)
+        self.records[page][0] = self.PAGE
+        self.records[page][1] += b"x"
+        self.differs(page, f"byte {len(self.records[page][1]) - 1}")
+
+    def test_an_input_out_of_its_bounds(self):  # TR-6
+        exit_ = self.first(self.EXIT)
+        self.records[exit_][1][0] = 1  # a vCPU that is not there
+        self.differs(exit_)
+
+    def test_an_output_that_differs(self):  # TR-7
+        page = self.first(self.PAGE)
+        self.records[page][1][0x30] ^= 1
+        self.differs(page, "byte 48")
+
+    def test_records_left_over(self):  # TR-8
+        self.records.append([self.CONSOLE, bytearray(b"x")])
+        self.assertEqual(self.replay().status, FAIL)
 
 
 class Usage(Case):
@@ -63,6 +159,11 @@ class Usage(Case):
         self.one_line_error(vmm("--timeout-ms", "x"), "x")
         self.one_line_error(vmm("--replay"), "--replay")
         self.one_line_error(vmm("a", "b"))
+        self.one_line_error(vmm("--record", self.tmp / "no" / "folder"), "folder")
+        for more in (["--host", "/bin/true"], ["--noise", "1"], ["--seed", "1"], ["--leak"],
+                     ["--scan"], ["--evil"], ["--record", self.tmp / "x"], ["guest.bin"]):
+            self.one_line_error(vmm("--replay", TRACE, *more), "--replay")
+        self.assertFalse((self.tmp / "x").exists())
 
     def test_help_and_version(self):
         done = vmm("--help")
@@ -82,22 +183,42 @@ class WithoutKvm(Case):
             self.assertIn(word, head)
         self.assertTrue(done.text.rstrip().endswith("verdict: PASS"))
 
-    def hidden(self, *command, extra=""):
+    def hidden(self, *command, extra="", **kwargs):
         """Run a command where /dev holds hardly anything."""
         folder = tempfile.mkdtemp(dir="/tmp")
         self.addCleanup(shutil.rmtree, folder)
         script = HIDE_DEV.format(d=folder) + extra + 'exec "$@"'
         return finish(subprocess.Popen(
             ["unshare", "-m", "--propagation", "unchanged", "sh", "-c", script, "sh", *command],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL))
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            **kwargs))
 
     def test_no_device(self):
         self.replays(self.hidden(VMM), "/dev/kvm", "No such file")
+
+    def test_what_only_a_live_guest_can_do_is_refused(self):
+        for args in (["--scan"], ["--leak"], ["--noise", "1"], ["--record", self.tmp / "x"]):
+            done = self.hidden(VMM, *map(str, args))
+            self.one_line_error(done, "needs /dev/kvm", "No such file", status=BACKEND)
+        self.assertFalse((self.tmp / "x").exists())
 
     def test_no_device_and_an_evil_host(self):
         done = self.hidden(VMM, "--evil")
         self.replays(done)
         self.assertIn("refused", done.text)
+
+    def test_no_device_and_no_way_to_start_a_host(self):
+        for number in (NR_MEMFD_CREATE, NR_SECCOMP, NR_PIDFD_OPEN):
+            with self.subTest(number=number):
+                filtered = deny(number, errno.ENOSYS)
+                self.replays(self.hidden(VMM, preexec_fn=filtered), "/dev/kvm", "No such file")
+        done = self.hidden(VMM, "--evil", preexec_fn=deny(NR_MEMFD_CREATE, errno.ENOSYS))
+        self.one_line_error(done, "parameter page", status=HOST_GONE)
+
+    @need_kvm
+    def test_a_host_that_cannot_start_where_a_guest_could_run(self):
+        self.one_line_error(vmm(preexec_fn=deny(NR_SECCOMP, errno.ENOSYS)), "before it was ready",
+                            status=HOST_GONE)
 
     @need_kvm
     def test_another_user(self):
@@ -124,6 +245,18 @@ class Record(Case):
         live = file.read_bytes()
         self.assertGreater(len(live), 1000)
         self.assertEqual(vmm("--replay", file, "--quiet").status, PASS)
+
+    def test_the_same_rows(self):
+        file = self.tmp / "rows.svmtrace"
+        live, again = vmm_json("--record", file), vmm_json("--replay", file)
+        self.assertEqual(live.json["exits"], again.json["exits"])
+        self.assertEqual(live.json["console"], again.json["console"])
+
+    def test_a_guest_that_fails_replays_as_failing(self):
+        image, file = self.tmp / "halt.bin", self.tmp / "fail.svmtrace"
+        image.write_bytes(b"\xf4")
+        self.assertEqual(vmm("--record", file, image).status, FAIL)
+        self.assertEqual(vmm("--replay", file).status, FAIL)
 
     def test_an_evil_run_replays(self):
         file = self.tmp / "evil.svmtrace"

@@ -25,18 +25,19 @@ PASS, FAIL, USAGE, HOST_GONE, BACKEND = range(5)
 
 
 def why_no_kvm():
-    """None if guests run here, else the reason."""
+    """None if guests run here, else the reason; only an absent device is absent hardware."""
     try:
         with open("/dev/kvm", "rb+", buffering=0) as kvm:
             os.close(fcntl.ioctl(kvm, KVM_CREATE_VM, 0))
     except OSError as e:
-        return f"/dev/kvm: {e.strerror}"
+        absent = e.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+        return f"{'hardware: ' if absent else ''}/dev/kvm: {e.strerror}"
     return None
 
 
 def need_kvm(test):
     reason = why_no_kvm()
-    return unittest.skipIf(reason, f"hardware: {reason}")(test)
+    return unittest.skipIf(reason, reason or "")(test)
 
 
 def start(*args, prefix=(), **kwargs):
@@ -84,22 +85,30 @@ class Case(unittest.TestCase):
             self.assertIn(word, done.errors)
 
 
-def deny_create_vm():
-    """In the child: a seccomp filter under which ioctl(KVM_CREATE_VM) fails with EPERM."""
-    libc = ctypes.CDLL(None, use_errno=True)
-
+def deny(number, error, request=None):
+    """For preexec_fn: a seccomp filter under which this system call (with this request) fails."""
     def insn(code, jt, jf, k):
         return struct.pack("HBBI", code, jt, jf, k)
 
-    code = b"".join([
-        insn(0x20, 0, 0, 0), insn(0x15, 0, 3, 16),               # nr == ioctl
-        insn(0x20, 0, 0, 24), insn(0x15, 0, 1, KVM_CREATE_VM),   # low word of the request
-        insn(0x06, 0, 0, 0x00050000 | errno.EPERM), insn(0x06, 0, 0, 0x7fff0000)])
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
-    holder = ctypes.create_string_buffer(program, len(program))
-    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, holder, 0, 0) != 0:
-        os._exit(99)
+    def apply():
+        libc = ctypes.CDLL(None, use_errno=True)
+        code = [insn(0x20, 0, 0, 0)]  # the number
+        if request is None:
+            code += [insn(0x15, 0, 1, number)]
+        else:
+            code += [insn(0x15, 0, 3, number), insn(0x20, 0, 0, 24), insn(0x15, 0, 1, request)]
+        code += [insn(0x06, 0, 0, 0x00050000 | error), insn(0x06, 0, 0, 0x7fff0000)]
+        buffer = ctypes.create_string_buffer(b"".join(code))
+        program = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(buffer))
+        holder = ctypes.create_string_buffer(program, len(program))
+        if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, holder, 0, 0) != 0:
+            os._exit(99)
+
+    return apply
+
+
+deny_create_vm = deny(16, errno.EPERM, KVM_CREATE_VM)
+NR_PIDFD_OPEN, NR_MEMFD_CREATE, NR_SECCOMP = 434, 319, 317
 
 
 def main():
