@@ -123,7 +123,7 @@ def compiler_command(family, compiler):
 def copy_tree(target):
     """What git would commit, or where there is no git: everything but what was built."""
     done = run(["git", "-C", TOP, "-c", f"safe.directory={TOP}", "ls-files", "-coz",
-                "--exclude-standard"]) if (TOP / ".git").exists() else None
+                "--exclude-standard"]) if shutil.which("git") else None
     if not done or not done.ok:
         shutil.copytree(TOP, target, ignore=shutil.ignore_patterns(".git", "build",
                                                                    "__pycache__"))
