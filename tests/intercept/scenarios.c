@@ -48,6 +48,15 @@ const struct scenario scenarios[] = {
 };
 const unsigned scenario_count = sizeof scenarios / sizeof scenarios[0];
 
+unsigned scenario_named(const char *name)
+{
+    for (unsigned n = 0; n < scenario_count; n++)
+        if (strcmp(scenarios[n].name, name) == 0)
+            return n;
+    CHECK(false, "no scenario '%s'", name);
+    return 0;
+}
+
 void lab_init(struct lab *lab, uint64_t *rng)
 {
     world_init(&lab->world, rng);

@@ -21,6 +21,9 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;
 
+/** The number of the scenario with this name; a failed check if there is none. */
+unsigned scenario_named(const char *name);
+
 /** A vCPU with everything in scenarios[] delegated, over a fresh random world. */
 struct lab {
     struct world world;

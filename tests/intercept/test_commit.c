@@ -20,13 +20,8 @@ static void start(const char *name)
     lab_init(&lab, &rng);
     for (unsigned i = 0; i < WORLD_REGS; i++)
         lab.world.reg[i] = OLD;
-    for (unsigned n = 0; n < scenario_count; n++)
-        if (strcmp(scenarios[n].name, name) == 0) {
-            CHECK_EQ(lab_exit(&lab, n), SVMC_OK, "%s", name);
-            CHECK(fakehost_prepare(lab.world.page, &honest));
-            return;
-        }
-    CHECK(false, "no scenario '%s'", name);
+    CHECK_EQ(lab_exit(&lab, scenario_named(name)), SVMC_OK, "%s", name);
+    CHECK(fakehost_prepare(lab.world.page, &honest));
 }
 
 static void finish(void)

@@ -133,18 +133,11 @@ TEST(page, odd_widths_have_no_instruction) /* PG-5 */
 TEST(page, a_hypercall_looks_the_same_by_every_way_in) /* HC-1 */
 {
     uint64_t rng = 3, rng2 = 3;
-    unsigned doorbell = 0, own = 0;
 
-    for (unsigned n = 0; n < scenario_count; n++) {
-        if (strcmp(scenarios[n].name, "hypercall by doorbell") == 0)
-            doorbell = n;
-        if (strcmp(scenarios[n].name, "hypercall own") == 0)
-            own = n;
-    }
     lab_init(&a, &rng);
     lab_init(&b, &rng2);
-    CHECK_EQ(lab_exit(&a, doorbell), SVMC_OK);
-    CHECK_EQ(lab_exit(&b, own), SVMC_OK);
+    CHECK_EQ(lab_exit(&a, scenario_named("hypercall by doorbell")), SVMC_OK);
+    CHECK_EQ(lab_exit(&b, scenario_named("hypercall own")), SVMC_OK);
     CHECK_MEM(a.world.page, b.world.page, SVMC_PAGE_BYTES, "doorbell and VMMCALL");
     CHECK_MEM(a.world.page + 0x20, "\x0f\x01\xd9", 3, "vmmcall");
 }

@@ -17,15 +17,6 @@ static void start(unsigned n)
     CHECK(fakehost_prepare(lab.world.page, &honest));
 }
 
-static unsigned scenario_named(const char *name)
-{
-    for (unsigned n = 0; n < scenario_count; n++)
-        if (strcmp(scenarios[n].name, name) == 0)
-            return n;
-    CHECK(false, "no scenario '%s'", name);
-    return 0;
-}
-
 TEST(reply, honest_answers_are_taken)
 {
     for (unsigned n = 0; n < scenario_count; n++) {

@@ -8,15 +8,6 @@ static struct lab lab, before;
 static struct fakehost_answer honest;
 static struct svmc_policy policy;
 
-static unsigned scenario_named(const char *name)
-{
-    for (unsigned n = 0; n < scenario_count; n++)
-        if (strcmp(scenarios[n].name, name) == 0)
-            return n;
-    CHECK(false, "no scenario '%s'", name);
-    return 0;
-}
-
 static void start(const char *name)
 {
     uint64_t rng = 21;
