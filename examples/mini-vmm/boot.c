@@ -3,9 +3,12 @@
 #include "boot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "../guests/bootinfo.h"
 
@@ -113,10 +116,16 @@ void boot_registers(uint64_t noise, struct kvm_regs *regs, struct kvm_sregs *sre
 
 bool boot_read_image(const char *path, uint8_t **image, size_t *bytes, char *why, size_t cap)
 {
-    FILE *file = fopen(path, "rb");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
+    struct stat about = { 0 };
+    FILE *file =
+        fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) ? fdopen(fd, "rb") : NULL;
 
     if (!file) {
-        snprintf(why, cap, "%s: %s", path, strerror(errno));
+        snprintf(why, cap, "%s: %s", path,
+                 fd >= 0 && !S_ISREG(about.st_mode) ? "no regular file" : strerror(errno));
+        if (fd >= 0)
+            close(fd);
         return false;
     }
     *image = malloc(IMAGE_BYTES_MAX + 1);

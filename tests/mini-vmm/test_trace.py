@@ -154,6 +154,8 @@ class Altered(Case):
 class Usage(Case):
     def test_errors_are_one_line(self):
         self.one_line_error(vmm("--frobnicate"), "--frobnicate")
+        os.mkfifo(self.tmp / "fifo.bin")
+        self.one_line_error(vmm(self.tmp / "fifo.bin"), "fifo.bin")
         self.one_line_error(vmm(self.tmp / "no-guest.bin"), "no-guest.bin")
         self.one_line_error(vmm("--evil=no-such-lie"), "no-such-lie")
         self.one_line_error(vmm("--timeout-ms", "x"), "x")
