@@ -82,7 +82,8 @@ static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_ru
 
     for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
         values[i] = value & core_mask(slot_bytes(&rule->out[i], &p->exit));
-    memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
+    if (rule->string)
+        memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
     st = svmc_intercept_commit(vc, rule, values, &done, out);
     if (st == SVMC_OK)
         out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
@@ -176,49 +177,37 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
 }
 
 static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                 const uint8_t *data, struct svmc_outcome *out)
+                                 struct svmc_outcome *out)
 {
     uint64_t status = SVMC_HCALL_OK;
-    enum svmc_status st = SVMC_OK;
 
-    if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
-        out->verdict = SVMC_VERDICT_CONST;
-        return answer_inside(vc, rule, 0, out);
-    }
-    if (rule->string)
-        st = stage_string(vc, rule, data, &out->fault);
-    else if (rule->space == SPACE_HCALL)
-        st = open_hypercall(vc, &status);
-    if (st != SVMC_OK)
-        return st;
-    if (out->fault.raised) {
-        out->action = SVMC_ACT_INJECT;
-        return SVMC_OK;
-    }
-    if (status != SVMC_HCALL_OK) {
-        out->verdict = SVMC_VERDICT_CONST;
-        return answer_inside(vc, rule, status, out);
-    }
-    return svmc_intercept_ask(vc, rule, out);
+    if (rule->space == SPACE_HCALL && open_hypercall(vc, &status) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (status == SVMC_HCALL_OK)
+        return svmc_intercept_ask(vc, rule, out);
+    out->verdict = SVMC_VERDICT_CONST;
+    return answer_inside(vc, rule, status, out);
 }
 
-/*
- * EX-6: an empty bus reads as ones, an MSR that is not there as 0; the guest's buffer faults as if
- * somebody had answered.
- */
-static enum svmc_status constant(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                 const uint8_t *data, struct svmc_outcome *out)
+/* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
+static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                               const uint8_t *data, struct svmc_outcome *out)
 {
-    enum svmc_status st = SVMC_OK;
+    if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
+        out->verdict = SVMC_VERDICT_CONST;
+    } else if (rule->string) {
+        enum svmc_status st = stage_string(vc, rule, data, &out->fault);
 
-    if (rule->string && vc->priv.pending.issued > 0)
-        st = stage_string(vc, rule, data, &out->fault);
-    if (st != SVMC_OK)
-        return st;
-    if (out->fault.raised) {
-        out->action = SVMC_ACT_INJECT;
-        return SVMC_OK;
+        if (st != SVMC_OK)
+            return st;
+        if (out->fault.raised) {
+            out->action = SVMC_ACT_INJECT;
+            return SVMC_OK;
+        }
     }
+    if (out->verdict == SVMC_VERDICT_DELEGATE)
+        return delegate(vc, rule, out);
+    /* EX-6: an empty bus reads as ones, an MSR that is not there as 0 */
     return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
 }
 
@@ -241,9 +230,8 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
 {
     switch ((enum svmc_verdict)out->verdict) {
     case SVMC_VERDICT_DELEGATE:
-        return delegate(vc, rule, data, out);
     case SVMC_VERDICT_CONST:
-        return constant(vc, rule, data, out);
+        return answer(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
         return notify(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:
