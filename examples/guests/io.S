@@ -4,41 +4,19 @@
  * gets noise: a page that depends on more than the parameters differs between two runs with
  * different noise. r14 and r15 keep the secret, rsp and rip cannot be noise.
  */
-#include "bootinfo.h"
+#include "noise.h"
 
     .text
 
-/* Save what C wants back; take the next 128 bytes of noise at r11. */
-.macro ENTER
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    mov noise_at(%rip), %r11
-    add $128, %r11
-    and $(BOOT_NOISE_BYTES - 1), %r11
-    or $BOOT_NOISE, %r11
-    mov %r11, noise_at(%rip)
-.endm
-
 .macro LEAVE
     cld
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    RESTORE
     ret
 .endm
 
 /* Noise in all but rax, rdx, rsi, rdi, rcx and r11, the pointer; and in the arithmetic flags. */
 .macro NOISE_REST
-    mov 0x00(%r11), %rbx
-    mov 0x08(%r11), %rbp
-    mov 0x10(%r11), %r8
-    mov 0x18(%r11), %r9
-    mov 0x20(%r11), %r10
-    mov 0x28(%r11), %r12
-    mov 0x30(%r11), %r13
+    NOISE_COMMON
     add %r12, %rbx
 .endm
 

@@ -6,7 +6,7 @@
  * WRITE name, bytes: uint64_t name(uint64_t value): the value's bytes stand in rax, noise above.
  * READ name:         uint64_t name(void): rax is noise before and what the form left after.
  */
-#include "bootinfo.h"
+#include "noise.h"
 
 #define T       (DEV_MMIO + MMIO_SCRATCH + 0x20)
 
@@ -16,22 +16,8 @@
     .globl \name
     .balign 16
 \name:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    mov noise_at(%rip), %r11
-    add $128, %r11
-    and $(BOOT_NOISE_BYTES - 1), %r11
-    or $BOOT_NOISE, %r11
-    mov %r11, noise_at(%rip)
-    mov 0x00(%r11), %rbx
-    mov 0x08(%r11), %rbp
-    mov 0x10(%r11), %r8
-    mov 0x18(%r11), %r9
-    mov 0x20(%r11), %r10
-    mov 0x28(%r11), %r12
-    mov 0x30(%r11), %r13
+    ENTER
+    NOISE_COMMON
     mov 0x38(%r11), %rdx
     mov 0x40(%r11), %rax
     mov 0x48(%r11), %rcx
@@ -63,10 +49,7 @@
 .endm
 
 .macro LEAVE
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    RESTORE
     ret
 .endm
 
