@@ -67,7 +67,9 @@ static void make_policy(void)
 
 static enum svmc_status next_exit(struct input *in, struct svmc_exit *exit)
 {
-    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
+                                         .vendor = SVMC_VENDOR_AMD,
+                                         .features = { UINT64_MAX, UINT64_MAX } };
     struct svmc_insn insn;
     uint8_t bytes[SVMC_INSN_MAX];
 

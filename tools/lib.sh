@@ -54,8 +54,12 @@ python3 python3'
 packages_clang='clang clang
 libclang-rt-dev -
 llvm llvm-objdump'
-packages_bench='libzydis-dev -'
-packages_test="llvm-dev llvm-config
+packages_bench='libzydis-dev -
+libcapstone-dev -
+llvm-dev llvm-config'
+packages_test="llvm-19-dev llvm-config-19
+binutils-dev -
+binutils-multiarch-dev -
 g++ g++
 binutils objdump
 clang-format clang-format
@@ -172,7 +176,9 @@ build_cflags() {
 
 # What a build directory was configured for: anew when a source file or a package comes or goes.
 build_key() {
-    for kind in core unit fuzz bench; do tools/sources $kind 2>/dev/null || true; done
+    for kind in core unit fuzz bench differential-{x86,a64,rv,s390}; do
+        tools/sources $kind 2>/dev/null || true
+    done
     stat -c %Y /var/lib/dpkg/status 2>/dev/null || true
     build_options "$1"
 }
@@ -267,15 +273,15 @@ run_fuzz() {
 }
 
 # ---- records of long runs ----------------------------------------------------------------------
-# record_campaigns PART...: one dated section a part in docs/campaigns/PART.md; see README.md there.
+# record_campaigns PART...: one dated section a part in docs/campaigns/; see README.md there.
 record_campaigns() {
     local name file status time passed failed skipped excused
 
-    for name in fuzz differential; do
-        [[ " $* " == *" $name "* ]] || continue
+    for name in "$@"; do
+        [[ $name == fuzz || $name == differential-* ]] || continue
         read -r status time passed failed skipped excused <"$build/log/$name.result"
-        file=docs/campaigns/$name.md
-        [ -f "$file" ] || printf '# Long runs: %s\n' "$name" >"$file"
+        file=docs/campaigns/${name%%-*}.md
+        [ -f "$file" ] || printf '# Long runs: %s\n' "${name%%-*}" >"$file"
         {
             printf '\n## %s\n' "$(date -u +%Y-%m-%d)"
             printf -- '- commit: %s\n' "$(git describe --always --dirty 2>/dev/null || echo none)"

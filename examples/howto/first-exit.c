@@ -72,7 +72,10 @@ int main(void)
     static struct svmc_vcpu vcpu;
     static _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
     static const uint8_t at_rip[] = { 0xe4, 0x60 };
-    const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+    /* features: what your CPUID says; here all of them */
+    const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
+                                  .vendor = SVMC_VENDOR_AMD,
+                                  .features = { UINT64_MAX, UINT64_MAX } };
     struct guest guest = { .reg = {
                                [SVMC_REG_RAX] = 0x1122334455667788, [SVMC_REG_RIP] = 0x1000 } };
     struct svmc_insn insn;

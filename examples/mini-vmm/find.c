@@ -34,6 +34,8 @@ static bool address_fits(struct vcpu *v, const struct svmc_insn *insn, const str
 {
     uint64_t at = (uint64_t)o->disp;
 
+    if (o->index_bytes != 0)
+        return false; /* a vector of addresses */
     at += o->base == SVMC_REG_RIP ? next : value(v, o->base);
     at += value(v, o->index) * o->scale;
     if (insn->address_bytes == 4)
@@ -51,19 +53,24 @@ static bool value_fits(struct vcpu *v, const struct svmc_operand *o, const struc
     uint64_t mask = e->size < 8 ? ((uint64_t)1 << (8 * e->size)) - 1 : ~(uint64_t)0;
     uint64_t held = o->kind == SVMC_OPERAND_IMM ? o->imm : value(v, o->reg) >> (o->high ? 8 : 0);
 
+    if (o->kind == SVMC_OPERAND_REG && o->reg_kind != SVMC_REG_KIND_GPR)
+        return false;
     return (held & mask) == e->value;
 }
 
 static bool memory_fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc_exit *e,
                         uint64_t next)
 {
+    struct svmc_operand operands[SVMC_OPERANDS_MAX];
     bool write = e->kind == SVMC_KIND_MMIO_WRITE;
+    uint32_t count;
 
-    if (write && insn->id == SVMC_X86_MOV && insn->operand_count == 2 &&
-        !value_fits(v, &insn->operands[1], e))
+    if (svmc_insn_operands(insn, operands, &count) != SVMC_OK)
         return false;
-    for (unsigned i = 0; i < insn->operand_count; i++) {
-        const struct svmc_operand *o = &insn->operands[i];
+    if (write && insn->id == SVMC_X86_MOV && count == 2 && !value_fits(v, &operands[1], e))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct svmc_operand *o = &operands[i];
 
         if (o->kind == SVMC_OPERAND_MEM && o->bytes == e->size &&
             (o->access & (write ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ)) &&
@@ -77,13 +84,17 @@ static bool port_fits(struct vcpu *v, const struct svmc_insn *insn, const struct
 {
     bool write = e->kind == SVMC_KIND_OUT || e->kind == SVMC_KIND_OUTS;
     bool string = insn->insn_class == SVMC_CLASS_STRING_PORT;
+    struct svmc_operand operands[SVMC_OPERANDS_MAX];
     bool port = false, size = false;
+    uint32_t count;
 
-    if (write != (insn->id == SVMC_X86_OUT || insn->id == SVMC_X86_OUTS) ||
-        (e->count > 1 && insn->repeat != SVMC_REPEAT_REP))
+    if (svmc_insn_operands(insn, operands, &count) != SVMC_OK)
         return false;
-    for (unsigned i = 0; i < insn->operand_count; i++) {
-        const struct svmc_operand *o = &insn->operands[i];
+    if (write != (insn->id == SVMC_X86_OUT || insn->id == SVMC_X86_OUTS) ||
+        (e->count > 1 && !(insn->flags & SVMC_INSN_REP)))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct svmc_operand *o = &operands[i];
 
         if (o->kind == SVMC_OPERAND_IMM)
             port |= o->imm == e->address;
@@ -124,7 +135,10 @@ static bool fits(struct vcpu *v, const struct svmc_insn *insn, const struct svmc
 /* Does an instruction at `at` fit the exit? Its length, or 0; *string: one that may repeat. */
 static uint8_t length_at(struct vcpu *v, uint64_t at, const struct svmc_exit *e, bool *string)
 {
-    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+    /* with every feature: the processor has just executed it */
+    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
+                                         .vendor = SVMC_VENDOR_AMD,
+                                         .features = { UINT64_MAX, UINT64_MAX } };
     const struct vm *vm = v->kvm->vm;
     struct svmc_insn insn;
     size_t left;

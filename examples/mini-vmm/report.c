@@ -85,7 +85,10 @@ void report_refusal(struct report *r, const struct refusal_row *row)
 /* The text of the instruction, or, marked with ~, one made from the exit. */
 void report_insn_text(const struct exit_row *row, char *text, size_t cap)
 {
-    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+    /* with every feature: some processor has executed it */
+    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
+                                         .vendor = SVMC_VENDOR_AMD,
+                                         .features = { UINT64_MAX, UINT64_MAX } };
     struct svmc_insn insn;
     unsigned long long at = (unsigned long long)row->address;
 

@@ -22,6 +22,9 @@ enum svmc_finish {
     SVMC_FINISH_RIP = 2      /* RIP is moved behind the instruction */
 };
 
+/** What a load does with a source narrower than its destination. */
+enum svmc_extend { SVMC_EXTEND_NONE = 0, SVMC_EXTEND_ZERO = 1, SVMC_EXTEND_SIGN = 2 };
+
 /** An exit, normalised. Made by one of the svmc_exit_from_* front ends. */
 struct svmc_exit {
     uint16_t kind;         /* enum svmc_kind */

@@ -2,6 +2,7 @@
 /** The whole library. guest/hypercall.h is the guest's side and stands alone. */
 #ifndef SVMCORE_SVMCORE_H
 #define SVMCORE_SVMCORE_H
+#include "address.h"
 #include "config.h"
 #include "exit.h"
 #include "host.h"

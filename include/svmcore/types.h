@@ -19,7 +19,9 @@ enum svmc_access {
     SVMC_ACCESS_NONE = 0,
     SVMC_ACCESS_READ = 1,
     SVMC_ACCESS_WRITE = 2,
-    SVMC_ACCESS_RW = 3
+    SVMC_ACCESS_RW = 3,
+    SVMC_ACCESS_READ_IF = 4, /* beside READ: it happens under a condition only, e.g. a mask */
+    SVMC_ACCESS_WRITE_IF = 8 /* beside WRITE: the same, e.g. CMOVcc, CMPXCHG */
 };
 
 /**
@@ -47,6 +49,17 @@ enum svmc_reg {
     SVMC_REG_RFLAGS = 17,
     SVMC_REG_FS_BASE = 18,
     SVMC_REG_GS_BASE = 19,
+    SVMC_REG_X0 = 64, /* AArch64: X0 to X30, then these */
+    SVMC_REG_X30 = 94,
+    SVMC_REG_SP = 95,
+    SVMC_REG_XZR = 96,
+    SVMC_REG_PC = 97,
+    SVMC_REG_RV_X0 = 128, /* RISC-V: x0 to x31, then the program counter */
+    SVMC_REG_RV_X31 = 159,
+    SVMC_REG_RV_PC = 160,
+    SVMC_REG_S390_R0 = 192, /* s390x: r0 to r15, then the instruction address */
+    SVMC_REG_S390_R15 = 207,
+    SVMC_REG_S390_IA = 208,
     SVMC_REG_NONE = 0xff
 };
 

@@ -1,24 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /* svmc_insn_decode: the caller's contract, then the decoder of the instruction set. */
+#include "../core/bytes.h"
 #include "../core/memory.h"
-#include "decode_private.h"
+#include "a64/a64.h"
+#include "rv/rv.h"
+#include "s390/s390.h"
+#include "x86/x86.h"
 
-static enum svmc_status check_cpu(const struct svmc_cpu *cpu)
+/* The first eight bytes of a cpu are one word, whose upper six are reserved. */
+static bool is_x86(uint64_t head)
 {
-    if (cpu == NULL)
+    uint64_t isa = head & 0xff, vendor = head >> 8;
+
+    return isa - SVMC_ISA_X86_16 <= SVMC_ISA_X86_64 - SVMC_ISA_X86_16 &&
+           (vendor == SVMC_VENDOR_AMD || vendor == SVMC_VENDOR_INTEL);
+}
+
+static bool is_other(const struct svmc_cpu *cpu, uint64_t head)
+{
+    return head >= SVMC_ISA_A64 && head <= SVMC_ISA_S390X &&
+           (cpu->features[0] | cpu->features[1]) == 0;
+}
+
+static enum svmc_status decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
+                               struct svmc_insn *out)
+{
+    uint64_t head = core_load_le64((const uint8_t *)cpu);
+
+    if (is_x86(head))
+        return svmc_x86_decode(cpu, bytes, count, out);
+    if (!is_other(cpu, head))
         return SVMC_ERR_ARG;
-    if (cpu->vendor != SVMC_VENDOR_AMD && cpu->vendor != SVMC_VENDOR_INTEL)
-        return SVMC_ERR_ARG;
-    if (cpu->reserved != 0 || cpu->features != 0)
-        return SVMC_ERR_ARG;
-    switch (cpu->isa) {
-    case SVMC_ISA_X86_64:
-        return SVMC_OK;
-    case SVMC_ISA_X86_16:
-    case SVMC_ISA_X86_32:
+    switch (head) {
+    case SVMC_ISA_A64:
+        return svmc_a64_decode(cpu, bytes, count, out);
+    case SVMC_ISA_RV32:
+    case SVMC_ISA_RV64:
+        return svmc_rv_decode(cpu, bytes, count, out);
+    case SVMC_ISA_S390X:
+        return svmc_s390_decode(cpu, bytes, count, out);
+    default: /* A32, T32 */
         return SVMC_ERR_UNSUPPORTED;
-    default:
-        return SVMC_ERR_ARG;
     }
 }
 
@@ -26,13 +48,16 @@ enum svmc_status svmc_insn_decode(const struct svmc_cpu *cpu, const uint8_t *byt
                                   struct svmc_insn *out)
 {
     enum svmc_status st;
+    uint8_t refusal;
 
     if (out == NULL)
         return SVMC_ERR_ARG;
-    st = bytes == NULL ? SVMC_ERR_ARG : check_cpu(cpu);
+    out->refusal = SVMC_REFUSAL_NONE;
+    st = cpu == NULL || bytes == NULL ? SVMC_ERR_ARG : decode(cpu, bytes, count, out);
     if (st == SVMC_OK)
-        st = svmc_x86_decode(cpu, bytes, count, out);
-    if (st != SVMC_OK) /* DE-13: the one exit of errors; a success has written each byte */
-        memset(out, 0, sizeof *out);
+        return SVMC_OK;
+    refusal = out->refusal; /* DE-13: the one exit of errors; a success has written each byte */
+    memset(out, 0, sizeof *out);
+    out->refusal = refusal;
     return st;
 }

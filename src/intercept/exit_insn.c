@@ -23,46 +23,49 @@ static uint64_t read_reg(struct reader *r, uint32_t reg)
     return r->st == SVMC_OK ? value : 0;
 }
 
-static const struct svmc_operand *find_operand(const struct svmc_insn *insn, uint32_t kind)
+static void set_dest(struct svmc_exit *out, const struct svmc_insn *insn)
 {
-    for (uint32_t i = 0; i < insn->operand_count && i < SVMC_OPERANDS_MAX; i++)
-        if (insn->operands[i].kind == kind)
-            return &insn->operands[i];
-    return NULL;
+    out->dest_reg = insn->reg;
+    out->dest_bytes = insn->reg_bytes;
+    out->dest_high = (insn->flags & SVMC_INSN_HIGH_REG) != 0;
+    out->dest_extend = insn->flags & SVMC_INSN_SIGN   ? SVMC_EXTEND_SIGN
+                       : insn->flags & SVMC_INSN_ZERO ? SVMC_EXTEND_ZERO
+                                                      : SVMC_EXTEND_NONE;
 }
 
-static uint64_t operand_value(struct reader *r, const struct svmc_operand *o)
+/* What is stored: the register operand, else the immediate. */
+static uint64_t source_value(struct reader *r, const struct svmc_insn *insn, uint32_t bytes)
 {
-    if (o->kind == SVMC_OPERAND_IMM)
-        return o->imm & core_mask(o->bytes);
-    return (read_reg(r, o->reg) >> (o->high ? 8 : 0)) & core_mask(o->bytes);
-}
+    uint64_t value = insn->imm;
 
-static void set_dest(struct svmc_exit *out, const struct svmc_operand *o, uint32_t extend)
-{
-    out->dest_reg = o->reg;
-    out->dest_bytes = o->bytes;
-    out->dest_high = o->high;
-    out->dest_extend = (uint8_t)extend;
+    if (insn->reg_kind == SVMC_REG_KIND_GPR)
+        value = read_reg(r, insn->reg) >> (insn->flags & SVMC_INSN_HIGH_REG ? 8 : 0);
+    return value & core_mask(bytes);
 }
 
 /* IN al/ax/eax, imm8/dx and OUT imm8/dx, al/ax/eax: data first or last, the port is the other. */
 static enum svmc_status from_port(struct reader *r, const struct svmc_insn *insn,
                                   struct svmc_exit *out)
 {
+    struct svmc_operand list[SVMC_OPERANDS_MAX];
     bool in = insn->id == SVMC_X86_IN;
-    const struct svmc_operand *data = &insn->operands[in ? 0 : 1];
-    const struct svmc_operand *port = &insn->operands[in ? 1 : 0];
+    const struct svmc_operand *data = &list[in ? 0 : 1], *port = &list[in ? 1 : 0];
+    uint32_t count;
 
-    if (insn->operand_count != 2 || data->kind != SVMC_OPERAND_REG)
+    if (!in && insn->id != SVMC_X86_OUT)
+        return SVMC_ERR_UNSUPPORTED;
+    if (svmc_insn_operands(insn, list, &count) != SVMC_OK || count != 2 ||
+        data->kind != SVMC_OPERAND_REG)
         return SVMC_ERR_MISMATCH;
     out->kind = in ? SVMC_KIND_IN : SVMC_KIND_OUT;
-    out->size = data->bytes;
-    out->address = operand_value(r, port) & 0xffff;
-    if (in)
-        set_dest(out, data, SVMC_EXTEND_NONE);
-    else
-        out->value = operand_value(r, data);
+    out->size = (uint8_t)data->bytes;
+    out->address = (port->kind == SVMC_OPERAND_IMM ? port->imm : read_reg(r, port->reg)) & 0xffff;
+    if (in) {
+        out->dest_reg = data->reg;
+        out->dest_bytes = (uint8_t)data->bytes;
+    } else {
+        out->value = read_reg(r, data->reg) & core_mask(data->bytes);
+    }
     return SVMC_OK;
 }
 
@@ -78,52 +81,87 @@ static uint64_t segment_base(struct reader *r, uint32_t segment)
 static enum svmc_status from_string(struct reader *r, const struct svmc_insn *insn,
                                     struct svmc_exit *out)
 {
-    const struct svmc_operand *mem = find_operand(insn, SVMC_OPERAND_MEM);
     uint64_t mask = core_mask(insn->address_bytes), offset, count = 1, room;
 
-    if (!mem || mem->bytes == 0)
+    if (insn->id != SVMC_X86_INS && insn->id != SVMC_X86_OUTS)
+        return SVMC_ERR_UNSUPPORTED;
+    if (insn->mem_bytes == 0 || insn->mem_bytes > 4)
         return SVMC_ERR_MISMATCH;
     out->kind = insn->id == SVMC_X86_INS ? SVMC_KIND_INS : SVMC_KIND_OUTS;
-    out->size = mem->bytes;
+    out->size = (uint8_t)insn->mem_bytes;
     out->address = read_reg(r, SVMC_REG_RDX) & 0xffff;
     out->address_bytes = insn->address_bytes;
-    out->repeat = insn->repeat != SVMC_REPEAT_NONE;
+    out->repeat = (insn->flags & SVMC_INSN_REP) != 0;
     out->backward = (read_reg(r, SVMC_REG_RFLAGS) >> 10 & 1u) != 0;
-    offset = read_reg(r, mem->base) & mask;
-    out->buffer.v = segment_base(r, mem->segment) + offset;
+    offset = read_reg(r, insn->base) & mask;
+    out->buffer.v = segment_base(r, insn->segment) + offset;
     if (out->repeat)
         count = read_reg(r, SVMC_REG_RCX) & mask;
     /* what does not fit one chunk, or lies behind the end of the address size, comes next time */
-    room = (mask - offset) / mem->bytes + (insn->address_bytes == 8 ? 0 : 1);
+    room = (mask - offset) / insn->mem_bytes + (insn->address_bytes == 8 ? 0 : 1);
     if (count > room && count > 1)
         count = room > 0 ? room : 1;
     out->count = (uint32_t)(count < SVMC_PAGE_DATA_BYTES ? count : SVMC_PAGE_DATA_BYTES);
     return SVMC_OK;
 }
 
-/* MOV, MOVZX, MOVSX, MOVSXD between device memory and a register or immediate. */
+/*
+ * MOV, MOVZX, MOVSX, MOVSXD between device memory and a general register or immediate. Whatever
+ * else touches memory is not finished here.
+ */
 static enum svmc_status from_memory(struct reader *r, const struct svmc_insn *insn, svmc_gpa gpa,
                                     struct svmc_exit *out)
 {
-    const struct svmc_operand *first = &insn->operands[0], *second = &insn->operands[1];
+    bool load = insn->access == SVMC_ACCESS_READ;
 
-    if (insn->operand_count != 2 || insn->repeat != SVMC_REPEAT_NONE)
+    if (insn->id != SVMC_X86_MOV && insn->id != SVMC_X86_MOVZX && insn->id != SVMC_X86_MOVSX &&
+        insn->id != SVMC_X86_MOVSXD)
         return SVMC_ERR_UNSUPPORTED;
-    out->address = gpa.v;
-    if ((gpa.v & 0xfff) + (first->kind == SVMC_OPERAND_MEM ? first : second)->bytes > 4096)
+    if ((!load && insn->access != SVMC_ACCESS_WRITE) || insn->mem_bytes == 0 || insn->mem_bytes > 8)
+        return SVMC_ERR_MISMATCH;
+    if (insn->reg_kind != SVMC_REG_KIND_GPR && (load || insn->reg_kind != SVMC_REG_KIND_NONE))
+        return SVMC_ERR_UNSUPPORTED; /* a segment register */
+    if ((gpa.v & 0xfff) + insn->mem_bytes > 4096)
         return SVMC_ERR_UNSUPPORTED; /* two pages may be two devices */
-    if (first->kind == SVMC_OPERAND_REG && second->kind == SVMC_OPERAND_MEM) {
-        out->kind = SVMC_KIND_MMIO_READ;
-        out->size = second->bytes;
-        set_dest(out, first, insn->extend);
-        return SVMC_OK;
-    }
-    if (first->kind != SVMC_OPERAND_MEM || second->kind == SVMC_OPERAND_MEM)
-        return first->kind == SVMC_OPERAND_MEM ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_MISMATCH;
-    out->kind = SVMC_KIND_MMIO_WRITE;
-    out->size = first->bytes;
-    out->value = operand_value(r, second);
+    out->kind = load ? SVMC_KIND_MMIO_READ : SVMC_KIND_MMIO_WRITE;
+    out->address = gpa.v;
+    out->size = (uint8_t)insn->mem_bytes;
+    if (load)
+        set_dest(out, insn);
+    else
+        out->value = source_value(r, insn, insn->mem_bytes);
     return SVMC_OK;
+}
+
+static enum svmc_status from_msr(struct reader *r, const struct svmc_insn *insn,
+                                 struct svmc_exit *out)
+{
+    if (insn->id != SVMC_X86_RDMSR && insn->id != SVMC_X86_WRMSR)
+        return SVMC_ERR_UNSUPPORTED;
+    out->kind = insn->id == SVMC_X86_RDMSR ? SVMC_KIND_RDMSR : SVMC_KIND_WRMSR;
+    out->address = read_reg(r, SVMC_REG_RCX) & 0xffffffffu;
+    if (out->kind == SVMC_KIND_WRMSR)
+        out->value = (read_reg(r, SVMC_REG_RAX) & 0xffffffffu) | read_reg(r, SVMC_REG_RDX) << 32;
+    return SVMC_OK;
+}
+
+/* The instructions that have a kind and nothing else. */
+static enum svmc_status from_id(const struct svmc_insn *insn, struct svmc_exit *out)
+{
+    switch (insn->id) {
+    case SVMC_X86_CPUID:
+        out->kind = SVMC_KIND_CPUID;
+        return SVMC_OK;
+    case SVMC_X86_HLT:
+        out->kind = SVMC_KIND_HLT;
+        return SVMC_OK;
+    case SVMC_X86_VMCALL:
+    case SVMC_X86_VMMCALL:
+        out->kind = SVMC_KIND_HYPERCALL;
+        return SVMC_OK;
+    default:
+        return SVMC_ERR_UNSUPPORTED;
+    }
 }
 
 static enum svmc_status from_class(struct reader *r, const struct svmc_insn *insn, svmc_gpa gpa,
@@ -135,29 +173,18 @@ static enum svmc_status from_class(struct reader *r, const struct svmc_insn *ins
     case SVMC_CLASS_STRING_PORT:
         return from_string(r, insn, out);
     case SVMC_CLASS_MEMORY:
-        if (insn->id == SVMC_X86_STOS || insn->id == SVMC_X86_MOVS || insn->id == SVMC_X86_LODS)
-            return SVMC_ERR_UNSUPPORTED;
         return from_memory(r, insn, gpa, out);
-    case SVMC_CLASS_CPUID:
-        out->kind = SVMC_KIND_CPUID;
-        return SVMC_OK;
     case SVMC_CLASS_MSR:
-        out->kind = insn->id == SVMC_X86_RDMSR ? SVMC_KIND_RDMSR : SVMC_KIND_WRMSR;
-        out->address = read_reg(r, SVMC_REG_RCX) & 0xffffffffu;
-        if (out->kind == SVMC_KIND_WRMSR)
-            out->value = (read_reg(r, SVMC_REG_RAX) & 0xffffffffu) | read_reg(r, SVMC_REG_RDX)
-                                                                         << 32;
-        return SVMC_OK;
+        return from_msr(r, insn, out);
+    case SVMC_CLASS_CPUID:
     case SVMC_CLASS_IDLE:
-        out->kind = SVMC_KIND_HLT;
-        return SVMC_OK;
     case SVMC_CLASS_HYPERCALL:
-        out->kind = SVMC_KIND_HYPERCALL;
-        return SVMC_OK;
-    case SVMC_CLASS_OTHER:
-        break;
+        return from_id(insn, out);
+    case SVMC_CLASS_OTHER: /* nothing of it can exit */
+        return SVMC_ERR_MISMATCH;
+    default:
+        return SVMC_ERR_UNSUPPORTED;
     }
-    return SVMC_ERR_MISMATCH;
 }
 
 enum svmc_status svmc_exit_from_insn(const struct svmc_host_ops *ops, void *ctx,

@@ -204,7 +204,9 @@ TEST(stack, what_is_done_inside)
 /* ---- the front ends ---- */
 static uint8_t run[RUN_BYTES];
 static struct svmc_insn insn;
-static struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+static struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
+                               .vendor = SVMC_VENDOR_AMD,
+                               .features = { UINT64_MAX, UINT64_MAX } };
 static const uint8_t *code;
 static size_t code_bytes;
 
@@ -291,7 +293,20 @@ TEST(stack, instructions)
         enum svmc_status decode, from_insn;
     } rows[] = {
         { "cut short", 7, { 0x65, 0x48, 0x8b, 0x84, 0xc8, 0x78, 0x56 }, SVMC_ERR_TRUNCATED, 0 },
-        { "no row", 2, { 0x01, 0x00 }, SVMC_ERR_UNSUPPORTED, 0 },
+        { "no opcode", 4, { 0x66, 0x0f, 0x01, 0xc1 }, SVMC_ERR_UNDEFINED, 0 },
+        { "evex, no mask to zero",
+          6,
+          { 0x62, 0xf1, 0x7c, 0xc8, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          0 },
+        { "evex, masked store, disp8",
+          7,
+          { 0x62, 0xf1, 0x7c, 0x49, 0x11, 0x40, 0x01 },
+          SVMC_OK,
+          SVMC_ERR_UNSUPPORTED },
+        { "vex, gather", 6, { 0xc4, 0xe2, 0x69, 0x92, 0x0c, 0x98 }, SVMC_OK, SVMC_ERR_UNSUPPORTED },
+        { "xop", 6, { 0x8f, 0xe8, 0x78, 0xc0, 0xc0, 0x01 }, SVMC_OK, SVMC_ERR_MISMATCH },
+        { "3dnow", 4, { 0x0f, 0x0f, 0x00, 0x9e }, SVMC_OK, SVMC_ERR_UNSUPPORTED },
         { "lock mov", 3, { 0xf0, 0x89, 0x00 }, SVMC_ERR_UNDEFINED, 0 },
         { "mov gs:[..], imm32",
           13,

@@ -20,11 +20,16 @@
 #define FS  SVMC_SEG_FS
 #define GS  SVMC_SEG_GS
 
-/* { id, length, class, operand size, address size, repeat, extend, operand count } */
-#define I(id_, class_, osize, asize, rep, ext, n)                                       \
-    .id = SVMC_X86_##id_, .insn_class = SVMC_CLASS_##class_, .operand_bytes = (osize),  \
-    .address_bytes = (asize), .repeat = SVMC_REPEAT_##rep, .extend = SVMC_EXTEND_##ext, \
-    .operand_count = (n)
+/* { id, class, operand size, address size, repeat, extend, operand count } */
+#define FLAG_NONE             0
+#define FLAG_REP              SVMC_INSN_REP
+#define FLAG_ZERO             SVMC_INSN_ZERO
+#define FLAG_SIGN             SVMC_INSN_SIGN
+#define SVMC_ACCESS_READ_REP  (SVMC_ACCESS_READ | SVMC_ACCESS_READ_IF) /* the count can be 0 */
+#define SVMC_ACCESS_WRITE_REP (SVMC_ACCESS_WRITE | SVMC_ACCESS_WRITE_IF)
+#define I(id_, class_, osize, asize, rep, ext, n)                                      \
+    .id = SVMC_X86_##id_, .insn_class = SVMC_CLASS_##class_, .operand_bytes = (osize), \
+    .address_bytes = (asize), .flags = (FLAG_##rep) | (FLAG_##ext), .operand_count = (n)
 
 TEST(decode, moves_between_register_and_memory) /* DE-10: mov eax, edi is OTHER */
 {
@@ -316,8 +321,8 @@ TEST(decode, strings) /* DE-12; cloud-hypervisor 5132, 6646: MOVS widths were mi
           4,
           { 0xf3, 0x64, 0x66, 0xa5 },
           { I(MOVS, MEMORY, 2, 8, REP, NONE, 2),
-            .operands = { MEM(WRITE, 2, ES, RDI, NONE, 0, 0),
-                          MEM(READ, 2, FS, RSI, NONE, 0, 0) } } },
+            .operands = { MEM(WRITE_REP, 2, ES, RDI, NONE, 0, 0),
+                          MEM(READ_REP, 2, FS, RSI, NONE, 0, 0) } } },
         { "movsd, 32-bit addresses",
           AMD,
           2,
@@ -330,14 +335,14 @@ TEST(decode, strings) /* DE-12; cloud-hypervisor 5132, 6646: MOVS widths were mi
           3,
           { 0xf2, 0x48, 0xa5 },
           { I(MOVS, MEMORY, 8, 8, REP, NONE, 2),
-            .operands = { MEM(WRITE, 8, ES, RDI, NONE, 0, 0),
-                          MEM(READ, 8, DS, RSI, NONE, 0, 0) } } },
+            .operands = { MEM(WRITE_REP, 8, ES, RDI, NONE, 0, 0),
+                          MEM(READ_REP, 8, DS, RSI, NONE, 0, 0) } } },
         { "rep stosd, gs is not the destination's",
           AMD,
           3,
           { 0x65, 0xf3, 0xab },
           { I(STOS, MEMORY, 4, 8, REP, NONE, 2),
-            .operands = { MEM(WRITE, 4, ES, RDI, NONE, 0, 0), REG(READ, 4, RAX) } } },
+            .operands = { MEM(WRITE_REP, 4, ES, RDI, NONE, 0, 0), REG(READ, 4, RAX) } } },
         { "stosb",
           AMD,
           1,
@@ -413,13 +418,13 @@ TEST(decode, ports)
           2,
           { 0xf3, 0x6c },
           { I(INS, STRING_PORT, 1, 8, REP, NONE, 2),
-            .operands = { MEM(WRITE, 1, ES, RDI, NONE, 0, 0), REG(READ, 2, RDX) } } },
+            .operands = { MEM(WRITE_REP, 1, ES, RDI, NONE, 0, 0), REG(READ, 2, RDX) } } },
         { "rep insd by F2, 32-bit addresses",
           AMD,
           4,
           { 0xf2, 0x67, 0x48, 0x6d },
           { I(INS, STRING_PORT, 4, 4, REP, NONE, 2),
-            .operands = { MEM(WRITE, 4, ES, RDI, NONE, 0, 0), REG(READ, 2, RDX) } } },
+            .operands = { MEM(WRITE_REP, 4, ES, RDI, NONE, 0, 0), REG(READ, 2, RDX) } } },
         { "outsw fs",
           AMD,
           3,

@@ -86,14 +86,16 @@ TEST(decode, at_most_fifteen_bytes) /* DE-1; XSA: over-long encodings */
 /* Decodes and gives back the operand that is memory, or an empty one. */
 static struct svmc_operand memory_of(const uint8_t *bytes, size_t count)
 {
+    struct svmc_operand list[SVMC_OPERANDS_MAX], none = UNUSED;
     struct svmc_insn insn;
-    struct svmc_operand none = { 0 };
+    uint32_t n = 0;
 
-    if (!CHECK_EQ(decode64(AMD, bytes, count, &insn), SVMC_OK))
+    if (!CHECK_EQ(decode64(AMD, bytes, count, &insn), SVMC_OK) ||
+        !CHECK_EQ(svmc_insn_operands(&insn, list, &n), SVMC_OK))
         return none;
-    for (unsigned i = 0; i < insn.operand_count; i++)
-        if (insn.operands[i].kind == SVMC_OPERAND_MEM)
-            return insn.operands[i];
+    for (uint32_t i = 0; i < n; i++)
+        if (list[i].kind == SVMC_OPERAND_MEM)
+            return list[i];
     return none;
 }
 
@@ -102,7 +104,7 @@ TEST(decode, of_two_prefixes_the_last_counts) /* DE-2 */
     static const uint8_t fs_gs[] = { 0x64, 0x65, 0x8b, 0x00 }, gs_fs[] = { 0x65, 0x64, 0x8b, 0x00 };
     static const struct status_row rows[] = {
         { "66 twice, any order", AMD, 5, { 0x66, 0x64, 0x66, 0x8b, 0x00 }, SVMC_OK },
-        { "F2 F3 of VMMCALL", AMD, 5, { 0xf2, 0xf3, 0x0f, 0x01, 0xd9 }, SVMC_ERR_UNSUPPORTED },
+        { "F2, then 66 and F3: popcnt", AMD, 6, { 0xf2, 0x66, 0xf3, 0x0f, 0xb8, 0xc1 }, SVMC_OK },
     };
 
     CHECK_EQ(memory_of(fs_gs, sizeof fs_gs).segment, SVMC_SEG_GS);
@@ -128,7 +130,7 @@ TEST(decode, rex_counts_only_before_the_opcode) /* DE-3 */
 
         CHECK_EQ(decode64(AMD, rows[i].bytes, rows[i].count, &insn), SVMC_OK, "row %zu", i);
         CHECK_EQ(insn.operand_bytes, rows[i].osize, "row %zu", i);
-        CHECK_EQ(insn.operands[1].reg, rows[i].reg, "row %zu", i);
+        CHECK_EQ(operand_at(&insn, 1).reg, rows[i].reg, "row %zu", i);
     }
 }
 
@@ -141,13 +143,13 @@ TEST(decode, byte_registers) /* DE-3: 8a /r with every reg, with and without REX
         struct svmc_insn insn;
 
         CHECK_EQ(decode64(AMD, plain, sizeof plain, &insn), SVMC_OK);
-        CHECK_EQ(insn.operands[0].reg, reg & 3);
-        CHECK_EQ(insn.operands[0].high, reg >> 2);
+        CHECK_EQ(operand_at(&insn, 0).reg, reg & 3);
+        CHECK_EQ(operand_at(&insn, 0).high, reg >> 2);
         CHECK_EQ(decode64(AMD, early, sizeof early, &insn), SVMC_OK);
-        CHECK_EQ(insn.operands[0].high, reg >> 2);
+        CHECK_EQ(operand_at(&insn, 0).high, reg >> 2);
         CHECK_EQ(decode64(AMD, rex, sizeof rex, &insn), SVMC_OK);
-        CHECK_EQ(insn.operands[0].reg, reg);
-        CHECK_EQ(insn.operands[0].high, 0);
+        CHECK_EQ(operand_at(&insn, 0).reg, reg);
+        CHECK_EQ(operand_at(&insn, 0).high, 0);
     }
 }
 
@@ -170,136 +172,305 @@ TEST(decode, an_override_never_reaches_a_register) /* XSA-123 */
     struct svmc_insn insn;
 
     CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_OK);
+    CHECK_EQ(insn.access, SVMC_ACCESS_NONE);
+    CHECK_EQ(insn.segment, SVMC_SEG_NONE);
+    CHECK_EQ(insn.mem_bytes, 0);
     for (unsigned i = 0; i < SVMC_OPERANDS_MAX; i++) {
-        CHECK(insn.operands[i].kind != SVMC_OPERAND_MEM);
-        CHECK_EQ(insn.operands[i].segment, SVMC_SEG_NONE);
-        CHECK_EQ(insn.operands[i].base, SVMC_REG_NONE);
-        CHECK_EQ(insn.operands[i].index, SVMC_REG_NONE);
-        CHECK_EQ(insn.operands[i].disp, 0);
+        struct svmc_operand op = operand_at(&insn, i);
+
+        CHECK(op.kind != SVMC_OPERAND_MEM);
+        CHECK_EQ(op.segment, SVMC_SEG_NONE);
+        CHECK_EQ(op.base, SVMC_REG_NONE);
+        CHECK_EQ(op.index, SVMC_REG_NONE);
+        CHECK_EQ(op.disp, 0);
     }
 }
 
 TEST(decode, a_mandatory_prefix_is_part_of_the_opcode) /* DE-6 */
 {
-    static const struct status_row rows[] = {
-        { "vmmcall", AMD, 3, { 0x0f, 0x01, 0xd9 }, SVMC_OK },
-        { "66 vmmcall", AMD, 4, { 0x66, 0x0f, 0x01, 0xd9 }, SVMC_OK },
-        { "F3: vmgexit", AMD, 4, { 0xf3, 0x0f, 0x01, 0xd9 }, SVMC_ERR_UNSUPPORTED },
-        { "F2: vmgexit", AMD, 4, { 0xf2, 0x0f, 0x01, 0xd9 }, SVMC_ERR_UNSUPPORTED },
-        { "F3 is heard before 66", AMD, 5, { 0xf3, 0x66, 0x0f, 0x01, 0xd9 }, SVMC_ERR_UNSUPPORTED },
-        { "vmcall", INTEL, 3, { 0x0f, 0x01, 0xc1 }, SVMC_OK },
-        { "66 vmcall", INTEL, 4, { 0x66, 0x0f, 0x01, 0xc1 }, SVMC_ERR_UNSUPPORTED },
-        { "F3 vmcall", INTEL, 4, { 0xf3, 0x0f, 0x01, 0xc1 }, SVMC_ERR_UNSUPPORTED },
-        { "F2 vmcall", INTEL, 4, { 0xf2, 0x0f, 0x01, 0xc1 }, SVMC_ERR_UNSUPPORTED },
-        { "lzcnt, not bsr", AMD, 4, { 0xf3, 0x0f, 0xbd, 0xc1 }, SVMC_ERR_UNSUPPORTED },
-        { "tzcnt, not bsf", AMD, 4, { 0xf3, 0x0f, 0xbc, 0xc1 }, SVMC_ERR_UNSUPPORTED },
-        { "popcnt", AMD, 4, { 0xf3, 0x0f, 0xb8, 0xc1 }, SVMC_ERR_UNSUPPORTED },
-        { "F3 movzx is movzx", AMD, 4, { 0xf3, 0x0f, 0xb6, 0x00 }, SVMC_OK },
-        { "F3 mov is mov", AMD, 3, { 0xf3, 0x89, 0x00 }, SVMC_OK },
-        { "F2 rdmsr is rdmsr", AMD, 3, { 0xf2, 0x0f, 0x32 }, SVMC_OK },
+    static const struct {
+        char name[32];
+        uint8_t vendor, count, bytes[6];
+        uint16_t want; /* SVMC_X86_NONE: no opcode */
+    } rows[] = {
+        { "vmmcall", AMD, 3, { 0x0f, 0x01, 0xd9 }, SVMC_X86_VMMCALL },
+        { "66 vmmcall", AMD, 4, { 0x66, 0x0f, 0x01, 0xd9 }, SVMC_X86_VMMCALL },
+        { "F3: vmgexit", AMD, 4, { 0xf3, 0x0f, 0x01, 0xd9 }, SVMC_X86_VMGEXIT },
+        { "F2: vmgexit", AMD, 4, { 0xf2, 0x0f, 0x01, 0xd9 }, SVMC_X86_VMGEXIT },
+        { "F3 is heard before 66", AMD, 5, { 0x66, 0xf3, 0x0f, 0x01, 0xd9 }, SVMC_X86_VMGEXIT },
+        { "vmcall", INTEL, 3, { 0x0f, 0x01, 0xc1 }, SVMC_X86_VMCALL },
+        { "66 vmcall", INTEL, 4, { 0x66, 0x0f, 0x01, 0xc1 }, SVMC_X86_NONE },
+        { "F3 vmcall", INTEL, 4, { 0xf3, 0x0f, 0x01, 0xc1 }, SVMC_X86_NONE },
+        { "F2 vmcall", INTEL, 4, { 0xf2, 0x0f, 0x01, 0xc1 }, SVMC_X86_NONE },
+        { "F3 movzx is movzx", AMD, 4, { 0xf3, 0x0f, 0xb6, 0x00 }, SVMC_X86_MOVZX },
+        { "F3 mov is mov", AMD, 3, { 0xf3, 0x89, 0x00 }, SVMC_X86_MOV },
+        { "F2 rdmsr is rdmsr", AMD, 3, { 0xf2, 0x0f, 0x32 }, SVMC_X86_RDMSR },
+        { "movups", AMD, 3, { 0x0f, 0x10, 0x00 }, SVMC_X86_MOVUPS },
+        { "movupd", AMD, 4, { 0x66, 0x0f, 0x10, 0x00 }, SVMC_X86_MOVUPD },
+        { "movss", AMD, 4, { 0xf3, 0x0f, 0x10, 0x00 }, SVMC_X86_MOVSS },
+        { "movsd", AMD, 5, { 0x66, 0xf2, 0x0f, 0x10, 0x00 }, SVMC_X86_MOVSD },
     };
 
-    CHECK_STATUSES(rows);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool none = rows[i].want == SVMC_X86_NONE;
+        struct svmc_insn insn;
+
+        CHECK_EQ(decode64(rows[i].vendor, rows[i].bytes, rows[i].count, &insn),
+                 none ? SVMC_ERR_UNDEFINED : SVMC_OK, "%s", rows[i].name);
+        CHECK_EQ(insn.id, rows[i].want, "%s", rows[i].name);
+    }
 }
 
 TEST(decode, repeat_only_where_it_repeats) /* DE-7 */
 {
     static const struct {
-        uint8_t bytes[3], want;
+        uint8_t bytes[3];
+        uint16_t want;
     } rows[] = {
-        { { 0xf3, 0xa4, 0 }, SVMC_REPEAT_REP },  { { 0xf2, 0xa4, 0 }, SVMC_REPEAT_REP },
-        { { 0xf2, 0xad, 0 }, SVMC_REPEAT_REP },  { { 0xf3, 0x6c, 0 }, SVMC_REPEAT_REP },
-        { { 0x66, 0xa5, 0 }, SVMC_REPEAT_NONE }, { { 0xf3, 0x8b, 0 }, SVMC_REPEAT_NONE },
-        { { 0xf2, 0xee, 0 }, SVMC_REPEAT_NONE }, { { 0xf3, 0xf4, 0 }, SVMC_REPEAT_NONE },
+        { { 0xf3, 0xa4, 0 }, SVMC_INSN_REP },
+        { { 0xf2, 0xa4, 0 }, SVMC_INSN_REP },
+        { { 0xf2, 0xad, 0 }, SVMC_INSN_REP },
+        { { 0xf3, 0x6c, 0 }, SVMC_INSN_REP },
+        { { 0xf3, 0xa6, 0 }, SVMC_INSN_REP },
+        { { 0xf2, 0xa6, 0 }, SVMC_INSN_REPNE },
+        { { 0xf2, 0xaf, 0 }, SVMC_INSN_REPNE },
+        { { 0x66, 0xa5, 0 }, 0 },
+        { { 0xf3, 0x8b, 0 }, 0 },
+        { { 0xf2, 0xee, 0 }, 0 },
+        { { 0xf3, 0xf4, 0 }, 0 },
+        { { 0xf2, 0xe8, 0 }, 0 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t bytes[8] = { rows[i].bytes[0], rows[i].bytes[1] };
         struct svmc_insn insn;
 
-        CHECK_EQ(decode64(AMD, rows[i].bytes, 3, &insn), SVMC_OK, "row %zu", i);
-        CHECK_EQ(insn.repeat, rows[i].want, "row %zu", i);
+        CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_OK, "row %zu", i);
+        CHECK_EQ(insn.flags & (SVMC_INSN_REP | SVMC_INSN_REPNE), rows[i].want, "row %zu", i);
     }
 }
 
-TEST(decode, lock_is_undefined_on_every_row) /* DE-8 */
+TEST(decode, lock_needs_a_row_that_admits_it_and_memory) /* DE-8; SDM vol. 2 LOCK */
 {
-    static const uint8_t one[] = { 0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3, 0xb0, 0xbf,
-                                   0x63, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0x6c, 0x6d, 0x6e,
-                                   0x6f, 0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef, 0xf4 };
-    static const uint8_t two[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xa2, 0x30, 0x32 };
+    static const uint8_t never[] = { 0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3, 0xb0, 0xbf,
+                                     0x63, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0x6c, 0x6d, 0x6e,
+                                     0x6f, 0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef, 0xf4,
+                                     0x38, 0x39, 0x3a, 0x3b, 0x84, 0x85, 0x8d };
+    /* ADD, OR, ADC, SBB, AND, SUB, XOR to memory, XCHG */
+    static const uint8_t may[] = { 0x00, 0x01, 0x08, 0x09, 0x10, 0x11, 0x18, 0x19,
+                                   0x20, 0x21, 0x28, 0x29, 0x30, 0x31, 0x86, 0x87 };
+    static const uint8_t never_0f[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xa2, 0x30, 0x32, 0xa3, 0x10 };
+    /* BTS, BTR, BTC, CMPXCHG, XADD */
+    static const uint8_t may_0f[] = { 0xab, 0xb3, 0xbb, 0xb0, 0xb1, 0xc0, 0xc1 };
     static const struct status_row rows[] = {
         { "group 11", AMD, 4, { 0xf0, 0xc6, 0x00, 1 }, SVMC_ERR_UNDEFINED },
         { "group 7", AMD, 4, { 0xf0, 0x0f, 0x01, 0xd9 }, SVMC_ERR_UNDEFINED },
         { "LOCK after others", AMD, 5, { 0x66, 0xf3, 0xf0, 0x89, 0x00 }, SVMC_ERR_UNDEFINED },
-        { "no row: no claim", AMD, 3, { 0xf0, 0x01, 0x00 }, SVMC_ERR_UNSUPPORTED },
+        { "not dword [rax]", AMD, 3, { 0xf0, 0xf7, 0x10 }, SVMC_OK },
+        { "test dword [rax], imm", AMD, 7, { 0xf0, 0xf7, 0, 0, 0, 0, 0 }, SVMC_ERR_UNDEFINED },
+        { "inc byte [rax]", AMD, 3, { 0xf0, 0xfe, 0x00 }, SVMC_OK },
+        { "cmp dword [rax], 1", AMD, 4, { 0xf0, 0x83, 0x38, 1 }, SVMC_ERR_UNDEFINED },
+        { "add dword [rax], 1", AMD, 4, { 0xf0, 0x83, 0x00, 1 }, SVMC_OK },
+        { "bt dword [rax], 1", AMD, 5, { 0xf0, 0x0f, 0xba, 0x20, 1 }, SVMC_ERR_UNDEFINED },
+        { "bts dword [rax], 1", AMD, 5, { 0xf0, 0x0f, 0xba, 0x28, 1 }, SVMC_OK },
+        { "cmpxchg8b [rax]", AMD, 4, { 0xf0, 0x0f, 0xc7, 0x08 }, SVMC_OK },
     };
     struct svmc_insn insn;
 
-    for (unsigned i = 0; i < sizeof one; i++) {
-        uint8_t bytes[12] = { 0xf0, one[i] };
+    for (unsigned i = 0; i < sizeof never; i++) {
+        uint8_t bytes[12] = { 0xf0, never[i] };
 
-        CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_ERR_UNDEFINED, "f0 %x", one[i]);
-        CHECK_EQ(decode64(AMD, bytes + 1, 11, &insn), SVMC_OK, "%x", one[i]);
+        CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_ERR_UNDEFINED, "%x", never[i]);
+        CHECK_EQ(insn.refusal, SVMC_REFUSAL_LOCK, "%x", never[i]);
+        CHECK_EQ(decode64(AMD, bytes + 1, 11, &insn), SVMC_OK, "%x", never[i]);
+        CHECK(!(insn.flags & SVMC_INSN_LOCK), "%x", never[i]);
     }
-    for (unsigned i = 0; i < sizeof two; i++) {
-        uint8_t bytes[12] = { 0xf0, 0x0f, two[i] };
+    for (unsigned i = 0; i < sizeof may; i++) {
+        uint8_t bytes[12] = { 0xf0, may[i] };
 
-        CHECK_EQ(decode64(INTEL, bytes, sizeof bytes, &insn), SVMC_ERR_UNDEFINED, "0f %x", two[i]);
-        CHECK_EQ(decode64(INTEL, bytes + 1, 11, &insn), SVMC_OK, "0f %x", two[i]);
+        CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_OK, "%x", may[i]);
+        CHECK(insn.flags & SVMC_INSN_LOCK, "%x", may[i]);
+        bytes[2] = 0xc0; /* a register */
+        CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_ERR_UNDEFINED, "%x", may[i]);
+        CHECK_EQ(insn.refusal, SVMC_REFUSAL_LOCK, "%x", may[i]);
+    }
+    for (unsigned i = 0; i < sizeof never_0f; i++) {
+        uint8_t bytes[12] = { 0xf0, 0x0f, never_0f[i] };
+
+        CHECK_EQ(decode64(INTEL, bytes, sizeof bytes, &insn), SVMC_ERR_UNDEFINED, "0f %x",
+                 never_0f[i]);
+        CHECK_EQ(insn.refusal, SVMC_REFUSAL_LOCK, "0f %x", never_0f[i]);
+        CHECK_EQ(decode64(INTEL, bytes + 1, 11, &insn), SVMC_OK, "0f %x", never_0f[i]);
+    }
+    for (unsigned i = 0; i < sizeof may_0f; i++) {
+        uint8_t bytes[12] = { 0xf0, 0x0f, may_0f[i] };
+
+        CHECK_EQ(decode64(INTEL, bytes, sizeof bytes, &insn), SVMC_OK, "0f %x", may_0f[i]);
+        CHECK(insn.flags & SVMC_INSN_LOCK, "0f %x", may_0f[i]);
     }
     CHECK_STATUSES(rows);
 }
 
-TEST(decode, vendors_differ) /* DE-9 */
+TEST(decode, vendors_differ) /* DE-9; APM vol. 3 and SDM vol. 2, the instructions' pages */
 {
     static const struct status_row rows[] = {
-        { "vmcall on AMD", AMD, 3, { 0x0f, 0x01, 0xc1 }, SVMC_ERR_UNDEFINED },
-        { "vmmcall on Intel", INTEL, 3, { 0x0f, 0x01, 0xd9 }, SVMC_ERR_UNDEFINED },
+        { "vmcall on AMD",
+          AMD,
+          3,
+          { 0x0f, 0x01, 0xc1 },
+          SVMC_ERR_UNDEFINED,
+          .refusal = SVMC_REFUSAL_VENDOR },
+        { "vmmcall on Intel",
+          INTEL,
+          3,
+          { 0x0f, 0x01, 0xd9 },
+          SVMC_ERR_UNDEFINED,
+          .refusal = SVMC_REFUSAL_VENDOR },
         { "vmcall on Intel", INTEL, 3, { 0x0f, 0x01, 0xc1 }, SVMC_OK },
         { "vmmcall on AMD", AMD, 3, { 0x0f, 0x01, 0xd9 }, SVMC_OK },
+        { "sysenter in 64-bit mode, Intel", INTEL, 2, { 0x0f, 0x34 }, SVMC_OK },
+        { "sysenter in 64-bit mode, AMD", AMD, 2, { 0x0f, 0x34 }, SVMC_ERR_UNDEFINED },
+        { "sysenter in 32-bit mode, AMD", AMD, 2, { 0x0f, 0x34 }, SVMC_OK, .isa = SVMC_ISA_X86_32 },
+        { "syscall in 32-bit mode, AMD", AMD, 2, { 0x0f, 0x05 }, SVMC_OK, .isa = SVMC_ISA_X86_32 },
+        { "syscall in 32-bit mode, Intel",
+          INTEL,
+          2,
+          { 0x0f, 0x05 },
+          SVMC_ERR_UNDEFINED,
+          .isa = SVMC_ISA_X86_32 },
+        { "lock mov cr0 is mov cr8 on AMD", AMD, 4, { 0xf0, 0x0f, 0x20, 0xc0 }, SVMC_OK },
+        { "lock mov cr0 on Intel",
+          INTEL,
+          4,
+          { 0xf0, 0x0f, 0x20, 0xc0 },
+          SVMC_ERR_UNDEFINED,
+          .refusal = SVMC_REFUSAL_LOCK },
     };
     static const uint8_t movsxd16[] = { 0x66, 0x63, 0x00 };
+    static const uint8_t lock_cr0[] = { 0xf0, 0x0f, 0x20, 0xc1 };
     struct svmc_insn amd, intel;
 
     CHECK_STATUSES(rows);
     CHECK_EQ(decode64(AMD, movsxd16, sizeof movsxd16, &amd), SVMC_OK);
     CHECK_EQ(decode64(INTEL, movsxd16, sizeof movsxd16, &intel), SVMC_OK);
-    CHECK_EQ(amd.operands[0].bytes, 2);
-    CHECK_EQ(amd.operands[1].bytes, 4);
-    CHECK_EQ(intel.operands[0].bytes, 2);
-    CHECK_EQ(intel.operands[1].bytes, 2);
+    CHECK_EQ(amd.reg_bytes, 2);
+    CHECK_EQ(amd.mem_bytes, 4);
+    CHECK_EQ(intel.reg_bytes, 2);
+    CHECK_EQ(intel.mem_bytes, 2);
+    CHECK_EQ(decode64(AMD, lock_cr0, sizeof lock_cr0, &amd), SVMC_OK);
+    CHECK_EQ(operand_at(&amd, 1).reg_kind, SVMC_REG_KIND_CONTROL);
+    CHECK_EQ(operand_at(&amd, 1).reg, 8);
+    CHECK(!(amd.flags & SVMC_INSN_LOCK), "nothing is locked");
 }
 
-TEST(decode, undefined_and_unsupported) /* DE-13 */
+TEST(decode, refusals_say_why) /* DE-13, DE-17 */
 {
-    static const uint8_t undefined[] = {
-        0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37,
-        0x3f, 0x60, 0x61, 0x82, 0x9a, 0xce, 0xd4, 0xd5, 0xd6, 0xea
+    static const uint8_t no_opcode_64[] = { /* SDM vol. 2 table A-2, superscript i64 */
+                                            0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f,
+                                            0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0xce
     };
     static const struct status_row rows[] = {
         { "ud2", AMD, 2, { 0x0f, 0x0b }, SVMC_ERR_UNDEFINED },
-        { "ud1", AMD, 2, { 0x0f, 0xb9 }, SVMC_ERR_UNDEFINED },
-        { "ud0", AMD, 2, { 0x0f, 0xff }, SVMC_ERR_UNDEFINED },
+        { "ud1", AMD, 3, { 0x0f, 0xb9, 0xc0 }, SVMC_ERR_UNDEFINED },
+        { "ud0", AMD, 3, { 0x0f, 0xff, 0xc0 }, SVMC_ERR_UNDEFINED },
         { "ud2, cut in the opcode", AMD, 1, { 0x0f }, SVMC_ERR_TRUNCATED },
         { "group 11 /1", AMD, 2, { 0xc7, 0x08 }, SVMC_ERR_UNDEFINED },
         { "group 11 /7, memory", AMD, 2, { 0xc6, 0x38 }, SVMC_ERR_UNDEFINED },
         { "group 11 f9", AMD, 2, { 0xc6, 0xf9 }, SVMC_ERR_UNDEFINED },
-        { "xabort", INTEL, 3, { 0xc6, 0xf8, 0 }, SVMC_ERR_UNSUPPORTED },
-        { "xbegin", INTEL, 6, { 0xc7, 0xf8, 0, 0, 0, 0 }, SVMC_ERR_UNSUPPORTED },
         { "group 11, cut before ModRM", AMD, 1, { 0xc7 }, SVMC_ERR_TRUNCATED },
-        { "LOCK is decided without the rest", AMD, 2, { 0xf0, 0x89 }, SVMC_ERR_UNDEFINED },
-        { "evex", AMD, 6, { 0x62, 0xf1, 0x7c, 0x48, 0x10, 0x00 }, SVMC_ERR_UNSUPPORTED },
-        { "vex", AMD, 4, { 0xc5, 0xf8, 0x10, 0x00 }, SVMC_ERR_UNSUPPORTED },
-        { "add", AMD, 2, { 0x01, 0x00 }, SVMC_ERR_UNSUPPORTED },
-        { "mov sreg", AMD, 2, { 0x8e, 0xd8 }, SVMC_ERR_UNSUPPORTED },
-        { "mov cr", AMD, 3, { 0x0f, 0x20, 0xc0 }, SVMC_ERR_UNSUPPORTED },
-        { "0f38", AMD, 4, { 0x0f, 0x38, 0xf0, 0x00 }, SVMC_ERR_UNSUPPORTED },
+        { "LOCK, cut before ModRM", AMD, 2, { 0xf0, 0x89 }, SVMC_ERR_TRUNCATED },
+        { "lea of a register", AMD, 2, { 0x8d, 0xc0 }, SVMC_ERR_UNDEFINED },
+        { "mov cs, ax", AMD, 2, { 0x8e, 0xc8 }, SVMC_ERR_UNDEFINED },
+        { "mov cr1", AMD, 3, { 0x0f, 0x20, 0xc8 }, SVMC_ERR_UNDEFINED, SVMC_REFUSAL_REGISTER, 0 },
+        { "mov dr8",
+          AMD,
+          4,
+          { 0x44, 0x0f, 0x21, 0xc0 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_REGISTER,
+          0 },
+        { "66 before VEX",
+          AMD,
+          5,
+          { 0x66, 0xc5, 0xf8, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_PREFIX,
+          0 },
+        { "REX before VEX",
+          AMD,
+          5,
+          { 0x40, 0xc5, 0xf8, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_PREFIX,
+          0 },
+        { "VEX.vvvv of vmovups",
+          AMD,
+          4,
+          { 0xc5, 0x70, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_VVVV,
+          0 },
+        { "EVEX.z without a mask",
+          AMD,
+          6,
+          { 0x62, 0xf1, 0x7c, 0xc8, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_MASK,
+          0 },
+        { "EVEX.z to memory",
+          AMD,
+          6,
+          { 0x62, 0xf1, 0x7c, 0xc9, 0x11, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_MASK,
+          0 },
+        { "EVEX.b of vmovups",
+          AMD,
+          6,
+          { 0x62, 0xf1, 0x7c, 0x58, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_BROADCAST,
+          0 },
+        { "EVEX.L'L 3",
+          AMD,
+          6,
+          { 0x62, 0xf1, 0x7c, 0x68, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_VECTOR_LENGTH,
+          0 },
+        { "EVEX, fixed bit 0",
+          AMD,
+          6,
+          { 0x62, 0xf1, 0x78, 0x48, 0x10, 0x00 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_RESERVED,
+          0 },
+        { "gather, no SIB",
+          AMD,
+          5,
+          { 0xc4, 0xe2, 0x71, 0x90, 0x10 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_FORM,
+          0 },
+        { "gather, mask is the index",
+          AMD,
+          6,
+          { 0xc4, 0xe2, 0x71, 0x90, 0x14, 0x08 },
+          SVMC_ERR_UNDEFINED,
+          SVMC_REFUSAL_REGISTER,
+          0 },
     };
     struct svmc_insn insn;
 
-    for (unsigned i = 0; i < sizeof undefined; i++) {
-        CHECK_EQ(decode64(AMD, &undefined[i], 1, &insn), SVMC_ERR_UNDEFINED, "%x", undefined[i]);
-        CHECK(is_zero(&insn), "%x", undefined[i]);
+    for (unsigned i = 0; i < sizeof no_opcode_64; i++) {
+        const uint8_t bytes[8] = { no_opcode_64[i] };
+
+        CHECK_EQ(decode64(AMD, bytes, 1, &insn), SVMC_ERR_UNDEFINED, "%x", bytes[0]);
+        CHECK_EQ(insn.refusal, SVMC_REFUSAL_MODE, "%x", bytes[0]);
+        CHECK(is_zero(&insn), "%x", bytes[0]);
+        CHECK_EQ(decode_on(cpu_of(SVMC_ISA_X86_32, AMD), bytes, sizeof bytes, &insn), SVMC_OK, "%x",
+                 bytes[0]);
+        CHECK_EQ(insn.length, 1, "%x", bytes[0]);
     }
     CHECK_STATUSES(rows);
 }
@@ -311,17 +482,23 @@ TEST(decode, the_callers_contract)
         struct svmc_cpu cpu;
         enum svmc_status want;
     } rows[] = {
-        { { SVMC_ISA_X86_64, AMD, 0, 0 }, SVMC_OK },
-        { { SVMC_ISA_X86_64, INTEL, 0, 0 }, SVMC_OK },
-        { { SVMC_ISA_X86_32, AMD, 0, 0 }, SVMC_ERR_UNSUPPORTED },
-        { { SVMC_ISA_X86_16, AMD, 0, 0 }, SVMC_ERR_UNSUPPORTED },
-        { { SVMC_ISA_NONE, AMD, 0, 0 }, SVMC_ERR_ARG },
-        { { 4, AMD, 0, 0 }, SVMC_ERR_ARG },
-        { { SVMC_ISA_X86_64, 0, 0, 0 }, SVMC_ERR_ARG },
-        { { SVMC_ISA_X86_64, 3, 0, 0 }, SVMC_ERR_ARG },
-        { { SVMC_ISA_X86_64, AMD, 1, 0 }, SVMC_ERR_ARG },
-        { { SVMC_ISA_X86_64, AMD, 0, 1 }, SVMC_ERR_ARG },
-        { { SVMC_ISA_X86_32, 0, 0, 0 }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_X86_64, .vendor = AMD }, SVMC_OK },
+        { { .isa = SVMC_ISA_X86_64, .vendor = INTEL }, SVMC_OK },
+        { { .isa = SVMC_ISA_X86_32, .vendor = AMD }, SVMC_OK },
+        { { .isa = SVMC_ISA_X86_16, .vendor = INTEL }, SVMC_OK },
+        { { .isa = SVMC_ISA_X86_64, .vendor = AMD, .features = { 1, 1 } }, SVMC_OK },
+        { { .isa = SVMC_ISA_NONE, .vendor = AMD }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_S390X + 1 }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_X86_64 }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_X86_32 }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_X86_64, .vendor = 3 }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_X86_64, .vendor = AMD, .reserved = { 1 } }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_X86_64, .vendor = AMD, .reserved = { [5] = 1 } }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_A64 }, SVMC_ERR_TRUNCATED }, /* of four bytes one is there */
+        { { .isa = SVMC_ISA_A64, .vendor = AMD }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_A64, .features = { 0, 1 } }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_A32 }, SVMC_ERR_UNSUPPORTED },
+        { { .isa = SVMC_ISA_T32 }, SVMC_ERR_UNSUPPORTED },
     };
     struct svmc_insn insn;
 
@@ -329,7 +506,7 @@ TEST(decode, the_callers_contract)
         memset(&insn, 0xee, sizeof insn);
         CHECK_EQ(svmc_insn_decode(&rows[i].cpu, hlt, 1, &insn), rows[i].want, "row %zu", i);
         if (rows[i].want != SVMC_OK)
-            CHECK(is_zero(&insn), "row %zu", i);
+            CHECK(is_zero(&insn) && insn.refusal == 0, "row %zu", i);
     }
     CHECK_EQ(svmc_insn_decode(&rows[0].cpu, hlt, 1, NULL), SVMC_ERR_ARG);
     memset(&insn, 0xee, sizeof insn);
@@ -338,4 +515,28 @@ TEST(decode, the_callers_contract)
     memset(&insn, 0xee, sizeof insn);
     CHECK_EQ(svmc_insn_decode(&rows[0].cpu, NULL, 1, &insn), SVMC_ERR_ARG);
     CHECK(is_zero(&insn));
+}
+
+TEST(decode, operands_of_what_no_decode_made)
+{
+    static const struct svmc_operand unused = UNUSED;
+    static const uint8_t hlt[] = { 0xf4 };
+    struct svmc_operand list[SVMC_OPERANDS_MAX];
+    struct svmc_insn insn = { 0 };
+    uint32_t count = 1;
+
+    memset(list, 0xee, sizeof list);
+    CHECK_EQ(svmc_insn_operands(&insn, list, &count), SVMC_ERR_ARG, "what a refusal leaves");
+    CHECK_EQ(count, 0);
+    for (unsigned i = 0; i < SVMC_OPERANDS_MAX; i++)
+        CHECK_MEM(&list[i], &unused, sizeof unused, "operand %u", i);
+    REQUIRE(decode64(AMD, hlt, 1, &insn) == SVMC_OK);
+    CHECK_EQ(svmc_insn_operands(NULL, list, &count), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_insn_operands(&insn, NULL, &count), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_insn_operands(&insn, list, NULL), SVMC_ERR_ARG);
+    insn.priv_raw[0] ^= 1u << 31;
+    CHECK_EQ(svmc_insn_operands(&insn, list, &count), SVMC_ERR_ARG);
+    REQUIRE(decode64(AMD, hlt, 1, &insn) == SVMC_OK);
+    insn.length = SVMC_INSN_MAX + 1;
+    CHECK_EQ(svmc_insn_operands(&insn, list, &count), SVMC_ERR_ARG);
 }

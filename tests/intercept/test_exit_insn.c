@@ -5,7 +5,9 @@
 static struct world world;
 static struct svmc_exit exit_;
 static svmc_gpa gpa = { LAB_GPA };
-static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
+static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
+                                     .vendor = SVMC_VENDOR_AMD,
+                                     .features = { UINT64_MAX, UINT64_MAX } };
 
 static enum svmc_status take(const char *bytes, size_t n)
 {
@@ -102,6 +104,10 @@ TEST(exit_insn, memory)
     CHECK_EQ(TAKE("\x8a\x33"), SVMC_OK, "mov dh, [rbx]");
     CHECK_EQ(exit_.dest_reg, SVMC_REG_RDX);
     CHECK_EQ(exit_.dest_high, 1);
+    CHECK_EQ(TAKE("\x0f\xb6\x0b"), SVMC_OK, "movzx ecx, byte [rbx]");
+    CHECK_EQ(exit_.size, 1);
+    CHECK_EQ(exit_.dest_bytes, 4);
+    CHECK_EQ(exit_.dest_extend, SVMC_EXTEND_ZERO);
     CHECK_EQ(TAKE("\x48\xa1\x88\x77\x66\x55\x44\x33\x22\x11"), SVMC_OK, "mov rax, moffs64");
     CHECK_EQ(exit_.kind, SVMC_KIND_MMIO_READ);
     CHECK_EQ(exit_.size, 8);
@@ -135,14 +141,46 @@ TEST(exit_insn, what_cannot_exit_or_is_not_finished_is_said)
     fresh();
     CHECK_EQ(TAKE("\xa4"), SVMC_ERR_UNSUPPORTED, "movsb");
     CHECK_EQ(TAKE("\xaa"), SVMC_ERR_UNSUPPORTED, "stosb");
+    CHECK_EQ(TAKE("\xac"), SVMC_ERR_UNSUPPORTED, "lodsb");
+    CHECK_EQ(TAKE("\xa7"), SVMC_ERR_UNSUPPORTED, "cmpsd");
+    CHECK_EQ(TAKE("\x01\x03"), SVMC_ERR_UNSUPPORTED, "add [rbx], eax");
+    CHECK_EQ(TAKE("\x3b\x03"), SVMC_ERR_UNSUPPORTED, "cmp eax, [rbx]");
+    CHECK_EQ(TAKE("\x87\x03"), SVMC_ERR_UNSUPPORTED, "xchg [rbx], eax");
+    CHECK_EQ(TAKE("\x0f\x44\x03"), SVMC_ERR_UNSUPPORTED, "cmovz eax, [rbx]");
+    CHECK_EQ(TAKE("\x0f\x29\x03"), SVMC_ERR_UNSUPPORTED, "movaps [rbx], xmm0");
+    CHECK_EQ(TAKE("\x0f\x6e\x03"), SVMC_ERR_UNSUPPORTED, "movd mm0, [rbx]");
+    CHECK_EQ(TAKE("\x0f\xc3\x03"), SVMC_ERR_UNSUPPORTED, "movnti [rbx], eax");
+    CHECK_EQ(TAKE("\x8c\x1b"), SVMC_ERR_UNSUPPORTED, "mov [rbx], ds");
+    CHECK_EQ(TAKE("\x8e\x1b"), SVMC_ERR_UNSUPPORTED, "mov ds, [rbx]");
+    CHECK_EQ(TAKE("\xff\x23"), SVMC_ERR_UNSUPPORTED, "jmp [rbx]");
+    CHECK_EQ(TAKE("\x0f\x20\xc0"), SVMC_ERR_UNSUPPORTED, "mov rax, cr0");
+    CHECK_EQ(TAKE("\x0f\x21\xc0"), SVMC_ERR_UNSUPPORTED, "mov rax, dr0");
+    CHECK_EQ(TAKE("\x0f\x01\xc6"), SVMC_ERR_UNSUPPORTED, "wrmsrns");
+    CHECK_EQ(TAKE("\xf3\x0f\x01\xd9"), SVMC_ERR_UNSUPPORTED, "vmgexit");
+    CHECK_EQ(TAKE("\x0f\x31"), SVMC_ERR_UNSUPPORTED, "rdtsc");
+    CHECK_EQ(TAKE("\xf3\xa4"), SVMC_ERR_UNSUPPORTED, "rep movsb");
+    CHECK_MEM(&exit_, &zero, sizeof zero);
     gpa.v = 0xfee00ffe;
     CHECK_EQ(TAKE("\x89\x08"), SVMC_ERR_UNSUPPORTED, "mov [rax], ecx over a page's end");
     gpa.v = LAB_GPA;
     CHECK_EQ(TAKE("\x88\xc3"), SVMC_ERR_MISMATCH, "mov bl, al touches no memory");
+    CHECK_EQ(TAKE("\x8d\x03"), SVMC_ERR_MISMATCH, "nor does lea eax, [rbx]");
     CHECK_MEM(&exit_, &zero, sizeof zero);
     world.fail_at = world.calls + 1;
     CHECK_EQ(TAKE("\xef"), SVMC_ERR_CALLBACK);
     CHECK_MEM(&exit_, &zero, sizeof zero);
+}
+
+TEST(exit_insn, only_64_bit_mode)
+{
+    struct svmc_cpu cpu_32 = cpu;
+    struct svmc_insn insn;
+
+    fresh();
+    cpu_32.isa = SVMC_ISA_X86_32;
+    CHECK_EQ(svmc_insn_decode(&cpu_32, (const uint8_t *)"\xec", 1, &insn), SVMC_OK);
+    CHECK_EQ(svmc_exit_from_insn(&world_ops, &world, &insn, SVMC_CLASS_PORT, gpa, &exit_),
+             SVMC_ERR_UNSUPPORTED);
 }
 
 TEST(exit_insn, opcode_and_cause_agree) /* CVE-2024-25742 */
@@ -151,7 +189,7 @@ TEST(exit_insn, opcode_and_cause_agree) /* CVE-2024-25742 */
 
     fresh();
     CHECK_EQ(svmc_insn_decode(&cpu, (const uint8_t *)"\x0f\xa2", 2, &insn), SVMC_OK);
-    for (unsigned cause = 0; cause <= SVMC_CLASS_HYPERCALL; cause++)
+    for (unsigned cause = 0; cause <= SVMC_CLASS_A64_SME; cause++)
         CHECK_EQ(svmc_exit_from_insn(&world_ops, &world, &insn, (enum svmc_insn_class)cause, gpa,
                                      &exit_),
                  cause == SVMC_CLASS_CPUID ? SVMC_OK : SVMC_ERR_MISMATCH, "cause %u", cause);

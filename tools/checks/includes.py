@@ -22,7 +22,9 @@ BELOW = {
 # public header: the module it belongs to
 PUBLIC = {
     "config.h": "core", "status.h": "core", "types.h": "core", "version.h": "core",
-    "insn.h": "decode", "x86_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
+    "insn.h": "decode", "insn_class.h": "decode", "address.h": "decode",
+    "x86_ids.h": "decode", "x86_features.h": "decode", "a64_ids.h": "decode",
+    "rv_ids.h": "decode", "s390_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
     "page.h": "intercept", "policy.h": "intercept", "intercept.h": "intercept",
     "guest/hypercall.h": "intercept",
 }

@@ -7,9 +7,10 @@ import re
 
 from common import ROOT, Report
 
-DEFINED = re.compile(r"^(?:\*\*|\| )((?:DE|EX|HC|PG|TR)-\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
-CITED = re.compile(r"\b((?:DE|EX|HC|PG|TR)-|R)(\d+)(?:-\1(\d+))?(?!\w)")
-DOCUMENT = re.compile(r"\b(?:(?:DE|EX|HC|PG|TR)-|R)\d+ to (?:(?:DE|EX|HC|PG|TR)-|R)\d+\b")
+GROUP = "(?:A64|AD|DE|EX|FO|HC|PG|RV|S390|TR)-"
+DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
+CITED = re.compile(rf"\b({GROUP}|R)(\d+)(?:-\1(\d+))?(?!\w)")
+DOCUMENT = re.compile(rf"\b(?:{GROUP}|R)\d+ to (?:{GROUP}|R)\d+\b")
 REGISTER = re.compile(r"\b[RE](?:[A-D]X|[SD]I|[SB]P|IP)\b")  # R8 beside RDI is one too
 ABSENT = {  # rules that this release defines and has no code for
     "R13": "no row declares a time result",

@@ -1,180 +1,444 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: prefixes, opcode, row. Rules DE-n: docs/spec/decode.md. */
-#include "../../core/clamp.h"
-#include "../decode_private.h"
-#include "x86_tables.h"
+/* x86: the way that most instructions take. Rules DE-n: docs/spec/decode.md. */
+#include "../../core/bytes.h"
+#include "x86.h"
 
-/* Returns false at the first byte that is no prefix. */
-static bool apply_prefix(struct x86_state *s, unsigned entry, uint8_t byte)
+#define RARELY(x) __builtin_expect((x) != 0, 0)
+#define HOT       static inline __attribute__((always_inline))
+#define COLD      __attribute__((noinline, cold))
+
+/*
+ * Columns of svmc_x86_sizes: 0, 1, 2 for 2, 4, 8 bytes; what the mode says, 66 and REX.W change.
+ * By enum x86_osz * 16 + enum x86_mode * 4 + (PREFIX_OSIZE | PREFIX_W).
+ */
+static const uint8_t operand_column[64] = {
+    0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 2, 2, 1, 0, 2, 2, /* plain */
+    0, 1, 0, 1, 1, 0, 1, 0, 2, 0, 2, 2, 2, 0, 2, 2, /* 64 bits by default */
+    1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, /* as wide as the mode */
+    0, 1, 0, 1, 1, 0, 1, 0, 2, 0, 2, 2, 2, 2, 2, 2, /* near branch, DE-9 */
+};
+/* By enum x86_mode * 2 + (67 there). */
+static const uint8_t address_column[8] = { 0, 1, 1, 0, 2, 1, 2, 1 };
+
+/* Bytes of an immediate by enum x86_immediate * 4 + operand column; address column for MOFFS. */
+static const uint8_t immediate_bytes[13 * 4] = {
+    0, 0, 0, 0, 1, 1, 1, 0, 2, 2, 2, 0, 4, 4, 4, 0, /* none, IB, IW, ID */
+    2, 4, 8, 0, 1, 1, 1, 0, 2, 4, 4, 0, 1, 1, 1, 0, /* IV, ISB, IZ, JB */
+    2, 4, 4, 0, 2, 4, 8, 0, 4, 6, 6, 0, 3, 3, 3, 0, /* JZ, MOFFS, FAR, IWIB */
+    2, 2, 2, 0,                                     /* IBIB */
+};
+
+/* REX.WRXB as PREFIX_ bits. */
+static const uint8_t rex_bits[16] = { 0x00, 0x20, 0x10, 0x30, 0x08, 0x28, 0x18, 0x38,
+                                      0x02, 0x22, 0x12, 0x32, 0x0a, 0x2a, 0x1a, 0x3a };
+
+/* ModRM by mod * 8 + rm, memory operands only: bits of displacement, SIB, no base. */
+#define DISP_BITS 0x3fu
+#define HAS_SIB   0x40u
+#define NO_BASE   0x80u
+static const uint8_t modrm_32[32] = {
+    0,
+    0,
+    0,
+    0,
+    HAS_SIB,
+    NO_BASE | 32,
+    0,
+    0, /* mod 0 */
+    8,
+    8,
+    8,
+    8,
+    HAS_SIB | 8,
+    8,
+    8,
+    8, /* mod 1 */
+    32,
+    32,
+    32,
+    32,
+    HAS_SIB | 32,
+    32,
+    32,
+    32, /* mod 2 */
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+};
+/* 16-bit addressing by rm: base, index (SDM vol. 2 table 2-1). */
+static const uint8_t base_16[8] = { SVMC_REG_RBX, SVMC_REG_RBX, SVMC_REG_RBP, SVMC_REG_RBP,
+                                    SVMC_REG_RSI, SVMC_REG_RDI, SVMC_REG_RBP, SVMC_REG_RBX };
+static const uint8_t index_16[8] = { SVMC_REG_RSI,  SVMC_REG_RDI,  SVMC_REG_RSI,  SVMC_REG_RDI,
+                                     SVMC_REG_NONE, SVMC_REG_NONE, SVMC_REG_NONE, SVMC_REG_NONE };
+
+COLD uint64_t svmc_x86_fetch_end(const uint8_t *bytes, size_t count, size_t at)
 {
-    if (entry < X86_FIRST_PREFIX || entry == X86_PREFIX_ESCAPE)
-        return false;
-    if (entry == X86_PREFIX_REX) {
-        s->rex = byte;
-        return true;
+    uint64_t value = 0;
+
+    for (size_t i = count; i > at; i--)
+        value = value << 8 | bytes[i - 1];
+    return value;
+}
+
+HOT uint64_t fetch(const uint8_t *bytes, size_t count, size_t at)
+{
+    if (__builtin_expect(at + 8 <= count, 1))
+        return core_load_le64(bytes + at);
+    if (count >= 8 && at < count)
+        return core_load_le64(bytes + count - 8) >> 8 * (at + 8 - count);
+    return svmc_x86_fetch_end(bytes, count, at);
+}
+
+/* Legacy prefixes, and REX that they follow. Returns the bytes from the opcode on. */
+HOT uint64_t read_more_prefixes(struct x86_state *s, const uint8_t *bytes, size_t count,
+                                uint64_t next)
+{
+    while (s->entry >> 28 == ENTRY_PREFIX) { /* ends: 0 behind the bytes is no prefix */
+        s->prefixes &= ~PREFIX_REX_ALL;      /* DE-3 */
+        if (!(s->entry & PREFIX_NULL) || s->mode < X86_MODE_64) { /* DE-4 */
+            if (s->entry & PREFIX_SEGMENT)
+                s->prefixes &= ~PREFIX_SEGMENT;
+            if (s->entry & (PREFIX_REP | PREFIX_REPNE))
+                s->prefixes &= ~(PREFIX_REP | PREFIX_REPNE);
+            s->prefixes |= s->entry & 0x7fff;
+        }
+        next = fetch(bytes, count, ++s->at);
+        while (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40) {
+            /* clamp: four bits */
+            s->prefixes = (s->prefixes & ~PREFIX_REX_ALL) | PREFIX_REX | rex_bits[next & 15];
+            next = fetch(bytes, count, ++s->at);
+        }
+        s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
     }
-    s->rex = 0; /* DE-3: in force only right before the opcode */
-    switch (entry) {
-    case X86_PREFIX_OSIZE:
-        s->osize = true;
-        break;
-    case X86_PREFIX_ASIZE:
-        s->asize = true;
-        break;
-    case X86_PREFIX_LOCK:
-        s->lock = true;
-        break;
-    case X86_PREFIX_REPNE:
-    case X86_PREFIX_REP:
-        s->rep = byte;
-        break;
-    case X86_PREFIX_FS:
-        s->segment = SVMC_SEG_FS;
-        break;
-    case X86_PREFIX_GS:
-        s->segment = SVMC_SEG_GS;
-        break;
-    default: /* DE-4: ES, CS, SS, DS */
-        break;
+    return next;
+}
+
+/* DE-2, DE-3. Returns the bytes from the opcode on, whose entry is set. */
+HOT uint64_t read_prefixes(struct x86_state *s, const uint8_t *bytes, size_t count)
+{
+    uint64_t next = fetch(bytes, count, 0);
+
+    if (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40) {
+        s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
+        s->at = 1;
+        next >>= 8;
+        while (RARELY((next & 0xf0) == 0x40)) {             /* the last one counts */
+            s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
+            next = fetch(bytes, count, ++s->at);
+        }
     }
-    return true;
+    s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
+    if (RARELY(s->entry >> 28 == ENTRY_PREFIX))
+        next = read_more_prefixes(s, bytes, count, next);
+    return next;
 }
 
-/* Reads prefixes and opcode; *entry is what the opcode's map says. */
-static enum svmc_status read_opcode(struct x86_state *s, unsigned *entry)
+/* Up to the leaf; rest is set. */
+HOT void find_leaf(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
+                   struct x86_state *s, struct x86_state *rare)
 {
-    enum svmc_status st;
-    uint8_t byte;
+    uint64_t next = read_prefixes(s, bytes, count);
 
-    do { /* ends: x86_need fails after SVMC_INSN_MAX bytes */
-        st = x86_need(s, 1);
-        if (st != SVMC_OK)
-            return st;
-        byte = s->bytes[core_clamp(s->at++, SVMC_INSN_MAX)];
-        *entry = x86_map_1[byte];
-    } while (apply_prefix(s, *entry, byte));
-
-    if (*entry == X86_PREFIX_ESCAPE) {
-        st = x86_need(s, 1);
-        if (st != SVMC_OK)
-            return st;
-        *entry = x86_map_0f[s->bytes[core_clamp(s->at++, SVMC_INSN_MAX)]];
+    s->at++;
+    if ((uint8_t)next == 0x0f) {
+        next >>= 8;
+        s->entry = svmc_x86_map_0f[(uint8_t)next]; /* clamp: a byte */
+        s->at++;
     }
-    return SVMC_OK;
-}
-
-/* A group is keyed by the ModRM byte, which stays to be read as an operand. */
-static enum svmc_status resolve_group(const struct x86_state *s, unsigned *entry)
-{
-    unsigned group = *entry - X86_FIRST_GROUP;
-    enum svmc_status st;
-    unsigned slot;
-    uint8_t modrm;
-
-    if (group >= X86_GROUPS)
-        return SVMC_OK;
-    st = x86_need(s, 1);
-    if (st != SVMC_OK)
-        return st;
-    modrm = s->bytes[core_clamp(s->at, SVMC_INSN_MAX)];
-    slot = modrm < 0xc0 ? (modrm >> 3) & 7u : modrm - 0xc0u + 8u; /* < 72 for each byte */
-    *entry = x86_groups[core_clamp(group, X86_GROUPS)][core_clamp(slot, 72)];
-    return SVMC_OK;
-}
-
-/* DE-6: F2 and F3 are heard before 66. */
-static void resolve_prefix(const struct x86_state *s, unsigned *entry)
-{
-    unsigned node = *entry - X86_FIRST_NODE;
-    unsigned column = s->rep == 0xf3 ? 2u : s->rep == 0xf2 ? 3u : s->osize ? 1u : 0u;
-
-    if (node < X86_NODES)
-        *entry = x86_nodes[core_clamp(node, X86_NODES)][column];
-}
-
-static enum svmc_status find_row(struct x86_state *s, const struct x86_row **row)
-{
-    unsigned entry;
-    enum svmc_status st = read_opcode(s, &entry);
-
-    if (st == SVMC_OK)
-        st = resolve_group(s, &entry);
-    if (st != SVMC_OK)
-        return st;
-    resolve_prefix(s, &entry);
-    if (entry == X86_ROW_UNDEFINED) /* DE-13 */
-        return SVMC_ERR_UNDEFINED;
-    if (entry == 0 || entry >= X86_ROWS)
-        return SVMC_ERR_UNSUPPORTED;
-    *row = &x86_rows[core_clamp(entry, X86_ROWS)];
-    if (s->lock && !((*row)->flags & X86_MAY_LOCK)) /* DE-8 */
-        return SVMC_ERR_UNDEFINED;
-    if ((*row)->vendor != SVMC_VENDOR_NONE && (*row)->vendor != s->vendor) /* DE-9 */
-        return SVMC_ERR_UNDEFINED;
-    if ((*row)->flags & X86_HAS_MODRM) {
-        st = x86_need(s, 1);
-        if (st != SVMC_OK)
-            return st;
-        s->modrm = s->bytes[s->at++];
+    s->opcode = (uint32_t)next & 0xffff;
+    s->rest = fetch(bytes, count, s->at);
+    if (s->entry >> 31) {
+        if (s->entry >> 24 == (0x80u | X86_NODE_REG)) /* a group, which most nodes are */
+            s->entry = svmc_x86_nodes[(s->entry & 0xffff) + (s->rest >> 3 & 7)]; /* clamp: table */
+        if (s->entry >> 28 == ENTRY_ESCAPE || s->entry >> 24 == (0x80u | X86_NODE_ESCAPE)) {
+            *rare = *s;
+            svmc_x86_escape(cpu, rare, bytes, count);
+            *s = *rare;
+        } else if (s->entry >> 31)
+            s->entry = svmc_x86_walk(cpu, s->entry, s->rest, s->prefixes, s->mode | s->vendor << 8);
     }
-    return SVMC_OK;
 }
 
-/* What the row says of the whole instruction, once its operands are known. */
-static void describe(const struct x86_state *s, const struct x86_row *row, struct svmc_insn *out)
+/* The low bits of value as a signed number; bits in 0..63. */
+HOT uint64_t sign_extend(uint64_t value, unsigned bits)
 {
-    const struct svmc_operand *op = out->operands;
-    bool memory = op[0].kind == SVMC_OPERAND_MEM || op[1].kind == SVMC_OPERAND_MEM;
+    uint64_t sign = ((uint64_t)1 << bits) >> 1;
 
-    out->id = row->id;
-    out->length = s->at;
-    out->insn_class = row->insn_class;
-    if (row->insn_class == SVMC_CLASS_MEMORY && !memory) /* DE-10 */
-        out->insn_class = SVMC_CLASS_OTHER;
-    out->operand_bytes = svmc_x86_size_bytes(s, row->size);
-    out->address_bytes = s->asize ? 4 : 8;
-    out->repeat =
-        (row->flags & X86_MAY_REP) && s->rep != 0 ? SVMC_REPEAT_REP : SVMC_REPEAT_NONE; /* DE-7 */
-    out->extend = op[1].bytes < op[0].bytes ? row->extend : SVMC_EXTEND_NONE;
-    out->isa = SVMC_ISA_X86_64;
-    for (unsigned i = 0; i < sizeof out->reserved; i++)
-        out->reserved[i] = 0;
+    return ((value & (((uint64_t)1 << bits) - 1)) ^ sign) - sign;
+}
+
+/* DE-4: an override where there is one, else SS for a stack base, else DS. */
+HOT uint8_t segment_of(uint32_t prefixes, unsigned base)
+{
+    if (RARELY(prefixes & PREFIX_SEGMENT))
+        return (uint8_t)(((prefixes & PREFIX_SEGMENT) >> 11) - 1);
+    return (base & ~1u) == SVMC_REG_RSP ? SVMC_SEG_SS : SVMC_SEG_DS;
+}
+
+/* SDM vol. 2 table 2-1. Returns the bytes used. */
+COLD static unsigned memory_16(uint64_t rest, struct svmc_insn *out)
+{
+    unsigned mod = (unsigned)rest >> 6 & 3, rm = (unsigned)rest & 7;
+    unsigned bits = mod == 1 ? 8 : mod == 2 || rm == 6 ? 16 : 0;
+
+    if (mod == 0 && rm != 6)
+        bits = 0;
+    out->base = mod == 0 && rm == 6 ? (uint8_t)SVMC_REG_NONE : base_16[rm]; /* clamp: 3 bits */
+    out->index = index_16[rm];                                              /* clamp: 3 bits */
+    out->scale = out->index != SVMC_REG_NONE;
+    out->disp = (int64_t)sign_extend(rest >> 8, bits);
+    return 1 + bits / 8;
+}
+
+/* DE-12; SDM vol. 2 tables 2-2, 2-3, 2.2.1.6. Returns the bytes used. */
+HOT unsigned memory_32(const struct x86_state *s, struct svmc_insn *out)
+{
+    unsigned modrm = (unsigned)s->rest & 0xff, used = 1, sib, index = SVMC_REG_NONE, scale = 0;
+    /* clamp: five bits */
+    unsigned info = modrm_32[(modrm >> 3 & 24) | (modrm & 7)], bits = info & DISP_BITS;
+    unsigned base = (modrm & 7) | (s->prefixes & PREFIX_B) >> 2;
+
+    if (info & (HAS_SIB | NO_BASE)) {
+        if (info & HAS_SIB) {
+            sib = (unsigned)(s->rest >> 8) & 0xff;
+            used = 2;
+            base = (sib & 7) | (s->prefixes & PREFIX_B) >> 2;
+            index = (sib >> 3 & 7) | (s->prefixes & PREFIX_X) >> 1;
+            scale = 1u << (sib >> 6);
+            if (index == SVMC_REG_RSP) { /* R12 is an index, RSP is "none" */
+                index = SVMC_REG_NONE;
+                scale = 0;
+            }
+            if ((sib & 7) == 5 && modrm < 0x40) {
+                base = SVMC_REG_NONE;
+                bits = 32;
+            }
+        } else {
+            base = s->mode >= X86_MODE_64 ? SVMC_REG_RIP : SVMC_REG_NONE;
+        }
+    }
+    out->base = (uint8_t)base;
+    out->index = (uint8_t)index;
+    out->scale = (uint8_t)scale;
+    out->disp = (int64_t)sign_extend(s->rest >> 8 * used, bits);
+    return used + bits / 8;
+}
+
+/* A memory operand that no ModRM byte names. */
+COLD static void memory_implicit(uint32_t prefixes, unsigned where, struct svmc_insn *out)
+{
+    out->index = SVMC_REG_NONE;
+    out->scale = 0;
+    out->disp = 0; /* of MOFFS: read with the immediates */
+    out->segment = segment_of(prefixes, SVMC_REG_NONE);
+    out->base = where == X86_MEM_MOFFS  ? SVMC_REG_NONE
+                : where == X86_MEM_SRC  ? SVMC_REG_RSI
+                : where == X86_MEM_XLAT ? SVMC_REG_RBX
+                                        : SVMC_REG_RDI;
+    if (where == X86_MEM_DST) /* DE-4: in ES whatever the prefixes say */
+        out->segment = SVMC_SEG_ES;
+    if (where == X86_MEM_XLAT) {
+        out->index = SVMC_REG_RAX;
+        out->scale = 1;
+    }
+}
+
+HOT void no_memory(struct svmc_insn *out)
+{
+    out->access = SVMC_ACCESS_NONE;
+    out->segment = SVMC_SEG_NONE;
+    out->base = SVMC_REG_NONE;
+    out->index = SVMC_REG_NONE;
+    out->scale = 0;
+    out->mem_bytes = 0;
+    out->mem_count = 0;
+    out->disp = 0;
+}
+
+/* ModRM and what belongs to it. Returns the bytes used; *rm: the register, NONE for memory. */
+HOT unsigned read_modrm(const struct x86_state *s, const struct x86_form *form, uint32_t sizes,
+                        unsigned address, unsigned *rm, struct svmc_insn *out)
+{
+    unsigned used = 0, where = form->mem & 15u;
+
+    *rm = SVMC_REG_NONE;
+    if (form->bits & X86_MODRM) {
+        used = 1;
+        if ((s->rest & 0xc0) == 0xc0 || (form->bits & X86_MOD3)) {
+            *rm = ((unsigned)s->rest & 7) | (s->prefixes & PREFIX_B) >> 2;
+            if (__builtin_expect(where <= X86_MEM_RM, 1)) {
+                no_memory(out);
+                return used;
+            }
+        }
+    }
+    if (where == X86_MEM_NONE) {
+        no_memory(out);
+        return used;
+    }
+    out->access = form->mem >> 4;
+    out->mem_bytes = (uint16_t)(sizes >> 16);
+    out->mem_count = 1;
+    if (RARELY(where != X86_MEM_RM)) {
+        memory_implicit(s->prefixes, where, out);
+        return used;
+    }
+    if (RARELY(address == 0))
+        used = memory_16(s->rest, out);
+    else
+        used = memory_32(s, out);
+    out->segment = segment_of(s->prefixes, out->base);
+    return used;
+}
+
+/* Immediates of two parts, and bare addresses. at: the bytes from the immediate on. */
+COLD static void read_rare_immediate(unsigned kind, uint64_t at, unsigned bytes,
+                                     struct svmc_insn *out)
+{
+    unsigned first = kind == X86_IMM_IWIB ? 2 : kind == X86_IMM_FAR ? bytes - 2 : 1;
+
+    if (kind == X86_IMM_MOFFS) { /* it stands as it is, without a sign */
+        out->disp = (int64_t)(at & core_mask(bytes));
+        return;
+    }
+    out->imm = at & core_mask(first);
+    out->priv_form = (uint16_t)(at >> 8 * first & core_mask(bytes - first));
+}
+
+/* DE-11. Returns its bytes. */
+HOT unsigned read_immediate(const uint8_t *all, size_t count, const struct x86_state *s,
+                            unsigned kind, unsigned used, unsigned column, struct svmc_insn *out)
+{
+    unsigned bytes = immediate_bytes[kind * 4 + column]; /* clamp: both are from tables */
+    uint64_t at = s->rest >> 8 * used, value;
+
+    if (RARELY(used + bytes > 8))
+        at = fetch(all, count, s->at + used);
+    if (RARELY(kind >= X86_IMM_MOFFS)) {
+        read_rare_immediate(kind, at, bytes, out);
+        return bytes;
+    }
+    if (kind >= X86_IMM_ISB) {
+        value = sign_extend(at, 8 * bytes);
+        if (kind >= X86_IMM_JB)
+            out->disp = (int64_t)value;
+        else
+            out->imm = value & core_mask(2u << column);
+        return bytes;
+    }
+    out->imm = bytes == 8 ? at : at & (((uint64_t)1 << 8 * bytes) - 1);
+    return bytes;
+}
+
+/* The register operand: which one, of which file, how much of it. */
+HOT void set_register(const struct x86_state *s, const struct x86_form *form, unsigned rm,
+                      uint32_t sizes, struct svmc_insn *out)
+{
+    unsigned reg = ((unsigned)s->rest >> 3 & 7) | (s->prefixes & PREFIX_R);
+    unsigned low = (s->opcode & 7u) | (s->prefixes & PREFIX_B) >> 2;
+    unsigned bytes = sizes >> 8 & 0xff, kind = form->reg >> 4;
+    /* by enum x86_select: REG, RM, LOW, 0, 1, 2, NONE, and the rare ones */
+    uint64_t sources = (uint64_t)0xffff0201 << 32 | reg | rm << 8 | low << 16;
+    unsigned number = (unsigned)(sources >> 8 * (form->reg & 15u)) & 0xff;
+
+    if (number == SVMC_REG_NONE) { /* the only operand is memory, or there is none */
+        kind = SVMC_REG_KIND_NONE;
+        bytes = 0;
+    }
+    if (bytes == 1 && number - 4 < 4 && !(s->prefixes & PREFIX_REX)) {
+        number -= 4;
+        out->flags |= SVMC_INSN_HIGH_REG;
+    }
+    out->reg = (uint8_t)number;
+    out->reg_kind = (uint8_t)kind;
+    out->reg_bytes = (uint8_t)bytes;
+}
+
+/* A refusal counts only if the bytes that decide it are there (DE-13). */
+COLD static enum svmc_status refuse(unsigned reason, unsigned needed, size_t count,
+                                    struct svmc_insn *out)
+{
+    if (needed > SVMC_INSN_MAX || needed > count)
+        return count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
+    out->refusal = (uint8_t)reason;
+    return reason == SVMC_REFUSAL_APX ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_UNDEFINED;
+}
+
+/* What the leaf and the prefixes say, without a look at ModRM. */
+HOT void describe(const struct svmc_cpu *cpu, const struct x86_state *s,
+                  const struct x86_trait *trait, uint32_t sizes, unsigned address,
+                  struct svmc_insn *out)
+{
+    out->id = (uint16_t)(s->entry & 0x7ff);
+    out->isa = cpu->isa;
+    out->privilege = trait->privilege;
+    out->flags = trait->flags;
+    if (RARELY(trait->flags & (SVMC_INSN_SIGN | SVMC_INSN_ZERO)) && sizes >> 16 >= (sizes & 0xff))
+        out->flags = 0; /* as wide as its source */
+    out->operand_bytes = (uint8_t)sizes;
+    out->address_bytes = (uint8_t)(2u << address);
+    out->index_extend = 0;
+    out->reg2 = SVMC_REG_NONE;
+    out->imm = 0;
+    out->reg3 = SVMC_REG_NONE;
+    out->reserved = 0;
+    out->priv_form = 0;
+    out->priv_raw[0] = s->entry;
+    out->priv_raw[1] = s->prefixes | s->opcode << 16;
+    out->priv_raw[2] = s->vector;
 }
 
 enum svmc_status svmc_x86_decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
                                  struct svmc_insn *out)
 {
-    static const struct svmc_operand unused = { .reg = SVMC_REG_NONE,
-                                                .segment = SVMC_SEG_NONE,
-                                                .base = SVMC_REG_NONE,
-                                                .index = SVMC_REG_NONE };
-    const struct x86_row *row = NULL;
-    struct x86_state s = { .bytes = bytes,
-                           .limit = (uint8_t)(count < SVMC_INSN_MAX ? count : SVMC_INSN_MAX),
-                           .full = count >= SVMC_INSN_MAX,
-                           .vendor = cpu->vendor,
-                           .segment = SVMC_SEG_NONE };
-    enum svmc_status st = find_row(&s, &row);
+    struct x86_state s = { .mode = (uint8_t)(cpu->isa - SVMC_ISA_X86_16), .vendor = cpu->vendor };
+    struct x86_state rare; /* what others take by pointer: s stays in registers */
+    const struct x86_form *form;
+    const struct x86_trait *trait;
+    unsigned used, column, address, rm, reason;
+    uint32_t sizes;
 
-    if (st != SVMC_OK)
-        return st;
-    out->operand_count = 0;
-    for (unsigned i = 0; i < SVMC_OPERANDS_MAX; i++) {
-        out->operands[i] = unused;
-        if (row->operands[i] == 0)
-            continue;
-        st = svmc_x86_operand_read(&s, row->operands[i], &out->operands[i]);
-        if (st != SVMC_OK)
-            return st;
-        out->operand_count++;
+    if (s.mode == X86_MODE_64 && s.vendor == SVMC_VENDOR_INTEL)
+        s.mode = X86_MODE_64_INTEL;
+    find_leaf(cpu, bytes, count, &s, &rare);
+    if (RARELY((s.entry & 0x7ff) == 0))
+        return refuse(s.entry >> 11 & 0x3ff, s.at + (s.entry >> 21 & 1), count, out);
+    form = &svmc_x86_forms[s.entry >> 11 & 0x3ff]; /* clamp: entries come from the table */
+    trait = &svmc_x86_traits[s.entry >> 21];       /* clamp: entries come from the table */
+    /* clamp: osz is from the table, mode below 4, two bits */
+    column = operand_column[form->osz + s.mode * 4u + (s.prefixes & (PREFIX_OSIZE | PREFIX_W))];
+    sizes = svmc_x86_triples[form->sizes][column]; /* clamp: from the table */
+    s.vector |= column << 24;
+    if (!(form->bits & X86_MODRM))
+        s.opcode &= 0xff; /* what stands behind it is not the instruction's */
+    address = address_column[s.mode * 2u + (s.prefixes & PREFIX_ASIZE) / 4]; /* clamp: mode */
+    describe(cpu, &s, trait, sizes, address, out);
+    used = read_modrm(&s, form, sizes, address, &rm, out);
+    if (form->imm != X86_IMM_NONE)
+        used += read_immediate(bytes, count, &s, form->imm, used,
+                               form->imm == X86_IMM_MOFFS ? address : column, out);
+    out->insn_class = trait->insn_class;
+    if (trait->insn_class == SVMC_CLASS_OTHER) /* DE-10 */
+        out->insn_class = out->access != SVMC_ACCESS_NONE;
+    set_register(&s, form, rm, sizes, out);
+    if (RARELY((s.prefixes & PREFIX_LOCK) | trait->rare)) {
+        rare = s;
+        reason = svmc_x86_finish(cpu, &rare, &used, out);
+        if (reason != SVMC_REFUSAL_NONE)
+            return refuse(reason,
+                          s.at + (form->bits & X86_MODRM) +
+                              (trait->vsib != 0 && reason == SVMC_REFUSAL_REGISTER), /* SIB */
+                          count, out);
     }
-    describe(&s, row, out);
+    used += s.at;
+    if (RARELY(used > count || used > SVMC_INSN_MAX))
+        return count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
+    out->length = (uint8_t)used;
+    out->refusal = SVMC_REFUSAL_NONE;
     return SVMC_OK;
-}
-
-const char *svmc_x86_mnemonic(unsigned id)
-{
-    if (id == SVMC_X86_NONE || id >= X86_IDS)
-        return NULL;
-    return x86_names[core_clamp(id, X86_IDS)];
 }

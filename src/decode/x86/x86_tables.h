@@ -5,277 +5,251 @@
 #include <stdint.h>
 
 /* clang-format off */
-#define X86_IDS           18u /* values of enum svmc_x86_id, NONE included */
-#define X86_NAME_BYTES    8u
-#define X86_ROW_UNDEFINED 1u /* row 0: unsupported, row 1: #UD */
-#define X86_ROWS          43u
-#define X86_FIRST_NODE    43u /* entries: rows, nodes, groups, prefix bytes */
-#define X86_NODES         2u
-#define X86_FIRST_GROUP   45u
-#define X86_GROUPS        3u
-#define X86_FIRST_PREFIX  48u
-
-enum x86_prefix {
-    X86_PREFIX_ESCAPE = 48,
-    X86_PREFIX_NULL = 49,
-    X86_PREFIX_REX = 50,
-    X86_PREFIX_FS = 51,
-    X86_PREFIX_GS = 52,
-    X86_PREFIX_OSIZE = 53,
-    X86_PREFIX_ASIZE = 54,
-    X86_PREFIX_LOCK = 55,
-    X86_PREFIX_REPNE = 56,
-    X86_PREFIX_REP = 57
+enum x86_place {
+    X86_PLACE_NONE = 0,
+    X86_PLACE_G = 1,
+    X86_PLACE_E = 2,
+    X86_PLACE_B = 3,
+    X86_PLACE_Z = 4,
+    X86_PLACE_V = 5,
+    X86_PLACE_W = 6,
+    X86_PLACE_H = 7,
+    X86_PLACE_L = 8,
+    X86_PLACE_P = 9,
+    X86_PLACE_Q = 10,
+    X86_PLACE_KG = 11,
+    X86_PLACE_KE = 12,
+    X86_PLACE_KB = 13,
+    X86_PLACE_KA = 14,
+    X86_PLACE_TG = 15,
+    X86_PLACE_TE = 16,
+    X86_PLACE_TB = 17,
+    X86_PLACE_NG = 18,
+    X86_PLACE_NE = 19,
+    X86_PLACE_SG = 20,
+    X86_PLACE_CG = 21,
+    X86_PLACE_DG = 22,
+    X86_PLACE_ST = 23,
+    X86_PLACE_ST0 = 24,
+    X86_PLACE_XMM0 = 25,
+    X86_PLACE_ACC = 26,
+    X86_PLACE_CX = 27,
+    X86_PLACE_DX = 28,
+    X86_PLACE_M = 29,
+    X86_PLACE_O = 30,
+    X86_PLACE_X = 31,
+    X86_PLACE_Y = 32,
+    X86_PLACE_DI = 33,
+    X86_PLACE_XLAT = 34,
+    X86_PLACE_I = 35,
+    X86_PLACE_I2 = 36,
+    X86_PLACE_I4 = 37,
+    X86_PLACE_J = 38,
+    X86_PLACE_F = 39,
+    X86_PLACE_ONE = 40,
+    X86_PLACE_ES = 41,
+    X86_PLACE_CS = 42,
+    X86_PLACE_SS = 43,
+    X86_PLACE_DS = 44,
+    X86_PLACE_FS = 45,
+    X86_PLACE_GS = 46
 };
 
-enum x86_letter {
-    X86_NONE = 0,
-    X86_RM = 1,
-    X86_REG = 2,
-    X86_LOW = 3,
-    X86_ACC = 4,
-    X86_DX = 5,
-    X86_MOFFS = 6,
-    X86_IMM = 7,
-    X86_SRC = 8,
-    X86_DST = 9
+enum x86_memory {
+    X86_MEM_NONE = 0,
+    X86_MEM_RM = 1,
+    X86_MEM_MOFFS = 2,
+    X86_MEM_SRC = 3,
+    X86_MEM_DST = 4,
+    X86_MEM_DI = 5,
+    X86_MEM_XLAT = 6
 };
+
+enum x86_select {
+    X86_SELECT_REG = 0,
+    X86_SELECT_RM = 1,
+    X86_SELECT_LOW = 2,
+    X86_SELECT_FIXED0 = 3,
+    X86_SELECT_FIXED1 = 4,
+    X86_SELECT_FIXED2 = 5,
+    X86_SELECT_NONE = 6,
+    X86_SELECT_RARE = 7,
+    X86_SELECT_VVVV = 8,
+    X86_SELECT_IS4 = 9,
+    X86_SELECT_FIXED3 = 10,
+    X86_SELECT_FIXED4 = 11,
+    X86_SELECT_FIXED5 = 12
+};
+
+enum x86_immediate {
+    X86_IMM_NONE = 0,
+    X86_IMM_IB = 1,
+    X86_IMM_IW = 2,
+    X86_IMM_ID = 3,
+    X86_IMM_IV = 4,
+    X86_IMM_ISB = 5,
+    X86_IMM_IZ = 6,
+    X86_IMM_JB = 7,
+    X86_IMM_JZ = 8,
+    X86_IMM_MOFFS = 9,
+    X86_IMM_FAR = 10,
+    X86_IMM_IWIB = 11,
+    X86_IMM_IBIB = 12
+};
+
+enum x86_osz {
+    X86_OSZ_PLAIN = 0,
+    X86_OSZ_D64 = 1,
+    X86_OSZ_F64 = 2,
+    X86_OSZ_NEAR = 3,
+    X86_OSZ_NEAR_INTEL = 4
+};
+
+enum x86_space {
+    X86_SPACE_0F38 = 0,
+    X86_SPACE_0F3A = 1,
+    X86_SPACE_3DNOW = 2,
+    X86_SPACE_VEX1 = 3,
+    X86_SPACE_VEX2 = 4,
+    X86_SPACE_VEX3 = 5,
+    X86_SPACE_XOP8 = 6,
+    X86_SPACE_XOP9 = 7,
+    X86_SPACE_XOPA = 8,
+    X86_SPACE_EVEX1 = 9,
+    X86_SPACE_EVEX2 = 10,
+    X86_SPACE_EVEX3 = 11,
+    X86_SPACE_EVEX5 = 12,
+    X86_SPACE_EVEX6 = 13,
+    X86_SPACE_COUNT = 14
+};
+
+#define X86_SPACES X86_SPACE_COUNT
+enum x86_node {
+    X86_NODE_MEMORY = 0,
+    X86_NODE_REG = 1,
+    X86_NODE_RM = 2,
+    X86_NODE_PP = 3,
+    X86_NODE_W = 4,
+    X86_NODE_B = 5,
+    X86_NODE_L = 6,
+    X86_NODE_MODE = 7,
+    X86_NODE_VENDOR = 8,
+    X86_NODE_FEATURE = 9,
+    X86_NODE_ESCAPE = 10,
+    X86_NODE_REQUIRE = 11
+};
+
+enum x86_escape {
+    X86_ESCAPE_0F = 0,
+    X86_ESCAPE_0F38 = 1,
+    X86_ESCAPE_0F3A = 2,
+    X86_ESCAPE_3DNOW = 3,
+    X86_ESCAPE_VEX2 = 4,
+    X86_ESCAPE_VEX3 = 5,
+    X86_ESCAPE_EVEX = 6,
+    X86_ESCAPE_XOP = 7
+};
+
+enum x86_form_bit { X86_MODRM = 1, X86_MOD3 = 2, X86_VVVV = 4 };
+
+enum x86_check {
+    X86_CHECK_LOCK = 0x1,
+    X86_CHECK_REP = 0x2,
+    X86_CHECK_REPE = 0x4,
+    X86_CHECK_VL = 0x8,
+    X86_CHECK_K = 0x10,
+    X86_CHECK_KREQ = 0x20,
+    X86_CHECK_Z = 0x40,
+    X86_CHECK_SAE = 0x80,
+    X86_CHECK_RC = 0x100,
+    X86_CHECK_DISTINCT = 0x200,
+    X86_CHECK_SIB = 0x400,
+    X86_CHECK_CR = 0x800,
+    X86_CHECK_DR = 0x1000,
+    X86_CHECK_LOCKCR8 = 0x2000,
+    X86_CHECK_NORIP = 0x4000,
+    X86_CHECK_BNDRM = 0x8000,
+    X86_CHECK_SELECT = 0x10000,
+    X86_CHECK_RM0 = 0x20000,
+    X86_CHECK_BASE = 0x40000
+};
+
+#define X86_FORMS 519u
+#define X86_TRAITS 275u
 
 enum x86_size {
-    X86_SIZE_B = 0,
-    X86_SIZE_W = 1,
-    X86_SIZE_D = 2,
-    X86_SIZE_Q = 3,
-    X86_SIZE_V = 4,
-    X86_SIZE_Z = 5,
-    X86_SIZE_S = 6
+    X86_SIZE_N = 0,
+    X86_SIZE_B = 1,
+    X86_SIZE_W = 2,
+    X86_SIZE_D = 3,
+    X86_SIZE_Q = 4,
+    X86_SIZE_V = 5,
+    X86_SIZE_Z = 6,
+    X86_SIZE_Y = 7,
+    X86_SIZE_DQ = 8,
+    X86_SIZE_QQ = 9,
+    X86_SIZE_ZZ = 10,
+    X86_SIZE_T = 11,
+    X86_SIZE_P = 12,
+    X86_SIZE_P2 = 13,
+    X86_SIZE_A = 14,
+    X86_SIZE_S6 = 15,
+    X86_SIZE_X48 = 16,
+    X86_SIZE_X512 = 17,
+    X86_SIZE_X576 = 18,
+    X86_SIZE_BT = 19,
+    X86_SIZE_B16 = 20,
+    X86_SIZE_ENV = 21,
+    X86_SIZE_SAVE = 22,
+    X86_SIZE_SB = 23,
+    X86_SIZE_X = 24,
+    X86_SIZE_H = 25,
+    X86_SIZE_F = 26,
+    X86_SIZE_E = 27,
+    X86_SIZE_DD = 28,
+    X86_SIZE_H16 = 29,
+    X86_SIZE_AM = 30,
+    X86_SIZE_FIRST_VECTOR = 24,
+    X86_SIZE_FIRST_ADDRESS = 30
 };
 
-enum x86_flag { X86_HAS_MODRM = 1, X86_MAY_LOCK = 2, X86_MAY_REP = 4 };
-
-/* letter in bits 3:0, size in 6:4, access in 9:8 */
-#define X86_OPERAND(letter, size, access) \
-    (X86_##letter | X86_SIZE_##size << 4 | (access) << 8)
-
-struct x86_row {
-    uint8_t id, insn_class, size, extend; /* size: enum x86_size */
-    uint8_t vendor;                       /* 0: every one */
-    uint8_t flags;                        /* enum x86_flag */
-    uint16_t operands[4];                 /* X86_OPERAND; 0: no more */
+/* An operand format. */
+struct x86_form {
+    uint8_t bits;  /* enum x86_form_bit */
+    uint8_t imm;   /* enum x86_immediate */
+    uint8_t osz;   /* enum x86_osz * 16 */
+    uint8_t sizes; /* row of svmc_x86_triples */
+    uint8_t mem; /* enum x86_memory, access << 4 */
+    uint8_t reg; /* enum x86_select up to RARE, enum svmc_reg_kind << 4 */
+    uint16_t operands; /* first in svmc_x86_operands_pool: place 5:0, size 10:6, access 13:11 */
+    uint8_t operand_count;
+    uint8_t select; /* enum x86_select */
 };
-_Static_assert(sizeof(struct x86_row) == 14, "compact rows");
-
-static const char x86_names[X86_IDS][X86_NAME_BYTES] = {
-    "",
-    "mov",
-    "movzx",
-    "movsx",
-    "movsxd",
-    "in",
-    "out",
-    "ins",
-    "outs",
-    "movs",
-    "stos",
-    "lods",
-    "cpuid",
-    "rdmsr",
-    "wrmsr",
-    "hlt",
-    "vmcall",
-    "vmmcall",
+/* What instructions have in common beside operands. */
+struct x86_trait {
+    uint32_t checks; /* enum x86_check */
+    uint16_t flags;  /* enum svmc_insn_flag */
+    uint8_t insn_class, privilege, feature;
+    uint8_t scales; /* log2 + 1 of broadcast << 4 | log2 + 1 of disp8 */
+    uint8_t vsib;   /* enum x86_size of the index vector; bit 7: of eight-byte lanes */
+    uint8_t rare;   /* svmc_x86_finish has something to do */
 };
 
-static const struct x86_row x86_rows[X86_ROWS] = {
-    { 0 }, /* 0: no row: unsupported */
-    { 0 }, /* 1: #UD */
-    { 4, 1, X86_SIZE_V, 2, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, V, 2),
-        X86_OPERAND(RM, S, 1) } }, /* 2: MOVSXD, 63 /r */
-    { 7, 3, X86_SIZE_B, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DST, B, 2),
-        X86_OPERAND(DX, W, 1) } }, /* 3: INS, 6C */
-    { 7, 3, X86_SIZE_Z, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DST, Z, 2),
-        X86_OPERAND(DX, W, 1) } }, /* 4: INS, 6D */
-    { 8, 3, X86_SIZE_B, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DX, W, 1),
-        X86_OPERAND(SRC, B, 1) } }, /* 5: OUTS, 6E */
-    { 8, 3, X86_SIZE_Z, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DX, W, 1),
-        X86_OPERAND(SRC, Z, 1) } }, /* 6: OUTS, 6F */
-    { 1, 1, X86_SIZE_B, 0, 0, X86_HAS_MODRM,
-      { X86_OPERAND(RM, B, 2),
-        X86_OPERAND(REG, B, 1) } }, /* 7: MOV, 88 /r */
-    { 1, 1, X86_SIZE_V, 0, 0, X86_HAS_MODRM,
-      { X86_OPERAND(RM, V, 2),
-        X86_OPERAND(REG, V, 1) } }, /* 8: MOV, 89 /r */
-    { 1, 1, X86_SIZE_B, 0, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, B, 2),
-        X86_OPERAND(RM, B, 1) } }, /* 9: MOV, 8A /r */
-    { 1, 1, X86_SIZE_V, 0, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, V, 2),
-        X86_OPERAND(RM, V, 1) } }, /* 10: MOV, 8B /r */
-    { 1, 1, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(ACC, B, 2),
-        X86_OPERAND(MOFFS, B, 1) } }, /* 11: MOV, A0 */
-    { 1, 1, X86_SIZE_V, 0, 0, 0,
-      { X86_OPERAND(ACC, V, 2),
-        X86_OPERAND(MOFFS, V, 1) } }, /* 12: MOV, A1 */
-    { 1, 1, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(MOFFS, B, 2),
-        X86_OPERAND(ACC, B, 1) } }, /* 13: MOV, A2 */
-    { 1, 1, X86_SIZE_V, 0, 0, 0,
-      { X86_OPERAND(MOFFS, V, 2),
-        X86_OPERAND(ACC, V, 1) } }, /* 14: MOV, A3 */
-    { 9, 1, X86_SIZE_B, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DST, B, 2),
-        X86_OPERAND(SRC, B, 1) } }, /* 15: MOVS, A4 */
-    { 9, 1, X86_SIZE_V, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DST, V, 2),
-        X86_OPERAND(SRC, V, 1) } }, /* 16: MOVS, A5 */
-    { 10, 1, X86_SIZE_B, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DST, B, 2),
-        X86_OPERAND(ACC, B, 1) } }, /* 17: STOS, AA */
-    { 10, 1, X86_SIZE_V, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(DST, V, 2),
-        X86_OPERAND(ACC, V, 1) } }, /* 18: STOS, AB */
-    { 11, 1, X86_SIZE_B, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(ACC, B, 2),
-        X86_OPERAND(SRC, B, 1) } }, /* 19: LODS, AC */
-    { 11, 1, X86_SIZE_V, 0, 0, X86_MAY_REP,
-      { X86_OPERAND(ACC, V, 2),
-        X86_OPERAND(SRC, V, 1) } }, /* 20: LODS, AD */
-    { 1, 1, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(LOW, B, 2),
-        X86_OPERAND(IMM, B, 1) } }, /* 21: MOV, B0-B7 */
-    { 1, 1, X86_SIZE_V, 0, 0, 0,
-      { X86_OPERAND(LOW, V, 2),
-        X86_OPERAND(IMM, V, 1) } }, /* 22: MOV, B8-BF */
-    { 1, 1, X86_SIZE_B, 0, 0, X86_HAS_MODRM,
-      { X86_OPERAND(RM, B, 2),
-        X86_OPERAND(IMM, B, 1) } }, /* 23: MOV, C6 /0 */
-    { 1, 1, X86_SIZE_V, 0, 0, X86_HAS_MODRM,
-      { X86_OPERAND(RM, V, 2),
-        X86_OPERAND(IMM, Z, 1) } }, /* 24: MOV, C7 /0 */
-    { 5, 2, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(ACC, B, 2),
-        X86_OPERAND(IMM, B, 1) } }, /* 25: IN, E4 */
-    { 5, 2, X86_SIZE_Z, 0, 0, 0,
-      { X86_OPERAND(ACC, Z, 2),
-        X86_OPERAND(IMM, B, 1) } }, /* 26: IN, E5 */
-    { 6, 2, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(IMM, B, 1),
-        X86_OPERAND(ACC, B, 1) } }, /* 27: OUT, E6 */
-    { 6, 2, X86_SIZE_Z, 0, 0, 0,
-      { X86_OPERAND(IMM, B, 1),
-        X86_OPERAND(ACC, Z, 1) } }, /* 28: OUT, E7 */
-    { 5, 2, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(ACC, B, 2),
-        X86_OPERAND(DX, W, 1) } }, /* 29: IN, EC */
-    { 5, 2, X86_SIZE_Z, 0, 0, 0,
-      { X86_OPERAND(ACC, Z, 2),
-        X86_OPERAND(DX, W, 1) } }, /* 30: IN, ED */
-    { 6, 2, X86_SIZE_B, 0, 0, 0,
-      { X86_OPERAND(DX, W, 1),
-        X86_OPERAND(ACC, B, 1) } }, /* 31: OUT, EE */
-    { 6, 2, X86_SIZE_Z, 0, 0, 0,
-      { X86_OPERAND(DX, W, 1),
-        X86_OPERAND(ACC, Z, 1) } }, /* 32: OUT, EF */
-    { 15, 6, X86_SIZE_D, 0, 0, 0,
-      { 0 } }, /* 33: HLT, F4 */
-    { 16, 7, X86_SIZE_D, 0, 2, X86_HAS_MODRM,
-      { 0 } }, /* 34: VMCALL, NP 0F 01 =C1 */
-    { 17, 7, X86_SIZE_D, 0, 1, X86_HAS_MODRM,
-      { 0 } }, /* 35: VMMCALL, NP,66 0F 01 =D9 */
-    { 14, 5, X86_SIZE_D, 0, 0, 0,
-      { 0 } }, /* 36: WRMSR, 0F 30 */
-    { 13, 5, X86_SIZE_D, 0, 0, 0,
-      { 0 } }, /* 37: RDMSR, 0F 32 */
-    { 12, 4, X86_SIZE_D, 0, 0, 0,
-      { 0 } }, /* 38: CPUID, 0F A2 */
-    { 2, 1, X86_SIZE_V, 1, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, V, 2),
-        X86_OPERAND(RM, B, 1) } }, /* 39: MOVZX, 0F B6 /r */
-    { 2, 1, X86_SIZE_V, 1, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, V, 2),
-        X86_OPERAND(RM, W, 1) } }, /* 40: MOVZX, 0F B7 /r */
-    { 3, 1, X86_SIZE_V, 2, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, V, 2),
-        X86_OPERAND(RM, B, 1) } }, /* 41: MOVSX, 0F BE /r */
-    { 3, 1, X86_SIZE_V, 2, 0, X86_HAS_MODRM,
-      { X86_OPERAND(REG, V, 2),
-        X86_OPERAND(RM, W, 1) } }, /* 42: MOVSX, 0F BF /r */
-};
-
-/* by mandatory prefix: none, 66, F3, F2 */
-static const uint8_t x86_nodes[X86_NODES][4] = {
-    { 0x22, 0x00, 0x00, 0x00 },
-    { 0x23, 0x23, 0x00, 0x00 },
-};
-
-/* by ModRM: 8 of reg with a memory operand, 64 of the bytes C0-FF */
-static const uint8_t x86_groups[X86_GROUPS][72] = {
-    {
-        0x17, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x17, 0x17, 0x17, 0x17, 0x17, 0x17, 0x17, 0x17,
-        0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-        0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-        0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-        0x00, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-    },
-    {
-        0x18, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x18, 0x18, 0x18, 0x18, 0x18, 0x18, 0x18, 0x18,
-        0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-        0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-        0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-        0x00, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
-    },
-    {
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2b, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x2c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    },
-};
-
-static const uint8_t x86_map_1[256] = {
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x30,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x01,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x31, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x31, 0x01,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x31, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x31, 0x01,
-    0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32, 0x32,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x01, 0x01, 0x00, 0x02, 0x33, 0x34, 0x35, 0x36, 0x00, 0x00, 0x00, 0x00, 0x03, 0x04, 0x05, 0x06,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x07, 0x08, 0x09, 0x0a, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x00, 0x00, 0x00, 0x00, 0x11, 0x12, 0x13, 0x14, 0x00, 0x00,
-    0x15, 0x15, 0x15, 0x15, 0x15, 0x15, 0x15, 0x15, 0x16, 0x16, 0x16, 0x16, 0x16, 0x16, 0x16, 0x16,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2d, 0x2e, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x19, 0x1a, 0x1b, 0x1c, 0x00, 0x00, 0x01, 0x00, 0x1d, 0x1e, 0x1f, 0x20,
-    0x37, 0x00, 0x38, 0x39, 0x21, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-};
-
-static const uint8_t x86_map_0f[256] = {
-    0x00, 0x2f, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x24, 0x00, 0x25, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x26, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x27, 0x28, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x29, 0x2a,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,
-};
-
+extern const uint32_t svmc_x86_triples[114][4]; /* see gen-x86 */
+extern const uint16_t svmc_x86_sizes[124]; /* bytes by operand size, vector length or address size */
+extern const uint16_t svmc_x86_access[8]; /* enum svmc_access */
+extern const struct x86_form svmc_x86_forms[519];
+extern const uint16_t svmc_x86_operands_pool[947];
+extern const struct x86_trait svmc_x86_traits[275];
+extern const uint32_t svmc_x86_map_1[256];
+extern const uint32_t svmc_x86_map_0f[256];
+extern const uint16_t svmc_x86_space_base[X86_SPACES];
+extern const uint32_t svmc_x86_space_bits[X86_SPACES][8]; /* which opcodes have a cell */
+extern const uint16_t svmc_x86_space_rank[X86_SPACES][8]; /* cells before that word */
+extern const uint32_t svmc_x86_space_entries[126]; /* legacy maps */
+extern const uint16_t svmc_x86_cells[794]; /* vector maps: first row */
+extern const uint16_t svmc_x86_row_when[1610]; /* conditions of a row */
+extern const uint32_t svmc_x86_row_leaf[1610];
+extern const uint32_t svmc_x86_nodes[1936];
 /* clang-format on */
 #endif

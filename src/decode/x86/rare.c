@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* x86: nodes of the legacy maps, and what svmc_x86_finish has to add and to refuse. */
+#include "x86.h"
+
+/* DE-6: F3 and F2 are heard before 66. */
+static unsigned mandatory_prefix(uint32_t prefixes)
+{
+    return prefixes & PREFIX_REP ? 2 : prefixes & PREFIX_REPNE ? 3 : prefixes & PREFIX_OSIZE;
+}
+
+/* The conditions of a REQUIRE entry; NONE: all hold. *modrm: that byte had a say. */
+static unsigned required(uint32_t entry, uint64_t rest, uint32_t prefixes, uint32_t mode_vendor,
+                         bool *modrm)
+{
+    bool is_64 = (mode_vendor & 3) >= X86_MODE_64, w = (prefixes & PREFIX_W) != 0;
+
+    if ((entry >> 24 & 1) && (entry >> 25 & 1) != is_64)
+        return SVMC_REFUSAL_MODE;
+    if ((entry >> 26 & 1) && (entry >> 27 & 1) != (mode_vendor >> 8 == SVMC_VENDOR_INTEL))
+        return SVMC_REFUSAL_VENDOR;
+    if ((entry >> 14 & 1) && (entry >> 15 & 3) != mandatory_prefix(prefixes))
+        return SVMC_REFUSAL_PREFIX;
+    if ((entry >> 17 & 1) && (entry >> 18 & 1) != w)
+        return SVMC_REFUSAL_WIDTH;
+    if (entry >> 22 & 1) {
+        *modrm = true;
+        if ((entry >> 23 & 1) != ((rest & 0xc0) != 0xc0))
+            return SVMC_REFUSAL_FORM;
+    }
+    return SVMC_REFUSAL_NONE;
+}
+
+static unsigned branch_of(const struct svmc_cpu *cpu, uint32_t entry, uint64_t rest,
+                          uint32_t prefixes, uint32_t mode_vendor)
+{
+    switch (entry >> 24 & 15) {
+    case X86_NODE_MEMORY:
+        return (rest & 0xc0) != 0xc0;
+    case X86_NODE_REG:
+        return (unsigned)rest >> 3 & 7;
+    case X86_NODE_RM:
+        return (unsigned)rest & 7;
+    case X86_NODE_PP:
+        return mandatory_prefix(prefixes);
+    case X86_NODE_W:
+        return (prefixes & PREFIX_W) != 0;
+    case X86_NODE_B:
+        return (prefixes & PREFIX_B) != 0;
+    case X86_NODE_MODE:
+        return (mode_vendor & 3) >= X86_MODE_64;
+    case X86_NODE_VENDOR:
+        return mode_vendor >> 8 == SVMC_VENDOR_INTEL;
+    default: /* X86_NODE_FEATURE */
+        return svmc_x86_has(cpu, entry >> 16 & 127);
+    }
+}
+
+uint32_t svmc_x86_walk(const struct svmc_cpu *cpu, uint32_t entry, uint64_t rest, uint32_t prefixes,
+                       uint32_t mode_vendor)
+{
+    bool modrm = false;
+    unsigned reason;
+
+    while (entry >> 31) { /* ends: the tree is finite */
+        if (entry >> 28 >= ENTRY_REQUIRE) {
+            reason = required(entry, rest, prefixes, mode_vendor, &modrm);
+            if (reason != SVMC_REFUSAL_NONE)
+                return reason << 11 | (uint32_t)modrm << 21;
+            entry = svmc_x86_nodes[entry & 0x3fff]; /* clamp: from the table */
+        } else {
+            modrm = modrm || (entry >> 24 & 15) <= X86_NODE_RM;
+            /* clamp: from the table, and as many branches as the kind has */
+            entry = svmc_x86_nodes[(entry & 0xffff) +
+                                   branch_of(cpu, entry, rest, prefixes, mode_vendor)];
+        }
+    }
+    if ((entry & 0x7ff) == 0)
+        entry |= (uint32_t)modrm << 21;
+    return entry;
+}
+
+/* ---- what is wrong ---- */
+
+static bool is_64(const struct x86_state *s)
+{
+    return s->mode >= X86_MODE_64;
+}
+
+static bool has_16_bit_address(const struct x86_state *s)
+{
+    return s->mode == ((s->prefixes & PREFIX_ASIZE) ? X86_MODE_32 : X86_MODE_16);
+}
+
+/* Register numbers, as far as the encoding carries them. */
+static unsigned reg_of(const struct x86_state *s)
+{
+    return ((unsigned)s->rest >> 3 & 7) | (s->prefixes & PREFIX_R) | (s->prefixes & PREFIX_R4) >> 2;
+}
+
+static unsigned rm_of(const struct x86_state *s)
+{
+    unsigned rm = ((unsigned)s->rest & 7) | (s->prefixes & PREFIX_B) >> 2;
+
+    return VECTOR_ENCODING(s->vector) == X86_EVEX ? rm | (s->prefixes & PREFIX_X) : rm;
+}
+
+static unsigned vvvv_of(const struct x86_state *s)
+{
+    return VECTOR_VVVV(s->vector) & (is_64(s) ? 31 : 7);
+}
+
+static unsigned vector_index_of(const struct x86_state *s)
+{
+    return ((unsigned)(s->rest >> 11) & 7) | (s->prefixes & PREFIX_X) >> 1 |
+           (s->prefixes & PREFIX_V4) >> 3;
+}
+
+/* SDM vol. 2 2.7.11: what an EVEX instruction refuses. */
+static unsigned check_evex(const struct x86_state *s, const struct x86_form *form,
+                           const struct x86_trait *trait, bool memory)
+{
+    unsigned checks = trait->checks, mask = VECTOR_MASK(s->vector);
+    bool zeroing = VECTOR_ZEROING(s->vector), stored = memory && (form->mem >> 4 & 2);
+
+    if (mask != 0 && !(checks & (X86_CHECK_K | X86_CHECK_KREQ)))
+        return SVMC_REFUSAL_MASK;
+    if (mask == 0 && ((checks & X86_CHECK_KREQ) || zeroing))
+        return SVMC_REFUSAL_MASK;
+    if (zeroing && (!(checks & X86_CHECK_Z) || stored))
+        return SVMC_REFUSAL_MASK;
+    if (VECTOR_BROADCAST(s->vector) &&
+        (memory ? trait->scales >> 4 == 0 : !(checks & (X86_CHECK_RC | X86_CHECK_SAE))))
+        return SVMC_REFUSAL_BROADCAST;
+    if (!(form->bits & X86_VVVV) && trait->vsib == 0 && (s->prefixes & PREFIX_V4))
+        return SVMC_REFUSAL_VVVV;
+    return SVMC_REFUSAL_NONE;
+}
+
+/* Registers of gathers, tile products and complex multiplies that must differ. */
+static bool is_distinct(const struct x86_state *s, const struct x86_form *form, bool memory)
+{
+    unsigned reg = reg_of(s), rm = rm_of(s), index = vector_index_of(s), vvvv = vvvv_of(s);
+
+    if (memory && !(form->bits & X86_VVVV)) /* gather with a mask register */
+        return reg != index;
+    if (memory && VECTOR_ENCODING(s->vector) == X86_VEX) /* gather */
+        return reg != index && reg != vvvv && index != vvvv;
+    if (form->reg >> 4 == SVMC_REG_KIND_TILE)
+        return reg != rm && reg != vvvv && rm != vvvv;
+    return reg != vvvv && (memory || reg != rm);
+}
+
+/* Numbers that a file does not have. */
+static bool has_registers(const struct x86_state *s, const struct x86_form *form, unsigned checks,
+                          bool memory)
+{
+    unsigned reg = reg_of(s), rm = rm_of(s);
+
+    if (checks & X86_CHECK_CR)
+        return reg == 0 || (reg >= 2 && reg <= 4) || reg == 8;
+    if (checks & X86_CHECK_DR)
+        return reg < 8;
+    switch (form->reg >> 4) {
+    case SVMC_REG_KIND_BOUND:
+        return reg < 4 && (memory || !(checks & X86_CHECK_BNDRM) || rm < 4);
+    case SVMC_REG_KIND_TILE:
+        return reg < 8 && (memory || rm < 8) && VECTOR_VVVV(s->vector) < 8;
+    case SVMC_REG_KIND_MASK:
+        return reg < 8 && (VECTOR_ENCODING(s->vector) == X86_EVEX || vvvv_of(s) < 8);
+    case SVMC_REG_KIND_GPR:
+        return form->select != X86_SELECT_REG || reg < 16;
+    default:
+        return true;
+    }
+}
+
+static unsigned check_vector(const struct x86_state *s, const struct x86_form *form,
+                             const struct x86_trait *trait, bool memory)
+{
+    if (!(form->bits & X86_VVVV) && (VECTOR_VVVV(s->vector) & 15) != 0)
+        return SVMC_REFUSAL_VVVV;
+    if ((trait->checks & X86_CHECK_DISTINCT) && !is_distinct(s, form, memory))
+        return SVMC_REFUSAL_REGISTER;
+    if ((trait->checks & X86_CHECK_RM0) && (s->rest & 7) != 0)
+        return SVMC_REFUSAL_NO_OPCODE;
+    if ((trait->vsib != 0 || (trait->checks & X86_CHECK_SIB)) && memory &&
+        ((s->rest & 7) != 4 || has_16_bit_address(s)))
+        return SVMC_REFUSAL_FORM;
+    return VECTOR_ENCODING(s->vector) == X86_EVEX ? check_evex(s, form, trait, memory)
+                                                  : SVMC_REFUSAL_NONE;
+}
+
+static bool has_features(const struct svmc_cpu *cpu, const struct x86_state *s,
+                         const struct x86_trait *trait)
+{
+    unsigned base =
+        VECTOR_ENCODING(s->vector) == X86_EVEX ? SVMC_X86_FEATURE_AVX512F : SVMC_X86_FEATURE_AVX;
+
+    if (trait->feature && !svmc_x86_has(cpu, trait->feature))
+        return false;
+    if ((trait->checks & X86_CHECK_BASE) && !svmc_x86_has(cpu, base))
+        return false;
+    return !(trait->checks & X86_CHECK_VL) || VECTOR_LENGTH(s->vector) == 2 ||
+           svmc_x86_has(cpu, SVMC_X86_FEATURE_AVX512VL);
+}
+
+/* DE-8. AMD: LOCK MOV CR0 is MOV CR8 (APM vol. 3 MOV CRn). */
+static bool may_lock(const struct svmc_cpu *cpu, const struct x86_state *s, unsigned checks,
+                     bool memory)
+{
+    if (checks & X86_CHECK_LOCKCR8)
+        return s->vendor == SVMC_VENDOR_AMD && reg_of(s) == 0 &&
+               svmc_x86_has(cpu, SVMC_X86_FEATURE_ALTMOVCR8);
+    return (checks & X86_CHECK_LOCK) && memory;
+}
+
+static unsigned check(const struct svmc_cpu *cpu, const struct x86_state *s,
+                      const struct x86_form *form, const struct x86_trait *trait, bool memory)
+{
+    unsigned checks = trait->checks;
+
+    if ((s->prefixes & PREFIX_LOCK) && !may_lock(cpu, s, checks, memory))
+        return SVMC_REFUSAL_LOCK;
+    if (!has_features(cpu, s, trait))
+        return SVMC_REFUSAL_FEATURE;
+    if ((checks & X86_CHECK_NORIP) && is_64(s) && (s->rest & 0xc7) == 5)
+        return SVMC_REFUSAL_FORM;
+    if (form->reg >> 4 == SVMC_REG_KIND_BOUND && memory && has_16_bit_address(s))
+        return SVMC_REFUSAL_FORM; /* SDM vol. 1 17.5.1 */
+    if (!has_registers(s, form, checks, memory))
+        return SVMC_REFUSAL_REGISTER;
+    return VECTOR_ENCODING(s->vector) >= X86_VEX ? check_vector(s, form, trait, memory)
+                                                 : SVMC_REFUSAL_NONE;
+}
+
+/* ---- what is left to say ---- */
+
+/* The n-th of a form's sizes, where its column is not the operand size. */
+static unsigned rare_size(const struct x86_state *s, const struct x86_form *form, unsigned n,
+                          const struct svmc_insn *out, unsigned otherwise)
+{
+    unsigned size = svmc_x86_triples[form->sizes][3] >> 8 * n & 0xff; /* clamp: from the table */
+
+    if (size >= X86_SIZE_FIRST_ADDRESS)
+        return out->address_bytes;
+    if (size >= X86_SIZE_FIRST_VECTOR)
+        return svmc_x86_sizes[size * 4 + VECTOR_LENGTH(s->vector)]; /* clamp: from the table */
+    return otherwise;
+}
+
+/* VSIB: the index is a vector register, 4 is one too. EVEX: a short displacement is scaled. */
+static void finish_memory(const struct x86_state *s, const struct x86_form *form,
+                          const struct x86_trait *trait, struct svmc_insn *out)
+{
+    unsigned broadcast = (1u << (trait->scales >> 4)) >> 1,
+             disp8 = (1u << (trait->scales & 15)) >> 1;
+
+    out->mem_bytes = (uint16_t)rare_size(s, form, 2, out, out->mem_bytes);
+    if (trait->vsib != 0) {
+        out->index = (uint8_t)vector_index_of(s);
+        out->scale = (uint8_t)(1u << ((unsigned)(s->rest >> 14) & 3));
+    }
+    if (VECTOR_ENCODING(s->vector) != X86_EVEX)
+        return;
+    if (VECTOR_MASK(s->vector) != 0 && (out->access & SVMC_ACCESS_WRITE) && trait->vsib == 0)
+        out->access |= SVMC_ACCESS_WRITE_IF;
+    if (VECTOR_BROADCAST(s->vector))
+        out->mem_bytes = (uint16_t)broadcast;
+    if ((s->rest & 0xc0) == 0x40)
+        out->disp *= disp8 ? (int64_t)disp8 : out->mem_bytes;
+}
+
+/* The register operand where it is not one of the first sixteen of its file. */
+static void finish_register(const struct x86_state *s, const struct x86_form *form,
+                            struct svmc_insn *out)
+{
+    static const uint8_t masks[12] = { 0xff, 15, 7, 15, 15, 7, 7, 7, 31, 7, 15, 15 };
+    unsigned number = out->reg, is4 = (unsigned)out->imm >> 4 & (is_64(s) ? 15 : 7);
+
+    if (form->select == X86_SELECT_REG)
+        number = reg_of(s);
+    else if (form->select == X86_SELECT_RM && out->reg_kind != SVMC_REG_KIND_NONE)
+        number = rm_of(s);
+    else if (form->select == X86_SELECT_VVVV)
+        number = vvvv_of(s);
+    else if (form->select == X86_SELECT_IS4)
+        number = is4;
+    else if (form->select >= X86_SELECT_FIXED3)
+        number = form->select - (unsigned)X86_SELECT_FIXED3 + 3;
+    if (form->select > X86_SELECT_RARE) {
+        out->reg_kind = form->reg >> 4;
+        /* clamp: from the table, the column is two bits */
+        out->reg_bytes = (uint8_t)(svmc_x86_triples[form->sizes][out->priv_raw[2] >> 24 & 3] >> 8);
+    }
+    if (out->reg_kind == SVMC_REG_KIND_NONE)
+        return;
+    if (!(out->flags & SVMC_INSN_HIGH_REG))
+        out->reg = (uint8_t)(number & masks[form->reg >> 4 & 15]); /* clamp: kinds are below 12 */
+    out->reg_bytes = (uint8_t)rare_size(s, form, 1, out, out->reg_bytes);
+    if (out->reg_kind == SVMC_REG_KIND_MASK)
+        out->reg_bytes = 8;
+}
+
+/* LOCK, DE-7: what prefixes turn into flags. */
+static void finish_flags(const struct x86_state *s, const struct x86_trait *trait,
+                         struct svmc_insn *out)
+{
+    unsigned repeat = s->prefixes & (PREFIX_REP | PREFIX_REPNE);
+
+    if ((s->prefixes & PREFIX_LOCK) && (trait->checks & X86_CHECK_LOCKCR8))
+        out->reg = 8;
+    else if (s->prefixes & PREFIX_LOCK)
+        out->flags |= SVMC_INSN_LOCK;
+    if (repeat == 0 || !(trait->checks & (X86_CHECK_REP | X86_CHECK_REPE)))
+        return;
+    if ((trait->checks & X86_CHECK_REPE) && repeat == PREFIX_REPNE)
+        out->flags |= SVMC_INSN_REPNE;
+    else
+        out->flags |= SVMC_INSN_REP;
+    out->access = (uint8_t)(out->access | out->access << 2); /* the count can be 0 */
+}
+
+unsigned svmc_x86_finish(const struct svmc_cpu *cpu, const struct x86_state *s, unsigned *used,
+                         struct svmc_insn *out)
+{
+    const struct x86_form *form =
+        &svmc_x86_forms[s->entry >> 11 & 0x3ff];                      /* clamp: from the table */
+    const struct x86_trait *trait = &svmc_x86_traits[s->entry >> 21]; /* clamp: from the table */
+    bool memory = (form->bits & X86_MODRM) && (s->rest & 0xc0) != 0xc0 && !(form->bits & X86_MOD3);
+    unsigned reason = check(cpu, s, form, trait, memory);
+
+    if (reason != SVMC_REFUSAL_NONE)
+        return reason;
+    if (form->reg >> 4 == SVMC_REG_KIND_BOUND && is_64(s)) /* SDM vol. 1 17.5.1: 67 is ignored */
+        out->address_bytes = 8;
+    out->operand_bytes = (uint8_t)rare_size(s, form, 0, out, out->operand_bytes);
+    if (memory)
+        finish_memory(s, form, trait, out);
+    finish_register(s, form, out);
+    finish_flags(s, trait, out);
+    if (VECTOR_ENCODING(s->vector) == X86_3DNOW)
+        ++*used; /* the opcode stands last */
+    return SVMC_REFUSAL_NONE;
+}
