@@ -27,8 +27,11 @@ static enum svmc_status decode(const struct svmc_cpu *cpu, const uint8_t *bytes,
 {
     uint64_t head = core_load_le64((const uint8_t *)cpu);
 
-    if (is_x86(head))
-        return svmc_x86_decode(cpu, bytes, count, out);
+    if (is_x86(head)) {
+        enum svmc_status st = svmc_x86_decode(cpu, bytes, count, out);
+
+        return st == SVMC_OK && out->reserved ? svmc_x86_finish(cpu, bytes, count, out) : st;
+    }
     if (!is_other(cpu, head))
         return SVMC_ERR_ARG;
     switch (head) {

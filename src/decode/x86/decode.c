@@ -80,18 +80,11 @@ COLD uint64_t svmc_x86_fetch_end(const uint8_t *bytes, size_t count, size_t at)
 {
     uint64_t value = 0;
 
+    if (count >= 8 && at < count)
+        return core_load_le64(bytes + count - 8) >> 8 * (at + 8 - count);
     for (size_t i = count; i > at; i--)
         value = value << 8 | bytes[i - 1];
     return value;
-}
-
-HOT uint64_t fetch(const uint8_t *bytes, size_t count, size_t at)
-{
-    if (__builtin_expect(at + 8 <= count, 1))
-        return core_load_le64(bytes + at);
-    if (count >= 8 && at < count)
-        return core_load_le64(bytes + count - 8) >> 8 * (at + 8 - count);
-    return svmc_x86_fetch_end(bytes, count, at);
 }
 
 /* Legacy prefixes, and REX that they follow. Returns the bytes from the opcode on. */
@@ -107,11 +100,11 @@ HOT uint64_t read_more_prefixes(struct x86_state *s, const uint8_t *bytes, size_
                 s->prefixes &= ~(PREFIX_REP | PREFIX_REPNE);
             s->prefixes |= s->entry & 0x7fff;
         }
-        next = fetch(bytes, count, ++s->at);
+        next = x86_fetch(bytes, count, ++s->at);
         while (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40) {
             /* clamp: four bits */
             s->prefixes = (s->prefixes & ~PREFIX_REX_ALL) | PREFIX_REX | rex_bits[next & 15];
-            next = fetch(bytes, count, ++s->at);
+            next = x86_fetch(bytes, count, ++s->at);
         }
         s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
     }
@@ -121,7 +114,7 @@ HOT uint64_t read_more_prefixes(struct x86_state *s, const uint8_t *bytes, size_
 /* DE-2, DE-3. Returns the bytes from the opcode on, whose entry is set. */
 HOT uint64_t read_prefixes(struct x86_state *s, const uint8_t *bytes, size_t count)
 {
-    uint64_t next = fetch(bytes, count, 0);
+    uint64_t next = x86_fetch(bytes, count, 0);
 
     if (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40) {
         s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
@@ -129,7 +122,7 @@ HOT uint64_t read_prefixes(struct x86_state *s, const uint8_t *bytes, size_t cou
         next >>= 8;
         while (RARELY((next & 0xf0) == 0x40)) {             /* the last one counts */
             s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
-            next = fetch(bytes, count, ++s->at);
+            next = x86_fetch(bytes, count, ++s->at);
         }
     }
     s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
@@ -151,7 +144,7 @@ HOT void find_leaf(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t coun
         s->at++;
     }
     s->opcode = (uint32_t)next & 0xffff;
-    s->rest = fetch(bytes, count, s->at);
+    s->rest = x86_fetch(bytes, count, s->at);
     if (s->entry >> 31) {
         if (s->entry >> 24 == (0x80u | X86_NODE_REG)) /* a group, which most nodes are */
             s->entry = svmc_x86_nodes[(s->entry & 0xffff) + (s->rest >> 3 & 7)]; /* clamp: table */
@@ -159,7 +152,8 @@ HOT void find_leaf(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t coun
             *rare = *s;
             svmc_x86_escape(cpu, rare, bytes, count);
             *s = *rare;
-        } else if (s->entry >> 31)
+        }
+        if (s->entry >> 31)
             s->entry = svmc_x86_walk(cpu, s->entry, s->rest, s->prefixes, s->mode | s->vendor << 8);
     }
 }
@@ -318,7 +312,7 @@ HOT unsigned read_immediate(const uint8_t *all, size_t count, const struct x86_s
     uint64_t at = s->rest >> 8 * used, value;
 
     if (RARELY(used + bytes > 8))
-        at = fetch(all, count, s->at + used);
+        at = x86_fetch(all, count, s->at + used);
     if (RARELY(kind >= X86_IMM_MOFFS)) {
         read_rare_immediate(kind, at, bytes, out);
         return bytes;
@@ -359,16 +353,6 @@ HOT void set_register(const struct x86_state *s, const struct x86_form *form, un
     out->reg_bytes = (uint8_t)bytes;
 }
 
-/* A refusal counts only if the bytes that decide it are there (DE-13). */
-COLD static enum svmc_status refuse(unsigned reason, unsigned needed, size_t count,
-                                    struct svmc_insn *out)
-{
-    if (needed > SVMC_INSN_MAX || needed > count)
-        return count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
-    out->refusal = (uint8_t)reason;
-    return reason == SVMC_REFUSAL_APX ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_UNDEFINED;
-}
-
 /* What the leaf and the prefixes say, without a look at ModRM. */
 HOT void describe(const struct svmc_cpu *cpu, const struct x86_state *s,
                   const struct x86_trait *trait, uint32_t sizes, unsigned address,
@@ -386,7 +370,6 @@ HOT void describe(const struct svmc_cpu *cpu, const struct x86_state *s,
     out->reg2 = SVMC_REG_NONE;
     out->imm = 0;
     out->reg3 = SVMC_REG_NONE;
-    out->reserved = 0;
     out->priv_form = 0;
     out->priv_raw[0] = s->entry;
     out->priv_raw[1] = s->prefixes | s->opcode << 16;
@@ -397,17 +380,17 @@ enum svmc_status svmc_x86_decode(const struct svmc_cpu *cpu, const uint8_t *byte
                                  struct svmc_insn *out)
 {
     struct x86_state s = { .mode = (uint8_t)(cpu->isa - SVMC_ISA_X86_16), .vendor = cpu->vendor };
-    struct x86_state rare; /* what others take by pointer: s stays in registers */
+    struct x86_state rare; /* what escape.c takes by pointer: s stays in registers */
     const struct x86_form *form;
     const struct x86_trait *trait;
-    unsigned used, column, address, rm, reason;
+    unsigned used, column, address, rm;
     uint32_t sizes;
 
     if (s.mode == X86_MODE_64 && s.vendor == SVMC_VENDOR_INTEL)
         s.mode = X86_MODE_64_INTEL;
     find_leaf(cpu, bytes, count, &s, &rare);
     if (RARELY((s.entry & 0x7ff) == 0))
-        return refuse(s.entry >> 11 & 0x3ff, s.at + (s.entry >> 21 & 1), count, out);
+        return svmc_x86_refuse(s.entry >> 11 & 0x3ff, s.at + (s.entry >> 21 & 1), count, out);
     form = &svmc_x86_forms[s.entry >> 11 & 0x3ff]; /* clamp: entries come from the table */
     trait = &svmc_x86_traits[s.entry >> 21];       /* clamp: entries come from the table */
     /* clamp: osz is from the table, mode below 4, two bits */
@@ -426,19 +409,15 @@ enum svmc_status svmc_x86_decode(const struct svmc_cpu *cpu, const uint8_t *byte
     if (trait->insn_class == SVMC_CLASS_OTHER) /* DE-10 */
         out->insn_class = out->access != SVMC_ACCESS_NONE;
     set_register(&s, form, rm, sizes, out);
-    if (RARELY((s.prefixes & PREFIX_LOCK) | trait->rare)) {
-        rare = s;
-        reason = svmc_x86_finish(cpu, &rare, &used, out);
-        if (reason != SVMC_REFUSAL_NONE)
-            return refuse(reason,
-                          s.at + (form->bits & X86_MODRM) +
-                              (trait->vsib != 0 && reason == SVMC_REFUSAL_REGISTER), /* SIB */
-                          count, out);
-    }
     used += s.at;
-    if (RARELY(used > count || used > SVMC_INSN_MAX))
-        return count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
     out->length = (uint8_t)used;
+    if (RARELY((s.prefixes & PREFIX_LOCK) | trait->rare)) {
+        out->refusal = (uint8_t)s.at; /* for svmc_x86_finish */
+        out->reserved = 1;
+        return SVMC_OK;
+    }
     out->refusal = SVMC_REFUSAL_NONE;
-    return SVMC_OK;
+    out->reserved = 0;
+    return __builtin_expect(used <= count && used <= SVMC_INSN_MAX, 1) ? SVMC_OK
+                                                                       : x86_missing(count);
 }

@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: maps behind an escape byte: 0F38, 0F3A, 3DNow!, VEX, XOP, EVEX. */
-#include "../../core/bytes.h"
 #include "x86.h"
 
-/* Bytes on their way through prefix and opcode. */
-struct reader {
-    const uint8_t *bytes;
-    size_t count;
-    const struct svmc_cpu *cpu;
-};
-
-static uint64_t fetch(const struct reader *r, size_t at)
-{
-    if (at + 8 <= r->count)
-        return core_load_le64(r->bytes + at);
-    return svmc_x86_fetch_end(r->bytes, r->count, at);
-}
-
-static void refused(struct x86_state *s, unsigned reason, unsigned needed)
+static unsigned refused(struct x86_state *s, unsigned reason, unsigned needed)
 {
     s->entry = reason << 11;
     s->at += needed;
+    return X86_SPACES;
 }
 
 /* The cell of an opcode in a map: cell 0 where there is none, else by the opcodes before it. */
@@ -45,14 +31,12 @@ static uint32_t legacy_entry(unsigned space, unsigned opcode)
 }
 
 /* The next byte is the opcode of a legacy map. */
-static void legacy_opcode(const struct reader *r, struct x86_state *s, unsigned space)
+static void legacy_opcode(const uint8_t *bytes, size_t count, struct x86_state *s, unsigned space)
 {
     s->opcode = (uint32_t)s->rest & 0xffff;
     s->at++;
-    s->rest = fetch(r, s->at);
+    s->rest = x86_fetch(bytes, count, s->at);
     s->entry = legacy_entry(space, s->opcode & 0xff);
-    if (s->entry >> 31)
-        s->entry = svmc_x86_walk(r->cpu, s->entry, s->rest, s->prefixes, s->mode | s->vendor << 8);
 }
 
 /* 3DNow!: the opcode stands behind ModRM, SIB and displacement (APM vol. 3 1.4.4). */
@@ -98,13 +82,13 @@ static unsigned mismatch(const struct x86_state *s, unsigned when)
 }
 
 /* The next byte is the opcode of a vector map, whose rows for it are few. */
-static void vector_opcode(const struct reader *r, struct x86_state *s, unsigned space)
+static void vector_opcode(const uint8_t *bytes, size_t count, struct x86_state *s, unsigned space)
 {
     unsigned cell, reason = SVMC_REFUSAL_NO_OPCODE, first, end;
 
     s->opcode = (uint32_t)s->rest & 0xffff;
     s->at++;
-    s->rest = fetch(r, s->at);
+    s->rest = x86_fetch(bytes, count, s->at);
     if (VECTOR_ENCODING(s->vector) == X86_EVEX && VECTOR_BROADCAST(s->vector) &&
         (s->rest & 0xc0) == 0xc0) /* rounding: L'L is its mode, all 512 bits count */
         s->vector = (s->vector & ~0x60u) | 0x40u;
@@ -146,7 +130,8 @@ static uint32_t vlpp(unsigned byte)
     return (byte & 3) << 3 | (byte >> 2 & 1) << 5 | (~byte >> 3 & 15) << 7;
 }
 
-static void vex2(const struct reader *r, struct x86_state *s)
+/* These find the map of a vector opcode, in front of which rest stands; X86_SPACES: refused. */
+static unsigned vex2(struct x86_state *s)
 {
     unsigned p = (unsigned)s->rest & 0xff;
 
@@ -154,115 +139,88 @@ static void vex2(const struct reader *r, struct x86_state *s)
     s->vector = X86_VEX | vlpp(p);
     s->at++;
     s->rest >>= 8;
-    vector_opcode(r, s, X86_SPACE_VEX1);
+    return X86_SPACE_VEX1;
 }
 
 /* VEX of three bytes, and XOP, which differs in its maps. */
-static void vex3(const struct reader *r, struct x86_state *s, bool xop)
+static unsigned vex3(struct x86_state *s, bool xop)
 {
     unsigned p0 = (unsigned)s->rest & 0xff, p1 = (unsigned)(s->rest >> 8) & 0xff, map = p0 & 31;
     unsigned at = map - (xop ? 8u : 1u);
 
-    if (at > 2) {
-        refused(s, SVMC_REFUSAL_NO_OPCODE, 1);
-        return;
-    }
+    if (at > 2)
+        return refused(s, SVMC_REFUSAL_NO_OPCODE, 1);
     s->prefixes |= rxb(s, p0) | (p1 & 0x80 ? PREFIX_W : 0);
     s->vector = (xop ? X86_XOP : X86_VEX) | vlpp(p1);
     s->at += 2;
     s->rest >>= 16;
-    vector_opcode(r, s, (xop ? X86_SPACE_XOP8 : X86_SPACE_VEX1) + at);
+    return (xop ? X86_SPACE_XOP8 : X86_SPACE_VEX1) + at;
 }
 
-static void evex(const struct reader *r, struct x86_state *s)
+static unsigned evex(const struct svmc_cpu *cpu, struct x86_state *s)
 {
     static const uint8_t spaces[8] = { 0, X86_SPACE_EVEX1, X86_SPACE_EVEX2, X86_SPACE_EVEX3,
                                        0, X86_SPACE_EVEX5, X86_SPACE_EVEX6, 0 };
     unsigned p0 = (unsigned)s->rest & 0xff, p1 = (unsigned)(s->rest >> 8) & 0xff;
     unsigned p2 = (unsigned)(s->rest >> 16) & 0xff, space = spaces[p0 & 7]; /* clamp: 3 bits */
 
-    if ((p0 & 7) == 4 && s->mode >= X86_MODE_64 && svmc_x86_has(r->cpu, SVMC_X86_FEATURE_APX)) {
-        refused(s, SVMC_REFUSAL_APX, 1);
-        return;
-    }
-    if (space == 0 || (p0 & 8)) {
-        refused(s, p0 & 8 ? SVMC_REFUSAL_RESERVED : SVMC_REFUSAL_NO_OPCODE, 1);
-        return;
-    }
-    if (!(p1 & 4)) {
-        refused(s, SVMC_REFUSAL_RESERVED, 2);
-        return;
-    }
+    if ((p0 & 7) == 4 && s->mode >= X86_MODE_64 && svmc_x86_has(cpu, SVMC_X86_FEATURE_APX))
+        return refused(s, SVMC_REFUSAL_APX, 1);
+    if (space == 0 || (p0 & 8))
+        return refused(s, p0 & 8 ? SVMC_REFUSAL_RESERVED : SVMC_REFUSAL_NO_OPCODE, 1);
+    if (!(p1 & 4))
+        return refused(s, SVMC_REFUSAL_RESERVED, 2);
+    if (s->mode < X86_MODE_64 && !(p2 & 8)) /* V' must be 1 */
+        return refused(s, SVMC_REFUSAL_VVVV, 3);
     s->prefixes |= rxb(s, p0) | (p1 & 0x80 ? PREFIX_W : 0);
     if (s->mode >= X86_MODE_64)
         s->prefixes |= (p0 & 0x10 ? 0 : PREFIX_R4) | (p2 & 8 ? 0 : PREFIX_V4);
-    else if (!(p2 & 8)) /* V' must be 1 */
-    {
-        refused(s, SVMC_REFUSAL_VVVV, 3);
-        return;
-    }
     s->vector = X86_EVEX | (p1 & 3) << 3 | (p2 >> 5 & 3) << 5 | (~p1 >> 3 & 15) << 7 |
                 (s->prefixes & PREFIX_V4) << 4 | (p2 & 7) << 12 | (p2 >> 7 & 1) << 15 |
                 (p2 >> 4 & 1) << 16 | (p2 >> 5 & 3) << 17;
     s->at += 3;
     s->rest >>= 24;
-    vector_opcode(r, s, space);
+    return space;
 }
 
-/* The bytes of C4, C5, 62 and 8F can be another instruction's: which escape they are, or -1. */
-static int ambiguous(struct x86_state *s)
+static unsigned vector_space(const struct svmc_cpu *cpu, struct x86_state *s, unsigned number)
+{
+    if (is_prefixed(s))
+        return refused(s, SVMC_REFUSAL_PREFIX, 0);
+    if (number == X86_ESCAPE_EVEX)
+        return evex(cpu, s);
+    return number == X86_ESCAPE_VEX2 ? vex2(s) : vex3(s, number == X86_ESCAPE_XOP);
+}
+
+/*
+ * The bytes of C4, C5, 62 and 8F can be another instruction's, whose entry is then set; false:
+ * they are.
+ */
+static bool is_vector(struct x86_state *s, unsigned *number)
 {
     unsigned next = (unsigned)s->rest & 0xff, node = s->entry & 0xffff;
-    unsigned number = svmc_x86_nodes[node + 1] & 15; /* clamp: from the table */
 
-    if (number == X86_ESCAPE_XOP ? (next & 31) >= 8 : s->mode >= X86_MODE_64 || next >= 0xc0)
-        return (int)number;
+    *number = svmc_x86_nodes[node + 1] & 15; /* clamp: from the table */
+    if (*number == X86_ESCAPE_XOP ? (next & 31) >= 8 : s->mode >= X86_MODE_64 || next >= 0xc0)
+        return true;
     s->entry = svmc_x86_nodes[node]; /* clamp: from the table */
-    return -1;
+    return false;
 }
 
 void svmc_x86_escape(const struct svmc_cpu *cpu, struct x86_state *s, const uint8_t *bytes,
                      size_t count)
 {
-    const struct reader r = { bytes, count, cpu };
-    int number = (int)(s->entry & 15);
+    unsigned number = s->entry & 15, space;
 
-    if (s->entry >> 28 != ENTRY_ESCAPE)
-        number = ambiguous(s);
-    if (number < 0) {
-        if (s->entry >> 31)
-            s->entry = svmc_x86_walk(cpu, s->entry, s->rest, s->prefixes, s->mode | s->vendor << 8);
-        return;
-    }
-    if (number >= X86_ESCAPE_VEX2 && is_prefixed(s)) {
-        refused(s, SVMC_REFUSAL_PREFIX, 0);
-        return;
-    }
-    switch (number) {
-    case X86_ESCAPE_0F38:
-        legacy_opcode(&r, s, X86_SPACE_0F38);
-        return;
-    case X86_ESCAPE_0F3A:
-        legacy_opcode(&r, s, X86_SPACE_0F3A);
-        return;
-    case X86_ESCAPE_3DNOW:
+    if (s->entry >> 28 != ENTRY_ESCAPE) {
+        if (is_vector(s, &number)) {
+            space = vector_space(cpu, s, number);
+            if (space < X86_SPACES)
+                vector_opcode(bytes, count, s, space);
+        }
+    } else if (number == X86_ESCAPE_3DNOW) {
         opcode_3dnow(s);
-        return;
-    case X86_ESCAPE_VEX2:
-        vex2(&r, s);
-        return;
-    case X86_ESCAPE_VEX3:
-        vex3(&r, s, false);
-        return;
-    case X86_ESCAPE_XOP:
-        vex3(&r, s, true);
-        return;
-    case X86_ESCAPE_EVEX:
-        evex(&r, s);
-        return;
-    default: {
-        refused(s, SVMC_REFUSAL_NO_OPCODE, 0);
-        return;
-    }
+    } else {
+        legacy_opcode(bytes, count, s, number == X86_ESCAPE_0F38 ? X86_SPACE_0F38 : X86_SPACE_0F3A);
     }
 }

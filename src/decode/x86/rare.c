@@ -320,25 +320,56 @@ static void finish_flags(const struct x86_state *s, const struct x86_trait *trai
     out->access = (uint8_t)(out->access | out->access << 2); /* the count can be 0 */
 }
 
-unsigned svmc_x86_finish(const struct svmc_cpu *cpu, const struct x86_state *s, unsigned *used,
-                         struct svmc_insn *out)
+enum svmc_status svmc_x86_refuse(unsigned reason, unsigned needed, size_t count,
+                                 struct svmc_insn *out)
 {
-    const struct x86_form *form =
-        &svmc_x86_forms[s->entry >> 11 & 0x3ff];                      /* clamp: from the table */
-    const struct x86_trait *trait = &svmc_x86_traits[s->entry >> 21]; /* clamp: from the table */
-    bool memory = (form->bits & X86_MODRM) && (s->rest & 0xc0) != 0xc0 && !(form->bits & X86_MOD3);
-    unsigned reason = check(cpu, s, form, trait, memory);
+    if (needed > SVMC_INSN_MAX || needed > count)
+        return x86_missing(count);
+    out->refusal = (uint8_t)reason;
+    return reason == SVMC_REFUSAL_APX ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_UNDEFINED;
+}
 
+/* What the decoder kept, as it was. */
+static struct x86_state resumed(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
+                                const struct svmc_insn *out)
+{
+    struct x86_state s = { .rest = x86_fetch(bytes, count, out->refusal),
+                           .prefixes = out->priv_raw[1] & 0xffff,
+                           .vector = out->priv_raw[2],
+                           .entry = out->priv_raw[0],
+                           .at = out->refusal,
+                           .mode = (uint32_t)cpu->isa - SVMC_ISA_X86_16,
+                           .vendor = cpu->vendor };
+
+    return s;
+}
+
+enum svmc_status svmc_x86_finish(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
+                                 struct svmc_insn *out)
+{
+    const struct x86_state s = resumed(cpu, bytes, count, out);
+    const struct x86_form *form =
+        &svmc_x86_forms[s.entry >> 11 & 0x3ff];                      /* clamp: from the table */
+    const struct x86_trait *trait = &svmc_x86_traits[s.entry >> 21]; /* clamp: from the table */
+    bool memory = (form->bits & X86_MODRM) && (s.rest & 0xc0) != 0xc0 && !(form->bits & X86_MOD3);
+    unsigned reason = check(cpu, &s, form, trait, memory), needed = s.at + (form->bits & X86_MODRM);
+
+    out->refusal = SVMC_REFUSAL_NONE;
+    out->reserved = 0;
+    if (reason == SVMC_REFUSAL_REGISTER && trait->vsib != 0)
+        needed++; /* the SIB byte */
     if (reason != SVMC_REFUSAL_NONE)
-        return reason;
-    if (form->reg >> 4 == SVMC_REG_KIND_BOUND && is_64(s)) /* SDM vol. 1 17.5.1: 67 is ignored */
+        return svmc_x86_refuse(reason, needed, count, out);
+    if (VECTOR_ENCODING(s.vector) == X86_3DNOW)
+        out->length++; /* the opcode stands last */
+    if (out->length > count || out->length > SVMC_INSN_MAX)
+        return x86_missing(count);
+    if (form->reg >> 4 == SVMC_REG_KIND_BOUND && is_64(&s)) /* SDM vol. 1 17.5.1: 67 is ignored */
         out->address_bytes = 8;
-    out->operand_bytes = (uint8_t)rare_size(s, form, 0, out, out->operand_bytes);
+    out->operand_bytes = (uint8_t)rare_size(&s, form, 0, out, out->operand_bytes);
     if (memory)
-        finish_memory(s, form, trait, out);
-    finish_register(s, form, out);
-    finish_flags(s, trait, out);
-    if (VECTOR_ENCODING(s->vector) == X86_3DNOW)
-        ++*used; /* the opcode stands last */
-    return SVMC_REFUSAL_NONE;
+        finish_memory(&s, form, trait, out);
+    finish_register(&s, form, out);
+    finish_flags(&s, trait, out);
+    return SVMC_OK;
 }

@@ -4,6 +4,7 @@
 #define DECODE_X86_H
 #include <stdbool.h>
 #include <svmcore/insn.h>
+#include "../../core/bytes.h"
 
 #pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for the tables */
 #include "x86_tables.h"
@@ -67,7 +68,7 @@ static inline bool svmc_x86_has(const struct svmc_cpu *cpu, unsigned feature)
     return (cpu->features[feature >> 6 & 1] >> (feature & 63) & 1) != 0;
 }
 
-/** Anything behind an escape byte but 0F alone: finds the leaf of the opcode, and skips that. */
+/** Anything behind an escape byte but 0F alone: finds the entry of the opcode, and skips that. */
 void svmc_x86_escape(const struct svmc_cpu *cpu, struct x86_state *s, const uint8_t *bytes,
                      size_t count);
 
@@ -76,11 +77,15 @@ uint32_t svmc_x86_walk(const struct svmc_cpu *cpu, uint32_t entry, uint64_t rest
                        uint32_t mode_vendor);
 
 /**
- * What the fast path leaves: vector encodings, 3DNow!, files without 16 registers, features, LOCK.
- * used: bytes behind the opcode, which 3DNow! adds to. Returns an enum svmc_refusal.
+ * What svmc_x86_decode left where it set out->reserved: vector encodings, 3DNow!, files without 16
+ * registers, features, LOCK. out->refusal has the bytes before ModRM.
  */
-unsigned svmc_x86_finish(const struct svmc_cpu *cpu, const struct x86_state *s, unsigned *used,
-                         struct svmc_insn *out);
+enum svmc_status svmc_x86_finish(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
+                                 struct svmc_insn *out);
+
+/** A refusal counts only if the `needed` bytes that decide it are there (DE-13). */
+enum svmc_status svmc_x86_refuse(unsigned reason, unsigned needed, size_t count,
+                                 struct svmc_insn *out);
 
 /** svmc_insn_operands for an x86 instruction; out is all NONE. */
 enum svmc_status svmc_x86_operands(const struct svmc_insn *insn, struct svmc_operand *out,
@@ -90,7 +95,20 @@ enum svmc_status svmc_x86_operands(const struct svmc_insn *insn, struct svmc_ope
 enum svmc_status svmc_x86_decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
                                  struct svmc_insn *out);
 
-/* bytes[at..at + 8), of which those from count on read as 0 (DE-1). */
+/* bytes[at..at + 8) near the end: those from count on read as 0 (DE-1). */
 uint64_t svmc_x86_fetch_end(const uint8_t *bytes, size_t count, size_t at);
+
+/* The same anywhere. */
+static inline uint64_t x86_fetch(const uint8_t *bytes, size_t count, size_t at)
+{
+    return __builtin_expect(at + 8 <= count, 1) ? core_load_le64(bytes + at)
+                                                : svmc_x86_fetch_end(bytes, count, at);
+}
+
+/* Bytes are missing: which error that is (DE-1). */
+static inline enum svmc_status x86_missing(size_t count)
+{
+    return count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
+}
 
 #endif

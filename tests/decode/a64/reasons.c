@@ -80,10 +80,11 @@ static bool operation_space(uint32_t w)
 /* TLBI of all, IC IALLU and the like: Rt should be 31. */
 static bool no_register(uint32_t w)
 {
-    uint32_t crn = w >> 12 & 15, crm = w >> 8 & 15, op2 = w >> 5 & 7;
+    uint32_t op1 = w >> 16 & 7, crn = w >> 12 & 15, crm = w >> 8 & 15, op2 = w >> 5 & 7;
 
-    if (crn == 8 || crn == 9)
-        return op2 == 0 || op2 == 4 || op2 == 6;
+    if (crn == 8 || crn == 9) /* op1 4 with op2 2: VMALLWS2E1 of FEAT_TLBIW */
+        return op2 == 0 || op2 == 4 || op2 == 6 ||
+               (op1 == 4 && op2 == 2 && (crm == 2 || crm == 5 || crm == 6));
     return crn == 7 && (crm == 1 || crm == 2 || crm == 5 || crm == 7);
 }
 
