@@ -110,7 +110,8 @@ static inline struct seen see_ours(const struct svmc_insn *i)
     s.lane[1] = (uint64_t)i->disp;
     s.lane[2] = i->imm;
     pack_reg(&s, i->reg_kind, i->reg, i->reg_bytes,
-             i->flags & (SVMC_INSN_LOCK | SVMC_INSN_REP | SVMC_INSN_REPNE), i->mem_bytes);
+             i->flags & (SVMC_INSN_LOCK | SVMC_INSN_REP | SVMC_INSN_REPNE),
+             i->access ? i->mem_bytes : 0);
     return s;
 }
 
@@ -164,7 +165,7 @@ static inline struct parts parts_of(const ZydisDecodedInstruction *z,
         if (o->type == ZYDIS_OPERAND_TYPE_REGISTER) {
             if (o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM)
                 rm = rm ? rm : o;
-            else if (p.reg == NULL && is_register(o, t))
+            else if ((p.reg == NULL || p.reg->reg.value == ZYDIS_REGISTER_DX) && is_register(o, t))
                 p.reg = o;
         } else if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
             if (p.mem == NULL && is_memory(o))
@@ -198,7 +199,7 @@ static inline struct seen see_theirs(const ZydisDecodedInstruction *z,
 
     if (p.mem != NULL) {
         access = t & NO_ACCESS ? 0 : zydis_access(p.mem);
-        bytes = p.mem->size / 8u;
+        bytes = access ? p.mem->size / 8u : 0;
     }
     kind = p.reg ? zydis_regs[p.reg->reg.value].kind : SVMC_REG_KIND_NONE;
     size = kind == SVMC_REG_KIND_GPR ? z->operand_width / 8u : 0;

@@ -132,9 +132,12 @@ static void check_refused(enum svmc_status st, size_t size, const struct svmc_in
     memset(&zero, 0, sizeof zero);
     rest.refusal = SVMC_REFUSAL_NONE;
     require(memcmp(&rest, &zero, sizeof zero) == 0);
-    require(st == SVMC_ERR_TRUNCATED || st == SVMC_ERR_UNDEFINED || st == SVMC_ERR_TOO_LONG);
-    require((insn->refusal != SVMC_REFUSAL_NONE) == (st == SVMC_ERR_UNDEFINED));
-    require(insn->refusal <= SVMC_REFUSAL_RESERVED);
+    require(st == SVMC_ERR_TRUNCATED || st == SVMC_ERR_UNDEFINED || st == SVMC_ERR_TOO_LONG ||
+            st == SVMC_ERR_UNSUPPORTED);
+    require((insn->refusal != SVMC_REFUSAL_NONE) ==
+            (st == SVMC_ERR_UNDEFINED || st == SVMC_ERR_UNSUPPORTED));
+    require((insn->refusal == SVMC_REFUSAL_APX) == (st == SVMC_ERR_UNSUPPORTED));
+    require(insn->refusal <= SVMC_REFUSAL_APX);
     require(st != SVMC_ERR_TRUNCATED || size < SVMC_INSN_MAX);
     require(st != SVMC_ERR_TOO_LONG || size >= SVMC_INSN_MAX);
 }

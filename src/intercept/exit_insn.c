@@ -18,6 +18,8 @@ static uint64_t read_reg(struct reader *r, uint32_t reg)
 {
     uint64_t value = 0;
 
+    if (r->st == SVMC_OK && reg > SVMC_REG_GS_BASE) /* no decode made it */
+        r->st = SVMC_ERR_MISMATCH;
     if (r->st == SVMC_OK && r->ops->reg_read(r->ctx, reg, &value) != SVMC_OK)
         r->st = SVMC_ERR_CALLBACK;
     return r->st == SVMC_OK ? value : 0;

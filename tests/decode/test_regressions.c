@@ -440,3 +440,70 @@ TEST(regressions, a_store_with_write_back)
     CHECK_EQ(decode_on(a32, str, sizeof str, &insn), SVMC_ERR_UNSUPPORTED, "Xvisor: another state");
     CHECK(is_zero(&insn));
 }
+
+/* A length of eight bits must not forget the first 256 prefixes. DE-1 */
+TEST(regressions, more_prefixes_than_a_byte_counts)
+{
+    static const uint8_t tails[][4] = {
+        { 0xf0, 0xff, 0x00, 0 }, { 0x6c, 0, 0, 0 },          { 0xc5, 0xf8, 0x58, 0xc0 },
+        { 0xf3, 0xa4, 0, 0 },    { 0x0f, 0x20, 0xc0, 0x90 }, { 0x48, 0x89, 0xc0, 0x90 },
+    };
+    static const uint8_t fillers[] = { 0x3e, 0x66, 0x48 };
+    static uint8_t bytes[700];
+    struct svmc_insn insn;
+
+    for (unsigned f = 0; f < sizeof fillers; f++)
+        for (unsigned t = 0; t < sizeof tails / sizeof tails[0]; t++)
+            for (unsigned n = 15; n < 600; n++) {
+                memset(bytes, fillers[f], n);
+                memcpy(bytes + n, tails[t], 4);
+                CHECK_EQ(decode64(AMD, bytes, sizeof bytes, &insn), SVMC_ERR_TOO_LONG,
+                         "%u times %02x", n, fillers[f]);
+                CHECK(is_zero(&insn) && insn.refusal == 0);
+            }
+}
+
+/* A group whose ModRM is not there yet; a page end between BT and it. DE-13 */
+TEST(regressions, a_group_without_its_modrm)
+{
+    static const uint8_t heads[][3] = {
+        { 0x0f, 0xba, 0 }, { 0x0f, 0x00, 0 }, { 0x0f, 0x01, 0 }, { 0x0f, 0xae, 0 },
+        { 0x0f, 0xc7, 0 }, { 0x0f, 0x71, 0 }, { 0xfe, 0, 0 },    { 0xff, 0, 0 },
+        { 0x8f, 0, 0 },    { 0xc6, 0, 0 },    { 0xf7, 0, 0 },    { 0x8e, 0, 0 },
+    };
+    struct svmc_insn insn;
+
+    for (unsigned i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        CHECK_EQ(decode64(AMD, heads[i], heads[i][0] == 0x0f ? 2 : 1, &insn), SVMC_ERR_TRUNCATED,
+                 "%02x %02x", heads[i][0], heads[i][1]);
+}
+
+/* What stands behind the fifteenth byte says nothing. DE-1 */
+TEST(regressions, the_sixteenth_byte)
+{
+    static uint8_t bytes[16];
+    struct svmc_insn a, b;
+
+    for (unsigned last = 0; last < 256; last++)
+        for (unsigned opcode = 0; opcode < 256; opcode++)
+            for (unsigned first = 12; first < 15; first++) {
+                memset(bytes, 0x2e, sizeof bytes);
+                bytes[first] = (uint8_t)opcode;
+                bytes[15] = (uint8_t)last;
+                CHECK_EQ(decode64(AMD, bytes, 15, &a), decode64(AMD, bytes, 16, &b),
+                         "%u: %02x %02x", first, opcode, last);
+                CHECK_EQ(memcmp(&a, &b, sizeof a), 0);
+            }
+}
+
+/* F3 with REX.B: Zydis says PAUSE; an AMD Zen 3 exchanges r8d and eax. APM vol. 3 XCHG */
+TEST(regressions, pause_is_not_xchg_r8)
+{
+    static const uint8_t xchg[] = { 0xf3, 0x41, 0x90 }, pause[] = { 0xf3, 0x48, 0x90 };
+    struct svmc_insn insn;
+
+    CHECK_EQ(decode64(AMD, xchg, sizeof xchg, &insn), SVMC_OK);
+    CHECK_EQ(insn.id, SVMC_X86_XCHG);
+    CHECK_EQ(decode64(AMD, pause, sizeof pause, &insn), SVMC_OK);
+    CHECK_EQ(insn.id, SVMC_X86_PAUSE);
+}

@@ -91,8 +91,8 @@ COLD uint64_t svmc_x86_fetch_end(const uint8_t *bytes, size_t count, size_t at)
 HOT uint64_t read_more_prefixes(struct x86_state *s, const uint8_t *bytes, size_t count,
                                 uint64_t next)
 {
-    while (s->entry >> 28 == ENTRY_PREFIX) { /* ends: 0 behind the bytes is no prefix */
-        s->prefixes &= ~PREFIX_REX_ALL;      /* DE-3 */
+    while (s->entry >> 28 == ENTRY_PREFIX && s->at < SVMC_INSN_MAX) {
+        s->prefixes &= ~PREFIX_REX_ALL;                           /* DE-3 */
         if (!(s->entry & PREFIX_NULL) || s->mode < X86_MODE_64) { /* DE-4 */
             if (s->entry & PREFIX_SEGMENT)
                 s->prefixes &= ~PREFIX_SEGMENT;
@@ -101,13 +101,15 @@ HOT uint64_t read_more_prefixes(struct x86_state *s, const uint8_t *bytes, size_
             s->prefixes |= s->entry & 0x7fff;
         }
         next = x86_fetch(bytes, count, ++s->at);
-        while (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40) {
+        while (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40 && s->at < SVMC_INSN_MAX) {
             /* clamp: four bits */
             s->prefixes = (s->prefixes & ~PREFIX_REX_ALL) | PREFIX_REX | rex_bits[next & 15];
             next = x86_fetch(bytes, count, ++s->at);
         }
         s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
     }
+    if (s->entry >> 28 == ENTRY_PREFIX) /* no room is left for an opcode */
+        s->entry = (uint32_t)SVMC_REFUSAL_NO_OPCODE << 11;
     return next;
 }
 
@@ -120,8 +122,8 @@ HOT uint64_t read_prefixes(struct x86_state *s, const uint8_t *bytes, size_t cou
         s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
         s->at = 1;
         next >>= 8;
-        while (RARELY((next & 0xf0) == 0x40)) {             /* the last one counts */
-            s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
+        while (RARELY((next & 0xf0) == 0x40 && s->at < SVMC_INSN_MAX)) { /* the last counts */
+            s->prefixes = PREFIX_REX | rex_bits[next & 15];              /* clamp: four bits */
             next = x86_fetch(bytes, count, ++s->at);
         }
     }

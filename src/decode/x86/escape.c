@@ -163,13 +163,14 @@ static unsigned evex(const struct svmc_cpu *cpu, struct x86_state *s)
                                        0, X86_SPACE_EVEX5, X86_SPACE_EVEX6, 0 };
     unsigned p0 = (unsigned)s->rest & 0xff, p1 = (unsigned)(s->rest >> 8) & 0xff;
     unsigned p2 = (unsigned)(s->rest >> 16) & 0xff, space = spaces[p0 & 7]; /* clamp: 3 bits */
+    bool apx = s->mode >= X86_MODE_64 && svmc_x86_has(cpu, SVMC_X86_FEATURE_APX);
 
-    if ((p0 & 7) == 4 && s->mode >= X86_MODE_64 && svmc_x86_has(cpu, SVMC_X86_FEATURE_APX))
+    if (apx && ((p0 & 7) == 4 || (p0 & 8))) /* map 4, or registers from 16 on */
         return refused(s, SVMC_REFUSAL_APX, 1);
     if (space == 0 || (p0 & 8))
         return refused(s, p0 & 8 ? SVMC_REFUSAL_RESERVED : SVMC_REFUSAL_NO_OPCODE, 1);
     if (!(p1 & 4))
-        return refused(s, SVMC_REFUSAL_RESERVED, 2);
+        return refused(s, apx ? SVMC_REFUSAL_APX : SVMC_REFUSAL_RESERVED, 2);
     if (s->mode < X86_MODE_64 && !(p2 & 8)) /* V' must be 1 */
         return refused(s, SVMC_REFUSAL_VVVV, 3);
     s->prefixes |= rxb(s, p0) | (p1 & 0x80 ? PREFIX_W : 0);
@@ -185,8 +186,8 @@ static unsigned evex(const struct svmc_cpu *cpu, struct x86_state *s)
 
 static unsigned vector_space(const struct svmc_cpu *cpu, struct x86_state *s, unsigned number)
 {
-    if (is_prefixed(s))
-        return refused(s, SVMC_REFUSAL_PREFIX, 0);
+    if (is_prefixed(s)) /* the next byte had a say but for C4, C5, 62 in 64-bit mode */
+        return refused(s, SVMC_REFUSAL_PREFIX, s->mode < X86_MODE_64 || number == X86_ESCAPE_XOP);
     if (number == X86_ESCAPE_EVEX)
         return evex(cpu, s);
     return number == X86_ESCAPE_VEX2 ? vex2(s) : vex3(s, number == X86_ESCAPE_XOP);

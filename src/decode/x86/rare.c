@@ -352,18 +352,16 @@ enum svmc_status svmc_x86_finish(const struct svmc_cpu *cpu, const uint8_t *byte
         &svmc_x86_forms[s.entry >> 11 & 0x3ff];                      /* clamp: from the table */
     const struct x86_trait *trait = &svmc_x86_traits[s.entry >> 21]; /* clamp: from the table */
     bool memory = (form->bits & X86_MODRM) && (s.rest & 0xc0) != 0xc0 && !(form->bits & X86_MOD3);
-    unsigned reason = check(cpu, &s, form, trait, memory), needed = s.at + (form->bits & X86_MODRM);
+    unsigned reason = check(cpu, &s, form, trait, memory);
 
     out->refusal = SVMC_REFUSAL_NONE;
     out->reserved = 0;
-    if (reason == SVMC_REFUSAL_REGISTER && trait->vsib != 0)
-        needed++; /* the SIB byte */
-    if (reason != SVMC_REFUSAL_NONE)
-        return svmc_x86_refuse(reason, needed, count, out);
     if (VECTOR_ENCODING(s.vector) == X86_3DNOW)
         out->length++; /* the opcode stands last */
     if (out->length > count || out->length > SVMC_INSN_MAX)
         return x86_missing(count);
+    if (reason != SVMC_REFUSAL_NONE)
+        return svmc_x86_refuse(reason, 0, count, out);
     if (form->reg >> 4 == SVMC_REG_KIND_BOUND && is_64(&s)) /* SDM vol. 1 17.5.1: 67 is ignored */
         out->address_bytes = 8;
     out->operand_bytes = (uint8_t)rare_size(&s, form, 0, out, out->operand_bytes);

@@ -250,6 +250,6 @@ extern const uint32_t svmc_x86_space_entries[126]; /* legacy maps */
 extern const uint16_t svmc_x86_cells[794]; /* vector maps: first row */
 extern const uint16_t svmc_x86_row_when[1610]; /* conditions of a row */
 extern const uint32_t svmc_x86_row_leaf[1610];
-extern const uint32_t svmc_x86_nodes[1936];
+extern const uint32_t svmc_x86_nodes[1938];
 /* clang-format on */
 #endif

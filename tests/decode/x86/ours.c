@@ -107,8 +107,10 @@ static const char *list_contradicts(const struct shape *s, const struct verdict 
 /* REX2, and EVEX map 4: recognised under the feature bit, nothing claimed (Intel APX 3.1). */
 static bool is_apx(const struct shape *s)
 {
+    bool b4 = (s->bytes[s->prefixes + 1] & 8) != 0; /* EVEX P0 bit 3 */
+
     return s->mode == 64 && ((s->encoding == LEGACY && s->map == 1 && s->opcode == 0xd5) ||
-                             (s->encoding == EVEX && s->map == 4));
+                             (s->encoding == EVEX && (s->map == 4 || b4 || !s->fixed)));
 }
 
 /* Features without which the bytes are another instruction: BSR, BSF, NOP, WBINVD. */

@@ -142,6 +142,11 @@ static bool pause_prefixed(const struct shape *s)
     return op_in(s, 1, 0x90, 0x90) && s->rep == 0xf3 && (s->osize || s->asize || s->rex);
 }
 
+static bool pause_rex_b(const struct shape *s)
+{
+    return op_in(s, 1, 0x90, 0x90) && s->rep == 0xf3 && (s->rex & 1);
+}
+
 static bool escaped_in_16(const struct shape *s)
 {
     bool short_address = s->mode == 32 && s->asize;
