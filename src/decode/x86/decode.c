@@ -87,49 +87,62 @@ COLD uint64_t svmc_x86_fetch_end(const uint8_t *bytes, size_t count, size_t at)
     return value;
 }
 
-/* Legacy prefixes, and REX that they follow. Returns the bytes from the opcode on. */
-HOT uint64_t read_more_prefixes(struct x86_state *s, const uint8_t *bytes, size_t count,
-                                uint64_t next)
+/* What stands before an opcode, and its entry. */
+struct prefixes {
+    uint32_t bits, entry, at, unused;
+};
+
+/* DE-2, DE-3, DE-4: any prefixes in any order. Not inlined: the fast path is short without it. */
+static __attribute__((noinline)) struct prefixes read_all_prefixes(const uint8_t *bytes,
+                                                                   size_t count, bool is_64)
 {
-    while (s->entry >> 28 == ENTRY_PREFIX && s->at < SVMC_INSN_MAX) {
-        s->prefixes &= ~PREFIX_REX_ALL;                           /* DE-3 */
-        if (!(s->entry & PREFIX_NULL) || s->mode < X86_MODE_64) { /* DE-4 */
-            if (s->entry & PREFIX_SEGMENT)
-                s->prefixes &= ~PREFIX_SEGMENT;
-            if (s->entry & (PREFIX_REP | PREFIX_REPNE))
-                s->prefixes &= ~(PREFIX_REP | PREFIX_REPNE);
-            s->prefixes |= s->entry & 0x7fff;
+    struct prefixes p = { .entry = (uint32_t)SVMC_REFUSAL_NO_OPCODE << 11 };
+    uint32_t byte, entry;
+
+    for (; p.at < SVMC_INSN_MAX; p.at++) {
+        byte = p.at < count ? bytes[p.at] : 0;
+        if (is_64 && (byte & 0xf0) == 0x40) { /* the last one counts */
+            p.bits = (p.bits & ~PREFIX_REX_ALL) | PREFIX_REX |
+                     rex_bits[byte & 15]; /* clamp: four bits */
+            continue;
         }
-        next = x86_fetch(bytes, count, ++s->at);
-        while (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40 && s->at < SVMC_INSN_MAX) {
-            /* clamp: four bits */
-            s->prefixes = (s->prefixes & ~PREFIX_REX_ALL) | PREFIX_REX | rex_bits[next & 15];
-            next = x86_fetch(bytes, count, ++s->at);
+        entry = svmc_x86_map_1[byte & 0xff]; /* clamp: a byte */
+        if (entry >> 28 != ENTRY_PREFIX) {
+            p.entry = entry;
+            break;
         }
-        s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
+        p.bits &= ~PREFIX_REX_ALL;
+        if ((entry & PREFIX_NULL) && is_64)
+            continue;
+        if (entry & PREFIX_SEGMENT)
+            p.bits &= ~PREFIX_SEGMENT;
+        if (entry & (PREFIX_REP | PREFIX_REPNE))
+            p.bits &= ~(PREFIX_REP | PREFIX_REPNE);
+        p.bits |= entry & 0x7fff;
     }
-    if (s->entry >> 28 == ENTRY_PREFIX) /* no room is left for an opcode */
-        s->entry = (uint32_t)SVMC_REFUSAL_NO_OPCODE << 11;
-    return next;
+    return p;
 }
 
-/* DE-2, DE-3. Returns the bytes from the opcode on, whose entry is set. */
+/* Returns the bytes from the opcode on, whose entry is set. */
 HOT uint64_t read_prefixes(struct x86_state *s, const uint8_t *bytes, size_t count)
 {
     uint64_t next = x86_fetch(bytes, count, 0);
+    bool is_64 = s->mode >= X86_MODE_64;
+    struct prefixes all;
 
-    if (s->mode >= X86_MODE_64 && (next & 0xf0) == 0x40) {
+    if (is_64 && (next & 0xf0) == 0x40) {
         s->prefixes = PREFIX_REX | rex_bits[next & 15]; /* clamp: four bits */
         s->at = 1;
         next >>= 8;
-        while (RARELY((next & 0xf0) == 0x40 && s->at < SVMC_INSN_MAX)) { /* the last counts */
-            s->prefixes = PREFIX_REX | rex_bits[next & 15];              /* clamp: four bits */
-            next = x86_fetch(bytes, count, ++s->at);
-        }
     }
     s->entry = svmc_x86_map_1[(uint8_t)next]; /* clamp: a byte */
-    if (RARELY(s->entry >> 28 == ENTRY_PREFIX))
-        next = read_more_prefixes(s, bytes, count, next);
+    if (RARELY(s->entry >> 28 == ENTRY_PREFIX || (is_64 && (next & 0xf0) == 0x40))) {
+        all = read_all_prefixes(bytes, count, is_64);
+        s->prefixes = all.bits;
+        s->entry = all.entry;
+        s->at = all.at;
+        next = x86_fetch(bytes, count, all.at);
+    }
     return next;
 }
 
