@@ -275,8 +275,9 @@ run_fuzz() {
 # ---- records of long runs ----------------------------------------------------------------------
 # record_campaigns PART...: one dated section a part in docs/campaigns/; see README.md there.
 record_campaigns() {
-    local name file status time passed failed skipped excused
+    local name file status time passed failed skipped excused commit
 
+    commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
         [[ $name == fuzz || $name == differential-* ]] || continue
         read -r status time passed failed skipped excused <"$build/log/$name.result"
@@ -284,7 +285,7 @@ record_campaigns() {
         [ -f "$file" ] || printf '# Long runs: %s\n' "${name%%-*}" >"$file"
         {
             printf '\n## %s\n' "$(date -u +%Y-%m-%d)"
-            printf -- '- commit: %s\n' "$(git describe --always --dirty 2>/dev/null || echo none)"
+            printf -- '- commit: %s\n' "$commit"
             printf -- '- command: `tools/test --long --only %s`\n' "$name"
             printf -- '- status: %s; %s passed, %s failed, %s skipped\n' \
                 "$status" "$passed" "$failed" "$skipped"
