@@ -91,8 +91,9 @@ enum svmc_index_extend {
 
 /**
  * A decoded instruction. Plain data of the caller: copy, compare and keep it as you like. What most
- * exits need is here; svmc_insn_operands has the full list. Without a memory operand access is
- * SVMC_ACCESS_NONE and mem_bytes, scale, disp are 0, segment, base, index NONE.
+ * exits need is here; svmc_insn_operands has the full list, of ports too. Without a memory operand
+ * access is SVMC_ACCESS_NONE (but for the CSR of RISC-V), mem_bytes, scale are 0, segment, base and
+ * index NONE. LEA, INVLPG and their like have one that is not accessed: segment is not NONE.
  */
 struct svmc_insn {
     uint16_t id;        /* enum svmc_x86_id, svmc_a64_id, svmc_rv_id, svmc_s390_id, by isa */
@@ -105,7 +106,7 @@ struct svmc_insn {
     uint8_t operand_bytes; /* effective operand size; x86: 1, 2, 4, 8 */
     uint8_t address_bytes; /* effective address size: 2, 4, 8 */
     uint8_t access;        /* enum svmc_access of the memory operand; two: the first in order */
-    uint8_t segment;       /* enum svmc_segment, always the one in force; NONE if not x86 */
+    uint8_t segment;       /* enum svmc_segment, the one in force; NONE without memory */
     uint8_t base;          /* enum svmc_reg; SVMC_REG_RIP: relative to the next instruction */
     uint8_t index;         /* enum svmc_reg; x86 with VSIB: a vector register's number */
     uint8_t scale;         /* 1, 2, 4, 8, 16: factor of index; 0 without */
@@ -155,8 +156,8 @@ struct svmc_operand {
     uint8_t lane_bytes;  /* MEM: width of one index in it: 4, sign-extended, or 8; else 0 */
     uint8_t broadcast;   /* MEM: bytes is one element, copied to this many lanes; 0: none */
     uint8_t reserved[2];
-    int64_t disp; /* MEM */
-    uint64_t imm; /* IMM: value, extended to 64 bits as the instruction does */
+    int64_t disp; /* MEM; FAR: the selector */
+    uint64_t imm; /* IMM: value, extended to 64 bits as the instruction does; BRANCH, FAR: above */
 };
 
 /**

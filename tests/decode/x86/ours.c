@@ -59,6 +59,14 @@ static bool is_reg(const struct svmc_insn *i, const struct svmc_operand *o)
            i->reg_bytes == o->bytes && !(i->flags & SVMC_INSN_HIGH_REG) == !o->high;
 }
 
+/* VMASKMOV, VPMASKMOV to memory: two vectors behind it, the first of which is the mask. */
+static bool is_masked_store(const struct verdict *v)
+{
+    return v->count == 3 && v->operands[0].kind == SVMC_OPERAND_MEM &&
+           v->operands[1].reg_kind == SVMC_REG_KIND_VECTOR &&
+           v->operands[2].reg_kind == SVMC_REG_KIND_VECTOR;
+}
+
 /* Registers in the list, and svmc_insn.reg is one of them: beside memory the first, but not
    the mask of a store. */
 static const char *register_contradicts(const struct verdict *v, bool memory)
@@ -76,6 +84,8 @@ static const char *register_contradicts(const struct verdict *v, bool memory)
             (n == 0 || o->reg_kind != SVMC_REG_KIND_MASK))
             wanted = o;
     }
+    if (is_masked_store(v))
+        wanted = &v->operands[2];
     if (memory && wanted != NULL && v->insn.id != SVMC_X86_OUTS)
         return is_reg(&v->insn, wanted) ? NULL : "reg beside memory";
     if (wanted == NULL && v->insn.reg_kind == SVMC_REG_KIND_NONE)
