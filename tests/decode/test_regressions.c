@@ -507,3 +507,16 @@ TEST(regressions, pause_is_not_xchg_r8)
     CHECK_EQ(decode64(AMD, pause, sizeof pause, &insn), SVMC_OK);
     CHECK_EQ(insn.id, SVMC_X86_PAUSE);
 }
+
+/* TILEZERO: ModRM.rm must be 0 (SDM vol. 2 TILEZERO). */
+TEST(regressions, tilezero_has_no_second_register)
+{
+    static const uint8_t good[] = { 0xc4, 0xe2, 0x7b, 0x49, 0xc8 };
+    static const uint8_t bad[] = { 0xc4, 0xe2, 0x7b, 0x49, 0xc9 };
+    struct svmc_insn insn;
+
+    CHECK_EQ(decode64(AMD, good, sizeof good, &insn), SVMC_OK);
+    CHECK_EQ(insn.id, SVMC_X86_TILEZERO);
+    CHECK_EQ(insn.reg, 1);
+    CHECK_EQ(decode64(AMD, bad, sizeof bad, &insn), SVMC_ERR_UNDEFINED);
+}
