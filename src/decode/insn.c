@@ -3,64 +3,80 @@
 #include "../core/bytes.h"
 #include "../core/memory.h"
 #include "a64/a64.h"
+#include "refuse.h"
 #include "rv/rv.h"
 #include "s390/s390.h"
 #include "x86/x86.h"
 
-/* The first eight bytes of a cpu are one word, whose upper six are reserved. */
+/* The first eight bytes of a cpu are one word: isa, vendor, and six reserved. */
 static bool is_x86(uint64_t head)
 {
-    uint64_t isa = head & 0xff, vendor = head >> 8;
+    uint64_t above = head - (SVMC_VENDOR_AMD << 8 | SVMC_ISA_X86_16);
 
-    return isa - SVMC_ISA_X86_16 <= SVMC_ISA_X86_64 - SVMC_ISA_X86_16 &&
-           (vendor == SVMC_VENDOR_AMD || vendor == SVMC_VENDOR_INTEL);
+    return above <= ((SVMC_VENDOR_INTEL - SVMC_VENDOR_AMD) << 8 | 0xff) &&
+           (above & 0xff) <= SVMC_ISA_X86_64 - SVMC_ISA_X86_16;
 }
 
-static bool is_other(const struct svmc_cpu *cpu, uint64_t head)
+static bool no_features(const struct svmc_cpu *cpu)
 {
-    return head >= SVMC_ISA_A64 && head <= SVMC_ISA_S390X &&
-           (cpu->features[0] | cpu->features[1]) == 0;
+    return (cpu->features[0] | cpu->features[1]) == 0;
 }
 
-static enum svmc_status decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
-                               struct svmc_insn *out)
+static enum svmc_status decode_by_isa(const struct svmc_cpu *cpu, const uint8_t *bytes,
+                                      size_t count, struct svmc_insn *out, uint64_t head)
 {
-    uint64_t head = core_load_le64((const uint8_t *)cpu);
-
     if (is_x86(head)) {
         enum svmc_status st = svmc_x86_decode(cpu, bytes, count, out);
 
         return st == SVMC_OK && out->reserved ? svmc_x86_finish(cpu, bytes, count, out) : st;
     }
-    if (!is_other(cpu, head))
+    if (!no_features(cpu))
         return SVMC_ERR_ARG;
     switch (head) {
-    case SVMC_ISA_A64:
-        return svmc_a64_decode(cpu, bytes, count, out);
+    case SVMC_ISA_A32:
+    case SVMC_ISA_T32:
+        return SVMC_ERR_UNSUPPORTED;
     case SVMC_ISA_RV32:
     case SVMC_ISA_RV64:
         return svmc_rv_decode(cpu, bytes, count, out);
     case SVMC_ISA_S390X:
         return svmc_s390_decode(cpu, bytes, count, out);
-    default: /* A32, T32 */
-        return SVMC_ERR_UNSUPPORTED;
+    default:
+        return SVMC_ERR_ARG;
     }
+}
+
+__attribute__((noinline)) enum svmc_status svmc_decode_refuse(enum svmc_status st, uint8_t why,
+                                                              struct svmc_insn *out)
+{
+    memset(out, 0, sizeof *out); /* DE-13; a success has written each byte */
+    out->refusal = why;
+    return st;
+}
+
+/* The decoders that leave what they refuse to their caller. Not inlined: A64 needs no frame. */
+__attribute__((noinline)) static enum svmc_status decode(const struct svmc_cpu *cpu,
+                                                         const uint8_t *bytes, size_t count,
+                                                         struct svmc_insn *out, uint64_t head)
+{
+    enum svmc_status st;
+
+    out->refusal = SVMC_REFUSAL_NONE;
+    st = decode_by_isa(cpu, bytes, count, out, head);
+    return st == SVMC_OK ? st : svmc_decode_refuse(st, out->refusal, out);
 }
 
 enum svmc_status svmc_insn_decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
                                   struct svmc_insn *out)
 {
-    enum svmc_status st;
-    uint8_t refusal;
+    uint64_t head;
 
     if (out == NULL)
         return SVMC_ERR_ARG;
-    out->refusal = SVMC_REFUSAL_NONE;
-    st = cpu == NULL || bytes == NULL ? SVMC_ERR_ARG : decode(cpu, bytes, count, out);
-    if (st == SVMC_OK)
-        return SVMC_OK;
-    refusal = out->refusal; /* DE-13: the one exit of errors; a success has written each byte */
-    memset(out, 0, sizeof *out);
-    out->refusal = refusal;
-    return st;
+    if (cpu == NULL || bytes == NULL)
+        return svmc_decode_refuse(SVMC_ERR_ARG, SVMC_REFUSAL_NONE, out);
+    head = core_load_le64((const uint8_t *)cpu);
+    if (head == SVMC_ISA_A64 && no_features(cpu))
+        return svmc_a64_decode(cpu, bytes, count, out);
+    return decode(cpu, bytes, count, out, head);
 }

@@ -7,7 +7,7 @@
 /**
  * svmc_insn_decode for SVMC_ISA_A64.
  *
- * State:  *out is written whole on success; after an error only out->refusal is defined.
+ * State:  *out is written whole; after an error all of it but `refusal` is 0.
  * Source: docs/spec/a64.md.
  *
  * @return SVMC_OK, SVMC_ERR_TRUNCATED (count < 4), SVMC_ERR_UNDEFINED.

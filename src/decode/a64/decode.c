@@ -8,6 +8,8 @@
 #include "a64.h"
 
 #include "../../core/bytes.h"
+#include "../../core/memory.h"
+#include "../refuse.h"
 #include "a64_tables.h"
 
 /* Seldom run: made small. */
@@ -51,11 +53,12 @@ static bool bit(uint32_t w, unsigned n)
     return w >> n & 1;
 }
 
-/* A64-5: 11:10 beside a 9-bit displacement: 01 post-index, 11 pre-index. */
-static void index_mode(uint32_t w, struct svmc_insn *out)
+/* A64-5: 01 post-index, 11 pre-index. They stand in 11:10 beside a 9-bit displacement. */
+static void index_mode(uint32_t mode, struct svmc_insn *out)
 {
-    add_flag(out, field(w, 10, 2) == 1, SVMC_INSN_POST_INDEX);
-    add_flag(out, field(w, 10, 2) == 3, SVMC_INSN_PRE_INDEX);
+    static const uint8_t flag[4] = { 0, SVMC_INSN_POST_INDEX, 0, SVMC_INSN_PRE_INDEX };
+
+    add_flag(out, true, flag[mode & 3]);
 }
 
 /* A64-6: 15:13 widens the index, 12 scales it by the access size. */
@@ -133,9 +136,8 @@ COLD static void atomic(uint32_t w, unsigned acquire, unsigned release, struct s
     out->reg2 = gpr(w, 16);
 }
 
-/* The layouts of memory() that compilers seldom use. False: reserved. */
-__attribute__((noinline)) COLD static bool memory_rare(uint32_t w, unsigned layout,
-                                                       struct svmc_insn *out)
+/* What is in the layouts of memory_rare() that are not structures. False: reserved. */
+COLD static bool rare_layout(uint32_t w, unsigned layout, struct svmc_insn *out)
 {
     int64_t total = out->mem_bytes * out->mem_count;
     uint8_t rs = gpr(w, 16);
@@ -175,7 +177,7 @@ __attribute__((noinline)) COLD static bool memory_rare(uint32_t w, unsigned layo
         if (layout == A64_LAYOUT_TAG)
             out->reg = gpr_or_sp(w, 0);
         out->disp = signed_field(w, 12, 9) * 16;
-        index_mode(w, out);
+        index_mode(field(w, 10, 2), out);
         break;
     case A64_LAYOUT_BASE_BLOCK:
         out->mem_bytes = 0;
@@ -192,42 +194,6 @@ __attribute__((noinline)) COLD static bool memory_rare(uint32_t w, unsigned layo
     return true;
 }
 
-/* A64-4: loads, stores, and what has an address like them. False: reserved. */
-static bool memory(uint32_t w, const struct words_attr *attr, struct svmc_insn *out)
-{
-    uint32_t bytes = attr->bytes ? attr->bytes : 1u << field(w, 30, 2);
-    uint32_t least = out->reg_kind == SVMC_REG_KIND_GPR ? 4 : 1;
-    unsigned layout = attr->layout;
-
-    out->base = gpr_or_sp(w, 5);
-    out->mem_bytes = (uint16_t)bytes;
-    out->reg = data_reg(out, w, 0);
-    out->reg_bytes = attr->reg_bytes ? attr->reg_bytes : (uint8_t)(bytes < least ? least : bytes);
-    if (bytes < out->reg_bytes && (out->access & SVMC_ACCESS_READ) && layout != A64_LAYOUT_COPY)
-        add_flag(out, !(out->flags & SVMC_INSN_SIGN), SVMC_INSN_ZERO);
-    if (layout == A64_LAYOUT_UIMM) {
-        out->disp = field(w, 10, 12) * bytes;
-    } else if (layout == A64_LAYOUT_PAIR) { /* A64-5: 24:23 is the index mode */
-        out->reg2 = data_reg(out, w, 10);
-        out->disp = signed_field(w, 15, 7) * (int64_t)(bytes << (out->id == SVMC_A64_STGP));
-        add_flag(out, field(w, 23, 2) == 1, SVMC_INSN_POST_INDEX);
-        add_flag(out, field(w, 23, 2) == 3, SVMC_INSN_PRE_INDEX);
-    } else if (layout == A64_LAYOUT_IMM9) {
-        out->disp = signed_field(w, 12, 9);
-        index_mode(w, out);
-    } else if (layout == A64_LAYOUT_REG) {
-        index_register(w, bytes, out);
-    } else if (layout == A64_LAYOUT_LITERAL) {
-        out->base = SVMC_REG_PC;
-        out->disp = signed_field(w, 5, 19) * 4;
-    } else if (layout >= A64_LAYOUT_STRUCT_ALL) {
-        return structure(w, layout, out);
-    } else {
-        return memory_rare(w, layout, out);
-    }
-    return true;
-}
-
 /* A64-11: the address of a prefetch stands in the result, but nothing is moved. */
 COLD static void prefetch(uint32_t w, struct svmc_insn *out)
 {
@@ -238,6 +204,59 @@ COLD static void prefetch(uint32_t w, struct svmc_insn *out)
     out->reg = range ? gpr(w, 16) : SVMC_REG_NONE;
     out->reg_bytes = range ? 8 : 0;
     out->mem_bytes = 0;
+}
+
+static enum svmc_status finish_memory(uint32_t w, struct svmc_insn *out)
+{
+    if (out->insn_class == SVMC_CLASS_PREFETCH)
+        prefetch(w, out);
+    out->operand_bytes = out->reg_bytes;
+    return SVMC_OK;
+}
+
+/* The rest of memory() for the layouts that compilers seldom use. */
+__attribute__((noinline)) COLD static enum svmc_status memory_rare(uint32_t w, unsigned layout,
+                                                                   struct svmc_insn *out)
+{
+    if (layout >= A64_LAYOUT_STRUCT_ALL ? structure(w, layout, out) : rare_layout(w, layout, out))
+        return finish_memory(w, out);
+    return svmc_decode_refuse(SVMC_ERR_UNDEFINED, SVMC_REFUSAL_RESERVED, out);
+}
+
+/* A64-4: loads, stores, and what has an address like them. Not inlined, like no_memory(): the
+ * groups (A64-12), the most common words, do without its registers.
+ */
+__attribute__((noinline)) static enum svmc_status memory(uint32_t w, unsigned layout,
+                                                         struct svmc_insn *out)
+{
+    uint32_t bytes = out->mem_bytes ? out->mem_bytes : 1u << field(w, 30, 2);
+    uint32_t least = out->reg_kind == SVMC_REG_KIND_GPR ? 4 : 1;
+
+    out->base = gpr_or_sp(w, 5);
+    out->mem_bytes = (uint16_t)bytes;
+    out->reg = data_reg(out, w, 0);
+    if (!out->reg_bytes)
+        out->reg_bytes = (uint8_t)(bytes < least ? least : bytes);
+    if (bytes < out->reg_bytes && (out->access & SVMC_ACCESS_READ) && layout != A64_LAYOUT_COPY)
+        add_flag(out, !(out->flags & SVMC_INSN_SIGN), SVMC_INSN_ZERO);
+    if (layout == A64_LAYOUT_UIMM) {
+        out->disp = field(w, 10, 12) * bytes;
+    } else if (layout == A64_LAYOUT_PAIR) { /* A64-5: 24:23 is the index mode */
+        out->reg2 = data_reg(out, w, 10);
+        out->disp = signed_field(w, 15, 7) * (int64_t)(bytes << (out->id == SVMC_A64_STGP));
+        index_mode(field(w, 23, 2), out);
+    } else if (layout == A64_LAYOUT_IMM9) {
+        out->disp = signed_field(w, 12, 9);
+        index_mode(field(w, 10, 2), out);
+    } else if (layout == A64_LAYOUT_REG) {
+        index_register(w, bytes, out);
+    } else if (layout == A64_LAYOUT_LITERAL) {
+        out->base = SVMC_REG_PC;
+        out->disp = signed_field(w, 5, 19) * 4;
+    } else {
+        return memory_rare(w, layout, out);
+    }
+    return finish_memory(w, out);
 }
 
 /* A64-15: who may access a system register or use a system instruction, by op1. */
@@ -252,125 +271,118 @@ static uint8_t privilege_of(uint32_t w)
     return by_op1[field(w, 16, 3)];
 }
 
-/* Fields of the layouts without memory: low bit and width; a GPR stands at reg_low. */
+/* Fields of the layouts without memory. A displacement is what is left of w << disp_up >> disp_down
+ * (0: none), an immediate w >> imm_low & imm_mask; a GPR stands at reg_low.
+ */
 struct shape {
-    uint8_t disp_low, disp_width, imm_low, imm_width, reg_low;
+    uint8_t disp_up, disp_down, reg_low, imm_low;
+    uint16_t imm_mask;
 };
 
-#define AT(layout) [A64_LAYOUT_##layout - A64_LAYOUT_BRANCH]
+#define AT(layout)       [A64_LAYOUT_##layout - A64_LAYOUT_BRANCH]
+#define DISP(low, width) 32 - (low) - (width), 32 - (width)
 
 static const struct shape shapes[] = {
-    AT(BRANCH) = { 0, 26, 0, 0, 0 },      AT(BRANCH_COND) = { 5, 19, 0, 4, 0 },
-    AT(BRANCH_ZERO) = { 5, 19, 0, 0, 0 }, AT(BRANCH_BIT) = { 5, 14, 19, 5, 0 },
-    AT(BRANCH_REG) = { 0, 0, 0, 0, 5 },   AT(BRANCH_AUTH) = { 0, 0, 0, 0, 5 },
-    AT(GPR) = { 0, 0, 0, 0, 0 },          AT(BRANCH_BACK) = { 0, 0, 0, 0, 0 },
-    AT(IMM16) = { 0, 0, 5, 16, 0 },       AT(HINT) = { 0, 0, 5, 7, 0 },
-    AT(BARRIER) = { 0, 0, 8, 4, 0 },      AT(SYSTEM) = { 0, 0, 5, 16, 0 },
-    AT(SYSTEM_PAIR) = { 0, 0, 5, 16, 0 },
+    AT(BRANCH) = { DISP(0, 26), 0, 0, 0 },
+    AT(BRANCH_COND) = { DISP(5, 19), 0, 0, 0xf },
+    AT(BRANCH_ZERO) = { DISP(5, 19), 0, 0, 0 },
+    AT(BRANCH_BIT) = { DISP(5, 14), 0, 19, 0x1f },
+    AT(BRANCH_REG) = { 0, 0, 5, 0, 0 },
+    AT(BRANCH_AUTH) = { 0, 0, 5, 0, 0 },
+    AT(GPR) = { 0, 0, 0, 0, 0 },
+    AT(BRANCH_BACK) = { 0, 0, 0, 0, 0 },
+    AT(IMM16) = { 0, 0, 0, 5, 0xffff },
+    AT(HINT) = { 0, 0, 0, 5, 0x7f },
+    AT(BARRIER) = { 0, 0, 0, 8, 0xf },
+    AT(SYSTEM) = { 0, 0, 0, 5, 0xffff },
+    AT(SYSTEM_PAIR) = { 0, 0, 0, 5, 0xffff },
 };
 
 /* A64-13, A64-14, A64-15: branches, exceptions, hints, barriers, system instructions. */
-__attribute__((noinline)) static void no_memory(uint32_t w, unsigned layout, struct svmc_insn *out)
+__attribute__((noinline)) static enum svmc_status no_memory(uint32_t w, unsigned layout,
+                                                            struct svmc_insn *out)
 {
     /* clamp: the layout of a row, from the table */
     const struct shape *s = &shapes[layout - A64_LAYOUT_BRANCH];
 
-    out->imm = field(w, s->imm_low, s->imm_width);
-    if (s->disp_width)
-        out->disp = signed_field(w, s->disp_low, s->disp_width) * 4;
+    out->imm = w >> s->imm_low & s->imm_mask;
+    if (s->disp_down)
+        out->disp = ((int32_t)(w << s->disp_up) >> s->disp_down) * (int64_t)4;
     if (out->reg_kind == SVMC_REG_KIND_GPR)
         out->reg = gpr(w, s->reg_low);
-    if (layout == A64_LAYOUT_BRANCH_ZERO || layout == A64_LAYOUT_BRANCH_BIT)
-        out->reg_bytes = bit(w, 31) ? 8 : 4;
-    if (layout == A64_LAYOUT_BRANCH_BIT)
-        out->imm |= field(w, 31, 1) << 5;
-    if (layout == A64_LAYOUT_BRANCH_AUTH)
+    if (layout == A64_LAYOUT_BRANCH_ZERO || layout == A64_LAYOUT_BRANCH_BIT) {
+        out->reg_bytes = (uint8_t)(4 << bit(w, 31));
+        if (layout == A64_LAYOUT_BRANCH_BIT)
+            out->imm |= field(w, 31, 1) << 5;
+    } else if (layout == A64_LAYOUT_BRANCH_AUTH) {
         out->reg2 = gpr_or_sp(w, 0);
-    if (layout == A64_LAYOUT_BRANCH_BACK)
+    } else if (layout == A64_LAYOUT_BRANCH_BACK) {
         out->disp = -(int64_t)field(w, 5, 16) * 4;
-    if (layout >= A64_LAYOUT_SYSTEM)
+    } else if (layout >= A64_LAYOUT_SYSTEM) {
         out->privilege = privilege_of(w);
-    if (layout == A64_LAYOUT_SYSTEM_PAIR)
-        out->reg2 = gpr(w + (field(w, 0, 5) != 31), 0); /* the next one, which may be XZR */
+        if (layout == A64_LAYOUT_SYSTEM_PAIR)
+            out->reg2 = gpr(w + (field(w, 0, 5) != 31), 0); /* the next one, which may be XZR */
+    }
+    out->operand_bytes = out->reg_bytes;
+    return SVMC_OK;
 }
 
-static void fill(uint32_t w, const struct words_row *row, const struct words_attr *attr,
-                 struct svmc_insn *out)
+_Static_assert(offsetof(struct svmc_insn, insn_class) + offsetof(struct words_attr, flags) ==
+                   offsetof(struct svmc_insn, flags),
+               "the first run of words_attr lies as in svmc_insn");
+_Static_assert(offsetof(struct svmc_insn, mem_bytes) + offsetof(struct words_attr, reg2) ==
+                   offsetof(struct svmc_insn, reg2) + offsetof(struct words_attr, bytes),
+               "so does the second");
+
+/* Field by field, but for two runs: an initializer makes gcc clear all of it first. */
+static void fill(uint32_t w, const struct words_row *row, struct svmc_insn *out)
 {
-    /* field by field: for an initializer gcc clears all of it first, which takes longer */
+    const uint8_t *attr = (const uint8_t *)&a64_attrs[row->attr]; /* clamp: from the table */
+    const size_t second = offsetof(struct words_attr, bytes);
+    uint8_t *to = (uint8_t *)out;
+
     out->id = row->id;
     out->isa = SVMC_ISA_A64;
     out->length = 4;
-    out->insn_class = attr->insn_class;
-    out->privilege = attr->privilege;
-    out->flags = attr->flags;
+    memcpy(to + offsetof(struct svmc_insn, insn_class), attr, second);
     out->refusal = SVMC_REFUSAL_NONE;
     out->operand_bytes = 0;
     out->address_bytes = 8;
-    out->access = attr->access;
     out->segment = SVMC_SEG_NONE;
     out->base = SVMC_REG_NONE;
     out->index = SVMC_REG_NONE;
     out->scale = 0;
-    out->mem_bytes = 0;
-    out->mem_count = attr->count;
+    memcpy(to + offsetof(struct svmc_insn, mem_bytes), attr + second, sizeof a64_attrs[0] - second);
+    out->access = out->index_extend; /* struct words_attr has it there */
     out->index_extend = SVMC_INDEX_PLAIN;
-    out->reg_kind = attr->reg_kind;
-    out->reg = SVMC_REG_NONE;
-    out->reg_bytes = attr->reg_bytes;
-    out->reg2 = SVMC_REG_NONE;
     out->disp = 0;
     out->imm = 0;
     out->reg3 = SVMC_REG_NONE;
     out->reserved = 0;
-    out->priv_form = attr->layout;
+    out->priv_form = 0;
     out->priv_raw[0] = w;
     out->priv_raw[1] = 0;
     out->priv_raw[2] = 0;
 }
 
-static enum svmc_status refuse(struct svmc_insn *out, enum svmc_refusal why)
-{
-    out->refusal = (uint8_t)why;
-    return SVMC_ERR_UNDEFINED;
-}
-
-/* Fills what the layout says. Not inlined: the groups (A64-12), the most common words, do without
- * its registers.
- */
-__attribute__((noinline)) static enum svmc_status fill_operands(uint32_t w,
-                                                                const struct words_attr *attr,
-                                                                struct svmc_insn *out)
-{
-    if (attr->layout >= A64_LAYOUT_BRANCH)
-        no_memory(w, attr->layout, out);
-    else if (!memory(w, attr, out))
-        return refuse(out, SVMC_REFUSAL_RESERVED);
-    if (out->insn_class == SVMC_CLASS_PREFETCH)
-        prefetch(w, out);
-    out->operand_bytes = out->reg_bytes;
-    return SVMC_OK;
-}
-
 enum svmc_status svmc_a64_decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
                                  struct svmc_insn *out)
 {
-    const struct words_attr *attr;
     const struct words_row *row;
     uint32_t w;
 
     (void)cpu;
     if (count < 4) /* A64-1 */
-        return SVMC_ERR_TRUNCATED;
+        return svmc_decode_refuse(SVMC_ERR_TRUNCATED, SVMC_REFUSAL_NONE, out);
     w = core_load_le32(bytes);
     row = a64_find(w);
     if (row == NULL) /* A64-2 */
-        return refuse(out, SVMC_REFUSAL_NO_OPCODE);
+        return svmc_decode_refuse(SVMC_ERR_UNDEFINED, SVMC_REFUSAL_NO_OPCODE, out);
     if (row->id == SVMC_A64_NONE)
-        return refuse(out, SVMC_REFUSAL_RESERVED);
-    attr = &a64_attrs[row->attr]; /* clamp: from the table */
-    fill(w, row, attr, out);
-    if (attr->layout == A64_LAYOUT_NONE)
+        return svmc_decode_refuse(SVMC_ERR_UNDEFINED, SVMC_REFUSAL_RESERVED, out);
+    fill(w, row, out);
+    if (row->layout == A64_LAYOUT_NONE)
         return SVMC_OK;
-    return fill_operands(w, attr, out);
+    return row->layout < A64_LAYOUT_BRANCH ? memory(w, row->layout, out)
+                                           : no_memory(w, row->layout, out);
 }

@@ -233,7 +233,7 @@ static void fill(const struct svmc_cpu *cpu, uint32_t raw, const struct words_ro
                  struct svmc_insn *out)
 {
     const struct words_attr *attr = &rv_attrs[row->attr]; /* clamp: a row of the tables */
-    const struct layout *at = &layouts[attr->layout];     /* clamp: the same */
+    const struct layout *at = &layouts[row->layout];      /* clamp: the same */
     uint8_t xlen_bytes = cpu->isa == SVMC_ISA_RV64 ? 8 : 4;
     uint64_t immediate = immediate_at(raw, at->disp | at->imm);
 
@@ -257,7 +257,7 @@ static void fill(const struct svmc_cpu *cpu, uint32_t raw, const struct words_ro
         .reg3 = register_at(raw, at->reg3),
         .disp = at->disp ? (int64_t)immediate : 0,
         .imm = at->imm ? immediate : 0,
-        .priv_form = attr->layout,
+        .priv_form = row->layout,
         .priv_raw = { raw },
     };
     if (attr->reg_kind == SVMC_REG_KIND_VECTOR) /* counted in a file of its own */

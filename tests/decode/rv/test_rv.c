@@ -71,8 +71,8 @@ TEST(rv, golden_examples_of_every_layout) /* RV-4, RV-5, RV-6, RV-9 */
     }
     seen[RV_LAYOUT_CSRI] = true;   /* csr_forms */
     seen[RV_LAYOUT_CUSTOM] = true; /* custom_opcodes_are_unsupported */
-    for (size_t i = 0; i < RV_ATTRS; i++)
-        CHECK(seen[rv_attrs[i].layout], "layout %u has no example", rv_attrs[i].layout);
+    for (size_t i = 1; i < RV_ROWS; i++)
+        CHECK(seen[rv_rows[i].layout], "layout %u has no example", rv_rows[i].layout);
 }
 
 static void check_drawn(const struct drawn *d, uint32_t bits, uint64_t want)
