@@ -56,7 +56,12 @@ libclang-rt-dev -
 llvm llvm-objdump'
 packages_bench='libzydis-dev -
 libcapstone-dev -
-llvm-dev llvm-config'
+llvm-dev llvm-config
+valgrind valgrind
+binutils objcopy
+libc6-arm64-cross -
+libc6-riscv64-cross -
+libc6-s390x-cross -'
 packages_test="llvm-19-dev llvm-config-19
 binutils-dev -
 binutils-multiarch-dev -

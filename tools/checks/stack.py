@@ -44,7 +44,7 @@ class Graph:
             size = SIZE.search(label)
             if size:
                 self.frames[title] = int(size.group(1))
-                if size.group(2) not in ("static", "dynamic,bounded"): # pushed structs are bounded
+                if size.group(2) != "static":
                     self.faults.append(f"{title}: frame is {size.group(2)}: alloca or VLA")
         for source, target, place in EDGE.findall(text):
             if target != "__indirect_call":
