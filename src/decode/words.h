@@ -10,7 +10,7 @@
 
 /**
  * What the table says of an instruction. Rows share equal ones. Two runs lie as in struct svmc_insn
- * and can be copied: from insn_class on, and from bytes on, as mem_bytes to reg2.
+ * and can be copied: from insn_class to flags, and from bytes to access, as mem_bytes on.
  */
 struct words_attr {
     uint8_t insn_class; /* enum svmc_insn_class */
@@ -20,11 +20,9 @@ struct words_attr {
     uint8_t count;      /* mem_count; the same */
     uint8_t access;     /* enum svmc_access; in the place of index_extend */
     uint8_t reg_kind;   /* enum svmc_reg_kind */
-    uint8_t reg;        /* NONE */
     uint8_t reg_bytes;  /* 0: none, or the layout says */
-    uint8_t reg2;       /* NONE */
 };
-_Static_assert(sizeof(struct words_attr) == 12, "compact attributes");
+_Static_assert(sizeof(struct words_attr) == 10, "compact attributes");
 
 /** A word w has this row if (w & masks[mask]) == match and no row before it in the list has it. */
 struct words_row {

@@ -330,14 +330,14 @@ __attribute__((noinline)) static enum svmc_status no_memory(uint32_t w, unsigned
 _Static_assert(offsetof(struct svmc_insn, insn_class) + offsetof(struct words_attr, flags) ==
                    offsetof(struct svmc_insn, flags),
                "the first run of words_attr lies as in svmc_insn");
-_Static_assert(offsetof(struct svmc_insn, mem_bytes) + offsetof(struct words_attr, reg2) ==
-                   offsetof(struct svmc_insn, reg2) + offsetof(struct words_attr, bytes),
-               "so does the second");
+_Static_assert(offsetof(struct svmc_insn, mem_count) - offsetof(struct svmc_insn, mem_bytes) ==
+                   offsetof(struct words_attr, count) - offsetof(struct words_attr, bytes),
+               "the second run is mem_bytes, mem_count, index_extend");
 
 /* Field by field, but for two runs: an initializer makes gcc clear all of it first. */
 static void fill(uint32_t w, const struct words_row *row, struct svmc_insn *out)
 {
-    const uint8_t *attr = (const uint8_t *)&a64_attrs[row->attr]; /* clamp: from the table */
+    const struct words_attr *attr = &a64_attrs[row->attr]; /* clamp: from the table */
     const size_t second = offsetof(struct words_attr, bytes);
     uint8_t *to = (uint8_t *)out;
 
@@ -352,8 +352,13 @@ static void fill(uint32_t w, const struct words_row *row, struct svmc_insn *out)
     out->base = SVMC_REG_NONE;
     out->index = SVMC_REG_NONE;
     out->scale = 0;
-    memcpy(to + offsetof(struct svmc_insn, mem_bytes), attr + second, sizeof a64_attrs[0] - second);
-    out->access = out->index_extend; /* struct words_attr has it there */
+    memcpy(to + offsetof(struct svmc_insn, mem_bytes), &attr->bytes,
+           offsetof(struct words_attr, reg_kind) - second);
+    out->access = attr->access; /* copied to index_extend, too */
+    out->reg_kind = attr->reg_kind;
+    out->reg = SVMC_REG_NONE;
+    out->reg_bytes = attr->reg_bytes;
+    out->reg2 = SVMC_REG_NONE;
     out->index_extend = SVMC_INDEX_PLAIN;
     out->disp = 0;
     out->imm = 0;
