@@ -46,8 +46,9 @@ static enum svmc_status decode_by_isa(const struct svmc_cpu *cpu, const uint8_t 
     }
 }
 
-__attribute__((noinline)) enum svmc_status svmc_decode_refuse(enum svmc_status st, uint8_t why,
-                                                              struct svmc_insn *out)
+__attribute__((noinline, cold)) enum svmc_status svmc_decode_refuse(enum svmc_status st,
+                                                                    uint8_t why,
+                                                                    struct svmc_insn *out)
 {
     memset(out, 0, sizeof *out); /* DE-13; a success has written each byte */
     out->refusal = why;
