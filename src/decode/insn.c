@@ -17,35 +17,6 @@ static bool is_x86(uint64_t head)
            (above & 0xff) <= SVMC_ISA_X86_64 - SVMC_ISA_X86_16;
 }
 
-static bool no_features(const struct svmc_cpu *cpu)
-{
-    return (cpu->features[0] | cpu->features[1]) == 0;
-}
-
-static enum svmc_status decode_by_isa(const struct svmc_cpu *cpu, const uint8_t *bytes,
-                                      size_t count, struct svmc_insn *out, uint64_t head)
-{
-    if (is_x86(head)) {
-        enum svmc_status st = svmc_x86_decode(cpu, bytes, count, out);
-
-        return st == SVMC_OK && out->reserved ? svmc_x86_finish(cpu, bytes, count, out) : st;
-    }
-    if (!no_features(cpu))
-        return SVMC_ERR_ARG;
-    switch (head) {
-    case SVMC_ISA_A32:
-    case SVMC_ISA_T32:
-        return SVMC_ERR_UNSUPPORTED;
-    case SVMC_ISA_RV32:
-    case SVMC_ISA_RV64:
-        return svmc_rv_decode(cpu, bytes, count, out);
-    case SVMC_ISA_S390X:
-        return svmc_s390_decode(cpu, bytes, count, out);
-    default:
-        return SVMC_ERR_ARG;
-    }
-}
-
 __attribute__((noinline, cold)) enum svmc_status svmc_decode_refuse(enum svmc_status st,
                                                                     uint8_t why,
                                                                     struct svmc_insn *out)
@@ -55,21 +26,10 @@ __attribute__((noinline, cold)) enum svmc_status svmc_decode_refuse(enum svmc_st
     return st;
 }
 
-/* The decoders that leave what they refuse to their caller. Not inlined: A64 needs no frame. */
-__attribute__((noinline)) static enum svmc_status decode(const struct svmc_cpu *cpu,
-                                                         const uint8_t *bytes, size_t count,
-                                                         struct svmc_insn *out, uint64_t head)
-{
-    enum svmc_status st;
-
-    out->refusal = SVMC_REFUSAL_NONE;
-    st = decode_by_isa(cpu, bytes, count, out, head);
-    return st == SVMC_OK ? st : svmc_decode_refuse(st, out->refusal, out);
-}
-
 enum svmc_status svmc_insn_decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
                                   struct svmc_insn *out)
 {
+    enum svmc_status st = SVMC_ERR_ARG;
     uint64_t head;
 
     if (out == NULL)
@@ -77,7 +37,17 @@ enum svmc_status svmc_insn_decode(const struct svmc_cpu *cpu, const uint8_t *byt
     if (cpu == NULL || bytes == NULL)
         return svmc_decode_refuse(SVMC_ERR_ARG, SVMC_REFUSAL_NONE, out);
     head = core_load_le64((const uint8_t *)cpu);
-    if (head == SVMC_ISA_A64 && no_features(cpu))
-        return svmc_a64_decode(cpu, bytes, count, out);
-    return decode(cpu, bytes, count, out, head);
+    if (is_x86(head))
+        return svmc_x86_decode(cpu, bytes, count, out);
+    if ((cpu->features[0] | cpu->features[1]) == 0) {
+        if (head == SVMC_ISA_A64)
+            return svmc_a64_decode(cpu, bytes, count, out);
+        if (head == SVMC_ISA_RV32 || head == SVMC_ISA_RV64)
+            return svmc_rv_decode(cpu, bytes, count, out);
+        if (head == SVMC_ISA_S390X)
+            return svmc_s390_decode(cpu, bytes, count, out);
+        if (head == SVMC_ISA_A32 || head == SVMC_ISA_T32)
+            st = SVMC_ERR_UNSUPPORTED;
+    }
+    return svmc_decode_refuse(st, SVMC_REFUSAL_NONE, out);
 }

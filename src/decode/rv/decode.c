@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "../../core/bytes.h"
+#include "../refuse.h"
 #include "rv_tables.h"
 
 /* A run of bits of an immediate: `width` bits from bit `from` of the instruction to bit `to`. */
@@ -272,27 +273,21 @@ static void fill(const struct svmc_cpu *cpu, uint32_t raw, const struct words_ro
         out->access |= SVMC_ACCESS_WRITE_IF;
 }
 
-/* RV-3 */
-static enum svmc_status refuse(enum svmc_status st, enum svmc_refusal why, struct svmc_insn *out)
-{
-    out->refusal = (uint8_t)why;
-    return st;
-}
-
 enum svmc_status svmc_rv_decode(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
                                 struct svmc_insn *out)
 {
     uint32_t xlen = cpu->isa == SVMC_ISA_RV64, raw, key;
-    const struct words_row *row, *other;
+    const struct words_row *row;
+    uint8_t why;
 
     if (count < 2) /* RV-1 */
-        return SVMC_ERR_TRUNCATED;
+        return svmc_decode_refuse(SVMC_ERR_TRUNCATED, SVMC_REFUSAL_NONE, out);
     raw = core_load_le16(bytes);
     if ((raw & 0x1f) == 0x1f)
-        return refuse(SVMC_ERR_UNSUPPORTED, SVMC_REFUSAL_NO_OPCODE, out);
+        return svmc_decode_refuse(SVMC_ERR_UNSUPPORTED, SVMC_REFUSAL_NO_OPCODE, out); /* RV-3 */
     if ((raw & 3) == 3) {
         if (count < 4)
-            return SVMC_ERR_TRUNCATED;
+            return svmc_decode_refuse(SVMC_ERR_TRUNCATED, SVMC_REFUSAL_NONE, out);
         raw = core_load_le32(bytes);
         key = (raw & ~(uint32_t)3) | 2 | xlen;
     } else {
@@ -300,14 +295,14 @@ enum svmc_status svmc_rv_decode(const struct svmc_cpu *cpu, const uint8_t *bytes
     }
     row = rv_find(key);
     if (row == NULL || row->id == SVMC_RV_NONE) { /* RV-2 */
-        other = rv_find(key ^ 1);
-        if (other != NULL && other->id != SVMC_RV_NONE)
-            return refuse(SVMC_ERR_UNDEFINED, SVMC_REFUSAL_MODE, out);
-        return refuse(SVMC_ERR_UNDEFINED, row ? SVMC_REFUSAL_RESERVED : SVMC_REFUSAL_NO_OPCODE,
-                      out);
+        why = row ? SVMC_REFUSAL_RESERVED : SVMC_REFUSAL_NO_OPCODE;
+        row = rv_find(key ^ 1);
+        if (row != NULL && row->id != SVMC_RV_NONE)
+            why = SVMC_REFUSAL_MODE;
+        return svmc_decode_refuse(SVMC_ERR_UNDEFINED, why, out);
     }
     if (row->id == SVMC_RV_CUSTOM)
-        return refuse(SVMC_ERR_UNSUPPORTED, SVMC_REFUSAL_NO_OPCODE, out);
+        return svmc_decode_refuse(SVMC_ERR_UNSUPPORTED, SVMC_REFUSAL_NO_OPCODE, out);
     fill(cpu, raw, row, out);
     return SVMC_OK;
 }

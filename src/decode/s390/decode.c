@@ -15,6 +15,7 @@
 #include "../../core/bytes.h"
 #include "../../core/clamp.h"
 #include "../../core/memory.h"
+#include "../refuse.h"
 #include "s390_tables.h"
 
 #define TEXT_BITS 48u
@@ -213,16 +214,14 @@ enum svmc_status svmc_s390_decode(const struct svmc_cpu *cpu, const uint8_t *byt
     (void)cpu; /* one architecture: nothing of it depends on cpu yet */
     memset(out, 0, sizeof *out);
     if (count == 0)
-        return SVMC_ERR_TRUNCATED;
+        return svmc_decode_refuse(SVMC_ERR_TRUNCATED, SVMC_REFUSAL_NONE, out);
     length = length_of(bytes[0]);
     if (count < length)
-        return SVMC_ERR_TRUNCATED;
+        return svmc_decode_refuse(SVMC_ERR_TRUNCATED, SVMC_REFUSAL_NONE, out);
     text = text_of(bytes, length);
     row = find(text, &out->id);
-    if (row == NULL) {
-        out->refusal = SVMC_REFUSAL_NO_OPCODE;
-        return SVMC_ERR_UNDEFINED;
-    }
+    if (row == NULL)
+        return svmc_decode_refuse(SVMC_ERR_UNDEFINED, SVMC_REFUSAL_NO_OPCODE, out);
     layout = &s390_layouts[row->layout]; /* clamp: from the table */
     out->isa = SVMC_ISA_S390X;
     out->length = (uint8_t)length;

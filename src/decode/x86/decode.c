@@ -32,43 +32,22 @@ static const uint8_t immediate_bytes[13 * 4] = {
 static const uint8_t rex_bits[16] = { 0x00, 0x20, 0x10, 0x30, 0x08, 0x28, 0x18, 0x38,
                                       0x02, 0x22, 0x12, 0x32, 0x0a, 0x2a, 0x1a, 0x3a };
 
-/* ModRM by mod * 8 + rm, memory operands only: bits of displacement, SIB, no base. */
-#define DISP_BITS 0x3fu
-#define HAS_SIB   0x40u
-#define NO_BASE   0x80u
+/*
+ * ModRM by mod * 8 + rm, of memory operands: the bits of eight bytes that are not displacement,
+ * halved, for that is what is shifted out twice; SIB; no base.
+ */
+#define NO_DISP            32u
+#define DISP_8             28u
+#define DISP_32            16u
+#define DISP_HALF          0x3fu
+#define HAS_SIB            0x40u
+#define NO_BASE            0x80u
+#define EIGHT(d, rm4, rm5) d, d, d, d, rm4, rm5, d, d
 static const uint8_t modrm_32[32] = {
-    0,
-    0,
-    0,
-    0,
-    HAS_SIB,
-    NO_BASE | 32,
-    0,
-    0, /* mod 0 */
-    8,
-    8,
-    8,
-    8,
-    HAS_SIB | 8,
-    8,
-    8,
-    8, /* mod 1 */
-    32,
-    32,
-    32,
-    32,
-    HAS_SIB | 32,
-    32,
-    32,
-    32, /* mod 2 */
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
+    EIGHT(NO_DISP, NO_DISP | HAS_SIB, DISP_32 | NO_BASE), /* mod 0 */
+    EIGHT(DISP_8, DISP_8 | HAS_SIB, DISP_8),              /* mod 1 */
+    EIGHT(DISP_32, DISP_32 | HAS_SIB, DISP_32),           /* mod 2 */
+    EIGHT(NO_DISP, NO_DISP, NO_DISP),                     /* mod 3: a register, not asked for */
 };
 /* 16-bit addressing by rm: base, index (SDM vol. 2 table 2-1). */
 static const uint8_t base_16[8] = { SVMC_REG_RBX, SVMC_REG_RBX, SVMC_REG_RBP, SVMC_REG_RBP,
@@ -148,7 +127,7 @@ HOT uint64_t read_prefixes(struct x86_state *s, const uint8_t *bytes, size_t cou
 
 /* Up to the leaf; rest is set. */
 HOT void find_leaf(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
-                   struct x86_state *s, struct x86_state *rare)
+                   struct x86_state *s)
 {
     uint64_t next = read_prefixes(s, bytes, count);
 
@@ -161,12 +140,16 @@ HOT void find_leaf(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t coun
     s->opcode = (uint32_t)next & 0xffff;
     s->rest = x86_fetch(bytes, count, s->at);
     if (s->entry >> 31) {
-        if (s->entry >> 24 == (0x80u | X86_NODE_REG)) /* a group, which most nodes are */
+        if (s->entry >> 24 == (0x80u | X86_NODE_MEMORY)) /* most nodes are this, or a group */
+            s->entry =
+                svmc_x86_nodes[(s->entry & 0xffff) + ((s->rest & 0xc0) != 0xc0)]; /* clamp: table */
+        if (s->entry >> 24 == (0x80u | X86_NODE_REG))
             s->entry = svmc_x86_nodes[(s->entry & 0xffff) + (s->rest >> 3 & 7)]; /* clamp: table */
         if (s->entry >> 28 == ENTRY_ESCAPE || s->entry >> 24 == (0x80u | X86_NODE_ESCAPE)) {
-            *rare = *s;
-            svmc_x86_escape(cpu, rare, bytes, count);
-            *s = *rare;
+            struct x86_state rare = *s; /* s stays in registers */
+
+            svmc_x86_escape(cpu, &rare, bytes, count);
+            *s = rare;
         }
         if (s->entry >> 31)
             s->entry = svmc_x86_walk(cpu, s->entry, s->rest, s->prefixes, s->mode | s->vendor << 8);
@@ -209,12 +192,14 @@ HOT unsigned memory_32(const struct x86_state *s, struct svmc_insn *out)
 {
     unsigned modrm = (unsigned)s->rest & 0xff, used = 1, sib, index = SVMC_REG_NONE, scale = 0;
     /* clamp: five bits */
-    unsigned info = modrm_32[(modrm >> 3 & 24) | (modrm & 7)], bits = info & DISP_BITS;
+    unsigned info = modrm_32[(modrm >> 3 & 24) | (modrm & 7)], half = info & DISP_HALF;
     unsigned base = (modrm & 7) | (s->prefixes & PREFIX_B) >> 2;
+    uint64_t after = s->rest >> 8;
 
     if (info & (HAS_SIB | NO_BASE)) {
         if (info & HAS_SIB) {
-            sib = (unsigned)(s->rest >> 8) & 0xff;
+            sib = (unsigned)after & 0xff;
+            after >>= 8;
             used = 2;
             base = (sib & 7) | (s->prefixes & PREFIX_B) >> 2;
             index = (sib >> 3 & 7) | (s->prefixes & PREFIX_X) >> 1;
@@ -225,7 +210,7 @@ HOT unsigned memory_32(const struct x86_state *s, struct svmc_insn *out)
             }
             if ((sib & 7) == 5 && modrm < 0x40) {
                 base = SVMC_REG_NONE;
-                bits = 32;
+                half = DISP_32;
             }
         } else {
             base = s->mode >= X86_MODE_64 ? SVMC_REG_RIP : SVMC_REG_NONE;
@@ -234,8 +219,8 @@ HOT unsigned memory_32(const struct x86_state *s, struct svmc_insn *out)
     out->base = (uint8_t)base;
     out->index = (uint8_t)index;
     out->scale = (uint8_t)scale;
-    out->disp = (int64_t)sign_extend(s->rest >> 8 * used, bits);
-    return used + bits / 8;
+    out->disp = (int64_t)(after << half << half) >> half >> half; /* keeps the sign */
+    return used + 8 - half / 4;
 }
 
 /* A memory operand that no ModRM byte names. */
@@ -269,34 +254,29 @@ HOT void no_memory(struct svmc_insn *out)
     out->disp = 0;
 }
 
-/* ModRM and what belongs to it. Returns the bytes used; *rm: the register, NONE for memory. */
+/* ModRM and what belongs to it. Returns the bytes used; *at: NONE where memory takes its place. */
 HOT unsigned read_modrm(const struct x86_state *s, const struct x86_form *form, uint32_t sizes,
-                        unsigned address, unsigned *rm, struct svmc_insn *out)
+                        unsigned address, unsigned *at, struct svmc_insn *out)
 {
-    unsigned used = 0, where = form->mem & 15u;
+    unsigned modrm = form->bits & X86_MODRM, where = form->mem & 15u, used;
 
-    *rm = SVMC_REG_NONE;
-    if (form->bits & X86_MODRM) {
-        used = 1;
-        if ((s->rest & 0xc0) == 0xc0 || (form->bits & X86_MOD3)) {
-            *rm = ((unsigned)s->rest & 7) | (s->prefixes & PREFIX_B) >> 2;
-            if (__builtin_expect(where <= X86_MEM_RM, 1)) {
-                no_memory(out);
-                return used;
-            }
-        }
-    }
+    if (modrm && ((s->rest & 0xc0) == 0xc0 || (form->bits & X86_MOD3)) && where == X86_MEM_RM)
+        where = X86_MEM_NONE;
     if (where == X86_MEM_NONE) {
         no_memory(out);
-        return used;
+        return modrm;
     }
     out->access = form->mem >> 4;
+    if (out->insn_class == SVMC_CLASS_OTHER) /* DE-10 */
+        out->insn_class = out->access != SVMC_ACCESS_NONE;
     out->mem_bytes = (uint16_t)(sizes >> 16);
     out->mem_count = 1;
     if (RARELY(where != X86_MEM_RM)) {
         memory_implicit(s->prefixes, where, out);
-        return used;
+        return modrm;
     }
+    if (*at == X86_AT_RM)
+        *at = X86_AT_NONE;
     if (RARELY(address == 0))
         used = memory_16(s->rest, out);
     else
@@ -344,24 +324,21 @@ HOT unsigned read_immediate(const uint8_t *all, size_t count, const struct x86_s
     return bytes;
 }
 
-/* The register operand: which one, of which file, how much of it. */
-HOT void set_register(const struct x86_state *s, const struct x86_form *form, unsigned rm,
+/* The register operand: which one, of which file, how much of it. at: enum x86_at. */
+HOT void set_register(const struct x86_state *s, const struct x86_form *form, unsigned at,
                       uint32_t sizes, struct svmc_insn *out)
 {
-    unsigned reg = ((unsigned)s->rest >> 3 & 7) | (s->prefixes & PREFIX_R);
-    unsigned low = (s->opcode & 7u) | (s->prefixes & PREFIX_B) >> 2;
-    unsigned bytes = sizes >> 8 & 0xff, kind = form->reg >> 4;
-    /* by enum x86_select: REG, RM, LOW, 0, 1, 2, NONE, and the rare ones */
-    uint64_t sources = (uint64_t)0xffff0201 << 32 | reg | rm << 8 | low << 16;
-    unsigned number = (unsigned)(sources >> 8 * (form->reg & 15u)) & 0xff;
+    unsigned number = SVMC_REG_NONE, kind = SVMC_REG_KIND_NONE, bytes = 0;
 
-    if (number == SVMC_REG_NONE) { /* the only operand is memory, or there is none */
-        kind = SVMC_REG_KIND_NONE;
-        bytes = 0;
-    }
-    if (bytes == 1 && number - 4 < 4 && !(s->prefixes & PREFIX_REX)) {
-        number -= 4;
-        out->flags |= SVMC_INSN_HIGH_REG;
+    if (!(at & X86_AT_NONE)) {
+        number = ((s->opcode | X86_FIXED) >> (at & 31) & 7) |
+                 (s->prefixes >> (at >> 4 & 2) & (at >> 3 & 8));
+        kind = form->reg >> 4;
+        bytes = (uint8_t)(sizes >> 8);
+        if (bytes == 1 && number - 4 < 4 && !(s->prefixes & PREFIX_REX)) {
+            number -= 4;
+            out->flags |= SVMC_INSN_HIGH_REG;
+        }
     }
     out->reg = (uint8_t)number;
     out->reg_kind = (uint8_t)kind;
@@ -375,6 +352,7 @@ HOT void describe(const struct svmc_cpu *cpu, const struct x86_state *s,
 {
     out->id = (uint16_t)(s->entry & 0x7ff);
     out->isa = cpu->isa;
+    out->insn_class = trait->insn_class;
     out->privilege = trait->privilege;
     out->flags = trait->flags;
     if (RARELY(trait->flags & (SVMC_INSN_SIGN | SVMC_INSN_ZERO)) && sizes >> 16 >= (sizes & 0xff))
@@ -385,6 +363,8 @@ HOT void describe(const struct svmc_cpu *cpu, const struct x86_state *s,
     out->reg2 = SVMC_REG_NONE;
     out->imm = 0;
     out->reg3 = SVMC_REG_NONE;
+    out->refusal = SVMC_REFUSAL_NONE;
+    out->reserved = 0;
     out->priv_form = 0;
     out->priv_raw[0] = s->entry;
     out->priv_raw[1] = s->prefixes | s->opcode << 16;
@@ -395,19 +375,19 @@ enum svmc_status svmc_x86_decode(const struct svmc_cpu *cpu, const uint8_t *byte
                                  struct svmc_insn *out)
 {
     struct x86_state s = { .mode = (uint8_t)(cpu->isa - SVMC_ISA_X86_16), .vendor = cpu->vendor };
-    struct x86_state rare; /* what escape.c takes by pointer: s stays in registers */
     const struct x86_form *form;
     const struct x86_trait *trait;
-    unsigned used, column, address, rm;
+    unsigned used, column, address, at, is_rare;
     uint32_t sizes;
 
     if (s.mode == X86_MODE_64 && s.vendor == SVMC_VENDOR_INTEL)
         s.mode = X86_MODE_64_INTEL;
-    find_leaf(cpu, bytes, count, &s, &rare);
+    find_leaf(cpu, bytes, count, &s);
     if (RARELY((s.entry & 0x7ff) == 0))
         return svmc_x86_refuse(s.entry >> 11 & 0x3ff, s.at + (s.entry >> 21 & 1), count, out);
     form = &svmc_x86_forms[s.entry >> 11 & 0x3ff]; /* clamp: entries come from the table */
     trait = &svmc_x86_traits[s.entry >> 21];       /* clamp: entries come from the table */
+    __asm__("" : "+r"(form), "+r"(trait));
     /* clamp: osz is from the table, mode below 4, two bits */
     column = operand_column[form->osz + s.mode * 4u + (s.prefixes & (PREFIX_OSIZE | PREFIX_W))];
     sizes = svmc_x86_triples[form->sizes][column]; /* clamp: from the table */
@@ -416,23 +396,18 @@ enum svmc_status svmc_x86_decode(const struct svmc_cpu *cpu, const uint8_t *byte
         s.opcode &= 0xff; /* what stands behind it is not the instruction's */
     address = address_column[s.mode * 2u + (s.prefixes & PREFIX_ASIZE) / 4]; /* clamp: mode */
     describe(cpu, &s, trait, sizes, address, out);
-    used = read_modrm(&s, form, sizes, address, &rm, out);
+    is_rare = (s.prefixes & PREFIX_LOCK) | trait->rare;
+    at = form->at;
+    used = read_modrm(&s, form, sizes, address, &at, out);
     if (form->imm != X86_IMM_NONE)
         used += read_immediate(bytes, count, &s, form->imm, used,
                                form->imm == X86_IMM_MOFFS ? address : column, out);
-    out->insn_class = trait->insn_class;
-    if (trait->insn_class == SVMC_CLASS_OTHER) /* DE-10 */
-        out->insn_class = out->access != SVMC_ACCESS_NONE;
-    set_register(&s, form, rm, sizes, out);
+    set_register(&s, form, at, sizes, out);
     used += s.at;
     out->length = (uint8_t)used;
-    if (RARELY((s.prefixes & PREFIX_LOCK) | trait->rare)) {
-        out->refusal = (uint8_t)s.at; /* for svmc_x86_finish */
-        out->reserved = 1;
-        return SVMC_OK;
-    }
-    out->refusal = SVMC_REFUSAL_NONE;
-    out->reserved = 0;
-    return __builtin_expect(used <= count && used <= SVMC_INSN_MAX, 1) ? SVMC_OK
-                                                                       : x86_missing(count);
+    if (RARELY(is_rare))
+        return svmc_x86_finish(cpu, bytes, count, s.at, out);
+    if (RARELY(used > count || used > SVMC_INSN_MAX))
+        return svmc_x86_refuse(SVMC_REFUSAL_NONE, used, count, out);
+    return SVMC_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: nodes of the legacy maps, and what svmc_x86_finish has to add and to refuse. */
 #include "x86.h"
+#include "../refuse.h"
 
 /* DE-6: F3 and F2 are heard before 66. */
 static unsigned mandatory_prefix(uint32_t prefixes)
@@ -168,7 +169,7 @@ static bool has_registers(const struct x86_state *s, const struct x86_form *form
     case SVMC_REG_KIND_MASK:
         return reg < 8 && (VECTOR_ENCODING(s->vector) == X86_EVEX || vvvv_of(s) < 8);
     case SVMC_REG_KIND_GPR:
-        return form->select != X86_SELECT_REG || reg < 16;
+        return (form->reg & 15) != X86_SELECT_REG || reg < 16;
     default:
         return true;
     }
@@ -275,19 +276,20 @@ static void finish_register(const struct x86_state *s, const struct x86_form *fo
                             struct svmc_insn *out)
 {
     static const uint8_t masks[12] = { 0xff, 15, 7, 15, 15, 7, 7, 7, 31, 7, 15, 15 };
-    unsigned number = out->reg, is4 = (unsigned)out->imm >> 4 & (is_64(s) ? 15 : 7);
+    unsigned number = out->reg, select = form->reg & 15,
+             is4 = (unsigned)out->imm >> 4 & (is_64(s) ? 15 : 7);
 
-    if (form->select == X86_SELECT_REG)
+    if (select == X86_SELECT_REG)
         number = reg_of(s);
-    else if (form->select == X86_SELECT_RM && out->reg_kind != SVMC_REG_KIND_NONE)
+    else if (select == X86_SELECT_RM && out->reg_kind != SVMC_REG_KIND_NONE)
         number = rm_of(s);
-    else if (form->select == X86_SELECT_VVVV)
+    else if (select == X86_SELECT_VVVV)
         number = vvvv_of(s);
-    else if (form->select == X86_SELECT_IS4)
+    else if (select == X86_SELECT_IS4)
         number = is4;
-    else if (form->select >= X86_SELECT_FIXED3)
-        number = form->select - (unsigned)X86_SELECT_FIXED3 + 3;
-    if (form->select > X86_SELECT_RARE) {
+    else if (select >= X86_SELECT_FIXED3)
+        number = select - (unsigned)X86_SELECT_FIXED3 + 3;
+    if (select >= X86_SELECT_VVVV) {
         out->reg_kind = form->reg >> 4;
         /* clamp: from the table, the column is two bits */
         out->reg_bytes = (uint8_t)(svmc_x86_triples[form->sizes][out->priv_raw[2] >> 24 & 3] >> 8);
@@ -323,21 +325,26 @@ static void finish_flags(const struct x86_state *s, const struct x86_trait *trai
 enum svmc_status svmc_x86_refuse(unsigned reason, unsigned needed, size_t count,
                                  struct svmc_insn *out)
 {
-    if (needed > SVMC_INSN_MAX || needed > count)
-        return x86_missing(count);
-    out->refusal = (uint8_t)reason;
-    return reason == SVMC_REFUSAL_APX ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_UNDEFINED;
+    enum svmc_status st = SVMC_ERR_UNDEFINED;
+
+    if (needed > SVMC_INSN_MAX || needed > count) { /* DE-1 */
+        st = count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
+        reason = SVMC_REFUSAL_NONE;
+    } else if (reason == SVMC_REFUSAL_APX) {
+        st = SVMC_ERR_UNSUPPORTED;
+    }
+    return svmc_decode_refuse(st, (uint8_t)reason, out);
 }
 
 /* What the decoder kept, as it was. */
 static struct x86_state resumed(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
-                                const struct svmc_insn *out)
+                                size_t at, const struct svmc_insn *out)
 {
-    struct x86_state s = { .rest = x86_fetch(bytes, count, out->refusal),
+    struct x86_state s = { .rest = x86_fetch(bytes, count, at),
                            .prefixes = out->priv_raw[1] & 0xffff,
                            .vector = out->priv_raw[2],
                            .entry = out->priv_raw[0],
-                           .at = out->refusal,
+                           .at = (uint32_t)at,
                            .mode = (uint32_t)cpu->isa - SVMC_ISA_X86_16,
                            .vendor = cpu->vendor };
 
@@ -345,23 +352,19 @@ static struct x86_state resumed(const struct svmc_cpu *cpu, const uint8_t *bytes
 }
 
 enum svmc_status svmc_x86_finish(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
-                                 struct svmc_insn *out)
+                                 size_t at, struct svmc_insn *out)
 {
-    const struct x86_state s = resumed(cpu, bytes, count, out);
+    const struct x86_state s = resumed(cpu, bytes, count, at, out);
     const struct x86_form *form =
         &svmc_x86_forms[s.entry >> 11 & 0x3ff];                      /* clamp: from the table */
     const struct x86_trait *trait = &svmc_x86_traits[s.entry >> 21]; /* clamp: from the table */
     bool memory = (form->bits & X86_MODRM) && (s.rest & 0xc0) != 0xc0 && !(form->bits & X86_MOD3);
     unsigned reason = check(cpu, &s, form, trait, memory);
 
-    out->refusal = SVMC_REFUSAL_NONE;
-    out->reserved = 0;
     if (VECTOR_ENCODING(s.vector) == X86_3DNOW)
         out->length++; /* the opcode stands last */
-    if (out->length > count || out->length > SVMC_INSN_MAX)
-        return x86_missing(count);
-    if (reason != SVMC_REFUSAL_NONE)
-        return svmc_x86_refuse(reason, 0, count, out);
+    if (out->length > count || out->length > SVMC_INSN_MAX || reason != SVMC_REFUSAL_NONE)
+        return svmc_x86_refuse(reason, out->length, count, out);
     if (form->reg >> 4 == SVMC_REG_KIND_BOUND && is_64(&s)) /* SDM vol. 1 17.5.1: 67 is ignored */
         out->address_bytes = 8;
     out->operand_bytes = (uint8_t)rare_size(&s, form, 0, out, out->operand_bytes);

@@ -77,13 +77,13 @@ uint32_t svmc_x86_walk(const struct svmc_cpu *cpu, uint32_t entry, uint64_t rest
                        uint32_t mode_vendor);
 
 /**
- * What svmc_x86_decode left where it set out->reserved: vector encodings, 3DNow!, files without 16
- * registers, features, LOCK. out->refusal has the bytes before ModRM.
+ * What svmc_x86_decode leaves undone: vector encodings, 3DNow!, files without 16 registers,
+ * features, LOCK. at: the bytes before ModRM.
  */
 enum svmc_status svmc_x86_finish(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t count,
-                                 struct svmc_insn *out);
+                                 size_t at, struct svmc_insn *out);
 
-/** A refusal counts only if the `needed` bytes that decide it are there (DE-13). */
+/** A refusal counts only if the `needed` bytes that decide it are there (DE-13), else they miss. */
 enum svmc_status svmc_x86_refuse(unsigned reason, unsigned needed, size_t count,
                                  struct svmc_insn *out);
 
@@ -103,12 +103,6 @@ static inline uint64_t x86_fetch(const uint8_t *bytes, size_t count, size_t at)
 {
     return __builtin_expect(at + 8 <= count, 1) ? core_load_le64(bytes + at)
                                                 : svmc_x86_fetch_end(bytes, count, at);
-}
-
-/* Bytes are missing: which error that is (DE-1). */
-static inline enum svmc_status x86_missing(size_t count)
-{
-    return count >= SVMC_INSN_MAX ? SVMC_ERR_TOO_LONG : SVMC_ERR_TRUNCATED;
 }
 
 #endif

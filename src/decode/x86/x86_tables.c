@@ -161,525 +161,525 @@ const uint16_t svmc_x86_access[8] = {
 };
 
 const struct x86_form svmc_x86_forms[519] = {
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 832, 2, 0 }, /* 0: ADD E.b:rw G.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 864, 2, 0 }, /* 1: ADD E.v:rw G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 830, 2, 0 }, /* 2: ADD G.b:rw E.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 856, 2, 0 }, /* 3: ADD G.v:rw E.v:r */
-    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 842, 2, 3 }, /* 4: ADD ACC.b:rw I.b:r */
-    { 0, X86_IMM_IZ, 0, 3, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 874, 2, 3 }, /* 5: ADD ACC.v:rw I.z:r */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 3 | 2 << 4, 912, 1, 3 }, /* 6: PUSH ES.w:r */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 3 | 2 << 4, 930, 1, 3 }, /* 7: POP ES.w:w */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 4 | 2 << 4, 913, 1, 4 }, /* 8: PUSH CS.w:r */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 5 | 2 << 4, 914, 1, 5 }, /* 9: PUSH SS.w:r */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 5 | 2 << 4, 931, 1, 5 }, /* 10: POP SS.w:w */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 7 | 2 << 4, 915, 1, 10 }, /* 11: PUSH DS.w:r */
-    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 7 | 2 << 4, 932, 1, 10 }, /* 12: POP DS.w:w */
-    { 0, X86_IMM_NONE, 0, 5, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 13: DAA  */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 518, 2, 0 }, /* 14: CMP E.b:r G.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 553, 2, 0 }, /* 15: CMP E.v:r G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 516, 2, 0 }, /* 16: CMP G.b:r E.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 552, 2, 0 }, /* 17: CMP G.v:r E.v:r */
-    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 524, 2, 3 }, /* 18: CMP ACC.b:r I.b:r */
-    { 0, X86_IMM_IZ, 0, 3, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 560, 2, 3 }, /* 19: CMP ACC.v:r I.z:r */
-    { 0, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 2 | 1 << 4, 872, 1, 2 }, /* 20: INC Z.v:rw */
-    { 0, X86_IMM_NONE, 16, 3, X86_MEM_NONE | 0 << 4, 2 | 1 << 4, 919, 1, 2 }, /* 21: PUSH Z.v:r */
-    { 0, X86_IMM_NONE, 16, 3, X86_MEM_NONE | 0 << 4, 2 | 1 << 4, 712, 1, 2 }, /* 22: POP Z.v:w */
-    { 0, X86_IMM_NONE, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 23: PUSHA  */
-    { X86_MODRM, X86_IMM_NONE, 0, 7, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 554, 2, 0 }, /* 24: BOUND G.v:r M.a:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 8, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 844, 2, 0 }, /* 25: ARPL E.w:rw G.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 9, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 698, 2, 0 }, /* 26: MOVSXD G.v:w E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 10, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 702, 2, 0 }, /* 27: MOVSXD G.v:w E.z:r */
-    { 0, X86_IMM_IZ, 16, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 270, 1, 6 }, /* 28: PUSH I.z:r */
-    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 268, 3, 0 }, /* 29: IMUL G.v:w E.v:r I.z:r */
-    { 0, X86_IMM_ISB, 16, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 273, 1, 6 }, /* 30: PUSH I.sb:r */
-    { X86_MODRM, X86_IMM_ISB, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 271, 3, 0 }, /* 31: IMUL G.v:w E.v:r I.sb:r */
-    { 0, X86_IMM_NONE, 0, 11, X86_MEM_DST | 2 << 4, 5 | 1 << 4, 614, 2, 5 }, /* 32: INS Y.b:w DX.w:r */
-    { 0, X86_IMM_NONE, 0, 12, X86_MEM_DST | 2 << 4, 5 | 1 << 4, 732, 2, 5 }, /* 33: INS Y.z:w DX.w:r */
-    { 0, X86_IMM_NONE, 0, 11, X86_MEM_SRC | 1 << 4, 5 | 1 << 4, 532, 2, 5 }, /* 34: OUTS DX.w:r X.b:r */
-    { 0, X86_IMM_NONE, 0, 12, X86_MEM_SRC | 1 << 4, 5 | 1 << 4, 536, 2, 5 }, /* 35: OUTS DX.w:r X.z:r */
-    { 0, X86_IMM_JB, 48, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 911, 1, 6 }, /* 36: JO J.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 0, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 836, 2, 1 }, /* 37: ADD E.b:rw I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 0, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 520, 2, 1 }, /* 38: CMP E.b:r I.b:r */
-    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 866, 2, 1 }, /* 39: ADD E.v:rw I.z:r */
-    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 269, 2, 1 }, /* 40: CMP E.v:r I.z:r */
-    { X86_MODRM, X86_IMM_ISB, 0, 1, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 868, 2, 1 }, /* 41: ADD E.v:rw I.sb:r */
-    { X86_MODRM, X86_IMM_ISB, 0, 1, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 272, 2, 1 }, /* 42: CMP E.v:r I.sb:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 840, 2, 0 }, /* 43: XCHG E.b:rw G.b:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 870, 2, 0 }, /* 44: XCHG E.v:rw G.v:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 2 << 4, 0 | 1 << 4, 592, 2, 0 }, /* 45: MOV E.b:w G.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 2 << 4, 0 | 1 << 4, 708, 2, 0 }, /* 46: MOV E.v:w G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 590, 2, 0 }, /* 47: MOV G.b:w E.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 268, 2, 0 }, /* 48: MOV G.v:w E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 0 | 2 << 4, 706, 2, 0 }, /* 49: MOV E.v:w SG.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 13, X86_MEM_RM | 2 << 4, 0 | 2 << 4, 616, 2, 0 }, /* 50: MOV E.w:w SG.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_RM | 0 << 4, 0 | 1 << 4, 692, 2, 0 }, /* 51: LEA G.v:w M.n:n */
-    { X86_MODRM, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, 0 | 2 << 4, 618, 2, 0 }, /* 52: MOV SG.w:w E.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 13, X86_MEM_RM | 1 << 4, 0 | 2 << 4, 618, 2, 0 }, /* 53: MOV SG.w:w E.w:r */
-    { X86_MODRM, X86_IMM_NONE, 16, 1, X86_MEM_RM | 2 << 4, 1 | 1 << 4, 706, 1, 1 }, /* 54: POP E.v:w */
-    { 0, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 2 | 1 << 4, 872, 2, 2 }, /* 55: XCHG Z.v:rw ACC.v:rw */
-    { 0, X86_IMM_FAR, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 922, 1, 6 }, /* 56: CALL_FAR F.p:r */
-    { 0, X86_IMM_NONE, 16, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 57: PUSHF  */
-    { 0, X86_IMM_MOFFS, 0, 0, X86_MEM_MOFFS | 1 << 4, 3 | 1 << 4, 598, 2, 3 }, /* 58: MOV ACC.b:w O.b:r */
-    { 0, X86_IMM_MOFFS, 0, 1, X86_MEM_MOFFS | 1 << 4, 3 | 1 << 4, 714, 2, 3 }, /* 59: MOV ACC.v:w O.v:r */
-    { 0, X86_IMM_MOFFS, 0, 0, X86_MEM_MOFFS | 2 << 4, 3 | 1 << 4, 608, 2, 3 }, /* 60: MOV O.b:w ACC.b:r */
-    { 0, X86_IMM_MOFFS, 0, 1, X86_MEM_MOFFS | 2 << 4, 3 | 1 << 4, 720, 2, 3 }, /* 61: MOV O.v:w ACC.v:r */
-    { 0, X86_IMM_NONE, 0, 14, X86_MEM_DST | 2 << 4, 6 | 0 << 4, 612, 2, 6 }, /* 62: MOVS Y.b:w X.b:r */
-    { 0, X86_IMM_NONE, 0, 15, X86_MEM_DST | 2 << 4, 6 | 0 << 4, 724, 2, 6 }, /* 63: MOVS Y.v:w X.v:r */
-    { 0, X86_IMM_NONE, 0, 14, X86_MEM_SRC | 1 << 4, 6 | 0 << 4, 526, 2, 6 }, /* 64: CMPS X.b:r Y.b:r */
-    { 0, X86_IMM_NONE, 0, 15, X86_MEM_SRC | 1 << 4, 6 | 0 << 4, 562, 2, 6 }, /* 65: CMPS X.v:r Y.v:r */
-    { 0, X86_IMM_NONE, 0, 0, X86_MEM_DST | 2 << 4, 3 | 1 << 4, 610, 2, 3 }, /* 66: STOS Y.b:w ACC.b:r */
-    { 0, X86_IMM_NONE, 0, 1, X86_MEM_DST | 2 << 4, 3 | 1 << 4, 722, 2, 3 }, /* 67: STOS Y.v:w ACC.v:r */
-    { 0, X86_IMM_NONE, 0, 0, X86_MEM_SRC | 1 << 4, 3 | 1 << 4, 600, 2, 3 }, /* 68: LODS ACC.b:w X.b:r */
-    { 0, X86_IMM_NONE, 0, 1, X86_MEM_SRC | 1 << 4, 3 | 1 << 4, 716, 2, 3 }, /* 69: LODS ACC.v:w X.v:r */
-    { 0, X86_IMM_NONE, 0, 0, X86_MEM_DST | 1 << 4, 3 | 1 << 4, 522, 2, 3 }, /* 70: SCAS ACC.b:r Y.b:r */
-    { 0, X86_IMM_NONE, 0, 1, X86_MEM_DST | 1 << 4, 3 | 1 << 4, 558, 2, 3 }, /* 71: SCAS ACC.v:r Y.v:r */
-    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, 2 | 1 << 4, 596, 2, 2 }, /* 72: MOV Z.b:w I.b:r */
-    { 0, X86_IMM_IV, 0, 3, X86_MEM_NONE | 0 << 4, 2 | 1 << 4, 712, 2, 2 }, /* 73: MOV Z.v:w I.v:r */
-    { X86_MODRM, X86_IMM_IB, 0, 1, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 860, 2, 1 }, /* 74: ROL E.v:rw I.b:r */
-    { 0, X86_IMM_IW, 48, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 538, 1, 6 }, /* 75: RET I.w:r */
-    { 0, X86_IMM_NONE, 48, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 76: RET  */
-    { X86_MODRM, X86_IMM_NONE, 0, 16, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 726, 2, 0 }, /* 77: LES G.z:w M.p2:r */
-    { X86_MODRM, X86_IMM_IB, 0, 0, X86_MEM_RM | 2 << 4, 1 | 1 << 4, 594, 2, 1 }, /* 78: MOV E.b:w I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 4, 1, 6 }, /* 79: XABORT I.b:r */
-    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 2 << 4, 1 | 1 << 4, 710, 2, 1 }, /* 80: MOV E.v:w I.z:r */
-    { X86_MODRM, X86_IMM_JZ, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 920, 1, 6 }, /* 81: XBEGIN J.z:r */
-    { 0, X86_IMM_IWIB, 16, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 538, 2, 6 }, /* 82: ENTER I.w:r I2.b:r */
-    { 0, X86_IMM_IW, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 538, 1, 6 }, /* 83: RET_FAR I.w:r */
-    { 0, X86_IMM_IB, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 4, 1, 6 }, /* 84: INT I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 838, 2, 1 }, /* 85: ROL E.b:rw ONE.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 862, 2, 1 }, /* 86: ROL E.v:rw ONE.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, 4 | 1 << 4, 834, 2, 4 }, /* 87: ROL E.b:rw CX.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 17, X86_MEM_RM | 3 << 4, 4 | 1 << 4, 858, 2, 4 }, /* 88: ROL E.v:rw CX.b:r */
-    { 0, X86_IMM_IB, 0, 5, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 4, 1, 6 }, /* 89: AAM I.b:r */
-    { 0, X86_IMM_NONE, 0, 14, X86_MEM_XLAT | 1 << 4, 6 | 0 << 4, 910, 1, 6 }, /* 90: XLAT XLAT.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 3 | 6 << 4, 896, 2, 3 }, /* 91: FADD ST0.t:rw ST.t:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 1 | 6 << 4, 579, 1, 1 }, /* 92: FCOM ST.t:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 19, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 117, 1, 6 }, /* 93: FADD M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 1 | 6 << 4, 894, 1, 1 }, /* 94: FXCH ST.t:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 95: FNOP  */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 1 | 6 << 4, 936, 1, 1 }, /* 96: FSTPNCE ST.t:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 19, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 244, 1, 6 }, /* 97: FST M.d:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 21, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 926, 1, 6 }, /* 98: FLDENV M.env:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 22, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 101, 1, 6 }, /* 99: FLDCW M.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 21, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 941, 1, 6 }, /* 100: FNSTENV M.env:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 22, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 226, 1, 6 }, /* 101: FNSTCW M.w:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 3 | 6 << 4, 902, 2, 3 }, /* 102: FCMOVB ST0.t:w? ST.t:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 3 | 6 << 4, 578, 2, 3 }, /* 103: FUCOMI ST0.t:r ST.t:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 23, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 921, 1, 6 }, /* 104: FLD M.t:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 23, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 937, 1, 6 }, /* 105: FSTP M.t:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, 3 | 6 << 4, 894, 2, 3 }, /* 106: FADD ST.t:rw ST0.t:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 24, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 297, 1, 6 }, /* 107: FADD M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 24, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 265, 1, 6 }, /* 108: FISTTP M.q:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 25, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 927, 1, 6 }, /* 109: FRSTOR M.save:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 25, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 942, 1, 6 }, /* 110: FNSAVE M.save:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 26, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 929, 1, 3 }, /* 111: FNSTSW ACC.w:w */
-    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 602, 2, 3 }, /* 112: IN ACC.b:w I.b:r */
-    { 0, X86_IMM_IB, 0, 27, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 728, 2, 3 }, /* 113: IN ACC.z:w I.b:r */
-    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 521, 2, 3 }, /* 114: OUT I.b:r ACC.b:r */
-    { 0, X86_IMM_IB, 0, 27, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 528, 2, 3 }, /* 115: OUT I.b:r ACC.z:r */
-    { 0, X86_IMM_JZ, 48, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 920, 1, 6 }, /* 116: CALL J.z:r */
-    { 0, X86_IMM_NONE, 0, 2, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 604, 2, 3 }, /* 117: IN ACC.b:w DX.w:r */
-    { 0, X86_IMM_NONE, 0, 27, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 730, 2, 3 }, /* 118: IN ACC.z:w DX.w:r */
-    { 0, X86_IMM_NONE, 0, 2, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 530, 2, 3 }, /* 119: OUT DX.w:r ACC.b:r */
-    { 0, X86_IMM_NONE, 0, 27, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 534, 2, 3 }, /* 120: OUT DX.w:r ACC.z:r */
-    { 0, X86_IMM_NONE, 0, 28, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 121: HLT  */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 832, 1, 1 }, /* 122: NOT E.b:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 517, 1, 1 }, /* 123: MUL E.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, 1 | 1 << 4, 858, 1, 1 }, /* 124: NOT E.v:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 269, 1, 1 }, /* 125: MUL E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 48, 1, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 269, 1, 1 }, /* 126: CALL E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 16, 1, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 269, 1, 1 }, /* 127: PUSH E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 29, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 727, 1, 6 }, /* 128: CALL_FAR M.p2:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 30, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 705, 1, 6 }, /* 129: CALL_FAR M.p:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 706, 1, 1 }, /* 130: SLDT E.v:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 8, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 619, 1, 1 }, /* 131: LLDT E.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 13, X86_MEM_RM | 2 << 4, 1 | 1 << 4, 616, 1, 1 }, /* 132: SLDT E.w:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 28, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 133: ENCLV  */
-    { X86_MODRM, X86_IMM_NONE, 0, 31, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 220, 1, 3 }, /* 134: VMRUN ACC.am:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 918, 1, 3 }, /* 135: SKINIT ACC.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 31, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 584, 2, 3 }, /* 136: INVLPGA ACC.am:r CX.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 31, X86_MEM_NONE | 0 << 4, 3 | 1 << 4, 220, 3, 3 }, /* 137: INVLPGB ACC.am:r DX.d:r CX.d:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 33, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 938, 1, 6 }, /* 138: SGDT M.s6:w */
-    { X86_MODRM, X86_IMM_NONE, 32, 33, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 923, 1, 6 }, /* 139: LGDT M.s6:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 14, X86_MEM_RM | 0 << 4, 6 | 0 << 4, 908, 1, 6 }, /* 140: INVLPG M.b:n */
-    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 3 << 4, 6 | 0 << 4, 943, 1, 6 }, /* 141: RSTORSSP M.q:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 900, 2, 0 }, /* 142: LAR G.v:w? E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 35, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 898, 2, 0 }, /* 143: LAR G.v:w? E.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 553, 2, 0 }, /* 144: NOP E.v:r G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 14, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 97, 1, 6 }, /* 145: PREFETCH M.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 15, X86_MEM_RM | 0 << 4, 6 | 0 << 4, 909, 1, 6 }, /* 146: NOP M.v:n */
-    { 0, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 147: FEMMS  */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 310, 2, 0 }, /* 148: MOVUPS V.dq:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 37, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 241, 2, 0 }, /* 149: MOVSS V.d:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 762, 2, 0 }, /* 150: MOVSS V.dq:w M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 250, 2, 0 }, /* 151: MOVSD V.q:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 770, 2, 0 }, /* 152: MOVSD V.dq:w M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 778, 2, 0 }, /* 153: MOVUPS W.dq:w V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 638, 2, 0 }, /* 154: MOVSS W.d:w V.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 658, 2, 0 }, /* 155: MOVSD W.q:w V.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 656, 2, 0 }, /* 156: MOVLPS V.q:w M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 766, 2, 0 }, /* 157: MOVDDUP V.dq:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 684, 2, 0 }, /* 158: MOVLPS M.q:w V.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 191, 2, 0 }, /* 159: UNPCKLPS V.dq:rw W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 884, 2, 0 }, /* 160: UNPCKLPS V.dq:rw M.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 463, 2, 0 }, /* 161: UNPCKHPS V.dq:rw W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 690, 2, 0 }, /* 162: MOVHPS M.q:w V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 269, 1, 1 }, /* 163: NOP E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 488, 1, 0 }, /* 164: NOP G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 44, X86_MEM_RM | 0 << 4, 0 | 10 << 4, 782, 2, 0 }, /* 165: BNDLDX NG.dq:w M.bt:n */
-    { X86_MODRM, X86_IMM_NONE, 32, 45, X86_MEM_RM | 1 << 4, 0 | 10 << 4, 784, 2, 0 }, /* 166: BNDMOV NG.dq:w NE.b16:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 46, X86_MEM_NONE | 0 << 4, 0 | 10 << 4, 576, 2, 0 }, /* 167: BNDCL NG.dq:r E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 47, X86_MEM_RM | 0 << 4, 0 | 10 << 4, 574, 2, 0 }, /* 168: BNDCL NG.dq:r M.y:n */
-    { X86_MODRM, X86_IMM_NONE, 32, 44, X86_MEM_RM | 0 << 4, 0 | 10 << 4, 514, 2, 0 }, /* 169: BNDSTX M.bt:n NG.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 45, X86_MEM_RM | 2 << 4, 0 | 10 << 4, 800, 2, 0 }, /* 170: BNDMOV NE.b16:w NG.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 47, X86_MEM_RM | 0 << 4, 0 | 10 << 4, 780, 2, 0 }, /* 171: BNDMK NG.dq:w M.y:n */
-    { X86_MODRM, X86_IMM_NONE, 0, 48, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 742, 1, 1 }, /* 172: RDSSP E.y:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 6, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 0, 0, 6 }, /* 173: ENDBR64  */
-    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 2 << 4, 0 | 3 << 4, 744, 2, 0 }, /* 174: MOV E.y:w CG.y:r */
-    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 2 << 4, 0 | 4 << 4, 746, 2, 0 }, /* 175: MOV E.y:w DG.y:r */
-    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 1 << 4, 0 | 3 << 4, 748, 2, 0 }, /* 176: MOV CG.y:w E.y:r */
-    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 1 << 4, 0 | 4 << 4, 750, 2, 0 }, /* 177: MOV DG.y:w E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 654, 2, 0 }, /* 178: CVTPI2PS V.q:w Q.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 768, 2, 0 }, /* 179: CVTPI2PD V.dq:w Q.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 50, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 846, 2, 0 }, /* 180: CVTSI2SS V.d:rw E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 51, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 848, 2, 0 }, /* 181: CVTSI2SD V.q:rw E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 786, 2, 0 }, /* 182: MOVNTPS M.dq:w V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 640, 2, 0 }, /* 183: MOVNTSS M.d:w V.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 666, 2, 0 }, /* 184: CVTTPS2PI P.q:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 52, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 668, 2, 0 }, /* 185: CVTTPD2PI P.q:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 53, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 736, 2, 0 }, /* 186: CVTTSS2SI G.y:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 54, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 738, 2, 0 }, /* 187: CVTTSD2SI G.y:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 540, 2, 0 }, /* 188: UCOMISS V.d:r W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 546, 2, 0 }, /* 189: UCOMISD V.q:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 900, 2, 0 }, /* 190: CMOVO G.v:w? E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 48, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 740, 2, 0 }, /* 191: MOVMSKPS G.y:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 241, 2, 0 }, /* 192: SQRTSS V.d:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 250, 2, 0 }, /* 193: SQRTSD V.q:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 424, 2, 0 }, /* 194: ADDSS V.d:rw W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 427, 2, 0 }, /* 195: ADDSD V.q:rw W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 652, 2, 0 }, /* 196: CVTSS2SD V.q:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 56, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 636, 2, 0 }, /* 197: CVTSD2SS V.d:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 850, 2, 0 }, /* 198: PUNPCKLBW P.q:rw Q.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 436, 2, 0 }, /* 199: PACKSSWB P.q:rw Q.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 7 << 4, 850, 2, 0 }, /* 200: PUNPCKHBW P.q:rw Q.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 852, 2, 0 }, /* 201: PUNPCKHBW P.q:rw M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 57, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 662, 2, 0 }, /* 202: MOVD P.q:w E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 664, 2, 0 }, /* 203: MOVQ P.q:w E.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 58, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 758, 2, 0 }, /* 204: MOVD V.dq:w E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 764, 2, 0 }, /* 205: MOVQ V.dq:w E.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 253, 2, 0 }, /* 206: MOVQ P.q:w Q.q:r */
-    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 253, 3, 0 }, /* 207: PSHUFW P.q:w Q.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 310, 3, 0 }, /* 208: PSHUFD V.dq:w W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 39, X86_MEM_NONE | 0 << 4, 1 | 7 << 4, 854, 2, 1 }, /* 209: PSRLW Q.q:rw I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, 1 | 8 << 4, 466, 2, 1 }, /* 210: PSRLW W.dq:rw I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 49, X86_MEM_RM | 2 << 4, 0 | 1 << 4, 742, 2, 0 }, /* 211: VMREAD E.y:w G.y:r */
-    { X86_MODRM, X86_IMM_IBIB, 0, 59, X86_MEM_NONE | 0 << 4, 1 | 8 << 4, 466, 3, 1 }, /* 212: EXTRQ W.dq:rw I.b:r I2.b:r */
-    { X86_MODRM, X86_IMM_IBIB, 0, 59, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 191, 4, 0 }, /* 213: INSERTQ V.dq:rw W.q:r I.b:r I2.b:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 564, 2, 0 }, /* 214: VMWRITE G.y:r E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 59, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 463, 2, 0 }, /* 215: EXTRQ V.dq:rw W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 60, X86_MEM_RM | 2 << 4, 0 | 7 << 4, 634, 2, 0 }, /* 216: MOVD E.d:w P.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 7 << 4, 650, 2, 0 }, /* 217: MOVQ E.q:w P.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 60, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 632, 2, 0 }, /* 218: MOVD E.d:w V.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 648, 2, 0 }, /* 219: MOVQ E.q:w V.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 7 << 4, 670, 2, 0 }, /* 220: MOVQ Q.q:w P.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 2 << 4, 1 | 1 << 4, 592, 1, 1 }, /* 221: SETO E.b:w */
-    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, 7 | 2 << 4, 916, 1, 11 }, /* 222: PUSH FS.w:r */
-    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, 7 | 2 << 4, 933, 1, 11 }, /* 223: POP FS.w:w */
-    { X86_MODRM, X86_IMM_IB, 0, 1, X86_MEM_RM | 11 << 4, 0 | 1 << 4, 490, 3, 0 }, /* 224: SHLD E.v:rw? G.v:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 11 << 4, 0 | 1 << 4, 487, 3, 0 }, /* 225: SHLD E.v:rw? G.v:r CX.b:r */
-    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, 7 | 2 << 4, 917, 1, 12 }, /* 226: PUSH GS.w:r */
-    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, 7 | 2 << 4, 934, 1, 12 }, /* 227: POP GS.w:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 61, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 939, 1, 6 }, /* 228: FXSAVE M.x512:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 61, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 924, 1, 6 }, /* 229: FXRSTOR M.x512:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 62, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 117, 1, 6 }, /* 230: LDMXCSR M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 62, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 244, 1, 6 }, /* 231: STMXCSR M.d:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 63, X86_MEM_RM | 3 << 4, 6 | 0 << 4, 944, 1, 6 }, /* 232: XSAVE M.x576:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 63, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 925, 1, 6 }, /* 233: XRSTOR M.x576:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 64, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 583, 1, 6 }, /* 234: CLFLUSH M.zz:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 65, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 105, 1, 1 }, /* 235: TPAUSE E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 48, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 275, 1, 1 }, /* 236: WRFSBASE E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 275, 1, 1 }, /* 237: PTWRITE E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 66, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 928, 1, 1 }, /* 238: UMONITOR E.am:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 11 << 4, 0 | 1 << 4, 904, 2, 0 }, /* 239: CMPXCHG E.b:rw? G.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 11 << 4, 0 | 1 << 4, 487, 2, 0 }, /* 240: CMPXCHG E.v:rw? G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 67, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 704, 2, 0 }, /* 241: LSS G.v:w M.p:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 68, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 694, 2, 0 }, /* 242: MOVZX G.v:w E.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 35, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 696, 2, 0 }, /* 243: MOVZX G.v:w E.w:r */
-    { X86_MODRM, X86_IMM_IB, 0, 1, X86_MEM_RM | 1 << 4, 1 | 1 << 4, 556, 2, 1 }, /* 244: BT E.v:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 906, 2, 0 }, /* 245: BSF G.v:rw? E.v:r */
-    { X86_MODRM, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 463, 3, 0 }, /* 246: CMPPS V.dq:rw W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 41, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 424, 3, 0 }, /* 247: CMPSS V.d:rw W.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 427, 3, 0 }, /* 248: CMPSD V.q:rw W.q:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 2 << 4, 0 | 1 << 4, 752, 2, 0 }, /* 249: MOVNTI M.y:w G.y:r */
-    { X86_MODRM, X86_IMM_IB, 0, 69, X86_MEM_NONE | 0 << 4, 0 | 7 << 4, 433, 3, 0 }, /* 250: PINSRW P.q:rw E.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 70, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 430, 3, 0 }, /* 251: PINSRW P.q:rw M.w:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 71, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 448, 3, 0 }, /* 252: PINSRW V.dq:rw E.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 445, 3, 0 }, /* 253: PINSRW V.dq:rw M.w:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 232, 3, 0 }, /* 254: PEXTRW G.d:w Q.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 235, 3, 0 }, /* 255: PEXTRW G.d:w W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 11 << 4, 6 | 0 << 4, 945, 1, 6 }, /* 256: CMPXCHG8B M.q:rw? */
-    { X86_MODRM, X86_IMM_NONE, 0, 73, X86_MEM_RM | 11 << 4, 6 | 0 << 4, 946, 1, 6 }, /* 257: CMPXCHG16B M.dq:rw? */
-    { X86_MODRM, X86_IMM_NONE, 0, 63, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 940, 1, 6 }, /* 258: XSAVEC M.x576:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 297, 1, 6 }, /* 259: VMPTRLD M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 265, 1, 6 }, /* 260: VMPTRST M.q:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 74, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 121, 1, 1 }, /* 261: SENDUIPI E.q:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 48, X86_MEM_NONE | 0 << 4, 1 | 1 << 4, 742, 1, 1 }, /* 262: RDPID E.y:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 776, 2, 0 }, /* 263: MOVQ W.dq:w V.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 768, 2, 0 }, /* 264: MOVQ2DQ V.dq:w Q.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 7 << 4, 666, 2, 0 }, /* 265: MOVDQ2Q P.q:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 232, 2, 0 }, /* 266: PMOVMSKB G.d:w Q.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 235, 2, 0 }, /* 267: PMOVMSKB G.d:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 7 << 4, 686, 2, 0 }, /* 268: MOVNTQ M.q:w P.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 772, 2, 0 }, /* 269: LDDQU V.dq:w M.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_DI | 2 << 4, 0 | 7 << 4, 211, 3, 0 }, /* 270: MASKMOVQ P.q:r Q.q:r DI.q:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_DI | 2 << 4, 0 | 8 << 4, 217, 3, 0 }, /* 271: MASKMOVDQU V.dq:r W.dq:r DI.dq:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 214, 2, 0 }, /* 272: PTEST V.dq:r W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 760, 2, 0 }, /* 273: PMOVSXBD V.dq:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 754, 2, 0 }, /* 274: PMOVSXBQ V.dq:w W.w:r */
-    { X86_MODRM, X86_IMM_NONE, 32, 75, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 566, 2, 0 }, /* 275: INVEPT G.y:r M.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 76, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 889, 1, 6 }, /* 276: AESENCWIDE128KL M.x48:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 77, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 583, 1, 6 }, /* 277: AESENCWIDE256KL M.zz:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 214, 2, 0 }, /* 278: LOADIWKEY V.dq:r W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 78, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 888, 2, 0 }, /* 279: AESENC128KL V.dq:rw M.x48:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 79, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 886, 2, 0 }, /* 280: AESENC256KL V.dq:rw M.zz:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 700, 2, 0 }, /* 281: MOVBE G.v:w M.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 80, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 876, 2, 0 }, /* 282: CRC32 G.y:rw E.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 2 << 4, 0 | 1 << 4, 718, 2, 0 }, /* 283: MOVBE M.v:w G.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 81, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 878, 2, 0 }, /* 284: CRC32 G.y:rw E.v:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 880, 2, 0 }, /* 285: ADCX G.y:rw E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 82, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 582, 2, 0 }, /* 286: MOVDIR64B G.am:r M.zz:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 74, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 646, 2, 0 }, /* 287: URDMSR E.q:w G.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 74, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 544, 2, 0 }, /* 288: UWRMSR G.q:r E.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 65, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 624, 2, 0 }, /* 289: ENCODEKEY128 G.d:w E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 882, 2, 0 }, /* 290: AADD M.y:rw G.y:r */
-    { X86_MODRM, X86_IMM_IB, 0, 41, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 241, 3, 0 }, /* 291: ROUNDSS V.d:w W.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 250, 3, 0 }, /* 292: ROUNDSD V.q:w W.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, 0 | 7 << 4, 436, 3, 0 }, /* 293: PALIGNR P.q:rw Q.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 71, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 238, 3, 0 }, /* 294: PEXTRB E.d:w V.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 83, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 223, 3, 0 }, /* 295: PEXTRB M.b:w V.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 72, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 229, 3, 0 }, /* 296: PEXTRW M.w:w V.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 58, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 238, 3, 0 }, /* 297: PEXTRD E.d:w V.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 40, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 247, 3, 0 }, /* 298: PEXTRQ E.q:w V.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 83, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 442, 3, 0 }, /* 299: PINSRB V.dq:rw M.b:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 463, 3, 0 }, /* 300: INSERTPS V.dq:rw W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 454, 3, 0 }, /* 301: INSERTPS V.dq:rw M.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 58, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 448, 3, 0 }, /* 302: PINSRD V.dq:rw E.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 457, 3, 0 }, /* 303: PINSRQ V.dq:rw E.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 214, 3, 0 }, /* 304: PCMPESTRM V.dq:r W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 20, X86_MEM_NONE | 0 << 4, 6 | 0 << 4, 4, 1, 6 }, /* 305: HRESET I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 397, 2, 0 }, /* 306: VMOVUPS V.x:w W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 107, 3, 0 }, /* 307: VMOVSS V.dq:w H.dq:r W.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 123, 3, 0 }, /* 308: VMOVSD V.dq:w H.dq:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 824, 2, 0 }, /* 309: VMOVUPS W.x:w V.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 7 | 8 << 4, 325, 3, 8 }, /* 310: VMOVSS W.dq:w H.dq:r V.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 7 | 8 << 4, 328, 3, 8 }, /* 311: VMOVSD W.dq:w H.dq:r V.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 131, 3, 0 }, /* 312: VMOVHLPS V.dq:w H.dq:r W.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 316, 3, 0 }, /* 313: VMOVLPS V.dq:w H.dq:r M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 85, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 822, 2, 0 }, /* 314: VMOVDDUP V.x:w W.dd:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 50, 3, 0 }, /* 315: VUNPCKLPS V.x:w H.x:r W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 295, 3, 0 }, /* 316: VMOVHPS V.dq:w H.q:r M.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 292, 3, 0 }, /* 317: VMOVLHPS V.dq:w H.q:r W.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 47, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 319, 3, 0 }, /* 318: VCVTSI2SS V.dq:w H.dq:r E.y:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 826, 2, 0 }, /* 319: VMOVNTPS M.x:w V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 570, 2, 0 }, /* 320: VUCOMISS V.dq:r W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 572, 2, 0 }, /* 321: VUCOMISD V.dq:r W.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 259, 3, 0 }, /* 322: KANDW KG.q:w KB.q:r KE.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 256, 2, 0 }, /* 323: KNOTW KG.q:w KE.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 630, 2, 0 }, /* 324: VMOVMSKPS G.d:w W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 107, 3, 0 }, /* 325: VSQRTSS V.dq:w H.dq:r W.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 123, 3, 0 }, /* 326: VSQRTSD V.dq:w H.dq:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 86, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 820, 2, 0 }, /* 327: VCVTPS2PD V.x:w W.h:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 87, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 774, 2, 0 }, /* 328: VCVTPD2PS V.dq:w W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 131, 3, 0 }, /* 329: VPUNPCKLBW V.dq:w H.dq:r W.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 88, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 163, 3, 0 }, /* 330: VPUNPCKLBW V.qq:w H.qq:r W.qq:r */
-    { X86_MODRM, X86_IMM_IB, 0, 88, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 340, 3, 0 }, /* 331: VPSHUFD V.qq:w W.qq:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, 7 | 8 << 4, 334, 3, 8 }, /* 332: VPSLLW H.dq:w W.dq:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 89, X86_MEM_NONE | 0 << 4, 7 | 8 << 4, 349, 3, 8 }, /* 333: VPSLLW H.qq:w W.qq:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 70, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 674, 2, 0 }, /* 334: KMOVW KG.q:w KE.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 256, 2, 0 }, /* 335: KMOVQ KG.q:w KE.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 90, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 672, 2, 0 }, /* 336: KMOVB KG.q:w KE.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 678, 2, 0 }, /* 337: KMOVD KG.q:w KE.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 70, X86_MEM_RM | 2 << 4, 0 | 9 << 4, 620, 2, 0 }, /* 338: KMOVW M.w:w KG.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, 0 | 9 << 4, 688, 2, 0 }, /* 339: KMOVQ M.q:w KG.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 90, X86_MEM_RM | 2 << 4, 0 | 9 << 4, 606, 2, 0 }, /* 340: KMOVB M.b:w KG.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 2 << 4, 0 | 9 << 4, 642, 2, 0 }, /* 341: KMOVD M.d:w KG.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 69, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 676, 2, 0 }, /* 342: KMOVW KG.q:w E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 680, 2, 0 }, /* 343: KMOVQ KG.q:w E.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 626, 2, 0 }, /* 344: KMOVW G.d:w KE.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 644, 2, 0 }, /* 345: KMOVQ G.q:w KE.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 548, 2, 0 }, /* 346: KORTESTW KG.q:r KE.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 179, 4, 0 }, /* 347: VCMPPS V.x:w H.x:r W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 107, 4, 0 }, /* 348: VCMPSS V.dq:w H.dq:r W.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 123, 4, 0 }, /* 349: VCMPSD V.dq:w H.dq:r W.q:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 71, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 103, 4, 0 }, /* 350: VPINSRW V.dq:w H.dq:r E.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 99, 4, 0 }, /* 351: VPINSRW V.dq:w H.dq:r M.w:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 91, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 346, 3, 0 }, /* 352: VPSRLW V.qq:w H.qq:r M.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 343, 3, 0 }, /* 353: VPSRLW V.qq:w H.qq:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, 0 | 1 << 4, 628, 2, 0 }, /* 354: VPMOVMSKB G.d:w W.qq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 818, 2, 0 }, /* 355: VLDDQU V.x:w M.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 580, 2, 0 }, /* 356: VTESTPS V.x:r W.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 810, 2, 0 }, /* 357: VBROADCASTSS V.x:w M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 816, 2, 0 }, /* 358: VBROADCASTSS V.x:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 94, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 792, 2, 0 }, /* 359: VBROADCASTSD V.qq:w M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 794, 2, 0 }, /* 360: VBROADCASTSD V.qq:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 91, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 796, 2, 0 }, /* 361: VBROADCASTF128 V.qq:w M.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 88, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 340, 2, 0 }, /* 362: VPABSB V.qq:w W.qq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 91, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 794, 2, 0 }, /* 363: VPMOVSXBW V.qq:w W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 94, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 790, 2, 0 }, /* 364: VPMOVSXBD V.qq:w W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 95, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 788, 2, 0 }, /* 365: VPMOVSXBQ V.qq:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 88, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 798, 2, 0 }, /* 366: VMOVNTDQA V.qq:w M.qq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 400, 3, 0 }, /* 367: VMASKMOVPS V.x:w H.x:r M.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 409, 3, 0 }, /* 368: VMASKMOVPS M.x:w H.x:r V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 77, X86_MEM_RM | 2 << 4, 6 | 0 << 4, 935, 1, 6 }, /* 369: STTILECFG M.zz:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, 0 | 11 << 4, 586, 1, 0 }, /* 370: TILEZERO TG.n:w */
-    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_RM | 1 << 4, 0 | 11 << 4, 586, 2, 0 }, /* 371: TILELOADDT1 TG.n:w M.n:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_RM | 2 << 4, 0 | 11 << 4, 588, 2, 0 }, /* 372: TILESTORED M.n:w TG.n:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 472, 3, 0 }, /* 373: VPDPBUSD V.x:rw H.x:r W.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 808, 2, 0 }, /* 374: VPBROADCASTD V.x:w W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 812, 2, 0 }, /* 375: VPBROADCASTQ V.x:w W.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, 0 | 11 << 4, 421, 3, 0 }, /* 376: TDPBF16PS TG.n:rw TE.n:r TB.n:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 97, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 828, 2, 0 }, /* 377: VCVTNEPS2BF16 V.h16:w W.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 98, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 802, 2, 0 }, /* 378: VPBROADCASTB V.x:w W.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 99, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 804, 2, 0 }, /* 379: VPBROADCASTW V.x:w W.w:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 505, 3, 0 }, /* 380: VPGATHERDD V.x:r?w M.d:r H.x:rw */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 508, 3, 0 }, /* 381: VPGATHERDQ V.x:r?w M.q:r H.x:rw */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 100, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 511, 3, 0 }, /* 382: VPGATHERQD V.h:r?w M.d:r H.h:rw */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 451, 3, 0 }, /* 383: VFMADD132SS V.dq:rw H.d:r W.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 460, 3, 0 }, /* 384: VFMADD132SD V.dq:rw H.q:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 99, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 806, 2, 0 }, /* 385: VBCSTNEBF162PS V.x:w M.w:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 469, 3, 0 }, /* 386: VSHA512RNDS2 V.qq:rw H.qq:r W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 890, 2, 0 }, /* 387: VSHA512MSG1 V.qq:rw W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 892, 2, 0 }, /* 388: VSHA512MSG2 V.qq:rw W.qq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 203, 3, 0 }, /* 389: VSM3MSG1 V.dq:rw H.dq:r W.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 3 << 4, 0 | 1 << 4, 439, 3, 0 }, /* 390: CMPOXADD M.y:rw G.y:rw B.y:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 283, 3, 0 }, /* 391: ANDN G.y:w B.y:r E.y:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, 7 | 1 << 4, 287, 2, 8 }, /* 392: BLSI B.y:w E.y:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 280, 3, 0 }, /* 393: BZHI G.y:w E.y:r B.y:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 286, 3, 0 }, /* 394: MULX G.y:w B.y:w E.y:r */
-    { X86_MODRM, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 397, 3, 0 }, /* 395: VPERMILPS V.x:w W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 88, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 163, 4, 0 }, /* 396: VPERM2F128 V.qq:w H.qq:r W.qq:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 131, 4, 0 }, /* 397: VPBLENDW V.dq:w H.dq:r W.dq:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 91, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 159, 4, 0 }, /* 398: VINSERTF128 V.qq:w H.qq:r W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 91, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 331, 3, 0 }, /* 399: VEXTRACTF128 W.dq:w V.qq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 86, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 412, 3, 0 }, /* 400: VCVTPS2PH W.h:w V.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 83, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 95, 4, 0 }, /* 401: VPINSRB V.dq:w H.dq:r M.b:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 115, 4, 0 }, /* 402: VINSERTPS V.dq:w H.dq:r M.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 131, 4, 0 }, /* 403: VINSERTPS V.dq:w H.dq:r W.dq:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 58, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 103, 4, 0 }, /* 404: VPINSRD V.dq:w H.dq:r E.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 119, 4, 0 }, /* 405: VPINSRQ V.dq:w H.dq:r E.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 256, 3, 0 }, /* 406: KSHIFTRB KG.q:w KE.q:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 50, 5, 0 }, /* 407: VPERMIL2PS V.x:w H.x:r W.x:r L.x:r I4.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 55, 5, 0 }, /* 408: VPERMIL2PS V.x:w H.x:r L.x:r W.x:r I4.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 50, 4, 0 }, /* 409: VBLENDVPS V.x:w H.x:r W.x:r L.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 135, 4, 0 }, /* 410: VPBLENDVB V.dq:w H.dq:r W.dq:r L.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 88, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 167, 4, 0 }, /* 411: VPBLENDVB V.qq:w H.qq:r W.qq:r L.qq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 55, 4, 0 }, /* 412: VFMADDSUBPS V.x:w H.x:r L.x:r W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 111, 4, 0 }, /* 413: VFMADDSS V.dq:w H.dq:r W.d:r L.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 139, 4, 0 }, /* 414: VFMADDSS V.dq:w H.dq:r L.dq:r W.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 127, 4, 0 }, /* 415: VFMADDSD V.dq:w H.dq:r W.q:r L.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 143, 4, 0 }, /* 416: VFMADDSD V.dq:w H.dq:r L.dq:r W.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 203, 4, 0 }, /* 417: VSM3RNDS2 V.dq:rw H.dq:r W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 274, 3, 0 }, /* 418: RORX G.y:w E.y:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 147, 4, 0 }, /* 419: VPPERM V.dq:w H.dq:r L.dq:r W.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 313, 3, 0 }, /* 420: VPROTB V.dq:w W.dq:r H.dq:r */
-    { X86_MODRM, X86_IMM_ID, 0, 49, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 277, 3, 0 }, /* 421: BEXTR G.y:w E.y:r I.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_ID, 0, 53, X86_MEM_RM | 1 << 4, 7 | 1 << 4, 289, 3, 8 }, /* 422: LWPINS B.y:w E.d:r I.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 175, 3, 0 }, /* 423: VMOVUPS V.x:w KA.q:r W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 91, 4, 0 }, /* 424: VMOVSS V.dq:w KA.q:r H.dq:r W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 301, 3, 0 }, /* 425: VMOVSS V.dq:w KA.q:r M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 304, 3, 0 }, /* 426: VMOVSD V.dq:w KA.q:r M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 403, 3, 0 }, /* 427: VMOVUPS W.x:w KA.q:r V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 244, 3, 0 }, /* 428: VMOVSS M.d:w KA.q:r V.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 7 | 8 << 4, 151, 4, 8 }, /* 429: VMOVSS W.dq:w KA.q:r H.dq:r V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 265, 3, 0 }, /* 430: VMOVSD M.q:w KA.q:r V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 85, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 394, 3, 0 }, /* 431: VMOVDDUP V.x:w KA.q:r W.dd:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 45, 4, 0 }, /* 432: VUNPCKLPS V.x:w KA.q:r H.x:r W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 101, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 322, 3, 0 }, /* 433: VCVTSI2SD V.dq:w H.dq:r M.y:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 71, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 103, 3, 0 }, /* 434: VCVTSI2SD V.dq:w H.dq:r E.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 119, 3, 0 }, /* 435: VCVTSI2SD V.dq:w H.dq:r E.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 25, 4, 0 }, /* 436: VSQRTSS V.dq:w KA.q:r H.dq:r W.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 30, 4, 0 }, /* 437: VSQRTSD V.dq:w KA.q:r H.dq:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 379, 3, 0 }, /* 438: VCVTPS2PD V.x:w KA.q:r W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 102, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 352, 3, 0 }, /* 439: VCVTPS2PD V.zz:w KA.q:r W.qq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 86, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 385, 3, 0 }, /* 440: VCVTPS2PD V.x:w KA.q:r M.h:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 87, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 307, 3, 0 }, /* 441: VCVTPD2PS V.dq:w KA.q:r W.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 103, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 337, 3, 0 }, /* 442: VCVTPD2PS V.qq:w KA.q:r W.zz:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 104, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 15, 4, 0 }, /* 443: VPCMPGTB KG.q:w KA.q:r H.x:r W.x:r */
-    { X86_MODRM, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 175, 4, 0 }, /* 444: VPSHUFD V.x:w KA.q:r W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 7 | 8 << 4, 183, 4, 8 }, /* 445: VPSLLW H.x:w KA.q:r W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 7 | 8 << 4, 406, 3, 8 }, /* 446: VPSLLDQ H.x:w W.x:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 58, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 238, 2, 0 }, /* 447: VMOVD E.d:w V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 247, 2, 0 }, /* 448: VMOVQ E.q:w V.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 104, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 15, 5, 0 }, /* 449: VCMPPS KG.q:w KA.q:r H.x:r W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 55, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 5, 5, 0 }, /* 450: VCMPSS KG.q:w KA.q:r H.dq:r W.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 10, 5, 0 }, /* 451: VCMPSD KG.q:w KA.q:r H.dq:r W.q:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 45, 5, 0 }, /* 452: VSHUFPS V.x:w KA.q:r H.x:r W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 105, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 40, 4, 0 }, /* 453: VPSRLW V.x:w KA.q:r H.x:r W.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 660, 2, 0 }, /* 454: VMOVQ W.q:w V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 155, 3, 0 }, /* 455: VPMOVUSWB W.dq:w KA.q:r V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 102, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 171, 3, 0 }, /* 456: VPMOVUSWB W.qq:w KA.q:r V.zz:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 86, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 187, 3, 0 }, /* 457: VPMOVUSWB M.h:w KA.q:r V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 106, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 415, 3, 0 }, /* 458: VPMOVUSDB W.f:w KA.q:r V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 107, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 418, 3, 0 }, /* 459: VPMOVUSQB W.e:w KA.q:r V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 370, 3, 0 }, /* 460: VBROADCASTSS V.x:w KA.q:r W.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 376, 3, 0 }, /* 461: VBROADCASTF32X2 V.x:w KA.q:r W.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 105, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 382, 3, 0 }, /* 462: VBROADCASTF32X4 V.x:w KA.q:r M.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 108, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 355, 3, 0 }, /* 463: VBROADCASTF32X8 V.zz:w KA.q:r M.qq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 106, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 388, 3, 0 }, /* 464: VPMOVSXBD V.x:w KA.q:r W.f:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 107, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 391, 3, 0 }, /* 465: VPMOVSXBQ V.x:w KA.q:r W.e:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 814, 2, 0 }, /* 466: VPMOVM2B V.x:w KE.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, 0 | 9 << 4, 682, 2, 0 }, /* 467: VPMOVB2M KG.q:w W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 70, 4, 0 }, /* 468: VPDPBUSD V.x:rw KA.q:r H.x:r W.x:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 109, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 207, 4, 0 }, /* 469: VP4DPWSSD V.zz:rw KA.q:r H.zz:r M.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 104, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 262, 3, 0 }, /* 470: VP2INTERSECTD KG.q:w H.x:r W.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 98, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 361, 3, 0 }, /* 471: VPBROADCASTB V.x:w KA.q:r W.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 99, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 364, 3, 0 }, /* 472: VPBROADCASTW V.x:w KA.q:r W.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 110, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 367, 3, 0 }, /* 473: VPBROADCASTB V.x:w KA.q:r E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 373, 3, 0 }, /* 474: VPBROADCASTQ V.x:w KA.q:r E.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 499, 3, 0 }, /* 475: VPGATHERDD V.x:rw? KA.q:rw M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 502, 3, 0 }, /* 476: VPGATHERDQ V.x:rw? KA.q:rw M.q:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 493, 3, 0 }, /* 477: VPGATHERQD V.dq:rw? KA.q:rw M.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 95, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 496, 3, 0 }, /* 478: VPGATHERQD V.qq:rw? KA.q:rw M.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 60, 4, 0 }, /* 479: VFMADD132SS V.dq:rw KA.q:r H.dq:r W.d:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 65, 4, 0 }, /* 480: VFMADD132SD V.dq:rw KA.q:r H.dq:r W.q:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 199, 4, 0 }, /* 481: V4FMADDSS V.dq:rw KA.q:r H.dq:r M.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 10 << 4, 0 | 8 << 4, 481, 3, 0 }, /* 482: VPSCATTERDD M.d:w? KA.q:rw V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 10 << 4, 0 | 8 << 4, 484, 3, 0 }, /* 483: VPSCATTERDQ M.q:w? KA.q:rw V.x:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 10 << 4, 0 | 8 << 4, 475, 3, 0 }, /* 484: VPSCATTERQD M.d:w? KA.q:rw V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 95, X86_MEM_RM | 10 << 4, 0 | 8 << 4, 478, 3, 0 }, /* 485: VPSCATTERQD M.d:w? KA.q:rw V.qq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 19, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 542, 2, 6 }, /* 486: VGATHERPF0DPS M.d:r KA.q:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 24, X86_MEM_RM | 1 << 4, 6 | 0 << 4, 550, 2, 6 }, /* 487: VGATHERPF0DPD M.q:r KA.q:rw */
-    { X86_MODRM, X86_IMM_NONE, 0, 111, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 358, 3, 0 }, /* 488: VEXP2PS V.zz:w KA.q:r W.zz:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 20, 5, 0 }, /* 489: VRNDSCALESH V.dq:w KA.q:r H.dq:r W.w:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 25, 5, 0 }, /* 490: VRNDSCALESS V.dq:w KA.q:r H.dq:r W.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 30, 5, 0 }, /* 491: VRNDSCALESD V.dq:w KA.q:r H.dq:r W.q:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 105, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 40, 5, 0 }, /* 492: VINSERTF32X4 V.x:w KA.q:r H.x:r W.dq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 105, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 155, 4, 0 }, /* 493: VEXTRACTF32X4 W.dq:w KA.q:r V.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 108, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 35, 5, 0 }, /* 494: VINSERTF32X8 V.zz:w KA.q:r H.zz:r W.qq:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 108, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 171, 4, 0 }, /* 495: VEXTRACTF32X8 W.qq:w KA.q:r V.zz:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 93, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 155, 4, 0 }, /* 496: VCVTPS2PH W.dq:w KA.q:r V.x:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 102, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 171, 4, 0 }, /* 497: VCVTPS2PH W.qq:w KA.q:r V.zz:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 86, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 187, 4, 0 }, /* 498: VCVTPS2PH M.h:w KA.q:r V.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 70, 5, 0 }, /* 499: VPTERNLOGD V.x:rw KA.q:r H.x:r W.x:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 60, 5, 0 }, /* 500: VFIXUPIMMSS V.dq:rw KA.q:r H.dq:r W.d:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 65, 5, 0 }, /* 501: VFIXUPIMMSD V.dq:rw KA.q:r H.dq:r W.q:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 104, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 87, 4, 0 }, /* 502: VFPCLASSPH KG.q:w KA.q:r W.x:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 70, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 75, 4, 0 }, /* 503: VFPCLASSSH KG.q:w KA.q:r W.w:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 55, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 79, 4, 0 }, /* 504: VFPCLASSSS KG.q:w KA.q:r W.d:r I.b:r */
-    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 83, 4, 0 }, /* 505: VFPCLASSSD KG.q:w KA.q:r W.q:r I.b:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 70, X86_MEM_RM | 1 << 4, 0 | 9 << 4, 0, 5, 0 }, /* 506: VCMPSH KG.q:w KA.q:r H.dq:r W.w:r I.b:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 298, 3, 0 }, /* 507: VMOVSH V.dq:w KA.q:r M.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 226, 3, 0 }, /* 508: VMOVSH M.w:w KA.q:r V.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 58, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 103, 3, 0 }, /* 509: VCVTSI2SH V.dq:w H.dq:r E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 112, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 734, 2, 0 }, /* 510: VCVTTSH2SI G.y:w W.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 113, X86_MEM_RM | 1 << 4, 0 | 1 << 4, 622, 2, 0 }, /* 511: VCVTTSH2SI G.d:w W.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 568, 2, 0 }, /* 512: VUCOMISH V.dq:r W.w:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 20, 4, 0 }, /* 513: VSQRTSH V.dq:w KA.q:r H.dq:r W.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 71, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 758, 2, 0 }, /* 514: VMOVW V.dq:w E.d:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 756, 2, 0 }, /* 515: VMOVW V.dq:w M.w:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 71, X86_MEM_NONE | 0 << 4, 0 | 8 << 4, 238, 2, 0 }, /* 516: VMOVW E.d:w V.dq:r */
-    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 2 << 4, 0 | 8 << 4, 229, 2, 0 }, /* 517: VMOVW M.w:w V.dq:r */
-    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, 0 | 8 << 4, 195, 4, 0 }, /* 518: VFMADD132SH V.dq:rw KA.q:r H.dq:r W.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, X86_AT_REG, 832, 2, 0 | 1 << 4 }, /* 0: ADD E.b:rw G.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_REG, 864, 2, 0 | 1 << 4 }, /* 1: ADD E.v:rw G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, X86_AT_REG, 830, 2, 0 | 1 << 4 }, /* 2: ADD G.b:rw E.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 856, 2, 0 | 1 << 4 }, /* 3: ADD G.v:rw E.v:r */
+    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 842, 2, 3 | 1 << 4 }, /* 4: ADD ACC.b:rw I.b:r */
+    { 0, X86_IMM_IZ, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 874, 2, 3 | 1 << 4 }, /* 5: ADD ACC.v:rw I.z:r */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 912, 1, 3 | 2 << 4 }, /* 6: PUSH ES.w:r */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 930, 1, 3 | 2 << 4 }, /* 7: POP ES.w:w */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_FIXED1, 913, 1, 4 | 2 << 4 }, /* 8: PUSH CS.w:r */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_FIXED2, 914, 1, 5 | 2 << 4 }, /* 9: PUSH SS.w:r */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_FIXED2, 931, 1, 5 | 2 << 4 }, /* 10: POP SS.w:w */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 915, 1, 9 | 2 << 4 }, /* 11: PUSH DS.w:r */
+    { 0, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 932, 1, 9 | 2 << 4 }, /* 12: POP DS.w:w */
+    { 0, X86_IMM_NONE, 0, 5, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 13: DAA  */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, X86_AT_REG, 518, 2, 0 | 1 << 4 }, /* 14: CMP E.b:r G.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 553, 2, 0 | 1 << 4 }, /* 15: CMP E.v:r G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, X86_AT_REG, 516, 2, 0 | 1 << 4 }, /* 16: CMP G.b:r E.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 552, 2, 0 | 1 << 4 }, /* 17: CMP G.v:r E.v:r */
+    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 524, 2, 3 | 1 << 4 }, /* 18: CMP ACC.b:r I.b:r */
+    { 0, X86_IMM_IZ, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 560, 2, 3 | 1 << 4 }, /* 19: CMP ACC.v:r I.z:r */
+    { 0, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_LOW, 872, 1, 2 | 1 << 4 }, /* 20: INC Z.v:rw */
+    { 0, X86_IMM_NONE, 16, 3, X86_MEM_NONE | 0 << 4, X86_AT_LOW, 919, 1, 2 | 1 << 4 }, /* 21: PUSH Z.v:r */
+    { 0, X86_IMM_NONE, 16, 3, X86_MEM_NONE | 0 << 4, X86_AT_LOW, 712, 1, 2 | 1 << 4 }, /* 22: POP Z.v:w */
+    { 0, X86_IMM_NONE, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 23: PUSHA  */
+    { X86_MODRM, X86_IMM_NONE, 0, 7, X86_MEM_RM | 1 << 4, X86_AT_REG, 554, 2, 0 | 1 << 4 }, /* 24: BOUND G.v:r M.a:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 8, X86_MEM_RM | 3 << 4, X86_AT_REG, 844, 2, 0 | 1 << 4 }, /* 25: ARPL E.w:rw G.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 9, X86_MEM_RM | 1 << 4, X86_AT_REG, 698, 2, 0 | 1 << 4 }, /* 26: MOVSXD G.v:w E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 10, X86_MEM_RM | 1 << 4, X86_AT_REG, 702, 2, 0 | 1 << 4 }, /* 27: MOVSXD G.v:w E.z:r */
+    { 0, X86_IMM_IZ, 16, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 270, 1, 6 | 0 << 4 }, /* 28: PUSH I.z:r */
+    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 268, 3, 0 | 1 << 4 }, /* 29: IMUL G.v:w E.v:r I.z:r */
+    { 0, X86_IMM_ISB, 16, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 273, 1, 6 | 0 << 4 }, /* 30: PUSH I.sb:r */
+    { X86_MODRM, X86_IMM_ISB, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 271, 3, 0 | 1 << 4 }, /* 31: IMUL G.v:w E.v:r I.sb:r */
+    { 0, X86_IMM_NONE, 0, 11, X86_MEM_DST | 2 << 4, X86_AT_FIXED2, 614, 2, 5 | 1 << 4 }, /* 32: INS Y.b:w DX.w:r */
+    { 0, X86_IMM_NONE, 0, 12, X86_MEM_DST | 2 << 4, X86_AT_FIXED2, 732, 2, 5 | 1 << 4 }, /* 33: INS Y.z:w DX.w:r */
+    { 0, X86_IMM_NONE, 0, 11, X86_MEM_SRC | 1 << 4, X86_AT_FIXED2, 532, 2, 5 | 1 << 4 }, /* 34: OUTS DX.w:r X.b:r */
+    { 0, X86_IMM_NONE, 0, 12, X86_MEM_SRC | 1 << 4, X86_AT_FIXED2, 536, 2, 5 | 1 << 4 }, /* 35: OUTS DX.w:r X.z:r */
+    { 0, X86_IMM_JB, 48, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 911, 1, 6 | 0 << 4 }, /* 36: JO J.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 0, X86_MEM_RM | 3 << 4, X86_AT_RM, 836, 2, 1 | 1 << 4 }, /* 37: ADD E.b:rw I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 0, X86_MEM_RM | 1 << 4, X86_AT_RM, 520, 2, 1 | 1 << 4 }, /* 38: CMP E.b:r I.b:r */
+    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_RM, 866, 2, 1 | 1 << 4 }, /* 39: ADD E.v:rw I.z:r */
+    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_RM, 269, 2, 1 | 1 << 4 }, /* 40: CMP E.v:r I.z:r */
+    { X86_MODRM, X86_IMM_ISB, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_RM, 868, 2, 1 | 1 << 4 }, /* 41: ADD E.v:rw I.sb:r */
+    { X86_MODRM, X86_IMM_ISB, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_RM, 272, 2, 1 | 1 << 4 }, /* 42: CMP E.v:r I.sb:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, X86_AT_REG, 840, 2, 0 | 1 << 4 }, /* 43: XCHG E.b:rw G.b:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_REG, 870, 2, 0 | 1 << 4 }, /* 44: XCHG E.v:rw G.v:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 2 << 4, X86_AT_REG, 592, 2, 0 | 1 << 4 }, /* 45: MOV E.b:w G.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 2 << 4, X86_AT_REG, 708, 2, 0 | 1 << 4 }, /* 46: MOV E.v:w G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, X86_AT_REG, 590, 2, 0 | 1 << 4 }, /* 47: MOV G.b:w E.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 268, 2, 0 | 1 << 4 }, /* 48: MOV G.v:w E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_REG, 706, 2, 0 | 2 << 4 }, /* 49: MOV E.v:w SG.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 13, X86_MEM_RM | 2 << 4, X86_AT_REG, 616, 2, 0 | 2 << 4 }, /* 50: MOV E.w:w SG.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_RM | 0 << 4, X86_AT_REG, 692, 2, 0 | 1 << 4 }, /* 51: LEA G.v:w M.n:n */
+    { X86_MODRM, X86_IMM_NONE, 0, 4, X86_MEM_NONE | 0 << 4, X86_AT_REG, 618, 2, 0 | 2 << 4 }, /* 52: MOV SG.w:w E.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 13, X86_MEM_RM | 1 << 4, X86_AT_REG, 618, 2, 0 | 2 << 4 }, /* 53: MOV SG.w:w E.w:r */
+    { X86_MODRM, X86_IMM_NONE, 16, 1, X86_MEM_RM | 2 << 4, X86_AT_RM, 706, 1, 1 | 1 << 4 }, /* 54: POP E.v:w */
+    { 0, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_LOW, 872, 2, 2 | 1 << 4 }, /* 55: XCHG Z.v:rw ACC.v:rw */
+    { 0, X86_IMM_FAR, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 922, 1, 6 | 0 << 4 }, /* 56: CALL_FAR F.p:r */
+    { 0, X86_IMM_NONE, 16, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 57: PUSHF  */
+    { 0, X86_IMM_MOFFS, 0, 0, X86_MEM_MOFFS | 1 << 4, X86_AT_FIXED0, 598, 2, 3 | 1 << 4 }, /* 58: MOV ACC.b:w O.b:r */
+    { 0, X86_IMM_MOFFS, 0, 1, X86_MEM_MOFFS | 1 << 4, X86_AT_FIXED0, 714, 2, 3 | 1 << 4 }, /* 59: MOV ACC.v:w O.v:r */
+    { 0, X86_IMM_MOFFS, 0, 0, X86_MEM_MOFFS | 2 << 4, X86_AT_FIXED0, 608, 2, 3 | 1 << 4 }, /* 60: MOV O.b:w ACC.b:r */
+    { 0, X86_IMM_MOFFS, 0, 1, X86_MEM_MOFFS | 2 << 4, X86_AT_FIXED0, 720, 2, 3 | 1 << 4 }, /* 61: MOV O.v:w ACC.v:r */
+    { 0, X86_IMM_NONE, 0, 14, X86_MEM_DST | 2 << 4, X86_AT_NONE, 612, 2, 6 | 0 << 4 }, /* 62: MOVS Y.b:w X.b:r */
+    { 0, X86_IMM_NONE, 0, 15, X86_MEM_DST | 2 << 4, X86_AT_NONE, 724, 2, 6 | 0 << 4 }, /* 63: MOVS Y.v:w X.v:r */
+    { 0, X86_IMM_NONE, 0, 14, X86_MEM_SRC | 1 << 4, X86_AT_NONE, 526, 2, 6 | 0 << 4 }, /* 64: CMPS X.b:r Y.b:r */
+    { 0, X86_IMM_NONE, 0, 15, X86_MEM_SRC | 1 << 4, X86_AT_NONE, 562, 2, 6 | 0 << 4 }, /* 65: CMPS X.v:r Y.v:r */
+    { 0, X86_IMM_NONE, 0, 0, X86_MEM_DST | 2 << 4, X86_AT_FIXED0, 610, 2, 3 | 1 << 4 }, /* 66: STOS Y.b:w ACC.b:r */
+    { 0, X86_IMM_NONE, 0, 1, X86_MEM_DST | 2 << 4, X86_AT_FIXED0, 722, 2, 3 | 1 << 4 }, /* 67: STOS Y.v:w ACC.v:r */
+    { 0, X86_IMM_NONE, 0, 0, X86_MEM_SRC | 1 << 4, X86_AT_FIXED0, 600, 2, 3 | 1 << 4 }, /* 68: LODS ACC.b:w X.b:r */
+    { 0, X86_IMM_NONE, 0, 1, X86_MEM_SRC | 1 << 4, X86_AT_FIXED0, 716, 2, 3 | 1 << 4 }, /* 69: LODS ACC.v:w X.v:r */
+    { 0, X86_IMM_NONE, 0, 0, X86_MEM_DST | 1 << 4, X86_AT_FIXED0, 522, 2, 3 | 1 << 4 }, /* 70: SCAS ACC.b:r Y.b:r */
+    { 0, X86_IMM_NONE, 0, 1, X86_MEM_DST | 1 << 4, X86_AT_FIXED0, 558, 2, 3 | 1 << 4 }, /* 71: SCAS ACC.v:r Y.v:r */
+    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_LOW, 596, 2, 2 | 1 << 4 }, /* 72: MOV Z.b:w I.b:r */
+    { 0, X86_IMM_IV, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_LOW, 712, 2, 2 | 1 << 4 }, /* 73: MOV Z.v:w I.v:r */
+    { X86_MODRM, X86_IMM_IB, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_RM, 860, 2, 1 | 1 << 4 }, /* 74: ROL E.v:rw I.b:r */
+    { 0, X86_IMM_IW, 48, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 538, 1, 6 | 0 << 4 }, /* 75: RET I.w:r */
+    { 0, X86_IMM_NONE, 48, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 76: RET  */
+    { X86_MODRM, X86_IMM_NONE, 0, 16, X86_MEM_RM | 1 << 4, X86_AT_REG, 726, 2, 0 | 1 << 4 }, /* 77: LES G.z:w M.p2:r */
+    { X86_MODRM, X86_IMM_IB, 0, 0, X86_MEM_RM | 2 << 4, X86_AT_RM, 594, 2, 1 | 1 << 4 }, /* 78: MOV E.b:w I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 4, 1, 6 | 0 << 4 }, /* 79: XABORT I.b:r */
+    { X86_MODRM, X86_IMM_IZ, 0, 1, X86_MEM_RM | 2 << 4, X86_AT_RM, 710, 2, 1 | 1 << 4 }, /* 80: MOV E.v:w I.z:r */
+    { X86_MODRM, X86_IMM_JZ, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 920, 1, 6 | 0 << 4 }, /* 81: XBEGIN J.z:r */
+    { 0, X86_IMM_IWIB, 16, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 538, 2, 6 | 0 << 4 }, /* 82: ENTER I.w:r I2.b:r */
+    { 0, X86_IMM_IW, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 538, 1, 6 | 0 << 4 }, /* 83: RET_FAR I.w:r */
+    { 0, X86_IMM_IB, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 4, 1, 6 | 0 << 4 }, /* 84: INT I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, X86_AT_RM, 838, 2, 1 | 1 << 4 }, /* 85: ROL E.b:rw ONE.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_RM, 862, 2, 1 | 1 << 4 }, /* 86: ROL E.v:rw ONE.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, X86_AT_FIXED1, 834, 2, 4 | 1 << 4 }, /* 87: ROL E.b:rw CX.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 17, X86_MEM_RM | 3 << 4, X86_AT_FIXED1, 858, 2, 4 | 1 << 4 }, /* 88: ROL E.v:rw CX.b:r */
+    { 0, X86_IMM_IB, 0, 5, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 4, 1, 6 | 0 << 4 }, /* 89: AAM I.b:r */
+    { 0, X86_IMM_NONE, 0, 14, X86_MEM_XLAT | 1 << 4, X86_AT_NONE, 910, 1, 6 | 0 << 4 }, /* 90: XLAT XLAT.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 896, 2, 3 | 6 << 4 }, /* 91: FADD ST0.t:rw ST.t:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_RM, 579, 1, 1 | 6 << 4 }, /* 92: FCOM ST.t:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 19, X86_MEM_RM | 1 << 4, X86_AT_NONE, 117, 1, 6 | 0 << 4 }, /* 93: FADD M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_RM, 894, 1, 1 | 6 << 4 }, /* 94: FXCH ST.t:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 95: FNOP  */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_RM, 936, 1, 1 | 6 << 4 }, /* 96: FSTPNCE ST.t:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 19, X86_MEM_RM | 2 << 4, X86_AT_NONE, 244, 1, 6 | 0 << 4 }, /* 97: FST M.d:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 21, X86_MEM_RM | 1 << 4, X86_AT_NONE, 926, 1, 6 | 0 << 4 }, /* 98: FLDENV M.env:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 22, X86_MEM_RM | 1 << 4, X86_AT_NONE, 101, 1, 6 | 0 << 4 }, /* 99: FLDCW M.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 21, X86_MEM_RM | 2 << 4, X86_AT_NONE, 941, 1, 6 | 0 << 4 }, /* 100: FNSTENV M.env:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 22, X86_MEM_RM | 2 << 4, X86_AT_NONE, 226, 1, 6 | 0 << 4 }, /* 101: FNSTCW M.w:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 902, 2, 3 | 6 << 4 }, /* 102: FCMOVB ST0.t:w? ST.t:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 578, 2, 3 | 6 << 4 }, /* 103: FUCOMI ST0.t:r ST.t:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 23, X86_MEM_RM | 1 << 4, X86_AT_NONE, 921, 1, 6 | 0 << 4 }, /* 104: FLD M.t:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 23, X86_MEM_RM | 2 << 4, X86_AT_NONE, 937, 1, 6 | 0 << 4 }, /* 105: FSTP M.t:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 18, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 894, 2, 3 | 6 << 4 }, /* 106: FADD ST.t:rw ST0.t:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 24, X86_MEM_RM | 1 << 4, X86_AT_NONE, 297, 1, 6 | 0 << 4 }, /* 107: FADD M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 24, X86_MEM_RM | 2 << 4, X86_AT_NONE, 265, 1, 6 | 0 << 4 }, /* 108: FISTTP M.q:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 25, X86_MEM_RM | 1 << 4, X86_AT_NONE, 927, 1, 6 | 0 << 4 }, /* 109: FRSTOR M.save:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 25, X86_MEM_RM | 2 << 4, X86_AT_NONE, 942, 1, 6 | 0 << 4 }, /* 110: FNSAVE M.save:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 26, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 929, 1, 3 | 1 << 4 }, /* 111: FNSTSW ACC.w:w */
+    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 602, 2, 3 | 1 << 4 }, /* 112: IN ACC.b:w I.b:r */
+    { 0, X86_IMM_IB, 0, 27, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 728, 2, 3 | 1 << 4 }, /* 113: IN ACC.z:w I.b:r */
+    { 0, X86_IMM_IB, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 521, 2, 3 | 1 << 4 }, /* 114: OUT I.b:r ACC.b:r */
+    { 0, X86_IMM_IB, 0, 27, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 528, 2, 3 | 1 << 4 }, /* 115: OUT I.b:r ACC.z:r */
+    { 0, X86_IMM_JZ, 48, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 920, 1, 6 | 0 << 4 }, /* 116: CALL J.z:r */
+    { 0, X86_IMM_NONE, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 604, 2, 3 | 1 << 4 }, /* 117: IN ACC.b:w DX.w:r */
+    { 0, X86_IMM_NONE, 0, 27, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 730, 2, 3 | 1 << 4 }, /* 118: IN ACC.z:w DX.w:r */
+    { 0, X86_IMM_NONE, 0, 2, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 530, 2, 3 | 1 << 4 }, /* 119: OUT DX.w:r ACC.b:r */
+    { 0, X86_IMM_NONE, 0, 27, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 534, 2, 3 | 1 << 4 }, /* 120: OUT DX.w:r ACC.z:r */
+    { 0, X86_IMM_NONE, 0, 28, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 121: HLT  */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 3 << 4, X86_AT_RM, 832, 1, 1 | 1 << 4 }, /* 122: NOT E.b:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 1 << 4, X86_AT_RM, 517, 1, 1 | 1 << 4 }, /* 123: MUL E.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 3 << 4, X86_AT_RM, 858, 1, 1 | 1 << 4 }, /* 124: NOT E.v:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_RM, 269, 1, 1 | 1 << 4 }, /* 125: MUL E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 48, 1, X86_MEM_RM | 1 << 4, X86_AT_RM, 269, 1, 1 | 1 << 4 }, /* 126: CALL E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 16, 1, X86_MEM_RM | 1 << 4, X86_AT_RM, 269, 1, 1 | 1 << 4 }, /* 127: PUSH E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 29, X86_MEM_RM | 1 << 4, X86_AT_NONE, 727, 1, 6 | 0 << 4 }, /* 128: CALL_FAR M.p2:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 30, X86_MEM_RM | 1 << 4, X86_AT_NONE, 705, 1, 6 | 0 << 4 }, /* 129: CALL_FAR M.p:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_RM, 706, 1, 1 | 1 << 4 }, /* 130: SLDT E.v:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 8, X86_MEM_RM | 1 << 4, X86_AT_RM, 619, 1, 1 | 1 << 4 }, /* 131: LLDT E.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 13, X86_MEM_RM | 2 << 4, X86_AT_RM, 616, 1, 1 | 1 << 4 }, /* 132: SLDT E.w:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 28, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 133: ENCLV  */
+    { X86_MODRM, X86_IMM_NONE, 0, 31, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 220, 1, 3 | 1 << 4 }, /* 134: VMRUN ACC.am:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 918, 1, 3 | 1 << 4 }, /* 135: SKINIT ACC.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 31, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 584, 2, 3 | 1 << 4 }, /* 136: INVLPGA ACC.am:r CX.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 31, X86_MEM_NONE | 0 << 4, X86_AT_FIXED0, 220, 3, 3 | 1 << 4 }, /* 137: INVLPGB ACC.am:r DX.d:r CX.d:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 33, X86_MEM_RM | 2 << 4, X86_AT_NONE, 938, 1, 6 | 0 << 4 }, /* 138: SGDT M.s6:w */
+    { X86_MODRM, X86_IMM_NONE, 32, 33, X86_MEM_RM | 1 << 4, X86_AT_NONE, 923, 1, 6 | 0 << 4 }, /* 139: LGDT M.s6:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 14, X86_MEM_RM | 0 << 4, X86_AT_NONE, 908, 1, 6 | 0 << 4 }, /* 140: INVLPG M.b:n */
+    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 3 << 4, X86_AT_NONE, 943, 1, 6 | 0 << 4 }, /* 141: RSTORSSP M.q:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_REG, 900, 2, 0 | 1 << 4 }, /* 142: LAR G.v:w? E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 35, X86_MEM_RM | 1 << 4, X86_AT_REG, 898, 2, 0 | 1 << 4 }, /* 143: LAR G.v:w? E.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_REG, 553, 2, 0 | 1 << 4 }, /* 144: NOP E.v:r G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 14, X86_MEM_RM | 1 << 4, X86_AT_NONE, 97, 1, 6 | 0 << 4 }, /* 145: PREFETCH M.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 15, X86_MEM_RM | 0 << 4, X86_AT_NONE, 909, 1, 6 | 0 << 4 }, /* 146: NOP M.v:n */
+    { 0, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 147: FEMMS  */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 310, 2, 0 | 8 << 4 }, /* 148: MOVUPS V.dq:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 37, X86_MEM_NONE | 0 << 4, X86_AT_REG, 241, 2, 0 | 8 << 4 }, /* 149: MOVSS V.d:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 762, 2, 0 | 8 << 4 }, /* 150: MOVSS V.dq:w M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 250, 2, 0 | 8 << 4 }, /* 151: MOVSD V.q:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 770, 2, 0 | 8 << 4 }, /* 152: MOVSD V.dq:w M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 2 << 4, X86_AT_REG, 778, 2, 0 | 8 << 4 }, /* 153: MOVUPS W.dq:w V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 2 << 4, X86_AT_REG, 638, 2, 0 | 8 << 4 }, /* 154: MOVSS W.d:w V.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 658, 2, 0 | 8 << 4 }, /* 155: MOVSD W.q:w V.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 656, 2, 0 | 8 << 4 }, /* 156: MOVLPS V.q:w M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 766, 2, 0 | 8 << 4 }, /* 157: MOVDDUP V.dq:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 684, 2, 0 | 8 << 4 }, /* 158: MOVLPS M.q:w V.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 191, 2, 0 | 8 << 4 }, /* 159: UNPCKLPS V.dq:rw W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 884, 2, 0 | 8 << 4 }, /* 160: UNPCKLPS V.dq:rw M.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 463, 2, 0 | 8 << 4 }, /* 161: UNPCKHPS V.dq:rw W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, X86_AT_REG, 690, 2, 0 | 8 << 4 }, /* 162: MOVHPS M.q:w V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_RM, 269, 1, 1 | 1 << 4 }, /* 163: NOP E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 3, X86_MEM_NONE | 0 << 4, X86_AT_REG, 488, 1, 0 | 1 << 4 }, /* 164: NOP G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 44, X86_MEM_RM | 0 << 4, X86_AT_REG, 782, 2, 0 | 10 << 4 }, /* 165: BNDLDX NG.dq:w M.bt:n */
+    { X86_MODRM, X86_IMM_NONE, 32, 45, X86_MEM_RM | 1 << 4, X86_AT_REG, 784, 2, 0 | 10 << 4 }, /* 166: BNDMOV NG.dq:w NE.b16:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 46, X86_MEM_NONE | 0 << 4, X86_AT_REG, 576, 2, 0 | 10 << 4 }, /* 167: BNDCL NG.dq:r E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 47, X86_MEM_RM | 0 << 4, X86_AT_REG, 574, 2, 0 | 10 << 4 }, /* 168: BNDCL NG.dq:r M.y:n */
+    { X86_MODRM, X86_IMM_NONE, 32, 44, X86_MEM_RM | 0 << 4, X86_AT_REG, 514, 2, 0 | 10 << 4 }, /* 169: BNDSTX M.bt:n NG.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 45, X86_MEM_RM | 2 << 4, X86_AT_REG, 800, 2, 0 | 10 << 4 }, /* 170: BNDMOV NE.b16:w NG.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 47, X86_MEM_RM | 0 << 4, X86_AT_REG, 780, 2, 0 | 10 << 4 }, /* 171: BNDMK NG.dq:w M.y:n */
+    { X86_MODRM, X86_IMM_NONE, 0, 48, X86_MEM_NONE | 0 << 4, X86_AT_RM, 742, 1, 1 | 1 << 4 }, /* 172: RDSSP E.y:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 6, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 0, 0, 6 | 0 << 4 }, /* 173: ENDBR64  */
+    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 2 << 4, X86_AT_REG, 744, 2, 0 | 3 << 4 }, /* 174: MOV E.y:w CG.y:r */
+    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 2 << 4, X86_AT_REG, 746, 2, 0 | 4 << 4 }, /* 175: MOV E.y:w DG.y:r */
+    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 748, 2, 0 | 3 << 4 }, /* 176: MOV CG.y:w E.y:r */
+    { X86_MODRM | X86_MOD3, X86_IMM_NONE, 32, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 750, 2, 0 | 4 << 4 }, /* 177: MOV DG.y:w E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 654, 2, 0 | 8 << 4 }, /* 178: CVTPI2PS V.q:w Q.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 768, 2, 0 | 8 << 4 }, /* 179: CVTPI2PD V.dq:w Q.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 50, X86_MEM_RM | 1 << 4, X86_AT_REG, 846, 2, 0 | 8 << 4 }, /* 180: CVTSI2SS V.d:rw E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 51, X86_MEM_RM | 1 << 4, X86_AT_REG, 848, 2, 0 | 8 << 4 }, /* 181: CVTSI2SD V.q:rw E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 2 << 4, X86_AT_REG, 786, 2, 0 | 8 << 4 }, /* 182: MOVNTPS M.dq:w V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 2 << 4, X86_AT_REG, 640, 2, 0 | 8 << 4 }, /* 183: MOVNTSS M.d:w V.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 666, 2, 0 | 7 << 4 }, /* 184: CVTTPS2PI P.q:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 52, X86_MEM_RM | 1 << 4, X86_AT_REG, 668, 2, 0 | 7 << 4 }, /* 185: CVTTPD2PI P.q:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 53, X86_MEM_RM | 1 << 4, X86_AT_REG, 736, 2, 0 | 1 << 4 }, /* 186: CVTTSS2SI G.y:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 54, X86_MEM_RM | 1 << 4, X86_AT_REG, 738, 2, 0 | 1 << 4 }, /* 187: CVTTSD2SI G.y:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 1 << 4, X86_AT_REG, 540, 2, 0 | 8 << 4 }, /* 188: UCOMISS V.d:r W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 546, 2, 0 | 8 << 4 }, /* 189: UCOMISD V.q:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 900, 2, 0 | 1 << 4 }, /* 190: CMOVO G.v:w? E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 48, X86_MEM_NONE | 0 << 4, X86_AT_REG, 740, 2, 0 | 1 << 4 }, /* 191: MOVMSKPS G.y:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 1 << 4, X86_AT_REG, 241, 2, 0 | 8 << 4 }, /* 192: SQRTSS V.d:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 250, 2, 0 | 8 << 4 }, /* 193: SQRTSD V.q:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 41, X86_MEM_RM | 1 << 4, X86_AT_REG, 424, 2, 0 | 8 << 4 }, /* 194: ADDSS V.d:rw W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 427, 2, 0 | 8 << 4 }, /* 195: ADDSD V.q:rw W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 1 << 4, X86_AT_REG, 652, 2, 0 | 8 << 4 }, /* 196: CVTSS2SD V.q:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 56, X86_MEM_RM | 1 << 4, X86_AT_REG, 636, 2, 0 | 8 << 4 }, /* 197: CVTSD2SS V.d:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 1 << 4, X86_AT_REG, 850, 2, 0 | 7 << 4 }, /* 198: PUNPCKLBW P.q:rw Q.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 436, 2, 0 | 7 << 4 }, /* 199: PACKSSWB P.q:rw Q.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 850, 2, 0 | 7 << 4 }, /* 200: PUNPCKHBW P.q:rw Q.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 852, 2, 0 | 7 << 4 }, /* 201: PUNPCKHBW P.q:rw M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 57, X86_MEM_RM | 1 << 4, X86_AT_REG, 662, 2, 0 | 7 << 4 }, /* 202: MOVD P.q:w E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 664, 2, 0 | 7 << 4 }, /* 203: MOVQ P.q:w E.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 58, X86_MEM_RM | 1 << 4, X86_AT_REG, 758, 2, 0 | 8 << 4 }, /* 204: MOVD V.dq:w E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 764, 2, 0 | 8 << 4 }, /* 205: MOVQ V.dq:w E.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 253, 2, 0 | 7 << 4 }, /* 206: MOVQ P.q:w Q.q:r */
+    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 253, 3, 0 | 7 << 4 }, /* 207: PSHUFW P.q:w Q.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 310, 3, 0 | 8 << 4 }, /* 208: PSHUFD V.dq:w W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_RM, 854, 2, 1 | 7 << 4 }, /* 209: PSRLW Q.q:rw I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_RM, 466, 2, 1 | 8 << 4 }, /* 210: PSRLW W.dq:rw I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 49, X86_MEM_RM | 2 << 4, X86_AT_REG, 742, 2, 0 | 1 << 4 }, /* 211: VMREAD E.y:w G.y:r */
+    { X86_MODRM, X86_IMM_IBIB, 0, 59, X86_MEM_NONE | 0 << 4, X86_AT_RM, 466, 3, 1 | 8 << 4 }, /* 212: EXTRQ W.dq:rw I.b:r I2.b:r */
+    { X86_MODRM, X86_IMM_IBIB, 0, 59, X86_MEM_NONE | 0 << 4, X86_AT_REG, 191, 4, 0 | 8 << 4 }, /* 213: INSERTQ V.dq:rw W.q:r I.b:r I2.b:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 564, 2, 0 | 1 << 4 }, /* 214: VMWRITE G.y:r E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 59, X86_MEM_NONE | 0 << 4, X86_AT_REG, 463, 2, 0 | 8 << 4 }, /* 215: EXTRQ V.dq:rw W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 60, X86_MEM_RM | 2 << 4, X86_AT_REG, 634, 2, 0 | 7 << 4 }, /* 216: MOVD E.d:w P.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 650, 2, 0 | 7 << 4 }, /* 217: MOVQ E.q:w P.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 60, X86_MEM_RM | 2 << 4, X86_AT_REG, 632, 2, 0 | 8 << 4 }, /* 218: MOVD E.d:w V.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 648, 2, 0 | 8 << 4 }, /* 219: MOVQ E.q:w V.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 670, 2, 0 | 7 << 4 }, /* 220: MOVQ Q.q:w P.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 2 << 4, X86_AT_RM, 592, 1, 1 | 1 << 4 }, /* 221: SETO E.b:w */
+    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 916, 1, 10 | 2 << 4 }, /* 222: PUSH FS.w:r */
+    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 933, 1, 10 | 2 << 4 }, /* 223: POP FS.w:w */
+    { X86_MODRM, X86_IMM_IB, 0, 1, X86_MEM_RM | 11 << 4, X86_AT_REG, 490, 3, 0 | 1 << 4 }, /* 224: SHLD E.v:rw? G.v:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 11 << 4, X86_AT_REG, 487, 3, 0 | 1 << 4 }, /* 225: SHLD E.v:rw? G.v:r CX.b:r */
+    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 917, 1, 11 | 2 << 4 }, /* 226: PUSH GS.w:r */
+    { 0, X86_IMM_NONE, 16, 4, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 934, 1, 11 | 2 << 4 }, /* 227: POP GS.w:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 61, X86_MEM_RM | 2 << 4, X86_AT_NONE, 939, 1, 6 | 0 << 4 }, /* 228: FXSAVE M.x512:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 61, X86_MEM_RM | 1 << 4, X86_AT_NONE, 924, 1, 6 | 0 << 4 }, /* 229: FXRSTOR M.x512:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 62, X86_MEM_RM | 1 << 4, X86_AT_NONE, 117, 1, 6 | 0 << 4 }, /* 230: LDMXCSR M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 62, X86_MEM_RM | 2 << 4, X86_AT_NONE, 244, 1, 6 | 0 << 4 }, /* 231: STMXCSR M.d:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 63, X86_MEM_RM | 3 << 4, X86_AT_NONE, 944, 1, 6 | 0 << 4 }, /* 232: XSAVE M.x576:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 63, X86_MEM_RM | 1 << 4, X86_AT_NONE, 925, 1, 6 | 0 << 4 }, /* 233: XRSTOR M.x576:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 64, X86_MEM_RM | 1 << 4, X86_AT_NONE, 583, 1, 6 | 0 << 4 }, /* 234: CLFLUSH M.zz:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 65, X86_MEM_NONE | 0 << 4, X86_AT_RM, 105, 1, 1 | 1 << 4 }, /* 235: TPAUSE E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 48, X86_MEM_NONE | 0 << 4, X86_AT_RM, 275, 1, 1 | 1 << 4 }, /* 236: WRFSBASE E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_RM, 275, 1, 1 | 1 << 4 }, /* 237: PTWRITE E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 66, X86_MEM_NONE | 0 << 4, X86_AT_RM, 928, 1, 1 | 1 << 4 }, /* 238: UMONITOR E.am:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 0, X86_MEM_RM | 11 << 4, X86_AT_REG, 904, 2, 0 | 1 << 4 }, /* 239: CMPXCHG E.b:rw? G.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 11 << 4, X86_AT_REG, 487, 2, 0 | 1 << 4 }, /* 240: CMPXCHG E.v:rw? G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 67, X86_MEM_RM | 1 << 4, X86_AT_REG, 704, 2, 0 | 1 << 4 }, /* 241: LSS G.v:w M.p:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 68, X86_MEM_RM | 1 << 4, X86_AT_REG, 694, 2, 0 | 1 << 4 }, /* 242: MOVZX G.v:w E.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 35, X86_MEM_RM | 1 << 4, X86_AT_REG, 696, 2, 0 | 1 << 4 }, /* 243: MOVZX G.v:w E.w:r */
+    { X86_MODRM, X86_IMM_IB, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_RM, 556, 2, 1 | 1 << 4 }, /* 244: BT E.v:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 906, 2, 0 | 1 << 4 }, /* 245: BSF G.v:rw? E.v:r */
+    { X86_MODRM, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 463, 3, 0 | 8 << 4 }, /* 246: CMPPS V.dq:rw W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 41, X86_MEM_RM | 1 << 4, X86_AT_REG, 424, 3, 0 | 8 << 4 }, /* 247: CMPSS V.d:rw W.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 427, 3, 0 | 8 << 4 }, /* 248: CMPSD V.q:rw W.q:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 2 << 4, X86_AT_REG, 752, 2, 0 | 1 << 4 }, /* 249: MOVNTI M.y:w G.y:r */
+    { X86_MODRM, X86_IMM_IB, 0, 69, X86_MEM_NONE | 0 << 4, X86_AT_REG, 433, 3, 0 | 7 << 4 }, /* 250: PINSRW P.q:rw E.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 70, X86_MEM_RM | 1 << 4, X86_AT_REG, 430, 3, 0 | 7 << 4 }, /* 251: PINSRW P.q:rw M.w:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 71, X86_MEM_NONE | 0 << 4, X86_AT_REG, 448, 3, 0 | 8 << 4 }, /* 252: PINSRW V.dq:rw E.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 445, 3, 0 | 8 << 4 }, /* 253: PINSRW V.dq:rw M.w:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 232, 3, 0 | 1 << 4 }, /* 254: PEXTRW G.d:w Q.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 235, 3, 0 | 1 << 4 }, /* 255: PEXTRW G.d:w W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 11 << 4, X86_AT_NONE, 945, 1, 6 | 0 << 4 }, /* 256: CMPXCHG8B M.q:rw? */
+    { X86_MODRM, X86_IMM_NONE, 0, 73, X86_MEM_RM | 11 << 4, X86_AT_NONE, 946, 1, 6 | 0 << 4 }, /* 257: CMPXCHG16B M.dq:rw? */
+    { X86_MODRM, X86_IMM_NONE, 0, 63, X86_MEM_RM | 2 << 4, X86_AT_NONE, 940, 1, 6 | 0 << 4 }, /* 258: XSAVEC M.x576:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 1 << 4, X86_AT_NONE, 297, 1, 6 | 0 << 4 }, /* 259: VMPTRLD M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 34, X86_MEM_RM | 2 << 4, X86_AT_NONE, 265, 1, 6 | 0 << 4 }, /* 260: VMPTRST M.q:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 74, X86_MEM_NONE | 0 << 4, X86_AT_RM, 121, 1, 1 | 1 << 4 }, /* 261: SENDUIPI E.q:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 48, X86_MEM_NONE | 0 << 4, X86_AT_RM, 742, 1, 1 | 1 << 4 }, /* 262: RDPID E.y:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 776, 2, 0 | 8 << 4 }, /* 263: MOVQ W.dq:w V.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 768, 2, 0 | 8 << 4 }, /* 264: MOVQ2DQ V.dq:w Q.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 666, 2, 0 | 7 << 4 }, /* 265: MOVDQ2Q P.q:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 232, 2, 0 | 1 << 4 }, /* 266: PMOVMSKB G.d:w Q.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 235, 2, 0 | 1 << 4 }, /* 267: PMOVMSKB G.d:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 686, 2, 0 | 7 << 4 }, /* 268: MOVNTQ M.q:w P.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 772, 2, 0 | 8 << 4 }, /* 269: LDDQU V.dq:w M.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_DI | 2 << 4, X86_AT_REG, 211, 3, 0 | 7 << 4 }, /* 270: MASKMOVQ P.q:r Q.q:r DI.q:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_DI | 2 << 4, X86_AT_REG, 217, 3, 0 | 8 << 4 }, /* 271: MASKMOVDQU V.dq:r W.dq:r DI.dq:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 214, 2, 0 | 8 << 4 }, /* 272: PTEST V.dq:r W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 760, 2, 0 | 8 << 4 }, /* 273: PMOVSXBD V.dq:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 754, 2, 0 | 8 << 4 }, /* 274: PMOVSXBQ V.dq:w W.w:r */
+    { X86_MODRM, X86_IMM_NONE, 32, 75, X86_MEM_RM | 1 << 4, X86_AT_REG, 566, 2, 0 | 1 << 4 }, /* 275: INVEPT G.y:r M.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 76, X86_MEM_RM | 1 << 4, X86_AT_NONE, 889, 1, 6 | 0 << 4 }, /* 276: AESENCWIDE128KL M.x48:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 77, X86_MEM_RM | 1 << 4, X86_AT_NONE, 583, 1, 6 | 0 << 4 }, /* 277: AESENCWIDE256KL M.zz:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 214, 2, 0 | 8 << 4 }, /* 278: LOADIWKEY V.dq:r W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 78, X86_MEM_RM | 1 << 4, X86_AT_REG, 888, 2, 0 | 8 << 4 }, /* 279: AESENC128KL V.dq:rw M.x48:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 79, X86_MEM_RM | 1 << 4, X86_AT_REG, 886, 2, 0 | 8 << 4 }, /* 280: AESENC256KL V.dq:rw M.zz:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 1 << 4, X86_AT_REG, 700, 2, 0 | 1 << 4 }, /* 281: MOVBE G.v:w M.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 80, X86_MEM_RM | 1 << 4, X86_AT_REG, 876, 2, 0 | 1 << 4 }, /* 282: CRC32 G.y:rw E.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 1, X86_MEM_RM | 2 << 4, X86_AT_REG, 718, 2, 0 | 1 << 4 }, /* 283: MOVBE M.v:w G.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 81, X86_MEM_RM | 1 << 4, X86_AT_REG, 878, 2, 0 | 1 << 4 }, /* 284: CRC32 G.y:rw E.v:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 880, 2, 0 | 1 << 4 }, /* 285: ADCX G.y:rw E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 82, X86_MEM_RM | 1 << 4, X86_AT_REG, 582, 2, 0 | 1 << 4 }, /* 286: MOVDIR64B G.am:r M.zz:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 74, X86_MEM_NONE | 0 << 4, X86_AT_REG, 646, 2, 0 | 1 << 4 }, /* 287: URDMSR E.q:w G.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 74, X86_MEM_NONE | 0 << 4, X86_AT_REG, 544, 2, 0 | 1 << 4 }, /* 288: UWRMSR G.q:r E.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 65, X86_MEM_NONE | 0 << 4, X86_AT_REG, 624, 2, 0 | 1 << 4 }, /* 289: ENCODEKEY128 G.d:w E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 49, X86_MEM_RM | 3 << 4, X86_AT_REG, 882, 2, 0 | 1 << 4 }, /* 290: AADD M.y:rw G.y:r */
+    { X86_MODRM, X86_IMM_IB, 0, 41, X86_MEM_RM | 1 << 4, X86_AT_REG, 241, 3, 0 | 8 << 4 }, /* 291: ROUNDSS V.d:w W.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 250, 3, 0 | 8 << 4 }, /* 292: ROUNDSD V.q:w W.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 436, 3, 0 | 7 << 4 }, /* 293: PALIGNR P.q:rw Q.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 71, X86_MEM_NONE | 0 << 4, X86_AT_REG, 238, 3, 0 | 8 << 4 }, /* 294: PEXTRB E.d:w V.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 83, X86_MEM_RM | 2 << 4, X86_AT_REG, 223, 3, 0 | 8 << 4 }, /* 295: PEXTRB M.b:w V.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 72, X86_MEM_RM | 2 << 4, X86_AT_REG, 229, 3, 0 | 8 << 4 }, /* 296: PEXTRW M.w:w V.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 58, X86_MEM_RM | 2 << 4, X86_AT_REG, 238, 3, 0 | 8 << 4 }, /* 297: PEXTRD E.d:w V.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 40, X86_MEM_RM | 2 << 4, X86_AT_REG, 247, 3, 0 | 8 << 4 }, /* 298: PEXTRQ E.q:w V.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 83, X86_MEM_RM | 1 << 4, X86_AT_REG, 442, 3, 0 | 8 << 4 }, /* 299: PINSRB V.dq:rw M.b:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 463, 3, 0 | 8 << 4 }, /* 300: INSERTPS V.dq:rw W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 454, 3, 0 | 8 << 4 }, /* 301: INSERTPS V.dq:rw M.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 58, X86_MEM_RM | 1 << 4, X86_AT_REG, 448, 3, 0 | 8 << 4 }, /* 302: PINSRD V.dq:rw E.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 457, 3, 0 | 8 << 4 }, /* 303: PINSRQ V.dq:rw E.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 214, 3, 0 | 8 << 4 }, /* 304: PCMPESTRM V.dq:r W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 20, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 4, 1, 6 | 0 << 4 }, /* 305: HRESET I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 397, 2, 0 | 8 << 4 }, /* 306: VMOVUPS V.x:w W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 107, 3, 0 | 8 << 4 }, /* 307: VMOVSS V.dq:w H.dq:r W.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 123, 3, 0 | 8 << 4 }, /* 308: VMOVSD V.dq:w H.dq:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, X86_AT_REG, 824, 2, 0 | 8 << 4 }, /* 309: VMOVUPS W.x:w V.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 325, 3, 7 | 8 << 4 }, /* 310: VMOVSS W.dq:w H.dq:r V.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 328, 3, 7 | 8 << 4 }, /* 311: VMOVSD W.dq:w H.dq:r V.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 131, 3, 0 | 8 << 4 }, /* 312: VMOVHLPS V.dq:w H.dq:r W.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 316, 3, 0 | 8 << 4 }, /* 313: VMOVLPS V.dq:w H.dq:r M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 85, X86_MEM_RM | 1 << 4, X86_AT_REG, 822, 2, 0 | 8 << 4 }, /* 314: VMOVDDUP V.x:w W.dd:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 50, 3, 0 | 8 << 4 }, /* 315: VUNPCKLPS V.x:w H.x:r W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 295, 3, 0 | 8 << 4 }, /* 316: VMOVHPS V.dq:w H.q:r M.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 292, 3, 0 | 8 << 4 }, /* 317: VMOVLHPS V.dq:w H.q:r W.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 47, X86_MEM_RM | 1 << 4, X86_AT_REG, 319, 3, 0 | 8 << 4 }, /* 318: VCVTSI2SS V.dq:w H.dq:r E.y:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, X86_AT_REG, 826, 2, 0 | 8 << 4 }, /* 319: VMOVNTPS M.x:w V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 570, 2, 0 | 8 << 4 }, /* 320: VUCOMISS V.dq:r W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 572, 2, 0 | 8 << 4 }, /* 321: VUCOMISD V.dq:r W.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 259, 3, 0 | 9 << 4 }, /* 322: KANDW KG.q:w KB.q:r KE.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 256, 2, 0 | 9 << 4 }, /* 323: KNOTW KG.q:w KE.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 630, 2, 0 | 1 << 4 }, /* 324: VMOVMSKPS G.d:w W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 107, 3, 0 | 8 << 4 }, /* 325: VSQRTSS V.dq:w H.dq:r W.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 123, 3, 0 | 8 << 4 }, /* 326: VSQRTSD V.dq:w H.dq:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 86, X86_MEM_RM | 1 << 4, X86_AT_REG, 820, 2, 0 | 8 << 4 }, /* 327: VCVTPS2PD V.x:w W.h:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 87, X86_MEM_RM | 1 << 4, X86_AT_REG, 774, 2, 0 | 8 << 4 }, /* 328: VCVTPD2PS V.dq:w W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 131, 3, 0 | 8 << 4 }, /* 329: VPUNPCKLBW V.dq:w H.dq:r W.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 88, X86_MEM_RM | 1 << 4, X86_AT_REG, 163, 3, 0 | 8 << 4 }, /* 330: VPUNPCKLBW V.qq:w H.qq:r W.qq:r */
+    { X86_MODRM, X86_IMM_IB, 0, 88, X86_MEM_RM | 1 << 4, X86_AT_REG, 340, 3, 0 | 8 << 4 }, /* 331: VPSHUFD V.qq:w W.qq:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 334, 3, 7 | 8 << 4 }, /* 332: VPSLLW H.dq:w W.dq:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 89, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 349, 3, 7 | 8 << 4 }, /* 333: VPSLLW H.qq:w W.qq:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 70, X86_MEM_RM | 1 << 4, X86_AT_REG, 674, 2, 0 | 9 << 4 }, /* 334: KMOVW KG.q:w KE.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 256, 2, 0 | 9 << 4 }, /* 335: KMOVQ KG.q:w KE.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 90, X86_MEM_RM | 1 << 4, X86_AT_REG, 672, 2, 0 | 9 << 4 }, /* 336: KMOVB KG.q:w KE.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 1 << 4, X86_AT_REG, 678, 2, 0 | 9 << 4 }, /* 337: KMOVD KG.q:w KE.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 70, X86_MEM_RM | 2 << 4, X86_AT_REG, 620, 2, 0 | 9 << 4 }, /* 338: KMOVW M.w:w KG.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 42, X86_MEM_RM | 2 << 4, X86_AT_REG, 688, 2, 0 | 9 << 4 }, /* 339: KMOVQ M.q:w KG.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 90, X86_MEM_RM | 2 << 4, X86_AT_REG, 606, 2, 0 | 9 << 4 }, /* 340: KMOVB M.b:w KG.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 55, X86_MEM_RM | 2 << 4, X86_AT_REG, 642, 2, 0 | 9 << 4 }, /* 341: KMOVD M.d:w KG.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 69, X86_MEM_NONE | 0 << 4, X86_AT_REG, 676, 2, 0 | 9 << 4 }, /* 342: KMOVW KG.q:w E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 680, 2, 0 | 9 << 4 }, /* 343: KMOVQ KG.q:w E.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 626, 2, 0 | 1 << 4 }, /* 344: KMOVW G.d:w KE.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 644, 2, 0 | 1 << 4 }, /* 345: KMOVQ G.q:w KE.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 548, 2, 0 | 9 << 4 }, /* 346: KORTESTW KG.q:r KE.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 179, 4, 0 | 8 << 4 }, /* 347: VCMPPS V.x:w H.x:r W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 107, 4, 0 | 8 << 4 }, /* 348: VCMPSS V.dq:w H.dq:r W.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 123, 4, 0 | 8 << 4 }, /* 349: VCMPSD V.dq:w H.dq:r W.q:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 71, X86_MEM_NONE | 0 << 4, X86_AT_REG, 103, 4, 0 | 8 << 4 }, /* 350: VPINSRW V.dq:w H.dq:r E.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 99, 4, 0 | 8 << 4 }, /* 351: VPINSRW V.dq:w H.dq:r M.w:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 91, X86_MEM_RM | 1 << 4, X86_AT_REG, 346, 3, 0 | 8 << 4 }, /* 352: VPSRLW V.qq:w H.qq:r M.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, X86_AT_REG, 343, 3, 0 | 8 << 4 }, /* 353: VPSRLW V.qq:w H.qq:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 32, X86_MEM_NONE | 0 << 4, X86_AT_REG, 628, 2, 0 | 1 << 4 }, /* 354: VPMOVMSKB G.d:w W.qq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 818, 2, 0 | 8 << 4 }, /* 355: VLDDQU V.x:w M.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 580, 2, 0 | 8 << 4 }, /* 356: VTESTPS V.x:r W.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, X86_AT_REG, 810, 2, 0 | 8 << 4 }, /* 357: VBROADCASTSS V.x:w M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, X86_AT_REG, 816, 2, 0 | 8 << 4 }, /* 358: VBROADCASTSS V.x:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 94, X86_MEM_RM | 1 << 4, X86_AT_REG, 792, 2, 0 | 8 << 4 }, /* 359: VBROADCASTSD V.qq:w M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, X86_AT_REG, 794, 2, 0 | 8 << 4 }, /* 360: VBROADCASTSD V.qq:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 91, X86_MEM_RM | 1 << 4, X86_AT_REG, 796, 2, 0 | 8 << 4 }, /* 361: VBROADCASTF128 V.qq:w M.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 88, X86_MEM_RM | 1 << 4, X86_AT_REG, 340, 2, 0 | 8 << 4 }, /* 362: VPABSB V.qq:w W.qq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 91, X86_MEM_RM | 1 << 4, X86_AT_REG, 794, 2, 0 | 8 << 4 }, /* 363: VPMOVSXBW V.qq:w W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 94, X86_MEM_RM | 1 << 4, X86_AT_REG, 790, 2, 0 | 8 << 4 }, /* 364: VPMOVSXBD V.qq:w W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 95, X86_MEM_RM | 1 << 4, X86_AT_REG, 788, 2, 0 | 8 << 4 }, /* 365: VPMOVSXBQ V.qq:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 88, X86_MEM_RM | 1 << 4, X86_AT_REG, 798, 2, 0 | 8 << 4 }, /* 366: VMOVNTDQA V.qq:w M.qq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 400, 3, 0 | 8 << 4 }, /* 367: VMASKMOVPS V.x:w H.x:r M.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, X86_AT_REG, 409, 3, 0 | 8 << 4 }, /* 368: VMASKMOVPS M.x:w H.x:r V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 77, X86_MEM_RM | 2 << 4, X86_AT_NONE, 935, 1, 6 | 0 << 4 }, /* 369: STTILECFG M.zz:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, X86_AT_REG, 586, 1, 0 | 11 << 4 }, /* 370: TILEZERO TG.n:w */
+    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_RM | 1 << 4, X86_AT_REG, 586, 2, 0 | 11 << 4 }, /* 371: TILELOADDT1 TG.n:w M.n:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 20, X86_MEM_RM | 2 << 4, X86_AT_REG, 588, 2, 0 | 11 << 4 }, /* 372: TILESTORED M.n:w TG.n:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 472, 3, 0 | 8 << 4 }, /* 373: VPDPBUSD V.x:rw H.x:r W.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, X86_AT_REG, 808, 2, 0 | 8 << 4 }, /* 374: VPBROADCASTD V.x:w W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, X86_AT_REG, 812, 2, 0 | 8 << 4 }, /* 375: VPBROADCASTQ V.x:w W.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 20, X86_MEM_NONE | 0 << 4, X86_AT_REG, 421, 3, 0 | 11 << 4 }, /* 376: TDPBF16PS TG.n:rw TE.n:r TB.n:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 97, X86_MEM_RM | 1 << 4, X86_AT_REG, 828, 2, 0 | 8 << 4 }, /* 377: VCVTNEPS2BF16 V.h16:w W.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 98, X86_MEM_RM | 1 << 4, X86_AT_REG, 802, 2, 0 | 8 << 4 }, /* 378: VPBROADCASTB V.x:w W.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 99, X86_MEM_RM | 1 << 4, X86_AT_REG, 804, 2, 0 | 8 << 4 }, /* 379: VPBROADCASTW V.x:w W.w:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, X86_AT_REG, 505, 3, 0 | 8 << 4 }, /* 380: VPGATHERDD V.x:r?w M.d:r H.x:rw */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, X86_AT_REG, 508, 3, 0 | 8 << 4 }, /* 381: VPGATHERDQ V.x:r?w M.q:r H.x:rw */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 100, X86_MEM_RM | 1 << 4, X86_AT_REG, 511, 3, 0 | 8 << 4 }, /* 382: VPGATHERQD V.h:r?w M.d:r H.h:rw */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 451, 3, 0 | 8 << 4 }, /* 383: VFMADD132SS V.dq:rw H.d:r W.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 460, 3, 0 | 8 << 4 }, /* 384: VFMADD132SD V.dq:rw H.q:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 99, X86_MEM_RM | 1 << 4, X86_AT_REG, 806, 2, 0 | 8 << 4 }, /* 385: VBCSTNEBF162PS V.x:w M.w:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, X86_AT_REG, 469, 3, 0 | 8 << 4 }, /* 386: VSHA512RNDS2 V.qq:rw H.qq:r W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, X86_AT_REG, 890, 2, 0 | 8 << 4 }, /* 387: VSHA512MSG1 V.qq:rw W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 89, X86_MEM_NONE | 0 << 4, X86_AT_REG, 892, 2, 0 | 8 << 4 }, /* 388: VSHA512MSG2 V.qq:rw W.qq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 203, 3, 0 | 8 << 4 }, /* 389: VSM3MSG1 V.dq:rw H.dq:r W.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 3 << 4, X86_AT_REG, 439, 3, 0 | 1 << 4 }, /* 390: CMPOXADD M.y:rw G.y:rw B.y:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 283, 3, 0 | 1 << 4 }, /* 391: ANDN G.y:w B.y:r E.y:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_NONE, 287, 2, 7 | 1 << 4 }, /* 392: BLSI B.y:w E.y:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 280, 3, 0 | 1 << 4 }, /* 393: BZHI G.y:w E.y:r B.y:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 286, 3, 0 | 1 << 4 }, /* 394: MULX G.y:w B.y:w E.y:r */
+    { X86_MODRM, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 397, 3, 0 | 8 << 4 }, /* 395: VPERMILPS V.x:w W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 88, X86_MEM_RM | 1 << 4, X86_AT_REG, 163, 4, 0 | 8 << 4 }, /* 396: VPERM2F128 V.qq:w H.qq:r W.qq:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 131, 4, 0 | 8 << 4 }, /* 397: VPBLENDW V.dq:w H.dq:r W.dq:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 91, X86_MEM_RM | 1 << 4, X86_AT_REG, 159, 4, 0 | 8 << 4 }, /* 398: VINSERTF128 V.qq:w H.qq:r W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 91, X86_MEM_RM | 2 << 4, X86_AT_REG, 331, 3, 0 | 8 << 4 }, /* 399: VEXTRACTF128 W.dq:w V.qq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 86, X86_MEM_RM | 2 << 4, X86_AT_REG, 412, 3, 0 | 8 << 4 }, /* 400: VCVTPS2PH W.h:w V.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 83, X86_MEM_RM | 1 << 4, X86_AT_REG, 95, 4, 0 | 8 << 4 }, /* 401: VPINSRB V.dq:w H.dq:r M.b:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 115, 4, 0 | 8 << 4 }, /* 402: VINSERTPS V.dq:w H.dq:r M.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 131, 4, 0 | 8 << 4 }, /* 403: VINSERTPS V.dq:w H.dq:r W.dq:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 58, X86_MEM_RM | 1 << 4, X86_AT_REG, 103, 4, 0 | 8 << 4 }, /* 404: VPINSRD V.dq:w H.dq:r E.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 119, 4, 0 | 8 << 4 }, /* 405: VPINSRQ V.dq:w H.dq:r E.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 256, 3, 0 | 9 << 4 }, /* 406: KSHIFTRB KG.q:w KE.q:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 50, 5, 0 | 8 << 4 }, /* 407: VPERMIL2PS V.x:w H.x:r W.x:r L.x:r I4.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 55, 5, 0 | 8 << 4 }, /* 408: VPERMIL2PS V.x:w H.x:r L.x:r W.x:r I4.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 50, 4, 0 | 8 << 4 }, /* 409: VBLENDVPS V.x:w H.x:r W.x:r L.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 135, 4, 0 | 8 << 4 }, /* 410: VPBLENDVB V.dq:w H.dq:r W.dq:r L.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 88, X86_MEM_RM | 1 << 4, X86_AT_REG, 167, 4, 0 | 8 << 4 }, /* 411: VPBLENDVB V.qq:w H.qq:r W.qq:r L.qq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 55, 4, 0 | 8 << 4 }, /* 412: VFMADDSUBPS V.x:w H.x:r L.x:r W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 111, 4, 0 | 8 << 4 }, /* 413: VFMADDSS V.dq:w H.dq:r W.d:r L.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 139, 4, 0 | 8 << 4 }, /* 414: VFMADDSS V.dq:w H.dq:r L.dq:r W.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 127, 4, 0 | 8 << 4 }, /* 415: VFMADDSD V.dq:w H.dq:r W.q:r L.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 143, 4, 0 | 8 << 4 }, /* 416: VFMADDSD V.dq:w H.dq:r L.dq:r W.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 203, 4, 0 | 8 << 4 }, /* 417: VSM3RNDS2 V.dq:rw H.dq:r W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 274, 3, 0 | 1 << 4 }, /* 418: RORX G.y:w E.y:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 147, 4, 0 | 8 << 4 }, /* 419: VPPERM V.dq:w H.dq:r L.dq:r W.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 313, 3, 0 | 8 << 4 }, /* 420: VPROTB V.dq:w W.dq:r H.dq:r */
+    { X86_MODRM, X86_IMM_ID, 0, 49, X86_MEM_RM | 1 << 4, X86_AT_REG, 277, 3, 0 | 1 << 4 }, /* 421: BEXTR G.y:w E.y:r I.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_ID, 0, 53, X86_MEM_RM | 1 << 4, X86_AT_NONE, 289, 3, 7 | 1 << 4 }, /* 422: LWPINS B.y:w E.d:r I.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 175, 3, 0 | 8 << 4 }, /* 423: VMOVUPS V.x:w KA.q:r W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 91, 4, 0 | 8 << 4 }, /* 424: VMOVSS V.dq:w KA.q:r H.dq:r W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 301, 3, 0 | 8 << 4 }, /* 425: VMOVSS V.dq:w KA.q:r M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 304, 3, 0 | 8 << 4 }, /* 426: VMOVSD V.dq:w KA.q:r M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 84, X86_MEM_RM | 2 << 4, X86_AT_REG, 403, 3, 0 | 8 << 4 }, /* 427: VMOVUPS W.x:w KA.q:r V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 2 << 4, X86_AT_REG, 244, 3, 0 | 8 << 4 }, /* 428: VMOVSS M.d:w KA.q:r V.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_NONE, 151, 4, 7 | 8 << 4 }, /* 429: VMOVSS W.dq:w KA.q:r H.dq:r V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, X86_AT_REG, 265, 3, 0 | 8 << 4 }, /* 430: VMOVSD M.q:w KA.q:r V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 85, X86_MEM_RM | 1 << 4, X86_AT_REG, 394, 3, 0 | 8 << 4 }, /* 431: VMOVDDUP V.x:w KA.q:r W.dd:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 45, 4, 0 | 8 << 4 }, /* 432: VUNPCKLPS V.x:w KA.q:r H.x:r W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 101, X86_MEM_RM | 1 << 4, X86_AT_REG, 322, 3, 0 | 8 << 4 }, /* 433: VCVTSI2SD V.dq:w H.dq:r M.y:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 71, X86_MEM_NONE | 0 << 4, X86_AT_REG, 103, 3, 0 | 8 << 4 }, /* 434: VCVTSI2SD V.dq:w H.dq:r E.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 43, X86_MEM_NONE | 0 << 4, X86_AT_REG, 119, 3, 0 | 8 << 4 }, /* 435: VCVTSI2SD V.dq:w H.dq:r E.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 25, 4, 0 | 8 << 4 }, /* 436: VSQRTSS V.dq:w KA.q:r H.dq:r W.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 30, 4, 0 | 8 << 4 }, /* 437: VSQRTSD V.dq:w KA.q:r H.dq:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, X86_AT_REG, 379, 3, 0 | 8 << 4 }, /* 438: VCVTPS2PD V.x:w KA.q:r W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 102, X86_MEM_NONE | 0 << 4, X86_AT_REG, 352, 3, 0 | 8 << 4 }, /* 439: VCVTPS2PD V.zz:w KA.q:r W.qq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 86, X86_MEM_RM | 1 << 4, X86_AT_REG, 385, 3, 0 | 8 << 4 }, /* 440: VCVTPS2PD V.x:w KA.q:r M.h:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 87, X86_MEM_RM | 1 << 4, X86_AT_REG, 307, 3, 0 | 8 << 4 }, /* 441: VCVTPD2PS V.dq:w KA.q:r W.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 103, X86_MEM_RM | 1 << 4, X86_AT_REG, 337, 3, 0 | 8 << 4 }, /* 442: VCVTPD2PS V.qq:w KA.q:r W.zz:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 104, X86_MEM_RM | 1 << 4, X86_AT_REG, 15, 4, 0 | 9 << 4 }, /* 443: VPCMPGTB KG.q:w KA.q:r H.x:r W.x:r */
+    { X86_MODRM, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 175, 4, 0 | 8 << 4 }, /* 444: VPSHUFD V.x:w KA.q:r W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_NONE, 183, 4, 7 | 8 << 4 }, /* 445: VPSLLW H.x:w KA.q:r W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_NONE, 406, 3, 7 | 8 << 4 }, /* 446: VPSLLDQ H.x:w W.x:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 58, X86_MEM_RM | 2 << 4, X86_AT_REG, 238, 2, 0 | 8 << 4 }, /* 447: VMOVD E.d:w V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, X86_AT_REG, 247, 2, 0 | 8 << 4 }, /* 448: VMOVQ E.q:w V.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 104, X86_MEM_RM | 1 << 4, X86_AT_REG, 15, 5, 0 | 9 << 4 }, /* 449: VCMPPS KG.q:w KA.q:r H.x:r W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 55, X86_MEM_RM | 1 << 4, X86_AT_REG, 5, 5, 0 | 9 << 4 }, /* 450: VCMPSS KG.q:w KA.q:r H.dq:r W.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 10, 5, 0 | 9 << 4 }, /* 451: VCMPSD KG.q:w KA.q:r H.dq:r W.q:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 45, 5, 0 | 8 << 4 }, /* 452: VSHUFPS V.x:w KA.q:r H.x:r W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 105, X86_MEM_RM | 1 << 4, X86_AT_REG, 40, 4, 0 | 8 << 4 }, /* 453: VPSRLW V.x:w KA.q:r H.x:r W.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 40, X86_MEM_RM | 2 << 4, X86_AT_REG, 660, 2, 0 | 8 << 4 }, /* 454: VMOVQ W.q:w V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, X86_AT_REG, 155, 3, 0 | 8 << 4 }, /* 455: VPMOVUSWB W.dq:w KA.q:r V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 102, X86_MEM_NONE | 0 << 4, X86_AT_REG, 171, 3, 0 | 8 << 4 }, /* 456: VPMOVUSWB W.qq:w KA.q:r V.zz:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 86, X86_MEM_RM | 2 << 4, X86_AT_REG, 187, 3, 0 | 8 << 4 }, /* 457: VPMOVUSWB M.h:w KA.q:r V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 106, X86_MEM_RM | 2 << 4, X86_AT_REG, 415, 3, 0 | 8 << 4 }, /* 458: VPMOVUSDB W.f:w KA.q:r V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 107, X86_MEM_RM | 2 << 4, X86_AT_REG, 418, 3, 0 | 8 << 4 }, /* 459: VPMOVUSQB W.e:w KA.q:r V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, X86_AT_REG, 370, 3, 0 | 8 << 4 }, /* 460: VBROADCASTSS V.x:w KA.q:r W.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, X86_AT_REG, 376, 3, 0 | 8 << 4 }, /* 461: VBROADCASTF32X2 V.x:w KA.q:r W.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 105, X86_MEM_RM | 1 << 4, X86_AT_REG, 382, 3, 0 | 8 << 4 }, /* 462: VBROADCASTF32X4 V.x:w KA.q:r M.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 108, X86_MEM_RM | 1 << 4, X86_AT_REG, 355, 3, 0 | 8 << 4 }, /* 463: VBROADCASTF32X8 V.zz:w KA.q:r M.qq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 106, X86_MEM_RM | 1 << 4, X86_AT_REG, 388, 3, 0 | 8 << 4 }, /* 464: VPMOVSXBD V.x:w KA.q:r W.f:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 107, X86_MEM_RM | 1 << 4, X86_AT_REG, 391, 3, 0 | 8 << 4 }, /* 465: VPMOVSXBQ V.x:w KA.q:r W.e:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, X86_AT_REG, 814, 2, 0 | 8 << 4 }, /* 466: VPMOVM2B V.x:w KE.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 39, X86_MEM_NONE | 0 << 4, X86_AT_REG, 682, 2, 0 | 9 << 4 }, /* 467: VPMOVB2M KG.q:w W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 70, 4, 0 | 8 << 4 }, /* 468: VPDPBUSD V.x:rw KA.q:r H.x:r W.x:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 109, X86_MEM_RM | 1 << 4, X86_AT_REG, 207, 4, 0 | 8 << 4 }, /* 469: VP4DPWSSD V.zz:rw KA.q:r H.zz:r M.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 104, X86_MEM_RM | 1 << 4, X86_AT_REG, 262, 3, 0 | 9 << 4 }, /* 470: VP2INTERSECTD KG.q:w H.x:r W.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 98, X86_MEM_RM | 1 << 4, X86_AT_REG, 361, 3, 0 | 8 << 4 }, /* 471: VPBROADCASTB V.x:w KA.q:r W.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 99, X86_MEM_RM | 1 << 4, X86_AT_REG, 364, 3, 0 | 8 << 4 }, /* 472: VPBROADCASTW V.x:w KA.q:r W.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 110, X86_MEM_NONE | 0 << 4, X86_AT_REG, 367, 3, 0 | 8 << 4 }, /* 473: VPBROADCASTB V.x:w KA.q:r E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 93, X86_MEM_NONE | 0 << 4, X86_AT_REG, 373, 3, 0 | 8 << 4 }, /* 474: VPBROADCASTQ V.x:w KA.q:r E.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 1 << 4, X86_AT_REG, 499, 3, 0 | 8 << 4 }, /* 475: VPGATHERDD V.x:rw? KA.q:rw M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 1 << 4, X86_AT_REG, 502, 3, 0 | 8 << 4 }, /* 476: VPGATHERDQ V.x:rw? KA.q:rw M.q:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 493, 3, 0 | 8 << 4 }, /* 477: VPGATHERQD V.dq:rw? KA.q:rw M.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 95, X86_MEM_RM | 1 << 4, X86_AT_REG, 496, 3, 0 | 8 << 4 }, /* 478: VPGATHERQD V.qq:rw? KA.q:rw M.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 60, 4, 0 | 8 << 4 }, /* 479: VFMADD132SS V.dq:rw KA.q:r H.dq:r W.d:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 65, 4, 0 | 8 << 4 }, /* 480: VFMADD132SD V.dq:rw KA.q:r H.dq:r W.q:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 36, X86_MEM_RM | 1 << 4, X86_AT_REG, 199, 4, 0 | 8 << 4 }, /* 481: V4FMADDSS V.dq:rw KA.q:r H.dq:r M.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 92, X86_MEM_RM | 10 << 4, X86_AT_REG, 481, 3, 0 | 8 << 4 }, /* 482: VPSCATTERDD M.d:w? KA.q:rw V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 96, X86_MEM_RM | 10 << 4, X86_AT_REG, 484, 3, 0 | 8 << 4 }, /* 483: VPSCATTERDQ M.q:w? KA.q:rw V.x:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 38, X86_MEM_RM | 10 << 4, X86_AT_REG, 475, 3, 0 | 8 << 4 }, /* 484: VPSCATTERQD M.d:w? KA.q:rw V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 95, X86_MEM_RM | 10 << 4, X86_AT_REG, 478, 3, 0 | 8 << 4 }, /* 485: VPSCATTERQD M.d:w? KA.q:rw V.qq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 19, X86_MEM_RM | 1 << 4, X86_AT_NONE, 542, 2, 6 | 0 << 4 }, /* 486: VGATHERPF0DPS M.d:r KA.q:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 24, X86_MEM_RM | 1 << 4, X86_AT_NONE, 550, 2, 6 | 0 << 4 }, /* 487: VGATHERPF0DPD M.q:r KA.q:rw */
+    { X86_MODRM, X86_IMM_NONE, 0, 111, X86_MEM_RM | 1 << 4, X86_AT_REG, 358, 3, 0 | 8 << 4 }, /* 488: VEXP2PS V.zz:w KA.q:r W.zz:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 20, 5, 0 | 8 << 4 }, /* 489: VRNDSCALESH V.dq:w KA.q:r H.dq:r W.w:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 25, 5, 0 | 8 << 4 }, /* 490: VRNDSCALESS V.dq:w KA.q:r H.dq:r W.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 30, 5, 0 | 8 << 4 }, /* 491: VRNDSCALESD V.dq:w KA.q:r H.dq:r W.q:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 105, X86_MEM_RM | 1 << 4, X86_AT_REG, 40, 5, 0 | 8 << 4 }, /* 492: VINSERTF32X4 V.x:w KA.q:r H.x:r W.dq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 105, X86_MEM_RM | 2 << 4, X86_AT_REG, 155, 4, 0 | 8 << 4 }, /* 493: VEXTRACTF32X4 W.dq:w KA.q:r V.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 108, X86_MEM_RM | 1 << 4, X86_AT_REG, 35, 5, 0 | 8 << 4 }, /* 494: VINSERTF32X8 V.zz:w KA.q:r H.zz:r W.qq:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 108, X86_MEM_RM | 2 << 4, X86_AT_REG, 171, 4, 0 | 8 << 4 }, /* 495: VEXTRACTF32X8 W.qq:w KA.q:r V.zz:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 93, X86_MEM_NONE | 0 << 4, X86_AT_REG, 155, 4, 0 | 8 << 4 }, /* 496: VCVTPS2PH W.dq:w KA.q:r V.x:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 102, X86_MEM_NONE | 0 << 4, X86_AT_REG, 171, 4, 0 | 8 << 4 }, /* 497: VCVTPS2PH W.qq:w KA.q:r V.zz:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 86, X86_MEM_RM | 2 << 4, X86_AT_REG, 187, 4, 0 | 8 << 4 }, /* 498: VCVTPS2PH M.h:w KA.q:r V.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 84, X86_MEM_RM | 1 << 4, X86_AT_REG, 70, 5, 0 | 8 << 4 }, /* 499: VPTERNLOGD V.x:rw KA.q:r H.x:r W.x:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 38, X86_MEM_RM | 1 << 4, X86_AT_REG, 60, 5, 0 | 8 << 4 }, /* 500: VFIXUPIMMSS V.dq:rw KA.q:r H.dq:r W.d:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 40, X86_MEM_RM | 1 << 4, X86_AT_REG, 65, 5, 0 | 8 << 4 }, /* 501: VFIXUPIMMSD V.dq:rw KA.q:r H.dq:r W.q:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 104, X86_MEM_RM | 1 << 4, X86_AT_REG, 87, 4, 0 | 9 << 4 }, /* 502: VFPCLASSPH KG.q:w KA.q:r W.x:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 70, X86_MEM_RM | 1 << 4, X86_AT_REG, 75, 4, 0 | 9 << 4 }, /* 503: VFPCLASSSH KG.q:w KA.q:r W.w:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 55, X86_MEM_RM | 1 << 4, X86_AT_REG, 79, 4, 0 | 9 << 4 }, /* 504: VFPCLASSSS KG.q:w KA.q:r W.d:r I.b:r */
+    { X86_MODRM, X86_IMM_IB, 0, 42, X86_MEM_RM | 1 << 4, X86_AT_REG, 83, 4, 0 | 9 << 4 }, /* 505: VFPCLASSSD KG.q:w KA.q:r W.q:r I.b:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_IB, 0, 70, X86_MEM_RM | 1 << 4, X86_AT_REG, 0, 5, 0 | 9 << 4 }, /* 506: VCMPSH KG.q:w KA.q:r H.dq:r W.w:r I.b:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 298, 3, 0 | 8 << 4 }, /* 507: VMOVSH V.dq:w KA.q:r M.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 2 << 4, X86_AT_REG, 226, 3, 0 | 8 << 4 }, /* 508: VMOVSH M.w:w KA.q:r V.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 58, X86_MEM_RM | 1 << 4, X86_AT_REG, 103, 3, 0 | 8 << 4 }, /* 509: VCVTSI2SH V.dq:w H.dq:r E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 112, X86_MEM_RM | 1 << 4, X86_AT_REG, 734, 2, 0 | 1 << 4 }, /* 510: VCVTTSH2SI G.y:w W.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 113, X86_MEM_RM | 1 << 4, X86_AT_REG, 622, 2, 0 | 1 << 4 }, /* 511: VCVTTSH2SI G.d:w W.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 568, 2, 0 | 8 << 4 }, /* 512: VUCOMISH V.dq:r W.w:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 20, 4, 0 | 8 << 4 }, /* 513: VSQRTSH V.dq:w KA.q:r H.dq:r W.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 71, X86_MEM_NONE | 0 << 4, X86_AT_REG, 758, 2, 0 | 8 << 4 }, /* 514: VMOVW V.dq:w E.d:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 756, 2, 0 | 8 << 4 }, /* 515: VMOVW V.dq:w M.w:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 71, X86_MEM_NONE | 0 << 4, X86_AT_REG, 238, 2, 0 | 8 << 4 }, /* 516: VMOVW E.d:w V.dq:r */
+    { X86_MODRM, X86_IMM_NONE, 0, 72, X86_MEM_RM | 2 << 4, X86_AT_REG, 229, 2, 0 | 8 << 4 }, /* 517: VMOVW M.w:w V.dq:r */
+    { X86_MODRM | X86_VVVV, X86_IMM_NONE, 0, 72, X86_MEM_RM | 1 << 4, X86_AT_REG, 195, 4, 0 | 8 << 4 }, /* 518: VFMADD132SH V.dq:rw KA.q:r H.dq:r W.w:r */
 };
 
 const uint16_t svmc_x86_operands_pool[947] = {
@@ -1076,56 +1076,56 @@ const uint32_t svmc_x86_map_1[256] = {
     0x01012027, 0x01012028, 0x01012029, 0x0101202a, 0x0101202b, 0x0101202c, 0x0101202d, 0x0101202e,
     0x0101202f, 0x01012030, 0x01012031, 0x01012032, 0x01012033, 0x01012034, 0x01012035, 0x01012036,
     0x81000018, 0x81000020, 0x81000028, 0x81000030, 0x00207037, 0x00207837, 0x01215838, 0x01216038,
-    0x00216801, 0x00217001, 0x00217801, 0x00218001, 0x80000048, 0xc0c0004a, 0x8000005b, 0x8a000065,
-    0x8300006b, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838,
-    0x0020b83c, 0x0020b83d, 0xc100006f, 0x0020b83f, 0x01e1c840, 0x01e1c841, 0x0200b842, 0x0200b843,
+    0x00216801, 0x00217001, 0x00217801, 0x00218001, 0x80000048, 0x8000004a, 0x8000005c, 0x8a000066,
+    0x8300006c, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838, 0x0021b838,
+    0x0020b83c, 0x0020b83d, 0xc1000070, 0x0020b83f, 0x01e1c840, 0x01e1c841, 0x0200b842, 0x0200b843,
     0x0021d001, 0x0021d801, 0x0021e001, 0x0021e801, 0x0221f009, 0x0221f809, 0x02420044, 0x02420844,
     0x00209037, 0x00209837, 0x0222100a, 0x0222180a, 0x0222200b, 0x0222280b, 0x02423045, 0x02423845,
     0x00224001, 0x00224001, 0x00224001, 0x00224001, 0x00224001, 0x00224001, 0x00224001, 0x00224001,
     0x00224801, 0x00224801, 0x00224801, 0x00224801, 0x00224801, 0x00224801, 0x00224801, 0x00224801,
-    0x81000070, 0x81000078, 0x01c2584d, 0x01c2604d, 0x8a000081, 0x8a000084, 0x8000009e, 0x800000b8,
-    0x00829052, 0x0081c853, 0x01c29854, 0x01c0b854, 0x00a0b855, 0x00a2a056, 0xc10000ba, 0x02a0b858,
-    0x810000bb, 0x810000c3, 0x810000cb, 0x810000d3, 0xc10000db, 0x870000de, 0xc10000e0, 0x0022d05c,
-    0x800000f1, 0x8000012b, 0x80000145, 0x8000015f, 0x80000171, 0x80000183, 0x8000019d, 0x800001b7,
+    0x81000071, 0x81000079, 0x01c2584d, 0x01c2604d, 0x8a000082, 0x8a000085, 0x8000009f, 0x800000b9,
+    0x00829052, 0x0081c853, 0x01c29854, 0x01c0b854, 0x00a0b855, 0x00a2a056, 0xc10000bb, 0x02a0b858,
+    0x810000bc, 0x810000c4, 0x810000cc, 0x810000d4, 0xc10000dc, 0x870000df, 0xc10000e1, 0x0022d05c,
+    0x800000f2, 0x8000012c, 0x80000146, 0x80000160, 0x80000172, 0x80000184, 0x8000019e, 0x800001b8,
     0x0101205d, 0x0101205e, 0x0101205f, 0x01012060, 0x02c38005, 0x02c38805, 0x02c39006, 0x02c39806,
-    0x01c3a061, 0x0103a062, 0xc10001b9, 0x01012062, 0x02c3a805, 0x02c3b005, 0x02c3b806, 0x02c3c006,
-    0xb0000100, 0x00a0b864, 0xb0020400, 0xb0020200, 0x02e3c80f, 0x0020b865, 0x810001ba, 0x810001c2,
-    0x0020b86b, 0x0020b86c, 0x0300b86d, 0x0300b86e, 0x0020b86f, 0x0020b870, 0x810001ca, 0x800001e6,
+    0x01c3a061, 0x0103a062, 0xc10001ba, 0x01012062, 0x02c3a805, 0x02c3b005, 0x02c3b806, 0x02c3c006,
+    0xb0000100, 0x00a0b864, 0xb0020400, 0xb0020200, 0x02e3c80f, 0x0020b865, 0x810001bb, 0x810001c3,
+    0x0020b86b, 0x0020b86c, 0x0300b86d, 0x0300b86e, 0x0020b86f, 0x0020b870, 0x810001cb, 0x800001e7,
 };
 
 const uint32_t svmc_x86_map_0f[256] = {
-    0x8300020d, 0x830002ef, 0x800002f3, 0x800002f5, 0x00000800, 0x870002f8, 0x0600b91a, 0x870002fb,
-    0x08e0b91c, 0x830002ff, 0x00000800, 0x00000800, 0x00000800, 0x80000310, 0x09449922, 0xa0000003,
-    0x83000316, 0x8300031a, 0x83000321, 0x83000327, 0x8300032f, 0x83000335, 0x8300033c, 0x83000342,
-    0x83000362, 0x0180783a, 0x8300037a, 0x8300038e, 0x830003b0, 0x0180783a, 0x830003ca, 0x0180783a,
+    0x8300020e, 0x830002f0, 0x800002f4, 0x800002f6, 0x00000800, 0x870002f9, 0x0600b91a, 0x870002fc,
+    0x08e0b91c, 0x83000300, 0x00000800, 0x00000800, 0x00000800, 0x80000311, 0x09449922, 0xa0000003,
+    0x83000317, 0x8300031b, 0x83000323, 0x8300032b, 0x83000333, 0x83000339, 0x83000341, 0x83000349,
+    0x83000369, 0x0180783a, 0x83000381, 0x83000395, 0x830003b7, 0x0180783a, 0x830003d1, 0x0180783a,
     0x0a657001, 0x0a857801, 0x0a658001, 0x0a858801, 0x00000800, 0x00000800, 0x00000800, 0x00000800,
-    0x830003ce, 0x830003d2, 0x830003d6, 0x830003de, 0x830003e2, 0x830003e6, 0x830003ea, 0x830003ee,
-    0x0ac3c80e, 0x0ae3c934, 0x0ac3c80d, 0x0b03c935, 0x870003f2, 0x870003f4, 0x00000800, 0xc00043f6,
+    0x830003d5, 0x830003d9, 0x830003dd, 0x830003e9, 0x830003ed, 0x830003f1, 0x830003f5, 0x830003f9,
+    0x0ac3c80e, 0x0ae3c934, 0x0ac3c80d, 0x0b03c935, 0x870003fd, 0x870003ff, 0x00000800, 0xc0004401,
     0xa0000001, 0x00000800, 0xa0000002, 0x00000800, 0x00000800, 0x00000800, 0x00000800, 0x00000800,
     0x0025f139, 0x0025f13a, 0x0025f13b, 0x0025f13c, 0x0025f13d, 0x0025f13e, 0x0025f13f, 0x0025f140,
     0x0025f141, 0x0025f142, 0x0025f143, 0x0025f144, 0x0025f145, 0x0025f146, 0x0025f147, 0x0025f148,
-    0x830003f9, 0x830003fd, 0x83000401, 0x83000405, 0x83000409, 0x8300040d, 0x83000411, 0x83000415,
-    0x83000419, 0x8300041d, 0x83000421, 0x83000425, 0x83000429, 0x8300042d, 0x83000431, 0x83000435,
-    0x8300043b, 0x83000441, 0x83000447, 0x8300044b, 0x8300044f, 0x83000453, 0x83000457, 0x8300045b,
-    0x83000463, 0x8300046b, 0x83000473, 0x83000477, 0xc000c47d, 0xc000c480, 0x83000489, 0x8300048d,
-    0x83000491, 0x830004a7, 0x830004bd, 0x830004d3, 0x830004d7, 0x830004db, 0x830004df, 0xc00044e3,
-    0x830004ef, 0x830004f6, 0x00000800, 0x00000800, 0x830004fa, 0x830004fe, 0x8300050a, 0x8300050e,
+    0x83000406, 0x8300040a, 0x8300040e, 0x83000412, 0x83000416, 0x8300041a, 0x8300041e, 0x83000422,
+    0x83000426, 0x8300042a, 0x8300042e, 0x83000432, 0x83000436, 0x8300043a, 0x8300043e, 0x83000442,
+    0x83000448, 0x8300044e, 0x83000454, 0x83000458, 0x8300045c, 0x83000460, 0x83000464, 0x83000468,
+    0x83000470, 0x83000478, 0x83000480, 0x83000484, 0xc000c48a, 0xc000c48d, 0x83000496, 0x8300049a,
+    0x8300049e, 0x830004b4, 0x830004ca, 0x830004e0, 0x830004e4, 0x830004e8, 0x830004ec, 0xc00044f0,
+    0x830004fd, 0x83000506, 0x00000800, 0x00000800, 0x8300050a, 0x8300050e, 0x8300051a, 0x8300051e,
     0x0103a027, 0x0103a028, 0x0103a029, 0x0103a02a, 0x0103a02b, 0x0103a02c, 0x0103a02d, 0x0103a02e,
     0x0103a02f, 0x0103a030, 0x0103a031, 0x0103a032, 0x0103a033, 0x0103a034, 0x0103a035, 0x0103a036,
     0x0026e94e, 0x0026e94f, 0x0026e950, 0x0026e951, 0x0026e952, 0x0026e953, 0x0026e954, 0x0026e955,
     0x0026e956, 0x0026e957, 0x0026e958, 0x0026e959, 0x0026e95a, 0x0026e95b, 0x0026e95c, 0x0026e95d,
     0x0046f01a, 0x0066f81b, 0x0b43c80c, 0x0020795e, 0x00270162, 0x00270962, 0x00000800, 0x00000800,
-    0x0047101a, 0x0067181b, 0x08c0b964, 0x0000095f, 0x00270163, 0x00270963, 0x83000562, 0x00201826,
-    0x00077981, 0x00078181, 0xc0c00568, 0x00000960, 0xc0c0056b, 0xc0c0056e, 0x0ca79002, 0x0ca79802,
-    0xc001456f, 0x00000800, 0x81000570, 0x00000961, 0x8300057a, 0x83000580, 0x00c79003, 0x00c79803,
-    0x0001598a, 0x0001618a, 0x83000584, 0xc0c04588, 0x8300058d, 0x83000593, 0x83000597, 0x830005e3,
+    0x0047101a, 0x0067181b, 0x08c0b964, 0x0000095f, 0x00270163, 0x00270963, 0x83000572, 0x00201826,
+    0x00077981, 0x00078181, 0xc0c00578, 0x00000960, 0xc0c0057b, 0xc0c0057e, 0x0ca79002, 0x0ca79802,
+    0xc001457f, 0x00000800, 0x81000580, 0x00000961, 0x8300058a, 0x83000590, 0x00c79003, 0x00c79803,
+    0x0001598a, 0x0001618a, 0x83000594, 0xc000459a, 0x8300059f, 0x830005a7, 0x830005ab, 0x830005f7,
     0x0020a19c, 0x0020a19c, 0x0020a19c, 0x0020a19c, 0x0020a19c, 0x0020a19c, 0x0020a19c, 0x0020a19c,
-    0x830005e7, 0x830005eb, 0x830005ef, 0x830005f3, 0x830005f7, 0x830005fb, 0x83000603, 0x83000609,
-    0x8300060d, 0x83000611, 0x83000615, 0x83000619, 0x8300061d, 0x83000621, 0x83000625, 0x83000629,
-    0x8300062d, 0x83000631, 0x83000635, 0x83000639, 0x8300063d, 0x83000641, 0x83000644, 0x8300064a,
-    0x8300064e, 0x83000652, 0x83000656, 0x8300065a, 0x8300065e, 0x83000662, 0x83000666, 0x8300066a,
-    0xc0c1c66e, 0x8300066f, 0x83000673, 0x83000677, 0x8300067b, 0x8300067f, 0x83000683, 0x83000689,
-    0x8300068d, 0x83000691, 0x83000695, 0x83000699, 0x8300069d, 0x830006a1, 0x830006a5, 0x00000800,
+    0x830005fb, 0x830005ff, 0x83000603, 0x83000607, 0x8300060b, 0x8300060f, 0x83000619, 0x83000621,
+    0x83000625, 0x83000629, 0x8300062d, 0x83000631, 0x83000635, 0x83000639, 0x8300063d, 0x83000641,
+    0x83000645, 0x83000649, 0x8300064d, 0x83000651, 0x83000655, 0x83000659, 0x8300065c, 0x83000664,
+    0x83000668, 0x8300066c, 0x83000670, 0x83000674, 0x83000678, 0x8300067c, 0x83000680, 0x83000684,
+    0xc001c68a, 0x8300068b, 0x8300068f, 0x83000693, 0x83000697, 0x8300069b, 0x8300069f, 0x830006a7,
+    0x830006ab, 0x830006af, 0x830006b3, 0x830006b7, 0x830006bb, 0x830006bf, 0x830006c3, 0x00000800,
 };
 
 const uint16_t svmc_x86_space_base[X86_SPACES] = {
@@ -1167,19 +1167,19 @@ const uint16_t svmc_x86_space_rank[X86_SPACES][8] = {
 };
 
 const uint32_t svmc_x86_space_entries[126] = {
-    0x00000800, 0x830006a9, 0x830006ad, 0x830006b1, 0x830006b5, 0x830006b9, 0x830006bd, 0x830006c1,
-    0x830006c5, 0x830006c9, 0x830006cd, 0x830006d1, 0x830006d5, 0xc000c6d9, 0xc000c6da, 0xc000c6db,
-    0xc000c6dc, 0x830006dd, 0x830006e1, 0x830006e5, 0xc000c6e9, 0xc000c6ea, 0xc000c6eb, 0xc000c6ec,
-    0xc000c6ed, 0xc000c6ee, 0xc000c6ef, 0xc000c6f0, 0xc0c0c6f1, 0xc000c6f2, 0xc000c6f3, 0xc000c6f4,
-    0xc000c6f5, 0xc000c6f6, 0xc000c6f7, 0xc000c6f8, 0xc000c6f9, 0xc000c6fa, 0xc000c6fb, 0xc000c6fc,
-    0xc000c6fd, 0xc000c6fe, 0xc000c6ff, 0xc000c700, 0xc000c701, 0xc000c702, 0xc000c703, 0xccc0c704,
-    0xccc0c705, 0xc0c0c706, 0xc0004707, 0xc0004708, 0xc0004709, 0xc000470a, 0xc000470b, 0xc000470c,
-    0xc000c70d, 0xc0c14716, 0xc000c717, 0x8300071a, 0x8300071f, 0x83000724, 0x83000729, 0x8300072e,
-    0x83000733, 0xc0c0c737, 0x83000739, 0x83000744, 0xc0c04748, 0xc0414749, 0xc041474a, 0x8300074f,
-    0x00000800, 0xc000c753, 0xc000c754, 0xc000c755, 0xc000c756, 0xc000c757, 0xc000c758, 0xc000c759,
-    0x8300075a, 0xc000c760, 0xc000c763, 0xc000c768, 0xc000c769, 0xc000c76c, 0xc000c76f, 0xc000c774,
-    0xc000c775, 0xc000c776, 0xc000c777, 0xc000c778, 0xc000c779, 0xc000c77a, 0xc000c77b, 0xc000c77c,
-    0xc000477d, 0xc000c77e, 0xc000c77f, 0xc000c780, 0xc0414791, 0x00000800, 0x09463ac6, 0x09463ac7,
+    0x00000800, 0x830006c7, 0x830006cb, 0x830006cf, 0x830006d3, 0x830006d7, 0x830006db, 0x830006df,
+    0x830006e3, 0x830006e7, 0x830006eb, 0x830006ef, 0x830006f3, 0xc000c6f7, 0xc000c6f8, 0xc000c6f9,
+    0xc000c6fa, 0x830006fb, 0x830006ff, 0x83000703, 0xc000c707, 0xc000c708, 0xc000c709, 0xc000c70a,
+    0xc000c70b, 0xc000c70c, 0xc000c70d, 0xc000c70e, 0xc000c711, 0xc000c712, 0xc000c713, 0xc000c714,
+    0xc000c715, 0xc000c716, 0xc000c717, 0xc000c718, 0xc000c719, 0xc000c71a, 0xc000c71b, 0xc000c71c,
+    0xc000c71d, 0xc000c71e, 0xc000c71f, 0xc000c720, 0xc000c721, 0xc000c722, 0xc000c723, 0xccc0c724,
+    0xccc0c725, 0xc000c728, 0xc0004729, 0xc000472a, 0xc000472b, 0xc000472c, 0xc000472d, 0xc000472e,
+    0xc000c72f, 0xc0c14738, 0xc000c739, 0x8300073c, 0x83000742, 0x83000748, 0x8300074e, 0x83000754,
+    0x8300075a, 0xc000c760, 0x83000763, 0x8300076f, 0xc0004775, 0xc0014778, 0xc001477b, 0x83000784,
+    0x00000800, 0xc000c788, 0xc000c789, 0xc000c78a, 0xc000c78b, 0xc000c78c, 0xc000c78d, 0xc000c78e,
+    0x8300078f, 0xc000c795, 0xc000c798, 0xc000c79d, 0xc000c79e, 0xc000c7a1, 0xc000c7a4, 0xc000c7a9,
+    0xc000c7aa, 0xc000c7ab, 0xc000c7ac, 0xc000c7ad, 0xc000c7ae, 0xc000c7af, 0xc000c7b0, 0xc000c7b1,
+    0xc00047b2, 0xc000c7b3, 0xc000c7b4, 0xc000c7b5, 0xc04147c6, 0x00000800, 0x09463ac6, 0x09463ac7,
     0x09463ac8, 0x09463ac9, 0x09463aca, 0x09463acb, 0x09463acc, 0x09463acd, 0x09463ace, 0x09463acf,
     0x09463ad0, 0x09463ad1, 0x09463ad2, 0x09463ad3, 0x09463ad4, 0x09463ad5, 0x09463ad6, 0x09463ad7,
     0x09463ad8, 0x09463ad9, 0x09463ada, 0x09463adb, 0x09463adc, 0x09463add,
@@ -1588,7 +1588,7 @@ const uint32_t svmc_x86_row_leaf[1610] = {
     0x224da690, 0x224da691,
 };
 
-const uint32_t svmc_x86_nodes[1938] = {
+const uint32_t svmc_x86_nodes[1991] = {
     0x0040301a, 0x0060381b, 0x0040401a, 0x0040481a, 0x0060501b, 0x0040581a, 0x0060601b, 0x0020681c,
     0x0020681d, 0x0020681e, 0x0020681f, 0x0020a020, 0xb0000000, 0x0020a021, 0xb0000000, 0x0080b822,
     0x0080b823, 0x00a0c024, 0xc1c00011, 0xa0000006, 0x00c0d004, 0x00c0d804, 0x0020c825, 0x88000014,
@@ -1598,191 +1598,194 @@ const uint32_t svmc_x86_nodes[1938] = {
     0x00014812, 0x00014813, 0x00014814, 0x00014815, 0x00014816, 0x00014817, 0x00014818, 0x00215019,
     0x01418801, 0x01418801, 0x01418801, 0x01418801, 0x01418801, 0x01418801, 0x00200800, 0x00200800,
     0x01419001, 0x01419001, 0x01419001, 0x01419001, 0x01419001, 0x01419001, 0x00200800, 0x00200800,
-    0x81000038, 0x81000040, 0x00219839, 0x0161a001, 0x00200800, 0x0161a001, 0x0161a001, 0x0161a001,
-    0x0161a001, 0x00200800, 0x00200800, 0x0161a801, 0x00200800, 0x0161a801, 0x0161a801, 0x0161a801,
-    0x0161a801, 0x00200800, 0x00200800, 0x8100004b, 0x81000053, 0x0081b01b, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x8100005d, 0xa0000007, 0x0180b83a,
-    0x0021b838, 0x01a0b83b, 0x0021b838, 0x85000067, 0x85000067, 0x85000069, 0x85000067, 0x01c1c03e,
-    0x00212846, 0x00212847, 0x00212848, 0x00212849, 0x0021284a, 0x0021284b, 0x0021284a, 0x0021284c,
-    0x00225046, 0x00225047, 0x00225048, 0x00225049, 0x0022504a, 0x0022504b, 0x0022504a, 0x0022504c,
-    0x0262684e, 0xc1c00080, 0xa0000005, 0x0262684f, 0xc1c00083, 0xa0000004, 0x02827850, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00227001, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x82000086, 0x00227001, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x8100008e, 0x81000096,
-    0x02828851, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00228001, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x820000a0,
-    0x00228001, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x810000a8, 0x810000b0, 0x00a0b857, 0x0022a846, 0x0022a847, 0x0022a848, 0x0022a849, 0x0022a84a,
-    0x0022a84b, 0x0022a84a, 0x0022a84c, 0x0022b046, 0x0022b047, 0x0022b048, 0x0022b049, 0x0022b04a,
-    0x0022b04b, 0x0022b04a, 0x0022b04c, 0x0022b846, 0x0022b847, 0x0022b848, 0x0022b849, 0x0022b84a,
-    0x0022b84b, 0x0022b84a, 0x0022b84c, 0x0022c046, 0x0022c047, 0x0022c048, 0x0022c049, 0x0022c04a,
-    0x0022c04b, 0x0022c04a, 0x0022c04c, 0x0022c859, 0x00002000, 0x00007800, 0x0022c85a, 0x897100dc,
-    0x0020685b, 0x0142d871, 0x0142d872, 0x0142e073, 0x0142e074, 0x0142d875, 0x0142d876, 0x0142d877,
-    0x0142d878, 0x0022e871, 0x0022e872, 0x0022e873, 0x0022e874, 0x0022e875, 0x0022e876, 0x0022e877,
-    0x0022e878, 0x810000e1, 0x810000e9, 0x0022f87c, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x0022f880, 0x0022f881, 0x00200800, 0x00200800, 0x0022f882,
-    0x0022f883, 0x00200800, 0x00200800, 0x0022f885, 0x0022f886, 0x0022f887, 0x0022f888, 0x0022f889,
-    0x0022f88a, 0x0022f88b, 0x00200800, 0x0022f88d, 0x0022f88e, 0x0022f88f, 0x0022f890, 0x0022f891,
-    0x0022f892, 0x0022f893, 0x0022f894, 0x0022f896, 0x0022f897, 0x0022f898, 0x0022f899, 0x0022f89a,
-    0x0022f89b, 0x0022f89c, 0x0022f89d, 0x0142e079, 0x0142f07a, 0x820000f3, 0x0143007e, 0x820000fb,
-    0x82000103, 0x8200010b, 0x82000113, 0x0022e879, 0x00200800, 0x0023087b, 0x0023087d, 0x0023107f,
-    0x00231884, 0x0023208c, 0x00232895, 0x8100011b, 0x81000123, 0x00200800, 0x0022f8a8, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0143309f, 0x014330a1, 0x014330a3,
-    0x014330a5, 0x00200800, 0x8200012d, 0x00200800, 0x00200800, 0x0022e89e, 0x0022e8a0, 0x0022e8a2,
-    0x0022e8a4, 0x0022e8a6, 0x0022e8a7, 0x0022e8a9, 0x0022e8aa, 0x81000135, 0x8100013d, 0x0022f8b3,
-    0x0022f8b4, 0x0022f8b5, 0x0022f8b6, 0x0022f8b7, 0x00200800, 0x00200800, 0x00200800, 0x014330ac,
-    0x014330ae, 0x014330b0, 0x014330b2, 0x82000147, 0x014338b8, 0x014338b9, 0x00200800, 0x0022e8ab,
-    0x002308ad, 0x002308af, 0x002308b1, 0x00200800, 0x00234079, 0x00200800, 0x0023487d, 0x8100014f,
-    0x81000157, 0x01435071, 0x01435072, 0x0142e073, 0x0142e074, 0x01435076, 0x01435075, 0x01435078,
-    0x01435077, 0x00235871, 0x00235872, 0x00235873, 0x00235874, 0x00235875, 0x00235876, 0x00235877,
-    0x00235878, 0x81000161, 0x81000169, 0x0142e0ba, 0x0142f07a, 0x0143007b, 0x0143007d, 0x0142e0bc,
-    0x014338bd, 0x00200800, 0x00200800, 0x00235879, 0x002360ad, 0x0023607b, 0x0023607d, 0x002368bb,
-    0x00200800, 0x002370be, 0x002328bf, 0x81000173, 0x8100017b, 0x00200800, 0x0022f8c2, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x014350c0, 0x014350c1, 0x0142e074,
-    0x82000185, 0x014350c3, 0x014350c4, 0x014350c5, 0x014350c6, 0x0023189e, 0x002318a0, 0x002318a2,
-    0x002318a4, 0x002318a6, 0x002318a7, 0x002318a9, 0x002318aa, 0x8100018d, 0x81000195, 0x002378bf,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0142e0c7,
-    0x0142f07a, 0x0143007d, 0x0143007d, 0x8200019f, 0x014338c9, 0x014338cb, 0x00200800, 0x002318ab,
-    0x002328ad, 0x002328af, 0x002328b1, 0x002340c8, 0x002358ab, 0x002348ca, 0x002360b1, 0x810001a7,
-    0x810001af, 0x0101c063, 0x00213037, 0x00213037, 0x0003d066, 0x0003d067, 0x0023d868, 0x0023d826,
-    0x0023d869, 0x0023d86a, 0x00214037, 0x00214037, 0x0003e066, 0x0003e067, 0x0023e868, 0x0023e826,
-    0x0023e869, 0x0023e86a, 0x0003d020, 0x0003d021, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x0003e020, 0x0003e021, 0x01c3f061, 0x00200800, 0x0103f062, 0x00200800,
-    0x0083f81a, 0x00200800, 0x01c4003e, 0x01c4083e, 0x01040063, 0x01040863, 0x0003e020, 0x0003e021,
-    0x01c3f061, 0x880001da, 0x0103f062, 0x880001dc, 0x0083f81a, 0x00200800, 0x810001d2, 0x810001de,
-    0x032410cc, 0x032410cd, 0x034418ce, 0x034418cf, 0x036418d0, 0x036418d1, 0x00200800, 0x00200800,
-    0x032420cc, 0x032420cd, 0x034418ce, 0x034418cf, 0x036418d0, 0x036418d1, 0x00200800, 0x00200800,
-    0x810001e8, 0x810001f0, 0x038418d2, 0x032410cc, 0x032410cd, 0x034418ce, 0x034418cf, 0x036418d0,
-    0x036418d1, 0xc30001fa, 0x00200800, 0x032420cc, 0x032420cd, 0x034418ce, 0x034418cf, 0x036418d0,
-    0x036418d1, 0xc30001fa, 0x00200800, 0x810001fb, 0x81000203, 0x800001f8, 0x800001f8, 0x800001f8,
-    0x8000020b, 0x03c42810, 0x03e428dc, 0x03e428dd, 0x03e428de, 0x044428e3, 0x03a428db, 0xcc000211,
-    0xcc000212, 0xcc000213, 0xcc000214, 0x040428df, 0x042428e0, 0xc3000215, 0x046428e4, 0x046428e5,
-    0x048428e6, 0x048428e7, 0x00200800, 0x00200800, 0x00200800, 0x04a428ee, 0x04c428ef, 0x04e428f0,
-    0x00200800, 0x00200800, 0x050428f1, 0x028428f2, 0x028428f3, 0x052428f4, 0x054430f5, 0x03c42811,
-    0x054430f7, 0x054430f8, 0x03e428f9, 0x03e428fa, 0x056438fb, 0x058440fc, 0xc400022e, 0xc400022f,
-    0xc4000230, 0xc4000231, 0xc4000232, 0xc4000233, 0xc4000234, 0xc4000235, 0x05c428ff, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x05e42902, 0x05e42903, 0x06242908, 0xc3000246,
-    0x06442909, 0x0664290a, 0x0664290b, 0x0684310d, 0x06a4290e, 0x06c4490f, 0x06c42910, 0x82000216,
-    0x8200021e, 0x82000226, 0x82000236, 0x05a410d7, 0x8200023e, 0x060418d8, 0x82000247, 0x032450d3,
-    0x032450d4, 0x034458d5, 0x034458d6, 0x05a420d7, 0x00200800, 0x060418d8, 0x06e460d9, 0x8100024f,
-    0x81000257, 0x072428eb, 0x072428ec, 0x072428ed, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x070428ea, 0xc3000261, 0xc3000262, 0xc3000263, 0xc3000246, 0x06442909, 0x00200800, 0x00200800,
-    0x0684310d, 0x00200800, 0x00200800, 0x00200800, 0x82000264, 0x00200800, 0x82000236, 0x05a410d7,
-    0x00200800, 0x060418d8, 0x8200026c, 0x81000273, 0x81000257, 0x074428e2, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0xc300027d, 0x00200800, 0x076428e9, 0x00200800,
-    0x00200800, 0xc3000286, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x03c428f6,
-    0xc400022e, 0xc400028f, 0xc4000230, 0xc4000231, 0xc4000232, 0xc4000233, 0xc4000234, 0xc4000235,
-    0x07c42904, 0x07e42905, 0x07e42906, 0x07e42907, 0x078428fd, 0x00200800, 0x07a428fe, 0x00200800,
-    0xc3000298, 0xc3000299, 0xc300029a, 0xc300029b, 0x08242911, 0x08442913, 0x08442915, 0xc3000246,
-    0x06442909, 0x0804290c, 0x00200800, 0x0684310d, 0xc30002a4, 0xc30002a5, 0xc30002a6, 0x8200027e,
-    0x82000287, 0x00200800, 0x82000290, 0x05a410d7, 0x8200029c, 0x060418d8, 0x820002a7, 0x032450d3,
-    0x032450d4, 0x034458d5, 0x034458d6, 0x05a420d7, 0x07a468da, 0x060418d8, 0x06e460d9, 0x810002af,
-    0x810002b7, 0x074428e1, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0xc30002c1, 0x00200800, 0x076428e8, 0x00200800, 0x00200800, 0xc30002ca, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x08642900, 0x08642901, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x08842912, 0x08442914, 0xc3000246, 0x06442909, 0x00200800,
-    0x00200800, 0x0684310d, 0xc30002db, 0xc30002dc, 0x08442916, 0x820002c2, 0x820002cb, 0x00200800,
-    0x82000290, 0x05a410d7, 0x820002d3, 0x060418d8, 0x820002dd, 0x810002e5, 0x81000257, 0x8000025f,
-    0x8000027b, 0x800002bf, 0x800002ed, 0x03647117, 0x03647917, 0x03647118, 0x03647918, 0x08a0b919,
-    0xc40002f7, 0x08a0b919, 0x08c0b91b, 0xc40002fa, 0x08c0b91b, 0x08e0b91e, 0x0900b91d, 0x08e0b91e,
-    0x08e0b91e, 0x891f02fd, 0x08e0b91e, 0x0184803a, 0x0924891f, 0x0184903a, 0x0924891f, 0x09248921,
-    0x88000304, 0x09248920, 0x88000306, 0x88000304, 0x88000304, 0x88000304, 0x88000304, 0x88000304,
-    0xcc000303, 0x81000308, 0x0024a9b4, 0x0024b1b4, 0x0024b9b5, 0x0024c1b5, 0x0024a1b2, 0x0024a1b3,
-    0x80000312, 0x80000314, 0x0024c9b2, 0x0024c9b3, 0x0024d1b4, 0x0024d9b5, 0x0024b9b6, 0x0024e1b7,
-    0x0024e1b8, 0x8000031e, 0xc0c00320, 0x0964a1b9, 0x0964e9ba, 0x0024f1b7, 0x0024f1b8, 0xc0c00325,
-    0xc0c00326, 0x00003000, 0x00003000, 0x0024f9bb, 0x002501bb, 0x0024f9bc, 0x002501bc, 0x8000032b,
-    0x8000032d, 0x00003000, 0x00003000, 0x0024f9be, 0x002501be, 0x002509bd, 0x80000333, 0x00003000,
-    0x00003000, 0x0024b9c0, 0x0024e1bf, 0x0024e1c1, 0x80000339, 0xc0c0033b, 0x0964a1c2, 0x00003000,
-    0x002511bf, 0x0024f1c1, 0xc0c00340, 0xc0c00341, 0x00003000, 0x00003000, 0x0183e83a, 0x09848927,
-    0x0183e83a, 0x89200346, 0x0183e83a, 0x09848928, 0x0183e83a, 0x8920034a, 0x09248923, 0x09248924,
-    0x09248925, 0x09248926, 0x0183e83a, 0x0183e83a, 0x87000348, 0x8700034c, 0x0185183a, 0x8100034e,
-    0x09248923, 0x09248924, 0x09248925, 0x09248926, 0x0183e83a, 0x0183e83a, 0x0183e83a, 0x0183e83a,
-    0x0185183a, 0x81000358, 0x80000356, 0x80000360, 0x80000360, 0x80000360, 0x0180783a, 0x09a5203a,
-    0x0180783a, 0x09c52929, 0x89210366, 0x89210368, 0x0180783a, 0x09e5312a, 0x0180783a, 0x0a05392b,
-    0x0180783a, 0x0a05412b, 0x8921036e, 0x89210370, 0x0180783a, 0x0a05392c, 0x0180783a, 0x0a05412c,
-    0x89210374, 0x89210376, 0x8000036a, 0x8921036c, 0x80000372, 0x80000378, 0x0180783a, 0x09c5492d,
-    0x89210366, 0x8921037e, 0x0180783a, 0x09e5512a, 0x0180783a, 0x09c5592e, 0x89210366, 0x89210384,
-    0x0180783a, 0x0a05392f, 0x0180783a, 0x0a05412f, 0x89210388, 0x8921038a, 0x80000380, 0x89210382,
-    0x80000386, 0x8000038c, 0x0184803a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a,
-    0x0180783a, 0x0180783a, 0x0183e83a, 0x0a248930, 0x8922039a, 0x0180783a, 0x0180783a, 0x0180783a,
-    0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x81000392, 0x8100039c, 0x0183e83a, 0x0180783a,
-    0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x81000392, 0x810003a6,
-    0x800003a4, 0x800003ae, 0x800003ae, 0x800003ae, 0x0184803a, 0x07a56131, 0x0184803a, 0x0a456932,
-    0x0184803a, 0x0a456933, 0x0184803a, 0x0184803a, 0x890503b6, 0x890503b8, 0x0184803a, 0x0184803a,
-    0x0184803a, 0x0184803a, 0x890503b4, 0x0184803a, 0x0184803a, 0x0184803a, 0x0184803a, 0x0184803a,
-    0x820003ba, 0x810003c1, 0x0180783a, 0x0180783a, 0x800003c9, 0x0180783a, 0x0024a1c3, 0x0024a1c4,
-    0x00003000, 0x00003000, 0x0024c9c3, 0x0024c9c4, 0x00003000, 0x00003000, 0x002591c5, 0x002599c6,
-    0x0025a1c7, 0x0025a9c8, 0x0025b1c9, 0x0025b1ca, 0x0aa5b9cb, 0x0aa4f1cc, 0xc0c003da, 0xc0c003db,
-    0xc0c003dc, 0xc0c003dd, 0x0145c1cd, 0x0145c9ce, 0x0025d1cf, 0x0025d9d0, 0x0145c1d1, 0x0145c9d2,
-    0x0025d1d3, 0x0025d9d4, 0x0025e1d5, 0x0025e9d6, 0x00003000, 0x00003000, 0x0025e1d7, 0x0025e9d8,
-    0x00003000, 0x00003000, 0x08a0b936, 0xcc0003f2, 0x08c0b937, 0xcc0003f4, 0x0b20b938, 0x0025f9d9,
-    0x0025f9da, 0xc04003f7, 0xc04003f8, 0x00003000, 0x00003000, 0x0024a1db, 0x0024a1dc, 0x002601dd,
-    0x002609de, 0x0024a1df, 0x00003000, 0x002601e0, 0x00003000, 0x0024a1e1, 0x00003000, 0x002601e2,
-    0x00003000, 0x002509e3, 0x002509e4, 0x00003000, 0x00003000, 0x002509e5, 0x002509e6, 0x00003000,
-    0x00003000, 0x002509e7, 0x002509e8, 0x00003000, 0x00003000, 0x002509e9, 0x002509ea, 0x00003000,
-    0x00003000, 0x002509eb, 0x002509ec, 0x002611ed, 0x002619ee, 0x002509ef, 0x002509f0, 0x002611f1,
-    0x002619f2, 0x0024e9f3, 0x0024a1f4, 0x002621f5, 0x002629f6, 0x0024a1f7, 0x0024a1f8, 0x0024a1f9,
-    0x00003000, 0x002509fa, 0x002509fb, 0x002611fc, 0x002619fd, 0x002509fe, 0x002509ff, 0x00261200,
-    0x00261a01, 0x00250a02, 0x00250a03, 0x00261204, 0x00261a05, 0x00250a06, 0x00250a07, 0x00261208,
-    0x00261a09, 0x0024fa0a, 0x0025020a, 0x0146320a, 0x80000439, 0x00003000, 0x00003000, 0x0024fa0b,
-    0x0025020b, 0x0146320b, 0x8000043f, 0x00003000, 0x00003000, 0x0024fa0c, 0x0025020c, 0x0146320c,
-    0x80000445, 0x00003000, 0x00003000, 0x01463a0d, 0x00250a0d, 0x00003000, 0x00003000, 0x01463a0e,
-    0x00250a0e, 0x00003000, 0x00003000, 0x01463a0f, 0x00250a0f, 0x00003000, 0x00003000, 0x01463a10,
-    0x00250a10, 0x00003000, 0x00003000, 0x01463a11, 0x00250a11, 0x00003000, 0x00003000, 0x01464212,
-    0x01464a12, 0x0024fa12, 0x00250212, 0x8000045f, 0x80000461, 0x00003000, 0x00003000, 0x01464213,
-    0x01464a13, 0x0024fa13, 0x00250213, 0x80000467, 0x80000469, 0x00003000, 0x00003000, 0x01464214,
-    0x01464a14, 0x0024fa14, 0x00250214, 0x8000046f, 0x80000471, 0x00003000, 0x00003000, 0x01463a15,
-    0x00250a15, 0x00003000, 0x00003000, 0x0024fa16, 0x00250216, 0x8000047b, 0x0024fa17, 0x00250217,
-    0x8000047e, 0x01465218, 0x01465a19, 0x01465218, 0x87000481, 0x00266218, 0x00266a19, 0x00266218,
-    0x87000485, 0x84000483, 0x84000487, 0x00003000, 0x00003000, 0x01467219, 0x0024a21a, 0x0024a21b,
-    0x00003000, 0x01467a1c, 0x0026821d, 0x0026821e, 0x0026821f, 0x00200800, 0x00200800, 0x01468a22,
-    0x00200800, 0x01468a21, 0x00200800, 0x01468a20, 0x00200800, 0x81000495, 0x00200800, 0x00200800,
-    0x00269222, 0x00200800, 0x00269221, 0x00200800, 0x00269220, 0x00200800, 0x8100049e, 0xc040049d,
-    0xc04004a6, 0x00003000, 0x00003000, 0x00200800, 0x00200800, 0x01468a25, 0x00200800, 0x01468a24,
-    0x00200800, 0x01468a23, 0x00200800, 0x810004ab, 0x00200800, 0x00200800, 0x00269225, 0x00200800,
-    0x00269224, 0x00200800, 0x00269223, 0x00200800, 0x810004b4, 0xc04004b3, 0xc04004bc, 0x00003000,
-    0x00003000, 0x00200800, 0x00200800, 0x01468a27, 0x00200800, 0x00200800, 0x00200800, 0x01468a26,
-    0x00200800, 0x810004c1, 0x00200800, 0x00200800, 0x00269227, 0x00269229, 0x00200800, 0x00200800,
-    0x00269226, 0x00269228, 0x810004ca, 0xc04004c9, 0xc04004d2, 0x00003000, 0x00003000, 0x01463a2a,
-    0x00250a2a, 0x00003000, 0x00003000, 0x01463a2b, 0x00250a2b, 0x00003000, 0x00003000, 0x01463a2c,
-    0x00250a2c, 0x00003000, 0x00003000, 0x00249949, 0x03e6994a, 0x0aa6a14c, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x810004e5, 0x0aa6a94d, 0xcc0004e4,
-    0xc04004ed, 0x00003000, 0xc04004ee, 0x03e6b14b, 0x0aa6b94c, 0x0aa6b94d, 0xcc0004f3, 0xc04004f4,
-    0x00003000, 0xc04004f5, 0x00003000, 0x09650a2d, 0x00003000, 0x09650a2e, 0x00003000, 0x09650a2f,
-    0x00003000, 0x09650a30, 0x0146c218, 0x0146ca19, 0x0146c218, 0x87000502, 0x0026d218, 0x0026da19,
-    0x0026d218, 0x87000506, 0x84000504, 0x84000508, 0x0024ea19, 0x00003000, 0x0146e219, 0x0024ca1a,
+    0x81000038, 0x81000040, 0x00203800, 0x00219839, 0x0161a001, 0x00200800, 0x0161a001, 0x0161a001,
+    0x0161a001, 0x0161a001, 0x00200800, 0x00200800, 0x0161a801, 0x00200800, 0x0161a801, 0x0161a801,
+    0x0161a801, 0x0161a801, 0x00200800, 0x00200800, 0x8100004c, 0x81000054, 0x0081b01b, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x8100005e, 0xa0000007,
+    0x0180b83a, 0x0021b838, 0x01a0b83b, 0x0021b838, 0x85000068, 0x85000068, 0x8500006a, 0x85000068,
+    0x01c1c03e, 0x00212846, 0x00212847, 0x00212848, 0x00212849, 0x0021284a, 0x0021284b, 0x0021284a,
+    0x0021284c, 0x00225046, 0x00225047, 0x00225048, 0x00225049, 0x0022504a, 0x0022504b, 0x0022504a,
+    0x0022504c, 0x0262684e, 0xc1c00081, 0xa0000005, 0x0262684f, 0xc1c00084, 0xa0000004, 0x02827850,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00227001,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x82000087, 0x00227001,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x8100008f,
+    0x81000097, 0x02828851, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0x00228001, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x820000a1, 0x00228001, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0x810000a9, 0x810000b1, 0x00a0b857, 0x0022a846, 0x0022a847, 0x0022a848, 0x0022a849,
+    0x0022a84a, 0x0022a84b, 0x0022a84a, 0x0022a84c, 0x0022b046, 0x0022b047, 0x0022b048, 0x0022b049,
+    0x0022b04a, 0x0022b04b, 0x0022b04a, 0x0022b04c, 0x0022b846, 0x0022b847, 0x0022b848, 0x0022b849,
+    0x0022b84a, 0x0022b84b, 0x0022b84a, 0x0022b84c, 0x0022c046, 0x0022c047, 0x0022c048, 0x0022c049,
+    0x0022c04a, 0x0022c04b, 0x0022c04a, 0x0022c04c, 0x0022c859, 0x00002000, 0x00007800, 0x0022c85a,
+    0x897100dd, 0x0020685b, 0x0142d871, 0x0142d872, 0x0142e073, 0x0142e074, 0x0142d875, 0x0142d876,
+    0x0142d877, 0x0142d878, 0x0022e871, 0x0022e872, 0x0022e873, 0x0022e874, 0x0022e875, 0x0022e876,
+    0x0022e877, 0x0022e878, 0x810000e2, 0x810000ea, 0x0022f87c, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0022f880, 0x0022f881, 0x00200800, 0x00200800,
+    0x0022f882, 0x0022f883, 0x00200800, 0x00200800, 0x0022f885, 0x0022f886, 0x0022f887, 0x0022f888,
+    0x0022f889, 0x0022f88a, 0x0022f88b, 0x00200800, 0x0022f88d, 0x0022f88e, 0x0022f88f, 0x0022f890,
+    0x0022f891, 0x0022f892, 0x0022f893, 0x0022f894, 0x0022f896, 0x0022f897, 0x0022f898, 0x0022f899,
+    0x0022f89a, 0x0022f89b, 0x0022f89c, 0x0022f89d, 0x0142e079, 0x0142f07a, 0x820000f4, 0x0143007e,
+    0x820000fc, 0x82000104, 0x8200010c, 0x82000114, 0x0022e879, 0x00200800, 0x0023087b, 0x0023087d,
+    0x0023107f, 0x00231884, 0x0023208c, 0x00232895, 0x8100011c, 0x81000124, 0x00200800, 0x0022f8a8,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0143309f, 0x014330a1,
+    0x014330a3, 0x014330a5, 0x00200800, 0x8200012e, 0x00200800, 0x00200800, 0x0022e89e, 0x0022e8a0,
+    0x0022e8a2, 0x0022e8a4, 0x0022e8a6, 0x0022e8a7, 0x0022e8a9, 0x0022e8aa, 0x81000136, 0x8100013e,
+    0x0022f8b3, 0x0022f8b4, 0x0022f8b5, 0x0022f8b6, 0x0022f8b7, 0x00200800, 0x00200800, 0x00200800,
+    0x014330ac, 0x014330ae, 0x014330b0, 0x014330b2, 0x82000148, 0x014338b8, 0x014338b9, 0x00200800,
+    0x0022e8ab, 0x002308ad, 0x002308af, 0x002308b1, 0x00200800, 0x00234079, 0x00200800, 0x0023487d,
+    0x81000150, 0x81000158, 0x01435071, 0x01435072, 0x0142e073, 0x0142e074, 0x01435076, 0x01435075,
+    0x01435078, 0x01435077, 0x00235871, 0x00235872, 0x00235873, 0x00235874, 0x00235875, 0x00235876,
+    0x00235877, 0x00235878, 0x81000162, 0x8100016a, 0x0142e0ba, 0x0142f07a, 0x0143007b, 0x0143007d,
+    0x0142e0bc, 0x014338bd, 0x00200800, 0x00200800, 0x00235879, 0x002360ad, 0x0023607b, 0x0023607d,
+    0x002368bb, 0x00200800, 0x002370be, 0x002328bf, 0x81000174, 0x8100017c, 0x00200800, 0x0022f8c2,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x014350c0, 0x014350c1,
+    0x0142e074, 0x82000186, 0x014350c3, 0x014350c4, 0x014350c5, 0x014350c6, 0x0023189e, 0x002318a0,
+    0x002318a2, 0x002318a4, 0x002318a6, 0x002318a7, 0x002318a9, 0x002318aa, 0x8100018e, 0x81000196,
+    0x002378bf, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x0142e0c7, 0x0142f07a, 0x0143007d, 0x0143007d, 0x820001a0, 0x014338c9, 0x014338cb, 0x00200800,
+    0x002318ab, 0x002328ad, 0x002328af, 0x002328b1, 0x002340c8, 0x002358ab, 0x002348ca, 0x002360b1,
+    0x810001a8, 0x810001b0, 0x0101c063, 0x00213037, 0x00213037, 0x0003d066, 0x0003d067, 0x0023d868,
+    0x0023d826, 0x0023d869, 0x0023d86a, 0x00214037, 0x00214037, 0x0003e066, 0x0003e067, 0x0023e868,
+    0x0023e826, 0x0023e869, 0x0023e86a, 0x0003d020, 0x0003d021, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x0003e020, 0x0003e021, 0x01c3f061, 0x00200800, 0x0103f062,
+    0x00200800, 0x0083f81a, 0x00200800, 0x01c4003e, 0x01c4083e, 0x01040063, 0x01040863, 0x0003e020,
+    0x0003e021, 0x01c3f061, 0x880001db, 0x0103f062, 0x880001dd, 0x0083f81a, 0x00200800, 0x810001d3,
+    0x810001df, 0x032410cc, 0x032410cd, 0x034418ce, 0x034418cf, 0x036418d0, 0x036418d1, 0x00200800,
+    0x00200800, 0x032420cc, 0x032420cd, 0x034418ce, 0x034418cf, 0x036418d0, 0x036418d1, 0x00200800,
+    0x00200800, 0x810001e9, 0x810001f1, 0x038418d2, 0x032410cc, 0x032410cd, 0x034418ce, 0x034418cf,
+    0x036418d0, 0x036418d1, 0xc30001fb, 0x00200800, 0x032420cc, 0x032420cd, 0x034418ce, 0x034418cf,
+    0x036418d0, 0x036418d1, 0xc30001fb, 0x00200800, 0x810001fc, 0x81000204, 0x800001f9, 0x800001f9,
+    0x800001f9, 0x8000020c, 0x03c42810, 0x03e428dc, 0x03e428dd, 0x03e428de, 0x044428e3, 0x03a428db,
+    0xcc000212, 0xcc000213, 0xcc000214, 0xcc000215, 0x040428df, 0x042428e0, 0xc3000216, 0x046428e4,
+    0x046428e5, 0x048428e6, 0x048428e7, 0x00200800, 0x00200800, 0x00200800, 0x04a428ee, 0x04c428ef,
+    0x04e428f0, 0x00200800, 0x00200800, 0x050428f1, 0x028428f2, 0x028428f3, 0x052428f4, 0x054430f5,
+    0x03c42811, 0x054430f7, 0x054430f8, 0x03e428f9, 0x03e428fa, 0x056438fb, 0x058440fc, 0xc400022f,
+    0xc4000230, 0xc4000231, 0xc4000232, 0xc4000233, 0xc4000234, 0xc4000235, 0xc4000236, 0x05c428ff,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x05e42902, 0x05e42903, 0x06242908,
+    0xc3000247, 0x06442909, 0x0664290a, 0x0664290b, 0x0684310d, 0x06a4290e, 0x06c4490f, 0x06c42910,
+    0x82000217, 0x8200021f, 0x82000227, 0x82000237, 0x05a410d7, 0x8200023f, 0x060418d8, 0x82000248,
+    0x032450d3, 0x032450d4, 0x034458d5, 0x034458d6, 0x05a420d7, 0x00200800, 0x060418d8, 0x06e460d9,
+    0x81000250, 0x81000258, 0x072428eb, 0x072428ec, 0x072428ed, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0x070428ea, 0xc3000262, 0xc3000263, 0xc3000264, 0xc3000247, 0x06442909, 0x00200800,
+    0x00200800, 0x0684310d, 0x00200800, 0x00200800, 0x00200800, 0x82000265, 0x00200800, 0x82000237,
+    0x05a410d7, 0x00200800, 0x060418d8, 0x8200026d, 0x81000274, 0x81000258, 0x074428e2, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0xc300027e, 0x00200800, 0x076428e9,
+    0x00200800, 0x00200800, 0xc3000287, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x03c428f6, 0xc400022f, 0xc4000290, 0xc4000231, 0xc4000232, 0xc4000233, 0xc4000234, 0xc4000235,
+    0xc4000236, 0x07c42904, 0x07e42905, 0x07e42906, 0x07e42907, 0x078428fd, 0x00200800, 0x07a428fe,
+    0x00200800, 0xc3000299, 0xc300029a, 0xc300029b, 0xc300029c, 0x08242911, 0x08442913, 0x08442915,
+    0xc3000247, 0x06442909, 0x0804290c, 0x00200800, 0x0684310d, 0xc30002a5, 0xc30002a6, 0xc30002a7,
+    0x8200027f, 0x82000288, 0x00200800, 0x82000291, 0x05a410d7, 0x8200029d, 0x060418d8, 0x820002a8,
+    0x032450d3, 0x032450d4, 0x034458d5, 0x034458d6, 0x05a420d7, 0x07a468da, 0x060418d8, 0x06e460d9,
+    0x810002b0, 0x810002b8, 0x074428e1, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0xc30002c2, 0x00200800, 0x076428e8, 0x00200800, 0x00200800, 0xc30002cb, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x08642900, 0x08642901, 0x00200800, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x08842912, 0x08442914, 0xc3000247, 0x06442909,
+    0x00200800, 0x00200800, 0x0684310d, 0xc30002dc, 0xc30002dd, 0x08442916, 0x820002c3, 0x820002cc,
+    0x00200800, 0x82000291, 0x05a410d7, 0x820002d4, 0x060418d8, 0x820002de, 0x810002e6, 0x81000258,
+    0x80000260, 0x8000027c, 0x800002c0, 0x800002ee, 0x03647117, 0x03647917, 0x03647118, 0x03647918,
+    0x08a0b919, 0xc40002f8, 0x08a0b919, 0x08c0b91b, 0xc40002fb, 0x08c0b91b, 0x08e0b91e, 0x0900b91d,
+    0x08e0b91e, 0x08e0b91e, 0x891f02fe, 0x08e0b91e, 0x0184803a, 0x0924891f, 0x0184903a, 0x0924891f,
+    0x09248921, 0x88000305, 0x09248920, 0x88000307, 0x88000305, 0x88000305, 0x88000305, 0x88000305,
+    0x88000305, 0xcc000304, 0x81000309, 0x0024a9b4, 0x0024b1b4, 0x0024b9b5, 0x0024c1b5, 0x0024a1b2,
+    0x0024a1b3, 0x80000313, 0x80000315, 0x0024c9b2, 0x0024c9b3, 0x0024d1b4, 0x0024d9b5, 0x0024b9b6,
+    0x0024e1b7, 0x00203800, 0x0024e1b8, 0x8000031f, 0x80000321, 0x0964a1b9, 0x0964e9ba, 0x00203800,
+    0x0024f1b7, 0x00203800, 0x0024f1b8, 0x80000327, 0x80000329, 0x00003000, 0x00003000, 0x0024f9bb,
+    0x002501bb, 0x0024f9bc, 0x002501bc, 0x8000032f, 0x80000331, 0x00003000, 0x00003000, 0x0024f9be,
+    0x002501be, 0x002509bd, 0x80000337, 0x00003000, 0x00003000, 0x0024b9c0, 0x0024e1bf, 0x00203800,
+    0x0024e1c1, 0x8000033d, 0x8000033f, 0x0964a1c2, 0x00003000, 0x00203800, 0x002511bf, 0x00203800,
+    0x0024f1c1, 0x80000345, 0x80000347, 0x00003000, 0x00003000, 0x0183e83a, 0x09848927, 0x0183e83a,
+    0x8920034d, 0x0183e83a, 0x09848928, 0x0183e83a, 0x89200351, 0x09248923, 0x09248924, 0x09248925,
+    0x09248926, 0x0183e83a, 0x0183e83a, 0x8700034f, 0x87000353, 0x0185183a, 0x81000355, 0x09248923,
+    0x09248924, 0x09248925, 0x09248926, 0x0183e83a, 0x0183e83a, 0x0183e83a, 0x0183e83a, 0x0185183a,
+    0x8100035f, 0x8000035d, 0x80000367, 0x80000367, 0x80000367, 0x0180783a, 0x09a5203a, 0x0180783a,
+    0x09c52929, 0x8921036d, 0x8921036f, 0x0180783a, 0x09e5312a, 0x0180783a, 0x0a05392b, 0x0180783a,
+    0x0a05412b, 0x89210375, 0x89210377, 0x0180783a, 0x0a05392c, 0x0180783a, 0x0a05412c, 0x8921037b,
+    0x8921037d, 0x80000371, 0x89210373, 0x80000379, 0x8000037f, 0x0180783a, 0x09c5492d, 0x8921036d,
+    0x89210385, 0x0180783a, 0x09e5512a, 0x0180783a, 0x09c5592e, 0x8921036d, 0x8921038b, 0x0180783a,
+    0x0a05392f, 0x0180783a, 0x0a05412f, 0x8921038f, 0x89210391, 0x80000387, 0x89210389, 0x8000038d,
+    0x80000393, 0x0184803a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a,
+    0x0180783a, 0x0183e83a, 0x0a248930, 0x892203a1, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a,
+    0x0180783a, 0x0180783a, 0x0180783a, 0x81000399, 0x810003a3, 0x0183e83a, 0x0180783a, 0x0180783a,
+    0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x0180783a, 0x81000399, 0x810003ad, 0x800003ab,
+    0x800003b5, 0x800003b5, 0x800003b5, 0x0184803a, 0x07a56131, 0x0184803a, 0x0a456932, 0x0184803a,
+    0x0a456933, 0x0184803a, 0x0184803a, 0x890503bd, 0x890503bf, 0x0184803a, 0x0184803a, 0x0184803a,
+    0x0184803a, 0x890503bb, 0x0184803a, 0x0184803a, 0x0184803a, 0x0184803a, 0x0184803a, 0x820003c1,
+    0x810003c8, 0x0180783a, 0x0180783a, 0x800003d0, 0x0180783a, 0x0024a1c3, 0x0024a1c4, 0x00003000,
+    0x00003000, 0x0024c9c3, 0x0024c9c4, 0x00003000, 0x00003000, 0x002591c5, 0x002599c6, 0x0025a1c7,
+    0x0025a9c8, 0x00203800, 0x0025b1c9, 0x00203800, 0x0025b1ca, 0x00203800, 0x0aa5b9cb, 0x00203800,
+    0x0aa4f1cc, 0x800003e1, 0x800003e3, 0x800003e5, 0x800003e7, 0x0145c1cd, 0x0145c9ce, 0x0025d1cf,
+    0x0025d9d0, 0x0145c1d1, 0x0145c9d2, 0x0025d1d3, 0x0025d9d4, 0x0025e1d5, 0x0025e9d6, 0x00003000,
+    0x00003000, 0x0025e1d7, 0x0025e9d8, 0x00003000, 0x00003000, 0x08a0b936, 0xcc0003fd, 0x08c0b937,
+    0xcc0003ff, 0x0b20b938, 0x0025f9d9, 0x00203800, 0x0025f9da, 0x00203800, 0x80000402, 0x80000404,
+    0x00003000, 0x00003000, 0x0024a1db, 0x0024a1dc, 0x002601dd, 0x002609de, 0x0024a1df, 0x00003000,
+    0x002601e0, 0x00003000, 0x0024a1e1, 0x00003000, 0x002601e2, 0x00003000, 0x002509e3, 0x002509e4,
+    0x00003000, 0x00003000, 0x002509e5, 0x002509e6, 0x00003000, 0x00003000, 0x002509e7, 0x002509e8,
+    0x00003000, 0x00003000, 0x002509e9, 0x002509ea, 0x00003000, 0x00003000, 0x002509eb, 0x002509ec,
+    0x002611ed, 0x002619ee, 0x002509ef, 0x002509f0, 0x002611f1, 0x002619f2, 0x0024e9f3, 0x0024a1f4,
+    0x002621f5, 0x002629f6, 0x0024a1f7, 0x0024a1f8, 0x0024a1f9, 0x00003000, 0x002509fa, 0x002509fb,
+    0x002611fc, 0x002619fd, 0x002509fe, 0x002509ff, 0x00261200, 0x00261a01, 0x00250a02, 0x00250a03,
+    0x00261204, 0x00261a05, 0x00250a06, 0x00250a07, 0x00261208, 0x00261a09, 0x0024fa0a, 0x0025020a,
+    0x0146320a, 0x80000446, 0x00003000, 0x00003000, 0x0024fa0b, 0x0025020b, 0x0146320b, 0x8000044c,
+    0x00003000, 0x00003000, 0x0024fa0c, 0x0025020c, 0x0146320c, 0x80000452, 0x00003000, 0x00003000,
+    0x01463a0d, 0x00250a0d, 0x00003000, 0x00003000, 0x01463a0e, 0x00250a0e, 0x00003000, 0x00003000,
+    0x01463a0f, 0x00250a0f, 0x00003000, 0x00003000, 0x01463a10, 0x00250a10, 0x00003000, 0x00003000,
+    0x01463a11, 0x00250a11, 0x00003000, 0x00003000, 0x01464212, 0x01464a12, 0x0024fa12, 0x00250212,
+    0x8000046c, 0x8000046e, 0x00003000, 0x00003000, 0x01464213, 0x01464a13, 0x0024fa13, 0x00250213,
+    0x80000474, 0x80000476, 0x00003000, 0x00003000, 0x01464214, 0x01464a14, 0x0024fa14, 0x00250214,
+    0x8000047c, 0x8000047e, 0x00003000, 0x00003000, 0x01463a15, 0x00250a15, 0x00003000, 0x00003000,
+    0x0024fa16, 0x00250216, 0x80000488, 0x0024fa17, 0x00250217, 0x8000048b, 0x01465218, 0x01465a19,
+    0x01465218, 0x8700048e, 0x00266218, 0x00266a19, 0x00266218, 0x87000492, 0x84000490, 0x84000494,
+    0x00003000, 0x00003000, 0x01467219, 0x0024a21a, 0x0024a21b, 0x00003000, 0x01467a1c, 0x0026821d,
+    0x0026821e, 0x0026821f, 0x00200800, 0x00200800, 0x01468a22, 0x00200800, 0x01468a21, 0x00200800,
+    0x01468a20, 0x00200800, 0x810004a2, 0x00200800, 0x00200800, 0x00269222, 0x00200800, 0x00269221,
+    0x00200800, 0x00269220, 0x00200800, 0x810004ab, 0xc04004aa, 0xc04004b3, 0x00003000, 0x00003000,
+    0x00200800, 0x00200800, 0x01468a25, 0x00200800, 0x01468a24, 0x00200800, 0x01468a23, 0x00200800,
+    0x810004b8, 0x00200800, 0x00200800, 0x00269225, 0x00200800, 0x00269224, 0x00200800, 0x00269223,
+    0x00200800, 0x810004c1, 0xc04004c0, 0xc04004c9, 0x00003000, 0x00003000, 0x00200800, 0x00200800,
+    0x01468a27, 0x00200800, 0x00200800, 0x00200800, 0x01468a26, 0x00200800, 0x810004ce, 0x00200800,
+    0x00200800, 0x00269227, 0x00269229, 0x00200800, 0x00200800, 0x00269226, 0x00269228, 0x810004d7,
+    0xc04004d6, 0xc04004df, 0x00003000, 0x00003000, 0x01463a2a, 0x00250a2a, 0x00003000, 0x00003000,
+    0x01463a2b, 0x00250a2b, 0x00003000, 0x00003000, 0x01463a2c, 0x00250a2c, 0x00003000, 0x00003000,
+    0x00249949, 0x03e6994a, 0x0aa6a14c, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0x00200800, 0x810004f2, 0x0aa6a94d, 0x00203800, 0xcc0004f1, 0xc04004fa, 0x00003000,
+    0x800004fb, 0x03e6b14b, 0x0aa6b94c, 0x00203800, 0x0aa6b94d, 0x00203800, 0xcc000501, 0x80000502,
+    0x00003000, 0x80000504, 0x00003000, 0x09650a2d, 0x00003000, 0x09650a2e, 0x00003000, 0x09650a2f,
+    0x00003000, 0x09650a30, 0x0146c218, 0x0146ca19, 0x0146c218, 0x87000512, 0x0026d218, 0x0026da19,
+    0x0026d218, 0x87000516, 0x84000514, 0x84000518, 0x0024ea19, 0x00003000, 0x0146e219, 0x0024ca1a,
     0x0024ca1b, 0x00003000, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0b62f97b,
-    0x0b62f97c, 0x0b62f97d, 0x0b872166, 0x0b872165, 0xc300051a, 0x0b872968, 0x0b872967, 0xc300051d,
-    0x04c7416c, 0x04c7416b, 0xc3000520, 0x04c7496e, 0x04c7496d, 0xc3000523, 0x0ba74170, 0x0ba7416f,
-    0xc3000526, 0x8400051b, 0x8400051e, 0x00273169, 0x0027396a, 0x84000521, 0x84000524, 0x84000527,
-    0x0bc75171, 0x81000512, 0x81000529, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x0b62f97c, 0x0b62f97d, 0x0b872166, 0x0b872165, 0xc300052a, 0x0b872968, 0x0b872967, 0xc300052d,
+    0x04c7416c, 0x04c7416b, 0xc3000530, 0x04c7496e, 0x04c7496d, 0xc3000533, 0x0ba74170, 0x0ba7416f,
+    0xc3000536, 0x8400052b, 0x8400052e, 0x00273169, 0x0027396a, 0x84000531, 0x84000534, 0x84000537,
+    0x0bc75171, 0x81000522, 0x81000539, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
     0x00200800, 0x0be7597e, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x0c075173, 0x0c275172, 0x81000533, 0x8100053a, 0x0c456175, 0x0c456176, 0x0c476177, 0x0c476178,
-    0xc3000544, 0xc3000545, 0xc3000546, 0xc3000547, 0x0c676979, 0x07a7617a, 0x0c87717f, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x0c676979, 0x00200800, 0x07846974, 0x00200800, 0x81000548,
-    0x8100054f, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0c875980,
-    0x00200800, 0x81000559, 0x80000531, 0x80000542, 0x80000557, 0xc0400561, 0x02626982, 0x02678982,
-    0x88000566, 0x02626983, 0x02678983, 0x88000569, 0x02626984, 0x02678984, 0x8800056c, 0x0cc18185,
+    0x0c075173, 0x0c275172, 0x81000543, 0x8100054a, 0x0c456175, 0x0c456176, 0x0c476177, 0x0c476178,
+    0xc3000554, 0xc3000555, 0xc3000556, 0xc3000557, 0x0c676979, 0x07a7617a, 0x0c87717f, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x0c676979, 0x00200800, 0x07846974, 0x00200800, 0x81000558,
+    0x8100055f, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0c875980,
+    0x00200800, 0x81000569, 0x80000541, 0x80000552, 0x80000567, 0xc0400571, 0x02626982, 0x02678982,
+    0x88000576, 0x02626983, 0x02678983, 0x88000579, 0x02626984, 0x02678984, 0x8800057c, 0x0cc18185,
     0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0027a15e, 0x0002515f, 0x00025160, 0x00025161,
-    0x0027a987, 0x0ce18186, 0x0027a987, 0x0027a987, 0x892c0578, 0x0027a987, 0x0027a989, 0x0d018188,
-    0x0027a989, 0x0027a989, 0x892d057e, 0x0027a989, 0x0027b231, 0x0027b232, 0x0027ba33, 0x0027c234,
-    0x0027c98b, 0x0147d235, 0x0147da35, 0x0027e235, 0x0027ea35, 0x80000589, 0x8000058b, 0x00003000,
-    0x00003000, 0x0027f236, 0x0027fa36, 0xc0400591, 0xc0400592, 0x00003000, 0x00003000, 0x0027b237,
-    0x0027b238, 0x00003000, 0x00003000, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x0d241198, 0x0d441199, 0x0008098d, 0x0008018c, 0xc30005a3, 0x0d67498f, 0x0d67498e,
-    0xc30005a6, 0x0d881191, 0x0d881190, 0xc30005a9, 0x0d681193, 0x0d681192, 0xc30005ac, 0x03e81994,
-    0x03e82197, 0x00200800, 0x840005a4, 0x00200800, 0x840005a7, 0x840005aa, 0x840005ad, 0xcc0005af,
-    0xcc0005b0, 0x8100059b, 0x810005b1, 0x03e81995, 0x00200800, 0x840005a4, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0xcc0005bb, 0x00200800, 0x8100059b, 0x810005bc, 0x0da8299b, 0x00200800,
-    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0xc30005c6, 0x0dc8319a, 0x03e81996,
-    0x00200800, 0x840005a4, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0xcc0005cf, 0x00200800,
-    0x810005c7, 0x810005d0, 0x00200800, 0x840005a4, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x00200800, 0x810005da, 0x800005b9, 0x800005c4, 0x800005d8, 0xc0c005e2, 0x00003000,
-    0x09650a39, 0x00003000, 0x09650a3a, 0x01463a22, 0x00250a22, 0x00003000, 0x00003000, 0x01463a25,
-    0x00250a25, 0x00003000, 0x00003000, 0x01463a27, 0x00250a27, 0x00003000, 0x00003000, 0x01463a3b,
-    0x00250a3b, 0x00003000, 0x00003000, 0x01463a3c, 0x00250a3c, 0x00003000, 0x00003000, 0x00283a19,
-    0x0024f219, 0x0028423d, 0x01484a3e, 0x00003000, 0x800005ff, 0xc0400601, 0xc0400602, 0x0028523f,
-    0x00285a3f, 0xc0400607, 0xc0400608, 0x00003000, 0x00003000, 0x01463a40, 0x00250a40, 0x00003000,
+    0x0027a987, 0x0ce18186, 0x0027a987, 0x0027a987, 0x892c0588, 0x0027a987, 0x0027a989, 0x0d018188,
+    0x0027a989, 0x0027a989, 0x892d058e, 0x0027a989, 0x0027b231, 0x0027b232, 0x0027ba33, 0x0027c234,
+    0x00203800, 0x0027c98b, 0x80000598, 0x0147d235, 0x0147da35, 0x0027e235, 0x0027ea35, 0x8000059b,
+    0x8000059d, 0x00003000, 0x00003000, 0x0027f236, 0x00203800, 0x0027fa36, 0x00203800, 0x800005a3,
+    0x800005a5, 0x00003000, 0x00003000, 0x0027b237, 0x0027b238, 0x00003000, 0x00003000, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x0d241198, 0x0d441199, 0x0008098d,
+    0x0008018c, 0xc30005b7, 0x0d67498f, 0x0d67498e, 0xc30005ba, 0x0d881191, 0x0d881190, 0xc30005bd,
+    0x0d681193, 0x0d681192, 0xc30005c0, 0x03e81994, 0x03e82197, 0x00200800, 0x840005b8, 0x00200800,
+    0x840005bb, 0x840005be, 0x840005c1, 0xcc0005c3, 0xcc0005c4, 0x810005af, 0x810005c5, 0x03e81995,
+    0x00200800, 0x840005b8, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0xcc0005cf, 0x00200800,
+    0x810005af, 0x810005d0, 0x0da8299b, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x00200800, 0xc30005da, 0x0dc8319a, 0x03e81996, 0x00200800, 0x840005b8, 0x00200800, 0x00200800,
+    0x00200800, 0x00200800, 0xcc0005e3, 0x00200800, 0x810005db, 0x810005e4, 0x00200800, 0x840005b8,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x810005ee, 0x800005cd,
+    0x800005d8, 0x800005ec, 0xc0c005f6, 0x00003000, 0x09650a39, 0x00003000, 0x09650a3a, 0x01463a22,
+    0x00250a22, 0x00003000, 0x00003000, 0x01463a25, 0x00250a25, 0x00003000, 0x00003000, 0x01463a27,
+    0x00250a27, 0x00003000, 0x00003000, 0x01463a3b, 0x00250a3b, 0x00003000, 0x00003000, 0x01463a3c,
+    0x00250a3c, 0x00003000, 0x00003000, 0x00283a19, 0x0024f219, 0x0028423d, 0x00203800, 0x01484a3e,
+    0x00203800, 0x00003000, 0x80000613, 0x80000615, 0x80000617, 0x0028523f, 0x00203800, 0x00285a3f,
+    0x00203800, 0x8000061d, 0x8000061f, 0x00003000, 0x00003000, 0x01463a40, 0x00250a40, 0x00003000,
     0x00003000, 0x01463a41, 0x00250a41, 0x00003000, 0x00003000, 0x01463a42, 0x00250a42, 0x00003000,
     0x00003000, 0x01463a43, 0x00250a43, 0x00003000, 0x00003000, 0x01463a44, 0x00250a44, 0x00003000,
     0x00003000, 0x01463a45, 0x00250a45, 0x00003000, 0x00003000, 0x01463a46, 0x00250a46, 0x00003000,
@@ -1790,47 +1793,50 @@ const uint32_t svmc_x86_nodes[1938] = {
     0x00003000, 0x01463a21, 0x00250a21, 0x00003000, 0x00003000, 0x01463a24, 0x00250a24, 0x00003000,
     0x00003000, 0x01463a49, 0x00250a49, 0x00003000, 0x00003000, 0x01463a4a, 0x00250a4a, 0x00003000,
     0x00003000, 0x01463a4b, 0x00250a4b, 0x00003000, 0x00003000, 0x0024a24c, 0x0024ea4d, 0x0024a24e,
-    0x0148624f, 0x0025b250, 0xc0c00648, 0xc0c00649, 0x00003000, 0x00003000, 0x01463a51, 0x00250a51,
-    0x00003000, 0x00003000, 0x01463a52, 0x00250a52, 0x00003000, 0x00003000, 0x01463a53, 0x00250a53,
-    0x00003000, 0x00003000, 0x01463a54, 0x00250a54, 0x00003000, 0x00003000, 0x01463a55, 0x00250a55,
-    0x00003000, 0x00003000, 0x01463a56, 0x00250a56, 0x00003000, 0x00003000, 0x01463a57, 0x00250a57,
-    0x00003000, 0x00003000, 0x01463a58, 0x00250a58, 0x00003000, 0x00003000, 0x09686a59, 0x01463a20,
-    0x00250a20, 0x00003000, 0x00003000, 0x01463a23, 0x00250a23, 0x00003000, 0x00003000, 0x01463a26,
-    0x00250a26, 0x00003000, 0x00003000, 0x01463a5a, 0x00250a5a, 0x00003000, 0x00003000, 0x01463a5b,
-    0x00250a5b, 0x00003000, 0x00003000, 0x01463a5c, 0x00250a5c, 0x00003000, 0x00003000, 0x0148725d,
-    0x00287a5e, 0xc0400687, 0xc0400688, 0x00003000, 0x00003000, 0x01463a5f, 0x00250a5f, 0x00003000,
-    0x00003000, 0x01463a60, 0x00250a60, 0x00003000, 0x00003000, 0x01463a61, 0x00250a61, 0x00003000,
-    0x00003000, 0x01463a62, 0x00250a62, 0x00003000, 0x00003000, 0x01463a63, 0x00250a63, 0x00003000,
-    0x00003000, 0x01463a64, 0x00250a64, 0x00003000, 0x00003000, 0x01463a65, 0x00250a65, 0x00003000,
-    0x00003000, 0x0de63a66, 0x0de50a66, 0x00003000, 0x00003000, 0x0de63a67, 0x0de50a67, 0x00003000,
-    0x00003000, 0x0de63a68, 0x0de50a68, 0x00003000, 0x00003000, 0x0de63a69, 0x0de50a69, 0x00003000,
-    0x00003000, 0x0de63a6a, 0x0de50a6a, 0x00003000, 0x00003000, 0x0de63a6b, 0x0de50a6b, 0x00003000,
-    0x00003000, 0x0de63a6c, 0x0de50a6c, 0x00003000, 0x00003000, 0x0de63a6d, 0x0de50a6d, 0x00003000,
-    0x00003000, 0x0de63a6e, 0x0de50a6e, 0x00003000, 0x00003000, 0x0de63a6f, 0x0de50a6f, 0x00003000,
-    0x00003000, 0x0de63a70, 0x0de50a70, 0x00003000, 0x00003000, 0x0de63a71, 0x0de50a71, 0x00003000,
-    0x00003000, 0x0e050a72, 0x0e050a73, 0x0e050a74, 0x0e088275, 0x0de67276, 0x0de4a276, 0x00003000,
-    0x00003000, 0x0de67277, 0x0de4a277, 0x00003000, 0x00003000, 0x0de67278, 0x0de4a278, 0x00003000,
-    0x00003000, 0x0e04ea79, 0x0e088a7a, 0x0e08927b, 0x0e04ea7c, 0x0e088a7d, 0x0e04ea7e, 0x0e050a7f,
-    0x0e050a80, 0x0e086a81, 0x0e050a82, 0x0e04ea83, 0x0e088a84, 0x0e089285, 0x0e04ea86, 0x0e088a87,
+    0x00203800, 0x0148624f, 0x00203800, 0x0025b250, 0x80000660, 0x80000662, 0x00003000, 0x00003000,
+    0x01463a51, 0x00250a51, 0x00003000, 0x00003000, 0x01463a52, 0x00250a52, 0x00003000, 0x00003000,
+    0x01463a53, 0x00250a53, 0x00003000, 0x00003000, 0x01463a54, 0x00250a54, 0x00003000, 0x00003000,
+    0x01463a55, 0x00250a55, 0x00003000, 0x00003000, 0x01463a56, 0x00250a56, 0x00003000, 0x00003000,
+    0x01463a57, 0x00250a57, 0x00003000, 0x00003000, 0x01463a58, 0x00250a58, 0x00003000, 0x00003000,
+    0x00203800, 0x09686a59, 0x80000688, 0x01463a20, 0x00250a20, 0x00003000, 0x00003000, 0x01463a23,
+    0x00250a23, 0x00003000, 0x00003000, 0x01463a26, 0x00250a26, 0x00003000, 0x00003000, 0x01463a5a,
+    0x00250a5a, 0x00003000, 0x00003000, 0x01463a5b, 0x00250a5b, 0x00003000, 0x00003000, 0x01463a5c,
+    0x00250a5c, 0x00003000, 0x00003000, 0x0148725d, 0x00203800, 0x00287a5e, 0x00203800, 0x800006a3,
+    0x800006a5, 0x00003000, 0x00003000, 0x01463a5f, 0x00250a5f, 0x00003000, 0x00003000, 0x01463a60,
+    0x00250a60, 0x00003000, 0x00003000, 0x01463a61, 0x00250a61, 0x00003000, 0x00003000, 0x01463a62,
+    0x00250a62, 0x00003000, 0x00003000, 0x01463a63, 0x00250a63, 0x00003000, 0x00003000, 0x01463a64,
+    0x00250a64, 0x00003000, 0x00003000, 0x01463a65, 0x00250a65, 0x00003000, 0x00003000, 0x0de63a66,
+    0x0de50a66, 0x00003000, 0x00003000, 0x0de63a67, 0x0de50a67, 0x00003000, 0x00003000, 0x0de63a68,
+    0x0de50a68, 0x00003000, 0x00003000, 0x0de63a69, 0x0de50a69, 0x00003000, 0x00003000, 0x0de63a6a,
+    0x0de50a6a, 0x00003000, 0x00003000, 0x0de63a6b, 0x0de50a6b, 0x00003000, 0x00003000, 0x0de63a6c,
+    0x0de50a6c, 0x00003000, 0x00003000, 0x0de63a6d, 0x0de50a6d, 0x00003000, 0x00003000, 0x0de63a6e,
+    0x0de50a6e, 0x00003000, 0x00003000, 0x0de63a6f, 0x0de50a6f, 0x00003000, 0x00003000, 0x0de63a70,
+    0x0de50a70, 0x00003000, 0x00003000, 0x0de63a71, 0x0de50a71, 0x00003000, 0x00003000, 0x0e050a72,
+    0x0e050a73, 0x0e050a74, 0x0e088275, 0x0de67276, 0x0de4a276, 0x00003000, 0x00003000, 0x0de67277,
+    0x0de4a277, 0x00003000, 0x00003000, 0x0de67278, 0x0de4a278, 0x00003000, 0x00003000, 0x0e04ea79,
+    0x0e088a7a, 0x0e08927b, 0x0e04ea7c, 0x0e088a7d, 0x0e04ea7e, 0x0e050a7f, 0x0e050a80, 0x00203800,
+    0x0e086a81, 0x8000070f, 0x0e050a82, 0x0e04ea83, 0x0e088a84, 0x0e089285, 0x0e04ea86, 0x0e088a87,
     0x0e04ea88, 0x0e250a89, 0x0e050a8a, 0x0e050a8b, 0x0e050a8c, 0x0e050a8d, 0x0e050a8e, 0x0e050a8f,
-    0x0e050a90, 0x0e050a91, 0x0e050a92, 0x0e04a293, 0x06e8999d, 0x06e8999e, 0x0e48999f, 0x0e650a94,
-    0x0e650a95, 0x0e650a96, 0x0e650a97, 0x0e650a98, 0x0e650a99, 0x0e850a9a, 0x0ea8a29d, 0x0ea8a29b,
-    0x0ea8aa9e, 0x0ea8aa9c, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x8100070e, 0x0ec4a29f,
-    0x0ee8b2a2, 0x0ea8baa1, 0x00003000, 0x0ec50aa0, 0x80000718, 0x00003000, 0x0ea8baa4, 0x00003000,
-    0x0ec50aa3, 0xc0c0071e, 0x00003000, 0x0ea8c2a6, 0x00003000, 0x0ec50aa5, 0xc0c00723, 0x00003000,
-    0x0ea8c2a8, 0x00003000, 0x0ec50aa7, 0xc0c00728, 0x00003000, 0x0f08c9a0, 0xc0c0072d, 0xc0c0072d,
-    0x00003000, 0x0e28d1a1, 0x0f08d9a0, 0xc0c00732, 0xc0c00732, 0x00003000, 0x0e28e1a1, 0x0787c9a2,
-    0x07a7c9a3, 0xc0c00738, 0x0f28e9a4, 0x0f28e9a5, 0x00003000, 0x0f48f1a6, 0x0f68f9a9, 0xc300073e,
-    0x0f88f1a8, 0x0f6901aa, 0xc3000741, 0x0fa8f1a7, 0x00003000, 0xc0c0073d, 0x8000073f, 0x80000742,
-    0x0fc7c9ab, 0x0ea909ac, 0x0ea909ad, 0x0fe911ae, 0x0fe911af, 0x0fe911b1, 0x0fe911b0, 0xc0c0074b,
-    0xc0c0074c, 0xc0c0074d, 0xc0c0074e, 0x0e0682a9, 0x0e0682aa, 0x0e091aab, 0x0e0922ac, 0x0e07b2ad,
-    0x0e07b2ae, 0x0e07b2af, 0x0de92ab0, 0x0de7b2b0, 0x00003000, 0x00003000, 0x0e0932b1, 0x0e093ab1,
-    0x8000075e, 0x0e093236, 0x0e094236, 0x80000761, 0x0e094ab2, 0x0e0952b3, 0x0e094ab2, 0x87000764,
-    0x84000766, 0x0e094ab4, 0x0e07e2b5, 0x0e095ab5, 0x8000076a, 0x0e0962b6, 0x0e096ab6, 0x8000076d,
-    0x0e0972b7, 0x0e097ab8, 0x0e0972b7, 0x87000770, 0x84000772, 0x0e07b2b9, 0x0e07b2ba, 0x0e07b2bb,
-    0x1007b2bc, 0x0e2982bd, 0x0e2982be, 0x0e2982bf, 0x0e2982c0, 0x0e67b2c1, 0x0e87b2c2, 0x0e87b2c3,
-    0x0ec682c4, 0x10298ac5, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x82000781, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
-    0x00200800, 0x81000789,
+    0x0e050a90, 0x0e050a91, 0x0e050a92, 0x0e04a293, 0x06e8999d, 0x06e8999e, 0x00203800, 0x0e48999f,
+    0x80000726, 0x0e650a94, 0x0e650a95, 0x0e650a96, 0x0e650a97, 0x0e650a98, 0x0e650a99, 0x0e850a9a,
+    0x0ea8a29d, 0x0ea8a29b, 0x0ea8aa9e, 0x0ea8aa9c, 0x00200800, 0x00200800, 0x00200800, 0x00200800,
+    0x81000730, 0x0ec4a29f, 0x0ee8b2a2, 0x0ea8baa1, 0x00003000, 0x0ec50aa0, 0x8000073a, 0x00003000,
+    0x00203800, 0x0ea8baa4, 0x00003000, 0x0ec50aa3, 0x80000740, 0x00003000, 0x00203800, 0x0ea8c2a6,
+    0x00003000, 0x0ec50aa5, 0x80000746, 0x00003000, 0x00203800, 0x0ea8c2a8, 0x00003000, 0x0ec50aa7,
+    0x8000074c, 0x00003000, 0x00203800, 0x0f08c9a0, 0x80000752, 0x80000752, 0x00003000, 0x0e28d1a1,
+    0x00203800, 0x0f08d9a0, 0x80000758, 0x80000758, 0x00003000, 0x0e28e1a1, 0x00203800, 0x0787c9a2,
+    0x8000075e, 0x00203800, 0x07a7c9a3, 0x80000761, 0x0f28e9a4, 0x0f28e9a5, 0x00003000, 0x00203800,
+    0x0f48f1a6, 0x0f68f9a9, 0xc3000769, 0x0f88f1a8, 0x0f6901aa, 0xc300076c, 0x0fa8f1a7, 0x00003000,
+    0x80000767, 0x8000076a, 0x8000076d, 0x00203800, 0x0fc7c9ab, 0x80000773, 0x0ea909ac, 0x00203800,
+    0x80000776, 0x0ea909ad, 0x00203800, 0x80000779, 0x00203800, 0x0fe911ae, 0x00203800, 0x0fe911af,
+    0x00203800, 0x0fe911b1, 0x00203800, 0x0fe911b0, 0x8000077c, 0x8000077e, 0x80000780, 0x80000782,
+    0x0e0682a9, 0x0e0682aa, 0x0e091aab, 0x0e0922ac, 0x0e07b2ad, 0x0e07b2ae, 0x0e07b2af, 0x0de92ab0,
+    0x0de7b2b0, 0x00003000, 0x00003000, 0x0e0932b1, 0x0e093ab1, 0x80000793, 0x0e093236, 0x0e094236,
+    0x80000796, 0x0e094ab2, 0x0e0952b3, 0x0e094ab2, 0x87000799, 0x8400079b, 0x0e094ab4, 0x0e07e2b5,
+    0x0e095ab5, 0x8000079f, 0x0e0962b6, 0x0e096ab6, 0x800007a2, 0x0e0972b7, 0x0e097ab8, 0x0e0972b7,
+    0x870007a5, 0x840007a7, 0x0e07b2b9, 0x0e07b2ba, 0x0e07b2bb, 0x1007b2bc, 0x0e2982bd, 0x0e2982be,
+    0x0e2982bf, 0x0e2982c0, 0x0e67b2c1, 0x0e87b2c2, 0x0e87b2c3, 0x0ec682c4, 0x10298ac5, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x820007b6, 0x00200800,
+    0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x00200800, 0x810007be,
 };
 /* clang-format on */

@@ -73,12 +73,11 @@ enum x86_select {
     X86_SELECT_FIXED1 = 4,
     X86_SELECT_FIXED2 = 5,
     X86_SELECT_NONE = 6,
-    X86_SELECT_RARE = 7,
-    X86_SELECT_VVVV = 8,
-    X86_SELECT_IS4 = 9,
-    X86_SELECT_FIXED3 = 10,
-    X86_SELECT_FIXED4 = 11,
-    X86_SELECT_FIXED5 = 12
+    X86_SELECT_VVVV = 7,
+    X86_SELECT_IS4 = 8,
+    X86_SELECT_FIXED3 = 9,
+    X86_SELECT_FIXED4 = 10,
+    X86_SELECT_FIXED5 = 11
 };
 
 enum x86_immediate {
@@ -213,6 +212,21 @@ enum x86_size {
     X86_SIZE_FIRST_ADDRESS = 30
 };
 
+/*
+ * The number of a register in opcode | ModRM << 8 | X86_FIXED: its lowest bit 4:0; bit 3 of it is
+ * REX.B, not REX.R 5; it has such a bit 6. NONE: it has none, or svmc_x86_finish finds it.
+ */
+enum x86_at {
+    X86_AT_REG = 11 | 0x40,
+    X86_AT_RM = 8 | 0x60,
+    X86_AT_LOW = 0x60,
+    X86_AT_FIXED0 = 16,
+    X86_AT_FIXED1 = 19,
+    X86_AT_FIXED2 = 22,
+    X86_AT_NONE = 0x80
+};
+#define X86_FIXED (0210u << 16) /* 0, 1, 2 from bit 16 on */
+
 /* An operand format. */
 struct x86_form {
     uint8_t bits;  /* enum x86_form_bit */
@@ -220,10 +234,10 @@ struct x86_form {
     uint8_t osz;   /* enum x86_osz * 16 */
     uint8_t sizes; /* row of svmc_x86_triples */
     uint8_t mem; /* enum x86_memory, access << 4 */
-    uint8_t reg; /* enum x86_select up to RARE, enum svmc_reg_kind << 4 */
+    uint8_t at;  /* of the register: enum x86_at */
     uint16_t operands; /* first in svmc_x86_operands_pool: place 5:0, size 10:6, access 13:11 */
     uint8_t operand_count;
-    uint8_t select; /* enum x86_select */
+    uint8_t reg; /* enum x86_select, enum svmc_reg_kind << 4 */
 };
 /* What instructions have in common beside operands. */
 struct x86_trait {
@@ -250,6 +264,6 @@ extern const uint32_t svmc_x86_space_entries[126]; /* legacy maps */
 extern const uint16_t svmc_x86_cells[794]; /* vector maps: first row */
 extern const uint16_t svmc_x86_row_when[1610]; /* conditions of a row */
 extern const uint32_t svmc_x86_row_leaf[1610];
-extern const uint32_t svmc_x86_nodes[1938];
+extern const uint32_t svmc_x86_nodes[1991];
 /* clang-format on */
 #endif
