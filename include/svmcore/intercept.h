@@ -81,6 +81,8 @@ struct svmc_vcpu {
         uint32_t id;
         uint64_t seq_secret;
         uint64_t seq_count;
+        uint32_t page_used; /* bytes of the data area that hold the last request's */
+        uint32_t reserved;
         uint32_t refusals; /* in a row */
         uint32_t stopped;  /* enum svmc_stop: every further call is SVMC_ERR_STATE */
         struct svmc_pending pending;

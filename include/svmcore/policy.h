@@ -54,7 +54,9 @@ struct svmc_policy {
         uint32_t refusal_limit;
         uint32_t retry_limit;
         uint32_t window_count;
-        uint32_t doorbell; /* port + 1; 0: none */
+        uint32_t doorbell;  /* port + 1; 0: none */
+        uint32_t full_wipe; /* 1: each request writes all of the page */
+        uint32_t reserved;
         struct svmc_window windows[SVMC_POLICY_WINDOWS];
         struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
         uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
@@ -102,6 +104,13 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_add_window(struct svmc_poli
                                                                 svmc_gpa first, uint64_t bytes,
                                                                 enum svmc_access access,
                                                                 enum svmc_verdict verdict);
+
+/**
+ * Let each request write all 4096 bytes of its page, not only its own areas and what the exchange
+ * before it used (PG-1): then nothing that a host left in the page outlives a request. A page then
+ * costs about as much as two copies of it. SVMC_ERR_STATE if sealed.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_full_wipe(struct svmc_policy *policy);
 
 /** The port whose 4-byte OUT is a hypercall, e.g. SVMC_HCALL_PORT. SVMC_ERR_STATE if sealed. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy,

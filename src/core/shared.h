@@ -7,9 +7,17 @@
 #define CORE_SHARED_H
 #include <stddef.h>
 #include <stdint.h>
+#include "bytes.h"
 #include "memory.h"
 
 #define CORE_WORD sizeof(uint64_t)
+
+/* A short loop with a constant count costs less written out; -O2 of gcc would keep it. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CORE_UNROLL _Pragma("GCC unroll 16")
+#else
+#define CORE_UNROLL
+#endif
 
 #ifdef CORE_SHARED_HOOK /* only in the counting build of tests/checks/read_once.c */
 void core_shared_hook(const volatile void *base, size_t at);
@@ -39,6 +47,22 @@ static inline void core_shared_store(volatile void *base, size_t at, uint64_t wo
 #else
     *place = word;
 #endif
+}
+
+/** A word of shared memory as the little-endian number that it is on the wire. */
+static inline uint64_t core_shared_get(const volatile void *base, size_t at)
+{
+    uint64_t word = core_shared_load(base, at);
+
+    return core_load_le64((const uint8_t *)&word);
+}
+
+static inline void core_shared_put(volatile void *base, size_t at, uint64_t value)
+{
+    uint64_t word;
+
+    core_store_le64((uint8_t *)&word, value);
+    core_shared_store(base, at, word);
 }
 
 /** Copy n bytes from base + at, a multiple of 8; the last word is loaded whole. */

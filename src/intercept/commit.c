@@ -22,22 +22,41 @@ struct plan {
     } write[PLAN_MAX];
 };
 
-/* Write `bytes` of a register as x86 does: 1 and 2 keep the rest, 4 zero it: APM vol. 1, 3.1.2. */
-static enum svmc_status plan_add(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
-                                 uint64_t value, uint32_t bytes, bool high)
+/* Ready for plan_add; the rest of it is written before it is read. */
+static inline void plan_init(struct plan *plan)
+{
+    plan->count = 0;
+}
+
+/* 1 and 2 bytes keep the rest of the register: APM vol. 1, 3.1.2. */
+static __attribute__((noinline)) enum svmc_status merge(struct svmc_vcpu *vc, uint32_t reg,
+                                                        uint32_t bytes, bool high, uint64_t *value)
 {
     uint64_t old = 0, mask = core_mask(bytes);
     unsigned shift = high ? 8 : 0;
 
-    if (plan->count >= PLAN_MAX || vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
+    if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    value &= mask;
+    *value = (old & ~(mask << shift)) | (*value & mask) << shift;
+    return SVMC_OK;
+}
+
+/* Write `bytes` of a register as x86 does; 4 zero the rest of it: APM vol. 1, 3.1.2. */
+static inline enum svmc_status plan_add(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
+                                        uint64_t value, uint32_t bytes, bool high)
+{
+    enum svmc_status st = SVMC_OK;
+
     if (bytes < 4)
-        value = (old & ~(mask << shift)) | value << shift;
+        st = merge(vc, reg, bytes, high, &value);
+    else
+        value &= core_mask(bytes);
+    if (plan->count >= PLAN_MAX)
+        return SVMC_ERR_CALLBACK;
     plan->write[plan->count].reg = reg;
     plan->write[plan->count].value = value;
     plan->count++;
-    return SVMC_OK;
+    return st;
 }
 
 /* Add a signed step to a register, cut to the address size. *after gets the new value. */
@@ -127,10 +146,11 @@ static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_ru
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
     struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
-    struct plan plan = { 0 };
+    struct plan plan;
     uint64_t left = 0, pointer, step;
     enum svmc_status st;
 
+    plan_init(&plan);
     if (*done == 0) { /* REP with a count of 0: nothing but RIP moves */
         st = plan_rip(vc, &plan);
         if (st == SVMC_OK)
@@ -173,8 +193,9 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     const struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_exit *exit = &p->exit;
     enum svmc_status st = SVMC_OK;
-    struct plan plan = { 0 };
+    struct plan plan;
 
+    plan_init(&plan);
     for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT && st == SVMC_OK; i++) {
         const struct slot *s = &rule->out[i];
 

@@ -12,6 +12,7 @@ static enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule, struct svmc_
     if (++vc->priv.refusals >= vc->priv.policy->priv.refusal_limit) {
         (void)svmc_intercept_stop(vc, SVMC_STOP_REFUSALS, out);
     } else {
+        svmc_intercept_page_clear_reply(vc);
         out->action = SVMC_ACT_DELEGATED;
         out->stop = SVMC_STOP_NONE;
     }

@@ -164,7 +164,7 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
 enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                     struct svmc_outcome *out)
 {
-    uint64_t in[SLOTS_IN] = { 0 };
+    uint64_t in[SLOTS_IN]; /* as many as there are in slots */
     enum svmc_status st = gather(vc, rule, in);
 
     if (st != SVMC_OK)
@@ -256,8 +256,7 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         return st;
     if (!exit)
         return SVMC_ERR_ARG;
-    p = &vc->priv.pending;
-    svmc_intercept_forget(vc);
+    p = &vc->priv.pending; /* all zero: nothing is pending */
     p->exit = *exit;
     p->exit.data = NULL;
     rule = find_rule(vc, &p->exit);

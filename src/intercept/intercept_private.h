@@ -51,8 +51,8 @@ struct exit_rule {
 
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
-void svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size,
-                              uint8_t text[SVMC_PAGE_INSN_BYTES]);
+/** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size);
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
 
 /* policy.c */
@@ -66,6 +66,8 @@ const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *pol
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
                               enum svmc_completion completion, const uint64_t in[SLOTS_IN]);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
+void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
+void svmc_intercept_page_clear(struct svmc_vcpu *vc);
 
 /* reply.c */
 unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,

@@ -9,29 +9,6 @@
 
 #define REQUEST_BYTES 0x100u
 
-static void put_header(uint8_t head[REQUEST_BYTES], const struct svmc_vcpu *vc,
-                       const struct exit_rule *rule, enum svmc_completion completion)
-{
-    const struct svmc_pending *p = &vc->priv.pending;
-
-    core_store_le32(head + SVMC_PAGE_REQ_MAGIC, SVMC_PAGE_MAGIC);
-    core_store_le16(head + SVMC_PAGE_REQ_VERSION, SVMC_PAGE_VERSION);
-    core_store_le16(head + SVMC_PAGE_REQ_HEADER, SVMC_PAGE_DATA);
-    core_store_le16(head + SVMC_PAGE_REQ_KIND, rule->kind);
-    head[SVMC_PAGE_REQ_COMPLETION] = (uint8_t)completion;
-    head[SVMC_PAGE_REQ_DIRECTION] = rule->direction;
-    core_store_le32(head + SVMC_PAGE_REQ_VCPU, vc->priv.id);
-    core_store_le64(head + SVMC_PAGE_REQ_SEQ, p->seq);
-    svmc_intercept_insn_text(rule, p->exit.size, head + SVMC_PAGE_REQ_INSN);
-    if (completion == SVMC_COMPLETION_NONE) /* PG-8 */
-        return;
-    core_store_le64(head + SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << p->in_count) - 1);
-    if (rule->space != SPACE_NONE)
-        core_store_le64(head + SVMC_PAGE_REQ_ADDRESS, p->exit.address);
-    core_store_le32(head + SVMC_PAGE_REQ_SIZE, p->exit.size);
-    core_store_le32(head + SVMC_PAGE_REQ_COUNT, p->issued);
-}
-
 /* Guest bytes that the request shows: the ledger of vc->priv.stats. */
 static uint64_t shown_bytes(const struct svmc_pending *p, const struct exit_rule *rule,
                             uint32_t data)
@@ -43,40 +20,102 @@ static uint64_t shown_bytes(const struct svmc_pending *p, const struct exit_rule
     return shown;
 }
 
-/*
- * PG-1: all 4096 bytes are written, whatever the exit; what is not a declared parameter is 0.
- */
+/* PG-2: the request area, word by word; a notice says its kind and no more (PG-8). */
+static void put_request(volatile void *page, const struct svmc_vcpu *vc,
+                        const struct exit_rule *rule, enum svmc_completion completion,
+                        const uint64_t in[SLOTS_IN])
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+    bool told = completion != SVMC_COMPLETION_NONE;
+    uint32_t slots = told ? p->in_count : 0;
+
+    core_shared_put(page, SVMC_PAGE_REQ_MAGIC,
+                    SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32 |
+                        (uint64_t)SVMC_PAGE_DATA << 48);
+    core_shared_put(page, SVMC_PAGE_REQ_KIND,
+                    rule->kind | (uint64_t)completion << 16 | (uint64_t)rule->direction << 24 |
+                        (uint64_t)vc->priv.id << 32);
+    core_shared_put(page, SVMC_PAGE_REQ_SEQ, p->seq);
+    core_shared_put(page, SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << slots) - 1);
+    core_shared_put(page, SVMC_PAGE_REQ_INSN, svmc_intercept_insn_text(rule, p->exit.size));
+    core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);
+    core_shared_put(page, SVMC_PAGE_REQ_ADDRESS,
+                    told && rule->space != SPACE_NONE ? p->exit.address : 0);
+    core_shared_put(page, SVMC_PAGE_REQ_SIZE, told ? p->exit.size | (uint64_t)p->issued << 32 : 0);
+    CORE_UNROLL
+    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
+        core_shared_put(page, SVMC_PAGE_REQ_IN + CORE_WORD * i,
+                        i < SLOTS_IN && i < slots ? in[i] : 0);
+    CORE_UNROLL
+    for (uint32_t at = SVMC_PAGE_REQ_IN + CORE_WORD * SVMC_PAGE_SLOTS; at < REQUEST_BYTES;
+         at += CORE_WORD)
+        core_shared_store(page, at, 0);
+}
+
+/* PG-1: what the data area held of the last request or reply, and under full_wipe all of it. */
+static void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
+{
+    uint32_t used = vc->priv.page_used;
+    volatile void *page = vc->priv.page;
+
+    if (vc->priv.policy->priv.full_wipe) {
+        core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);
+        used = SVMC_PAGE_DATA_BYTES;
+    }
+    core_shared_write(page, SVMC_PAGE_DATA, from, bytes);
+    if (bytes < used)
+        core_shared_zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
+                         SVMC_PAGE_DATA + used);
+    vc->priv.page_used = bytes;
+}
+
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
                               enum svmc_completion completion, const uint64_t in[SLOTS_IN])
 {
     struct svmc_pending *p = &vc->priv.pending;
-    volatile void *page = vc->priv.page;
-    uint8_t head[REQUEST_BYTES] = { 0 };
     uint32_t data = 0;
 
     /* PG-7 */
     p->seq = (uint64_t)vc->priv.id << 48 |
              ((vc->priv.seq_count++ ^ vc->priv.seq_secret) & 0xffffffffffffu);
-    put_header(head, vc, rule, completion);
     if (completion != SVMC_COMPLETION_NONE) {
-        for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++)
-            core_store_le64(head + SVMC_PAGE_REQ_IN + 8 * i, in[i]);
         if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
             data = p->issued * p->exit.size;
         vc->priv.stats.bytes_shown += shown_bytes(p, rule, data);
     }
-    core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);
-    core_shared_write(page, SVMC_PAGE_DATA, vc->priv.staging + p->at * p->exit.size, data);
-    core_shared_zero(page, SVMC_PAGE_DATA + (data + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
-                     SVMC_PAGE_BYTES);
-    core_shared_write(page, 0, head, sizeof head);
+    put_data(vc, vc->priv.staging + p->at * p->exit.size, data);
+    put_request(vc->priv.page, vc, rule, completion, in);
     vc->priv.stats.requests++;
 }
 
-/* R17, PG-9: nothing of an answered exit stays: parameters, results, data in its data area. */
+/*
+ * R17, PG-9: of an answered exit nothing stays: request, reply, and `data` bytes of the data area.
+ * What is not written here was 0 before: the request's by PG-1, the reply's by R5 and R8.
+ */
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 {
-    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);
+    const struct svmc_pending *p = &vc->priv.pending;
+    volatile void *page = vc->priv.page;
+
+    core_shared_zero(page, 0, SVMC_PAGE_REQ_IN + CORE_WORD * p->in_count);
+    core_shared_zero(page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_REP_DATA_BYTES + 4);
+    core_shared_zero(page, SVMC_PAGE_REP_OUT, SVMC_PAGE_REP_OUT + CORE_WORD * p->out_count);
+    core_shared_zero(page, SVMC_PAGE_DATA,
+                     SVMC_PAGE_DATA + (data > vc->priv.page_used ? data : vc->priv.page_used));
+    vc->priv.page_used = 0;
+}
+
+/* The reply area as it is handed over: what a refused reply left there is not the next one's. */
+void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc)
+{
+    core_shared_zero(vc->priv.page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_DATA);
+}
+
+/* The page as it is handed over. */
+void svmc_intercept_page_clear(struct svmc_vcpu *vc)
+{
+    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_BYTES);
+    vc->priv.page_used = 0;
 }
 
 static bool aligned(const volatile void *page)
@@ -84,63 +123,68 @@ static bool aligned(const volatile void *page)
     return page && ((uintptr_t)page & (CORE_WORD - 1)) == 0;
 }
 
+/* Each word once; what a hostile core could write there is only shown to the host itself. */
+static void get_request(const volatile void *page, struct svmc_request *out)
+{
+    uint64_t word = core_shared_get(page, SVMC_PAGE_REQ_KIND), text[2];
+
+    out->kind = (uint16_t)word;
+    out->completion = (uint8_t)(word >> 16);
+    out->direction = (uint8_t)(word >> 24);
+    out->vcpu = (uint32_t)(word >> 32);
+    out->seq = core_shared_get(page, SVMC_PAGE_REQ_SEQ);
+    out->in_valid = core_shared_get(page, SVMC_PAGE_REQ_IN_VALID);
+    text[0] = core_shared_load(page, SVMC_PAGE_REQ_INSN);
+    text[1] = core_shared_load(page, SVMC_PAGE_REQ_INSN + CORE_WORD);
+    memcpy(out->insn, text, sizeof out->insn);
+    out->address = core_shared_get(page, SVMC_PAGE_REQ_ADDRESS);
+    word = core_shared_get(page, SVMC_PAGE_REQ_SIZE);
+    out->size = (uint32_t)word;
+    out->count = (uint32_t)(word >> 32);
+    CORE_UNROLL
+    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
+        out->in[i] = core_shared_get(page, SVMC_PAGE_REQ_IN + CORE_WORD * i);
+}
+
 enum svmc_status svmc_request_read(const volatile void *page, struct svmc_request *out, void *data,
                                    size_t cap)
 {
-    uint8_t head[SVMC_PAGE_REQ_IN + 8 * SVMC_PAGE_SLOTS];
-    size_t bytes;
+    uint64_t magic, bytes;
 
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
     if (!aligned(page) || (!data && cap > 0))
         return SVMC_ERR_ARG;
-    core_shared_read(page, 0, head, sizeof head);
-    if (core_load_le32(head + SVMC_PAGE_REQ_MAGIC) != SVMC_PAGE_MAGIC ||
-        core_load_le16(head + SVMC_PAGE_REQ_VERSION) != SVMC_PAGE_VERSION)
+    magic = core_shared_get(page, SVMC_PAGE_REQ_MAGIC);
+    if ((magic & 0xffffffffffffu) != (SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32))
         return SVMC_ERR_UNSUPPORTED;
-    bytes = (size_t)core_load_le32(head + SVMC_PAGE_REQ_SIZE) *
-            core_load_le32(head + SVMC_PAGE_REQ_COUNT);
-    if (head[SVMC_PAGE_REQ_COMPLETION] == SVMC_COMPLETION_CHUNK &&
-        head[SVMC_PAGE_REQ_DIRECTION] == SVMC_DIRECTION_OUT && data) {
-        if (bytes > cap || bytes > SVMC_PAGE_DATA_BYTES)
-            return SVMC_ERR_FULL;
-        core_shared_read(page, SVMC_PAGE_DATA, data, bytes);
+    get_request(page, out);
+    bytes = (uint64_t)out->size * out->count;
+    if (out->completion != SVMC_COMPLETION_CHUNK || out->direction != SVMC_DIRECTION_OUT || !data)
+        return SVMC_OK;
+    if (bytes > cap || bytes > SVMC_PAGE_DATA_BYTES) {
+        memset(out, 0, sizeof *out);
+        return SVMC_ERR_FULL;
     }
-    out->kind = core_load_le16(head + SVMC_PAGE_REQ_KIND);
-    out->completion = head[SVMC_PAGE_REQ_COMPLETION];
-    out->direction = head[SVMC_PAGE_REQ_DIRECTION];
-    out->vcpu = core_load_le32(head + SVMC_PAGE_REQ_VCPU);
-    out->seq = core_load_le64(head + SVMC_PAGE_REQ_SEQ);
-    out->in_valid = core_load_le64(head + SVMC_PAGE_REQ_IN_VALID);
-    out->address = core_load_le64(head + SVMC_PAGE_REQ_ADDRESS);
-    out->size = core_load_le32(head + SVMC_PAGE_REQ_SIZE);
-    out->count = core_load_le32(head + SVMC_PAGE_REQ_COUNT);
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        out->in[i] = core_load_le64(head + SVMC_PAGE_REQ_IN + 8 * i);
-    memcpy(out->insn, head + SVMC_PAGE_REQ_INSN, sizeof out->insn);
+    core_shared_read(page, SVMC_PAGE_DATA, data, (size_t)bytes);
     return SVMC_OK;
 }
 
 enum svmc_status svmc_reply_write(volatile void *page, const struct svmc_reply *reply,
                                   const void *data)
 {
-    uint8_t tail[SVMC_PAGE_DATA - SVMC_PAGE_REP_SEQ] = { 0 };
-
     if (!aligned(page) || !reply || reply->fault > 0xff ||
         reply->data_bytes > SVMC_PAGE_DATA_BYTES || (reply->data_bytes > 0 && !data))
         return SVMC_ERR_ARG;
-#define TAIL(field) (tail + (SVMC_PAGE_REP_##field - SVMC_PAGE_REP_SEQ))
-    core_store_le64(TAIL(SEQ), reply->seq);
-    core_store_le32(TAIL(STATUS), reply->status);
-    core_store_le64(TAIL(OUT_VALID), reply->out_valid);
-    *TAIL(FAULT) = (uint8_t)reply->fault;
-    core_store_le32(TAIL(DONE), reply->done);
-    core_store_le32(TAIL(DATA_BYTES), reply->data_bytes);
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        core_store_le64(TAIL(OUT) + 8 * i, reply->out[i]);
-#undef TAIL
     core_shared_write(page, SVMC_PAGE_DATA, data, reply->data_bytes);
-    core_shared_write(page, SVMC_PAGE_REP_SEQ, tail, sizeof tail);
+    core_shared_put(page, SVMC_PAGE_REP_SEQ, reply->seq);
+    core_shared_put(page, SVMC_PAGE_REP_STATUS, reply->status);
+    core_shared_put(page, SVMC_PAGE_REP_OUT_VALID, reply->out_valid);
+    core_shared_put(page, SVMC_PAGE_REP_FAULT, reply->fault);
+    core_shared_put(page, SVMC_PAGE_REP_DONE, reply->done | (uint64_t)reply->data_bytes << 32);
+    CORE_UNROLL
+    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
+        core_shared_put(page, SVMC_PAGE_REP_OUT + CORE_WORD * i, reply->out[i]);
     return SVMC_OK;
 }

@@ -149,6 +149,16 @@ enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa fir
     return SVMC_OK;
 }
 
+enum svmc_status svmc_policy_set_full_wipe(struct svmc_policy *policy)
+{
+    if (!usable(policy))
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed)
+        return SVMC_ERR_STATE;
+    policy->priv.full_wipe = 1;
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy, uint16_t port)
 {
     if (!usable(policy))

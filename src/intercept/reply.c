@@ -7,39 +7,36 @@
 #include "../core/shared.h"
 #include "intercept_private.h"
 
-#define TAIL_BYTES  (SVMC_PAGE_DATA - SVMC_PAGE_REP_SEQ)
-#define TAIL(field) (tail + (SVMC_PAGE_REP_##field - SVMC_PAGE_REP_SEQ))
-
-/* The reserved bytes of the reply area, as offsets in the page: PG-3. */
-static const struct {
-    uint16_t first, end;
-} reserved[] = {
-    { 0x10c, 0x110 },
-    { 0x119, 0x120 },
-    { 0x128, 0x140 },
-    { 0x180, 0x200 },
-};
-
-static bool reserved_is_zero(const uint8_t tail[TAIL_BYTES])
+/*
+ * R3: the reply area, each word once, into *reply. Returns what its reserved bytes hold (R5): 0 for
+ * a right reply.
+ */
+static uint64_t fetch(const volatile void *page, struct svmc_reply *reply)
 {
-    uint8_t seen = 0;
+    uint64_t word, reserved;
 
-    for (uint32_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        for (uint32_t at = reserved[i].first; at < reserved[i].end; at++)
-            seen |= tail[core_clamp(at - SVMC_PAGE_REP_SEQ, TAIL_BYTES)];
-    return seen == 0;
-}
-
-static void parse(const uint8_t tail[TAIL_BYTES], struct svmc_reply *reply)
-{
-    reply->seq = core_load_le64(TAIL(SEQ));
-    reply->status = core_load_le32(TAIL(STATUS));
-    reply->fault = *TAIL(FAULT);
-    reply->out_valid = core_load_le64(TAIL(OUT_VALID));
-    reply->done = core_load_le32(TAIL(DONE));
-    reply->data_bytes = core_load_le32(TAIL(DATA_BYTES));
+    reply->seq = core_shared_get(page, SVMC_PAGE_REP_SEQ);
+    word = core_shared_get(page, SVMC_PAGE_REP_STATUS);
+    reply->status = (uint32_t)word;
+    reserved = word >> 32;
+    reply->out_valid = core_shared_get(page, SVMC_PAGE_REP_OUT_VALID);
+    word = core_shared_get(page, SVMC_PAGE_REP_FAULT);
+    reply->fault = (uint8_t)word;
+    reserved |= word >> 8;
+    word = core_shared_get(page, SVMC_PAGE_REP_DONE);
+    reply->done = (uint32_t)word;
+    reply->data_bytes = (uint32_t)(word >> 32);
+    CORE_UNROLL
+    for (uint32_t at = SVMC_PAGE_REP_DONE + CORE_WORD; at < SVMC_PAGE_REP_OUT; at += CORE_WORD)
+        reserved |= core_shared_load(page, at);
+    CORE_UNROLL
     for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        reply->out[i] = core_load_le64(TAIL(OUT) + 8 * i);
+        reply->out[i] = core_shared_get(page, SVMC_PAGE_REP_OUT + CORE_WORD * i);
+    CORE_UNROLL
+    for (uint32_t at = SVMC_PAGE_REP_OUT + CORE_WORD * SVMC_PAGE_SLOTS; at < SVMC_PAGE_DATA;
+         at += CORE_WORD)
+        reserved |= core_shared_load(page, at);
+    return reserved;
 }
 
 /* R6, R7, R11: what goes with the status. `gives`: the reply brings results. */
@@ -69,17 +66,19 @@ static unsigned check_extent(const struct svmc_pending *p, const struct exit_rul
 static unsigned check_values(const struct svmc_pending *p, const struct exit_rule *rule,
                              const struct svmc_reply *r)
 {
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++) {
-        const struct slot *s = &rule->out[core_clamp(i, SLOTS_OUT)];
-        bool declared = (r->out_valid >> i & 1u) != 0;
-        uint64_t mask = declared ? core_mask(slot_bytes(s, &p->exit)) : 0;
+    uint32_t declared = r->out_valid != 0 ? p->out_count : 0; /* R6 has compared them */
+    uint64_t beyond = 0;
+    bool legal = true;
 
-        if (r->out[i] & ~mask)
-            return 8;
-        if (declared && s->check == CHECK_HCALL_STATUS && r->out[i] >= SVMC_HCALL_CODES)
-            return 10;
+    for (uint32_t i = 0; i < declared && i < SLOTS_OUT; i++) {
+        const struct slot *s = &rule->out[i];
+
+        beyond |= r->out[i] >> (8 * slot_bytes(s, &p->exit) - 1) >> 1;
+        legal = legal && (s->check != CHECK_HCALL_STATUS || r->out[i] < SVMC_HCALL_CODES);
     }
-    return 0;
+    for (uint32_t i = declared; i < SVMC_PAGE_SLOTS; i++)
+        beyond |= r->out[i];
+    return beyond != 0 ? 8 : legal ? 0 : 10;
 }
 
 /*
@@ -90,18 +89,16 @@ unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
                                     const struct exit_rule *rule, const volatile void *page,
                                     uint32_t id, struct svmc_reply *reply)
 {
-    uint8_t tail[TAIL_BYTES];
+    uint64_t reserved = fetch(page, reply);
     unsigned broken;
 
-    core_shared_read(page, SVMC_PAGE_REP_SEQ, tail, sizeof tail);
-    parse(tail, reply);
     if (reply->seq >> 48 != id) /* R18 */
         return 18;
     if (reply->seq != pending->seq) /* R2 */
         return 2;
     if (reply->status >= 8 || !(rule->statuses >> reply->status & 1u)) /* R4 */
         return 4;
-    if (!reserved_is_zero(tail)) /* R5 */
+    if (reserved != 0) /* R5 */
         return 5;
     broken = check_extent(pending, rule, reply);
     return broken != 0 ? broken : check_values(pending, rule, reply);

@@ -2,8 +2,8 @@
 /** The table of exit kinds, and the one way to a row. */
 #include "intercept_private.h"
 
+#include "../core/bytes.h"
 #include "../core/clamp.h"
-#include "../core/memory.h"
 
 /* names that stand in rows.def: bits of the legal reply statuses and faults */
 enum {
@@ -39,19 +39,16 @@ enum row_number {
 };
 
 /* clang-format off */
-static const struct exit_rule rules[ROW_COUNT] = {
+static const struct exit_rule rules[ROW_COUNT + 1] = {
 #define ROW(kind_, verdict_, space_, write_, direction_, string_, statuses_, faults_, refusal_, \
             in_, out_, source_)                                                                 \
     { SVMC_KIND_##kind_, SVMC_VERDICT_##verdict_, SPACE_##space_, write_,                       \
       SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_, in_, out_ },
 #include "rows.def"
 #undef ROW
-};
-
-/* The answer to everything that has no row: #UD, and nothing leaves. */
-static const struct exit_rule unlisted = {
-    SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
-    SVMC_FAULT_UD, IN0, OUT0
+    /* the answer to everything that has no row: #UD, and nothing leaves */
+    { SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
+      SVMC_FAULT_UD, IN0, OUT0 },
 };
 /* clang-format on */
 
@@ -67,7 +64,7 @@ static const uint8_t row_of[CLASSES * OPERATIONS] = {
 };
 
 /* PG-5: the instruction as a host sees it, by row and log2 of the access size; registers fixed */
-static const uint8_t texts[ROW_COUNT][4][4] = {
+static const uint8_t texts[ROW_COUNT + 1][4][4] = {
     [ROW_CPUID] = { { 0x0f, 0xa2 } },
     [ROW_RDMSR] = { { 0x0f, 0x32 } },
     [ROW_WRMSR] = { { 0x0f, 0x30 } },
@@ -101,7 +98,7 @@ static const char names[ROW_COUNT][12] = {
     [ROW_SHUTDOWN] = "shutdown",
 };
 
-/* The number of a kind's row, or ROW_COUNT. */
+/* The number of a kind's row, or ROW_COUNT, which is that of the answer to everything else. */
 static uint32_t find(uint16_t kind)
 {
     uint32_t op = kind & 0xfffu, row;
@@ -114,20 +111,17 @@ static uint32_t find(uint16_t kind)
 
 const struct exit_rule *svmc_intercept_rule(uint16_t kind)
 {
-    uint32_t row = find(kind);
-
-    return row < ROW_COUNT ? &rules[core_clamp(row, ROW_COUNT)] : &unlisted;
+    return &rules[core_clamp(find(kind), ROW_COUNT + 1)];
 }
 
-void svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size,
-                              uint8_t text[SVMC_PAGE_INSN_BYTES])
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size)
 {
-    uint32_t row = find(rule->kind);
+    uint32_t row = (uint32_t)(rule - rules);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
-    memset(text, 0, SVMC_PAGE_INSN_BYTES);
-    if (row < ROW_COUNT && (size <= 2 || size == 4 || size == 8))
-        memcpy(text, texts[core_clamp(row, ROW_COUNT)][log], sizeof texts[0][0]);
+    if (size > 2 && size != 4 && size != 8)
+        return 0;
+    return core_load_le32(texts[core_clamp(row, ROW_COUNT + 1)][log]);
 }
 
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule)

@@ -39,7 +39,7 @@ enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops
     vc->priv.id = id;
     vc->priv.seq_secret = core_load_le64(secret);
     vc->priv.magic = VCPU_MAGIC;
-    svmc_intercept_page_wipe(vc, SVMC_PAGE_DATA_BYTES);
+    svmc_intercept_page_clear(vc);
     return SVMC_OK;
 }
 
@@ -52,7 +52,7 @@ void svmc_vcpu_drop(struct svmc_vcpu *vc)
 {
     if (!usable(vc))
         return;
-    svmc_intercept_page_wipe(vc, SVMC_PAGE_DATA_BYTES);
+    svmc_intercept_page_clear(vc);
     memset(vc, 0, sizeof *vc);
 }
 
@@ -60,7 +60,7 @@ void svmc_vcpu_cancel(struct svmc_vcpu *vc)
 {
     if (!usable(vc))
         return;
-    svmc_intercept_page_wipe(vc, SVMC_PAGE_DATA_BYTES);
+    svmc_intercept_page_clear(vc);
     memset(vc->priv.staging, 0, sizeof vc->priv.staging);
     svmc_intercept_forget(vc);
 }

@@ -73,6 +73,8 @@ void lab_init(struct lab *lab, uint64_t *rng)
              SVMC_OK);
     CHECK_EQ(svmc_policy_set_doorbell(&lab->policy, SVMC_HCALL_PORT), SVMC_OK);
     CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, 6, FAKEHOST_HCALL_RESULTS), SVMC_OK);
+    if (lab->full_wipe)
+        CHECK_EQ(svmc_policy_set_full_wipe(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);
     memset(&lab->out, 0, sizeof lab->out);
     CHECK_EQ(svmc_vcpu_init(&lab->vc, &world_ops, &lab->world, &lab->policy, lab->world.page, 7),

@@ -31,6 +31,7 @@ struct lab {
     struct svmc_vcpu vc;
     struct svmc_outcome out;
     uint8_t backend_data[SVMC_EXIT_DATA_MAX]; /* what a backend's OUTS carries */
+    bool full_wipe;                           /* the policy's, for the next lab_init */
 };
 
 void lab_init(struct lab *lab, uint64_t *rng);
