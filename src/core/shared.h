@@ -65,19 +65,27 @@ static inline void core_shared_put(volatile void *base, size_t at, uint64_t valu
     core_shared_store(base, at, word);
 }
 
+#define CORE_LINE (8u * CORE_WORD) /* what the loops below do at a time while there is as much */
+
 /** Copy n bytes from base + at, a multiple of 8; the last word is loaded whole. */
 static inline void core_shared_read(const volatile void *base, size_t at, void *dst, size_t n)
 {
     uint8_t *to = dst;
     uint64_t word;
 
-    for (; n >= CORE_WORD; n -= CORE_WORD, at += CORE_WORD, to += CORE_WORD) {
-        word = core_shared_load(base, at);
-        memcpy(to, &word, CORE_WORD);
+    for (; n >= CORE_LINE; n -= CORE_LINE, at += CORE_LINE, to += CORE_LINE) {
+        CORE_UNROLL
+        for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
+            word = core_shared_load(base, at + i);
+            memcpy(to + i, &word, CORE_WORD);
+        }
     }
-    if (n > 0) {
+    for (; n > 0; at += CORE_WORD, to += CORE_WORD) {
+        size_t bytes = n < CORE_WORD ? n : CORE_WORD;
+
         word = core_shared_load(base, at);
-        memcpy(to, &word, n);
+        memcpy(to, &word, bytes);
+        n -= bytes;
     }
 }
 
@@ -85,23 +93,34 @@ static inline void core_shared_read(const volatile void *base, size_t at, void *
 static inline void core_shared_write(volatile void *base, size_t at, const void *src, size_t n)
 {
     const uint8_t *from = src;
-    uint64_t word = 0;
+    uint64_t word;
 
-    for (; n >= CORE_WORD; n -= CORE_WORD, at += CORE_WORD, from += CORE_WORD) {
-        memcpy(&word, from, CORE_WORD);
-        core_shared_store(base, at, word);
+    for (; n >= CORE_LINE; n -= CORE_LINE, at += CORE_LINE, from += CORE_LINE) {
+        CORE_UNROLL
+        for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
+            memcpy(&word, from + i, CORE_WORD);
+            core_shared_store(base, at + i, word);
+        }
     }
-    if (n > 0) {
+    for (; n > 0; at += CORE_WORD, from += CORE_WORD) {
+        size_t bytes = n < CORE_WORD ? n : CORE_WORD;
+
         word = 0;
-        memcpy(&word, from, n);
+        memcpy(&word, from, bytes);
         core_shared_store(base, at, word);
+        n -= bytes;
     }
 }
 
 /** Zero from base + at up to base + end, both rounded outwards to words. */
 static inline void core_shared_zero(volatile void *base, size_t at, size_t end)
 {
-    for (at -= at % CORE_WORD; at < end; at += CORE_WORD)
+    for (at -= at % CORE_WORD; at + CORE_LINE <= end; at += CORE_LINE) {
+        CORE_UNROLL
+        for (size_t i = 0; i < CORE_LINE; i += CORE_WORD)
+            core_shared_store(base, at + i, 0);
+    }
+    for (; at < end; at += CORE_WORD)
         core_shared_store(base, at, 0);
 }
 
