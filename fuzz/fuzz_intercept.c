@@ -82,7 +82,7 @@ static enum svmc_status next_exit(struct input *in, struct svmc_exit *exit)
     take(in, bytes, sizeof bytes);
     if (svmc_insn_decode(&cpu, bytes, sizeof bytes, &insn) != SVMC_OK)
         return SVMC_ERR_UNDEFINED;
-    return svmc_exit_from_insn(&world_ops, &world, &insn, (enum svmc_insn_class)insn.insn_class,
+    return svmc_exit_from_insn(&insn, (enum svmc_insn_class)insn.insn_class,
                                (svmc_gpa){ (uint64_t)take_byte(in) << 8 | bytes[14] }, exit);
 }
 

@@ -90,7 +90,7 @@ int main(void)
 
     /* 4. On every exit. */
     TRY(svmc_insn_decode(&cpu, at_rip, sizeof at_rip, &insn));
-    TRY(svmc_exit_from_insn(&ops, &guest, &insn, SVMC_CLASS_PORT, (svmc_gpa){ 0 }, &exit));
+    TRY(svmc_exit_from_insn(&insn, SVMC_CLASS_PORT, (svmc_gpa){ 0 }, &exit));
     TRY(svmc_vcpu_exit(&vcpu, &exit, &out));
     while (out.action == SVMC_ACT_DELEGATED) {
         host(page); /* yours: ring a doorbell, return, come back on any thread */

@@ -4,6 +4,7 @@
 #define SVMCORE_EXIT_H
 #include <stddef.h>
 #include <stdint.h>
+#include "event.h"
 #include "host.h"
 #include "insn.h"
 #include "page.h"
@@ -25,6 +26,15 @@ enum svmc_finish {
 /** What a load does with a source narrower than its destination. */
 enum svmc_extend { SVMC_EXTEND_NONE = 0, SVMC_EXTEND_ZERO = 1, SVMC_EXTEND_SIGN = 2 };
 
+/** What svmc_vcpu_exit reads out of the guest's registers first (EX-10): front ends read none. */
+enum svmc_from {
+    SVMC_FROM_EXIT = 0,        /* nothing: the fields hold it */
+    SVMC_FROM_ADDRESS_REG = 1, /* address: address_reg, as wide as the kind's addresses are */
+    SVMC_FROM_VALUE_REG = 2,  /* value: the low `size` bytes of value_reg; value_high: from bit 8 */
+    SVMC_FROM_VALUE_PAIR = 4, /* value: EDX:EAX */
+    SVMC_FROM_STRING_REGS = 8 /* buffer, count, backward: segment, RSI or RDI, RCX, RFLAGS.DF */
+};
+
 /** An exit, normalised. Made by one of the svmc_exit_from_* front ends. */
 struct svmc_exit {
     uint16_t kind;         /* enum svmc_kind */
@@ -38,11 +48,20 @@ struct svmc_exit {
     uint8_t insn_bytes;    /* FINISH_RIP: length of the instruction */
     uint8_t repeat;        /* own strings: 1 with REP */
     uint8_t backward;      /* own strings: 1 with RFLAGS.DF */
-    uint8_t address_bytes; /* own strings: 4 or 8 */
+    uint8_t address_bytes; /* own strings: 2, 4 or 8 */
     uint8_t dest_reg;      /* own reads: enum svmc_reg */
     uint8_t dest_bytes;    /* own reads: 1, 2, 4, 8 */
     uint8_t dest_high;     /* own reads: 1 for AH, CH, DH, BH */
     uint8_t dest_extend;   /* own reads: enum svmc_extend, from size to dest_bytes */
+    uint8_t from;          /* bits of enum svmc_from */
+    uint8_t address_reg;   /* enum svmc_reg, a general one, here and below */
+    uint8_t value_reg;
+    uint8_t value_high; /* 1 for AH, CH, DH, BH */
+    uint8_t segment;    /* FROM_STRING_REGS: enum svmc_segment; NONE: its base is 0 */
+    uint8_t legacy;     /* 1: not 64-bit mode: RIP and own strings' addresses end at 4 GiB */
+    uint8_t state;      /* bits of enum svmc_event_state at the exit */
+    uint8_t reserved;
+    struct svmc_event interrupted; /* whose delivery the exit interrupted (EV-5) */
 };
 
 struct svmc_outcome; /* intercept.h */
@@ -73,19 +92,17 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_complete(uint8_t *run, size_t 
                                                            const struct svmc_outcome *outcome);
 
 /**
- * A decoded instruction at RIP that exited -> an exit that the library finishes alone. Reads the
- * registers that the instruction names.
+ * A decoded instruction at RIP that exited -> an exit that the library finishes alone. Pure: it
+ * names the registers, svmc_vcpu_exit reads them.
  *
  * Shape:  cause: the class that the hardware's exit reason names; gpa: where the first byte of the
  *         memory operand lies, for class MEMORY, else ignored.
  * Source: EX-3.
  *
- * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK; SVMC_ERR_MISMATCH (cannot exit, or not for this
- *         cause); SVMC_ERR_UNSUPPORTED (MOVS, STOS, LODS, an operand that crosses a page).
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_MISMATCH (cannot exit, or not for this cause);
+ *         SVMC_ERR_UNSUPPORTED (MOVS, STOS, LODS, an operand that crosses a page).
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_insn(const struct svmc_host_ops *ops,
-                                                             void *ctx,
-                                                             const struct svmc_insn *insn,
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_insn(const struct svmc_insn *insn,
                                                              enum svmc_insn_class cause,
                                                              svmc_gpa gpa, struct svmc_exit *out);
 

@@ -36,10 +36,13 @@ enum svmc_stop {
 };
 
 struct svmc_outcome {
-    uint8_t action;      /* enum svmc_action */
-    uint8_t stop;        /* enum svmc_stop, with STOP */
-    uint8_t verdict;     /* enum svmc_verdict that was applied */
-    uint8_t rule;        /* the rule of docs/spec/reply.md that a refused reply broke; 0: none */
+    uint8_t action;  /* enum svmc_action */
+    uint8_t stop;    /* enum svmc_stop, with STOP */
+    uint8_t verdict; /* enum svmc_verdict that was applied */
+    uint8_t rule;    /* the rule of docs/spec/reply.md that a refused reply broke; 0: none */
+    uint8_t
+        state; /* bits of enum svmc_event_state from here on; SINGLE_STEP with RESUME: #DB is due */
+    uint8_t reserved[3];
     uint32_t data_bytes; /* RESUME: what the backend needs to end the access; 0: nothing */
     const uint8_t *data; /* the vCPU's; valid until the next call on it */
     struct svmc_fault fault;

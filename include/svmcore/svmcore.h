@@ -4,6 +4,7 @@
 #define SVMCORE_SVMCORE_H
 #include "address.h"
 #include "config.h"
+#include "event.h"
 #include "exit.h"
 #include "host.h"
 #include "insn.h"

@@ -49,6 +49,10 @@ enum svmc_reg {
     SVMC_REG_RFLAGS = 17,
     SVMC_REG_FS_BASE = 18,
     SVMC_REG_GS_BASE = 19,
+    SVMC_REG_ES_BASE = 20, /* asked for outside 64-bit mode only */
+    SVMC_REG_CS_BASE = 21,
+    SVMC_REG_SS_BASE = 22,
+    SVMC_REG_DS_BASE = 23,
     SVMC_REG_X0 = 64, /* AArch64: X0 to X30, then these */
     SVMC_REG_X30 = 94,
     SVMC_REG_SP = 95,

@@ -84,7 +84,7 @@ static enum svmc_status plan_rip(struct svmc_vcpu *vc, struct plan *plan)
 
     if (!(exit->finish & SVMC_FINISH_RIP))
         return SVMC_OK;
-    return plan_step(vc, plan, SVMC_REG_RIP, exit->insn_bytes, 8, &rip);
+    return plan_step(vc, plan, SVMC_REG_RIP, exit->insn_bytes, exit->legacy ? 4 : 8, &rip);
 }
 
 /* One page's worth of a prepared buffer. */
@@ -117,6 +117,7 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
                                       struct svmc_fault *fault)
 {
     size_t bytes = (size_t)*count * exit->size, here = PAGE - (exit->buffer.v & (PAGE - 1));
+    uint64_t next = (exit->buffer.v + here) & core_mask(exit->legacy ? 4 : 8);
     enum svmc_status st;
 
     memset(fault, 0, sizeof *fault);
@@ -126,7 +127,7 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
     st = take_span(vc, exit->buffer.v, here, access, &span[0], fault);
     if (st != SVMC_OK || fault->raised || here == bytes)
         return st;
-    st = take_span(vc, exit->buffer.v + here, bytes - here, access, &span[1], fault);
+    st = take_span(vc, next, bytes - here, access, &span[1], fault);
     if (st == SVMC_OK && fault->raised && here >= exit->size) {
         /* the elements before the faulting one come first; it faults when its turn comes */
         memset(fault, 0, sizeof *fault);

@@ -101,6 +101,7 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     } else {
         st = accept(vc, rule, &reply, out);
     }
+    svmc_intercept_end(vc, st, out);
     if (st == SVMC_OK) {
         vc->priv.refusals = 0;
         if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
@@ -108,6 +109,5 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
             svmc_intercept_forget(vc);
         }
     }
-    svmc_intercept_end(st, out);
     return st;
 }

@@ -21,8 +21,8 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
                             const uint8_t *data)
 {
     if (e->finish & SVMC_FINISH_REGS)
-        return (e->address_bytes == 4 || e->address_bytes == 8) && e->repeat <= 1 &&
-               e->backward <= 1 && (e->repeat || e->count == 1);
+        return (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
+               e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
     return e->count > 0 && (uint64_t)e->size * e->count <= SVMC_EXIT_DATA_MAX &&
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
@@ -33,7 +33,8 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
-    if (e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) || (rip && !own) ||
+    if (e->legacy > 1 || e->state > SVMC_STATE_ALL ||
+        e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) || (rip && !own) ||
         (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
     if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
@@ -48,7 +49,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 }
 
 /* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
-static const struct exit_rule *find_rule(const struct svmc_vcpu *vc, struct svmc_exit *e)
+static const struct exit_rule *find_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 {
     if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
         e->address == vc->priv.policy->priv.doorbell - 1) {
@@ -245,6 +246,33 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
     return SVMC_OK;
 }
 
+/* The pending record of an exit that is sound, and its row. */
+static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                               const struct exit_rule **rule)
+{
+    struct svmc_pending *p = &vc->priv.pending; /* all zero: nothing is pending */
+    enum svmc_status st = SVMC_OK;
+
+    p->exit = *exit;
+    p->exit.data = NULL;
+    *rule = svmc_intercept_rule(exit->kind);
+    if (exit->interrupted.type != SVMC_EVENT_NONE) /* EV-5: no instruction exited */
+        return SVMC_ERR_UNSUPPORTED;
+    if (exit->from != SVMC_FROM_EXIT)
+        st = svmc_intercept_resolve(vc, *rule, &p->exit);
+    if (st != SVMC_OK)
+        return st;
+    *rule = find_hypercall(vc, &p->exit);
+    p->in_count = (*rule)->in_count;
+    p->out_count = (*rule)->out_count;
+    p->issued = svmc_intercept_chunk(p);
+    if (!exit_is_sound(*rule, &p->exit, exit->data))
+        return SVMC_ERR_ARG;
+    if ((*rule)->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
+        return SVMC_ERR_UNSUPPORTED;
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
                                 struct svmc_outcome *out)
 {
@@ -256,17 +284,8 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         return st;
     if (!exit)
         return SVMC_ERR_ARG;
-    p = &vc->priv.pending; /* all zero: nothing is pending */
-    p->exit = *exit;
-    p->exit.data = NULL;
-    rule = find_rule(vc, &p->exit);
-    p->in_count = rule->in_count;
-    p->out_count = rule->out_count;
-    p->issued = svmc_intercept_chunk(p);
-    if (!exit_is_sound(rule, &p->exit, exit->data))
-        st = SVMC_ERR_ARG;
-    else if (rule->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
-        st = SVMC_ERR_UNSUPPORTED;
+    p = &vc->priv.pending;
+    st = record(vc, exit, &rule);
     if (st == SVMC_OK) {
         out->verdict = (uint8_t)svmc_intercept_judge(vc->priv.policy, rule, &p->exit);
         vc->priv.stats.exits++;
@@ -274,8 +293,8 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     }
     if (st == SVMC_OK)
         vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_NOTIFY + 1)]++;
+    svmc_intercept_end(vc, st, out);
     if (!p->active)
         svmc_intercept_forget(vc);
-    svmc_intercept_end(st, out);
     return st;
 }

@@ -55,6 +55,10 @@ const struct exit_rule *svmc_intercept_rule(uint16_t kind);
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size);
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
 
+/* resolve.c */
+enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                        struct svmc_exit *e);
+
 /* policy.c */
 bool svmc_intercept_policy_ready(const struct svmc_policy *policy);
 enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
@@ -92,7 +96,7 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
 enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
                                       bool pending);
 /** What it ends with: an error leaves nothing but STOP in *out. */
-void svmc_intercept_end(enum svmc_status st, struct svmc_outcome *out);
+void svmc_intercept_end(const struct svmc_vcpu *vc, enum svmc_status st, struct svmc_outcome *out);
 enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
                                      struct svmc_outcome *out);
 void svmc_intercept_forget(struct svmc_vcpu *vc);

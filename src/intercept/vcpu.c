@@ -104,10 +104,21 @@ enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_ou
     return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
 }
 
-void svmc_intercept_end(enum svmc_status st, struct svmc_outcome *out)
+/* EV-6: an instruction that the library has ended, or a part of a string, ends shadows and RF. */
+static uint8_t state_after(const struct svmc_exit *exit, uint32_t action)
 {
-    if (st == SVMC_OK && out->action != SVMC_ACT_STOP)
+    bool done = action == SVMC_ACT_RESUME || action == SVMC_ACT_NOTIFIED;
+    unsigned ended = SVMC_STATE_SHADOW_STI | SVMC_STATE_SHADOW_SS | SVMC_STATE_RF;
+
+    return (uint8_t)(exit->state & ~(done && (exit->finish & SVMC_FINISH_RIP) ? ended : 0u));
+}
+
+void svmc_intercept_end(const struct svmc_vcpu *vc, enum svmc_status st, struct svmc_outcome *out)
+{
+    if (st == SVMC_OK && out->action != SVMC_ACT_STOP) {
         out->stop = SVMC_STOP_NONE;
-    else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY)
+        out->state = state_after(&vc->priv.pending.exit, out->action);
+    } else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY) {
         *out = (struct svmc_outcome){ .action = SVMC_ACT_STOP, .stop = SVMC_STOP_ERROR };
+    }
 }

@@ -241,8 +241,8 @@ static enum svmc_status call_format(void)
 }
 static enum svmc_status call_from_insn(void)
 {
-    return svmc_exit_from_insn(&world_ops, &lab.world, &insn, (enum svmc_insn_class)insn.insn_class,
-                               (svmc_gpa){ LAB_GPA }, &next_exit);
+    return svmc_exit_from_insn(&insn, (enum svmc_insn_class)insn.insn_class, (svmc_gpa){ LAB_GPA },
+                               &next_exit);
 }
 
 static void put(unsigned at, unsigned bytes, uint64_t value)

@@ -10,6 +10,7 @@
 #define DEST(r, n, h, x) .dest_reg = SVMC_REG_##r, .dest_bytes = n, .dest_high = h, .dest_extend = x
 #define STRING(k, n) \
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
+#define FROM(what) .from = SVMC_FROM_##what
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
 const struct scenario scenarios[] = {
@@ -42,6 +43,14 @@ const struct scenario scenarios[] = {
     { "movsx esi, m8 own", { OWN, MMIO(READ, 1), DEST(RSI, 4, 0, SVMC_EXTEND_SIGN) } },
     { "mmio write 4 kvm", { MMIO(WRITE, 4), .value = 0x11223344 } },
     { "mmio write 8 own", { OWN, MMIO(WRITE, 8), .value = 0x1122334455667788 } },
+    { "rdmsr own, ecx", { OWN, MSR(RDMSR), FROM(ADDRESS_REG), .address_reg = SVMC_REG_RCX } },
+    { "out dx, ax own",
+      { OWN, PORT(OUT, 2), .address_reg = SVMC_REG_RDX, .value_reg = SVMC_REG_RAX,
+        .from = SVMC_FROM_ADDRESS_REG | SVMC_FROM_VALUE_REG } },
+    { "mov m8, bh own",
+      { OWN, MMIO(WRITE, 1), FROM(VALUE_REG), .value_reg = SVMC_REG_RBX, .value_high = 1 } },
+    { "rep insw own, fs:[rdi]",
+      { OWN, STRING(INS, 2), BUFFER(0x300), FROM(STRING_REGS), .segment = SVMC_SEG_FS } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
@@ -97,6 +106,12 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
     if (exit.repeat) {
         lab->world.reg[SVMC_REG_RCX] = exit.count;
         lab->world.reg[exit.kind == SVMC_KIND_INS ? SVMC_REG_RDI : SVMC_REG_RSI] = exit.buffer.v;
+    }
+    if (exit.from & SVMC_FROM_ADDRESS_REG)
+        lab->world.reg[exit.address_reg] = exit.address;
+    if (exit.from & SVMC_FROM_STRING_REGS) {
+        lab->world.reg[SVMC_REG_FS_BASE] = 0;
+        lab->world.reg[SVMC_REG_RFLAGS] = 2;
     }
     if (exit.kind == SVMC_KIND_HYPERCALL || doorbell)
         lab->world.reg[SVMC_REG_RAX] = (uint64_t)SVMC_HCALL_ABI << 56 | LAB_HCALL;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* EX-3: bytes at RIP -> decode -> exit. Expected fields by hand. */
+#include "intercept/intercept_private.h"
 #include "scenarios.h"
 
 static struct world world;
+static struct svmc_vcpu reader = { .priv = { .ops = &world_ops, .ctx = &world } };
 static struct svmc_exit exit_;
 static svmc_gpa gpa = { LAB_GPA };
 static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
@@ -12,10 +14,14 @@ static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
 static enum svmc_status take(const char *bytes, size_t n)
 {
     struct svmc_insn insn;
+    enum svmc_status st;
+
     CHECK_EQ(svmc_insn_decode(&cpu, (const uint8_t *)bytes, n, &insn), SVMC_OK);
     memset(&exit_, 0xee, sizeof exit_);
-    return svmc_exit_from_insn(&world_ops, &world, &insn, (enum svmc_insn_class)insn.insn_class,
-                               gpa, &exit_);
+    st = svmc_exit_from_insn(&insn, (enum svmc_insn_class)insn.insn_class, gpa, &exit_);
+    if (st != SVMC_OK || exit_.from == 0)
+        return st;
+    return svmc_intercept_resolve(&reader, svmc_intercept_rule(exit_.kind), &exit_);
 }
 static void fresh(void)
 {
@@ -166,21 +172,59 @@ TEST(exit_insn, what_cannot_exit_or_is_not_finished_is_said)
     CHECK_EQ(TAKE("\x88\xc3"), SVMC_ERR_MISMATCH, "mov bl, al touches no memory");
     CHECK_EQ(TAKE("\x8d\x03"), SVMC_ERR_MISMATCH, "nor does lea eax, [rbx]");
     CHECK_MEM(&exit_, &zero, sizeof zero);
-    world.fail_at = world.calls + 1;
-    CHECK_EQ(TAKE("\xef"), SVMC_ERR_CALLBACK);
-    CHECK_MEM(&exit_, &zero, sizeof zero);
 }
 
-TEST(exit_insn, only_64_bit_mode)
+TEST(exit_insn, registers_are_read_once_and_may_fail) /* EX-10 */
 {
-    struct svmc_cpu cpu_32 = cpu;
-    struct svmc_insn insn;
+    static const char *const forms[] = { "\xef",     "\xec",     "\x0f\x30",
+                                         "\x0f\x32", "\xf3\x6c", "\x88\x23" };
+    static const unsigned reads[] = { 2, 1, 3, 1, 3, 1 };
 
+    for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        fresh();
+        CHECK_EQ(take(forms[i], strlen(forms[i])), SVMC_OK, "%u", i);
+        CHECK_EQ(world.calls, reads[i] + (i == 4), "%u", i);
+        for (unsigned k = 1; k <= reads[i]; k++) {
+            world.fail_at = world.calls + k;
+            CHECK_EQ(take(forms[i], strlen(forms[i])), SVMC_ERR_CALLBACK, "%u", i);
+        }
+    }
+}
+
+static enum svmc_status take_in(enum svmc_isa isa, const char *bytes, size_t n)
+{
+    struct svmc_cpu other = cpu;
+    struct svmc_insn insn;
+    enum svmc_status st;
+
+    other.isa = (uint8_t)isa;
+    CHECK_EQ(svmc_insn_decode(&other, (const uint8_t *)bytes, n, &insn), SVMC_OK);
+    st = svmc_exit_from_insn(&insn, (enum svmc_insn_class)insn.insn_class, gpa, &exit_);
+    return st != SVMC_OK ? st
+                         : svmc_intercept_resolve(&reader, svmc_intercept_rule(exit_.kind), &exit_);
+}
+
+TEST(exit_insn, other_modes_wrap_where_they_end) /* EX-10 */
+{
     fresh();
-    cpu_32.isa = SVMC_ISA_X86_32;
-    CHECK_EQ(svmc_insn_decode(&cpu_32, (const uint8_t *)"\xec", 1, &insn), SVMC_OK);
-    CHECK_EQ(svmc_exit_from_insn(&world_ops, &world, &insn, SVMC_CLASS_PORT, gpa, &exit_),
-             SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(TAKE("\xec"), SVMC_OK);
+    CHECK_EQ(exit_.legacy, 0);
+    CHECK_EQ(take_in(SVMC_ISA_X86_32, "\xec", 1), SVMC_OK, "in al, dx");
+    CHECK_EQ(exit_.legacy, 1);
+    world.reg[SVMC_REG_ES_BASE] = 0xfffff000;
+    world.reg[SVMC_REG_RDI] = 0xffff00002000;
+    world.reg[SVMC_REG_RCX] = 0x70003;
+    CHECK_EQ(take_in(SVMC_ISA_X86_16, "\xf3\x6c", 2), SVMC_OK, "rep insb es:[di]");
+    CHECK_EQ(exit_.address_bytes, 2);
+    CHECK_EQ(exit_.count, 3);
+    CHECK_EQ(exit_.buffer.v, 0x1000, "behind 4 GiB it begins at 0");
+    world.reg[SVMC_REG_DS_BASE] = 0x10000;
+    world.reg[SVMC_REG_RSI] = 0x1234fffe;
+    CHECK_EQ(take_in(SVMC_ISA_X86_16, "\xf3\x6e", 2), SVMC_OK, "rep outsb ds:[si]");
+    CHECK_EQ(exit_.buffer.v, 0x1fffe);
+    CHECK_EQ(exit_.count, 2, "the third lies behind the end of SI");
+    CHECK_EQ(take_in(SVMC_ISA_X86_32, "\x64\x6e", 2), SVMC_OK, "outsb fs:[esi]");
+    CHECK_EQ(exit_.segment, SVMC_SEG_FS);
 }
 
 TEST(exit_insn, opcode_and_cause_agree) /* CVE-2024-25742 */
@@ -190,7 +234,6 @@ TEST(exit_insn, opcode_and_cause_agree) /* CVE-2024-25742 */
     fresh();
     CHECK_EQ(svmc_insn_decode(&cpu, (const uint8_t *)"\x0f\xa2", 2, &insn), SVMC_OK);
     for (unsigned cause = 0; cause <= SVMC_CLASS_A64_SME; cause++)
-        CHECK_EQ(svmc_exit_from_insn(&world_ops, &world, &insn, (enum svmc_insn_class)cause, gpa,
-                                     &exit_),
+        CHECK_EQ(svmc_exit_from_insn(&insn, (enum svmc_insn_class)cause, gpa, &exit_),
                  cause == SVMC_CLASS_CPUID ? SVMC_OK : SVMC_ERR_MISMATCH, "cause %u", cause);
 }

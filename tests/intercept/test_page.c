@@ -164,6 +164,9 @@ static void share_declared(const struct svmc_exit *e)
                         (hcall && (r == SVMC_REG_RDI || r == SVMC_REG_RSI || (r >= 8 && r <= 11)));
         uint64_t keep = declared ? (hcall ? UINT64_MAX : UINT32_MAX) : 0;
 
+        if ((e->from & SVMC_FROM_VALUE_REG) && r == e->value_reg)
+            keep = e->value_high ? 0xff00 : UINT64_MAX >> (64 - 8 * e->size);
+
         b.world.reg[r] = (a.world.reg[r] & keep) | (b.world.reg[r] & ~keep);
     }
     if (e->repeat && e->kind == SVMC_KIND_OUTS)

@@ -221,7 +221,7 @@ TEST(policy, exits_are_checked_field_by_field) /* EX-1 */
     REFUSED(e.dest_high = 1; e.dest_reg = SVMC_REG_RSP);
     REFUSED(e.kind = SVMC_KIND_WRMSR); /* has a size */
     REFUSED(e.kind = SVMC_KIND_CPUID);
-    REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 2);
+    REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 3);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.repeat = 2);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.backward = 9);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.count = 0);
