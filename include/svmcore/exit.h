@@ -58,7 +58,7 @@ struct svmc_exit {
     uint8_t value_reg;
     uint8_t value_high; /* 1 for AH, CH, DH, BH */
     uint8_t segment;    /* FROM_STRING_REGS: enum svmc_segment; NONE: its base is 0 */
-    uint8_t legacy;     /* 1: not 64-bit mode: RIP and own strings' addresses end at 4 GiB */
+    uint8_t isa;        /* enum svmc_isa; own: what registers and RIP are; NONE: X86_64 */
     uint8_t state;      /* bits of enum svmc_event_state at the exit */
     uint8_t reserved;
     struct svmc_event interrupted; /* whose delivery the exit interrupted (EV-5) */

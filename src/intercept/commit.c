@@ -84,7 +84,7 @@ static enum svmc_status plan_rip(struct svmc_vcpu *vc, struct plan *plan)
 
     if (!(exit->finish & SVMC_FINISH_RIP))
         return SVMC_OK;
-    return plan_step(vc, plan, SVMC_REG_RIP, exit->insn_bytes, exit->legacy ? 4 : 8, &rip);
+    return plan_step(vc, plan, SVMC_REG_RIP, exit->insn_bytes, is_legacy(exit) ? 4 : 8, &rip);
 }
 
 /* One page's worth of a prepared buffer. */
@@ -117,7 +117,7 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
                                       struct svmc_fault *fault)
 {
     size_t bytes = (size_t)*count * exit->size, here = PAGE - (exit->buffer.v & (PAGE - 1));
-    uint64_t next = (exit->buffer.v + here) & core_mask(exit->legacy ? 4 : 8);
+    uint64_t next = (exit->buffer.v + here) & core_mask(is_legacy(exit) ? 4 : 8);
     enum svmc_status st;
 
     memset(fault, 0, sizeof *fault);

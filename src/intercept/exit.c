@@ -33,7 +33,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
-    if (e->legacy > 1 || e->state > SVMC_STATE_ALL ||
+    if (e->isa > SVMC_ISA_X86_64 || e->state > SVMC_STATE_ALL ||
         e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) || (rip && !own) ||
         (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;

@@ -179,7 +179,7 @@ enum svmc_status svmc_exit_from_insn(const struct svmc_insn *insn, enum svmc_ins
     out->count = 1;
     out->finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP;
     out->insn_bytes = insn->length;
-    out->legacy = insn->isa != SVMC_ISA_X86_64;
+    out->isa = insn->isa;
     st = from_class(insn, gpa, out);
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);

@@ -112,6 +112,12 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
 /* fault.c */
 struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code);
 
+/** x86 outside 64-bit mode: RIP and linear addresses end at 4 GiB. */
+static inline bool is_legacy(const struct svmc_exit *exit)
+{
+    return exit->isa == SVMC_ISA_X86_16 || exit->isa == SVMC_ISA_X86_32;
+}
+
 /** Bytes that slot s of an exit is wide. */
 static inline uint32_t slot_bytes(const struct slot *s, const struct svmc_exit *exit)
 {

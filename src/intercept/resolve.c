@@ -35,7 +35,7 @@ static void resolve_string(struct reader *r, const struct exit_rule *rule, struc
     e->backward = (read_reg(r, SVMC_REG_RFLAGS) >> 10 & 1u) != 0;
     offset = read_reg(r, in ? SVMC_REG_RDI : SVMC_REG_RSI) & mask;
     e->buffer.v = segment_base(r, e->segment) + offset;
-    if (e->legacy)
+    if (is_legacy(e))
         e->buffer.v &= UINT32_MAX;
     if (e->repeat)
         count = read_reg(r, SVMC_REG_RCX) & mask;
@@ -49,7 +49,7 @@ static bool is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 {
     bool string = (e->from & SVMC_FROM_STRING_REGS) != 0;
 
-    return e->from <= 15 && e->legacy <= 1 &&
+    return e->from <= 15 &&
            (!(e->from & SVMC_FROM_ADDRESS_REG) || e->address_reg <= SVMC_REG_R15) &&
            (!(e->from & SVMC_FROM_VALUE_REG) ||
             (e->value_reg <= SVMC_REG_R15 && e->size >= 1 && e->size <= 8 &&

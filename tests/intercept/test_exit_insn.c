@@ -208,9 +208,9 @@ TEST(exit_insn, other_modes_wrap_where_they_end) /* EX-10 */
 {
     fresh();
     CHECK_EQ(TAKE("\xec"), SVMC_OK);
-    CHECK_EQ(exit_.legacy, 0);
+    CHECK_EQ(exit_.isa, SVMC_ISA_X86_64);
     CHECK_EQ(take_in(SVMC_ISA_X86_32, "\xec", 1), SVMC_OK, "in al, dx");
-    CHECK_EQ(exit_.legacy, 1);
+    CHECK_EQ(exit_.isa, SVMC_ISA_X86_32);
     world.reg[SVMC_REG_ES_BASE] = 0xfffff000;
     world.reg[SVMC_REG_RDI] = 0xffff00002000;
     world.reg[SVMC_REG_RCX] = 0x70003;

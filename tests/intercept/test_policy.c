@@ -222,6 +222,7 @@ TEST(policy, exits_are_checked_field_by_field) /* EX-1 */
     REFUSED(e.kind = SVMC_KIND_WRMSR); /* has a size */
     REFUSED(e.kind = SVMC_KIND_CPUID);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 3);
+    REFUSED(e.isa = SVMC_ISA_X86_64 + 1);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.repeat = 2);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.backward = 9);
     REFUSED(e.kind = SVMC_KIND_INS; e.address_bytes = 8; e.count = 0);
