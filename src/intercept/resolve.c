@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** EX-10: what a front end only named is read out of the guest's registers, once, before the verdict. */
+/** EX-10: what a front end only named is read out of the registers, once, before the verdict. */
 #include "../core/bytes.h"
 #include "../core/clamp.h"
 #include "intercept_private.h"
