@@ -60,7 +60,7 @@ struct svmc_exit {
     uint8_t segment;    /* FROM_STRING_REGS: enum svmc_segment; NONE: its base is 0 */
     uint8_t isa;        /* enum svmc_isa; own: what registers and RIP are; NONE: X86_64 */
     uint8_t state;      /* bits of enum svmc_event_state at the exit */
-    uint8_t reserved;
+    uint8_t user;       /* 1: the guest's user mode: CPL 3, EL0, VU-mode, problem state */
     struct svmc_event interrupted; /* whose delivery the exit interrupted (EV-5) */
 };
 

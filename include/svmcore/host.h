@@ -10,14 +10,15 @@
 extern "C" {
 #endif
 
-/** An exception for the guest. */
+/** An exception for the guest, in the terms of its processor. */
 struct svmc_fault {
     uint8_t raised;    /* 1: there is one */
-    uint8_t vector;    /* below 32 */
-    uint8_t has_error; /* 1: with an error code, where the guest's mode has them */
+    uint8_t vector;    /* x86: vector below 32. A64: exception class, to EL1. RISC-V: scause. s390x:
+                          program-interruption code */
+    uint8_t has_error; /* 1: error counts: x86: error code, where the mode has them; A64: ISS */
     uint8_t reserved;
     uint32_t error;
-    uint64_t address; /* CR2 for a page fault */
+    uint64_t address; /* x86: CR2 for a page fault. A64: FAR, with FnV clear */
 };
 
 /**

@@ -6,6 +6,8 @@
 #include "config.h"
 #include "event.h"
 #include "exit.h"
+#include "exit_a64.h"
+#include "exit_rv.h"
 #include "host.h"
 #include "insn.h"
 #include "intercept.h"

@@ -84,7 +84,8 @@ static enum svmc_status plan_rip(struct svmc_vcpu *vc, struct plan *plan)
 
     if (!(exit->finish & SVMC_FINISH_RIP))
         return SVMC_OK;
-    return plan_step(vc, plan, SVMC_REG_RIP, exit->insn_bytes, is_legacy(exit) ? 4 : 8, &rip);
+    return plan_step(vc, plan, svmc_intercept_pc(exit->isa), exit->insn_bytes,
+                     is_legacy(exit) ? 4 : 8, &rip);
 }
 
 /* One page's worth of a prepared buffer. */
@@ -200,6 +201,8 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT && st == SVMC_OK; i++) {
         const struct slot *s = &rule->out[i];
 
+        if (s->place == PLACE_DEST && exit->dest_reg == svmc_intercept_zero_register(exit->isa))
+            continue;
         if (s->place == PLACE_DEST)
             st = plan_add(vc, &plan, exit->dest_reg, extend(out[i], exit->size, exit->dest_extend),
                           exit->dest_bytes, exit->dest_high != 0);

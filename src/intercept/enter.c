@@ -96,7 +96,7 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
     } else if (reply.status == SVMC_REPLY_FAULT) {
-        out->fault = svmc_intercept_fault((enum svmc_fault_code)reply.fault);
+        out->fault = svmc_intercept_fault((enum svmc_fault_code)reply.fault, &p->exit);
         out->action = SVMC_ACT_INJECT;
     } else {
         st = accept(vc, rule, &reply, out);

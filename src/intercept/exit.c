@@ -10,10 +10,10 @@
 /* EX-1, the destination of an own read. */
 static bool dest_is_sound(const struct svmc_exit *e)
 {
-    bool legal =
-        e->dest_bytes == 1 || e->dest_bytes == 2 || e->dest_bytes == 4 || e->dest_bytes == 8;
+    bool narrow = e->dest_bytes == 1 || e->dest_bytes == 2; /* x86 alone keeps the rest of one */
 
-    return legal && e->dest_reg <= SVMC_REG_R15 && e->dest_extend <= SVMC_EXTEND_SIGN &&
+    return (narrow ? e->isa <= SVMC_ISA_X86_64 : e->dest_bytes == 4 || e->dest_bytes == 8) &&
+           svmc_intercept_is_register(e->isa, e->dest_reg) && e->dest_extend <= SVMC_EXTEND_SIGN &&
            e->dest_high <= (e->dest_bytes == 1 && e->dest_reg <= SVMC_REG_RBX);
 }
 
@@ -21,7 +21,8 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
                             const uint8_t *data)
 {
     if (e->finish & SVMC_FINISH_REGS)
-        return (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
+        return e->isa <= SVMC_ISA_X86_64 &&
+               (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
     return e->count > 0 && (uint64_t)e->size * e->count <= SVMC_EXIT_DATA_MAX &&
            (rule->direction == SVMC_DIRECTION_IN || data);
@@ -33,9 +34,9 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
-    if (e->isa > SVMC_ISA_X86_64 || e->state > SVMC_STATE_ALL ||
-        e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) || (rip && !own) ||
-        (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
+    if (e->isa > SVMC_ISA_S390X || svmc_intercept_pc(e->isa) == SVMC_REG_NONE || e->user > 1 ||
+        e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
+        (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
     if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
         return false;
@@ -241,7 +242,7 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
         break;
     }
     /* EX-4 */
-    out->fault = svmc_intercept_fault((enum svmc_fault_code)rule->refusal);
+    out->fault = svmc_intercept_fault((enum svmc_fault_code)rule->refusal, &vc->priv.pending.exit);
     out->action = SVMC_ACT_INJECT;
     return SVMC_OK;
 }

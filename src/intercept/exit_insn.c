@@ -172,7 +172,7 @@ enum svmc_status svmc_exit_from_insn(const struct svmc_insn *insn, enum svmc_ins
     memset(out, 0, sizeof *out);
     if (!insn || insn->length == 0 || insn->length > SVMC_INSN_MAX)
         return SVMC_ERR_ARG;
-    if (insn->isa < SVMC_ISA_X86_16 || insn->isa > SVMC_ISA_X86_64)
+    if (insn->isa > SVMC_ISA_RV64)
         return SVMC_ERR_UNSUPPORTED;
     if (insn->insn_class != (uint32_t)cause)
         return SVMC_ERR_MISMATCH;
@@ -180,7 +180,10 @@ enum svmc_status svmc_exit_from_insn(const struct svmc_insn *insn, enum svmc_ins
     out->finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP;
     out->insn_bytes = insn->length;
     out->isa = insn->isa;
-    st = from_class(insn, gpa, out);
+    if (insn->isa <= SVMC_ISA_X86_64)
+        st = from_class(insn, gpa, out);
+    else
+        st = svmc_intercept_from_word(insn, gpa, out);
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);
     return st;

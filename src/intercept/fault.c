@@ -1,19 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/** A fault code becomes an exception here and nowhere else: vector and error code are ours (R7). */
+/** A fault code becomes an exception here and nowhere else: all of its syndrome is ours (R7). */
 #include "intercept_private.h"
 
 #define VECTOR_UD 6u  /* AMD APM vol. 2, 8.2.7 */
 #define VECTOR_GP 13u /* AMD APM vol. 2, 8.2.14 */
 
-struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code)
-{
-    struct svmc_fault fault = { .raised = code != SVMC_FAULT_NONE };
+/* Arm ARM D17.2.37: exception classes and syndromes of ESR_EL1 */
+#define EC_UNKNOWN      0x00u
+#define EC_ABORT_USER   0x24u  /* data abort from EL0 */
+#define EC_ABORT_KERNEL 0x25u  /* from EL1 */
+#define ISS_FNV         0x400u /* FAR is not valid */
+#define ISS_WRITE       0x40u
+#define ISS_EXTERNAL    0x10u /* synchronous external abort, not on a table walk */
 
-    if (code == SVMC_FAULT_GP) {
-        fault.vector = VECTOR_GP;
-        fault.has_error = 1;
-    } else if (code != SVMC_FAULT_NONE) {
-        fault.vector = VECTOR_UD;
+#define CAUSE_ILLEGAL 2u /* RISC-V privileged, table 4.2 */
+#define CAUSE_LOAD    5u
+#define CAUSE_STORE   7u
+
+#define CODE_OPERATION  1u /* z/Architecture Principles of Operation, figure 6-3 */
+#define CODE_ADDRESSING 5u
+
+static struct svmc_fault fault_x86(bool gp)
+{
+    struct svmc_fault fault = { .raised = 1, .vector = gp ? VECTOR_GP : VECTOR_UD };
+
+    fault.has_error = gp;
+    return fault;
+}
+
+static struct svmc_fault fault_a64(bool gp, const struct svmc_exit *exit)
+{
+    bool write = exit->kind == SVMC_KIND_MMIO_WRITE;
+    struct svmc_fault fault = { .raised = 1, .vector = EC_UNKNOWN, .has_error = 1 };
+
+    if (gp) {
+        fault.vector = exit->user ? EC_ABORT_USER : EC_ABORT_KERNEL;
+        fault.error = ISS_FNV | ISS_EXTERNAL | (write ? ISS_WRITE : 0);
     }
     return fault;
+}
+
+struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit)
+{
+    bool gp = code == SVMC_FAULT_GP, write = exit->kind == SVMC_KIND_MMIO_WRITE;
+
+    if (code == SVMC_FAULT_NONE)
+        return (struct svmc_fault){ .raised = 0 };
+    switch ((enum svmc_isa)exit->isa) {
+    case SVMC_ISA_A64:
+        return fault_a64(gp, exit);
+    case SVMC_ISA_RV32:
+    case SVMC_ISA_RV64:
+        return (struct svmc_fault){ .raised = 1,
+                                    .vector = (uint8_t)(!gp     ? CAUSE_ILLEGAL
+                                                        : write ? CAUSE_STORE
+                                                                : CAUSE_LOAD) };
+    case SVMC_ISA_S390X:
+        return (struct svmc_fault){ .raised = 1, .vector = gp ? CODE_ADDRESSING : CODE_OPERATION };
+    default:
+        return fault_x86(gp);
+    }
 }

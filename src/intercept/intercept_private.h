@@ -52,8 +52,12 @@ struct exit_rule {
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size);
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
+
+/* exit_words.c */
+enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
+                                          struct svmc_exit *out);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -110,7 +114,15 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
                                     struct svmc_outcome *out);
 
 /* fault.c */
-struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code);
+struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit);
+
+/* registers.c */
+/** A general register of this instruction set, the one that is always zero included. */
+bool svmc_intercept_is_register(uint32_t isa, uint32_t reg);
+/** The register that reads as zero and forgets what is written; SVMC_REG_NONE: there is none. */
+uint32_t svmc_intercept_zero_register(uint32_t isa);
+/** The program counter. */
+uint32_t svmc_intercept_pc(uint32_t isa);
 
 /** x86 outside 64-bit mode: RIP and linear addresses end at 4 GiB. */
 static inline bool is_legacy(const struct svmc_exit *exit)

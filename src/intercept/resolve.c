@@ -6,6 +6,7 @@
 
 struct reader {
     struct svmc_vcpu *vc;
+    uint32_t zero;       /* this register is 0 */
     enum svmc_status st; /* the first failure; later reads give 0 */
 };
 
@@ -13,6 +14,8 @@ static uint64_t read_reg(struct reader *r, uint32_t reg)
 {
     uint64_t value = 0;
 
+    if (reg == r->zero)
+        return 0;
     if (r->st == SVMC_OK && r->vc->priv.ops->reg_read(r->vc->priv.ctx, reg, &value) != SVMC_OK)
         r->st = SVMC_ERR_CALLBACK;
     return r->st == SVMC_OK ? value : 0;
@@ -50,10 +53,12 @@ static bool is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
     bool string = (e->from & SVMC_FROM_STRING_REGS) != 0;
 
     return e->from <= 15 &&
-           (!(e->from & SVMC_FROM_ADDRESS_REG) || e->address_reg <= SVMC_REG_R15) &&
+           (!(e->from & SVMC_FROM_ADDRESS_REG) ||
+            svmc_intercept_is_register(e->isa, e->address_reg)) &&
            (!(e->from & SVMC_FROM_VALUE_REG) ||
-            (e->value_reg <= SVMC_REG_R15 && e->size >= 1 && e->size <= 8 &&
+            (svmc_intercept_is_register(e->isa, e->value_reg) && e->size >= 1 && e->size <= 8 &&
              e->value_high <= (e->size == 1 && e->value_reg <= SVMC_REG_RBX))) &&
+           (!(string || (e->from & SVMC_FROM_VALUE_PAIR)) || e->isa <= SVMC_ISA_X86_64) &&
            (!string || (rule->string && (e->finish & SVMC_FINISH_REGS) && e->size != 0 &&
                         (e->segment <= SVMC_SEG_GS || e->segment == SVMC_SEG_NONE)));
 }
@@ -61,7 +66,7 @@ static bool is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                         struct svmc_exit *e)
 {
-    struct reader r = { vc, SVMC_OK };
+    struct reader r = { vc, svmc_intercept_zero_register(e->isa), SVMC_OK };
 
     if (!is_sound(rule, e))
         return SVMC_ERR_ARG;

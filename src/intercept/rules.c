@@ -78,6 +78,14 @@ static const uint8_t texts[ROW_COUNT + 1][4][4] = {
     [ROW_HLT] = { { 0xf4 } },
 };
 
+/* the same for A64, whose kinds are few */
+static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
+    [ROW_MMIO_READ] = { 0x39400000, 0x79400000, 0xb9400000, 0xf9400000 }, /* ldr x0, [x0] */
+    [ROW_MMIO_WRITE] = { 0x39000000, 0x79000000, 0xb9000000, 0xf9000000 },
+    [ROW_WFI] = { 0xd503207f },
+    [ROW_WFE] = { 0xd503205f },
+};
+
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
 static const uint8_t address_bytes[] = {
     [SPACE_NONE] = 0, [SPACE_PORT] = 2, [SPACE_MSR] = 4, [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8
@@ -95,6 +103,8 @@ static const char names[ROW_COUNT][12] = {
     [ROW_MMIO_WRITE] = "mmio-write",
     [ROW_HYPERCALL] = "hypercall",
     [ROW_HLT] = "hlt",
+    [ROW_WFI] = "wfi",
+    [ROW_WFE] = "wfe",
     [ROW_SHUTDOWN] = "shutdown",
 };
 
@@ -114,14 +124,16 @@ const struct exit_rule *svmc_intercept_rule(uint16_t kind)
     return &rules[core_clamp(find(kind), ROW_COUNT + 1)];
 }
 
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t size)
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size)
 {
-    uint32_t row = (uint32_t)(rule - rules);
+    uint32_t row = core_clamp((uint32_t)(rule - rules), ROW_COUNT + 1);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     if (size > 2 && size != 4 && size != 8)
         return 0;
-    return core_load_le32(texts[core_clamp(row, ROW_COUNT + 1)][log]);
+    if (isa == SVMC_ISA_A64)
+        return texts_a64[row][log]; /* clamp: row is, log is below 4 */
+    return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule)

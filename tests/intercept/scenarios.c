@@ -10,6 +10,8 @@
 #define DEST(r, n, h, x) .dest_reg = SVMC_REG_##r, .dest_bytes = n, .dest_high = h, .dest_extend = x
 #define STRING(k, n) \
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
+#define WORD(isa_) \
+    .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP, .insn_bytes = 4, .isa = SVMC_ISA_##isa_
 #define FROM(what) .from = SVMC_FROM_##what
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
@@ -51,6 +53,12 @@ const struct scenario scenarios[] = {
       { OWN, MMIO(WRITE, 1), FROM(VALUE_REG), .value_reg = SVMC_REG_RBX, .value_high = 1 } },
     { "rep insw own, fs:[rdi]",
       { OWN, STRING(INS, 2), BUFFER(0x300), FROM(STRING_REGS), .segment = SVMC_SEG_FS } },
+    { "a64 ldrsb w5", { WORD(A64), MMIO(READ, 1), DEST(X0 + 5, 4, 0, SVMC_EXTEND_SIGN) } },
+    { "a64 ldr xzr", { WORD(A64), MMIO(READ, 8), DEST(XZR, 8, 0, 0) } },
+    { "a64 strh w30", { WORD(A64), MMIO(WRITE, 2), FROM(VALUE_REG), .value_reg = SVMC_REG_X30 } },
+    { "a64 str xzr", { WORD(A64), MMIO(WRITE, 8), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
+    { "rv64 lbu a0", { WORD(RV64), MMIO(READ, 1), DEST(RV_X0 + 10, 8, 0, SVMC_EXTEND_ZERO) } },
+    { "rv64 lw x0", { WORD(RV64), MMIO(READ, 4), DEST(RV_X0, 8, 0, SVMC_EXTEND_SIGN) } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libFuzzer target: any syndrome and any bytes to the front ends of AArch64 and RISC-V; what they
+ * make of it goes on to a vCPU. Shape of the input: a byte that says which, 40 bytes of registers,
+ * the instruction.
+ */
+#include <string.h>
+#include <svmcore/svmcore.h>
+
+#include "fakehost/world.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct world world;
+static struct svmc_policy policy;
+
+static void require(int holds)
+{
+    if (!holds)
+        __builtin_trap();
+}
+
+static void make_policy(void)
+{
+    require(svmc_policy_init(&policy, 2, 2) == SVMC_OK);
+    require(svmc_policy_add_window(&policy, (svmc_gpa){ 0 }, UINT64_MAX, SVMC_ACCESS_RW,
+                                   SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    require(svmc_policy_seal(&policy) == SVMC_OK);
+}
+
+static enum svmc_status take(uint8_t which, const uint64_t raw[5], const uint8_t *bytes,
+                             size_t count, struct svmc_exit *exit)
+{
+    const struct svmc_a64_exit a64 = {
+        .esr = raw[0], .far = raw[1], .hpfar = raw[2], .spsr = raw[3]
+    };
+    struct svmc_rv_exit rv = { .cause = raw[0],
+                               .stval = raw[1],
+                               .htval = raw[2],
+                               .htinst = raw[3],
+                               .isa = which & 2 ? SVMC_ISA_RV64 : SVMC_ISA_RV32,
+                               .user = which >> 2 & 1 };
+
+    if (which & 1)
+        return svmc_exit_from_a64(&a64, bytes, count, exit);
+    if (which & 8) /* few causes have something to say */
+        rv.cause = 21 + (rv.cause & 3);
+    return svmc_exit_from_rv(&rv, bytes, count, exit);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct svmc_exit zero;
+    static struct svmc_vcpu vc;
+    uint64_t raw[5] = { 0 };
+    struct svmc_outcome out;
+    struct svmc_exit exit;
+    enum svmc_status st;
+
+    if (size < 1 + sizeof raw)
+        return 0;
+    if (policy.priv.magic == 0)
+        make_policy();
+    memcpy(raw, data + 1, sizeof raw);
+    memset(&exit, 0xa5, sizeof exit);
+    st = take(data[0], raw, data + 1 + sizeof raw, size - 1 - sizeof raw, &exit);
+    if (st != SVMC_OK) {
+        require(memcmp(&exit, &zero, sizeof exit) == 0);
+        return 0;
+    }
+    memset(&world, 0, sizeof world);
+    require(svmc_vcpu_init(&vc, &world_ops, &world, &policy, world.page, 1) == SVMC_OK);
+    /* a front end makes nothing that the engine finds wrong */
+    require(svmc_vcpu_exit(&vc, &exit, &out) == SVMC_OK);
+    require(exit.kind != SVMC_KIND_UNKNOWN || out.action == SVMC_ACT_INJECT);
+    svmc_vcpu_drop(&vc);
+    return 0;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EX-31 to EX-34. Syndromes: those that a processor (QEMU 7.2, cortex "max", EL2) gave for these
+ * instructions, and by hand from the Arm ARM; instruction words by binutils.
+ */
+#include <svmcore/exit_a64.h>
+
+#include "scenarios.h"
+
+#define IPA 0x20000000u
+#define ABORT(esr_)                                                              \
+    {                                                                            \
+        .esr = esr_, .far = 0xffff000012345010, .hpfar = IPA >> 8, .spsr = 0x3c5 \
+    }
+
+static struct svmc_exit e;
+
+static enum svmc_status take(const struct svmc_a64_exit *raw, uint32_t word)
+{
+    uint8_t bytes[4];
+
+    for (unsigned i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(word >> (8 * i));
+    memset(&e, 0xee, sizeof e);
+    return svmc_exit_from_a64(raw, word ? bytes : NULL, word ? 4 : 0, &e);
+}
+
+static const struct row {
+    const char *name;
+    uint32_t esr, no_isv, word; /* no_isv: the same access with ISV 0 */
+    bool write;
+    uint8_t size, reg, bytes, extend;
+} rows[] = {
+    { "str w2, [x1]", 0x93820045, 0x92000045, 0xb9000022, true, 4, SVMC_REG_X0 + 2, 0, 0 },
+    { "ldr x3, [x1]", 0x93c38005, 0x92000005, 0xf9400023, false, 8, SVMC_REG_X0 + 3, 8, 0 },
+    { "ldrb w7, [x1]", 0x93070005, 0x92000005, 0x39400027, false, 1, SVMC_REG_X0 + 7, 4, 1 },
+    { "ldrsb w5, [x1]", 0x93250005, 0x92000005, 0x39c00025, false, 1, SVMC_REG_X0 + 5, 4, 2 },
+    { "ldrsw x6, [x1]", 0x93a68005, 0x92000005, 0xb9800026, false, 4, SVMC_REG_X0 + 6, 8, 2 },
+    { "strh wzr, [x1]", 0x935f0045, 0x92000045, 0x7900003f, true, 2, SVMC_REG_XZR, 0, 0 },
+    { "ldtr w4, [x1]", 0x93840007, 0x92000007, 0xb8400824, false, 4, SVMC_REG_X0 + 4, 4, 0 },
+};
+
+static void check_access(const struct row *r, const char *how)
+{
+    CHECK_EQ(e.kind, r->write ? SVMC_KIND_MMIO_WRITE : SVMC_KIND_MMIO_READ, "%s %s", r->name, how);
+    CHECK_EQ(e.isa, SVMC_ISA_A64);
+    CHECK_EQ(e.size, r->size, "%s %s", r->name, how);
+    CHECK_EQ(e.address, IPA + 0x10, "%s %s", r->name, how);
+    CHECK_EQ(e.insn_bytes, 4);
+    CHECK_EQ(e.finish, SVMC_FINISH_REGS | SVMC_FINISH_RIP);
+    CHECK_EQ(e.from, r->write ? SVMC_FROM_VALUE_REG : 0, "%s %s", r->name, how);
+    CHECK_EQ(r->write ? e.value_reg : e.dest_reg, r->reg, "%s %s", r->name, how);
+    CHECK_EQ(e.dest_bytes, r->bytes, "%s %s", r->name, how);
+    if (r->extend)
+        CHECK_EQ(e.dest_extend, r->extend, "%s %s", r->name, how);
+}
+
+TEST(exit_a64, loads_and_stores) /* EX-32 EX-33 */
+{
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct row *r = &rows[i];
+        struct svmc_a64_exit said = ABORT(r->esr), silent = ABORT(r->no_isv);
+
+        CHECK_EQ(take(&said, 0), SVMC_OK, "%s", r->name);
+        check_access(r, "by its syndrome");
+        CHECK_EQ(take(&said, r->word), SVMC_OK, "%s", r->name);
+        check_access(r, "by both");
+        CHECK_EQ(take(&silent, r->word), SVMC_OK, "%s", r->name);
+        check_access(r, "by its word");
+        CHECK_EQ(take(&silent, 0), SVMC_ERR_TRUNCATED, "%s", r->name);
+        /* EX-33: another vCPU wrote another instruction there */
+        for (unsigned other = 0; other < sizeof rows / sizeof rows[0]; other++)
+            if (other != i)
+                CHECK_EQ(take(&said, rows[other].word), SVMC_ERR_MISMATCH, "%s, %s", r->name,
+                         rows[other].name);
+        silent.esr ^= 0x40;
+        CHECK_EQ(take(&silent, r->word), SVMC_ERR_MISMATCH, "%s the other way", r->name);
+        said.spsr = 0;
+        CHECK_EQ(take(&said, 0), SVMC_OK);
+        CHECK_EQ(e.user, 1, "EL0");
+        CHECK_EQ(e.state, SVMC_STATE_NONE);
+        said.spsr = 0x2003c5;
+        CHECK_EQ(take(&said, 0), SVMC_OK);
+        CHECK_EQ(e.user, 0, "EL1");
+        CHECK_EQ(e.state, SVMC_STATE_SINGLE_STEP);
+    }
+}
+
+TEST(exit_a64, what_is_more_than_one_load_is_not_finished) /* EX-33 */
+{
+    static const uint32_t words[] = { 0xa9400c22, 0xf8408422, 0x3d800020, 0x885f7c22, 0xb8220023 };
+    struct svmc_a64_exit read = ABORT(0x92000005);
+
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+        CHECK_EQ(take(&read, words[i]), SVMC_ERR_UNSUPPORTED, "%08x", words[i]);
+    CHECK_EQ(take(&read, 0xd50b7421), SVMC_ERR_MISMATCH, "dc zva is of class CACHE");
+    CHECK_EQ(take(&read, 0x00000000 + 1), SVMC_ERR_UNDEFINED, "udf #1");
+    CHECK_EQ(take(&read, 0xd503207f), SVMC_ERR_MISMATCH, "wfi");
+}
+
+TEST(exit_a64, which_aborts_are_devices) /* EX-32 */
+{
+    for (uint32_t dfsc = 0; dfsc < 64; dfsc++) {
+        struct svmc_a64_exit raw = ABORT(0x93820040 | dfsc);
+        bool device = (dfsc >= 4 && dfsc <= 7) || (dfsc >= 12 && dfsc <= 15) || dfsc == 0x2b;
+
+        CHECK_EQ(take(&raw, 0), device ? SVMC_OK : SVMC_ERR_UNSUPPORTED, "DFSC 0x%02x", dfsc);
+    }
+    for (unsigned bit = 0; bit < 3; bit++) {
+        static const uint32_t bits[] = { 1u << 7, 1u << 8, 1u << 13 }; /* S1PTW, CM, VNCR */
+        struct svmc_a64_exit raw = ABORT(0x93820045 | bits[bit]);
+
+        CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED, "bit %u", bit);
+    }
+    e.kind = 1;
+    CHECK_EQ(take(&(struct svmc_a64_exit)ABORT(0x93820445), 0), SVMC_ERR_MISMATCH, "FnV");
+    CHECK_EQ(e.kind, 0);
+    CHECK_EQ(take(&(struct svmc_a64_exit)ABORT(0x91820045), 0), SVMC_ERR_MISMATCH, "IL clear");
+}
+
+TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
+{
+    static const struct {
+        const char *name;
+        uint32_t esr, word;
+        uint16_t kind;
+        uint8_t finish;
+    } other[] = {
+        { "wfi", 0x07e00000, 0xd503207f, SVMC_KIND_WFI, 3 },
+        { "wfe", 0x07e00001, 0xd503205f, SVMC_KIND_WFE, 3 },
+        { "mrs xzr, mdccsr_el0", 0x6220c3e3, 0xd533011f, SVMC_KIND_UNKNOWN, 3 },
+        { "hvc #0x123", 0x5a000123, 0xd4002462, SVMC_KIND_UNKNOWN, 1 },
+    };
+
+    for (unsigned i = 0; i < sizeof other / sizeof other[0]; i++) {
+        struct svmc_a64_exit raw = { .esr = other[i].esr, .spsr = 0x3c5 };
+
+        CHECK_EQ(take(&raw, 0), SVMC_OK, "%s", other[i].name);
+        CHECK_EQ(e.kind, other[i].kind, "%s", other[i].name);
+        CHECK_EQ(e.finish, other[i].finish, "%s", other[i].name);
+        CHECK_EQ(take(&raw, other[i].word), SVMC_OK, "%s", other[i].name);
+        CHECK_EQ(take(&raw, 0xf9400023), SVMC_ERR_MISMATCH, "%s, but ldr", other[i].name);
+        raw.spsr |= 1u << 4;
+        CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED, "AArch32");
+    }
+}
+
+TEST(exit_a64, every_exception_class_has_an_answer) /* EX-31 */
+{
+    /* those of instructions of AArch64 that trap to EL2, Arm ARM D17.2.37 */
+    static const char trap[] = { 0x01, 0x07, 0x09, 0x0a, 0x14, 0x15, 0x16,
+                                 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1d };
+
+    for (uint32_t ec = 0; ec < 64; ec++) {
+        struct svmc_a64_exit raw = { .esr = (uint64_t)ec << 26 | 1u << 25, .spsr = 0x3c5 };
+        bool insn = memchr(trap, (int)ec, sizeof trap) != NULL;
+
+        CHECK_EQ(take(&raw, 0), insn ? SVMC_OK : SVMC_ERR_UNSUPPORTED, "EC 0x%02x", ec);
+    }
+    CHECK_EQ(svmc_exit_from_a64(NULL, NULL, 0, &e), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_a64(&(struct svmc_a64_exit){ .esr = 0 }, NULL, 1, &e), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_a64(&(struct svmc_a64_exit){ .esr = 0 }, NULL, 0, NULL), SVMC_ERR_ARG);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* EX-35 to EX-38. By hand from the privileged architecture, chapter 8; words by binutils. */
+#include <svmcore/exit_rv.h>
+
+#include "scenarios.h"
+
+#define GPA 0x10000008u
+#define LOAD(isa_, htinst_)                                                                   \
+    {                                                                                         \
+        .cause = 21, .stval = 0x3f80000008, .htval = GPA >> 2, .htinst = htinst_, .isa = isa_ \
+    }
+
+static struct svmc_exit e;
+
+static enum svmc_status take(const struct svmc_rv_exit *raw, uint32_t word)
+{
+    uint8_t bytes[4];
+    size_t count = word == 0 ? 0 : (word & 3) == 3 ? 4 : 2;
+
+    for (unsigned i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(word >> (8 * i));
+    memset(&e, 0xee, sizeof e);
+    return svmc_exit_from_rv(raw, count ? bytes : NULL, count, &e);
+}
+
+static const struct row {
+    const char *name;
+    uint32_t word, htinst; /* htinst: chapter 8.6.3, the 32-bit form without rs1 */
+    bool write;
+    uint8_t size, reg, extend, length;
+} rows[] = {
+    { "lb a3, 0(a1)", 0x00058683, 0x00000683, false, 1, 13, 2, 4 },
+    { "lhu a4, 0(a1)", 0x0005d703, 0x00005703, false, 2, 14, 1, 4 },
+    { "lw x0, 0(a1)", 0x0005a003, 0x00002003, false, 4, 0, 2, 4 },
+    { "c.lw a0, 0(a1)", 0x4188, 0x00002501, false, 4, 10, 2, 2 },
+    { "c.ld a2, 0(a1)", 0x6190, 0x00003601, false, 8, 12, 0, 2 },
+    { "sb a5, 0(a1)", 0x00f58023, 0x00f00023, true, 1, 15, 0, 4 },
+    { "c.sw a0, 0(a1)", 0xc188, 0x00a02021, true, 4, 10, 0, 2 },
+    { "sd x0, 0(a1)", 0x0005b023, 0x00003023, true, 8, 0, 0, 4 },
+};
+
+static void check_access(const struct row *r, const char *how)
+{
+    CHECK_EQ(e.kind, r->write ? SVMC_KIND_MMIO_WRITE : SVMC_KIND_MMIO_READ, "%s %s", r->name, how);
+    CHECK_EQ(e.isa, SVMC_ISA_RV64);
+    CHECK_EQ(e.size, r->size, "%s %s", r->name, how);
+    CHECK_EQ(e.address, GPA, "%s %s", r->name, how);
+    CHECK_EQ(e.insn_bytes, r->length, "%s %s", r->name, how);
+    CHECK_EQ(r->write ? e.value_reg : e.dest_reg, SVMC_REG_RV_X0 + r->reg, "%s %s", r->name, how);
+    CHECK_EQ(e.dest_bytes, r->write ? 0 : 8, "%s %s", r->name, how);
+    if (r->extend)
+        CHECK_EQ(e.dest_extend, r->extend, "%s %s", r->name, how);
+}
+
+TEST(exit_rv, loads_and_stores) /* EX-35 EX-37 */
+{
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct row *r = &rows[i];
+        struct svmc_rv_exit said = LOAD(SVMC_ISA_RV64, r->htinst), silent = said;
+
+        said.cause = silent.cause = r->write ? 23 : 21;
+        silent.htinst = 0;
+        CHECK_EQ(take(&said, 0), SVMC_OK, "%s", r->name);
+        check_access(r, "by htinst");
+        CHECK_EQ(take(&said, r->word), SVMC_OK, "%s", r->name);
+        check_access(r, "by both");
+        CHECK_EQ(take(&silent, r->word), SVMC_OK, "%s", r->name);
+        check_access(r, "by its bytes");
+        CHECK_EQ(take(&silent, 0), SVMC_ERR_TRUNCATED, "%s", r->name);
+        for (unsigned other = 0; other < sizeof rows / sizeof rows[0]; other++)
+            if (other != i)
+                CHECK_EQ(take(&said, rows[other].word), SVMC_ERR_MISMATCH, "%s, %s", r->name,
+                         rows[other].name);
+        silent.cause ^= 2;
+        CHECK_EQ(take(&silent, r->word), SVMC_ERR_MISMATCH, "%s the other way", r->name);
+        said.htinst |= 1u << 15;
+        CHECK_EQ(take(&said, 0), SVMC_ERR_UNSUPPORTED, "%s, a part of it", r->name);
+    }
+}
+
+TEST(exit_rv, what_is_more_than_one_load_is_not_finished) /* EX-35 EX-37 */
+{
+    struct svmc_rv_exit raw = LOAD(SVMC_ISA_RV64, 0);
+
+    raw.cause = 23;
+    CHECK_EQ(take(&raw, 0x00a5a52f), SVMC_ERR_UNSUPPORTED, "amoadd.w a0, a0, (a1)");
+    raw.cause = 21;
+    CHECK_EQ(take(&raw, 0x0005a507), SVMC_ERR_UNSUPPORTED, "flw fa0, 0(a1)");
+    CHECK_EQ(take(&raw, 0x10500073), SVMC_ERR_MISMATCH, "wfi");
+    CHECK_EQ(take(&raw, 0xffffffff), SVMC_ERR_UNSUPPORTED, "longer than 32 bits");
+    raw.htinst = 0x3000; /* an implicit load of a table walk on RV64 */
+    CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED);
+    raw.htinst = (uint64_t)1 << 32 | 0x2503;
+    CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED);
+    raw = (struct svmc_rv_exit)LOAD(SVMC_ISA_RV64, 0x2503);
+    raw.htval = 0;
+    CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED, "no address");
+    raw = (struct svmc_rv_exit)LOAD(SVMC_ISA_RV32, 0x2503);
+    CHECK_EQ(take(&raw, 0), SVMC_OK, "lw a0 of RV32");
+    CHECK_EQ(e.dest_bytes, 4);
+    raw.htinst = 0x3603;
+    CHECK(take(&raw, 0) != SVMC_OK, "RV32 has no ld");
+}
+
+TEST(exit_rv, virtual_instructions_and_calls) /* EX-36 EX-38 */
+{
+    struct svmc_rv_exit raw = { .cause = 22, .stval = 0x10500073, .isa = SVMC_ISA_RV64 };
+
+    CHECK_EQ(take(&raw, 0), SVMC_OK);
+    CHECK_EQ(e.kind, SVMC_KIND_WFI);
+    CHECK_EQ(e.insn_bytes, 4);
+    CHECK_EQ(take(&raw, 0x10500073), SVMC_OK);
+    CHECK_EQ(take(&raw, 0x10002573), SVMC_ERR_MISMATCH, "stval says wfi");
+    raw.stval = 0;
+    CHECK_EQ(take(&raw, 0), SVMC_ERR_TRUNCATED);
+    raw.user = 1;
+    CHECK_EQ(take(&raw, 0x10002573), SVMC_OK, "csrr a0, sstatus");
+    CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN);
+    CHECK_EQ(e.user, 1);
+    raw = (struct svmc_rv_exit){ .cause = 10, .isa = SVMC_ISA_RV64 };
+    CHECK_EQ(take(&raw, 0), SVMC_OK, "ecall");
+    CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN);
+    CHECK_EQ(e.insn_bytes, 4);
+}
+
+TEST(exit_rv, every_cause_has_an_answer) /* EX-36 */
+{
+    for (uint64_t cause = 0; cause < 64; cause++) {
+        struct svmc_rv_exit raw = LOAD(SVMC_ISA_RV64, 0);
+        bool needs = cause == 21 || cause == 23;
+
+        raw.cause = cause;
+        raw.stval = cause == 22 ? 0x10500073 : raw.stval;
+        CHECK_EQ(take(&raw, 0),
+                 needs                        ? SVMC_ERR_TRUNCATED
+                 : cause == 22 || cause == 10 ? SVMC_OK
+                                              : SVMC_ERR_UNSUPPORTED,
+                 "cause %u", (unsigned)cause);
+        raw.cause |= (uint64_t)1 << 63;
+        CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED, "interrupt %u", (unsigned)cause);
+    }
+    e.kind = 1;
+    CHECK_EQ(take(&(struct svmc_rv_exit){ .isa = SVMC_ISA_A64 }, 0), SVMC_ERR_ARG);
+    CHECK_EQ(e.kind, 0);
+    CHECK_EQ(take(&(struct svmc_rv_exit){ .isa = SVMC_ISA_RV64, .user = 2 }, 0), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_rv(NULL, NULL, 0, &e), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_rv(&(struct svmc_rv_exit){ .isa = SVMC_ISA_RV64 }, NULL, 0, NULL),
+             SVMC_ERR_ARG);
+}
