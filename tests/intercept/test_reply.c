@@ -48,12 +48,55 @@ TEST(reply, every_lie_is_refused_by_its_rule_and_changes_nothing) /* R2-R8 R10 R
             CHECK_EQ(lab.out.rule, l->rule, "%s: %s", scenarios[n].name, l->name);
             CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "%s: %s", scenarios[n].name, l->name);
             CHECK(lab_same(&lab, &before), "%s: %s", scenarios[n].name, l->name);
+            before.vc.priv.stats.refused++;
+            before.vc.priv.stats.refused_by_rule[l->rule]++;
+            CHECK_MEM(&lab.vc.priv.stats, &before.vc.priv.stats, sizeof before.vc.priv.stats,
+                      "%s: %s", scenarios[n].name, l->name);
         }
         CHECK(fakehost_send(lab.world.page, &honest));
         CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK, "the truth after the lies: %s",
                  scenarios[n].name);
     }
     CHECK(told > scenario_count * 15, "only %u lies told", told);
+}
+
+TEST(reply, a_part_that_is_nothing_is_refused) /* R11: or a host would hold the guest for ever */
+{
+    start(scenario_named("ins 1 kvm"));
+    before = lab;
+    honest.reply.status = SVMC_REPLY_PARTIAL;
+    honest.reply.done = honest.reply.data_bytes = 0;
+    CHECK(fakehost_send(lab.world.page, &honest));
+    CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
+    CHECK_EQ(lab.out.rule, 11);
+    CHECK(lab_same(&lab, &before));
+}
+
+TEST(reply, only_refusals_in_a_row_count) /* R16 */
+{
+    start(scenario_named("in 1 kvm"));
+    for (unsigned turn = 0; turn < 3; turn++) {
+        for (unsigned i = 0; i < LAB_REFUSALS - 1; i++) {
+            CHECK(fakehost_lie(lab.world.page, &honest, 0));
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
+        }
+        CHECK(fakehost_send(lab.world.page, &honest));
+        REQUIRE(svmc_vcpu_enter(&lab.vc, &lab.out) == SVMC_OK, "turn %u", turn);
+        CHECK_EQ(lab_exit(&lab, scenario_named("in 1 kvm")), SVMC_OK);
+        CHECK(fakehost_prepare(lab.world.page, &honest));
+    }
+}
+
+TEST(reply, nothing_of_an_answered_exit_is_remembered) /* R17 */
+{
+    static const struct svmc_pending nothing;
+
+    for (unsigned n = 0; n < scenario_count; n++) {
+        start(n);
+        CHECK(fakehost_send(lab.world.page, &honest));
+        CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK, "%s", scenarios[n].name);
+        CHECK_MEM(&lab.vc.priv.pending, &nothing, sizeof nothing, "%s", scenarios[n].name);
+    }
 }
 
 TEST(reply, nothing_is_taken_unasked) /* R1 */
