@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hex.h"
 #include "random.h"
 
 struct harness_test {

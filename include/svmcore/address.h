@@ -39,7 +39,9 @@ struct svmc_address {
  * The address of a memory operand: base, index, displacement, cut and moved as the processor does.
  *
  * Shape:   op: one of svmc_insn_operands for insn, of kind MEM; NULL: the memory fields of insn, so
- *          its first memory operand. lane: of a vector index, or row of a tile; 0 elsewhere.
+ *          its first memory operand. lane: of a vector index, 0 to op->lanes - 1, of which a mask
+ *          may leave some out; row of a tile, as many as the tile configuration says; s390x with a
+ *          vector index: imm, the element that is accessed; 0 elsewhere.
  * State:   *out is written whole, and zero after an error. Segment limits, alignment, protection
  *          are not looked at, nor whether a mask or a count suppresses the access.
  * Threads: pure; no host call.

@@ -94,6 +94,12 @@ enum svmc_index_extend {
  * exits need is here; svmc_insn_operands has the full list, of ports too. Without a memory operand
  * access is SVMC_ACCESS_NONE (but for the CSR of RISC-V), mem_bytes, scale are 0, segment, base and
  * index NONE. LEA, INVLPG and their like have one that is not accessed: segment is not NONE.
+ *
+ * x86, IN and OUT: reg is AL, AX or EAX, reg_bytes the width. The port is imm where the list has an
+ * IMM operand, else bits 15:0 of DX (imm is 0 then). INS, OUTS: reg is DX, mem_bytes the width.
+ * x86, far CALL and JMP: with the pointer in the instruction imm is the offset; the selector is in
+ * the list only (SVMC_OPERAND_FAR). Pointers in memory, of LES and its like too, are mem_bytes: the
+ * offset in all but the last two, which are the selector.
  */
 struct svmc_insn {
     uint16_t id;        /* enum svmc_x86_id, svmc_a64_id, svmc_rv_id, svmc_s390_id, by isa */
@@ -123,7 +129,7 @@ struct svmc_insn {
                                and RISC-V: system register number */
     uint8_t reg3;          /* status register of STXR; NONE: 0xff */
     uint8_t reserved;      /* 0 */
-    uint16_t priv_form;    /* what svmc_insn_operands reads; not for you */
+    uint16_t priv_form;    /* what svmc_insn_operands and _address read; not for you */
     uint32_t priv_raw[3];
 };
 
@@ -134,7 +140,7 @@ enum svmc_operand_kind {
     SVMC_OPERAND_MEM = 2,
     SVMC_OPERAND_IMM = 3,
     SVMC_OPERAND_BRANCH = 4, /* imm: distance from the end of the instruction, sign-extended */
-    SVMC_OPERAND_FAR = 5     /* imm: offset; reg: not used; disp: selector */
+    SVMC_OPERAND_FAR = 5     /* imm: offset, bytes - 2 of it; disp: selector; reg: not used */
 };
 
 /**
@@ -155,7 +161,8 @@ struct svmc_operand {
     uint8_t index_bytes; /* MEM: width of the index vector; 0: index is general */
     uint8_t lane_bytes;  /* MEM: width of one index in it: 4, sign-extended, or 8; else 0 */
     uint8_t broadcast;   /* MEM: bytes is one element, copied to this many lanes; 0: none */
-    uint8_t reserved[2];
+    uint8_t lanes;       /* MEM: how many lanes of the index vector count; 0: index is general */
+    uint8_t reserved;
     int64_t disp; /* MEM; FAR: the selector */
     uint64_t imm; /* IMM: value, extended to 64 bits as the instruction does; BRANCH, FAR: above */
 };
@@ -183,8 +190,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_insn_decode(const struct svmc_cpu 
  * Shape:   out[SVMC_OPERANDS_MAX]; *count of them are set, the others are of kind NONE.
  * Threads: pure.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, or an insn that no decode made); SVMC_ERR_UNSUPPORTED (not
- *         x86: there the fields of struct svmc_insn say all that is decoded).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, or an insn that no decode made); SVMC_ERR_UNSUPPORTED (all
+ *         of A64, RISC-V and s390x, *count is 0: there the fields of struct svmc_insn say all that
+ *         is decoded, so of an s390x instruction with two storage operands the first alone).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_insn_operands(const struct svmc_insn *insn,
                                                             struct svmc_operand *out,

@@ -16,4 +16,5 @@
 #include "status.h"
 #include "types.h"
 #include "version.h"
+#include "x86_cpu.h"
 #endif

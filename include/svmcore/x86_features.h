@@ -8,7 +8,7 @@ enum svmc_x86_feature {
     SVMC_X86_FEATURE_NONE = 0,
     /* CPUID 80000001:EDX[31] */
     SVMC_X86_FEATURE_3DNOW = 1,
-    /* CPUID 80000001:ECX[0], or not 64-bit mode */
+    /* CPUID 80000001:ECX[0], for 64-bit mode */
     SVMC_X86_FEATURE_LAHF = 2,
     /* CPUID 7.0:EBX[11] */
     SVMC_X86_FEATURE_RTM = 3,

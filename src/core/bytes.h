@@ -46,4 +46,11 @@ static inline uint64_t core_mask(unsigned bytes)
     return bytes < 8 ? ((uint64_t)1 << (8 * bytes)) - 1 : ~(uint64_t)0;
 }
 
+/** The low `bits` bits as a signed number; bits in 1..64. Wants >> to keep the sign, as it does in
+ *  every compiler that knows our flags. */
+static inline int64_t core_sign_extend(uint64_t value, unsigned bits)
+{
+    return (int64_t)(value << (64 - bits)) >> (64 - bits);
+}
+
 #endif

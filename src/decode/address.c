@@ -5,6 +5,8 @@
 #include "../core/bytes.h"
 #include "../core/clamp.h"
 #include "../core/memory.h"
+#include "isa.h"
+#include "x86/x86.h"
 
 /* The memory operand in question, and who asks. */
 struct place {
@@ -12,55 +14,11 @@ struct place {
     const struct svmc_address_regs *regs;
     uint8_t segment, base, index, scale;
     uint16_t bytes;
-    bool accessed;
-    unsigned lane;
+    bool accessed, tile; /* tile: lane is a row of one, AD-9 */
+    unsigned lane;       /* which one is asked for */
+    unsigned lane_bytes; /* x86: width of a lane of the vector index, AD-6; 0: no such index */
     int64_t disp;
 };
-
-/* AD-6: instructions with a vector index, by id: bytes of a lane. */
-static const struct {
-    uint16_t first, last, bytes;
-} vector_index[] = {
-    { SVMC_X86_VPGATHERDD, SVMC_X86_VPGATHERDQ, 4 },
-    { SVMC_X86_VPGATHERQD, SVMC_X86_VPGATHERQQ, 8 },
-    { SVMC_X86_VGATHERDPS, SVMC_X86_VGATHERDPD, 4 },
-    { SVMC_X86_VGATHERQPS, SVMC_X86_VGATHERQPD, 8 },
-    { SVMC_X86_VPSCATTERDD, SVMC_X86_VPSCATTERDQ, 4 },
-    { SVMC_X86_VPSCATTERQD, SVMC_X86_VPSCATTERQQ, 8 },
-    { SVMC_X86_VSCATTERDPS, SVMC_X86_VSCATTERDPD, 4 },
-    { SVMC_X86_VSCATTERQPS, SVMC_X86_VSCATTERQPD, 8 },
-    { SVMC_X86_VGATHERPF0DPS, SVMC_X86_VSCATTERPF1DPD, 4 },
-    { SVMC_X86_VGATHERPF0QPS, SVMC_X86_VSCATTERPF1QPD, 8 },
-};
-_Static_assert(SVMC_X86_VGATHERQPD - SVMC_X86_VPGATHERDD == 7, "no other id between them");
-_Static_assert(SVMC_X86_VSCATTERQPD - SVMC_X86_VPSCATTERDD == 7, "no other id between them");
-_Static_assert(SVMC_X86_VSCATTERPF1QPD - SVMC_X86_VGATHERPF0DPS == 15, "no other id between them");
-
-static bool is_x86(const struct svmc_insn *insn)
-{
-    return insn->isa >= SVMC_ISA_X86_16 && insn->isa <= SVMC_ISA_X86_64;
-}
-
-static unsigned lane_bytes(const struct svmc_insn *insn)
-{
-    for (unsigned i = 0; i < sizeof vector_index / sizeof vector_index[0]; i++)
-        if (insn->id >= vector_index[i].first && insn->id <= vector_index[i].last)
-            return vector_index[i].bytes;
-    return 0;
-}
-
-static bool is_tile(const struct svmc_insn *insn)
-{
-    return insn->id == SVMC_X86_TILELOADD || insn->id == SVMC_X86_TILELOADDT1 ||
-           insn->id == SVMC_X86_TILESTORED;
-}
-
-static uint64_t sign_extend(uint64_t value, unsigned bits) /* bits in 1..64 */
-{
-    uint64_t sign = (uint64_t)1 << (bits - 1);
-
-    return ((value & (sign | (sign - 1))) ^ sign) - sign;
-}
 
 /* general[number - first] where the file has `count` of them. */
 static bool read_general(const struct place *p, unsigned number, unsigned first, unsigned count,
@@ -92,7 +50,7 @@ static uint64_t bit_string(const struct place *p)
     if (insn->reg_kind != SVMC_REG_KIND_GPR || bits < 16 || bits > 64 ||
         !read_general(p, insn->reg, SVMC_REG_RAX, 16, &offset))
         return 0;
-    offset = sign_extend(offset, bits) & ~(uint64_t)(bits - 1);
+    offset = (uint64_t)core_sign_extend(offset, bits) & ~(uint64_t)(bits - 1);
     return offset >> 3 | (0 - (offset >> 63)) << 61; /* divided by 8, with its sign */
 }
 
@@ -100,7 +58,6 @@ static uint64_t bit_string(const struct place *p)
 static bool read_x86(const struct place *p, uint64_t *base, uint64_t *index)
 {
     const struct svmc_insn *insn = p->insn;
-    unsigned vector = lane_bytes(insn);
 
     if (p->base == SVMC_REG_RIP)
         *base = p->regs->pc + insn->length;
@@ -110,17 +67,17 @@ static bool read_x86(const struct place *p, uint64_t *base, uint64_t *index)
         *base += insn->operand_bytes;
     if (p->index == SVMC_REG_NONE)
         return true;
-    if (vector != 0) {
+    if (p->lane_bytes != 0) {
         *index = read_lane(p);
-        if (vector == 4)
-            *index = sign_extend(*index, 32);
+        if (p->lane_bytes == 4)
+            *index = (uint64_t)core_sign_extend(*index, 32);
         return true;
     }
     if (!read_general(p, p->index, SVMC_REG_RAX, 16, index))
         return false;
     if (insn->id == SVMC_X86_XLAT)
         *index &= 0xff;
-    if (is_tile(insn)) /* AD-9 */
+    if (p->tile)
         *index *= p->lane;
     return true;
 }
@@ -128,7 +85,7 @@ static bool read_x86(const struct place *p, uint64_t *base, uint64_t *index)
 /* AD-5 */
 static bool is_canonical(uint64_t address, unsigned bits)
 {
-    return sign_extend(address, bits) == address;
+    return (uint64_t)core_sign_extend(address, bits) == address;
 }
 
 /* AD-2, AD-4 */
@@ -140,7 +97,7 @@ static bool address_x86(const struct place *p, struct svmc_address *out)
 
     if (p->segment > SVMC_SEG_GS || (wide ? bits != 48 && bits != 57 : bits != 0))
         return false;
-    if (p->lane != 0 && lane_bytes(p->insn) == 0 && !is_tile(p->insn))
+    if (p->lane != 0 && p->lane_bytes == 0 && !p->tile)
         return false;
     if (!read_x86(p, &base, &index))
         return false;
@@ -179,7 +136,7 @@ static bool address_a64(const struct place *p, struct svmc_address *out)
     if (insn->index_extend == SVMC_INDEX_UXTW)
         index &= core_mask(4);
     else if (insn->index_extend == SVMC_INDEX_SXTW)
-        index = sign_extend(index, 32);
+        index = (uint64_t)core_sign_extend(index, 32);
     moved = base + index * p->scale + (uint64_t)p->disp;
     out->linear = post ? base : moved;
     out->new_base = pre || post ? moved : 0;
@@ -230,6 +187,7 @@ static bool address_s390(const struct place *p, struct svmc_address *out)
 static bool find_place(const struct svmc_insn *insn, const struct svmc_operand *op, struct place *p)
 {
     p->insn = insn;
+    p->tile = decode_isa_is_x86(insn->isa) && insn->reg_kind == SVMC_REG_KIND_TILE;
     if (op != NULL) {
         p->segment = op->segment;
         p->base = op->base;
@@ -238,6 +196,7 @@ static bool find_place(const struct svmc_insn *insn, const struct svmc_operand *
         p->disp = op->disp;
         p->bytes = op->bytes;
         p->accessed = op->access != SVMC_ACCESS_NONE;
+        p->lane_bytes = op->lane_bytes;
         return op->kind == SVMC_OPERAND_MEM;
     }
     p->segment = insn->segment;
@@ -247,15 +206,17 @@ static bool find_place(const struct svmc_insn *insn, const struct svmc_operand *
     p->disp = insn->disp;
     p->bytes = insn->mem_bytes;
     p->accessed = insn->access != SVMC_ACCESS_NONE;
-    if (is_x86(insn))
+    if (decode_isa_is_x86(insn->isa)) {
+        p->lane_bytes = svmc_x86_lane_bytes(insn);
         return insn->segment != SVMC_SEG_NONE;
+    }
     return insn->base != SVMC_REG_NONE || insn->index != SVMC_REG_NONE ||
            insn->access != SVMC_ACCESS_NONE;
 }
 
 static bool compute(const struct place *p, struct svmc_address *out)
 {
-    if (is_x86(p->insn))
+    if (decode_isa_is_x86(p->insn->isa))
         return address_x86(p, out);
     if (p->insn->isa == SVMC_ISA_S390X)
         return address_s390(p, out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* svmc_insn_operands: x86 from its table; elsewhere the fields say it all. */
+#include "isa.h"
 #include "x86/x86.h"
 
 static const struct svmc_operand unused = {
@@ -16,7 +17,7 @@ enum svmc_status svmc_insn_operands(const struct svmc_insn *insn, struct svmc_op
         out[i] = unused;
     if (insn == NULL || insn->length == 0 || insn->length > SVMC_INSN_MAX)
         return SVMC_ERR_ARG;
-    if (insn->isa >= SVMC_ISA_X86_16 && insn->isa <= SVMC_ISA_X86_64)
+    if (decode_isa_is_x86(insn->isa))
         return svmc_x86_operands(insn, out, count);
     return SVMC_ERR_UNSUPPORTED;
 }

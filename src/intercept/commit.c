@@ -182,10 +182,9 @@ static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_ru
 
 static uint64_t extend(uint64_t value, uint32_t from, uint32_t how)
 {
-    uint64_t sign = (core_mask(from) >> 1) + 1;
-
-    value &= core_mask(from);
-    return how == SVMC_EXTEND_SIGN ? (value ^ sign) - sign : value;
+    if (how == SVMC_EXTEND_SIGN)
+        return (uint64_t)core_sign_extend(value, 8 * from);
+    return value & core_mask(from);
 }
 
 /* HC-5: what is not declared is not written. */

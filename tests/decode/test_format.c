@@ -13,19 +13,6 @@ struct text_row {
 };
 
 /* "48 8b" -> two bytes. */
-static size_t read_hex(const char *hex, uint8_t *bytes, size_t max)
-{
-    unsigned value;
-    size_t n = 0;
-
-    for (; n < max && sscanf(hex + 3 * n, "%2x", &value) == 1; n++) {
-        bytes[n] = (uint8_t)value;
-        if (hex[3 * n + 2] == 0)
-            return n + 1;
-    }
-    return n;
-}
-
 static enum svmc_status decode(unsigned isa, unsigned vendor, const uint8_t *bytes, size_t count,
                                struct svmc_insn *insn)
 {
@@ -53,7 +40,7 @@ static void check_rows(const struct text_row *rows, size_t row_count)
                                          : SVMC_ISA_X86_64;
         struct svmc_insn insn;
         uint8_t bytes[15];
-        size_t count = read_hex(row->bytes, bytes, sizeof bytes);
+        size_t count = harness_hex(row->bytes, bytes, sizeof bytes);
 
         CHECK_EQ(decode(isa, row->vendor, bytes, count, &insn), SVMC_OK, "%s", row->want);
         CHECK_EQ(insn.length, count, "%s", row->want);

@@ -23,7 +23,7 @@ BELOW = {
 PUBLIC = {
     "config.h": "core", "status.h": "core", "types.h": "core", "version.h": "core",
     "insn.h": "decode", "insn_class.h": "decode", "address.h": "decode",
-    "x86_ids.h": "decode", "x86_features.h": "decode", "a64_ids.h": "decode",
+    "x86_ids.h": "decode", "x86_features.h": "decode", "x86_cpu.h": "decode", "a64_ids.h": "decode",
     "rv_ids.h": "decode", "s390_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
     "event.h": "intercept", "exit_a64.h": "intercept", "exit_rv.h": "intercept",
     "page.h": "intercept", "policy.h": "intercept",

@@ -20,6 +20,7 @@ static uint32_t field(uint32_t w, unsigned low, unsigned width)
     return w >> low & ((1u << width) - 1);
 }
 
+/* core_sign_extend of a field, in 32 bits: low is constant, and one shift takes it off. */
 static int64_t signed_field(uint32_t w, unsigned low, unsigned width)
 {
     return (int32_t)(w << (32 - low - width)) >> (32 - width);
@@ -214,11 +215,15 @@ static enum svmc_status finish_memory(uint32_t w, struct svmc_insn *out)
     return SVMC_OK;
 }
 
+_Static_assert(A64_FIRST_MEMORY == 1 && A64_FIRST_STRUCT - A64_FIRST_MEMORY == 19 &&
+                   A64_FIRST_PLAIN - A64_FIRST_STRUCT == 3,
+               "a new layout with memory has its case: memory(), rare_layout() or structure()");
+
 /* The rest of memory() for the layouts that compilers seldom use. */
 __attribute__((noinline)) COLD static enum svmc_status memory_rare(uint32_t w, unsigned layout,
                                                                    struct svmc_insn *out)
 {
-    if (layout >= A64_LAYOUT_STRUCT_ALL ? structure(w, layout, out) : rare_layout(w, layout, out))
+    if (layout >= A64_FIRST_STRUCT ? structure(w, layout, out) : rare_layout(w, layout, out))
         return finish_memory(w, out);
     return svmc_decode_refuse(SVMC_ERR_UNDEFINED, SVMC_REFUSAL_RESERVED, out);
 }
@@ -279,7 +284,7 @@ struct shape {
     uint16_t imm_mask;
 };
 
-#define AT(layout)       [A64_LAYOUT_##layout - A64_LAYOUT_BRANCH]
+#define AT(layout)       [A64_LAYOUT_##layout - A64_FIRST_PLAIN]
 #define DISP(low, width) 32 - (low) - (width), 32 - (width)
 
 static const struct shape shapes[] = {
@@ -297,13 +302,16 @@ static const struct shape shapes[] = {
     AT(SYSTEM) = { 0, 0, 0, 5, 0xffff },
     AT(SYSTEM_PAIR) = { 0, 0, 0, 5, 0xffff },
 };
+_Static_assert(A64_LAYOUTS - A64_FIRST_PLAIN == 13 && A64_LAYOUTS - A64_FIRST_SYSTEM == 2 &&
+                   sizeof shapes / sizeof shapes[0] == A64_LAYOUTS - A64_FIRST_PLAIN,
+               "a new layout without memory has its shape, and its case in no_memory()");
 
 /* A64-13, A64-14, A64-15: branches, exceptions, hints, barriers, system instructions. */
 __attribute__((noinline)) static enum svmc_status no_memory(uint32_t w, unsigned layout,
                                                             struct svmc_insn *out)
 {
     /* clamp: the layout of a row, from the table */
-    const struct shape *s = &shapes[layout - A64_LAYOUT_BRANCH];
+    const struct shape *s = &shapes[layout - A64_FIRST_PLAIN];
 
     out->imm = w >> s->imm_low & s->imm_mask;
     if (s->disp_down)
@@ -318,7 +326,7 @@ __attribute__((noinline)) static enum svmc_status no_memory(uint32_t w, unsigned
         out->reg2 = gpr_or_sp(w, 0);
     } else if (layout == A64_LAYOUT_BRANCH_BACK) {
         out->disp = -(int64_t)field(w, 5, 16) * 4;
-    } else if (layout >= A64_LAYOUT_SYSTEM) {
+    } else if (layout >= A64_FIRST_SYSTEM) {
         out->privilege = privilege_of(w);
         if (layout == A64_LAYOUT_SYSTEM_PAIR)
             out->reg2 = gpr(w + (field(w, 0, 5) != 31), 0); /* the next one, which may be XZR */
@@ -388,6 +396,6 @@ enum svmc_status svmc_a64_decode(const struct svmc_cpu *cpu, const uint8_t *byte
     fill(w, row, out);
     if (row->layout == A64_LAYOUT_NONE)
         return SVMC_OK;
-    return row->layout < A64_LAYOUT_BRANCH ? memory(w, row->layout, out)
-                                           : no_memory(w, row->layout, out);
+    return row->layout < A64_FIRST_PLAIN ? memory(w, row->layout, out)
+                                         : no_memory(w, row->layout, out);
 }

@@ -3,6 +3,7 @@
  * svmc_insn_format. Nothing else in the library calls what is in this folder: who does not link it
  * has neither its code nor the tables of names. Rules FO-n: docs/spec/format.md.
  */
+#include "../isa.h"
 #include "format.h"
 
 void svmc_text_char(struct text *t, char c)
@@ -56,7 +57,7 @@ static enum svmc_status write_text(const struct svmc_insn *insn, struct text *t)
 
     if (insn->length == 0 || insn->length > SVMC_INSN_MAX)
         return SVMC_ERR_ARG;
-    if (insn->isa >= SVMC_ISA_X86_16 && insn->isa <= SVMC_ISA_X86_64)
+    if (decode_isa_is_x86(insn->isa))
         known = svmc_format_x86(insn, t);
     else if (insn->isa == SVMC_ISA_A64)
         known = svmc_format_a64(insn, t);

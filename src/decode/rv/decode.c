@@ -16,9 +16,9 @@ struct run {
     uint8_t from, width, to;
 };
 
-/* An immediate: the bit that is extended (0: none), and its runs, up to one of width 0. */
+/* An immediate: of how many bits it is a signed number, and its runs, up to one of width 0. */
 struct immediate {
-    uint32_t sign;
+    uint8_t bits; /* UNSIGNED: it is none */
     struct run runs[9];
 };
 
@@ -50,26 +50,27 @@ enum immediate_kind {
 };
 
 /* RV-5: The RISC-V Instruction Set Manual, vol. I 2.3, C and Zcb. */
+#define UNSIGNED 64
 static const struct immediate immediates[] = {
-    [IMM_I] = { 1u << 11, { { 20, 12, 0 } } },
-    [IMM_S] = { 1u << 11, { { 25, 7, 5 }, { 7, 5, 0 } } },
-    [IMM_B] = { 1u << 12, { { 31, 1, 12 }, { 25, 6, 5 }, { 8, 4, 1 }, { 7, 1, 11 } } },
-    [IMM_U] = { 1u << 31, { { 12, 20, 12 } } },
-    [IMM_J] = { 1u << 20, { { 31, 1, 20 }, { 21, 10, 1 }, { 20, 1, 11 }, { 12, 8, 12 } } },
-    [IMM_UPPER] = { 0, { { 20, 12, 0 } } },
-    [IMM_SHIFT] = { 0, { { 20, 6, 0 } } },
-    [IMM_PREFETCH] = { 1u << 11, { { 25, 7, 5 } } },
-    [IMM_C_ADDI4SPN] = { 0, { { 11, 2, 4 }, { 7, 4, 6 }, { 6, 1, 2 }, { 5, 1, 3 } } },
-    [IMM_C_LW] = { 0, { { 10, 3, 3 }, { 6, 1, 2 }, { 5, 1, 6 } } },
-    [IMM_C_LD] = { 0, { { 10, 3, 3 }, { 5, 2, 6 } } },
-    [IMM_C_LB] = { 0, { { 6, 1, 0 }, { 5, 1, 1 } } },
-    [IMM_C_LH] = { 0, { { 5, 1, 1 } } },
-    [IMM_C_ADDI] = { 1u << 5, { { 12, 1, 5 }, { 2, 5, 0 } } },
-    [IMM_C_SHIFT] = { 0, { { 12, 1, 5 }, { 2, 5, 0 } } },
-    [IMM_C_LUI] = { 1u << 17, { { 12, 1, 17 }, { 2, 5, 12 } } },
-    [IMM_C_ADDI16SP] = { 1u << 9,
-                         { { 12, 1, 9 }, { 6, 1, 4 }, { 5, 1, 6 }, { 3, 2, 7 }, { 2, 1, 5 } } },
-    [IMM_C_J] = { 1u << 11,
+    [IMM_NONE] = { UNSIGNED, { { 0, 0, 0 } } },
+    [IMM_I] = { 12, { { 20, 12, 0 } } },
+    [IMM_S] = { 12, { { 25, 7, 5 }, { 7, 5, 0 } } },
+    [IMM_B] = { 13, { { 31, 1, 12 }, { 25, 6, 5 }, { 8, 4, 1 }, { 7, 1, 11 } } },
+    [IMM_U] = { 32, { { 12, 20, 12 } } },
+    [IMM_J] = { 21, { { 31, 1, 20 }, { 21, 10, 1 }, { 20, 1, 11 }, { 12, 8, 12 } } },
+    [IMM_UPPER] = { UNSIGNED, { { 20, 12, 0 } } },
+    [IMM_SHIFT] = { UNSIGNED, { { 20, 6, 0 } } },
+    [IMM_PREFETCH] = { 12, { { 25, 7, 5 } } },
+    [IMM_C_ADDI4SPN] = { UNSIGNED, { { 11, 2, 4 }, { 7, 4, 6 }, { 6, 1, 2 }, { 5, 1, 3 } } },
+    [IMM_C_LW] = { UNSIGNED, { { 10, 3, 3 }, { 6, 1, 2 }, { 5, 1, 6 } } },
+    [IMM_C_LD] = { UNSIGNED, { { 10, 3, 3 }, { 5, 2, 6 } } },
+    [IMM_C_LB] = { UNSIGNED, { { 6, 1, 0 }, { 5, 1, 1 } } },
+    [IMM_C_LH] = { UNSIGNED, { { 5, 1, 1 } } },
+    [IMM_C_ADDI] = { 6, { { 12, 1, 5 }, { 2, 5, 0 } } },
+    [IMM_C_SHIFT] = { UNSIGNED, { { 12, 1, 5 }, { 2, 5, 0 } } },
+    [IMM_C_LUI] = { 18, { { 12, 1, 17 }, { 2, 5, 12 } } },
+    [IMM_C_ADDI16SP] = { 10, { { 12, 1, 9 }, { 6, 1, 4 }, { 5, 1, 6 }, { 3, 2, 7 }, { 2, 1, 5 } } },
+    [IMM_C_J] = { 12,
                   { { 12, 1, 11 },
                     { 11, 1, 4 },
                     { 9, 2, 8 },
@@ -78,12 +79,11 @@ static const struct immediate immediates[] = {
                     { 6, 1, 7 },
                     { 3, 3, 1 },
                     { 2, 1, 5 } } },
-    [IMM_C_BEQZ] = { 1u << 8,
-                     { { 12, 1, 8 }, { 10, 2, 3 }, { 5, 2, 6 }, { 3, 2, 1 }, { 2, 1, 5 } } },
-    [IMM_C_LWSP] = { 0, { { 12, 1, 5 }, { 4, 3, 2 }, { 2, 2, 6 } } },
-    [IMM_C_LDSP] = { 0, { { 12, 1, 5 }, { 5, 2, 3 }, { 2, 3, 6 } } },
-    [IMM_C_SWSP] = { 0, { { 9, 4, 2 }, { 7, 2, 6 } } },
-    [IMM_C_SDSP] = { 0, { { 10, 3, 3 }, { 7, 3, 6 } } },
+    [IMM_C_BEQZ] = { 9, { { 12, 1, 8 }, { 10, 2, 3 }, { 5, 2, 6 }, { 3, 2, 1 }, { 2, 1, 5 } } },
+    [IMM_C_LWSP] = { UNSIGNED, { { 12, 1, 5 }, { 4, 3, 2 }, { 2, 2, 6 } } },
+    [IMM_C_LDSP] = { UNSIGNED, { { 12, 1, 5 }, { 5, 2, 3 }, { 2, 3, 6 } } },
+    [IMM_C_SWSP] = { UNSIGNED, { { 9, 4, 2 }, { 7, 2, 6 } } },
+    [IMM_C_SDSP] = { UNSIGNED, { { 10, 3, 3 }, { 7, 3, 6 } } },
 };
 
 /* Where the number of a register is: in the instruction, or known. */
@@ -174,6 +174,8 @@ static const struct layout layouts[] = {
     [RV_LAYOUT_C_MV] = { .reg = AT_7, .reg2 = ALWAYS_X0, .reg3 = AT_2 },
     [RV_LAYOUT_C_ADD] = { .reg = AT_7, .reg2 = AT_7, .reg3 = AT_2 },
 };
+_Static_assert(sizeof layouts / sizeof layouts[0] == RV_LAYOUTS && RV_LAYOUTS == 49,
+               "a new layout has its row here; NONE and CUSTOM have no operands");
 
 static uint8_t register_at(uint32_t raw, uint8_t place)
 {
@@ -188,7 +190,7 @@ static uint64_t immediate_at(uint32_t raw, unsigned kind)
 
     for (const struct run *r = imm->runs; r->width; r++)
         value |= (raw >> r->from & (((uint32_t)1 << r->width) - 1)) << r->to;
-    return (uint64_t)(value ^ imm->sign) - imm->sign;
+    return (uint64_t)core_sign_extend(value, imm->bits);
 }
 
 /* RV-7: who may touch a CSR stands in its number; counters can be lent to lower levels. */

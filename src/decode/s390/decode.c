@@ -83,24 +83,17 @@ static uint8_t address_at(uint64_t text, unsigned nibble, unsigned disp)
     return reg_at(text, nibble, SVMC_REG_KIND_GPR);
 }
 
-static int64_t sign_extend(uint64_t value, unsigned bits)
-{
-    uint64_t sign = (uint64_t)1 << (bits - 1);
-
-    return (int64_t)((value ^ sign) - sign);
-}
-
 /* S390-7, S390-8 */
 static int64_t disp_of(uint64_t text, unsigned disp)
 {
     if (disp == S390_DISP_D12 || disp == S390_DISP_D12V)
         return field(text, 20, 12);
     if (disp == S390_DISP_D20)
-        return sign_extend(field(text, 32, 8) << 12 | field(text, 20, 12), 20);
+        return core_sign_extend(field(text, 32, 8) << 12 | field(text, 20, 12), 20);
     if (disp == S390_DISP_BRANCH16)
-        return sign_extend(field(text, 16, 16), 16) * 2;
+        return core_sign_extend(field(text, 16, 16), 16) * 2;
     if (disp != S390_DISP_NONE)
-        return sign_extend(field(text, 16, 32), 32) * 2;
+        return core_sign_extend(field(text, 16, 32), 32) * 2;
     return 0;
 }
 
@@ -163,7 +156,7 @@ static void fill_registers(uint64_t text, const struct s390_layout *layout,
         return;
     out->imm = field(text, (layout->imm & 15) * NIBBLE, width);
     if (layout->imm & 0x80)
-        out->imm = (uint64_t)sign_extend(out->imm, width);
+        out->imm = (uint64_t)core_sign_extend(out->imm, width);
 }
 
 /* S390-4, S390-6 to S390-10: the first storage operand, or an address that is only formed. */

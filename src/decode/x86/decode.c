@@ -156,14 +156,6 @@ HOT void find_leaf(const struct svmc_cpu *cpu, const uint8_t *bytes, size_t coun
     }
 }
 
-/* The low bits of value as a signed number; bits in 0..63. */
-HOT uint64_t sign_extend(uint64_t value, unsigned bits)
-{
-    uint64_t sign = ((uint64_t)1 << bits) >> 1;
-
-    return ((value & (((uint64_t)1 << bits) - 1)) ^ sign) - sign;
-}
-
 /* DE-4: an override where there is one, else SS for a stack base, else DS. */
 HOT uint8_t segment_of(uint32_t prefixes, unsigned base)
 {
@@ -183,7 +175,7 @@ COLD static unsigned memory_16(uint64_t rest, struct svmc_insn *out)
     out->base = mod == 0 && rm == 6 ? (uint8_t)SVMC_REG_NONE : base_16[rm]; /* clamp: 3 bits */
     out->index = index_16[rm];                                              /* clamp: 3 bits */
     out->scale = out->index != SVMC_REG_NONE;
-    out->disp = (int64_t)sign_extend(rest >> 8, bits);
+    out->disp = bits ? core_sign_extend(rest >> 8, bits) : 0;
     return 1 + bits / 8;
 }
 
@@ -313,7 +305,7 @@ HOT unsigned read_immediate(const uint8_t *all, size_t count, const struct x86_s
         return bytes;
     }
     if (kind >= X86_IMM_ISB) {
-        value = sign_extend(at, 8 * bytes);
+        value = (uint64_t)core_sign_extend(at, 8 * bytes);
         if (kind >= X86_IMM_JB)
             out->disp = (int64_t)value;
         else

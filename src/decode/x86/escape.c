@@ -43,9 +43,8 @@ static void legacy_opcode(const uint8_t *bytes, size_t count, struct x86_state *
 static void opcode_3dnow(struct x86_state *s)
 {
     unsigned mod = (unsigned)s->rest >> 6 & 3, rm = (unsigned)s->rest & 7, used = 1;
-    bool is_16 = s->mode == ((s->prefixes & PREFIX_ASIZE) ? X86_MODE_32 : X86_MODE_16);
 
-    if (mod != 3 && is_16) {
+    if (mod != 3 && x86_has_16_bit_address(s)) {
         used += mod == 1 ? 1 : mod == 2 || rm == 6 ? 2 : 0;
     } else if (mod != 3) {
         if (rm == 4) {

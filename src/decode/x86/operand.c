@@ -43,6 +43,11 @@ static void set_gpr(const struct kept *k, struct svmc_operand *op, unsigned numb
     }
 }
 
+static uint8_t lane_bytes_of(const struct x86_trait *trait)
+{
+    return trait->vsib == 0 ? 0 : trait->vsib >> 7 ? 8 : 4;
+}
+
 static void set_memory(const struct kept *k, struct svmc_operand *op)
 {
     const struct svmc_insn *insn = k->insn;
@@ -54,9 +59,11 @@ static void set_memory(const struct kept *k, struct svmc_operand *op)
     op->index = insn->index;
     op->scale = insn->scale;
     op->disp = insn->disp;
-    if (k->trait->vsib) {
+    if (k->trait->vsib) { /* as many lanes as the wider of index and element leaves room for */
         op->index_bytes = (uint8_t)size_of(k, k->trait->vsib & 127u);
-        op->lane_bytes = k->trait->vsib >> 7 ? 8 : 4;
+        op->lane_bytes = lane_bytes_of(k->trait);
+        op->lanes =
+            (uint8_t)((16u << k->length) >> (op->lane_bytes == 8 || op->bytes == 8 ? 3 : 2));
     }
     if (k->broadcast && element) {
         op->broadcast = (uint8_t)(op->bytes / element);
@@ -85,16 +92,16 @@ static uint8_t access_of(const struct kept *k, unsigned at, const struct svmc_op
 {
     unsigned access = op->access;
 
-    if (op->kind == SVMC_OPERAND_MEM &&
-        (k->insn->flags & (SVMC_INSN_REP | SVMC_INSN_REPNE))) /* the count can be 0 */
-        access |= access << 2;
+    if (op->kind == SVMC_OPERAND_MEM) {
+        if (k->insn->flags & (SVMC_INSN_REP | SVMC_INSN_REPNE)) /* the count can be 0 */
+            access = x86_conditional(access);
+        return x86_masked_access(k->mask, k->trait->checks, access);
+    }
     if (at != 0 || k->mask == 0 || !(access & SVMC_ACCESS_WRITE))
         return (uint8_t)access;
     if (k->trait->checks & X86_CHECK_SELECT) /* the mask chooses between two sources */
         return (uint8_t)access;
-    if (op->kind == SVMC_OPERAND_MEM) /* elements that the mask leaves out stay as they are */
-        access |= SVMC_ACCESS_WRITE_IF;
-    else if (!k->zeroing && op->reg_kind != SVMC_REG_KIND_MASK)
+    if (!k->zeroing && op->reg_kind != SVMC_REG_KIND_MASK) /* what it leaves out stays as it is */
         access |= SVMC_ACCESS_READ | SVMC_ACCESS_WRITE_IF;
     return (uint8_t)access;
 }
@@ -204,7 +211,7 @@ static void set_operand(const struct kept *k, unsigned place, unsigned size,
         return;
     case X86_PLACE_L:
         set_reg(op, SVMC_REG_KIND_VECTOR,
-                (unsigned)k->insn->imm >> 4 & (k->insn->isa == SVMC_ISA_X86_64 ? 15 : 7));
+                x86_is4_of(k->insn->imm, k->insn->isa == SVMC_ISA_X86_64));
         return;
     case X86_PLACE_X:
     case X86_PLACE_Y:
@@ -230,14 +237,13 @@ static struct kept take_apart(const struct svmc_insn *insn, const struct x86_tra
                               const struct x86_form *form)
 {
     uint32_t prefixes = insn->priv_raw[1] & 0xffff, vector = insn->priv_raw[2];
-    unsigned modrm = insn->priv_raw[1] >> 24, b = (prefixes & PREFIX_B) >> 2;
-    bool is_64 = insn->isa == SVMC_ISA_X86_64;
+    unsigned modrm = insn->priv_raw[1] >> 24;
     struct kept k = { .insn = insn,
                       .trait = trait,
-                      .reg = (modrm >> 3 & 7) | (prefixes & PREFIX_R) | (prefixes & PREFIX_R4) >> 2,
-                      .rm = (modrm & 7) | b,
-                      .vvvv = VECTOR_VVVV(vector) & (is_64 ? 31 : 7),
-                      .low = (insn->priv_raw[1] >> 16 & 7) | b,
+                      .reg = x86_reg_of(modrm, prefixes),
+                      .rm = x86_rm_of(modrm, prefixes, vector),
+                      .vvvv = x86_vvvv_of(vector, insn->isa == SVMC_ISA_X86_64),
+                      .low = (insn->priv_raw[1] >> 16 & 7) | (prefixes & PREFIX_B) >> 2,
                       .mask = VECTOR_MASK(vector),
                       .length = VECTOR_LENGTH(vector),
                       .column = vector >> 24 & 3,
@@ -246,13 +252,18 @@ static struct kept take_apart(const struct svmc_insn *insn, const struct x86_tra
                       .zeroing = VECTOR_ZEROING(vector) != 0,
                       .segment = (uint8_t)(((prefixes & PREFIX_SEGMENT) >> 11) - 1) };
 
-    if (VECTOR_ENCODING(vector) == X86_EVEX)
-        k.rm |= prefixes & PREFIX_X;
     if (modrm < 0xc0 && !(form->bits & X86_MOD3))
         k.rm = SVMC_REG_NONE;
     if ((insn->flags & SVMC_INSN_LOCK) == 0 && (prefixes & PREFIX_LOCK))
         k.reg = 8; /* LOCK MOV CR0 */
     return k;
+}
+
+unsigned svmc_x86_lane_bytes(const struct svmc_insn *insn)
+{
+    uint32_t trait = insn->priv_raw[0] >> 21;
+
+    return trait < X86_TRAITS ? lane_bytes_of(&svmc_x86_traits[core_clamp(trait, X86_TRAITS)]) : 0;
 }
 
 enum svmc_status svmc_x86_operands(const struct svmc_insn *insn, struct svmc_operand *out,

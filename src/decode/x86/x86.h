@@ -68,6 +68,52 @@ static inline bool svmc_x86_has(const struct svmc_cpu *cpu, unsigned feature)
     return (cpu->features[feature >> 6 & 1] >> (feature & 63) & 1) != 0;
 }
 
+/* The address size is 16 bits: ModRM is that of SDM vol. 2 table 2-1. */
+static inline bool x86_has_16_bit_address(const struct x86_state *s)
+{
+    return s->mode == ((s->prefixes & PREFIX_ASIZE) ? X86_MODE_32 : X86_MODE_16);
+}
+
+/* Register numbers, as far as the encoding carries them; modrm: bits 7:0 count. */
+static inline unsigned x86_reg_of(uint32_t modrm, uint32_t prefixes)
+{
+    return (modrm >> 3 & 7) | (prefixes & PREFIX_R) | (prefixes & PREFIX_R4) >> 2;
+}
+
+static inline unsigned x86_rm_of(uint32_t modrm, uint32_t prefixes, uint32_t vector)
+{
+    unsigned rm = (modrm & 7) | (prefixes & PREFIX_B) >> 2;
+
+    return VECTOR_ENCODING(vector) == X86_EVEX ? rm | (prefixes & PREFIX_X) : rm;
+}
+
+static inline unsigned x86_vvvv_of(uint32_t vector, bool is_64)
+{
+    return VECTOR_VVVV(vector) & (is_64 ? 31 : 7);
+}
+
+static inline unsigned x86_is4_of(uint64_t imm, bool is_64)
+{
+    return (unsigned)imm >> 4 & (is_64 ? 15 : 7);
+}
+
+/* An access that may not happen: READ_IF beside READ, WRITE_IF beside WRITE. */
+static inline uint8_t x86_conditional(unsigned access)
+{
+    return (uint8_t)(access | (access & SVMC_ACCESS_RW) << 2);
+}
+
+/*
+ * DE-18: what an EVEX mask, k1 to k7, leaves of an access of memory: its elements are neither
+ * written nor read (SDM vol. 1 15.6.4), but where no fault of a load is suppressed (vol. 2 2.8).
+ */
+static inline uint8_t x86_masked_access(unsigned mask, unsigned checks, unsigned access)
+{
+    if (mask == 0 || ((checks & X86_CHECK_NF) && !(access & SVMC_ACCESS_WRITE)))
+        return (uint8_t)access;
+    return x86_conditional(access);
+}
+
 /** Anything behind an escape byte but 0F alone: finds the entry of the opcode, and skips that. */
 void svmc_x86_escape(const struct svmc_cpu *cpu, struct x86_state *s, const uint8_t *bytes,
                      size_t count);
@@ -86,6 +132,9 @@ enum svmc_status svmc_x86_finish(const struct svmc_cpu *cpu, const uint8_t *byte
 /** A refusal counts only if the `needed` bytes that decide it are there (DE-13), else they miss. */
 enum svmc_status svmc_x86_refuse(unsigned reason, unsigned needed, size_t count,
                                  struct svmc_insn *out);
+
+/** AD-6: bytes of a lane of the vector index, 4 or 8; 0: none. */
+unsigned svmc_x86_lane_bytes(const struct svmc_insn *insn);
 
 /** svmc_insn_operands for an x86 instruction; out is all NONE. */
 enum svmc_status svmc_x86_operands(const struct svmc_insn *insn, struct svmc_operand *out,

@@ -100,8 +100,7 @@ enum x86_osz {
     X86_OSZ_PLAIN = 0,
     X86_OSZ_D64 = 1,
     X86_OSZ_F64 = 2,
-    X86_OSZ_NEAR = 3,
-    X86_OSZ_NEAR_INTEL = 4
+    X86_OSZ_NEAR = 3
 };
 
 enum x86_space {
@@ -130,12 +129,11 @@ enum x86_node {
     X86_NODE_PP = 3,
     X86_NODE_W = 4,
     X86_NODE_B = 5,
-    X86_NODE_L = 6,
-    X86_NODE_MODE = 7,
-    X86_NODE_VENDOR = 8,
-    X86_NODE_FEATURE = 9,
-    X86_NODE_ESCAPE = 10,
-    X86_NODE_REQUIRE = 11
+    X86_NODE_MODE = 6,
+    X86_NODE_VENDOR = 7,
+    X86_NODE_FEATURE = 8,
+    X86_NODE_ESCAPE = 9,
+    X86_NODE_REQUIRE = 10
 };
 
 enum x86_escape {
@@ -158,23 +156,24 @@ enum x86_check {
     X86_CHECK_VL = 0x8,
     X86_CHECK_K = 0x10,
     X86_CHECK_KREQ = 0x20,
-    X86_CHECK_Z = 0x40,
-    X86_CHECK_SAE = 0x80,
-    X86_CHECK_RC = 0x100,
-    X86_CHECK_DISTINCT = 0x200,
-    X86_CHECK_SIB = 0x400,
-    X86_CHECK_CR = 0x800,
-    X86_CHECK_DR = 0x1000,
-    X86_CHECK_LOCKCR8 = 0x2000,
-    X86_CHECK_NORIP = 0x4000,
-    X86_CHECK_BNDRM = 0x8000,
-    X86_CHECK_SELECT = 0x10000,
-    X86_CHECK_RM0 = 0x20000,
-    X86_CHECK_BASE = 0x40000
+    X86_CHECK_NF = 0x40,
+    X86_CHECK_Z = 0x80,
+    X86_CHECK_SAE = 0x100,
+    X86_CHECK_RC = 0x200,
+    X86_CHECK_DISTINCT = 0x400,
+    X86_CHECK_SIB = 0x800,
+    X86_CHECK_CR = 0x1000,
+    X86_CHECK_DR = 0x2000,
+    X86_CHECK_LOCKCR8 = 0x4000,
+    X86_CHECK_NORIP = 0x8000,
+    X86_CHECK_BNDRM = 0x10000,
+    X86_CHECK_SELECT = 0x20000,
+    X86_CHECK_RM0 = 0x40000,
+    X86_CHECK_BASE = 0x80000
 };
 
-#define X86_FORMS 519u
-#define X86_TRAITS 275u
+#define X86_FORMS 521u
+#define X86_TRAITS 285u
 
 enum x86_size {
     X86_SIZE_N = 0,
@@ -252,9 +251,9 @@ struct x86_trait {
 extern const uint32_t svmc_x86_triples[114][4]; /* see gen-x86 */
 extern const uint16_t svmc_x86_sizes[124]; /* bytes by operand size, vector length or address size */
 extern const uint16_t svmc_x86_access[8]; /* enum svmc_access */
-extern const struct x86_form svmc_x86_forms[519];
-extern const uint16_t svmc_x86_operands_pool[947];
-extern const struct x86_trait svmc_x86_traits[275];
+extern const struct x86_form svmc_x86_forms[521];
+extern const uint16_t svmc_x86_operands_pool[949];
+extern const struct x86_trait svmc_x86_traits[285];
 extern const uint32_t svmc_x86_map_1[256];
 extern const uint32_t svmc_x86_map_0f[256];
 extern const uint16_t svmc_x86_space_base[X86_SPACES];
@@ -264,6 +263,6 @@ extern const uint32_t svmc_x86_space_entries[126]; /* legacy maps */
 extern const uint16_t svmc_x86_cells[794]; /* vector maps: first row */
 extern const uint16_t svmc_x86_row_when[1610]; /* conditions of a row */
 extern const uint32_t svmc_x86_row_leaf[1610];
-extern const uint32_t svmc_x86_nodes[1991];
+extern const uint32_t svmc_x86_nodes[1995];
 /* clang-format on */
 #endif

@@ -5,7 +5,7 @@
  * usage: a64-differential [--slice [--every N] | --all | --word HEX] [--jobs N]
  *     --slice  one word of every 64 (or N, a power of 2), evenly, and all forms with chosen
  *              registers (the default)
- *     --all    all 2^32 words; every reason of reasons.c must then explain something
+ *     --all    all 2^32 words; every row of justified.c must then absorb something
  *     --word   show what all three say of one word
  *
  * What is compared is what the text of a disassembler shows: all of struct svmc_insn but privilege.
@@ -23,62 +23,80 @@
 
 #include "../../../src/core/bytes.h"
 #include "../../../src/decode/a64/a64.h"
-#include "reasons.h"
+#include "justified.h"
 #include "text.h"
 
-#define CLASSES   40u
+#define CLASSES   (SVMC_CLASS_A64_SME + 1u) /* the last one */
 #define SHOWN     60u
 #define CHUNK     (1u << 20)
 #define CHUNKS    (1u << 12)
 #define NAME_KEYS (1u << 18)
+#define JOBS_MAX  64
+
+/* Of one process; plain numbers. */
+struct totals {
+    uint64_t words, refused, passed, failed;
+    uint64_t classes[CLASSES];
+    struct justified_totals justified;
+};
 
 /* What the processes share. */
 struct shared {
-    atomic_uint next_chunk;
-    atomic_ulong words, refused, passed, failed;
-    atomic_ulong classes[CLASSES];
-    atomic_ulong reasons[REASONS_MAX];
-    atomic_uint shown;
+    atomic_uint next_chunk, shown;
     struct {
         unsigned which, diff, id;
     } first[SHOWN];                                /* one of each kind of failure */
     _Atomic uint64_t names[REFERENCES][NAME_KEYS]; /* of a system register or operation */
+    struct totals totals[JOBS_MAX];
 };
 
 static struct shared *shared;
+static struct totals *totals; /* this process's */
 static bool whole;
 static uint32_t every = 64; /* of a slice: one word of so many */
 
-static bool is_group(const struct svmc_insn *insn)
+static const char *const aspects[ASPECTS] = {
+    "they accept", "they refuse", "group", "text not understood", "id",
+    "class",       "access",      "sizes", "registers",           "address",
+    "distance",    "immediate",   "flags", "name of a number",    "no class"
+};
+
+/* The word in hand. */
+static uint32_t word;
+static enum svmc_status status;
+static struct svmc_insn insn;
+static unsigned diff[REFERENCES];
+
+static bool is_group(void)
 {
-    return insn->insn_class >= SVMC_CLASS_A64_DATA_IMM;
+    return insn.insn_class >= SVMC_CLASS_A64_DATA_IMM;
 }
 
 /* The fields that differ. */
 static unsigned compare(const struct svmc_insn *a, const struct svmc_insn *b)
 {
-    unsigned diff = 0;
+    unsigned found = 0;
 
-    diff |= a->id != b->id ? DIFF_ID : 0;
-    diff |= a->insn_class != b->insn_class ? DIFF_CLASS : 0;
-    diff |= a->access != b->access ? DIFF_ACCESS : 0;
-    diff |= a->mem_bytes != b->mem_bytes || a->mem_count != b->mem_count ||
-                    a->reg_bytes != b->reg_bytes || a->reg_kind != b->reg_kind
-                ? DIFF_SIZE
-                : 0;
-    diff |= a->reg != b->reg || a->reg2 != b->reg2 || a->reg3 != b->reg3 ? DIFF_REGS : 0;
-    diff |= a->base != b->base || a->index != b->index || a->scale != b->scale ||
-                    a->index_extend != b->index_extend
-                ? DIFF_ADDRESS
-                : 0;
-    diff |= a->disp != b->disp ? DIFF_DISP : 0;
-    diff |= a->imm != b->imm ? DIFF_IMM : 0;
-    diff |= a->flags != b->flags ? DIFF_FLAGS : 0;
-    return diff;
+    found |= a->id != b->id ? A_ID : 0;
+    found |= a->insn_class != b->insn_class ? A_CLASS : 0;
+    found |= a->access != b->access ? A_ACCESS : 0;
+    found |= a->mem_bytes != b->mem_bytes || a->mem_count != b->mem_count ||
+                     a->reg_bytes != b->reg_bytes || a->reg_kind != b->reg_kind
+                 ? A_SIZE
+                 : 0;
+    found |= a->reg != b->reg || a->reg2 != b->reg2 || a->reg3 != b->reg3 ? A_REGS : 0;
+    found |= a->base != b->base || a->index != b->index || a->scale != b->scale ||
+                     a->index_extend != b->index_extend
+                 ? A_ADDRESS
+                 : 0;
+    found |= a->disp != b->disp ? A_DISP : 0;
+    found |= a->imm != b->imm ? A_IMM : 0;
+    found |= a->flags != b->flags ? A_FLAGS : 0;
+    return found;
 }
 
 /* A number that a reference names always has the same name. */
-static bool same_name(enum reference which, uint32_t word, uint64_t hash)
+static bool same_name(enum reference which, uint64_t hash)
 {
     _Atomic uint64_t *name = &shared->names[which][word >> 5 & (NAME_KEYS - 1)];
     uint64_t unset = 0;
@@ -86,85 +104,107 @@ static bool same_name(enum reference which, uint32_t word, uint64_t hash)
     return atomic_compare_exchange_strong(name, &unset, hash) || unset == hash;
 }
 
-static unsigned difference(enum reference which, uint32_t word, enum svmc_status st,
-                           const struct svmc_insn *insn)
+static unsigned difference(enum reference which)
 {
     struct text_view view;
     enum text_verdict verdict;
-    unsigned diff;
 
-    if (st == SVMC_OK && is_group(insn)) {
-        bool memory_too = insn->insn_class < SVMC_CLASS_A64_SVE;
+    if (status == SVMC_OK && insn.insn_class >= CLASSES)
+        return A_BEYOND;
+    if (status == SVMC_OK && is_group()) {
+        bool memory_too = insn.insn_class < SVMC_CLASS_A64_SVE;
 
-        return text_is_system(reference_mnemonic(which, word), memory_too) ? DIFF_GROUP : 0;
+        return text_is_system(reference_mnemonic(which, word), memory_too) ? A_GROUP : 0;
     }
     verdict = text_read(reference_text(which, word), &view);
-    if (st != SVMC_OK)
-        return verdict == TEXT_REFUSED ? 0 : DIFF_ACCEPTS;
+    if (status != SVMC_OK)
+        return verdict == TEXT_REFUSED ? 0 : A_ACCEPT;
     if (verdict != TEXT_READ)
-        return verdict == TEXT_REFUSED ? DIFF_REFUSES
-               : verdict == TEXT_OTHER ? DIFF_GROUP
-                                       : DIFF_UNREADABLE;
+        return verdict == TEXT_REFUSED ? A_REFUSE : verdict == TEXT_OTHER ? A_GROUP : A_UNREADABLE;
     if (view.imm_named) {
-        view.insn.imm = insn->imm;
-        if (!same_name(which, word, view.name_hash))
-            return DIFF_NAME;
+        view.insn.imm = insn.imm;
+        if (!same_name(which, view.name_hash))
+            return A_NAME;
     }
-    diff = compare(insn, &view.insn);
-    return diff;
+    return compare(&insn, &view.insn);
 }
 
-static void fail(enum reference which, uint32_t word, unsigned diff, unsigned id)
+static void decode(uint32_t w)
 {
-    unsigned n = atomic_load(&shared->shown);
+    static const struct svmc_cpu cpu = { .isa = SVMC_ISA_A64 };
+    uint8_t bytes[4];
 
-    atomic_fetch_add(&shared->failed, 1);
+    word = w;
+    core_store_le32(bytes, word);
+    status = svmc_a64_decode(&cpu, bytes, 4, &insn);
+    for (unsigned r = 0; r < REFERENCES; r++)
+        diff[r] = difference(r);
+}
+
+/* One of each kind is shown. */
+static void fail(enum reference which)
+{
+    unsigned n = atomic_load(&shared->shown), id = status == SVMC_OK ? insn.id : 0, aspect = 0;
+    uint8_t bytes[4];
+
     for (unsigned i = 0; i < n && i < SHOWN; i++)
-        if (shared->first[i].which == which && shared->first[i].diff == diff &&
+        if (shared->first[i].which == which && shared->first[i].diff == diff[which] &&
             shared->first[i].id == id)
             return;
     n = atomic_fetch_add(&shared->shown, 1);
     if (n >= SHOWN)
         return;
     shared->first[n].which = which;
-    shared->first[n].diff = diff;
+    shared->first[n].diff = diff[which];
     shared->first[n].id = id;
-    printf("FAILED %08x %s: difference %04x, id %u, texts: %s | %s\n", word, reference_names[which],
-           diff, id, reference_text(REFERENCE_LLVM, word),
-           reference_text(REFERENCE_BINUTILS, word));
-    fflush(stdout);
+    while (!(diff[which] >> aspect & 1))
+        aspect++;
+    core_store_le32(bytes, word);
+    fail_begin("A64", reference_names[which], aspects[aspect], bytes, 4);
+    printf(" | word %08x, aspects %04x | ours: %s, id %u, class %u, refusal %u", word, diff[which],
+           svmc_status_name(status), id, insn.insn_class, insn.refusal);
+    for (unsigned r = 0; r < REFERENCES; r++) {
+        const char *text = reference_text(r, word);
+
+        printf(" | %s: %s", reference_names[r], *text ? text + strspn(text, "\t ") : "refused");
+    }
+    fail_end();
 }
 
-static void check(uint32_t word)
+/* Those of the references that say what we say. */
+static bool agree(unsigned bits)
 {
-    struct svmc_cpu cpu = { .isa = SVMC_ISA_A64 };
-    struct svmc_insn insn = { 0 };
-    unsigned diff[REFERENCES];
-    enum svmc_status st;
-    uint8_t bytes[4];
+    for (unsigned r = 0; r < REFERENCES; r++)
+        if ((bits >> r & 1) && diff[r] == 0)
+            return true;
+    return false;
+}
+
+static void check(uint32_t w)
+{
     bool good = true;
 
-    core_store_le32(bytes, word);
-    st = svmc_a64_decode(&cpu, bytes, 4, &insn);
-    for (unsigned r = 0; r < REFERENCES; r++)
-        diff[r] = difference(r, word, st, &insn);
+    decode(w);
     for (unsigned r = 0; r < REFERENCES; r++) {
-        int reason = diff[r] ? reason_find(r, word, diff[r], diff[!r] == 0) : -1;
+        struct justified_totals *j = &totals->justified;
+        int row = diff[r] ? justified_find(BY(r), diff[r], &(struct word){ word }, agree) : -1;
 
-        if (reason >= 0)
-            atomic_fetch_add(&shared->reasons[reason], 1);
-        else if (diff[r]) {
-            fail(r, word, diff[r], st == SVMC_OK ? insn.id : 0);
+        if (row >= 0) {
+            j->absorbed[row]++;
+            j->asked[row]++;
+            j->supported[row] += diff[!r] == 0;
+        } else if (diff[r]) {
+            fail(r);
+            totals->failed++;
             good = false;
         }
     }
-    if (good)
-        atomic_fetch_add_explicit(&shared->passed, 1, memory_order_relaxed);
-    if (st == SVMC_OK)
-        atomic_fetch_add_explicit(&shared->classes[insn.insn_class], 1, memory_order_relaxed);
-    else
-        atomic_fetch_add_explicit(&shared->refused, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&shared->words, 1, memory_order_relaxed);
+    totals->passed += good;
+    totals->words++;
+    if (status != SVMC_OK)
+        totals->refused++;
+    else if (insn.insn_class < CLASSES)
+        totals->classes[insn.insn_class]++;
 }
 
 static uint32_t scramble(uint32_t n)
@@ -207,27 +247,24 @@ static void check_chunks(void)
     }
 }
 
-static int show(uint32_t word)
+static int show(uint32_t w)
 {
-    struct svmc_cpu cpu = { .isa = SVMC_ISA_A64 };
-    struct svmc_insn i = { 0 };
-    uint8_t bytes[4];
-    enum svmc_status st;
+    const struct svmc_insn *i = &insn;
 
-    core_store_le32(bytes, word);
-    st = svmc_a64_decode(&cpu, bytes, 4, &i);
+    decode(w);
     printf("%08x status %02x refusal %u id %u class %u privilege %u flags %04x access %u\n"
            "  mem %ux%u base %u index %u scale %u extend %u disp %lld\n"
            "  reg %u kind %u bytes %u reg2 %u reg3 %u imm %llx\n",
-           word, (unsigned)st, i.refusal, i.id, i.insn_class, i.privilege, i.flags, i.access,
-           i.mem_bytes, i.mem_count, i.base, i.index, i.scale, i.index_extend, (long long)i.disp,
-           i.reg, i.reg_kind, i.reg_bytes, i.reg2, i.reg3, (unsigned long long)i.imm);
+           word, (unsigned)status, i->refusal, i->id, i->insn_class, i->privilege, i->flags,
+           i->access, i->mem_bytes, i->mem_count, i->base, i->index, i->scale, i->index_extend,
+           (long long)i->disp, i->reg, i->reg_kind, i->reg_bytes, i->reg2, i->reg3,
+           (unsigned long long)i->imm);
     for (unsigned r = 0; r < REFERENCES; r++) {
         struct text_view view = { 0 };
-        unsigned diff = difference(r, word, st, &i);
+        enum text_verdict verdict = text_read(reference_text(r, word), &view);
 
-        printf("  %-8s diff %04x verdict %d  %s\n", reference_names[r], diff,
-               text_read(reference_text(r, word), &view), reference_text(r, word));
+        printf("  %-8s aspects %04x verdict %d  %s\n", reference_names[r], diff[r], verdict,
+               reference_text(r, word));
     }
     return 0;
 }
@@ -257,49 +294,69 @@ static unsigned long shared_names(enum reference which)
     return twice;
 }
 
-static void progress(void)
+/* Until all have ended; false: one did not end well. */
+static bool await_all(long jobs)
 {
     unsigned last = 0;
+    bool good = true;
 
-    while (waitpid(-1, NULL, WNOHANG) == 0) {
+    while (jobs > 0) {
+        int result = 0;
         unsigned at = atomic_load(&shared->next_chunk) * 32 / CHUNKS;
 
         if (at != last && at <= 32)
-            fprintf(stderr, "%u/32: %lu words, %lu failed\n", last = at,
-                    (unsigned long)shared->words, (unsigned long)shared->failed);
-        usleep(100000);
+            fprintf(stderr, "%u/32\n", last = at);
+        if (waitpid(-1, &result, WNOHANG) > 0) {
+            good &= WIFEXITED(result) && WEXITSTATUS(result) == 0;
+            jobs--;
+        } else {
+            usleep(100000);
+        }
     }
-    while (wait(NULL) > 0)
-        ;
+    return good;
 }
 
-static int report(double seconds)
+static void add_up(struct totals *sum)
 {
-    unsigned long unused = 0, twice = 0;
+    for (unsigned p = 0; p < JOBS_MAX; p++) {
+        const struct totals *t = &shared->totals[p];
 
-    for (unsigned i = 0; i < CLASSES; i++)
-        if (shared->classes[i])
-            printf("class %2u: %lu words\n", i, (unsigned long)shared->classes[i]);
-    printf("refused: %lu words\n", (unsigned long)shared->refused);
-    for (unsigned i = 0; i < reason_count; i++) {
-        printf("reason %u: %lu: %s\n", i, (unsigned long)shared->reasons[i], reason_text(i));
-        unused += shared->reasons[i] == 0;
+        sum->words += t->words;
+        sum->refused += t->refused;
+        sum->passed += t->passed;
+        sum->failed += t->failed;
+        for (unsigned i = 0; i < CLASSES; i++)
+            sum->classes[i] += t->classes[i];
+        justified_add(&sum->justified, &t->justified);
     }
+}
+
+static int report(double seconds, bool good)
+{
+    struct totals sum = { 0 };
+    unsigned long failed;
+
+    add_up(&sum);
+    for (unsigned i = 0; i < CLASSES; i++)
+        if (sum.classes[i])
+            printf("class %2u: %lu words\n", i, (unsigned long)sum.classes[i]);
+    printf("refused: %lu words\n", (unsigned long)sum.refused);
+    failed = sum.failed + justified_print(&sum.justified, 0, whole);
     for (unsigned r = 0; r < REFERENCES; r++)
-        twice += shared_names(r);
-    if (whole && unused)
-        printf("%lu reasons explain nothing\n", unused);
+        failed += shared_names(r);
+    failed += !good || (failed == 0 && sum.words != sum.passed);
+    if (!good)
+        printf("FAIL a process died\n");
     printf("%.0f seconds\n", seconds);
-    printf("%lu passed, %lu failed, 0 skipped\n", (unsigned long)shared->passed,
-           (unsigned long)shared->failed + twice + (whole ? unused : 0));
-    return shared->failed || twice || (whole && unused) ||
-           shared->words != (unsigned long)shared->passed;
+    printf("%lu passed, %lu failed, 0 skipped\n", (unsigned long)sum.passed, failed);
+    return failed != 0 || sum.words == 0;
 }
 
 int main(int argc, char **argv)
 {
     long jobs = sysconf(_SC_NPROCESSORS_ONLN);
     struct timespec from, to;
+    bool good;
 
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     text_init();
@@ -318,12 +375,15 @@ int main(int argc, char **argv)
             return 2;
     }
     clock_gettime(CLOCK_MONOTONIC, &from);
+    jobs = jobs < 1 ? 1 : jobs > JOBS_MAX ? JOBS_MAX : jobs;
+    fflush(stdout);
     for (long i = 0; i < jobs; i++)
         if (fork() == 0) {
+            totals = &shared->totals[i];
             check_chunks();
             _exit(0);
         }
-    progress();
+    good = await_all(jobs);
     clock_gettime(CLOCK_MONOTONIC, &to);
-    return report((double)(to.tv_sec - from.tv_sec));
+    return report((double)(to.tv_sec - from.tv_sec), good);
 }

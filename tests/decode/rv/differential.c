@@ -21,29 +21,14 @@
 #define WORKERS 2u
 #define SHOWN   50u /* differences printed */
 
-struct word {
-    uint32_t raw;
-    unsigned length, xlen;
-};
-
-/* ---- justified differences ---- */
-
-struct justified {
-    const char *name;
-    bool (*holds)(const struct word *w);
-    enum { OF_LLVM = 1 << LLVM, OF_BINUTILS = 1 << BINUTILS, BOTH = 3 } of; /* who is excused */
-    enum { OTHER, MANUAL } witness; /* OTHER: the other reference must agree with us */
-};
-
-#include "justified.h"
+static const char *const reference_names[REFERENCES] = { "LLVM", "binutils" };
 
 /* ---- counts, shared by the workers ---- */
 
 struct totals {
     uint64_t passed, failed;
     uint64_t exact, groups, refused;
-    uint64_t absorbed[sizeof justified / sizeof justified[0]];
-    uint64_t done;
+    struct justified_totals justified;
 };
 
 static struct totals *totals; /* one a worker, in shared memory */
@@ -93,83 +78,134 @@ static const char *compare_group(const struct word *w, const struct svmc_insn *o
     return NULL;
 }
 
-/* NULL: ours is what the text says. */
-static const char *compare(const struct word *w, enum svmc_status st, const struct svmc_insn *ours,
-                           bool is_group, enum reference which, const char *text)
+/* In what the text differs from ours, and why; 0: it does not. */
+static unsigned compare(const struct word *w, enum svmc_status st, const struct svmc_insn *ours,
+                        bool is_group, enum reference which, const char *text, const char **why)
 {
     struct reading reading = { .ours = ours, .which = which, .xlen = w->xlen };
     const struct mnemonic *m;
     size_t n = strcspn(text, " \t");
 
-    if (!n || strcmp(text, "c.unimp") == 0) /* the all-zero parcel: defined to be illegal */
-        return st != SVMC_OK ? NULL : is_group ? compare_group(w, ours) : "we accept";
-    if (st != SVMC_OK)
-        return "we refuse";
+    *why = NULL;
+    if (!n || strcmp(text, "c.unimp") == 0) { /* the all-zero parcel: defined to be illegal */
+        if (st != SVMC_OK)
+            return 0;
+        *why = is_group ? compare_group(w, ours) : "they refuse";
+        return !*why ? 0 : is_group ? A_OTHER : A_REFUSE;
+    }
+    if (st != SVMC_OK) {
+        *why = "they accept";
+        return A_ACCEPT;
+    }
     m = mnemonic_of(text, n);
     if (is_group)
-        return m->family ? "we have the group only" : compare_group(w, ours);
-    if (!m->family)
-        return "the text is of no exact instruction";
-    if (ours->id != m->id)
-        return "id";
-    return compare_exact(&reading, m, text + n);
+        *why = m->family ? "we have the group only" : compare_group(w, ours);
+    else if (!m->family)
+        *why = "the text is of no exact instruction";
+    else if (ours->id != m->id)
+        *why = "id";
+    else
+        *why = compare_exact(&reading, m, text + n);
+    return !*why ? 0 : !is_group && m->family && ours->id != m->id ? A_ID : A_OTHER;
 }
 
-static void show(const struct word *w, const struct svmc_insn *o, enum svmc_status st,
-                 const char *const *texts, const char *const *wrong)
+/* The word in hand, and what each of the references says of it. */
+static const struct word *word;
+static enum svmc_status status;
+static struct svmc_insn insn;
+static char texts[REFERENCES][TEXT_MAX];
+static unsigned aspects[REFERENCES];
+static const char *reasons[REFERENCES];
+
+static void show_all(void)
 {
-    printf("rv%u %0*x: ours %s %s", w->xlen, (int)w->length * 2, w->raw, svmc_status_name(st),
-           rv_names + rv_name_at[st == SVMC_OK ? o->id : 0]);
+    printf(" | ours: %s %s", svmc_status_name(status),
+           rv_names + rv_name_at[status == SVMC_OK ? insn.id : 0]);
     for (unsigned i = 0; i < REFERENCES; i++)
-        printf("; %s [%s] %s", i == LLVM ? "llvm" : "binutils", texts[i],
-               wrong[i] ? wrong[i] : "agrees");
-    printf("\n");
+        printf(" | %s: %s%s%s", reference_names[i], *texts[i] ? texts[i] : "refused",
+               reasons[i] ? ": " : "", reasons[i] ? reasons[i] : "");
 }
 
-static bool excused(const struct word *w, unsigned which, const char *const *wrong)
+static void fail(const char *by, const char *why)
 {
-    for (size_t i = 0; i < sizeof justified / sizeof justified[0]; i++) {
-        const struct justified *j = &justified[i];
+    struct totals *t = &totals[worker];
+    uint8_t bytes[4];
+    char mode[8];
 
-        if ((j->of >> which & 1) && j->holds(w) && (j->witness == MANUAL || !wrong[!which])) {
-            totals[worker].absorbed[i]++;
+    if (t->failed >= SHOWN)
+        return;
+    for (unsigned i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(word->raw >> 8 * i);
+    snprintf(mode, sizeof mode, "RV%u", word->xlen);
+    fail_begin(mode, by, why, bytes, word->length);
+    show_all();
+    fail_end();
+}
+
+/* Those of the references that say what we say. */
+static bool agree(unsigned bits)
+{
+    for (unsigned i = 0; i < REFERENCES; i++)
+        if ((bits >> i & 1) && aspects[i] == 0)
             return true;
-        }
-    }
     return false;
+}
+
+static bool excused(unsigned which)
+{
+    struct justified_totals *j = &totals[worker].justified;
+    int row = justified_find(BY(which), aspects[which], word, agree);
+
+    if (row < 0)
+        return false;
+    j->absorbed[row]++;
+    j->asked[row]++;
+    j->supported[row] += aspects[!which] == 0;
+    return true;
+}
+
+static bool ask(struct references *r, const struct word *w)
+{
+    struct svmc_cpu cpu = { .isa = w->xlen == 32 ? SVMC_ISA_RV32 : SVMC_ISA_RV64 };
+    const char *group = group_of(w);
+    bool is_group;
+
+    word = w;
+    for (unsigned i = 0; i < 4; i++)
+        r->bytes[i] = i < w->length ? (uint8_t)(w->raw >> 8 * i) : 0;
+    status = svmc_insn_decode(&cpu, r->bytes, w->length, &insn);
+    is_group = status == SVMC_OK && group && strcmp(group, rv_names + rv_name_at[insn.id]) == 0;
+    for (unsigned i = 0; i < REFERENCES; i++) {
+        strcpy(texts[i], reference_text(r, i, w->length, is_group));
+        aspects[i] = compare(w, status, &insn, is_group, i, texts[i], &reasons[i]);
+    }
+    return is_group;
 }
 
 static void check(struct references *r, const struct word *w, bool loud)
 {
-    struct svmc_cpu cpu = { .isa = w->xlen == 32 ? SVMC_ISA_RV32 : SVMC_ISA_RV64 };
-    struct svmc_insn ours = { 0 };
     struct totals *t = &totals[worker];
-    const char *texts[REFERENCES], *wrong[REFERENCES], *group = group_of(w);
-    char copies[REFERENCES][TEXT_MAX];
-    enum svmc_status st;
-    bool is_group, failed = false;
+    bool is_group = ask(r, w), failed = false;
 
-    for (unsigned i = 0; i < 4; i++)
-        r->bytes[i] = i < w->length ? (uint8_t)(w->raw >> 8 * i) : 0;
-    st = svmc_insn_decode(&cpu, r->bytes, w->length, &ours);
-    is_group = st == SVMC_OK && group && strcmp(group, rv_names + rv_name_at[ours.id]) == 0;
-    for (unsigned i = 0; i < REFERENCES; i++) {
-        strcpy(copies[i], reference_text(r, i, w->length));
-        texts[i] = copies[i];
-        wrong[i] = compare(w, st, &ours, is_group, i, texts[i]);
-    }
-    if (st != SVMC_OK && st != (is_custom(w) ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_UNDEFINED))
+    if (status != SVMC_OK && status != (is_custom(w) ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_UNDEFINED))
         failed = true;
-    if (st == SVMC_OK && ours.length != w->length)
+    if (status == SVMC_OK && insn.length != w->length)
         failed = true;
+    if (failed)
+        fail("ours", "length, or which refusal it is");
     for (unsigned i = 0; i < REFERENCES; i++)
-        if (wrong[i] && !excused(w, i, wrong))
+        if (aspects[i] && !excused(i)) {
+            fail(reference_names[i], reasons[i]);
             failed = true;
-    if ((failed && t->failed < SHOWN) || loud)
-        show(w, &ours, st, texts, wrong);
+        }
+    if (loud) {
+        printf("rv%u %0*x", w->xlen, (int)w->length * 2, w->raw);
+        show_all();
+        printf("\n");
+    }
     t->failed += failed;
     t->passed += !failed;
-    *(st != SVMC_OK ? &t->refused : is_group ? &t->groups : &t->exact) += 1;
+    *(status != SVMC_OK ? &t->refused : is_group ? &t->groups : &t->exact) += 1;
 }
 
 /* ---- the runs ---- */
@@ -241,7 +277,7 @@ static void work(bool all, unsigned only)
 static int report(bool must_absorb, double seconds)
 {
     struct totals sum = { 0 };
-    unsigned idle = 0;
+    unsigned idle;
 
     for (unsigned w = 0; w < WORKERS; w++) {
         sum.passed += totals[w].passed;
@@ -249,16 +285,11 @@ static int report(bool must_absorb, double seconds)
         sum.exact += totals[w].exact;
         sum.groups += totals[w].groups;
         sum.refused += totals[w].refused;
-        for (size_t i = 0; i < sizeof justified / sizeof justified[0]; i++)
-            sum.absorbed[i] += totals[w].absorbed[i];
+        justified_add(&sum.justified, &totals[w].justified);
     }
     printf("exact %" PRIu64 ", group only %" PRIu64 ", refused %" PRIu64 ", %.0f s\n", sum.exact,
            sum.groups, sum.refused, seconds);
-    for (size_t i = 0; i < sizeof justified / sizeof justified[0]; i++) {
-        printf("%12" PRIu64 "  %s\n", sum.absorbed[i], justified[i].name);
-        if (must_absorb && !sum.absorbed[i])
-            idle++, printf("FAILED: a class that absorbs nothing: %s\n", justified[i].name);
-    }
+    idle = justified_print(&sum.justified, 0, must_absorb);
     printf("%" PRIu64 " passed, %" PRIu64 " failed, 0 skipped\n", sum.passed, sum.failed + idle);
     return sum.failed || idle || !sum.passed;
 }
@@ -282,13 +313,13 @@ static int run(bool all, unsigned only)
         }
     }
     for (unsigned w = 0; w < WORKERS; w++) {
-        int status = 0;
+        int result = 0;
 
-        lost |= waitpid(child[w], &status, 0) < 0 || status != 0;
+        lost |= waitpid(child[w], &result, 0) < 0 || result != 0;
     }
     clock_gettime(CLOCK_MONOTONIC, &to);
     if (lost)
-        printf("FAILED: a worker did not end well\n");
+        printf("FAIL a worker did not end well\n");
     return report(all && !only, (double)(to.tv_sec - from.tv_sec)) | lost;
 }
 

@@ -3,7 +3,6 @@
 #ifndef REFERENCES_H
 #define REFERENCES_H
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,17 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PACKAGE         "differential" /* bfd.h wants to know that a build system configured it */
-#define PACKAGE_VERSION "1"
+#include "../binutils_text.h"
+#include "justified.h"
 #include <bfd.h>
-#include <dis-asm.h>
 #include <llvm-c/Disassembler.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 
-enum reference { LLVM, BINUTILS, REFERENCES };
-
-#define TEXT_MAX 160u
+#define TEXT_MAX 256u
 #define PC       0x40000000u /* of every instruction: far from both ends, so no target wraps */
 
 /* Scalar cryptography, bfloat16, Zilsd, Zcmp stay off: docs/spec/riscv.md RV-8 claims nothing. */
@@ -37,57 +33,13 @@ struct references {
     disassembler_ftype binutils;
     struct disassemble_info info;
     uint8_t bytes[32]; /* of the instruction; what is behind it is 0: binutils reads up to 22 */
-    char text[TEXT_MAX];
-    size_t used;
+    struct binutils_text text;
+    char llvm_text[TEXT_MAX];
 };
-
-/* binutils prints most operands with "%s", and a directive (".4byte 0x...") for what is nothing. */
-static int print_list(struct references *r, const char *format, va_list args)
-{
-    if (r->text[0] == '.')
-        return 0;
-    if (format[0] == '.') {
-        strcpy(r->text, ".");
-    } else if (strcmp(format, "%s") == 0) {
-        const char *s = va_arg(args, const char *);
-        size_t n = strlen(s);
-
-        if (n >= TEXT_MAX - r->used)
-            abort();
-        memcpy(r->text + r->used, s, n + 1);
-        r->used += n;
-    } else {
-        r->used += (size_t)vsnprintf(r->text + r->used, TEXT_MAX - r->used, format, args);
-    }
-    if (r->used >= TEXT_MAX)
-        abort();
-    return 0;
-}
-
-static int print_plain(void *to, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    print_list(to, format, args);
-    va_end(args);
-    return 0;
-}
-
-static int print_styled(void *to, enum disassembler_style style, const char *format, ...)
-{
-    va_list args;
-
-    (void)style;
-    va_start(args, format);
-    print_list(to, format, args);
-    va_end(args);
-    return 0;
-}
 
 static int read_bytes(bfd_vma at, bfd_byte *to, unsigned count, struct disassemble_info *info)
 {
-    struct references *r = info->stream;
+    struct references *r = info->application_data;
 
     if (at < PC || at - PC > sizeof r->bytes || count > sizeof r->bytes - (at - PC))
         return 1;
@@ -103,7 +55,7 @@ static void no_memory(int status, bfd_vma at, struct disassemble_info *info)
 
 static void print_target(bfd_vma at, struct disassemble_info *info)
 {
-    print_plain(info->stream, "0x%llx", (unsigned long long)at);
+    binutils_print(info->stream, "0x%llx", (unsigned long long)at);
 }
 
 /* libopcodes takes the extensions from the attributes of an object file: an empty one has them. */
@@ -149,7 +101,8 @@ static void references_open(struct references *r, unsigned xlen)
     r->llvm = LLVMCreateDisasmCPUFeatures(xlen == 32 ? "riscv32" : "riscv64",
                                           xlen == 32 ? "generic-rv32" : "generic-rv64",
                                           LLVM_FEATURES, NULL, 0, NULL, NULL);
-    init_disassemble_info(&r->info, r, print_plain, print_styled);
+    binutils_init(&r->text, &r->info);
+    r->info.application_data = r;
     r->info.arch = bfd_arch_riscv;
     r->info.mach = machine;
     r->info.endian = r->info.endian_code = BFD_ENDIAN_LITTLE;
@@ -163,19 +116,21 @@ static void references_open(struct references *r, unsigned xlen)
         abort();
 }
 
-/* The text of the instruction in r->bytes; empty: it is none. `length`: of its encoding. */
-static const char *reference_text(struct references *r, enum reference which, unsigned length)
+/*
+ * The text of the instruction in r->bytes; empty: it is none. `length`: of its encoding. Of
+ * binutils the mnemonic alone, where that is enough.
+ */
+static const char *reference_text(struct references *r, enum reference which, unsigned length,
+                                  bool mnemonic_only)
 {
     size_t got;
 
     if (which == LLVM) {
-        got = LLVMDisasmInstruction(r->llvm, r->bytes, length, PC, r->text, TEXT_MAX);
-        return got == length ? r->text + strspn(r->text, "\t ") : "";
+        got = LLVMDisasmInstruction(r->llvm, r->bytes, length, PC, r->llvm_text, TEXT_MAX);
+        return got == length ? r->llvm_text + strspn(r->llvm_text, "\t ") : "";
     }
-    r->used = 0;
-    r->text[0] = 0;
-    got = (size_t)r->binutils(PC, &r->info);
-    return got == length && r->text[0] != '.' ? r->text : ""; /* .4byte and the like: no insn */
+    got = (size_t)binutils_read(&r->text, r->binutils, PC, &r->info, mnemonic_only);
+    return got == length || mnemonic_only ? r->text.text : "";
 }
 
 #endif

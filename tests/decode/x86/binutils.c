@@ -98,6 +98,5 @@ void binutils_ask(const struct shape *s, struct verdict *v)
     v->count = 0;
     v->length = n > 0 ? (uint8_t)(n + gone) : 0;
     v->accepted = n > 0 && v->length < CASE_BYTES && strstr(line, "(bad)") == NULL;
-    strncpy(v->text, line, sizeof v->text - 1);
-    v->text[sizeof v->text - 1] = 0;
+    v->text = line;
 }

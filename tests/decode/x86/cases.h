@@ -14,14 +14,4 @@ void skeleton_case(unsigned mode, uint64_t index, uint8_t bytes[CASE_BYTES]);
 /** Random case number index of a seed: uniform bytes, or prefixes and a map with random rest. */
 void random_case(unsigned mode, uint64_t seed, uint64_t index, uint8_t bytes[CASE_BYTES]);
 
-/** One step of SplitMix64. */
-static inline uint64_t random64(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 #endif

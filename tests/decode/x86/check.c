@@ -47,7 +47,10 @@ static bool witness(unsigned bits)
 
 static void show(const char *who, const struct verdict *v)
 {
-    printf(" | %s %s%u %.48s", who, v->accepted ? "" : "refuses ", v->length, v->text);
+    if (v->accepted)
+        printf(" | %s: %u bytes, %.48s", who, v->length, v->text);
+    else
+        printf(" | %s: refused", who);
 }
 
 /* The fields of one verdict, for who must find the one that differs. */
@@ -73,20 +76,36 @@ static void show_fields(const char *who, const struct verdict *v)
     printf("\n");
 }
 
-static void report(const char *by, const char *why)
+static const char *mode_text(void)
 {
-    printf("FAIL %u %s%s %s: %s:", shape.mode, shape.vendor == SVMC_VENDOR_AMD ? "AMD" : "Intel",
-           shape.old ? "-old" : "", by, why);
-    for (unsigned i = 0; i < CASE_BYTES; i++)
-        printf(" %02x", shape.bytes[i]);
+    static char text[32];
+
+    snprintf(text, sizeof text, "%u-bit %s%s", shape.mode,
+             shape.vendor == SVMC_VENDOR_AMD ? "AMD" : "Intel", shape.old ? " of old" : "");
+    return text;
+}
+
+static void show_all(void)
+{
+    struct verdict capstone;
+
     show("ours", &us);
     if (!us.accepted)
-        printf(" (refusal %u)", us.refusal);
+        printf(" (%s, refusal %u)", us.text, us.refusal);
     show("Zydis", &zydis);
     show("LLVM", &llvm);
     show("binutils", third_vote(NULL));
-    printf(" | enc %u map %u op %02x modrm %02x pp %u\n", shape.encoding, shape.map, shape.opcode,
-           shape.modrm, shape.pp);
+    capstone_ask(&shape, &capstone);
+    show("Capstone", &capstone);
+    printf(" | encoding %u map %u opcode %02x ModRM %02x pp %u", shape.encoding, shape.map,
+           shape.opcode, shape.modrm, shape.pp);
+}
+
+static void report(const char *by, const char *why)
+{
+    fail_begin(mode_text(), by, why, shape.bytes, CASE_BYTES);
+    show_all();
+    fail_end();
     if (us.accepted && zydis.accepted) {
         show_fields("ours ", &us);
         show_fields("Zydis", &zydis);
@@ -97,23 +116,25 @@ static void report(const char *by, const char *why)
 static bool agrees(enum reference by, const struct verdict *them, struct totals *t, uint64_t shown)
 {
     struct difference d = verdicts_differ(&us, them);
+    struct justified_totals *j = &t->justified;
 
     for (unsigned n = 0; n < ASPECTS; n++) {
-        int class;
+        int row;
 
         if (!(d.aspects >> n & 1))
             continue;
         in_doubt = (enum aspect)(1u << n);
-        class = class_of(by, in_doubt, &shape, witness);
-        if (class < 0) {
+        row = justified_find(by, in_doubt, &shape, witness);
+        if (row < 0) {
             if (t->failed < shown)
                 report(by == BY_ZYDIS ? "Zydis" : "LLVM", d.why[n]);
             return false;
         }
-        t->absorbed[class]++;
-        if (in_doubt <= A_LENGTH && (t->absorbed[class] < 1000 || t->absorbed[class] % 64 == 0)) {
-            t->asked[class]++;
-            t->supported[class] += sides_with_us(third_vote(t));
+        if (++j->absorbed[row] % 64 != 0 && j->absorbed[row] >= 1000)
+            continue;
+        if (in_doubt <= A_LENGTH) {
+            j->asked[row]++;
+            j->supported[row] += sides_with_us(third_vote(t));
         }
     }
     return true;
@@ -192,6 +213,22 @@ void check_sensitivity(const uint8_t bytes[CASE_BYTES], unsigned mode, uint64_t 
     }
 }
 
+void check_show(const uint8_t bytes[CASE_BYTES], unsigned mode, unsigned vendor)
+{
+    shape_read(&shape, bytes, mode, vendor);
+    binutils_asked = false;
+    ours_ask(&shape, &us);
+    zydis_ask(&shape, &zydis);
+    llvm_ask(&shape, &llvm);
+    printf("%s", mode_text());
+    show_all();
+    printf("\n");
+    if (us.accepted && zydis.accepted) {
+        show_fields("ours ", &us);
+        show_fields("Zydis", &zydis);
+    }
+}
+
 void check_case(const uint8_t bytes[CASE_BYTES], unsigned mode, unsigned vendors, struct totals *t,
                 uint64_t shown)
 {
@@ -216,6 +253,8 @@ void check_case(const uint8_t bytes[CASE_BYTES], unsigned mode, unsigned vendors
             t->encodings[shape.encoding]++;
             *(us.accepted ? &t->accepted : &t->refused) += 1;
         }
+        if (first && (t->cases * 0x9e3779b97f4a7c15u >> 32) % CAPSTONE_OF == 0)
+            capstone_count(&shape, &us, &zydis, &llvm, &t->capstone);
         first = false;
         if (us.broken) {
             if (t->failed < shown)

@@ -159,13 +159,3 @@ struct difference verdicts_differ(const struct verdict *us, const struct verdict
         note(&d, A_SIZE, "memory size");
     return d;
 }
-
-int class_of(enum reference by, enum aspect aspect, const struct shape *s,
-             bool (*witness)(unsigned bits))
-{
-    for (unsigned i = 0; i < class_count; i++)
-        if ((classes[i].reference & by) && (classes[i].aspects & aspect) && classes[i].holds(s) &&
-            (classes[i].witness == 0 || witness(classes[i].witness)))
-            return (int)i;
-    return -1;
-}

@@ -2,14 +2,16 @@
 /*
  * svmc_insn_decode for x86 against Zydis (every field), LLVM (acceptance, length, memory operand)
  * and binutils (third vote), in 16-, 32- and 64-bit mode, for both vendors, over an enumerated
- * skeleton and random strings; with --native against the processor it runs on.
+ * skeleton and random strings; with --native against the processor it runs on. Capstone is heard
+ * too, and counted.
  *
  *   x86-differential [--cases N] [--skeleton N|all] [--random N] [--native N] [--seed S]
  *                    [--mode 16|32|64] [--vendor amd|intel] [--procs P] [--show N] [--full]
+ *                    [--bytes HEX]
  *
  * --cases is half skeleton, half random; N counts all modes together. Last line: "N passed, N
- * failed, N skipped" in cases; exit status 1 if one failed. With --full a class of classes.c that
- * absorbed nothing is a failure too.
+ * failed, N skipped" in cases; exit status 1 if one failed. With --full a row of justified.c that
+ * absorbed nothing is a failure too. --bytes shows what everybody says of one case.
  */
 #define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../../hex.h"
 #include "cases.h"
 #include "check.h"
 #include "native.h"
@@ -26,6 +29,7 @@
 struct options {
     uint64_t skeleton, random, native, seed, show;
     unsigned mode, vendors, procs;
+    const char *bytes;
     bool full;
 };
 
@@ -98,6 +102,8 @@ static bool read_options(int argc, char **argv, struct options *o)
             o->mode = (unsigned)strtoul(value, NULL, 0);
         else if (strcmp(argv[i - 1], "--procs") == 0)
             o->procs = (unsigned)strtoul(value, NULL, 0);
+        else if (strcmp(argv[i - 1], "--bytes") == 0)
+            o->bytes = value;
         else if (strcmp(argv[i - 1], "--vendor") == 0)
             o->vendors =
                 strcmp(value, "amd") == 0 ? 1u << SVMC_VENDOR_AMD : 1u << SVMC_VENDOR_INTEL;
@@ -114,23 +120,6 @@ static void add(struct totals *to, const struct totals *from)
 
     for (size_t i = 0; i < sizeof *to / sizeof *t; i++)
         t[i] += f[i];
-}
-
-/* Returns how many classes absorbed nothing. */
-static unsigned print_classes(const struct totals *t, const struct native_totals *n)
-{
-    unsigned empty = 0;
-
-    printf(
-        "classes: cases absorbed, how often binutils sides with us of those it was asked about\n");
-    for (unsigned i = 0; i < class_count; i++) {
-        uint64_t absorbed = t->absorbed[i] + n->absorbed[i];
-
-        printf("  %10" PRIu64 " %5" PRIu64 "/%-5" PRIu64 " %s [%s]\n", absorbed, t->supported[i],
-               t->asked[i], classes[i].name, classes[i].source);
-        empty += absorbed == 0 && classes[i].reference != BY_NATIVE; /* as the processor is */
-    }
-    return empty;
 }
 
 static void print_totals(const struct totals *t)
@@ -170,6 +159,19 @@ static bool run(const struct options *o, struct totals *totals, struct totals *s
     for (unsigned p = 0; p < o->procs; p++)
         add(sum, &totals[p]);
     return ok;
+}
+
+/* One case in the modes and for the vendors that are chosen. */
+static int show_bytes(const struct options *o)
+{
+    uint8_t bytes[CASE_BYTES] = { 0 };
+
+    harness_hex(o->bytes, bytes, sizeof bytes);
+    for (unsigned m = 0; m < 3; m++)
+        for (unsigned vendor = SVMC_VENDOR_AMD; vendor <= SVMC_VENDOR_INTEL; vendor++)
+            if ((!o->mode || modes[m] == o->mode) && (o->vendors & 1u << vendor))
+                check_show(bytes, modes[m], vendor);
+    return 0;
 }
 
 /* Whether the harness sees wrong verdicts: at least 99 of 100 of each kind. */
@@ -232,27 +234,30 @@ int main(int argc, char **argv)
     struct totals *totals = mmap(NULL, PROCS_MAX * sizeof *totals, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bool ok, ran;
-    unsigned empty;
     uint64_t failed;
 
     if (!read_options(argc, argv, &o) || totals == MAP_FAILED) {
         fprintf(stderr, "%s: see the first comment of differential.c\n", argv[0]);
         return 2;
     }
-    if (!ours_start() || !zydis_start() || !llvm_start() || !binutils_start()) {
+    if (!ours_start() || !zydis_start() || !llvm_start() || !binutils_start() ||
+        !capstone_start()) {
         printf("cannot set up the references\n0 passed, 1 failed, 0 skipped\n");
         return 1;
     }
+    if (o.bytes)
+        return show_bytes(&o);
     setvbuf(stdout, NULL, _IOLBF, 1 << 16); /* lines of the workers stay whole */
     printf("seed: SVMC_SEED=0x%" PRIx64 ", %u processes\n", o.seed, o.procs);
     ok = sensitive(o.seed);
     ok = run(&o, totals, &sum) && ok;
     ran = o.native == 0 || native_run(o.native, o.seed, o.show, &native);
-    empty = print_classes(&sum, &native);
+    justified_add(&sum.justified, &native.justified);
+    failed = sum.failed + native.failed + (native.deaths >= DEATHS_MAX) +
+             justified_print(&sum.justified, BY_NATIVE, o.full);
     print_totals(&sum);
-    printf("%u classes, %u of them empty in this run\n", class_count, empty);
-    failed = sum.failed + native.failed + (native.deaths >= DEATHS_MAX);
-    ok = ok && failed == 0 && sum.cases + native.cases > 0 && !(o.full && empty);
+    capstone_print(&sum.capstone);
+    ok = ok && failed == 0 && sum.cases + native.cases > 0;
     printf("%" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped\n",
            sum.cases + native.cases - sum.failed - native.failed, failed + (!ok && failed == 0),
            ran ? 0 : o.native);

@@ -168,7 +168,7 @@ void llvm_ask(const struct shape *s, struct verdict *v)
 {
     uint8_t plain[2 * CASE_BYTES];
     int gone = shape_plain(s, false, !is_hint(s), plain);
-    char text[160];
+    static char text[160];
     size_t n =
         LLVMDisasmInstruction(contexts[s->mode / 32], plain, sizeof plain, 0, text, sizeof text);
     const char *at = text + strspn(text, "\t ");
@@ -176,10 +176,9 @@ void llvm_ask(const struct shape *s, struct verdict *v)
     v->known = 0;
     v->length = n ? (uint8_t)((int)n + gone) : 0;
     v->accepted = n != 0 && v->length < CASE_BYTES && !is_lone_prefix(at);
-    v->text[0] = 0;
+    v->text = "";
     if (!v->accepted)
         return;
-    strncpy(v->text, at, sizeof v->text - 1);
-    v->text[sizeof v->text - 1] = 0;
+    v->text = at;
     read_memory(at, v);
 }

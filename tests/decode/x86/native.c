@@ -86,20 +86,18 @@ static bool no_witness(unsigned bits)
 static void differs(enum aspect aspect, enum outcome outcome)
 {
     static const char *const names[] = { "needs more bytes", "#UD", "#GP or a fault", "runs" };
-    int class = class_of(BY_NATIVE, aspect, &shape, no_witness);
+    int row = justified_find(BY_NATIVE, aspect, &shape, no_witness);
 
-    if (class >= 0) {
-        board->t.absorbed[class]++;
+    if (row >= 0) {
+        board->t.justified.absorbed[row]++;
         return;
     }
     if (board->t.failed++ >= shown_limit)
         return;
-    printf("FAIL 64 native:");
-    for (unsigned i = 0; i < CASE_BYTES; i++)
-        printf(" %02x", board->bytes[i]);
-    printf(" | ours %s, length %u, refusal %u | processor with %u bytes: %s\n",
+    fail_begin("64-bit", "this processor", names[outcome], board->bytes, CASE_BYTES);
+    printf(" | ours: %s, length %u, refusal %u | the processor with %u bytes: %s",
            svmc_status_name(status), insn.length, insn.refusal, trial_bytes, names[outcome]);
-    fflush(stdout);
+    fail_end();
 }
 
 /* The outcome of a trial; true: the case needs another. */

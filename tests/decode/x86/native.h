@@ -9,7 +9,7 @@
 /** What a run found; plain numbers. */
 struct native_totals {
     uint64_t cases, accepted, refused, too_long, failed, deaths;
-    uint64_t absorbed[CLASSES_MAX];
+    struct justified_totals justified;
 };
 
 /**

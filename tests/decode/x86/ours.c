@@ -171,8 +171,7 @@ void ours_ask(const struct shape *s, struct verdict *v)
     v->refusal = v->insn.refusal;
     v->broken = NULL;
     v->count = 0;
-    snprintf(v->text, sizeof v->text, "%s",
-             st == SVMC_OK ? ours_name(v->insn.id) : svmc_status_name(st));
+    v->text = st == SVMC_OK ? ours_name(v->insn.id) : svmc_status_name(st);
     if (st == SVMC_OK) {
         if (svmc_insn_operands(&v->insn, v->operands, &v->count) != SVMC_OK ||
             v->count > SVMC_OPERANDS_MAX)

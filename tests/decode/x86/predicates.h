@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The predicates of classes.c: each is true of the cases that a row there speaks of. */
+/* The predicates of justified.c: each is true of the cases that a row there speaks of. */
 #ifndef X86_PREDICATES_H
 #define X86_PREDICATES_H
 #include "verdict.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A case taken apart by the manuals' rules alone: SDM vol. 2 chapter 2, APM vol. 3 chapter 1. It
- * serves the predicates of the justified classes and the spelling that LLVM and binutils are asked
- * with; no decoder is asked here.
+ * serves the predicates of justified.c and the spelling that LLVM and binutils are asked with; no
+ * decoder is asked here.
  */
 #include <string.h>
 #include "verdict.h"

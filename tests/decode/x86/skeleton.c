@@ -9,6 +9,7 @@
  *   EVEX    8 maps x 4 RXBR' x W x 4 vvvvV' x L'L x pp x z x b x 2 aaa x 256 opcodes x 9 addresses
  */
 #include <string.h>
+#include "../../random.h"
 #include "cases.h"
 
 static const uint8_t prefix_sets[][5] = {
@@ -268,8 +269,8 @@ static void structured(unsigned mode, uint64_t x, uint8_t *b)
 
 void random_case(unsigned mode, uint64_t seed, uint64_t index, uint8_t b[CASE_BYTES])
 {
-    uint64_t state = seed ^ index * 0xd1342543de82ef95u, x = random64(&state), y = random64(&state),
-             z = random64(&state);
+    uint64_t state = seed ^ index * 0xd1342543de82ef95u, x = harness_random(&state),
+             y = harness_random(&state), z = harness_random(&state);
     uint8_t wide[2 * CASE_BYTES] = { 0 };
 
     memcpy(wide, &x, 8);

@@ -50,7 +50,7 @@ struct verdict {
     uint8_t known;
     uint8_t refusal;       /* ours only */
     const char *broken;    /* ours only: what is wrong without any reference */
-    char text[80];         /* mnemonic or whole line, for reports */
+    const char *text;      /* mnemonic or whole line, for reports; until it is asked again */
     struct svmc_insn insn; /* in terms of ours: fields that `known` covers */
     uint32_t count;
     struct svmc_operand operands[SVMC_OPERANDS_MAX + 4];
@@ -85,5 +85,7 @@ bool llvm_start(void);
 void llvm_ask(const struct shape *s, struct verdict *v);
 bool binutils_start(void);
 void binutils_ask(const struct shape *s, struct verdict *v);
+bool capstone_start(void);
+void capstone_ask(const struct shape *s, struct verdict *v);
 
 #endif

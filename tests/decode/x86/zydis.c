@@ -202,6 +202,37 @@ static uint8_t access_of(ZydisOperandActions a)
                      (a & ZYDIS_OPERAND_ACTION_CONDWRITE ? SVMC_ACCESS_WRITE_IF : 0));
 }
 
+/*
+ * SDM vol. 2 2.8: exception types without fault suppression; and those that their pages say it of,
+ * and Zydis does not.
+ */
+static bool suppresses_no_fault(const ZydisDecodedInstruction *z)
+{
+    return z->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E4NF ||
+           z->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E5NF ||
+           z->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E6NF ||
+           z->mnemonic == ZYDIS_MNEMONIC_VCVTNE2PS2BF16 ||
+           z->mnemonic == ZYDIS_MNEMONIC_VDBPSADBW ||
+           z->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEQB ||
+           z->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB;
+}
+
+/* DE-18. Zydis reads what is only hinted at, and shows a condition on EVEX stores alone. */
+static uint8_t memory_access_of(const ZydisDecodedInstruction *z, ZydisOperandActions a)
+{
+    unsigned access = access_of(a), class = z->meta.exception_class;
+    bool evex_mask = z->avx.mask.reg != ZYDIS_REGISTER_NONE && z->avx.mask.reg != ZYDIS_REGISTER_K0;
+    bool vector_mask = class == ZYDIS_EXCEPTION_CLASS_AVX12 || /* gathers */
+                       strstr(ZydisMnemonicGetString(z->mnemonic), "maskmov") != NULL;
+
+    if (z->meta.category == ZYDIS_CATEGORY_PREFETCH || z->meta.category == ZYDIS_CATEGORY_NOP ||
+        z->meta.category == ZYDIS_CATEGORY_WIDENOP || class == ZYDIS_EXCEPTION_CLASS_E12NP)
+        return SVMC_ACCESS_NONE;
+    if (vector_mask || (evex_mask && !(suppresses_no_fault(z) && access == SVMC_ACCESS_READ)))
+        access |= (access & SVMC_ACCESS_RW) << 2;
+    return (uint8_t)access;
+}
+
 static void put_operand(struct svmc_operand *to, const ZydisDecodedOperand *o,
                         const ZydisDecodedInstruction *z)
 {
@@ -219,6 +250,7 @@ static void put_operand(struct svmc_operand *to, const ZydisDecodedOperand *o,
         break;
     case ZYDIS_OPERAND_TYPE_MEMORY:
         put_memory(to, o, z);
+        to->access = memory_access_of(z, o->actions);
         break;
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
         to->kind = o->imm.is_relative ? SVMC_OPERAND_BRANCH : SVMC_OPERAND_IMM;
@@ -288,7 +320,7 @@ void zydis_ask(const struct shape *s, struct verdict *v)
     v->known = KNOWS_MEMORY | KNOWS_SIZE | KNOWS_OPERANDS;
     v->count = 0;
     v->length = 0;
-    v->text[0] = 0;
+    v->text = "";
     if (!v->accepted)
         return;
     v->length = z.length;
@@ -307,5 +339,5 @@ void zydis_ask(const struct shape *s, struct verdict *v)
         if (is_shown(&z, &ops[i]))
             put_operand(&v->operands[v->count++], &ops[i], &z);
     take_memory(v);
-    strncpy(v->text, ZydisMnemonicGetString(z.mnemonic), sizeof v->text - 1);
+    v->text = ZydisMnemonicGetString(z.mnemonic);
 }

@@ -1,84 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: nodes of the legacy maps, and what svmc_x86_finish has to add and to refuse. */
-#include "x86.h"
+/* x86: what svmc_x86_finish has to refuse and to add. Rules DE-n: docs/spec/decode.md. */
 #include "../refuse.h"
-
-/* DE-6: F3 and F2 are heard before 66. */
-static unsigned mandatory_prefix(uint32_t prefixes)
-{
-    return prefixes & PREFIX_REP ? 2 : prefixes & PREFIX_REPNE ? 3 : prefixes & PREFIX_OSIZE;
-}
-
-/* The conditions of a REQUIRE entry; NONE: all hold. *modrm: that byte had a say. */
-static unsigned required(uint32_t entry, uint64_t rest, uint32_t prefixes, uint32_t mode_vendor,
-                         bool *modrm)
-{
-    bool is_64 = (mode_vendor & 3) >= X86_MODE_64, w = (prefixes & PREFIX_W) != 0;
-
-    if ((entry >> 24 & 1) && (entry >> 25 & 1) != is_64)
-        return SVMC_REFUSAL_MODE;
-    if ((entry >> 26 & 1) && (entry >> 27 & 1) != (mode_vendor >> 8 == SVMC_VENDOR_INTEL))
-        return SVMC_REFUSAL_VENDOR;
-    if ((entry >> 14 & 1) && (entry >> 15 & 3) != mandatory_prefix(prefixes))
-        return SVMC_REFUSAL_PREFIX;
-    if ((entry >> 17 & 1) && (entry >> 18 & 1) != w)
-        return SVMC_REFUSAL_WIDTH;
-    if (entry >> 22 & 1) {
-        *modrm = true;
-        if ((entry >> 23 & 1) != ((rest & 0xc0) != 0xc0))
-            return SVMC_REFUSAL_FORM;
-    }
-    return SVMC_REFUSAL_NONE;
-}
-
-static unsigned branch_of(const struct svmc_cpu *cpu, uint32_t entry, uint64_t rest,
-                          uint32_t prefixes, uint32_t mode_vendor)
-{
-    switch (entry >> 24 & 15) {
-    case X86_NODE_MEMORY:
-        return (rest & 0xc0) != 0xc0;
-    case X86_NODE_REG:
-        return (unsigned)rest >> 3 & 7;
-    case X86_NODE_RM:
-        return (unsigned)rest & 7;
-    case X86_NODE_PP:
-        return mandatory_prefix(prefixes);
-    case X86_NODE_W:
-        return (prefixes & PREFIX_W) != 0;
-    case X86_NODE_B:
-        return (prefixes & PREFIX_B) != 0;
-    case X86_NODE_MODE:
-        return (mode_vendor & 3) >= X86_MODE_64;
-    case X86_NODE_VENDOR:
-        return mode_vendor >> 8 == SVMC_VENDOR_INTEL;
-    default: /* X86_NODE_FEATURE */
-        return svmc_x86_has(cpu, entry >> 16 & 127);
-    }
-}
-
-uint32_t svmc_x86_walk(const struct svmc_cpu *cpu, uint32_t entry, uint64_t rest, uint32_t prefixes,
-                       uint32_t mode_vendor)
-{
-    bool modrm = false;
-    unsigned reason;
-
-    while (entry >> 31) { /* ends: the tree is finite */
-        if (entry >> 28 >= ENTRY_REQUIRE) {
-            reason = required(entry, rest, prefixes, mode_vendor, &modrm);
-            if (reason != SVMC_REFUSAL_NONE)
-                return reason << 11 | (uint32_t)modrm << 21;
-            entry = svmc_x86_nodes[entry & 0x3fff]; /* clamp: from the table */
-        } else {
-            modrm = modrm || (entry >> 24 & 15) <= X86_NODE_RM;
-            /* clamp: from the table, and as many branches as the kind has */
-            entry = svmc_x86_nodes[(entry & 0xffff) +
-                                   branch_of(cpu, entry, rest, prefixes, mode_vendor)];
-        }
-    }
-    if ((entry & 0x7ff) == 0)
-        entry |= (uint32_t)modrm << 21;
-    return entry;
-}
+#include "x86.h"
 
 /* ---- what is wrong ---- */
 
@@ -87,27 +10,20 @@ static bool is_64(const struct x86_state *s)
     return s->mode >= X86_MODE_64;
 }
 
-static bool has_16_bit_address(const struct x86_state *s)
-{
-    return s->mode == ((s->prefixes & PREFIX_ASIZE) ? X86_MODE_32 : X86_MODE_16);
-}
-
 /* Register numbers, as far as the encoding carries them. */
 static unsigned reg_of(const struct x86_state *s)
 {
-    return ((unsigned)s->rest >> 3 & 7) | (s->prefixes & PREFIX_R) | (s->prefixes & PREFIX_R4) >> 2;
+    return x86_reg_of((uint32_t)s->rest, s->prefixes);
 }
 
 static unsigned rm_of(const struct x86_state *s)
 {
-    unsigned rm = ((unsigned)s->rest & 7) | (s->prefixes & PREFIX_B) >> 2;
-
-    return VECTOR_ENCODING(s->vector) == X86_EVEX ? rm | (s->prefixes & PREFIX_X) : rm;
+    return x86_rm_of((uint32_t)s->rest, s->prefixes, s->vector);
 }
 
 static unsigned vvvv_of(const struct x86_state *s)
 {
-    return VECTOR_VVVV(s->vector) & (is_64(s) ? 31 : 7);
+    return x86_vvvv_of(s->vector, is_64(s));
 }
 
 static unsigned vector_index_of(const struct x86_state *s)
@@ -185,7 +101,7 @@ static unsigned check_vector(const struct x86_state *s, const struct x86_form *f
     if ((trait->checks & X86_CHECK_RM0) && (s->rest & 7) != 0)
         return SVMC_REFUSAL_NO_OPCODE;
     if ((trait->vsib != 0 || (trait->checks & X86_CHECK_SIB)) && memory &&
-        ((s->rest & 7) != 4 || has_16_bit_address(s)))
+        ((s->rest & 7) != 4 || x86_has_16_bit_address(s)))
         return SVMC_REFUSAL_FORM;
     return VECTOR_ENCODING(s->vector) == X86_EVEX ? check_evex(s, form, trait, memory)
                                                   : SVMC_REFUSAL_NONE;
@@ -226,7 +142,7 @@ static unsigned check(const struct svmc_cpu *cpu, const struct x86_state *s,
         return SVMC_REFUSAL_FEATURE;
     if ((checks & X86_CHECK_NORIP) && is_64(s) && (s->rest & 0xc7) == 5)
         return SVMC_REFUSAL_FORM;
-    if (form->reg >> 4 == SVMC_REG_KIND_BOUND && memory && has_16_bit_address(s))
+    if (form->reg >> 4 == SVMC_REG_KIND_BOUND && memory && x86_has_16_bit_address(s))
         return SVMC_REFUSAL_FORM; /* SDM vol. 1 17.5.1 */
     if (!has_registers(s, form, checks, memory))
         return SVMC_REFUSAL_REGISTER;
@@ -263,8 +179,7 @@ static void finish_memory(const struct x86_state *s, const struct x86_form *form
     }
     if (VECTOR_ENCODING(s->vector) != X86_EVEX)
         return;
-    if (VECTOR_MASK(s->vector) != 0 && (out->access & SVMC_ACCESS_WRITE) && trait->vsib == 0)
-        out->access |= SVMC_ACCESS_WRITE_IF;
+    out->access = x86_masked_access(VECTOR_MASK(s->vector), trait->checks, out->access);
     if (VECTOR_BROADCAST(s->vector))
         out->mem_bytes = (uint16_t)broadcast;
     if ((s->rest & 0xc0) == 0x40)
@@ -276,8 +191,8 @@ static void finish_register(const struct x86_state *s, const struct x86_form *fo
                             struct svmc_insn *out)
 {
     static const uint8_t masks[12] = { 0xff, 15, 7, 15, 15, 7, 7, 7, 31, 7, 15, 15 };
-    unsigned number = out->reg, select = form->reg & 15,
-             is4 = (unsigned)out->imm >> 4 & (is_64(s) ? 15 : 7);
+    _Static_assert(SVMC_REG_KIND_TILE == 11, "the last kind of x86 has a mask");
+    unsigned number = out->reg, select = form->reg & 15;
 
     if (select == X86_SELECT_REG)
         number = reg_of(s);
@@ -286,7 +201,7 @@ static void finish_register(const struct x86_state *s, const struct x86_form *fo
     else if (select == X86_SELECT_VVVV)
         number = vvvv_of(s);
     else if (select == X86_SELECT_IS4)
-        number = is4;
+        number = x86_is4_of(out->imm, is_64(s));
     else if (select >= X86_SELECT_FIXED3)
         number = select - (unsigned)X86_SELECT_FIXED3 + 3;
     if (select >= X86_SELECT_VVVV) {
@@ -319,7 +234,7 @@ static void finish_flags(const struct x86_state *s, const struct x86_trait *trai
         out->flags |= SVMC_INSN_REPNE;
     else
         out->flags |= SVMC_INSN_REP;
-    out->access = (uint8_t)(out->access | out->access << 2); /* the count can be 0 */
+    out->access = x86_conditional(out->access); /* the count can be 0 */
 }
 
 enum svmc_status svmc_x86_refuse(unsigned reason, unsigned needed, size_t count,

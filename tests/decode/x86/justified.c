@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The justified differences: where a reference is wrong, or is not asked. Each is a predicate over
- * the bytes of the case, with the manual's place and who else must say what we say; the harness
- * asks that witness for every case it absorbs. Witness 0: the manual alone, and only where no
- * reference knows the row (vendors, features).
+ * The justified differences: where a reference is wrong, or is not asked. The harness asks the
+ * witness for every case that a row absorbs. Witness 0: the manual alone, and only where no
+ * reference knows the row (vendors, features), or our structs have a convention of their own.
+ * Sections and instruction pages by name: page numbers move between the editions of a manual.
  */
-#include "compare.h"
+#include "justified.h"
 #include "predicates.h"
 
 #define ANY_READING (A_ACCEPT | A_REFUSE | A_LENGTH | A_MEMORY | A_SIZE)
 
-const struct justified classes[] = {
+const struct justified justified[] = {
     { "LLVM is asked without LOCK", BY_LLVM, W_ZYDIS, A_ACCEPT, lock, "SDM vol. 2 LOCK" },
     { "LLVM ignores 66, F2, F3, REX before VEX, EVEX, XOP", BY_LLVM, W_ZYDIS, A_ACCEPT,
       prefixed_vector, "SDM vol. 2 2.3.2 to 2.3.4, 2.7.11" },
@@ -184,4 +184,4 @@ const struct justified classes[] = {
       "APM vol. 4 VPERMQ, VPERMPD: W is 1" },
     { "Zen takes LOCK on VERR, VERW", BY_NATIVE, 0, A_ACCEPT, lock_system, "APM vol. 3 1.2.5" },
 };
-const unsigned class_count = sizeof classes / sizeof classes[0];
+JUSTIFIED_END("tests/decode/x86/justified.c");
