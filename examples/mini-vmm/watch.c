@@ -321,9 +321,9 @@ bool watch_request(struct vcpu *v)
             guard_take(v);
         memcpy(&w->pending, &v->core.priv.pending, sizeof w->pending);
         w->asked = true;
-        if (v->host && v->shared != v->page)
-            set_page(v->shared, bytes);
     }
+    if (v->host && v->shared != v->page)
+        set_page(v->shared, bytes); /* after a refusal: the same request, the reply area empty */
     return watch_good(v);
 }
 
