@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * show.decode: a listing of x86 code as text, beside objdump: the same five megabytes of .text, each
+ * show.decode: x86 code as text, beside objdump: the same five megabytes of .text, each
  * line with address, bytes and instruction in Intel syntax, to /dev/null. Processor time of a whole
  * run, ours in this process, objdump's in one of its own with nothing else in its file.
  */
