@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VM-exit fields and bytes, both from the input: 72 bytes of struct svmc_vmx_exit, a byte that bends
- * them towards what a processor would say, then the bytes at RIP. Traps when an error leaves
- * something behind, an exit is out of range for svmc_vcpu_exit, bytes change what the hardware said,
- * or an event does not survive the way there and back.
+ * VM-exit fields and bytes, both from the input: 72 bytes of struct svmc_vmx_exit, a byte that
+ * bends them towards what a processor would say, then the bytes at RIP. Traps when an error leaves
+ * something behind, an exit is out of range for svmc_vcpu_exit, bytes change what the hardware
+ * said, or an event does not survive the way there and back.
  */
 #include <stdlib.h>
 #include <string.h>

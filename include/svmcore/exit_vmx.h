@@ -40,10 +40,10 @@ struct svmc_vmx_exit {
 /**
  * A VM exit -> an exit that the library finishes alone. Pure: no register is read (EX-10).
  *
- * Kinds:  CPUID, RDMSR, WRMSR, IN, OUT, INS, OUTS, HLT, HYPERCALL (VMCALL); MMIO_READ and MMIO_WRITE
- *         of an EPT violation or misconfiguration; SHUTDOWN of a triple fault. Any other instruction
- *         (RDTSC, XSETBV, MOV CR, INVEPT, ...) is SVMC_KIND_UNKNOWN, finish REGS|RIP: the policy's
- *         answer is #UD (EX-4). Take those that you answer yourself before you call.
+ * Kinds:  CPUID, RDMSR, WRMSR, IN, OUT, INS, OUTS, HLT, HYPERCALL (VMCALL); MMIO_READ and
+ *         MMIO_WRITE of an EPT violation or misconfiguration; SHUTDOWN of a triple fault. Any other
+ *         instruction (RDTSC, XSETBV, MOV CR, INVEPT, ...) is SVMC_KIND_UNKNOWN, finish REGS|RIP:
+ *         the policy's answer is #UD (EX-4). Take those that you answer yourself before you call.
  * Shape:  bytes[count]: your copy of what stands at CS:RIP, or NULL with 0. Without them the exit
  *         is what the hardware says. With them they must say the same: instruction, length, port,
  *         sizes. Device memory needs them, so do INS and OUTS without has_string_info and a few
@@ -57,9 +57,9 @@ struct svmc_vmx_exit {
  * Source: EX-21 to EX-26; Intel SDM vol. 3 24.9, 27.2, appendix C.
  *
  * Yours: an access that begins in the page before the device's is reported at offset 0 of the
- * device's page, and a misconfigured entry may have been met by a page walk, which the hardware does
- * not tell: if your guests can do that, compare svmc_insn_address with guest_physical in the low 12
- * bits. VMCALL exits from every privilege level (HC-6).
+ * device's page, and a misconfigured entry may have been met by a page walk, which the hardware
+ * does not tell: if your guests can do that, compare svmc_insn_address with guest_physical in the
+ * low 12 bits. VMCALL exits from every privilege level (HC-6).
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, a bad cpu, reserved fields); SVMC_ERR_UNSUPPORTED (yours to
  *         handle: no instruction exited, a reason or flag that is not known, an access that is not

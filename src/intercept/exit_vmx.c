@@ -65,7 +65,8 @@ struct vmx_row {
 #define VMX_EVENT(n, name, source) [n] = { SVMC_KIND_UNKNOWN, EVENT, 0, 0, 0, IDS0 },
 #define VMX_INSN(n, kind_, class_, length_, ids_, source) \
     [n] = { SVMC_KIND_##kind_, INSN, SVMC_CLASS_##class_, length_, 0, ids_ },
-#define VMX_OTHER(n, what_, length_, source) [n] = { SVMC_KIND_UNKNOWN, what_, 0, length_, 0, IDS0 },
+#define VMX_OTHER(n, what_, length_, source) \
+    [n] = { SVMC_KIND_UNKNOWN, what_, 0, length_, 0, IDS0 },
 
 static const struct vmx_row rows[REASONS] = {
 #include "vmx.def"
