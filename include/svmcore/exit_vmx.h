@@ -47,9 +47,9 @@ struct svmc_vmx_exit {
  * Shape:  bytes[count]: your copy of what stands at CS:RIP, or NULL with 0. Without them the exit
  *         is what the hardware says. With them they must say the same: instruction, length, port,
  *         sizes. Device memory needs them, so do INS and OUTS without has_string_info and a few
- *         rare reasons that give no length: else TRUNCATED. cpu: the guest's vendor and features,
- *         for the decoder; its isa is not read, the mode is that of cs_ar and efer. NULL without
- *         bytes.
+ *         rare reasons that give no length: else TRUNCATED. cpu: vendor (what executed
+ *         them is Intel's) and features, for the decoder; its isa is not read, the mode is that of
+ *         cs_ar and efer. NULL without bytes.
  * State:  out->interrupted, of an EPT violation in the middle of a delivery: kind UNKNOWN, finish
  *         0, bytes not read; svmc_vcpu_exit refuses it (EV-5). *out is all 0 after an error.
  * Owns:   nothing.

@@ -251,7 +251,7 @@ static bool touches_more(const struct svmc_insn *insn)
 {
     return insn->access != SVMC_ACCESS_NONE || (insn->flags & SVMC_INSN_STACK) ||
            insn->insn_class == SVMC_CLASS_DESCRIPTOR || insn->insn_class == SVMC_CLASS_INTERRUPT ||
-           insn->insn_class == SVMC_CLASS_RETURN || insn->insn_class == SVMC_CLASS_BRANCH;
+           insn->insn_class == SVMC_CLASS_TRANSLATE || insn->id == SVMC_X86_JMP_FAR;
 }
 
 /* EX-25: whether a data access of an instruction is what the hardware reports. */

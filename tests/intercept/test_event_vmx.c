@@ -134,8 +134,11 @@ static enum svmc_status put(struct svmc_event event)
 TEST(event_vmx, what_entry_would_refuse_is_refused) /* EX-27, 26.2.1.3 */
 {
     const struct svmc_event irq = { .type = SVMC_EVENT_INTERRUPT, .vector = 32 };
-    uint32_t a, b;
+    const struct svmc_event longer = { .type = SVMC_EVENT_NMI, .vector = 2, .insn_bytes = 3 };
+    uint32_t a, b, c;
 
+    CHECK_EQ(svmc_event_to_vmx(&longer, &a, &b, &c), SVMC_OK);
+    CHECK_EQ(c, 0, "no instruction made it");
     CHECK_EQ(PUT(.type = SVMC_EVENT_SHUTDOWN), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(PUT(.type = 7), SVMC_ERR_ARG);
     CHECK_EQ(PUT(.type = SVMC_EVENT_NMI, .vector = 3), SVMC_ERR_ARG);

@@ -500,8 +500,12 @@ TEST(exit_vmx, other_accesses_are_yours) /* EX-25 */
     CHECK_EQ(TAKE(&vmx, "\x48\xcf"), SVMC_ERR_UNSUPPORTED, "iretq");
     CHECK_EQ(TAKE(&vmx, "\x6c"), SVMC_ERR_UNSUPPORTED, "insb into device memory");
     CHECK_EQ(TAKE(&vmx, "\xf3\xa4"), SVMC_ERR_UNSUPPORTED, "rep movsb");
+    CHECK_EQ(TAKE(&vmx, "\x0f\x02\xc1"), SVMC_ERR_UNSUPPORTED, "lar eax, ecx");
     CHECK_EQ(TAKE(&vmx, "\x0f\xa2"), SVMC_ERR_MISMATCH, "cpuid touches nothing");
+    CHECK_EQ(TAKE(&vmx, "\xeb\xfe"), SVMC_ERR_MISMATCH, "nor does jmp");
     CHECK_EQ(TAKE(&vmx, "\x89\xc3"), SVMC_ERR_MISMATCH, "nor does mov ebx, eax");
+    set_mode(&vmx, SVMC_ISA_X86_32);
+    CHECK_EQ(TAKE(&vmx, "\xea\x00\x00\x00\x00\x08\x00"), SVMC_ERR_UNSUPPORTED, "jmp 8:0");
 }
 
 TEST(exit_vmx, modes) /* EX-23: CS.L, CS.D, LMA */
