@@ -6,6 +6,7 @@
 #include "config.h"
 #include "event.h"
 #include "exit.h"
+#include "exit_svm.h"
 #include "host.h"
 #include "insn.h"
 #include "intercept.h"

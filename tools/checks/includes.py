@@ -25,8 +25,8 @@ PUBLIC = {
     "insn.h": "decode", "insn_class.h": "decode", "address.h": "decode",
     "x86_ids.h": "decode", "x86_features.h": "decode", "a64_ids.h": "decode",
     "rv_ids.h": "decode", "s390_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
-    "event.h": "intercept", "page.h": "intercept", "policy.h": "intercept", "intercept.h": "intercept",
-    "guest/hypercall.h": "intercept",
+    "exit_svm.h": "intercept", "event.h": "intercept", "page.h": "intercept",
+    "policy.h": "intercept", "intercept.h": "intercept", "guest/hypercall.h": "intercept",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
