@@ -54,7 +54,8 @@ static void fill(struct svmc_vmx_exit *vmx, const uint8_t *at)
         .interruptibility = (uint32_t)load(at + 20, 4),
         .cs_ar = (uint32_t)load(at + 24, 4),
         .has_string_info = at[28],
-        .reserved = { at[29], at[30], at[31] },
+        .cpl = at[29],
+        .reserved = { at[30], at[31] },
         .qualification = load(at + 32, 8),
         .guest_physical = load(at + 40, 8),
         .rflags = load(at + 48, 8),
@@ -75,6 +76,7 @@ static void bend(struct svmc_vmx_exit *vmx, uint8_t how)
         vmx->interruptibility &= 13;
     if (how & 16) {
         vmx->has_string_info &= 1;
+        vmx->cpl &= 3;
         memset(vmx->reserved, 0, sizeof vmx->reserved);
     }
     if (how & 32)

@@ -29,7 +29,8 @@ struct svmc_vmx_exit {
     uint32_t interruptibility; /* guest interruptibility state */
     uint32_t cs_ar;            /* guest CS access rights */
     uint8_t has_string_info;   /* IA32_VMX_BASIC bit 54: insn_info holds INS and OUTS */
-    uint8_t reserved[3];       /* 0 */
+    uint8_t cpl;               /* guest's privilege level: SS access rights, bits 6:5 */
+    uint8_t reserved[2];       /* 0 */
     uint64_t qualification;    /* exit qualification; for I/O and EPT violations */
     uint64_t guest_physical;   /* guest-physical address; for EPT violations, misconfigurations */
     uint64_t rflags;           /* guest RFLAGS */

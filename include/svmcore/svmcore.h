@@ -8,6 +8,7 @@
 #include "exit.h"
 #include "exit_a64.h"
 #include "exit_rv.h"
+#include "exit_svm.h"
 #include "exit_vmx.h"
 #include "host.h"
 #include "insn.h"

@@ -70,7 +70,7 @@ enum svmc_status svmc_event_merge(const struct svmc_event *first, const struct s
                                         .has_error = 1 };
         return SVMC_OK;
     }
-    *now = b;
+    *now = b;                                                       /* EV-1 */
     if (a.type == SVMC_EVENT_INTERRUPT || a.type == SVMC_EVENT_NMI) /* EV-4 */
         *later = a;
     return SVMC_OK;

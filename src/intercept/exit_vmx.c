@@ -338,6 +338,7 @@ static enum svmc_status from_vmx(const struct svmc_vmx_exit *vmx, const struct s
     out->count = 1;
     out->isa = f.isa;
     out->state = f.state;
+    out->user = vmx->cpl == 3; /* EX-16 */
     return st;
 }
 
@@ -349,8 +350,8 @@ enum svmc_status svmc_exit_from_vmx(const struct svmc_vmx_exit *vmx, const struc
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!vmx || (count != 0 && (!bytes || !cpu)) || vmx->has_string_info > 1 ||
-        (vmx->reserved[0] | vmx->reserved[1] | vmx->reserved[2]))
+    if (!vmx || (count != 0 && (!bytes || !cpu)) || vmx->has_string_info > 1 || vmx->cpl > 3 ||
+        (vmx->reserved[0] | vmx->reserved[1]))
         return SVMC_ERR_ARG;
     st = from_vmx(vmx, cpu, bytes, count, out);
     if (st != SVMC_OK)

@@ -677,7 +677,11 @@ TEST(exit_vmx, arguments)
         CHECK_EQ(ALONE(&vmx), SVMC_ERR_ARG);
         vmx.reserved[i] = 0;
     }
-    CHECK_EQ(ALONE(&vmx), SVMC_OK);
+    for (unsigned cpl = 0; cpl < 256; cpl++) { /* EX-16 */
+        vmx.cpl = (uint8_t)cpl;
+        CHECK_EQ(ALONE(&vmx), cpl <= 3 ? SVMC_OK : SVMC_ERR_ARG);
+        CHECK_EQ(exit_.user, cpl == 3);
+    }
 }
 
 #if defined(__linux__)
