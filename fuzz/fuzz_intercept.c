@@ -2,7 +2,7 @@
 /*
  * The whole way of an exit with both sides hostile: the input chooses the exit (a raw kvm_run or
  * an instruction), the registers, the host's page and when callbacks fail. Traps when a refused or
- * failed call changed the guest, or an outcome is none.
+ * failed call changed the guest, or an outcome is none. Its length chooses the policy's mode.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static uint8_t take_byte(struct input *in)
 }
 
 static struct world world, before;
-static struct svmc_policy policy;
+static struct svmc_policy policies[SVMC_MODE_OBSERVE + 1];
 static uint8_t run[RUN_BYTES];
 
 static void require(int ok)
@@ -46,23 +46,24 @@ static void require(int ok)
         __builtin_trap();
 }
 
-static void make_policy(void)
+static void make_policy(struct svmc_policy *policy, enum svmc_mode mode)
 {
-    require(svmc_policy_init(&policy, 8, 4) == SVMC_OK);
-    require(svmc_policy_set_ports(&policy, 0, 0x8000, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE) ==
+    require(svmc_policy_init(policy, 8, 4) == SVMC_OK);
+    require(svmc_policy_set_mode(policy, mode) == SVMC_OK);
+    require(svmc_policy_set_ports(policy, 0, 0x8000, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE) ==
             SVMC_OK);
-    require(svmc_policy_set_ports(&policy, 0x8000, 0x100, SVMC_ACCESS_RW, SVMC_VERDICT_CONST) ==
+    require(svmc_policy_set_ports(policy, 0x8000, 0x100, SVMC_ACCESS_RW, SVMC_VERDICT_CONST) ==
             SVMC_OK);
-    require(svmc_policy_set_ports(&policy, 0x9000, 0x100, SVMC_ACCESS_RW, SVMC_VERDICT_TERMINATE) ==
+    require(svmc_policy_set_ports(policy, 0x9000, 0x100, SVMC_ACCESS_RW, SVMC_VERDICT_TERMINATE) ==
             SVMC_OK);
-    require(svmc_policy_set_msrs(&policy, 0, 8192, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE) ==
+    require(svmc_policy_set_msrs(policy, 0, 8192, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE) ==
             SVMC_OK);
-    require(svmc_policy_add_window(&policy, (svmc_gpa){ 0 }, 0x10000, SVMC_ACCESS_RW,
+    require(svmc_policy_add_window(policy, (svmc_gpa){ 0 }, 0x10000, SVMC_ACCESS_RW,
                                    SVMC_VERDICT_DELEGATE) == SVMC_OK);
-    require(svmc_policy_set_doorbell(&policy, SVMC_HCALL_PORT) == SVMC_OK);
+    require(svmc_policy_set_doorbell(policy, SVMC_HCALL_PORT) == SVMC_OK);
     for (uint8_t n = 0; n < 7; n++)
-        require(svmc_policy_set_hcall(&policy, n, n, n % 4) == SVMC_OK);
-    require(svmc_policy_seal(&policy) == SVMC_OK);
+        require(svmc_policy_set_hcall(policy, n, n, n % 4) == SVMC_OK);
+    require(svmc_policy_seal(policy) == SVMC_OK);
 }
 
 static enum svmc_status next_exit(struct input *in, struct svmc_exit *exit)
@@ -136,7 +137,9 @@ static void one_exit(struct input *in, struct svmc_vcpu *vc)
         memcpy(&before, &world, sizeof world);
         st = svmc_vcpu_enter(vc, &out);
         require(st == SVMC_OK || guest_same());
-        require((st == SVMC_ERR_HOST_REPLY) == (out.rule != 0));
+        require(st != SVMC_ERR_HOST_REPLY || out.rule != 0);
+        require(st == SVMC_ERR_HOST_REPLY || out.rule == 0 ||
+                (st == SVMC_OK && vc->priv.policy->priv.mode != SVMC_MODE_STRICT));
         if (out.action == SVMC_ACT_DELEGATED && st == SVMC_ERR_HOST_REPLY)
             require(memcmp(&pending, &vc->priv.pending, sizeof pending) == 0);
         require(out.data_bytes <= SVMC_EXIT_DATA_MAX && (out.data_bytes == 0) == !out.data);
@@ -153,12 +156,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = { data, size };
     uint8_t holes = take_byte(&in);
 
-    if (policy.priv.magic == 0)
-        make_policy();
+    for (uint32_t mode = 0; mode <= SVMC_MODE_OBSERVE; mode++)
+        if (policies[mode].priv.magic == 0)
+            make_policy(&policies[mode], (enum svmc_mode)mode);
     memset(&world, 0, sizeof world);
     for (unsigned i = 0; i < WORLD_PAGES; i++)
         world.hole[i] = (holes >> (i & 7) & 1) != 0 && i > 1;
-    require(svmc_vcpu_init(&vc, &world_ops, &world, &policy, world.page, 1) == SVMC_OK);
+    require(svmc_vcpu_init(&vc, &world_ops, &world, &policies[size % 3], world.page, 1) == SVMC_OK);
     for (unsigned exits = 0; exits < 16 && in.left > 0; exits++)
         one_exit(&in, &vc);
     svmc_vcpu_drop(&vc);

@@ -64,6 +64,7 @@ libc6-riscv64-cross -
 libc6-s390x-cross -'
 packages_test="llvm-19-dev llvm-config-19
 binutils-dev -
+libsodium-dev -
 binutils-multiarch-dev -
 g++ g++
 binutils objdump
@@ -152,7 +153,7 @@ need_kernel() {
 san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
 build_options() {
     case $1 in
-    release) echo "" ;;
+    release) echo "-Dsodium=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static" ;;
@@ -162,7 +163,7 @@ build_options() {
     msan) echo "-Dexamples=disabled -Db_sanitize=memory -Db_lundef=false -Doptimization=1" \
         "-Ddebug=true -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
-        "--cross-file=tools/cross/$1.ini" ;;
+        "-Dsodium=disabled --cross-file=tools/cross/$1.ini" ;;
     *) die "no build named $1" ;;
     esac
 }
@@ -181,7 +182,7 @@ build_cflags() {
 
 # What a build directory was configured for: anew when a source file or a package comes or goes.
 build_key() {
-    for kind in core unit fuzz bench differential-{x86,a64,rv,s390}; do
+    for kind in core unit fuzz bench {,test-}port-sodium differential-{x86,a64,rv,s390}; do
         tools/sources $kind 2>/dev/null || true
     done
     stat -c %Y /var/lib/dpkg/status 2>/dev/null || true

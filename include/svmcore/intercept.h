@@ -39,7 +39,8 @@ struct svmc_outcome {
     uint8_t action;  /* enum svmc_action */
     uint8_t stop;    /* enum svmc_stop, with STOP */
     uint8_t verdict; /* enum svmc_verdict that was applied */
-    uint8_t rule;    /* the rule of docs/spec/reply.md that a refused reply broke; 0: none */
+    uint8_t rule;    /* the rule of docs/spec/reply.md that the reply broke; 0: none. With SVMC_OK
+                        a looser mode of the policy let it through (MO-6) */
     uint8_t
         state; /* bits of enum svmc_event_state from here on; SINGLE_STEP with RESUME: #DB is due */
     uint8_t reserved[3];
@@ -57,7 +58,9 @@ struct svmc_stats {
     uint64_t bytes_accepted; /* host bytes that went into the guest */
     uint64_t retries;
     uint64_t refused;
-    uint64_t refused_by_rule[SVMC_REPLY_RULES + 1]; /* index: rule; 0 unused */
+    uint64_t refused_by_rule[SVMC_REPLY_RULES + 1];  /* index: rule; 0 unused */
+    uint64_t observed;                               /* replies that a looser mode let through */
+    uint64_t observed_by_rule[SVMC_REPLY_RULES + 1]; /* each rule that they broke */
 };
 
 /** The private record of the exit that waits for its answer: what a reply is checked against. */
@@ -137,7 +140,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc,
  *         which rule broke; out->action is DELEGATED (a right reply is still taken) until the
  *         policy's limit, then STOP. On SVMC_ERR_CALLBACK the record stays: enter can be called
  *         again. DELEGATED with SVMC_OK: the page holds a further request (string, RETRY).
- * Source: docs/spec/reply.md, R1 to R18.
+ * Source: docs/spec/reply.md, R1 to R18, and for looser modes MO-1 to MO-7.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STATE (nothing pending: R1); SVMC_ERR_HOST_REPLY;
  *         SVMC_ERR_CALLBACK.

@@ -2,6 +2,7 @@
 /** Who answers what: the embedder's table of ports, MSRs, device memory and hypercalls. */
 #ifndef SVMCORE_POLICY_H
 #define SVMCORE_POLICY_H
+#include <stddef.h>
 #include <stdint.h>
 #include "page.h"
 #include "status.h"
@@ -25,6 +26,26 @@ enum svmc_verdict {
     SVMC_VERDICT_TERMINATE = 3, /* the guest is stopped */
     SVMC_VERDICT_NOTIFY = 4     /* done inside; the host is told that it happened, nothing else */
 };
+
+/** How a reply that breaks a rule is met: docs/spec/reply.md, MO-1 to MO-7. Pinned, 0 strictest */
+enum svmc_mode {
+    SVMC_MODE_STRICT = 0,  /* refused */
+    SVMC_MODE_LENIENT = 1, /* as strict, but bits beyond a result's width are cut off */
+    SVMC_MODE_OBSERVE = 2  /* counted, and taken as far as it is safe */
+};
+
+/** Ready-made policies: docs/spec/policy.md, PO-8 and PO-9; rows: src/intercept/presets.def. */
+enum svmc_preset {
+    SVMC_PRESET_SECURE = 0,  /* a PC without devices: CPUID alone is delegated; strict */
+    SVMC_PRESET_OBSERVE = 1, /* everything is delegated, replies are observed */
+    SVMC_PRESET_OPEN = 2     /* everything is delegated, lenient: a guest that keeps no secret */
+};
+
+#define SVMC_POLICY_VERSION 1u
+/** No policy's byte form is longer; a usual one has a few hundred bytes. */
+#define SVMC_POLICY_BYTES_MAX                                                              \
+    (44u + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + 10u * SVMC_POLICY_PORTS + \
+     18u * SVMC_POLICY_MSRS)
 
 /** One window of device memory. */
 struct svmc_window {
@@ -56,7 +77,7 @@ struct svmc_policy {
         uint32_t window_count;
         uint32_t doorbell;  /* port + 1; 0: none */
         uint32_t full_wipe; /* 1: each request writes all of the page */
-        uint32_t reserved;
+        uint32_t mode;      /* enum svmc_mode */
         struct svmc_window windows[SVMC_POLICY_WINDOWS];
         struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
         uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
@@ -112,6 +133,13 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_add_window(struct svmc_poli
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_full_wipe(struct svmc_policy *policy);
 
+/**
+ * How wrong replies are met; STRICT unless set. After the seal only towards STRICT.
+ * @return SVMC_OK; SVMC_ERR_ARG (no mode); SVMC_ERR_STATE (sealed, and looser). Source: MO-7.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_mode(struct svmc_policy *policy,
+                                                              enum svmc_mode mode);
+
 /** The port whose 4-byte OUT is a hypercall, e.g. SVMC_HCALL_PORT. SVMC_ERR_STATE if sealed. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy,
                                                                   uint16_t port);
@@ -125,8 +153,57 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_hcall(struct svmc_polic
                                                                uint32_t number, uint8_t args,
                                                                uint8_t results);
 
-/** From here on it can only be tightened (ports, MSRs). A vCPU takes none but a sealed policy. */
+/** From here on it is only tightened (ports, MSRs, mode). A vCPU takes none but a sealed policy. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);
+
+/**
+ * svmc_policy_init, then the rows of a ready-made policy. It is left open: add your devices, seal.
+ *
+ * Shape:  limits as in svmc_policy_init.
+ * Source: docs/spec/policy.md, PO-8, PO-9.
+ * @return SVMC_OK; SVMC_ERR_ARG (*policy is then zeroed).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_preset(struct svmc_policy *policy,
+                                                            enum svmc_preset preset,
+                                                            uint32_t refusal_limit,
+                                                            uint32_t retry_limit);
+
+struct svmc_crypto_ops;
+
+/**
+ * Write the one byte form of a sealed policy, as it decides now.
+ *
+ * Shape:  out[cap], at most SVMC_POLICY_BYTES_MAX are needed; NULL with cap 0: only *len.
+ * State:  *len: bytes written, with SVMC_ERR_FULL bytes needed, else 0. On an error out is kept.
+ * Source: docs/spec/policy.md, PO-1 to PO-5.
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STATE (not sealed); SVMC_ERR_FULL (cap is too small).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_save(const struct svmc_policy *policy,
+                                                          uint8_t *out, size_t cap, size_t *len);
+
+/**
+ * Read what svmc_policy_save wrote, and nothing else. The policy arrives sealed.
+ *
+ * Shape:  bytes[len]: one policy, all of it; copied.
+ * State:  *policy is new, as after init; on an error it is zeroed: no call takes it.
+ * Source: PO-1 to PO-6.
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, or bytes that svmc_policy_save does not write);
+ *         SVMC_ERR_UNSUPPORTED (a policy of a newer version).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_load(struct svmc_policy *policy,
+                                                          const uint8_t *bytes, size_t len);
+
+/**
+ * What to attest: the SHA-256 of the byte form, of a sealed policy as it decides now.
+ *
+ * Shape:  out[32], zeroed on any error; ops as in svmcore/crypto.h.
+ * Source: PO-7.
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, no hash in ops); SVMC_ERR_STATE (not sealed);
+ *         SVMC_ERR_UNSUPPORTED (the back end has no SHA-256); SVMC_ERR_CALLBACK.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_digest(const struct svmc_policy *policy,
+                                                            const struct svmc_crypto_ops *ops,
+                                                            uint8_t out[32]);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/** The whole library. guest/hypercall.h is the guest's side and stands alone. */
+/**
+ * The whole library. guest/hypercall.h is the guest's side and stands alone; port/ has the headers
+ * of back ends, which are archives of their own.
+ */
 #ifndef SVMCORE_SVMCORE_H
 #define SVMCORE_SVMCORE_H
 #include "address.h"
 #include "config.h"
+#include "crypto.h"
 #include "event.h"
 #include "exit.h"
 #include "exit_a64.h"

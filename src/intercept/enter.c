@@ -33,6 +33,14 @@ static void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *rule, u
     vc->priv.stats.bytes_accepted += bytes;
 }
 
+/* MO-6: what a looser mode let through, once the reply has been taken. */
+static void count_observed(struct svmc_vcpu *vc, uint32_t seen)
+{
+    vc->priv.stats.observed += seen != 0;
+    for (unsigned rule = 1; rule < SVMC_REPLY_RULES + 1; rule++)
+        vc->priv.stats.observed_by_rule[core_clamp(rule, SVMC_REPLY_RULES + 1)] += seen >> rule & 1;
+}
+
 static enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_rule *rule,
                               struct svmc_outcome *out)
 {
@@ -83,14 +91,19 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     const struct exit_rule *rule;
     struct svmc_pending *p;
     struct svmc_reply reply;
-    unsigned broken;
+    unsigned broken, first;
+    uint32_t seen = 0;
 
     if (st != SVMC_OK)
         return st;
     p = &vc->priv.pending;
     rule = svmc_intercept_rule(p->exit.kind);
     out->verdict = SVMC_VERDICT_DELEGATE;
-    broken = svmc_intercept_reply_check(p, rule, vc->priv.page, vc->priv.id, &reply);
+    first = svmc_intercept_reply_check(p, rule, vc->priv.page, vc->priv.id, &reply);
+    broken = first;
+    if (first != 0)
+        broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
+                                           first, &reply, &seen);
     if (broken != 0)
         return refuse(vc, broken, out);
     if (reply.status == SVMC_REPLY_RETRY) {
@@ -104,6 +117,10 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     svmc_intercept_end(vc, st, out);
     if (st == SVMC_OK) {
         vc->priv.refusals = 0;
+        if (first != 0) {
+            out->rule = (uint8_t)first;
+            count_observed(vc, seen);
+        }
         if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
             svmc_intercept_page_wipe(vc, rule->string ? p->issued * p->exit.size : 0);
             svmc_intercept_forget(vc);

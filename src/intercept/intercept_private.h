@@ -64,11 +64,17 @@ enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_
                                         struct svmc_exit *e);
 
 /* policy.c */
+bool svmc_intercept_policy_usable(const struct svmc_policy *policy);
 bool svmc_intercept_policy_ready(const struct svmc_policy *policy);
 enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
                                        const struct exit_rule *rule, const struct svmc_exit *exit);
 const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *policy,
                                                    uint64_t number);
+
+/** The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
+uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);
+/** The n-th range of MSRs that have an entry: its first MSR, its first entry, how many. */
+bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint32_t *count);
 
 /* page.c */
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -81,6 +87,19 @@ void svmc_intercept_page_clear(struct svmc_vcpu *vc);
 unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
                                     const struct exit_rule *rule, const volatile void *page,
                                     uint32_t id, struct svmc_reply *reply);
+
+/** R6, R7, R11, R8, R10 alone: what can be said about a copy that has been put right. */
+unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,
+                                   const struct svmc_reply *reply);
+
+/* mend.c */
+/**
+ * MO-2 MO-3: put the copy of a reply that broke a rule right as far as the mode allows. Returns the
+ * rule under which it is refused all the same, or 0; *seen: bit n: rule n was let through.
+ */
+unsigned svmc_intercept_reply_mend(enum svmc_mode mode, const struct svmc_pending *pending,
+                                   const struct exit_rule *rule, unsigned broken,
+                                   struct svmc_reply *reply, uint32_t *seen);
 
 /* commit.c */
 struct span {

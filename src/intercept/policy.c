@@ -33,22 +33,22 @@ enum svmc_status svmc_policy_init(struct svmc_policy *policy, uint32_t refusal_l
     return SVMC_OK;
 }
 
-static bool usable(const struct svmc_policy *policy)
+bool svmc_intercept_policy_usable(const struct svmc_policy *policy)
 {
     return policy && policy->priv.magic == POLICY_MAGIC;
 }
 
 bool svmc_intercept_policy_ready(const struct svmc_policy *policy)
 {
-    return usable(policy) && policy->priv.sealed != 0;
+    return svmc_intercept_policy_usable(policy) && policy->priv.sealed != 0;
 }
 
 /* A setter may be asked for a real access and a verdict of two bits, tighter once sealed (EX-8). */
 static enum svmc_status check_change(const struct svmc_policy *policy, uint32_t access,
                                      uint32_t verdict)
 {
-    if (!usable(policy) || access == SVMC_ACCESS_NONE || access > SVMC_ACCESS_RW ||
-        verdict > SVMC_VERDICT_TERMINATE)
+    if (!svmc_intercept_policy_usable(policy) || access == SVMC_ACCESS_NONE ||
+        access > SVMC_ACCESS_RW || verdict > SVMC_VERDICT_TERMINATE)
         return SVMC_ERR_ARG;
     if (policy->priv.sealed && verdict != SVMC_VERDICT_FAULT && verdict != SVMC_VERDICT_TERMINATE)
         return SVMC_ERR_STATE;
@@ -92,7 +92,7 @@ enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t firs
 }
 
 /* The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
-static uint32_t msr_entry(uint32_t msr, uint32_t *left)
+uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left)
 {
     for (uint32_t i = 0; i < sizeof msr_pages / sizeof msr_pages[0]; i++) {
         uint32_t at = msr - msr_pages[i].first;
@@ -106,6 +106,17 @@ static uint32_t msr_entry(uint32_t msr, uint32_t *left)
     return SVMC_POLICY_MSRS;
 }
 
+bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint32_t *count)
+{
+    if (page >= sizeof msr_pages / sizeof msr_pages[0])
+        return false;
+    page = core_clamp(page, sizeof msr_pages / sizeof msr_pages[0]);
+    *first = msr_pages[page].first;
+    *at = msr_pages[page].at;
+    *count = msr_pages[page].count;
+    return true;
+}
+
 enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first, uint32_t count,
                                       enum svmc_access access, enum svmc_verdict verdict)
 {
@@ -114,7 +125,7 @@ enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first
 
     if (st != SVMC_OK)
         return st;
-    entry = msr_entry(first, &left);
+    entry = svmc_intercept_msr_entry(first, &left);
     if (count == 0 || count > left)
         return SVMC_ERR_ARG;
     for (unsigned half = 0; half < 2; half++)
@@ -151,7 +162,7 @@ enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa fir
 
 enum svmc_status svmc_policy_set_full_wipe(struct svmc_policy *policy)
 {
-    if (!usable(policy))
+    if (!svmc_intercept_policy_usable(policy))
         return SVMC_ERR_ARG;
     if (policy->priv.sealed)
         return SVMC_ERR_STATE;
@@ -159,9 +170,20 @@ enum svmc_status svmc_policy_set_full_wipe(struct svmc_policy *policy)
     return SVMC_OK;
 }
 
+/* MO-7: what is sealed goes towards STRICT, which is 0, and never back. */
+enum svmc_status svmc_policy_set_mode(struct svmc_policy *policy, enum svmc_mode mode)
+{
+    if (!svmc_intercept_policy_usable(policy) || (uint32_t)mode > SVMC_MODE_OBSERVE)
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed && (uint32_t)mode > policy->priv.mode)
+        return SVMC_ERR_STATE;
+    policy->priv.mode = mode;
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy, uint16_t port)
 {
-    if (!usable(policy))
+    if (!svmc_intercept_policy_usable(policy))
         return SVMC_ERR_ARG;
     if (policy->priv.sealed)
         return SVMC_ERR_STATE;
@@ -172,8 +194,8 @@ enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy, uint16_t p
 enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t number, uint8_t args,
                                        uint8_t results)
 {
-    if (!usable(policy) || number >= SVMC_POLICY_HCALLS || args > SVMC_HCALL_ARGS ||
-        results > SVMC_HCALL_RESULTS)
+    if (!svmc_intercept_policy_usable(policy) || number >= SVMC_POLICY_HCALLS ||
+        args > SVMC_HCALL_ARGS || results > SVMC_HCALL_RESULTS)
         return SVMC_ERR_ARG;
     if (policy->priv.sealed)
         return SVMC_ERR_STATE;
@@ -186,7 +208,7 @@ enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t numb
 
 enum svmc_status svmc_policy_seal(struct svmc_policy *policy)
 {
-    if (!usable(policy))
+    if (!svmc_intercept_policy_usable(policy))
         return SVMC_ERR_ARG;
     policy->priv.sealed = 1;
     return SVMC_OK;
@@ -212,7 +234,7 @@ static enum svmc_verdict judge_msr(const uint8_t *map, uint64_t msr)
 
     if (msr > UINT32_MAX)
         return SVMC_VERDICT_FAULT;
-    entry = msr_entry((uint32_t)msr, &left);
+    entry = svmc_intercept_msr_entry((uint32_t)msr, &left);
     return left == 0 ? SVMC_VERDICT_FAULT : get_packed(map, SVMC_POLICY_MSRS, entry);
 }
 

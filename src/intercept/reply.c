@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** The one reply checker: docs/spec/reply.md, rules R2 to R11 and R18. Nothing is changed here. */
+/** The one reply checker: docs/spec/reply.md, rules R2 to R11 and R18. Nothing is changed here;
+ * what a looser mode then lets through is mend.c's. */
 #include <svmcore/guest/hypercall.h>
 
 #include "../core/bytes.h"
@@ -81,6 +82,14 @@ static unsigned check_values(const struct svmc_pending *p, const struct exit_rul
     return beyond != 0 ? 8 : legal ? 0 : 10;
 }
 
+unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,
+                                   const struct svmc_reply *reply)
+{
+    unsigned broken = check_extent(pending, rule, reply);
+
+    return broken != 0 ? broken : check_values(pending, rule, reply);
+}
+
 /*
  * Read the reply area once into our own copy and check that copy. Returns the number of the rule
  * that broke, or 0; *reply is the copy either way and all that may be used from here on (R3).
@@ -90,7 +99,6 @@ unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
                                     uint32_t id, struct svmc_reply *reply)
 {
     uint64_t reserved = fetch(page, reply);
-    unsigned broken;
 
     if (reply->seq >> 48 != id) /* R18 */
         return 18;
@@ -100,6 +108,5 @@ unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
         return 4;
     if (reserved != 0) /* R5 */
         return 5;
-    broken = check_extent(pending, rule, reply);
-    return broken != 0 ? broken : check_values(pending, rule, reply);
+    return svmc_intercept_reply_fits(pending, rule, reply);
 }

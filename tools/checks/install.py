@@ -10,6 +10,19 @@ from pathlib import Path
 from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
+SODIUM = """#include <stdio.h>
+#include <svmcore/port/sodium.h>
+int main(void)
+{
+    const struct svmc_crypto_ops *ops = svmc_sodium_ops();
+    unsigned char out[SVMC_HASH_BYTES];
+
+    if (!ops || svmc_crypto_hash(ops, SVMC_ALG_SHA_256, "abc", 3, out) != SVMC_OK)
+        return 1;
+    printf("sha-256 of abc begins with %02x%02x\\n", out[0], out[1]);
+    return 0;
+}
+"""  # FIPS 180-4: ba78
 ANSWER = "rax 0x112233445566771c, rip 0x1002"  # its AL came from the host, the rest is its own
 PROJECT = """project('embedder', 'c')
 svmcore = dependency('svmcore', fallback: ['svmcore', 'svmcore_dep'])
@@ -27,20 +40,22 @@ def step(faults, command, **options):
     return ""
 
 
-def look(faults, program, env):
+def look(faults, program, env, answer=ANSWER):
     text = step(faults, [program], env=env)
-    if not faults and ANSWER not in text:
+    if not faults and answer not in text:
         faults.append(f"the example printed: {text.strip()}")
 
 
 def install(tmp, faults):
     build, prefix = Path(tmp, "build"), Path(tmp, "prefix")
     step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
-                  "-Dtests=disabled", "-Dexamples=disabled"])
+                  "-Dtests=disabled", "-Dexamples=disabled", "-Dsodium=enabled"])
     step(faults, ["ninja", "-C", build])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     for name in ("include/svmcore/svmcore.h", "include/svmcore/guest/hypercall.h",
-                 "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc"):
+                 "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc",
+                 "include/svmcore/port/sodium.h", "lib/libsvmcore-sodium.a",
+                 "lib/pkgconfig/svmcore-sodium.pc"):
         if not faults and not (prefix / name).exists():
             faults.append(f"{name} was not installed")
     return prefix
@@ -60,6 +75,30 @@ def installed_program(tmp, prefix, kind):
         faults.append("the wrong library was linked")
     look(faults, program, env)
     return faults
+
+
+def sodium_program(tmp, prefix):
+    """The back end through its own pkg-config module, which brings the core's."""
+    faults = []
+    env = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
+           "LD_LIBRARY_PATH": str(prefix / "lib")}
+    flags = step(faults, ["pkg-config", "--cflags", "--libs", "svmcore-sodium"], env=env).split()
+    source, program = Path(tmp, "sodium.c"), Path(tmp, "sodium")
+    source.write_text(SODIUM)
+    step(faults, ["gcc", "-Wall", "-Wextra", "-Werror", source, "-o", program, *flags])
+    look(faults, program, env, "ba78")
+    return faults
+
+
+def without_sodium(tmp):
+    """Not built, not installed, and nobody misses it."""
+    faults, build, prefix = [], Path(tmp, "build-without"), Path(tmp, "prefix-without")
+    step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
+                  "-Dtests=disabled", "-Dexamples=disabled", "-Dsodium=disabled"])
+    step(faults, ["meson", "install", "-C", build, "--quiet"])
+    if not faults and not (prefix / "lib/libsvmcore.a").exists():
+        faults.append("nothing was installed")
+    return faults + [f"{p.name} was installed" for p in prefix.rglob("*sodium*")]
 
 
 def subproject(tmp):
@@ -86,6 +125,8 @@ def main():
         report.check("install", faults)
         for kind in ("static", "shared"):
             report.check(f"{kind} library", faults or installed_program(tmp, prefix, kind))
+        report.check("svmcore-sodium", faults or sodium_program(tmp, prefix))
+        report.check("without libsodium", without_sodium(tmp))
         report.check("subproject", subproject(tmp))
     report.close()
 
