@@ -75,9 +75,11 @@ struct svmc_policy {
         uint32_t refusal_limit;
         uint32_t retry_limit;
         uint32_t window_count;
-        uint32_t doorbell;  /* port + 1; 0: none */
-        uint32_t full_wipe; /* 1: each request writes all of the page */
-        uint32_t mode;      /* enum svmc_mode */
+        uint32_t doorbell;    /* port + 1; 0: none */
+        uint32_t full_wipe;   /* 1: each request writes all of the page */
+        uint32_t mode;        /* enum svmc_mode */
+        uint32_t user_memory; /* 1: the guest's user mode may reach device memory */
+        uint32_t reserved;
         struct svmc_window windows[SVMC_POLICY_WINDOWS];
         struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
         uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
@@ -139,6 +141,13 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_full_wipe(struct svmc_p
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_mode(struct svmc_policy *policy,
                                                               enum svmc_mode mode);
+
+/**
+ * Let the guest's user mode reach the windows as its kernel does (EX-17). Else a program in the
+ * guest that has such memory mapped gets a fault, and no device: the kernel's drivers are what the
+ * windows were declared for. SVMC_ERR_STATE if sealed.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_user_memory(struct svmc_policy *policy);
 
 /** The port whose 4-byte OUT is a hypercall, e.g. SVMC_HCALL_PORT. SVMC_ERR_STATE if sealed. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy,

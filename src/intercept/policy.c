@@ -181,6 +181,16 @@ enum svmc_status svmc_policy_set_mode(struct svmc_policy *policy, enum svmc_mode
     return SVMC_OK;
 }
 
+enum svmc_status svmc_policy_set_user_memory(struct svmc_policy *policy)
+{
+    if (!svmc_intercept_policy_usable(policy))
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed)
+        return SVMC_ERR_STATE;
+    policy->priv.user_memory = 1;
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy, uint16_t port)
 {
     if (!svmc_intercept_policy_usable(policy))
@@ -274,6 +284,8 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         /* clamp: as above */
         return judge_msr(policy->priv.msrs[half], exit->address);
     case SPACE_WINDOW:
+        if (exit->user && !policy->priv.user_memory) /* EX-17 */
+            return SVMC_VERDICT_FAULT;
         return judge_window(policy, half, exit->address, exit->size);
     case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_NONE:

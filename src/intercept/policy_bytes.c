@@ -169,7 +169,7 @@ static void put_header(struct sink *sink, const struct svmc_policy *policy, cons
     core_store_le32(h + 16, policy->priv.retry_limit);
     core_store_le32(h + 20, policy->priv.doorbell);
     h[24] = (uint8_t)policy->priv.mode;
-    h[25] = (uint8_t)policy->priv.full_wipe;
+    h[25] = (uint8_t)(policy->priv.full_wipe | policy->priv.user_memory << 1);
     h[26] = (uint8_t)c->windows;
     h[27] = (uint8_t)c->hcalls;
     for (uint32_t list = 0; list < LISTS; list++)
@@ -327,12 +327,13 @@ static enum svmc_status load_header(struct svmc_policy *policy, const uint8_t *h
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = core_load_le32(h + 28 + 4 * list);
     doorbell = core_load_le32(h + 20);
-    if (core_load_le32(h + 8) != len || total_bytes(c) != len || doorbell > 0x10000 || h[25] > 1 ||
+    if (core_load_le32(h + 8) != len || total_bytes(c) != len || doorbell > 0x10000 || h[25] > 3 ||
         svmc_policy_init(policy, core_load_le32(h + 12), core_load_le32(h + 16)) != SVMC_OK ||
         svmc_policy_set_mode(policy, (enum svmc_mode)h[24]) != SVMC_OK)
         return SVMC_ERR_ARG;
     policy->priv.doorbell = doorbell;
-    policy->priv.full_wipe = h[25];
+    policy->priv.full_wipe = h[25] & 1u;
+    policy->priv.user_memory = h[25] >> 1;
     return SVMC_OK;
 }
 

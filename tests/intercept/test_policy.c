@@ -250,3 +250,33 @@ TEST(policy, device_memory_over_a_page_is_a_fault) /* EX-1; the guest's doing, n
     CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_MMIO_READ, .size = 4, .address = 0xffe }),
              SVMC_ACT_INJECT);
 }
+
+TEST(policy, user_mode_has_no_devices_unless_it_may) /* EX-17; CVE-2023-46813 */
+{
+    struct svmc_exit e = {
+        .kind = SVMC_KIND_MMIO_READ, .size = 4, .count = 1, .address = LAB_GPA, .user = 1
+    };
+    struct svmc_policy loose;
+    uint64_t rng = 6;
+
+    for (unsigned may = 0; may < 2; may++) {
+        lab_init(&lab, &rng);
+        CHECK_EQ(svmc_policy_init(&loose, 2, 2), SVMC_OK);
+        CHECK_EQ(svmc_policy_add_window(&loose, (svmc_gpa){ LAB_GPA }, 16, SVMC_ACCESS_RW,
+                                        SVMC_VERDICT_DELEGATE),
+                 SVMC_OK);
+        if (may)
+            CHECK_EQ(svmc_policy_set_user_memory(&loose), SVMC_OK);
+        CHECK_EQ(svmc_policy_seal(&loose), SVMC_OK);
+        CHECK_EQ(svmc_policy_set_user_memory(&loose), SVMC_ERR_STATE);
+        lab.vc.priv.policy = &loose;
+        e.user = 1;
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, may ? SVMC_ACT_DELEGATED : SVMC_ACT_INJECT);
+        svmc_vcpu_cancel(&lab.vc);
+        e.user = 0;
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "the kernel");
+    }
+    CHECK_EQ(svmc_policy_set_user_memory(NULL), SVMC_ERR_ARG);
+}

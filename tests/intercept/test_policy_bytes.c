@@ -240,6 +240,8 @@ static void random_policy(struct svmc_policy *p, uint64_t *rng)
     ok(svmc_policy_set_mode(p, (enum svmc_mode)below(rng, 3)));
     if (below(rng, 2))
         ok(svmc_policy_set_full_wipe(p));
+    if (below(rng, 2))
+        ok(svmc_policy_set_user_memory(p));
     if (below(rng, 4))
         ok(svmc_policy_set_doorbell(p, (uint16_t)harness_random(rng)));
     for (uint32_t n = below(rng, 40); n > 0; n--) {
@@ -328,6 +330,7 @@ TEST(policy_bytes, what_is_loaded_decides_the_same) /* PO-1 PO-5 */
         CHECK_EQ(other.priv.retry_limit, policy.priv.retry_limit);
         CHECK_EQ(other.priv.doorbell, policy.priv.doorbell);
         CHECK_EQ(other.priv.full_wipe, policy.priv.full_wipe);
+        CHECK_EQ(other.priv.user_memory, policy.priv.user_memory);
         CHECK_EQ(other.priv.mode, policy.priv.mode);
         CHECK_EQ(other.priv.sealed, 1);
         REQUIRE(save(&other, again) == len, "round %u", round);
@@ -378,7 +381,7 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(16, "\0", "no retry limit");
     REFUSED(20, "\1\0\1", "a doorbell above all ports");
     REFUSED(24, "\3", "no mode");
-    REFUSED(25, "\2", "full wipe is 0 or 1");
+    REFUSED(25, "\4", "a flag that is none");
     REFUSED(26, "\1", "fewer windows");
     REFUSED(28, "\2\0\0\0\1", "a run too many in one list");
     REFUSED(28, "\0\0\0\0\3", "a run of one list in another");
@@ -481,7 +484,7 @@ TEST(policy_bytes, only_what_is_sealed_is_written) /* PO-5 */
 
 TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
 {
-    uint8_t digest[12][32];
+    uint8_t digest[13][32];
     unsigned n = 0;
 
     fake_crypto_init(&fake);
@@ -500,6 +503,7 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_doorbell(&policy, 0x565d)));
     DIGEST(ok(svmc_policy_set_mode(&policy, SVMC_MODE_STRICT)));
     DIGEST(policy.priv.full_wipe = 0);
+    DIGEST(ok(svmc_policy_set_user_memory(&policy)));
     DIGEST(window(&policy, 0, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_TERMINATE));
     DIGEST(ok(svmc_policy_set_hcall(&policy, 63, 0, 0)));
     DIGEST(ok(svmc_policy_set_hcall(&policy, 2, 3, 2)));
@@ -507,7 +511,7 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_msrs(&policy, 0x1fff, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
 #undef DIGEST
-    REQUIRE(n == 12);
+    REQUIRE(n == 13);
     CHECK_MEM(digest[0], golden_digest, 32);
     for (unsigned i = 0; i < n; i++)
         for (unsigned j = 0; j < i; j++)
