@@ -2,10 +2,11 @@
 /*
  * The A64 decoder against two disassemblers (reference.h), word by word.
  *
- * usage: a64-differential [--slice [--every N] | --all | --word HEX] [--jobs N]
+ * usage: a64-differential [--slice [--every N] | --all [--from N] | --word HEX] [--jobs N]
  *     --slice  one word of every 64 (or N, a power of 2), evenly, and all forms with chosen
  *              registers (the default)
  *     --all    all 2^32 words; every row of justified.c must then absorb something
+ *     --from   begin behind the first N of 32 parts: the rest of a run that was cut short
  *     --word   show what all three say of one word
  *
  * What is compared is what the text of a disassembler shows: all of struct svmc_insn but privilege.
@@ -53,6 +54,7 @@ struct shared {
 static struct shared *shared;
 static struct totals *totals; /* this process's */
 static bool whole;
+static bool rest;           /* not from the first part on */
 static uint32_t every = 64; /* of a slice: one word of so many */
 
 static const char *const aspects[ASPECTS] = {
@@ -341,7 +343,7 @@ static int report(double seconds, bool good)
         if (sum.classes[i])
             printf("class %2u: %lu words\n", i, (unsigned long)sum.classes[i]);
     printf("refused: %lu words\n", (unsigned long)sum.refused);
-    failed = sum.failed + justified_print(&sum.justified, 0, whole);
+    failed = sum.failed + justified_print(&sum.justified, 0, whole && !rest);
     for (unsigned r = 0; r < REFERENCES; r++)
         failed += shared_names(r);
     failed += !good || (failed == 0 && sum.words != sum.passed);
@@ -367,7 +369,12 @@ int main(int argc, char **argv)
             whole = true;
         else if (strcmp(argv[i], "--jobs") == 0 && i + 1 < argc)
             jobs = atol(argv[++i]);
-        else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc)
+        else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
+            unsigned part = (unsigned)strtoul(argv[++i], NULL, 10);
+
+            rest = part > 0;
+            atomic_store(&shared->next_chunk, part * (CHUNKS / 32));
+        } else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc)
             every = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--word") == 0 && i + 1 < argc)
             return show((uint32_t)strtoul(argv[i + 1], NULL, 16));
