@@ -154,6 +154,13 @@ def main():
     stated = set(re.findall(r"^\| (R\d+) \|", (TOP / "docs/spec/reply.md").read_text(), re.M))
     report.check("each rule of docs/spec/reply.md has a mutant",
                  sorted(stated - NONE - {m[0] for m in MUTANTS}))
+    named = "".join(p.read_text() for p in (TOP / "tests").rglob("*.c"))
+    attacks = re.findall(r"^\| (AT-\d+) \|[^|]*\| (.*) \|$",
+                         (TOP / "docs/spec/attacks.md").read_text(), re.M)
+    report.check("each attack of docs/spec/attacks.md has a test",
+                 ["no attack is stated"] if not attacks else
+                 [a for a, holds in attacks
+                  if not re.search(a + r"\b", named) and not holds.startswith("not yet")])
     report.close()
 
 

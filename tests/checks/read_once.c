@@ -56,7 +56,7 @@ static bool same_guest(const struct lab *other)
            memcmp(lab.vc.priv.staging, other->vc.priv.staging, sizeof lab.vc.priv.staging) == 0;
 }
 
-TEST(read_once, no_word_is_loaded_twice) /* R3 */
+TEST(read_once, no_word_is_loaded_twice) /* R3 AT-1 */
 {
     for (unsigned n = 0; n < scenario_count; n++) {
         unsigned data = scenarios[n].exit.kind == SVMC_KIND_INS
