@@ -7,6 +7,7 @@
 #include "page.h"
 #include "status.h"
 #include "types.h"
+#include "x86_cpu.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -15,8 +16,10 @@ extern "C" {
 #define SVMC_POLICY_MSRS    (3u * 8192u + 256u) /* the three MSR pages of VMX and SVM, 0x400000xx */
 #define SVMC_POLICY_WINDOWS 16u
 #define SVMC_POLICY_HCALLS  64u
-#define SVMC_HCALL_ARGS     6u /* arguments a hypercall can declare */
-#define SVMC_HCALL_RESULTS  3u /* results it can declare, beside the status word */
+#define SVMC_POLICY_CPUIDS  64u
+#define SVMC_CPUID_ANY      0xffffffffu /* a subleaf: every one that has no row of its own */
+#define SVMC_HCALL_ARGS     6u          /* arguments a hypercall can declare */
+#define SVMC_HCALL_RESULTS  3u          /* results it can declare, beside the status word */
 
 /** What happens on an exit. The order of the first four is that of the packed maps. */
 enum svmc_verdict {
@@ -43,9 +46,9 @@ enum svmc_preset {
 
 #define SVMC_POLICY_VERSION 1u
 /** No policy's byte form is longer; a usual one has a few hundred bytes. */
-#define SVMC_POLICY_BYTES_MAX                                                              \
-    (44u + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + 10u * SVMC_POLICY_PORTS + \
-     18u * SVMC_POLICY_MSRS)
+#define SVMC_POLICY_BYTES_MAX                                                               \
+    (46u + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + 24u * SVMC_POLICY_CPUIDS + \
+     10u * SVMC_POLICY_PORTS + 18u * SVMC_POLICY_MSRS)
 
 /** One window of device memory. */
 struct svmc_window {
@@ -79,7 +82,10 @@ struct svmc_policy {
         uint32_t full_wipe;   /* 1: each request writes all of the page */
         uint32_t mode;        /* enum svmc_mode */
         uint32_t user_memory; /* 1: the guest's user mode may reach device memory */
+        uint32_t cpuid_count;
+        uint32_t cpuid_rest; /* enum svmc_verdict of leaves without a row: DELEGATE, CONST */
         uint32_t reserved;
+        struct svmc_cpuid_leaf cpuid[SVMC_POLICY_CPUIDS]; /* upwards by leaf, subleaf */
         struct svmc_window windows[SVMC_POLICY_WINDOWS];
         struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
         uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
@@ -127,6 +133,24 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_add_window(struct svmc_poli
                                                                 svmc_gpa first, uint64_t bytes,
                                                                 enum svmc_access access,
                                                                 enum svmc_verdict verdict);
+
+/**
+ * Pin what CPUID says: a leaf of the table is answered inside, always alike, and the host never
+ * hears of it (R14). OSXSAVE of leaf 1 and OSPKE of leaf 7, 0 are the guest's CR4, which reg_read
+ * must then know (SVMC_REG_CR4); all else stands as you give it, so what differs between vCPUs
+ * (APIC id) or with XCR0 (leaf 0Dh) wants a policy a vCPU, or stays with the host.
+ *
+ * Shape:  leaves[count] in any order, no two alike; subleaf SVMC_CPUID_ANY: every subleaf without a
+ *         row of its own. rest: leaves without a row: DELEGATE, or CONST: all 0.
+ * State:  replaces the table before it; on an error nothing changes. Not after the seal.
+ * Source: EX-18.
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, more than SVMC_POLICY_CPUIDS, two alike, another verdict);
+ *         SVMC_ERR_STATE (sealed).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_cpuid(struct svmc_policy *policy,
+                                                               const struct svmc_cpuid_leaf *leaves,
+                                                               size_t count,
+                                                               enum svmc_verdict rest);
 
 /**
  * Let each request write all 4096 bytes of its page, not only its own areas and what the exchange

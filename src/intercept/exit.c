@@ -73,23 +73,31 @@ uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
     return left < most ? left : most;
 }
 
-/* Results that need no host: the policy's CONST, and a hypercall that is not defined. */
+/* Results that need no host. */
+static enum svmc_status commit_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                      const uint64_t values[SLOTS_OUT], struct svmc_outcome *out)
+{
+    uint32_t done = vc->priv.pending.issued;
+    enum svmc_status st = svmc_intercept_commit(vc, rule, values, &done, out);
+
+    out->verdict = SVMC_VERDICT_CONST;
+    if (st == SVMC_OK)
+        out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
+    return st;
+}
+
+/* One value for all of them: the policy's CONST, and a hypercall that is not defined. */
 static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                       uint64_t value, struct svmc_outcome *out)
 {
     struct svmc_pending *p = &vc->priv.pending;
     uint64_t values[SLOTS_OUT] = { 0 };
-    uint32_t done = p->issued;
-    enum svmc_status st;
 
     for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
         values[i] = value & core_mask(slot_bytes(&rule->out[i], &p->exit));
     if (rule->string)
         memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
-    st = svmc_intercept_commit(vc, rule, values, &done, out);
-    if (st == SVMC_OK)
-        out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
-    return st;
+    return commit_inside(vc, rule, values, out);
 }
 
 /*
@@ -181,13 +189,20 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
 static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                  struct svmc_outcome *out)
 {
-    uint64_t status = SVMC_HCALL_OK;
+    uint64_t status = SVMC_HCALL_OK, values[SLOTS_OUT];
+    enum svmc_status st = SVMC_OK;
+    bool inside = false;
 
-    if (rule->space == SPACE_HCALL && open_hypercall(vc, &status) != SVMC_OK)
-        return SVMC_ERR_CALLBACK;
+    if (rule->space == SPACE_CPUID)
+        st = svmc_intercept_identity(vc, values, &inside);
+    if (st == SVMC_OK && inside)
+        return commit_inside(vc, rule, values, out);
+    if (st == SVMC_OK && rule->space == SPACE_HCALL)
+        st = open_hypercall(vc, &status);
+    if (st != SVMC_OK)
+        return st;
     if (status == SVMC_HCALL_OK)
         return svmc_intercept_ask(vc, rule, out);
-    out->verdict = SVMC_VERDICT_CONST;
     return answer_inside(vc, rule, status, out);
 }
 

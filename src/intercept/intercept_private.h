@@ -10,7 +10,7 @@
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
 /** Which of the policy's tables decides about a row that says DELEGATE. */
-enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL };
+enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL, SPACE_CPUID };
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
@@ -62,6 +62,12 @@ enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                         struct svmc_exit *e);
+
+/* identity.c */
+bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy);
+/** The answer to a CPUID exit; *inside: it is in out, else the host is asked. */
+enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
+                                         bool *inside);
 
 /* policy.c */
 bool svmc_intercept_policy_usable(const struct svmc_policy *policy);

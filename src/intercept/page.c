@@ -41,7 +41,7 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                     svmc_intercept_insn_text(rule, p->exit.isa, p->exit.size));
     core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);
     core_shared_put(page, SVMC_PAGE_REQ_ADDRESS,
-                    told && rule->space != SPACE_NONE ? p->exit.address : 0);
+                    told && svmc_intercept_address_bytes(rule) != 0 ? p->exit.address : 0);
     core_shared_put(page, SVMC_PAGE_REQ_SIZE, told ? p->exit.size | (uint64_t)p->issued << 32 : 0);
     CORE_UNROLL
     for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)

@@ -30,6 +30,7 @@ enum svmc_status svmc_policy_init(struct svmc_policy *policy, uint32_t refusal_l
     policy->priv.magic = POLICY_MAGIC;
     policy->priv.refusal_limit = refusal_limit;
     policy->priv.retry_limit = retry_limit;
+    policy->priv.cpuid_rest = SVMC_VERDICT_DELEGATE;
     return SVMC_OK;
 }
 
@@ -287,6 +288,7 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         if (exit->user && !policy->priv.user_memory) /* EX-17 */
             return SVMC_VERDICT_FAULT;
         return judge_window(policy, half, exit->address, exit->size);
+    case SPACE_CPUID: /* judged by its registers, where they are read */
     case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_NONE:
         break;

@@ -8,24 +8,31 @@
 #define POLICY_BYTES_MAGIC 0x4c505653u /* "SVPL" */
 #define LISTS              4u          /* ports read, ports written, MSRs read, MSRs written */
 
-enum bytes { HEADER_BYTES = 44, WINDOW_BYTES = 18, HCALL_BYTES = 3, PORT_BYTES = 5, MSR_BYTES = 9 };
+enum bytes {
+    HEADER_BYTES = 46,
+    WINDOW_BYTES = 18,
+    HCALL_BYTES = 3,
+    CPUID_BYTES = 24,
+    PORT_BYTES = 5,
+    MSR_BYTES = 9
+};
 
-_Static_assert(SVMC_POLICY_BYTES_MAX == HEADER_BYTES + WINDOW_BYTES * SVMC_POLICY_WINDOWS +
-                                            HCALL_BYTES * SVMC_POLICY_HCALLS +
-                                            2 * PORT_BYTES * SVMC_POLICY_PORTS +
-                                            2 * MSR_BYTES * SVMC_POLICY_MSRS,
+_Static_assert(SVMC_POLICY_BYTES_MAX ==
+                   HEADER_BYTES + WINDOW_BYTES * SVMC_POLICY_WINDOWS +
+                       HCALL_BYTES * SVMC_POLICY_HCALLS + CPUID_BYTES * SVMC_POLICY_CPUIDS +
+                       2 * PORT_BYTES * SVMC_POLICY_PORTS + 2 * MSR_BYTES * SVMC_POLICY_MSRS,
                "the public bound");
 
 /* PO-1: limits and flags, and these rows, are all that decides. How many rows each part has. */
 struct counts {
-    uint32_t windows, hcalls;
+    uint32_t windows, hcalls, cpuids;
     uint32_t runs[LISTS];
 };
 
 static uint64_t total_bytes(const struct counts *c)
 {
     return HEADER_BYTES + (uint64_t)WINDOW_BYTES * c->windows + (uint64_t)HCALL_BYTES * c->hcalls +
-           PORT_BYTES * ((uint64_t)c->runs[0] + c->runs[1]) +
+           (uint64_t)CPUID_BYTES * c->cpuids + PORT_BYTES * ((uint64_t)c->runs[0] + c->runs[1]) +
            MSR_BYTES * ((uint64_t)c->runs[2] + c->runs[3]);
 }
 
@@ -156,6 +163,25 @@ static uint32_t put_hcalls(struct sink *sink, const struct svmc_policy *policy)
     return hcalls;
 }
 
+/* PO-10 */
+static uint32_t put_cpuids(struct sink *sink, const struct svmc_policy *policy)
+{
+    uint8_t row[CPUID_BYTES];
+
+    for (uint32_t i = 0; i < policy->priv.cpuid_count; i++) {
+        const struct svmc_cpuid_leaf *leaf = &policy->priv.cpuid[i]; /* clamp: own count */
+
+        core_store_le32(row, leaf->leaf);
+        core_store_le32(row + 4, leaf->subleaf);
+        core_store_le32(row + 8, leaf->eax);
+        core_store_le32(row + 12, leaf->ebx);
+        core_store_le32(row + 16, leaf->ecx);
+        core_store_le32(row + 20, leaf->edx);
+        put(sink, row, sizeof row);
+    }
+    return policy->priv.cpuid_count;
+}
+
 /* PO-2 */
 static void put_header(struct sink *sink, const struct svmc_policy *policy, const struct counts *c)
 {
@@ -174,6 +200,8 @@ static void put_header(struct sink *sink, const struct svmc_policy *policy, cons
     h[27] = (uint8_t)c->hcalls;
     for (uint32_t list = 0; list < LISTS; list++)
         core_store_le32(h + 28 + 4 * list, c->runs[list]);
+    h[44] = (uint8_t)c->cpuids;
+    h[45] = (uint8_t)policy->priv.cpuid_rest;
     put(sink, h, sizeof h);
 }
 
@@ -183,6 +211,7 @@ static void count_rows(const struct svmc_policy *policy, struct counts *c)
 
     c->windows = put_windows(&nowhere, policy);
     c->hcalls = put_hcalls(&nowhere, policy);
+    c->cpuids = put_cpuids(&nowhere, policy);
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = put_list(&nowhere, policy, list);
 }
@@ -192,6 +221,7 @@ static void put_policy(struct sink *sink, const struct svmc_policy *policy, cons
     put_header(sink, policy, c);
     (void)put_windows(sink, policy);
     (void)put_hcalls(sink, policy);
+    (void)put_cpuids(sink, policy);
     for (uint32_t list = 0; list < LISTS; list++)
         (void)put_list(sink, policy, list);
 }
@@ -310,6 +340,23 @@ static enum svmc_status load_runs(struct svmc_policy *policy, const uint8_t *row
     return SVMC_OK;
 }
 
+/* PO-10: upwards, no two alike. */
+static enum svmc_status load_cpuids(struct svmc_policy *policy, const uint8_t *row, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && i < SVMC_POLICY_CPUIDS; i++, row += CPUID_BYTES) {
+        struct svmc_cpuid_leaf *leaf = &policy->priv.cpuid[i]; /* clamp: a constant bounds it */
+
+        leaf->leaf = core_load_le32(row);
+        leaf->subleaf = core_load_le32(row + 4);
+        leaf->eax = core_load_le32(row + 8);
+        leaf->ebx = core_load_le32(row + 12);
+        leaf->ecx = core_load_le32(row + 16);
+        leaf->edx = core_load_le32(row + 20);
+    }
+    policy->priv.cpuid_count = count;
+    return svmc_intercept_cpuid_sorted(policy) ? SVMC_OK : SVMC_ERR_ARG;
+}
+
 /* PO-2, PO-6: the header, and that there are exactly the bytes that it speaks of. */
 static enum svmc_status load_header(struct svmc_policy *policy, const uint8_t *h, size_t len,
                                     struct counts *c)
@@ -324,16 +371,20 @@ static enum svmc_status load_header(struct svmc_policy *policy, const uint8_t *h
         return SVMC_ERR_ARG;
     c->windows = h[26];
     c->hcalls = h[27];
+    c->cpuids = h[44];
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = core_load_le32(h + 28 + 4 * list);
     doorbell = core_load_le32(h + 20);
     if (core_load_le32(h + 8) != len || total_bytes(c) != len || doorbell > 0x10000 || h[25] > 3 ||
+        c->cpuids > SVMC_POLICY_CPUIDS ||
+        (h[45] != SVMC_VERDICT_DELEGATE && h[45] != SVMC_VERDICT_CONST) ||
         svmc_policy_init(policy, core_load_le32(h + 12), core_load_le32(h + 16)) != SVMC_OK ||
         svmc_policy_set_mode(policy, (enum svmc_mode)h[24]) != SVMC_OK)
         return SVMC_ERR_ARG;
     policy->priv.doorbell = doorbell;
     policy->priv.full_wipe = h[25] & 1u;
     policy->priv.user_memory = h[25] >> 1;
+    policy->priv.cpuid_rest = h[45];
     return SVMC_OK;
 }
 
@@ -350,6 +401,9 @@ static enum svmc_status load(struct svmc_policy *policy, const uint8_t *bytes, s
     if (st == SVMC_OK)
         st = load_hcalls(policy, bytes, c.hcalls);
     bytes += (size_t)HCALL_BYTES * c.hcalls;
+    if (st == SVMC_OK)
+        st = load_cpuids(policy, bytes, c.cpuids);
+    bytes += (size_t)CPUID_BYTES * c.cpuids;
     for (uint32_t list = 0; list < LISTS && st == SVMC_OK; list++) {
         st = load_runs(policy, bytes, list, c.runs[list]);
         bytes += (size_t)(list < 2 ? PORT_BYTES : MSR_BYTES) * c.runs[list];

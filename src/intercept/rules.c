@@ -87,9 +87,8 @@ static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
 };
 
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
-static const uint8_t address_bytes[] = {
-    [SPACE_NONE] = 0, [SPACE_PORT] = 2, [SPACE_MSR] = 4, [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8
-};
+static const uint8_t address_bytes[] = { [SPACE_NONE] = 0,   [SPACE_PORT] = 2,  [SPACE_MSR] = 4,
+                                         [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8, [SPACE_CPUID] = 0 };
 
 static const char names[ROW_COUNT][12] = {
     [ROW_CPUID] = "cpuid",

@@ -9,142 +9,40 @@ static struct fake_crypto fake;
 static uint8_t bytes[SVMC_POLICY_BYTES_MAX + 1], again[SVMC_POLICY_BYTES_MAX + 1];
 
 /* Made by hand from the tables of docs/spec/policy.md for the policy of make_golden. */
+/* clang-format off */
 static const uint8_t golden[] = {
     /* header */
-    0x53,
-    0x56,
-    0x50,
-    0x4c,
-    0x01,
-    0x00,
-    0x2c,
-    0x00,
-    0x7d,
-    0x00,
-    0x00,
-    0x00,
-    0x03,
-    0x00,
-    0x00,
-    0x00,
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x5d,
-    0x56,
-    0x00,
-    0x00,
-    0x01,
-    0x01,
-    0x02,
-    0x01,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
+    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x2e, 0x00, 0xaf, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+    0x02, 0x00, 0x00, 0x00, 0x5d, 0x56, 0x00, 0x00, 0x01, 0x01, 0x02, 0x01, 0x01, 0x00, 0x00, 0x00,
+    0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x02, 0x02,
     /* windows */
-    0x00,
-    0x00,
-    0x0a,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xff,
-    0x00,
-    0x0a,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xfe,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xff,
-    0x0f,
-    0x00,
-    0xfe,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x01,
-    0x01,
-    /* hypercall 2, ports read, ports written, MSRs read, MSRs written */
-    0x02,
-    0x03,
-    0x01,
-    0x60,
-    0x00,
-    0x63,
-    0x00,
-    0x01,
-    0x60,
-    0x00,
-    0x63,
-    0x00,
-    0x01,
-    0xf8,
-    0x03,
-    0xff,
-    0x03,
-    0x02,
-    0x10,
-    0x00,
-    0x00,
-    0x00,
-    0x10,
-    0x00,
-    0x00,
-    0x00,
-    0x03,
-    0xf0,
-    0x00,
-    0x00,
-    0x40,
-    0xf0,
-    0x00,
-    0x00,
-    0x40,
-    0x01,
-    0xf0,
-    0x00,
-    0x00,
-    0x40,
-    0xf0,
-    0x00,
-    0x00,
-    0x40,
-    0x01,
+    0x00, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x02, 0x00, 0x00, 0x00, 0x00, 0xfe, 0x00, 0x00, 0x00, 0x00, 0xff, 0x0f, 0x00, 0xfe, 0x00, 0x00,
+    0x00, 0x00, 0x01, 0x01,
+    /* hypercall 2 */
+    0x02, 0x03, 0x01,
+    /* leaf 1, any subleaf; leaf 7, subleaf 0 */
+    0x01, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x11, 0x00, 0x00, 0x00, 0x12, 0x00, 0x00, 0x00,
+    0x13, 0x00, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x21, 0x00, 0x00, 0x00, 0x22, 0x00, 0x00, 0x00, 0x23, 0x00, 0x00, 0x00, 0x24, 0x00, 0x00, 0x00,
+    /* ports read, ports written, MSRs read, MSRs written */
+    0x60, 0x00, 0x63, 0x00, 0x01, 0x60, 0x00, 0x63, 0x00, 0x01, 0xf8, 0x03, 0xff, 0x03, 0x02, 0x10,
+    0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x03, 0xf0, 0x00, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x40,
+    0x01, 0xf0, 0x00, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x40, 0x01,
 };
+/* clang-format on */
 static const uint8_t golden_digest[32] = {
-    /* sha256sum */
-    0xd7, 0x78, 0xb7, 0xf3, 0xe3, 0x13, 0x44, 0x7e, 0x87, 0x28, 0x0c, 0x76, 0x7d, 0x9a, 0xda, 0xa6,
-    0x1f, 0xbd, 0xc7, 0x5d, 0xa5, 0xe1, 0xbc, 0xe1, 0x56, 0x5c, 0xce, 0xf3, 0xdc, 0x05, 0xee, 0x8e,
+    0xfa, 0x21, 0x08, 0xe6, 0xf9, 0x19, 0x53, 0x5d, 0x27, 0xe2, 0xfe, 0x80, 0x7f, 0x93, 0x38, 0x8f,
+    0xc3, 0x4a, 0x7b, 0x16, 0x18, 0xb5, 0xca, 0xbd, 0x17, 0x71, 0x56, 0x56, 0x55, 0x0f, 0xe1, 0xdc,
 };
-enum { WINDOWS = 44, HCALLS = 80, PORTS_READ = 83, PORTS_WRITE = 88, MSRS_READ = 98 };
+enum {
+    WINDOWS = 46,
+    HCALLS = 82,
+    CPUIDS = 85,
+    PORTS_READ = 133,
+    PORTS_WRITE = 138,
+    MSRS_READ = 148
+};
 
 static void ok(enum svmc_status st)
 {
@@ -157,6 +55,11 @@ static void window(struct svmc_policy *p, uint64_t first, uint64_t n, enum svmc_
     ok(svmc_policy_add_window(p, (svmc_gpa){ first }, n, access, verdict));
 }
 
+static const struct svmc_cpuid_leaf leaves[] = {
+    { 7, 0, 0x21, 0x22, 0x23, 0x24 },
+    { 1, SVMC_CPUID_ANY, 0x11, 0x12, 0x13, 0x14 },
+};
+
 static void make_golden(struct svmc_policy *p)
 {
     ok(svmc_policy_init(p, 3, 2));
@@ -166,6 +69,7 @@ static void make_golden(struct svmc_policy *p)
     window(p, 0xfe000000, 0x1000, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
     window(p, 0xa0000, 0x100, SVMC_ACCESS_READ, SVMC_VERDICT_CONST);
     ok(svmc_policy_set_hcall(p, 2, 3, 1));
+    ok(svmc_policy_set_cpuid(p, leaves, 2, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_ports(p, 0x60, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     ok(svmc_policy_set_ports(p, 0x3f8, 8, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_msrs(p, 0x10, 1, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE));
@@ -198,8 +102,13 @@ TEST(policy_bytes, golden) /* PO-1 PO-2 PO-3 PO-4 PO-7 */
     CHECK_MEM(digest, golden_digest, sizeof digest);
 }
 
-TEST(policy_bytes, the_way_it_was_built_leaves_no_trace) /* PO-1 PO-3 PO-4 */
+TEST(policy_bytes, the_way_it_was_built_leaves_no_trace) /* PO-1 PO-3 PO-4 PO-10 */
 {
+    const struct svmc_cpuid_leaf backwards[] = { leaves[1], leaves[0] };
+    struct svmc_cpuid_leaf many[SVMC_POLICY_CPUIDS] = { { 0 } };
+
+    for (uint32_t i = 0; i < SVMC_POLICY_CPUIDS; i++)
+        many[i].leaf = 100 - i;
     ok(svmc_policy_init(&policy, 3, 2));
     window(&policy, 0x1000, 0x1000, SVMC_ACCESS_RW, SVMC_VERDICT_FAULT);
     window(&policy, 0xa0000, 0x100, SVMC_ACCESS_READ, SVMC_VERDICT_CONST);
@@ -216,6 +125,8 @@ TEST(policy_bytes, the_way_it_was_built_leaves_no_trace) /* PO-1 PO-3 PO-4 */
     ok(svmc_policy_set_msrs(&policy, 0x11, 1, SVMC_ACCESS_READ, SVMC_VERDICT_FAULT));
     ok(svmc_policy_set_hcall(&policy, 2, 6, 3));
     ok(svmc_policy_set_hcall(&policy, 2, 3, 1));
+    ok(svmc_policy_set_cpuid(&policy, many, 64, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_cpuid(&policy, backwards, 2, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_doorbell(&policy, 1));
     ok(svmc_policy_set_doorbell(&policy, 0x565c));
     ok(svmc_policy_set_full_wipe(&policy));
@@ -234,6 +145,7 @@ static uint32_t below(uint64_t *rng, uint32_t n)
 static void random_policy(struct svmc_policy *p, uint64_t *rng)
 {
     static const uint32_t page[] = { 0, 0xc0000000, 0xc0010000, 0x40000000 };
+    struct svmc_cpuid_leaf leaf[SVMC_POLICY_CPUIDS];
     uint64_t at = harness_random(rng) >> (below(rng, 40) + 8);
 
     ok(svmc_policy_init(p, 1 + (uint32_t)(harness_random(rng) >> 33), 1 + below(rng, 9)));
@@ -242,6 +154,11 @@ static void random_policy(struct svmc_policy *p, uint64_t *rng)
         ok(svmc_policy_set_full_wipe(p));
     if (below(rng, 2))
         ok(svmc_policy_set_user_memory(p));
+    for (uint32_t n = below(rng, SVMC_POLICY_CPUIDS), i = 0; i < n; i++) {
+        leaf[i] = (struct svmc_cpuid_leaf){ i * 3 % 64, i & 1 ? SVMC_CPUID_ANY : i, i, 1, 2, 3 };
+        ok(svmc_policy_set_cpuid(p, leaf, i + 1,
+                                 below(rng, 2) ? SVMC_VERDICT_CONST : SVMC_VERDICT_DELEGATE));
+    }
     if (below(rng, 4))
         ok(svmc_policy_set_doorbell(p, (uint16_t)harness_random(rng)));
     for (uint32_t n = below(rng, 40); n > 0; n--) {
@@ -340,9 +257,13 @@ TEST(policy_bytes, what_is_loaded_decides_the_same) /* PO-1 PO-5 */
 
 TEST(policy_bytes, the_longest_there_is) /* PO-2 PO-4 */
 {
+    struct svmc_cpuid_leaf many[SVMC_POLICY_CPUIDS] = { { 0 } };
     size_t len;
 
     ok(svmc_policy_init(&policy, UINT32_MAX, UINT32_MAX));
+    for (uint32_t i = 0; i < SVMC_POLICY_CPUIDS; i++)
+        many[i].subleaf = i;
+    ok(svmc_policy_set_cpuid(&policy, many, SVMC_POLICY_CPUIDS, SVMC_VERDICT_DELEGATE));
     for (uint32_t i = 0; i < sizeof policy.priv.ports / 2; i++)
         policy.priv.ports[0][i] = policy.priv.ports[1][i] = 0x99; /* 1 2 1 2 */
     memset(policy.priv.msrs, 0x99, sizeof policy.priv.msrs);
@@ -375,8 +296,8 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     refused(4, "\0\1", 2, SVMC_ERR_UNSUPPORTED, "a much newer one");
     REFUSED(4, "\0", "version 0");
     REFUSED(0, "X", "magic");
-    REFUSED(6, "\55", "header bytes");
-    REFUSED(8, "\176", "length");
+    REFUSED(6, "\57", "header bytes");
+    REFUSED(8, "\256", "length");
     REFUSED(12, "\0", "no refusal limit");
     REFUSED(16, "\0", "no retry limit");
     REFUSED(20, "\1\0\1", "a doorbell above all ports");
@@ -385,15 +306,21 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(26, "\1", "fewer windows");
     REFUSED(28, "\2\0\0\0\1", "a run too many in one list");
     REFUSED(28, "\0\0\0\0\3", "a run of one list in another");
-    REFUSED(44, "\0\0\0\377", "windows downwards");
-    REFUSED(52, "\0\0\0\377", "windows overlap");
-    REFUSED(52, "\377\377\11", "ends before it begins");
-    REFUSED(60, "\0\0", "FAULT both ways");
-    REFUSED(60, "\1\2", "two verdicts: no setter makes that");
-    REFUSED(60, "\4\0", "no verdict of a window");
+    REFUSED(WINDOWS, "\0\0\0\377", "windows downwards");
+    REFUSED(WINDOWS + 8, "\0\0\0\377", "windows overlap");
+    REFUSED(WINDOWS + 8, "\377\377\11", "ends before it begins");
+    REFUSED(WINDOWS + 16, "\0\0", "FAULT both ways");
+    REFUSED(WINDOWS + 16, "\1\2", "two verdicts: no setter makes that");
+    REFUSED(WINDOWS + 16, "\4\0", "no verdict of a window");
     REFUSED(HCALLS, "\100", "no hypercall");
     REFUSED(HCALLS + 1, "\7", "too many arguments");
     REFUSED(HCALLS + 2, "\4", "too many results");
+    REFUSED(44, "\1", "fewer leaves of CPUID");
+    REFUSED(44, "\377", "more than there can be");
+    REFUSED(45, "\0", "no verdict of the other leaves");
+    REFUSED(45, "\3", "TERMINATE is none of them");
+    REFUSED(CPUIDS, "\10", "leaves downwards");
+    REFUSED(CPUIDS, "\7\0\0\0\0\0\0\0", "a leaf twice");
     REFUSED(PORTS_READ + 4, "\0", "a run of FAULT");
     REFUSED(PORTS_READ + 4, "\4", "no verdict");
     REFUSED(PORTS_READ + 2, "\137", "ends before it begins");
@@ -424,7 +351,7 @@ TEST(policy_bytes, a_run_may_go_on_in_the_next_range_of_msrs) /* PO-4 */
     ok(svmc_policy_set_msrs(&policy, 0xc0000000, 8192, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     ok(svmc_policy_seal(&policy));
     len = save(&policy, bytes);
-    CHECK_EQ(len, 44 + 2 * 9);
+    CHECK_EQ(len, 46 + 2 * 9);
     CHECK_EQ(svmc_policy_load(&other, bytes, len), SVMC_OK);
     CHECK_MEM(&other, &policy, sizeof other);
 }
@@ -484,7 +411,7 @@ TEST(policy_bytes, only_what_is_sealed_is_written) /* PO-5 */
 
 TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
 {
-    uint8_t digest[13][32];
+    uint8_t digest[15][32];
     unsigned n = 0;
 
     fake_crypto_init(&fake);
@@ -503,6 +430,8 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_doorbell(&policy, 0x565d)));
     DIGEST(ok(svmc_policy_set_mode(&policy, SVMC_MODE_STRICT)));
     DIGEST(policy.priv.full_wipe = 0);
+    DIGEST(ok(svmc_policy_set_cpuid(&policy, leaves, 2, SVMC_VERDICT_DELEGATE)));
+    DIGEST(ok(svmc_policy_set_cpuid(&policy, leaves, 1, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_user_memory(&policy)));
     DIGEST(window(&policy, 0, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_TERMINATE));
     DIGEST(ok(svmc_policy_set_hcall(&policy, 63, 0, 0)));
@@ -511,7 +440,7 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_msrs(&policy, 0x1fff, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
 #undef DIGEST
-    REQUIRE(n == 13);
+    REQUIRE(n == 15);
     CHECK_MEM(digest[0], golden_digest, 32);
     for (unsigned i = 0; i < n; i++)
         for (unsigned j = 0; j < i; j++)
