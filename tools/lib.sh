@@ -160,6 +160,7 @@ build_options() {
     clang) echo "-Dexamples=disabled" ;;
     asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
         "-Db_lundef=false -Doptimization=1 -Ddebug=true -Ddefault_library=static" ;;
+    fast) echo "-Dexamples=disabled -Dtests=disabled -Dfuzz=enabled -Ddefault_library=static" ;;
     msan) echo "-Dexamples=disabled -Db_sanitize=memory -Db_lundef=false -Doptimization=1" \
         "-Ddebug=true -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
@@ -169,13 +170,14 @@ build_options() {
 }
 build_compiler() {
     case $1 in
-    clang | asan | msan) echo clang ;;
+    clang | asan | fast | msan) echo clang ;;
     *) echo gcc ;;
     esac
 }
 build_cflags() {
     case $1 in
     asan) echo "$san_flags -fsanitize=fuzzer-no-link" ;;
+    fast) echo "-fsanitize=fuzzer-no-link" ;;
     msan) echo "$san_flags" ;;
     esac
 }
@@ -246,13 +248,16 @@ tally() {
 # ---- fuzzing -----------------------------------------------------------------------------------
 fuzz_targets() { tools/sources fuzz | sed 's|fuzz/fuzz_||; s|\.c$||'; }
 
-# run_fuzz NAME SECONDS: corpus and regressions first, then new inputs. What breaks it is left in
-# fuzz/regressions/NAME/, what reaches new code in build/fuzz/NAME/. One test more for each way.
+# run_fuzz NAME SECONDS [BUILD [RUNS]]: corpus and regressions first, then new inputs, for so many
+# seconds or RUNS of them. What breaks it is left in fuzz/regressions/NAME/, what reaches new code
+# in build/fuzz/NAME/. One test more for each way. BUILD: asan, or fast: without sanitizers.
 run_fuzz() {
-    local name=$1 seconds=$2 new=$build/fuzz/$1 known=() program=$build/asan/fuzz/fuzz_$1 dir runs
-    local log=$build/log/fuzz-$name.log found=fuzz/regressions/$name
+    local name=$1 seconds=$2 how=${3:-asan} new=$build/fuzz/$1 known=() dir runs
+    local program=$build/$how/fuzz/fuzz_$name found=fuzz/regressions/$name
+    local log=$build/log/fuzz-$how-$name.log limit=(-max_total_time="$seconds")
 
-    build_dir asan "fuzz/fuzz_$name" || return 1 # callers test us: set -e does not hold here
+    [ -z "${4-}" ] || limit=(-runs="$4")
+    build_dir "$how" "fuzz/fuzz_$name" || return 1 # callers test us: set -e does not hold here
     mkdir -p "$new" "$found"
     for dir in fuzz/corpus/$name "$found"; do
         [ -z "$(ls "$dir" 2>/dev/null)" ] || known+=("$dir")
@@ -263,7 +268,7 @@ run_fuzz() {
         echo "0 passed, 1 failed, 0 skipped"
         return 1
     fi
-    if ! "$program" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$found/" \
+    if ! "$program" "${limit[@]}" -print_final_stats=1 -artifact_prefix="$found/" \
         ${SVMC_SEED:+-seed=$SVMC_SEED} "$new" "${known[@]}" >"$log" 2>&1; then
         tail -n 30 "$log"
         echo "FAIL $name: the input that breaks it was left in $found/"
@@ -273,7 +278,7 @@ run_fuzz() {
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rmdir "$found" 2>/dev/null || true
     grep -h 'INFO: Seed' "$log" || true
-    echo "ok $name: ${runs:-0} inputs in $seconds s"
+    echo "ok $name, $how: ${runs:-0} inputs"
     [ "${runs:-0}" -gt 0 ] || return 1
     echo "$((${#known[@]} + 1)) passed, 0 failed, 0 skipped"
 }
@@ -285,7 +290,7 @@ record_campaigns() {
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
-        [[ $name == fuzz || $name == differential-* ]] || continue
+        [[ $name == fuzz* || $name == differential-* ]] || continue
         read -r status time passed failed skipped excused <"$build/log/$name.result"
         file=docs/campaigns/${name%%-*}.md
         [ -f "$file" ] || printf '# Long runs: %s\n' "${name%%-*}" >"$file"
