@@ -109,6 +109,7 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_hcall_rule *call;
     uint64_t control = 0;
+    uint8_t args, results;
 
     if (vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RAX, &control) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
@@ -122,9 +123,13 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     *status = SVMC_HCALL_NOT_DEFINED;
     if (!call || call->verdict != SVMC_VERDICT_DELEGATE)
         return SVMC_OK;
+    args = call->args;
+    results = call->results;
+    if (args > SVMC_HCALL_ARGS || results > SVMC_HCALL_RESULTS)
+        return SVMC_OK;
     *status = SVMC_HCALL_OK;
-    p->in_count = call->args;
-    p->out_count = (uint8_t)(1 + call->results);
+    p->in_count = args;
+    p->out_count = (uint8_t)(1 + results);
     return SVMC_OK;
 }
 

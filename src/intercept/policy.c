@@ -150,7 +150,7 @@ enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa fir
     w.last = first.v + (bytes - 1);
     for (unsigned half = 0; half < 2; half++)
         w.verdict[half] = (uint8_t)((access & (1u << half)) ? verdict : SVMC_VERDICT_FAULT);
-    for (uint32_t i = 0; i < policy->priv.window_count; i++)
+    for (uint32_t i = 0; i < policy->priv.window_count && i < SVMC_POLICY_WINDOWS; i++)
         /* clamp: below the count of windows; the embedder's */
         if (w.first <= policy->priv.windows[i].last && policy->priv.windows[i].first <= w.last)
             return SVMC_ERR_ARG;
@@ -254,7 +254,7 @@ static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned
 {
     if ((gpa & 0xfff) + size > 4096) /* two pages may be two devices */
         return SVMC_VERDICT_FAULT;
-    for (uint32_t i = 0; i < policy->priv.window_count; i++) {
+    for (uint32_t i = 0; i < policy->priv.window_count && i < SVMC_POLICY_WINDOWS; i++) {
         /* clamp: below the count of windows; the guest's address is no index */
         const struct svmc_window *w = &policy->priv.windows[i];
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* docs/spec/exit.md: who answers what, and that nothing loosens it. */
+#include <svmcore/guest/hypercall.h>
+
 #include "scenarios.h"
 
 static struct lab lab;
@@ -279,4 +281,22 @@ TEST(policy, user_mode_has_no_devices_unless_it_may) /* EX-17; CVE-2023-46813 */
         CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "the kernel");
     }
     CHECK_EQ(svmc_policy_set_user_memory(NULL), SVMC_ERR_ARG);
+}
+
+TEST(policy, counts_that_no_setter_made_stay_within_their_tables)
+{
+    struct svmc_hcall_rule *call = &lab.policy.priv.hcalls[LAB_HCALL];
+
+    fresh();
+    lab.policy.priv.window_count = UINT32_MAX;
+    CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_MMIO_READ, .size = 4, .address = 0x8 }),
+             SVMC_ACT_INJECT);
+    call->args = SVMC_HCALL_ARGS + 1;
+    CHECK_EQ(lab_exit(&lab, scenario_named("hypercall own")), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_ACT_RESUME); /* NOT_DEFINED, answered inside */
+    CHECK_EQ(lab.world.reg[SVMC_REG_RAX], SVMC_HCALL_NOT_DEFINED);
+    call->args = SVMC_HCALL_ARGS;
+    call->results = SVMC_HCALL_RESULTS + 1;
+    CHECK_EQ(lab_exit(&lab, scenario_named("hypercall own")), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
 }
