@@ -83,6 +83,8 @@ const struct justified justified[] = {
       "SDM vol. 2 GF2P8AFFINEQB" },
     { "LLVM misreads W outside 64-bit mode", BY_LLVM, W_ZYDIS, A_SIZE | A_MEMORY, w_outside,
       "SDM vol. 2 VPINSRD, VSHUFF64X2" },
+    { "LLVM counts R' of EVEX gathers outside 64-bit mode", BY_LLVM, W_ZYDIS, A_ACCEPT,
+      evex_gather_outside, "SDM vol. 2 VPGATHERDD; 2.7.1: R' is of 64-bit mode" },
     { "LLVM's gathers touch the whole vector", BY_LLVM, W_ZYDIS, A_SIZE, gather_size,
       "SDM vol. 2 VPGATHERDD" },
     { "LLVM takes UD1, UD2 for instructions", BY_LLVM, W_ZYDIS, A_ACCEPT, any_ud, "SDM vol. 2 UD" },

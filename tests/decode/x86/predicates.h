@@ -72,6 +72,11 @@ static bool gather(const struct shape *s)
     return vector_op_in(s, VEX, 2, 0x90, 0x93);
 }
 
+static bool evex_gather_outside(const struct shape *s)
+{
+    return s->mode != 64 && s->r2 && vector_op_in(s, EVEX, 2, 0x90, 0x93);
+}
+
 static bool tile(const struct shape *s)
 {
     return vector_op_in(s, VEX, 2, 0x49, 0x5e);
@@ -272,7 +277,7 @@ static bool r13d(const struct shape *s)
 
 static bool r13d_unseen(const struct shape *s)
 {
-    return r13d(s) && (escaped_66_more(s) || group_alias(s) || hint_nop(s));
+    return r13d(s) && (escaped_66_more(s) || group_alias(s) || hint_nop(s) || prefix_ignored(s));
 }
 
 static bool knights_vex(const struct shape *s)
