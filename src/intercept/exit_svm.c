@@ -117,14 +117,13 @@ struct witness {
     uint8_t length; /* as the processor says; 0: it does not */
 };
 
-/* EX-11: the mode. L and D together are reserved (APM vol. 2, 4.8.1). */
+/* EX-11: the mode. */
 static bool find_mode(const uint8_t *vmcb, uint8_t *isa)
 {
     uint32_t attributes = core_load_le16(vmcb + VMCB_CS_ATTRIBUTES);
-    bool is_64 = (attributes & CS_L) && (core_load_le64(vmcb + VMCB_EFER) & EFER_LMA);
 
-    *isa = is_64 ? SVMC_ISA_X86_64 : attributes & CS_D ? SVMC_ISA_X86_32 : SVMC_ISA_X86_16;
-    return !(is_64 && (attributes & CS_D));
+    return code_mode((attributes & CS_L) != 0, (attributes & CS_D) != 0,
+                     (core_load_le64(vmcb + VMCB_EFER) & EFER_LMA) != 0, isa);
 }
 
 /* EX-12: the length as the next RIP tells it. */

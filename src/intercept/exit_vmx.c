@@ -95,13 +95,10 @@ static const struct vmx_row *find(uint32_t reason)
 /* 24.4.1: CS.L is bit 13, CS.D bit 14; both at once are reserved in IA-32e mode. */
 static enum svmc_status find_mode(const struct svmc_vmx_exit *vmx, uint8_t *isa)
 {
-    bool wide = (vmx->cs_ar >> 14 & 1u) != 0;
-    bool is_64 = (vmx->cs_ar >> 13 & 1u) && (vmx->efer >> 10 & 1u);
-
-    if (is_64 && wide)
-        return SVMC_ERR_MISMATCH;
-    *isa = is_64 ? SVMC_ISA_X86_64 : wide ? SVMC_ISA_X86_32 : SVMC_ISA_X86_16;
-    return SVMC_OK;
+    return code_mode((vmx->cs_ar >> 13 & 1u) != 0, (vmx->cs_ar >> 14 & 1u) != 0,
+                     (vmx->efer >> 10 & 1u) != 0, isa)
+               ? SVMC_OK
+               : SVMC_ERR_MISMATCH;
 }
 
 /* EX-26 */

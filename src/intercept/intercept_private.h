@@ -155,6 +155,18 @@ static inline bool is_legacy(const struct svmc_exit *exit)
     return exit->isa == SVMC_ISA_X86_16 || exit->isa == SVMC_ISA_X86_32;
 }
 
+/**
+ * The mode of a code segment: L, D and EFER.LMA. False: L and D at once, which are reserved (AMD
+ * APM vol. 2, 4.8.1; Intel SDM vol. 3, 5.2.1).
+ */
+static inline bool code_mode(bool l, bool d, bool lma, uint8_t *isa)
+{
+    bool is_64 = l && lma;
+
+    *isa = is_64 ? SVMC_ISA_X86_64 : d ? SVMC_ISA_X86_32 : SVMC_ISA_X86_16;
+    return !(is_64 && d);
+}
+
 /** Bytes that slot s of an exit is wide. */
 static inline uint32_t slot_bytes(const struct slot *s, const struct svmc_exit *exit)
 {

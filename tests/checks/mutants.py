@@ -110,13 +110,18 @@ def build(out, hook):
 
 
 def verdict(objects, out, name):
-    """Link and run; (passed, the last lines)."""
+    """Link and run: "passed", "noticed" (a check failed, it crashed or did not end), or why not."""
     program = out / name
     done = run(["gcc", "-o", program, *objects])
     if not done.ok:
-        return False, "link: " + first_error(done.text)
+        return "does not link: " + first_error(done.text)
     done = run(["timeout", str(SECONDS), program])
-    return done.ok, "\n".join(done.text.splitlines()[-3:])
+    if done.ok:
+        return "passed"
+    crashed = done.returncode < 0 or done.returncode >= 124  # timeout's 124, and signals
+    if crashed or "failed: " in done.text:
+        return "noticed"
+    return "no check failed, and yet: " + "\n".join(done.text.splitlines()[-3:])
 
 
 def try_mutant(job):
@@ -130,8 +135,8 @@ def try_mutant(job):
     if not done.ok:
         return "does not compile: " + first_error(done.text)
     rest = [o for s, o in objects.items() if s != file]
-    passed, _ = verdict([target, *rest], out, f"mutant{number}")
-    return "survives: no test misses the check" if passed else None
+    end = verdict([target, *rest], out, f"mutant{number}")
+    return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
 def main():
@@ -144,9 +149,9 @@ def main():
             dirs[hook] = Path(tmp, f"hook{int(hook)}")
             dirs[hook].mkdir()
             builds[hook], faults = build(dirs[hook], hook)
-            passed, text = verdict(builds[hook].values(), dirs[hook], "unchanged")
+            end = verdict(builds[hook].values(), dirs[hook], "unchanged")
             report.check(f"unchanged source, {'read-once' if hook else 'intercept tests'}",
-                         faults or ([] if passed else [text]))
+                         faults or ([] if end == "passed" else [end]))
         if report.failed == 0:
             jobs = [(n, m, builds[m[0] == "R3"], dirs[m[0] == "R3"], m[0] == "R3")
                     for n, m in enumerate(MUTANTS)]
