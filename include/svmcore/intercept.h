@@ -66,6 +66,7 @@ struct svmc_stats {
 /** The private record of the exit that waits for its answer: what a reply is checked against. */
 struct svmc_pending {
     struct svmc_exit exit; /* exit.data is NULL here: the bytes are in the vCPU's staging area */
+    const void *row;       /* the library's row for the kind; it has static storage */
     uint64_t seq;
     uint32_t active;
     uint32_t at;     /* elements done by earlier chunks */

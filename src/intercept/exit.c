@@ -13,7 +13,7 @@ static bool dest_is_sound(const struct svmc_exit *e)
     bool narrow = e->dest_bytes == 1 || e->dest_bytes == 2; /* x86 alone keeps the rest of one */
 
     return (narrow ? e->isa <= SVMC_ISA_X86_64 : e->dest_bytes == 4 || e->dest_bytes == 8) &&
-           svmc_intercept_is_register(e->isa, e->dest_reg) && e->dest_extend <= SVMC_EXTEND_SIGN &&
+           is_register(reg_file(e), e->dest_reg) && e->dest_extend <= SVMC_EXTEND_SIGN &&
            e->dest_high <= (e->dest_bytes == 1 && e->dest_reg <= SVMC_REG_RBX);
 }
 
@@ -28,21 +28,21 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
+/* EX-1: bit n: an element of n bytes is legal. */
+static const uint16_t sizes[] = { [SPACE_NONE] = 1,       [SPACE_PORT] = 0x16, [SPACE_MSR] = 1,
+                                  [SPACE_WINDOW] = 0x1fe, [SPACE_HCALL] = 1,   [SPACE_CPUID] = 1 };
+
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                           const uint8_t *data)
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
-    if (e->isa > SVMC_ISA_S390X || svmc_intercept_pc(e->isa) == SVMC_REG_NONE || e->user > 1 ||
+    if (e->isa >= ISAS || reg_file(e)->pc == SVMC_REG_NONE || e->user > 1 ||
         e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
         (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
-    if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
-        return false;
-    if (rule->space == SPACE_WINDOW && (e->size == 0 || e->size > 8))
-        return false;
-    if (rule->space != SPACE_PORT && rule->space != SPACE_WINDOW && e->size != 0)
+    if (e->size > 8 || !(sizes[rule->space] >> e->size & 1u)) /* clamp: a row's space */
         return false;
     if (rule->string)
         return string_is_sound(rule, e, data);
@@ -50,7 +50,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 }
 
 /* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
-static const struct exit_rule *find_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
+static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 {
     if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
         e->address == vc->priv.policy->priv.doorbell - 1) {
@@ -58,8 +58,9 @@ static const struct exit_rule *find_hypercall(const struct svmc_vcpu *vc, struct
         e->size = 0;
         e->value = 0;
         e->finish |= SVMC_FINISH_REGS;
+        return true;
     }
-    return svmc_intercept_rule(e->kind);
+    return false;
 }
 
 /* EX-7: elements asked for at once. Downwards one at a time: the spans run upwards. */
@@ -133,21 +134,27 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     return SVMC_OK;
 }
 
-/* PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out). */
+/*
+ * PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out); how
+ * many bytes they are goes to the ledger.
+ */
 static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                               uint64_t in[SLOTS_IN])
+                               uint64_t in[SVMC_PAGE_SLOTS])
 {
     const struct svmc_pending *p = &vc->priv.pending;
+    uint32_t shown = 0, count = p->in_count < SLOTS_IN ? p->in_count : SLOTS_IN;
 
-    for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct slot *s = &rule->in[i];
 
-        in[i] = s->place == PLACE_VALUE ? p->exit.value : 0;
-        if (s->place == PLACE_REG &&
-            vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
+        if (s->place == PLACE_VALUE)
+            in[i] = p->exit.value & core_mask(slot_bytes(s, &p->exit));
+        else if (vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
-        in[i] &= core_mask(slot_bytes(s, &p->exit));
+        in[i] &= s->mask;
+        shown += slot_bytes(s, &p->exit);
     }
+    vc->priv.stats.bytes_shown += shown;
     return SVMC_OK;
 }
 
@@ -179,7 +186,7 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
 enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                     struct svmc_outcome *out)
 {
-    uint64_t in[SLOTS_IN]; /* as many as there are in slots */
+    uint64_t in[SVMC_PAGE_SLOTS] = { 0 };
     enum svmc_status st = gather(vc, rule, in);
 
     if (st != SVMC_OK)
@@ -198,7 +205,7 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
     enum svmc_status st = SVMC_OK;
     bool inside = false;
 
-    if (rule->space == SPACE_CPUID)
+    if (rule->space == SPACE_CPUID && svmc_intercept_is_pinned(vc->priv.policy))
         st = svmc_intercept_identity(vc, values, &inside);
     if (st == SVMC_OK && inside)
         return commit_inside(vc, rule, values, out);
@@ -236,7 +243,7 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
 static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                struct svmc_outcome *out)
 {
-    static const uint64_t nothing[SLOTS_IN];
+    static const uint64_t nothing[SVMC_PAGE_SLOTS];
     uint32_t done = 0;
     enum svmc_status st = svmc_intercept_commit(vc, rule, nothing, &done, out);
 
@@ -283,10 +290,12 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
         st = svmc_intercept_resolve(vc, *rule, &p->exit);
     if (st != SVMC_OK)
         return st;
-    *rule = find_hypercall(vc, &p->exit);
+    if (is_hypercall(vc, &p->exit))
+        *rule = svmc_intercept_rule(p->exit.kind);
+    p->row = *rule;
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;
-    p->issued = svmc_intercept_chunk(p);
+    p->issued = (*rule)->string ? svmc_intercept_chunk(p) : 1;
     if (!exit_is_sound(*rule, &p->exit, exit->data))
         return SVMC_ERR_ARG;
     if ((*rule)->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
@@ -297,7 +306,7 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
 enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
                                 struct svmc_outcome *out)
 {
-    enum svmc_status st = svmc_intercept_begin(vc, out, false);
+    enum svmc_status st = call_begin(vc, out, false);
     const struct exit_rule *rule;
     struct svmc_pending *p;
 
@@ -314,8 +323,8 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     }
     if (st == SVMC_OK)
         vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_NOTIFY + 1)]++;
-    svmc_intercept_end(vc, st, out);
+    call_end(vc, st, out);
     if (!p->active)
-        svmc_intercept_forget(vc);
+        forget(vc);
     return st;
 }

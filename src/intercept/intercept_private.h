@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <svmcore/intercept.h>
 
+#include "../core/clamp.h"
+#include "../core/memory.h"
+
 /** Whether a callback is there: in a table as long as this host compiled it, and not NULL. */
 #define HAS_OP(ops, op) \
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
@@ -25,9 +28,14 @@ enum check { CHECK_ANY, CHECK_HCALL_STATUS };
 struct slot {
     uint8_t place;
     uint8_t reg;
-    uint8_t bytes; /* 0: exit.size */
+    uint8_t bytes; /* 0: exit.size; such a slot is its row's only one on its side */
     uint8_t check;
+    uint64_t mask; /* the bits of these bytes; all, where bytes is 0 */
 };
+
+/** Bytes of svmc_exit.address that the host is shown, by space, four bits each. */
+#define ADDRESS_BYTES \
+    (2u << 4 * SPACE_PORT | 4u << 4 * SPACE_MSR | 8u << 4 * SPACE_WINDOW | 8u << 4 * SPACE_HCALL)
 
 #define SLOTS_IN  6u
 #define SLOTS_OUT 4u
@@ -53,7 +61,6 @@ struct exit_rule {
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
-uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
 
 /* exit_words.c */
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
@@ -65,6 +72,11 @@ enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_
 
 /* identity.c */
 bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy);
+/** Whether a host may not answer every leaf. */
+static inline bool svmc_intercept_is_pinned(const struct svmc_policy *policy)
+{
+    return policy->priv.cpuid_count != 0 || policy->priv.cpuid_rest != SVMC_VERDICT_DELEGATE;
+}
 /** The answer to a CPUID exit; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                          bool *inside);
@@ -84,7 +96,7 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
 
 /* page.c */
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                              enum svmc_completion completion, const uint64_t in[SLOTS_IN]);
+                              enum svmc_completion completion, const uint64_t in[SVMC_PAGE_SLOTS]);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
 void svmc_intercept_page_clear(struct svmc_vcpu *vc);
@@ -121,14 +133,8 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
                                        struct svmc_outcome *outcome);
 
 /* vcpu.c */
-/** What every call on a vCPU starts with; `pending`: whether it wants a pending exit. */
-enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
-                                      bool pending);
-/** What it ends with: an error leaves nothing but STOP in *out. */
-void svmc_intercept_end(const struct svmc_vcpu *vc, enum svmc_status st, struct svmc_outcome *out);
 enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
                                      struct svmc_outcome *out);
-void svmc_intercept_forget(struct svmc_vcpu *vc);
 bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
 
 /* exit.c */
@@ -142,12 +148,26 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
 struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit);
 
 /* registers.c */
-/** A general register of this instruction set, the one that is always zero included. */
-bool svmc_intercept_is_register(uint32_t isa, uint32_t reg);
-/** The register that reads as zero and forgets what is written; SVMC_REG_NONE: there is none. */
-uint32_t svmc_intercept_zero_register(uint32_t isa);
-/** The program counter. */
-uint32_t svmc_intercept_pc(uint32_t isa);
+/** The registers of an instruction set, as enum svmc_reg. */
+struct reg_file {
+    uint8_t first, last; /* the general ones */
+    uint8_t zero;        /* reads as zero, forgets what is written; SVMC_REG_NONE: there is none */
+    uint8_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
+};
+#define ISAS (SVMC_ISA_S390X + 1u)
+extern const struct reg_file svmc_intercept_reg_files[ISAS];
+
+/** An instruction set out of bounds, which EX-1 refuses, is taken for the first one. */
+static inline const struct reg_file *reg_file(const struct svmc_exit *exit)
+{
+    return &svmc_intercept_reg_files[core_clamp(exit->isa, ISAS)];
+}
+
+/** A general register, the one that is always zero included. */
+static inline bool is_register(const struct reg_file *f, uint32_t reg)
+{
+    return (reg >= f->first && reg <= f->last) || (reg == f->zero && reg != SVMC_REG_NONE);
+}
 
 /** x86 outside 64-bit mode: RIP and linear addresses end at 4 GiB. */
 static inline bool is_legacy(const struct svmc_exit *exit)
@@ -165,6 +185,64 @@ static inline bool code_mode(bool l, bool d, bool lma, uint8_t *isa)
 
     *isa = is_64 ? SVMC_ISA_X86_64 : d ? SVMC_ISA_X86_32 : SVMC_ISA_X86_16;
     return !(is_64 && d);
+}
+
+/* What each call on a vCPU begins and ends with; in a header because each exit pays it twice. */
+
+#define VCPU_MAGIC 0x56435055u
+
+static inline bool is_vcpu(const struct svmc_vcpu *vc)
+{
+    return vc && vc->priv.magic == VCPU_MAGIC;
+}
+
+/** `pending`: whether the call wants a pending exit. *out is STOP until the work is done. */
+static inline enum svmc_status call_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
+                                          bool pending)
+{
+    if (!out)
+        return SVMC_ERR_ARG;
+    *out = (struct svmc_outcome){ .stop = SVMC_STOP_ERROR };
+    if (!is_vcpu(vc))
+        return SVMC_ERR_ARG;
+    if (vc->priv.stopped) { /* EX-9 */
+        out->stop = (uint8_t)vc->priv.stopped;
+        return SVMC_ERR_STATE;
+    }
+    /* R1, R15: a reply is taken only where one is awaited */
+    return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
+}
+
+/** EV-6: an instruction that the library has ended, or a part of a string, ends shadows and RF. */
+static inline uint8_t state_after(const struct svmc_exit *exit, uint32_t action)
+{
+    bool done = action == SVMC_ACT_RESUME || action == SVMC_ACT_NOTIFIED;
+    unsigned ended = SVMC_STATE_SHADOW_STI | SVMC_STATE_SHADOW_SS | SVMC_STATE_RF;
+
+    return (uint8_t)(exit->state & ~(done && (exit->finish & SVMC_FINISH_RIP) ? ended : 0u));
+}
+
+/** An error leaves nothing but STOP in *out. */
+static inline void call_end(const struct svmc_vcpu *vc, enum svmc_status st,
+                            struct svmc_outcome *out)
+{
+    if (st == SVMC_OK && out->action != SVMC_ACT_STOP) {
+        out->stop = SVMC_STOP_NONE;
+        out->state = state_after(&vc->priv.pending.exit, out->action);
+    } else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY) {
+        *out = (struct svmc_outcome){ .action = SVMC_ACT_STOP, .stop = SVMC_STOP_ERROR };
+    }
+}
+
+/** R17: nothing of the exit stays in the record. */
+static inline void forget(struct svmc_vcpu *vc)
+{
+    core_wipe(&vc->priv.pending, sizeof vc->priv.pending);
+}
+
+static inline uint32_t address_bytes(const struct exit_rule *rule)
+{
+    return ADDRESS_BYTES >> 4 * rule->space & 15u;
 }
 
 /** Bytes that slot s of an exit is wide. */

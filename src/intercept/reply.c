@@ -27,16 +27,11 @@ static uint64_t fetch(const volatile void *page, struct svmc_reply *reply)
     word = core_shared_get(page, SVMC_PAGE_REP_DONE);
     reply->done = (uint32_t)word;
     reply->data_bytes = (uint32_t)(word >> 32);
-    CORE_UNROLL
-    for (uint32_t at = SVMC_PAGE_REP_DONE + CORE_WORD; at < SVMC_PAGE_REP_OUT; at += CORE_WORD)
-        reserved |= core_shared_load(page, at);
+    reserved |= core_shared_any(page, SVMC_PAGE_REP_DONE + CORE_WORD, 3);
     CORE_UNROLL
     for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
         reply->out[i] = core_shared_get(page, SVMC_PAGE_REP_OUT + CORE_WORD * i);
-    CORE_UNROLL
-    for (uint32_t at = SVMC_PAGE_REP_OUT + CORE_WORD * SVMC_PAGE_SLOTS; at < SVMC_PAGE_DATA;
-         at += CORE_WORD)
-        reserved |= core_shared_load(page, at);
+    reserved |= core_shared_any(page, SVMC_PAGE_REP_OUT + CORE_WORD * SVMC_PAGE_SLOTS, 16);
     return reserved;
 }
 
@@ -69,17 +64,17 @@ static unsigned check_values(const struct svmc_pending *p, const struct exit_rul
 {
     uint32_t declared = r->out_valid != 0 ? p->out_count : 0; /* R6 has compared them */
     uint64_t beyond = 0;
-    bool legal = true;
 
-    for (uint32_t i = 0; i < declared && i < SLOTS_OUT; i++) {
-        const struct slot *s = &rule->out[i];
-
-        beyond |= r->out[i] >> (8 * slot_bytes(s, &p->exit) - 1) >> 1;
-        legal = legal && (s->check != CHECK_HCALL_STATUS || r->out[i] < SVMC_HCALL_CODES);
-    }
-    for (uint32_t i = declared; i < SVMC_PAGE_SLOTS; i++)
-        beyond |= r->out[i];
-    return beyond != 0 ? 8 : legal ? 0 : 10;
+    CORE_UNROLL
+    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
+        beyond |= i < SLOTS_OUT && i < declared ? r->out[i] & ~rule->out[i].mask : r->out[i];
+    if (rule->out[0].bytes == 0)
+        beyond |= r->out[0] & ~core_mask(p->exit.size);
+    if (beyond != 0)
+        return 8;
+    if (rule->out[0].check == CHECK_HCALL_STATUS && r->out[0] >= SVMC_HCALL_CODES)
+        return 10;
+    return 0;
 }
 
 unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,

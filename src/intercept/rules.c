@@ -17,21 +17,23 @@ enum {
 };
 
 /* clang-format off */
-#define REG(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_ANY }
-#define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS }
-#define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY }
-#define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY }
-#define IN0 0, { { 0, 0, 0, 0 } }
+#define MASK(n) ((n) == 4 ? UINT32_MAX : ~(uint64_t)0) /* of 0, 4 and 8 bytes */
+#define REG(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_ANY, MASK(n) }
+#define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS, MASK(n) }
+#define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY, MASK(n) }
+#define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY, MASK(n) }
+#define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
 #define IN6(a, b, c, d, e, f) 6, { a, b, c, d, e, f }
-#define OUT0 0, { { 0, 0, 0, 0 } }
+#define OUT0 0, { { 0, 0, 0, 0, 0 } }
 #define OUT1(a) 1, { a }
 #define OUT2(a, b) 2, { a, b }
 #define OUT4(a, b, c, d) 4, { a, b, c, d }
 /* clang-format on */
 
 enum row_number {
+    ROW_UNKNOWN, /* the answer to everything that has no row */
 #define ROW(kind, ...) ROW_##kind,
 #include "rows.def"
 #undef ROW
@@ -39,32 +41,32 @@ enum row_number {
 };
 
 /* clang-format off */
-static const struct exit_rule rules[ROW_COUNT + 1] = {
+static const struct exit_rule rules[ROW_COUNT] = {
+    /* #UD, and nothing leaves */
+    { SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
+      SVMC_FAULT_UD, IN0, OUT0 },
 #define ROW(kind_, verdict_, space_, write_, direction_, string_, statuses_, faults_, refusal_, \
             in_, out_, source_)                                                                 \
     { SVMC_KIND_##kind_, SVMC_VERDICT_##verdict_, SPACE_##space_, write_,                       \
       SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_, in_, out_ },
 #include "rows.def"
 #undef ROW
-    /* the answer to everything that has no row: #UD, and nothing leaves */
-    { SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
-      SVMC_FAULT_UD, IN0, OUT0 },
 };
 /* clang-format on */
 
-/* [class][operation] -> row + 1; operations count from 1 within their class */
+/* [class][operation] -> row; operations count from 1 within their class */
 #define CLASSES    16u
 #define OPERATIONS 4u
 
 static const uint8_t row_of[CLASSES * OPERATIONS] = {
 #define ROW(kind_, ...) \
-    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + (SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_ + 1,
+    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + (SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_,
 #include "rows.def"
 #undef ROW
 };
 
 /* PG-5: the instruction as a host sees it, by row and log2 of the access size; registers fixed */
-static const uint8_t texts[ROW_COUNT + 1][4][4] = {
+static const uint8_t texts[ROW_COUNT][4][4] = {
     [ROW_CPUID] = { { 0x0f, 0xa2 } },
     [ROW_RDMSR] = { { 0x0f, 0x32 } },
     [ROW_WRMSR] = { { 0x0f, 0x30 } },
@@ -79,18 +81,15 @@ static const uint8_t texts[ROW_COUNT + 1][4][4] = {
 };
 
 /* the same for A64, whose kinds are few */
-static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
+static const uint32_t texts_a64[ROW_COUNT][4] = {
     [ROW_MMIO_READ] = { 0x39400000, 0x79400000, 0xb9400000, 0xf9400000 }, /* ldr x0, [x0] */
     [ROW_MMIO_WRITE] = { 0x39000000, 0x79000000, 0xb9000000, 0xf9000000 },
     [ROW_WFI] = { 0xd503207f },
     [ROW_WFE] = { 0xd503205f },
 };
 
-/* bytes of svmc_exit.address that the host is shown, for the ledger */
-static const uint8_t address_bytes[] = { [SPACE_NONE] = 0,   [SPACE_PORT] = 2,  [SPACE_MSR] = 4,
-                                         [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8, [SPACE_CPUID] = 0 };
-
 static const char names[ROW_COUNT][12] = {
+    [ROW_UNKNOWN] = "unknown",
     [ROW_CPUID] = "cpuid",
     [ROW_RDMSR] = "rdmsr",
     [ROW_WRMSR] = "wrmsr",
@@ -107,42 +106,33 @@ static const char names[ROW_COUNT][12] = {
     [ROW_SHUTDOWN] = "shutdown",
 };
 
-/* The number of a kind's row, or ROW_COUNT, which is that of the answer to everything else. */
 static uint32_t find(uint16_t kind)
 {
-    uint32_t op = kind & 0xfffu, row;
+    uint32_t op = kind & 0xfffu;
 
     if (op >= OPERATIONS)
-        return ROW_COUNT;
-    row = row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + op, CLASSES * OPERATIONS)];
-    return row == 0 ? (uint32_t)ROW_COUNT : row - 1;
+        return ROW_UNKNOWN;
+    return row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + op, CLASSES * OPERATIONS)];
 }
 
 const struct exit_rule *svmc_intercept_rule(uint16_t kind)
 {
-    return &rules[core_clamp(find(kind), ROW_COUNT + 1)];
+    return &rules[find(kind)]; /* clamp: a number that stands in our table, here and below */
 }
 
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size)
 {
-    uint32_t row = core_clamp((uint32_t)(rule - rules), ROW_COUNT + 1);
+    uint32_t row = (uint32_t)(rule - rules);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     if (size > 2 && size != 4 && size != 8)
         return 0;
     if (isa == SVMC_ISA_A64)
-        return texts_a64[row][log]; /* clamp: row is, log is below 4 */
+        return texts_a64[row][log]; /* clamp: row is ours, log is below 4 */
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
-}
-
-uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule)
-{
-    return address_bytes[core_clamp(rule->space, sizeof address_bytes)];
 }
 
 const char *svmc_kind_name(uint16_t kind)
 {
-    uint32_t row = find(kind);
-
-    return row < ROW_COUNT ? names[core_clamp(row, ROW_COUNT)] : "unknown";
+    return names[find(kind)]; /* clamp: as above */
 }
