@@ -104,8 +104,12 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
-    if (broken != 0)
-        return refuse(vc, broken, out);
+    if (broken != 0) {
+        st = refuse(vc, broken, out);
+        if (vc->priv.recording)
+            svmc_intercept_record(vc, rule, SVMC_AUDIT_ENTER, st, out);
+        return st;
+    }
     if (reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
     } else if (reply.status == SVMC_REPLY_FAULT) {
@@ -126,5 +130,7 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
             svmc_intercept_forget(vc);
         }
     }
+    if (vc->priv.recording)
+        svmc_intercept_record(vc, rule, SVMC_AUDIT_ENTER, st, out);
     return st;
 }

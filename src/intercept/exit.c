@@ -305,6 +305,8 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         return st;
     if (!exit)
         return SVMC_ERR_ARG;
+    if (vc->priv.recording)
+        svmc_intercept_record_begin(vc);
     p = &vc->priv.pending;
     st = record(vc, exit, &rule);
     if (st == SVMC_OK) {
@@ -317,5 +319,7 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     svmc_intercept_end(vc, st, out);
     if (!p->active)
         svmc_intercept_forget(vc);
+    if (vc->priv.recording)
+        svmc_intercept_record(vc, rule, SVMC_AUDIT_EXIT, st, out);
     return st;
 }

@@ -3,6 +3,7 @@
 #define INTERCEPT_PRIVATE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <svmcore/audit.h>
 #include <svmcore/intercept.h>
 
 /** Whether a callback is there: in a table as long as this host compiled it, and not NULL. */
@@ -51,6 +52,10 @@ struct exit_rule {
 
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
+/** The number of a rule's row, below SVMC_LEDGER_ROWS; the last is that of all without a row. */
+uint32_t svmc_intercept_row(const struct exit_rule *rule);
+/** The kind of row n; false: there is none. */
+bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
@@ -121,6 +126,7 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
                                        struct svmc_outcome *outcome);
 
 /* vcpu.c */
+bool svmc_intercept_usable(const struct svmc_vcpu *vc);
 /** What every call on a vCPU starts with; `pending`: whether it wants a pending exit. */
 enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
                                       bool pending);
@@ -137,6 +143,17 @@ uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
 /** Fill the page for elements [at, at + issued) and wait for the answer. */
 enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                     struct svmc_outcome *out);
+
+/* ledger.c */
+void svmc_intercept_record_begin(struct svmc_vcpu *vc);
+void svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                           enum svmc_audit_call call, enum svmc_status st,
+                           const struct svmc_outcome *out);
+
+/* audit.c */
+bool svmc_intercept_audit_ready(const struct svmc_audit_ring *ring);
+/** AU-9: append an event; of `event` all but sequence, lost_before and tag are the caller's. */
+void svmc_intercept_audit_add(struct svmc_audit_ring *ring, const struct svmc_audit_entry *event);
 
 /* fault.c */
 struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit);

@@ -8,7 +8,7 @@
 #define VCPU_MAGIC 0x56435055u
 #define VCPU_IDS   65536u
 
-static bool usable(const struct svmc_vcpu *vc)
+bool svmc_intercept_usable(const struct svmc_vcpu *vc)
 {
     return vc && vc->priv.magic == VCPU_MAGIC;
 }
@@ -50,7 +50,7 @@ void svmc_intercept_forget(struct svmc_vcpu *vc)
 
 void svmc_vcpu_drop(struct svmc_vcpu *vc)
 {
-    if (!usable(vc))
+    if (!svmc_intercept_usable(vc))
         return;
     svmc_intercept_page_clear(vc);
     memset(vc, 0, sizeof *vc);
@@ -58,7 +58,7 @@ void svmc_vcpu_drop(struct svmc_vcpu *vc)
 
 void svmc_vcpu_cancel(struct svmc_vcpu *vc)
 {
-    if (!usable(vc))
+    if (!svmc_intercept_usable(vc))
         return;
     svmc_intercept_page_clear(vc);
     memset(vc->priv.staging, 0, sizeof vc->priv.staging);
@@ -70,7 +70,7 @@ enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct svmc_stats *
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!usable(vc))
+    if (!svmc_intercept_usable(vc))
         return SVMC_ERR_ARG;
     *out = vc->priv.stats;
     return SVMC_OK;
@@ -94,7 +94,7 @@ enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_ou
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
     out->stop = SVMC_STOP_ERROR;
-    if (!usable(vc))
+    if (!svmc_intercept_usable(vc))
         return SVMC_ERR_ARG;
     if (vc->priv.stopped) { /* EX-9 */
         out->stop = (uint8_t)vc->priv.stopped;
