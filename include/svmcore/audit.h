@@ -83,6 +83,7 @@ struct svmc_audit_ring {
         uint64_t lost;
         uint8_t before[SVMC_AUDIT_TAG_BYTES];
         uint8_t last[SVMC_AUDIT_TAG_BYTES];
+        struct svmc_hash_state state;
     } priv;
 };
 

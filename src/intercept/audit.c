@@ -33,27 +33,41 @@ enum {
 };
 _Static_assert(AT_TAG == FIELDS && AT_TAG + TAG == ENTRY, "fields, then the tag");
 
+/* What tags are made with; `state` is a hash's room. */
+struct maker {
+    const struct svmc_crypto_ops *ops;
+    const uint8_t *key;
+    struct svmc_hash_state *state;
+    uint32_t alg;
+};
+
 /* AU-8: a MAC with a key, or a hash without. */
-static bool can_chain(const struct svmc_crypto_ops *ops, uint32_t alg, const uint8_t *key)
+static bool can_make(const struct maker *m)
 {
-    if (ALG_KIND(alg) == ALG_KIND_OF_MAC)
-        return ops && HAS_CRYPTO_OP(ops, mac) && key;
-    return ALG_KIND(alg) == ALG_KIND_OF_HASH && core_crypto_can_hash(ops) && !key;
+    if (ALG_KIND(m->alg) == ALG_KIND_OF_MAC)
+        return m->ops && HAS_CRYPTO_OP(m->ops, mac) && m->key;
+    return ALG_KIND(m->alg) == ALG_KIND_OF_HASH && core_crypto_can_hash(m->ops) && !m->key;
 }
 
 /* AU-7: tag = MAC or hash of the tag before and the entry's fields. Not SVMC_OK: no tag. */
-static enum svmc_status make_tag(const struct svmc_crypto_ops *ops, uint32_t alg,
-                                 const uint8_t *key, const uint8_t *before, const uint8_t *entry,
+static enum svmc_status make_tag(const struct maker *m, const uint8_t *before, const uint8_t *entry,
                                  uint8_t tag[TAG])
 {
-    uint8_t message[TAG + FIELDS];
+    const struct svmc_bytes piece[2] = { { before, TAG }, { entry, FIELDS } };
+    const struct svmc_crypto_ops *ops = m->ops;
+    enum svmc_status st;
 
-    memcpy(message, before, TAG);
-    memcpy(message + TAG, entry, FIELDS);
-    if (ALG_KIND(alg) == ALG_KIND_OF_MAC)
-        return core_crypto_verdict(
-            ops->mac(ops->ctx, alg, key, &(struct svmc_bytes){ message, sizeof message }, 1, tag));
-    return svmc_crypto_hash(ops, (enum svmc_alg)alg, message, sizeof message, tag);
+    if (ALG_KIND(m->alg) == ALG_KIND_OF_MAC) {
+        st = ops->mac(ops->ctx, m->alg, m->key, piece, 2, tag);
+        return core_crypto_verdict(st);
+    }
+    st = ops->hash_begin(ops->ctx, m->state, m->alg);
+    if (st != SVMC_OK)
+        return core_crypto_verdict(st);
+    st = ops->hash_add(ops->ctx, m->state, before, TAG);
+    if (st == SVMC_OK)
+        st = ops->hash_add(ops->ctx, m->state, entry, FIELDS);
+    return core_crypto_hash_end(ops, m->state, st, tag);
 }
 
 bool svmc_intercept_audit_ready(const struct svmc_audit_ring *ring)
@@ -65,6 +79,7 @@ enum svmc_status svmc_audit_init(struct svmc_audit_ring *ring, const struct svmc
                                  enum svmc_alg alg, const uint8_t *key, uint8_t *entries,
                                  size_t count, const uint8_t *start)
 {
+    struct maker maker = { ops, key, NULL, (uint32_t)alg };
     uint8_t trial[TAG], first[TAG] = { 0 };
     enum svmc_status st;
 
@@ -73,13 +88,16 @@ enum svmc_status svmc_audit_init(struct svmc_audit_ring *ring, const struct svmc
     if (start)
         memcpy(first, start, TAG); /* it may be this ring's own last tag */
     memset(ring, 0, sizeof *ring);
-    if (!can_chain(ops, (uint32_t)alg, key) || !entries || count == 0 ||
-        count > SVMC_AUDIT_ENTRIES_MAX || (count & (count - 1)) != 0)
+    if (!can_make(&maker) || !entries || count == 0 || count > SVMC_AUDIT_ENTRIES_MAX ||
+        (count & (count - 1)) != 0)
         return SVMC_ERR_ARG;
     memset(entries, 0, count * ENTRY);
-    st = make_tag(ops, (uint32_t)alg, key, first, entries, trial);
-    if (st != SVMC_OK)
+    maker.state = &ring->priv.state;
+    st = make_tag(&maker, first, entries, trial);
+    if (st != SVMC_OK) {
+        memset(&ring->priv.state, 0, sizeof ring->priv.state);
         return st;
+    }
     ring->priv.ops = ops;
     ring->priv.key = key;
     ring->priv.entries = entries;
@@ -124,11 +142,12 @@ static void put_fields(uint8_t at[FIELDS], const struct svmc_audit_entry *e, uin
 /* AU-9 AU-10 AU-12: without a tag there is no entry; the next one says how many are missing. */
 void svmc_intercept_audit_add(struct svmc_audit_ring *ring, const struct svmc_audit_entry *event)
 {
+    const struct maker maker = { ring->priv.ops, ring->priv.key, &ring->priv.state,
+                                 ring->priv.alg };
     uint8_t fields[FIELDS], tag[TAG], *at = place(ring, ring->priv.next);
 
     put_fields(fields, event, ring->priv.next, ring->priv.lost_now);
-    if (make_tag(ring->priv.ops, ring->priv.alg, ring->priv.key, ring->priv.last, fields, tag) !=
-        SVMC_OK) {
+    if (make_tag(&maker, ring->priv.last, fields, tag) != SVMC_OK) {
         ring->priv.lost++;
         ring->priv.lost_now += ring->priv.lost_now != UINT32_MAX;
         return;
@@ -176,16 +195,18 @@ enum svmc_status svmc_audit_verify(const struct svmc_crypto_ops *ops, enum svmc_
                                    const uint8_t *key, const uint8_t *before, const uint8_t *bytes,
                                    size_t len, const uint8_t *last, size_t *good)
 {
+    struct svmc_hash_state state;
+    const struct maker maker = { ops, key, &state, (uint32_t)alg };
     uint8_t tag[TAG];
 
     if (!good)
         return SVMC_ERR_ARG;
     *good = 0;
-    if (!can_chain(ops, (uint32_t)alg, key) || !HAS_CRYPTO_OP(ops, equal) || !before ||
-        (!bytes && len > 0) || len % ENTRY != 0 || (!last && !key))
+    if (!can_make(&maker) || !HAS_CRYPTO_OP(ops, equal) || !before || (!bytes && len > 0) ||
+        len % ENTRY != 0 || (!last && !key))
         return SVMC_ERR_ARG;
     for (size_t at = 0; at < len; at += ENTRY) {
-        enum svmc_status st = make_tag(ops, (uint32_t)alg, key, before, bytes + at, tag);
+        enum svmc_status st = make_tag(&maker, before, bytes + at, tag);
 
         if (st != SVMC_OK) {
             *good = 0;
