@@ -106,7 +106,7 @@ static void add_ticks(struct svmc_vcpu *vc, struct svmc_ledger_sums *sums)
         sums->ticks_worst = ticks;
 }
 
-/* AU-1 AU-5: the guest and the record are done with; out is only read. */
+/* AU-1 AU-4 AU-5 AU-12: called when the guest and the page are done with; out is only read. */
 void svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
                            enum svmc_audit_call call, enum svmc_status st,
                            const struct svmc_outcome *out)
