@@ -104,12 +104,8 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
-    if (broken != 0) {
-        st = refuse(vc, broken, out);
-        if (vc->priv.recording)
-            svmc_intercept_record(vc, rule, SVMC_AUDIT_ENTER, st, out);
-        return st;
-    }
+    if (broken != 0)
+        return recorded(vc, rule, SVMC_AUDIT_ENTER, refuse(vc, broken, out), out);
     if (reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
     } else if (reply.status == SVMC_REPLY_FAULT) {
@@ -130,7 +126,5 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
             svmc_intercept_forget(vc);
         }
     }
-    if (vc->priv.recording)
-        svmc_intercept_record(vc, rule, SVMC_AUDIT_ENTER, st, out);
-    return st;
+    return recorded(vc, rule, SVMC_AUDIT_ENTER, st, out);
 }

@@ -319,7 +319,5 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     svmc_intercept_end(vc, st, out);
     if (!p->active)
         svmc_intercept_forget(vc);
-    if (vc->priv.recording)
-        svmc_intercept_record(vc, rule, SVMC_AUDIT_EXIT, st, out);
-    return st;
+    return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);
 }

@@ -145,10 +145,21 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
                                     struct svmc_outcome *out);
 
 /* ledger.c */
-void svmc_intercept_record_begin(struct svmc_vcpu *vc);
-void svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                           enum svmc_audit_call call, enum svmc_status st,
-                           const struct svmc_outcome *out);
+__attribute__((cold)) void svmc_intercept_record_begin(struct svmc_vcpu *vc);
+/** Tell ledger and ring what a call did; gives `st` back. */
+__attribute__((cold)) enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc,
+                                                             const struct exit_rule *rule,
+                                                             enum svmc_audit_call call,
+                                                             enum svmc_status st,
+                                                             const struct svmc_outcome *out);
+
+/** The end of a call that has its row: AU-4: one flag, where there is nobody to tell. */
+static inline enum svmc_status recorded(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                        enum svmc_audit_call call, enum svmc_status st,
+                                        const struct svmc_outcome *out)
+{
+    return vc->priv.recording ? svmc_intercept_record(vc, rule, call, st, out) : st;
+}
 
 /* audit.c */
 bool svmc_intercept_audit_ready(const struct svmc_audit_ring *ring);

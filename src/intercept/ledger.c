@@ -107,9 +107,9 @@ static void add_ticks(struct svmc_vcpu *vc, struct svmc_ledger_sums *sums)
 }
 
 /* AU-1 AU-4 AU-5 AU-12: called when the guest and the page are done with; out is only read. */
-void svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                           enum svmc_audit_call call, enum svmc_status st,
-                           const struct svmc_outcome *out)
+enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                       enum svmc_audit_call call, enum svmc_status st,
+                                       const struct svmc_outcome *out)
 {
     const struct svmc_stats *stats = &vc->priv.stats;
     const struct svmc_record *was = &vc->priv.record;
@@ -143,4 +143,5 @@ void svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                                              .bytes_accepted = (uint32_t)accepted,
                                                              .vcpu = vc->priv.id });
     settle(vc);
+    return st;
 }
