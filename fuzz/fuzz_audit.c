@@ -33,8 +33,8 @@ static enum svmc_status verify(const struct fake_crypto *fake, uint32_t alg, con
 }
 
 /*
- * Foreign bytes. The fuzzer sees what tags are compared with, so it can make some that hold: what is
- * said to hold does so alone, too, and what comes behind it does not.
+ * Foreign bytes. The fuzzer sees what tags are compared with, so it can make some that hold: what
+ * is said to hold does so alone, too, and what comes behind it does not.
  */
 static void foreign(const struct fake_crypto *fake, uint32_t alg, const uint8_t *data, size_t size)
 {
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(fake.open == 0);
     }
     fake.fail_at = 0;
-    require(svmc_audit_head(&ring, &head) == SVMC_OK);
+    require(svmc_audit_head_read(&ring, &head) == SVMC_OK);
     require(head.lost == lost && head.next + lost == (at - 4) / 16);
     require(head.next - head.oldest <= RING &&
             (head.oldest == 0 || head.next - RING == head.oldest));

@@ -41,7 +41,7 @@ void account_close(struct account *a)
     uint64_t from;
     size_t len, good;
 
-    a->holds = a->chained && svmc_audit_head(&a->ring, &a->head) == SVMC_OK;
+    a->holds = a->chained && svmc_audit_head_read(&a->ring, &a->head) == SVMC_OK;
     memcpy(before, a->head.before, sizeof before);
     from = a->head.oldest;
     while (a->holds && from < a->head.next) {

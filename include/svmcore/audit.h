@@ -155,8 +155,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_set_audit(struct svmc_vcpu *v
                                                              struct svmc_audit_ring *ring);
 
 /** Where the ring stands. Threads: no writer runs. @return SVMC_OK; SVMC_ERR_ARG (*out zeroed). */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_audit_head(const struct svmc_audit_ring *ring,
-                                                         struct svmc_audit_head *out);
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_audit_head_read(const struct svmc_audit_ring *ring,
+                                                              struct svmc_audit_head *out);
 
 /**
  * Copy entries, from the one with sequence `from` on, as many as there are and fit.

@@ -76,7 +76,7 @@ struct svmc_pending {
     uint8_t reserved[6];
 };
 
-struct svmc_ledger;     /* audit.h, here and below */
+struct svmc_ledger; /* audit.h, here and below */
 struct svmc_audit_ring;
 
 /** What ledger and ring need between two calls: counters as they stood at the last one's end. */
@@ -106,7 +106,7 @@ struct svmc_vcpu {
         uint32_t page_used; /* bytes of the data area that hold the last request's */
         uint32_t recording; /* 1: `record` has a ledger or a ring */
         uint32_t refusals;  /* in a row */
-        uint32_t stopped;  /* enum svmc_stop: every further call is SVMC_ERR_STATE */
+        uint32_t stopped;   /* enum svmc_stop: every further call is SVMC_ERR_STATE */
         struct svmc_pending pending;
         struct svmc_stats stats;
         struct svmc_record record;

@@ -161,7 +161,8 @@ void svmc_intercept_audit_add(struct svmc_audit_ring *ring, const struct svmc_au
     ring->priv.lost_now = 0;
 }
 
-enum svmc_status svmc_audit_head(const struct svmc_audit_ring *ring, struct svmc_audit_head *out)
+enum svmc_status svmc_audit_head_read(const struct svmc_audit_ring *ring,
+                                      struct svmc_audit_head *out)
 {
     if (!out)
         return SVMC_ERR_ARG;

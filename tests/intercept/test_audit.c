@@ -68,7 +68,7 @@ static size_t read_all(uint8_t *to, struct svmc_audit_head *head)
 {
     size_t len = 0;
 
-    CHECK_EQ(svmc_audit_head(&ring, head), SVMC_OK);
+    CHECK_EQ(svmc_audit_head_read(&ring, head), SVMC_OK);
     CHECK_EQ(svmc_audit_read(&ring, head->oldest, to, ROOM * ENTRY, &len), SVMC_OK);
     CHECK_EQ(len, (head->next - head->oldest) * ENTRY);
     return len;
@@ -289,7 +289,7 @@ TEST(audit, the_oldest_go_first) /* AU-10 */
         for (unsigned events = 0; events < 20; events++) {
             size_t len = 9, want = events < count ? events : count;
 
-            CHECK_EQ(svmc_audit_head(&ring, &head), SVMC_OK);
+            CHECK_EQ(svmc_audit_head_read(&ring, &head), SVMC_OK);
             memcpy(before_of[events], head.last, TAG);
             CHECK_EQ(head.next, events);
             CHECK_EQ(head.oldest, events - want);
@@ -317,7 +317,7 @@ TEST(audit, a_chain_is_read_piece_by_piece) /* AU-10 AU-11 */
     set_up(SVMC_ALG_HMAC_SHA_256, 16, 8);
     for (unsigned i = 0; i < 4; i++)
         four_events();
-    CHECK_EQ(svmc_audit_head(&ring, &head), SVMC_OK);
+    CHECK_EQ(svmc_audit_head_read(&ring, &head), SVMC_OK);
     while (from < head.next) {
         memset(more, 0xcc, sizeof more);
         CHECK_EQ(svmc_audit_read(&ring, from, more, 3 * ENTRY + ENTRY - 1, &len), SVMC_OK);
@@ -422,7 +422,7 @@ TEST(audit, the_gap_is_counted_in_the_next_entry) /* AU-9 */
     four_events();
     CHECK_EQ(notice(), SVMC_OK);
     fake_crypto_init(&fake);
-    CHECK_EQ(svmc_audit_head(&ring, &head), SVMC_OK);
+    CHECK_EQ(svmc_audit_head_read(&ring, &head), SVMC_OK);
     CHECK_EQ(head.next, EVENTS);
     CHECK_EQ(head.lost, EVENTS + 1);
     CHECK_EQ(notice(), SVMC_OK);
@@ -642,10 +642,10 @@ TEST(audit, calls_without_their_arguments_are_refused) /* AU-10 AU-11 CR-1 */
     four_events();
     ops = fake.ops;
     ops.equal = NULL;
-    CHECK_EQ(svmc_audit_head(&none, &head), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_audit_head_read(&none, &head), SVMC_ERR_ARG);
     CHECK_EQ(head.next, 0);
-    CHECK_EQ(svmc_audit_head(NULL, &head), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_audit_head(&ring, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_audit_head_read(NULL, &head), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_audit_head_read(&ring, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_audit_read(&none, 0, bytes, ENTRY, &len), SVMC_ERR_ARG);
     CHECK_EQ(len, 0);
     CHECK_EQ(svmc_audit_read(&ring, 0, NULL, ENTRY, &len), SVMC_ERR_ARG);
