@@ -111,24 +111,57 @@ static void refusals(const struct report *r)
     printf("\"guest_unchanged\":%s,", r->changed_after_refusal ? "false" : "true");
 }
 
+/* Ticks are nanoseconds, and left out where they say nothing. */
+static void by_kind(const struct svmc_ledger *ledger, bool replay)
+{
+    struct svmc_ledger_entry e;
+    bool first = true;
+
+    printf("\"by_kind\":{");
+    for (uint32_t i = 0; svmc_ledger_read(ledger, i, &e) == SVMC_OK; i++) {
+        const struct svmc_ledger_sums *s = &e.sums;
+
+        if (s->exits == 0)
+            continue;
+        printf("%s\"%s\":{", first ? "" : ",", e.name);
+        number("delegated", s->delegated, ",");
+        number("inside", s->exits - s->delegated, ",");
+        number("refused", s->refused, ",");
+        number("retries", s->retries, ",");
+        number("bytes_shown", s->bytes_shown, ",");
+        number("bytes_accepted", s->bytes_accepted, ",");
+        if (!replay && e.timed) {
+            number("total_ns", s->ticks_total, ",");
+            number("worst_ns", s->ticks_worst, ",");
+        }
+        number("answered", s->answered, "}");
+        first = false;
+    }
+    printf("},");
+}
+
+static void audit(const struct account *a)
+{
+    char last[2 * SVMC_AUDIT_TAG_BYTES + 1];
+
+    for (unsigned i = 0; i < SVMC_AUDIT_TAG_BYTES; i++)
+        snprintf(last + 2 * i, 3, "%02x", a->head.last[i]);
+    printf("\"audit\":{");
+    number("events", a->head.next, ",");
+    number("overwritten", a->head.oldest, ",");
+    number("lost", a->head.lost, ",");
+    text("chain", !a->chained ? "none" : a->holds ? "holds" : "broken", ",");
+    text("last_tag", a->chained ? last : "", "},");
+}
+
 static void summary(const struct report *r)
 {
     uint64_t state = r->state_bytes_registers + r->state_bytes_memory;
 
     printf("\"summary\":{");
     number("exits", r->exits, ",");
-    printf("\"by_kind\":{");
-    for (unsigned k = 0, first = 1; k < REPORT_KINDS; k++)
-        if (r->by_kind[k][0] + r->by_kind[k][1] > 0) {
-            uint16_t kind = (uint16_t)(k / 2 << 12 | (k & 1 ? 1 : 2));
-
-            printf("%s\"%s\":{", first ? "" : ",", k == 0 ? "other" : svmc_kind_name(kind));
-            number("delegated", r->by_kind[k][0], ",");
-            number("inside", r->by_kind[k][1], ",");
-            number("refused", r->by_kind[k][2], "}");
-            first = 0;
-        }
-    printf("},");
+    by_kind(&r->account->ledger, r->replay);
+    audit(r->account);
     number("request_pages", r->stats.requests, ",");
     number("bytes_shown", r->stats.bytes_shown, ",");
     number("bytes_accepted", r->stats.bytes_accepted, ",");

@@ -58,11 +58,7 @@ void report_console(void *report, const uint8_t *bytes, size_t n)
 
 void report_exit(struct report *r, const struct exit_row *row)
 {
-    unsigned kind = report_kind(row->kind);
-
     r->exits++;
-    r->by_kind[kind][row->requests > 0 && row->verdict == SVMC_VERDICT_DELEGATE ? 0 : 1]++;
-    r->by_kind[kind][2] += row->refused;
     if (room((void **)&r->rows, r->row_count, &r->row_capacity, sizeof *r->rows))
         r->rows[r->row_count++] = *row;
 }
@@ -279,24 +275,54 @@ static void print_lies(const struct report *r)
            told - accepted, accepted);
 }
 
-static void print_kinds(const struct report *r)
+/* Nanoseconds as microseconds; a replay waits for nobody, so its times say nothing. */
+static void print_time(const struct report *r, const struct svmc_ledger_entry *e, uint64_t ns)
 {
-    printf("\n%-12s %10s %10s %10s\n", "exits", "delegated", "inside", "refused");
-    for (unsigned k = 0; k < REPORT_KINDS; k++) {
-        uint16_t kind = (uint16_t)(k / 2 << 12 | (k & 1 ? 1 : 2));
+    if (e->sums.answered > 0 && e->timed && !r->replay)
+        printf(" %10.1f", (double)ns / 1000);
+    else
+        printf(" %10s", "-");
+}
 
-        if (r->by_kind[k][0] + r->by_kind[k][1] > 0)
-            printf("%-12s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
-                   k == 0 ? "other" : svmc_kind_name(kind), r->by_kind[k][0], r->by_kind[k][1],
-                   r->by_kind[k][2]);
+static void print_ledger(const struct report *r)
+{
+    struct svmc_ledger_entry e;
+
+    printf("\n%-12s %9s %9s %9s %9s %9s %9s %10s %10s\n", "exits", "delegated", "inside", "refused",
+           "retries", "shown B", "taken B", "mean us", "worst us");
+    for (uint32_t i = 0; svmc_ledger_read(&r->account->ledger, i, &e) == SVMC_OK; i++) {
+        const struct svmc_ledger_sums *s = &e.sums;
+
+        if (s->exits == 0)
+            continue;
+        printf("%-12s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
+               e.name, s->delegated, s->exits - s->delegated, s->refused, s->retries,
+               s->bytes_shown, s->bytes_accepted);
+        print_time(r, &e, s->answered ? s->ticks_total / s->answered : 0);
+        print_time(r, &e, s->ticks_worst);
+        putchar('\n');
     }
+}
+
+static void print_chain(const struct account *a)
+{
+    if (!a->chained) {
+        printf("audit: no chain of events: this build has no libsodium\n");
+        return;
+    }
+    printf("audit: %" PRIu64 " events, %" PRIu64 " of them overwritten, %" PRIu64
+           " lost; BLAKE2b chain %s, last tag ",
+           a->head.next, a->head.oldest, a->head.lost, a->holds ? "holds" : "IS BROKEN");
+    for (unsigned i = 0; i < 8; i++)
+        printf("%02x", a->head.last[i]);
+    putchar('\n');
 }
 
 static void print_summary(const struct report *r)
 {
     uint64_t state = r->state_bytes_registers + r->state_bytes_memory;
 
-    print_kinds(r);
+    print_ledger(r);
     printf("%" PRIu64 " exits, %" PRIu64 " request pages, %" PRIu64 " replies refused", r->exits,
            r->stats.requests, r->stats.refused);
     printf("%s", r->stats.refused > 0 ? "\nby rule:" : "");
@@ -305,6 +331,7 @@ static void print_summary(const struct report *r)
             printf(" R%u:%" PRIu64, i, r->stats.refused_by_rule[i]);
     printf("\nthe host was shown %" PRIu64 " bytes of the guest and gave %" PRIu64 ".\n",
            r->stats.bytes_shown, r->stats.bytes_accepted);
+    print_chain(r->account);
     if (r->state_bytes_memory > 0)
         printf(
             "without the library it sees all at each exit: %" PRIu64 " bytes of registers (GPRs, "

@@ -9,6 +9,7 @@
 #include <svmcore/insn.h>
 #include <svmcore/intercept.h>
 
+#include "account.h"
 #include "lies.h"
 #include "link.h"
 
@@ -73,7 +74,6 @@ struct report {
     size_t row_count;
     size_t row_capacity;
     uint64_t exits;
-    uint64_t by_kind[REPORT_KINDS][3]; /* delegated, inside, refused replies */
     struct refusal_row *refusals;
     size_t refusal_count;
     size_t refusal_capacity;
@@ -92,6 +92,7 @@ struct report {
     bool msr_exits;
     bool memory_guarded;
     struct svmc_stats stats;
+    const struct account *account; /* of the run, once it has ended */
     struct report_scan scan;
     uint64_t state_bytes_registers; /* of one vCPU: GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;

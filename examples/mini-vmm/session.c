@@ -107,6 +107,8 @@ static bool start(struct session *s)
     st = embed_policy(&s->policy, &s->config);
     if (st == SVMC_OK)
         st = svmc_vcpu_init(&v->core, &embed_ops, v, &s->policy, v->page, v->id);
+    if (st == SVMC_OK && !account_open(&s->account, &v->core))
+        st = SVMC_ERR_STATE;
     if (st == SVMC_OK)
         return true;
     end(s, EXIT_BACKEND, "ERROR", "the library refuses to start: %s", svmc_status_name(st));
@@ -298,6 +300,10 @@ void session_run(struct session *s)
         end(s, EXIT_BAD, "DIFFERENT", "the trace goes on behind the guest's end");
     s->report.records = s->tape.record;
     s->report.seconds = (double)(now_ms() - begin) / 1000;
+    account_close(&s->account);
+    s->report.account = &s->account;
+    if (s->account.chained && !s->account.holds && s->report.status == EXIT_GOOD)
+        end(s, EXIT_BAD, "FAIL", "the chain of events does not hold");
     if (svmc_vcpu_stats(&s->vcpu.core, &s->report.stats) != SVMC_OK)
         s->report.stats = (struct svmc_stats){ 0 };
 }

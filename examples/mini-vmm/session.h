@@ -2,6 +2,7 @@
 /** One run of one guest: its tape, its exits, its end. Live, replayed or fed from a trace. */
 #ifndef SESSION_H
 #define SESSION_H
+#include "account.h"
 #include "embed.h"
 #include "options.h"
 #include "report.h"
@@ -19,6 +20,7 @@ struct session {
     struct tape tape;
     struct watch watch;
     struct report report;
+    struct account account;
     struct scan scan;
     unsigned timeout_ms;
     size_t console_taped; /* bytes of link.console that are on the tape */

@@ -44,6 +44,9 @@ struct svmc_host_ops {
        the library's call returns */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
+    /* optional (NULL: no times): a clock that never goes back, in any unit, e.g. the TSC. For the
+       ledger alone (audit.h), and called only where a vCPU has one */
+    uint64_t (*ticks)(void *ctx);
 };
 
 #ifdef __cplusplus

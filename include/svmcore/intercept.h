@@ -77,6 +77,22 @@ struct svmc_pending {
     uint8_t reserved[6];
 };
 
+struct svmc_ledger; /* audit.h, here and below */
+struct svmc_audit_ring;
+
+/** What ledger and ring need between two calls: counters as they stood at the last one's end. */
+struct svmc_record {
+    struct svmc_ledger *ledger;
+    struct svmc_audit_ring *ring;
+    uint64_t began; /* ticks at the beginning of the exit */
+    uint64_t exits;
+    uint64_t delegated;
+    uint64_t bytes_shown;
+    uint64_t bytes_accepted;
+    uint64_t refused;
+    uint64_t retries;
+};
+
 /** One virtual processor. Allocated by the caller; moved by nobody while it is in use. */
 struct svmc_vcpu {
     struct {
@@ -89,11 +105,12 @@ struct svmc_vcpu {
         uint64_t seq_secret;
         uint64_t seq_count;
         uint32_t page_used; /* bytes of the data area that hold the last request's */
-        uint32_t reserved;
-        uint32_t refusals; /* in a row */
-        uint32_t stopped;  /* enum svmc_stop: every further call is SVMC_ERR_STATE */
+        uint32_t recording; /* 1: `record` has a ledger or a ring */
+        uint32_t refusals;  /* in a row */
+        uint32_t stopped;   /* enum svmc_stop: every further call is SVMC_ERR_STATE */
         struct svmc_pending pending;
         struct svmc_stats stats;
+        struct svmc_record record;
         uint8_t staging[SVMC_EXIT_DATA_MAX];
     } priv;
 };

@@ -6,6 +6,7 @@
 #ifndef SVMCORE_SVMCORE_H
 #define SVMCORE_SVMCORE_H
 #include "address.h"
+#include "audit.h"
 #include "config.h"
 #include "crypto.h"
 #include "event.h"

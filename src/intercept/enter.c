@@ -107,7 +107,7 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
     if (broken != 0)
-        return refuse(vc, broken, out);
+        return recorded(vc, rule, SVMC_AUDIT_ENTER, refuse(vc, broken, out), out);
     if (reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
     } else if (reply.status == SVMC_REPLY_FAULT) {
@@ -128,5 +128,5 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
             forget(vc);
         }
     }
-    return st;
+    return recorded(vc, rule, SVMC_AUDIT_ENTER, st, out);
 }

@@ -314,6 +314,8 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         return st;
     if (!exit)
         return SVMC_ERR_ARG;
+    if (vc->priv.recording)
+        svmc_intercept_record_begin(vc);
     p = &vc->priv.pending;
     st = record(vc, exit, &rule);
     if (st == SVMC_OK) {
@@ -326,5 +328,5 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     call_end(vc, st, out);
     if (!p->active)
         forget(vc);
-    return st;
+    return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);
 }

@@ -3,6 +3,7 @@
 #define INTERCEPT_PRIVATE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <svmcore/audit.h>
 #include <svmcore/intercept.h>
 
 #include "../core/clamp.h"
@@ -59,6 +60,10 @@ struct exit_rule {
 
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
+/** The number of a rule's row, below SVMC_LEDGER_ROWS; 0 is that of all without a row. */
+uint32_t svmc_intercept_row(const struct exit_rule *rule);
+/** The kind of row n; false: there is none. */
+bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
 
@@ -144,6 +149,28 @@ uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
 enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                     struct svmc_outcome *out);
 
+/* ledger.c */
+__attribute__((cold)) void svmc_intercept_record_begin(struct svmc_vcpu *vc);
+/** Tell ledger and ring what a call did; gives `st` back. */
+__attribute__((cold)) enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc,
+                                                             const struct exit_rule *rule,
+                                                             enum svmc_audit_call call,
+                                                             enum svmc_status st,
+                                                             const struct svmc_outcome *out);
+
+/** The end of a call that has its row: AU-4: one flag, where there is nobody to tell. */
+static inline enum svmc_status recorded(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                        enum svmc_audit_call call, enum svmc_status st,
+                                        const struct svmc_outcome *out)
+{
+    return vc->priv.recording ? svmc_intercept_record(vc, rule, call, st, out) : st;
+}
+
+/* audit.c */
+bool svmc_intercept_audit_ready(const struct svmc_audit_ring *ring);
+/** AU-9: append an event; of `event` all but sequence, lost_before and tag are the caller's. */
+void svmc_intercept_audit_add(struct svmc_audit_ring *ring, const struct svmc_audit_entry *event);
+
 /* fault.c */
 struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit);
 
@@ -155,7 +182,9 @@ struct reg_file {
     uint8_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
 };
 #define ISAS (SVMC_ISA_S390X + 1u)
+#pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for the table */
 extern const struct reg_file svmc_intercept_reg_files[ISAS];
+#pragma GCC visibility pop
 
 /** An instruction set out of bounds, which EX-1 refuses, is taken for the first one. */
 static inline const struct reg_file *reg_file(const struct svmc_exit *exit)

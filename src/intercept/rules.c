@@ -54,6 +54,8 @@ static const struct exit_rule rules[ROW_COUNT] = {
 };
 /* clang-format on */
 
+_Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind");
+
 /* [class][operation] -> row; operations count from 1 within their class */
 #define CLASSES    16u
 #define OPERATIONS 4u
@@ -118,6 +120,17 @@ static uint32_t find(uint16_t kind)
 const struct exit_rule *svmc_intercept_rule(uint16_t kind)
 {
     return &rules[find(kind)]; /* clamp: a number that stands in our table, here and below */
+}
+
+uint32_t svmc_intercept_row(const struct exit_rule *rule)
+{
+    return (uint32_t)(rule - rules);
+}
+
+bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
+{
+    *kind = rules[core_clamp(row, ROW_COUNT)].kind;
+    return row < ROW_COUNT;
 }
 
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size)

@@ -78,6 +78,14 @@ static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t ac
     return SVMC_OK;
 }
 
+static uint64_t ticks(void *ctx)
+{
+    struct world *w = ctx;
+
+    w->clock_calls++;
+    return w->clock += w->clock_step;
+}
+
 const struct svmc_host_ops world_ops = {
     .size = sizeof(struct svmc_host_ops),
     .random = give_random,
@@ -85,6 +93,7 @@ const struct svmc_host_ops world_ops = {
     .reg_write = reg_write,
     .translate = translate,
     .guest_span = guest_span,
+    .ticks = ticks,
 };
 
 void world_init(struct world *w, uint64_t *rng)

@@ -23,6 +23,9 @@ struct world {
     unsigned calls;         /* callbacks that can fail, so far */
     unsigned fail_at;       /* 1-based number of the call that fails; 0: none */
     unsigned reg_writes;
+    uint64_t clock; /* of the ticks callback: each call goes on by clock_step */
+    uint64_t clock_step;
+    unsigned clock_calls;
     unsigned translate_lie; /* 0: none; below WORLD_TRANSLATE_LIES */
     _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
 };

@@ -46,6 +46,21 @@ class Damaged(Case):
                          summary["exits"] * (summary["state_bytes_memory"] +
                                              summary["state_bytes_registers"]))
 
+    def test_the_ledger_sums_up_and_the_chain_holds(self):  # AU-1 AU-11
+        summary = vmm_json("--replay", TRACE).json["summary"]
+        kinds = summary["by_kind"].values()
+        for total, name in (("exits", "delegated"), ("refused", "refused"), ("retries", "retries"),
+                            ("bytes_shown", "bytes_shown"), ("bytes_accepted", "bytes_accepted")):
+            also = sum(k["inside"] for k in kinds) if total == "exits" else 0
+            self.assertEqual(sum(k[name] for k in kinds) + also, summary[total], total)
+        audit, answers = summary["audit"], sum(k["answered"] for k in kinds)
+        self.assertEqual(audit["chain"], "holds")
+        self.assertEqual(audit["events"], summary["exits"] + answers + summary["refused"])
+        self.assertEqual(audit["lost"], 0)
+        self.assertGreater(answers, 50)
+        self.assertRegex(vmm("--replay", TRACE, "--quiet").text,
+                         r"\naudit: \d+ events, .* chain holds, last tag [0-9a-f]{16}\n")
+
     def test_truncated_anywhere(self):  # TR-1 TR-3
         whole = TRACE.read_bytes()
         for at in [0, 1, 7, 8, 15, 31, *random.Random(1).sample(range(len(whole)), 40)]:

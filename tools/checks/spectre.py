@@ -20,7 +20,7 @@ STRUCT_TABLE = re.compile(r"^\}\s*(\w+)\s*((?:\[[^\]]*\])+)\s*=", re.M)
 # arrays reached through a pointer: members of struct svmc_policy and svmc_stats, and the parameter
 # that is a packed map
 MEMBERS = {"ports", "msrs", "hcalls", "windows", "verdicts", "refused_by_rule",
-           "observed_by_rule"}
+           "observed_by_rule", "rows"}
 PARAMETERS = {"map"}
 CONSTANT = re.compile(r"(?:0x[0-9a-fA-F]+|\d+|[A-Z][A-Z0-9_]*)[uUlL]*")
 
