@@ -207,15 +207,15 @@ enum svmc_status svmc_offers_fetch(struct svmc_offers *offers, struct svmc_offer
 /* What an offer is in the guest's processor; nothing but code and data is the host's. */
 static void arrive(struct svmc_offers *o, const struct offer_row *row, struct svmc_arrival *out)
 {
-    uint32_t kind = core_clamp(row->kind, SVMC_OFFER_KINDS);
-    const struct svmc_offer *offer = &o->priv.held[kind];
+    uint32_t slot = core_clamp(row->kind, SVMC_OFFER_KINDS);
+    const struct svmc_offer *offer = &o->priv.held[slot];
 
     out->kind = offer->kind;
     out->op = offer->op;
     out->notice = 1;
-    if (kind == SVMC_OFFER_X86_NMI) {
+    if (slot == SVMC_OFFER_X86_NMI) {
         out->event = (struct svmc_event){ .type = SVMC_EVENT_NMI, .vector = VECTOR_NMI };
-    } else if (kind == SVMC_OFFER_X86_INTERRUPT) {
+    } else if (slot == SVMC_OFFER_X86_INTERRUPT) {
         out->event =
             (struct svmc_event){ .type = SVMC_EVENT_INTERRUPT, .vector = (uint8_t)offer->code };
     } else {
@@ -224,11 +224,11 @@ static void arrive(struct svmc_offers *o, const struct offer_row *row, struct sv
         out->data[1] = offer->data[1];
     }
     if (row->line && offer->op == SVMC_OFFER_RAISE)
-        o->priv.up |= bit(kind);
+        o->priv.up |= bit(slot);
     else
-        o->priv.up &= (uint16_t)~bit(kind);
-    o->priv.kept &= (uint16_t)~bit(kind);
-    o->priv.held[kind] = (struct svmc_offer){ .seq = 0 };
+        o->priv.up &= (uint16_t)~bit(slot);
+    o->priv.kept &= (uint16_t)~bit(slot);
+    o->priv.held[slot] = (struct svmc_offer){ .seq = 0 };
     o->priv.stats.arrived++;
 }
 

@@ -4,8 +4,9 @@
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the intercept tests run on it:
-a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a mutant
-and a row whose text is not there any more. The unchanged source must pass, or nothing is proved."""
+a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
+mutant and a row whose text is not there any more. The unchanged source must pass, or nothing is
+proved."""
 import os
 import re
 import sys
