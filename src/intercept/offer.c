@@ -239,7 +239,7 @@ static enum svmc_status choose(const struct svmc_offers *o, uint8_t state,
     struct masks masks = { .state = state };
 
     for (uint32_t i = 0; i < OFFER_ROWS; i++) {
-        const struct offer_row *row = &svmc_offer_rows[i];
+        const struct offer_row *row = svmc_offer_row_at(i);
         const struct svmc_offer *offer = &o->priv.held[core_clamp(row->kind, SVMC_OFFER_KINDS)];
         enum svmc_status st = SVMC_OK;
         bool open = true; /* a line that goes down is no interrupt: OF-6 */

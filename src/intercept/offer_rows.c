@@ -43,7 +43,7 @@
         a, b, c         \
     }
 
-const struct offer_row svmc_offer_rows[OFFER_ROWS] = {
+static const struct offer_row rows[OFFER_ROWS] = {
 #define OFFER(name, set, is_line, bits0, bits1, all_gates, source) \
     { .kind = SVMC_OFFER_##name,                                   \
       .isa = SVMC_ISA_##set,                                       \
@@ -78,11 +78,16 @@ static const struct code_row codes[CODES] = {
 #define IO_WORD        0xb8000000u /* adapter, and the subclass in bits 2 to 4: PoP ch. 16 */
 #define IO_CLASS(word) ((uint32_t)(word) >> 27 & 7u)
 
+const struct offer_row *svmc_offer_row_at(uint32_t index)
+{
+    return &rows[core_clamp(index, OFFER_ROWS)];
+}
+
 const struct offer_row *svmc_offer_row(uint32_t isa, uint32_t kind)
 {
     for (uint32_t i = 0; i < OFFER_ROWS; i++)
-        if (svmc_offer_rows[i].kind == kind && svmc_offer_rows[i].isa == isa)
-            return &svmc_offer_rows[i];
+        if (rows[i].kind == kind && rows[i].isa == isa)
+            return &rows[i];
     return NULL;
 }
 

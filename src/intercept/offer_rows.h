@@ -35,8 +35,8 @@ struct offer_row {
 };
 
 /* offer_rows.c */
-/** In the order of arrival. */
-extern const struct offer_row svmc_offer_rows[OFFER_ROWS];
+/** The index-th row, below OFFER_ROWS, in the order of arrival. */
+const struct offer_row *svmc_offer_row_at(uint32_t index);
 /** NULL: nothing of this kind can be offered to this instruction set (OF-3). */
 const struct offer_row *svmc_offer_row(uint32_t isa, uint32_t kind);
 /** OF-12: no bit without a meaning. */
