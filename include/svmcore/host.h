@@ -31,7 +31,8 @@ struct svmc_host_ops {
 
     /* required: fill dst with n unpredictable bytes, all or nothing */
     SVMC_NODISCARD enum svmc_status (*random)(void *ctx, void *dst, size_t n);
-    /* required: the guest's register, 64 bits: RAX..R15, RIP, RFLAGS, FS_BASE, GS_BASE */
+    /* required: the guest's register, 64 bits: RAX..R15, RIP, RFLAGS, FS_BASE, GS_BASE; with
+       offer.h its masks */
     SVMC_NODISCARD enum svmc_status (*reg_read)(void *ctx, uint32_t reg, uint64_t *value);
     /* required: set it: a general register or RIP, which there always is, so this cannot fail */
     void (*reg_write)(void *ctx, uint32_t reg, uint64_t value);

@@ -18,6 +18,7 @@
 #include "host.h"
 #include "insn.h"
 #include "intercept.h"
+#include "offer.h"
 #include "page.h"
 #include "policy.h"
 #include "status.h"

@@ -4,8 +4,9 @@
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the intercept tests run on it:
-a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md without a mutant and a
-row whose text is not there any more. The unchanged source must pass, or nothing is proved."""
+a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
+mutant and a row whose text is not there any more. The unchanged source must pass, or nothing is
+proved."""
 import os
 import re
 import sys
@@ -77,6 +78,53 @@ MUTANTS = (
     ("EX-5", R + "policy.c", "if ((gpa & 0xfff) + size > 4096)", "if (0)"),
     ("EX-10", R + "resolve.c", "core_mask(address_bytes(rule))", "UINT64_MAX"),
     ("EV-5", R + "exit.c", "if (exit->interrupted.type != SVMC_EVENT_NONE)", "if (0)"),
+    ("R3", R + "offer.c", "    return reserved | offer->reserved;\n",
+     "    offer->seq = core_shared_get(area, SVMC_OFFER_SEQ);\n    return reserved | "
+     "offer->reserved;\n"),
+    ("OF-1", R + "offer.c", "    if (reserved != 0)\n", "    if (0)\n"),
+    ("OF-1", R + "offer.c", "return reserved | offer->reserved;", "return reserved;"),
+    ("OF-1", R + "offer.c", "    core_shared_zero(offers->priv.area, 0, HOST_END);\n", ""),
+    ("OF-2", R + "offer.c", "if (offer->seq != next_seq(o))", "if (0)"),
+    ("OF-2", R + "offer.c", "    o->priv.seq_count++;\n", ""),
+    ("OF-3", R + "offer_rows.c", "rows[i].kind == kind && rows[i].isa == isa",
+     "rows[i].kind == kind + 0 * isa"),
+    ("OF-3", R + "offer.c", "(row->line ? SVMC_OFFER_LOWER : SVMC_OFFER_RAISE)",
+     "SVMC_OFFER_LOWER"),
+    ("OF-4", R + "offer.c", "if (!svmc_offer_allowed(o->priv.policy, offer))", "if (0)"),
+    ("OF-4", R + "offer_rows.c", "offer->code >= EXCEPTIONS && ", ""),
+    ("OF-4", R + "offer_rows.c", "return row && (policy->codes & row->allow);", "return row;"),
+    ("OF-4", R + "offer_rows.c", "return policy->io_subclasses >> IO_CLASS(offer->data[1]) & 1u;",
+     "return true;"),
+    ("OF-5", R + "offer.c", "if (!svmc_offer_fits(row, offer))", "if (0)"),
+    ("OF-5", R + "offer_rows.c", "code ? code->data_bits : row->data_bits[0]",
+     "row->data_bits[0]"),
+    ("OF-5", R + "offer_rows.c", " && (offer->data[1] & ~(uint64_t)IO_WORD) == 0", ""),
+    ("OF-6", R + "offer.c", "return !kept && !up;", "return !kept;"),
+    ("OF-6", R + "offer.c", "return !kept && !up;", "return !up;"),
+    ("OF-6", R + "offer.c", "return kept != up;", "return kept || up;"),
+    ("OF-6", R + "offer.c", "if (offer->op == SVMC_OFFER_RAISE)\n", "if (1)\n"),
+    ("OF-7", R + "offer.c", "if (++o->priv.refusals >= vc->priv.policy->priv.refusal_limit)",
+     "if (0 && vc)"),
+    ("OF-7", R + "offer.c", "    o->priv.refusals = 0;\n", ""),
+    ("OF-8", R + "offer_masks.c", "*open = (value & bits) == 0;", "*open = true;"),
+    ("OF-8", R + "offer_masks.c", "*open = offer->code >> CLASS_SHIFT > (value & CLASS_MASK);",
+     "*open = offer->code >> CLASS_SHIFT >= (value & CLASS_MASK);"),
+    ("OF-8", R + "offer_masks.c", " || mode == 0;", ";"),
+    ("OF-8", R + "offer_masks.c", "(value & bits) == bits || mode == 0", "true"),
+    ("OF-8", R + "offer_masks.c", "*open = (value & svmc_offer_subclass(offer)) != 0;",
+     "*open = true;"),
+    ("OF-9", R + "offer.c", "if (again && again->type != SVMC_EVENT_NONE)", "if (0)"),
+    ("OF-9", R + "offer.c", "svmc_intercept_begin(offers->priv.vcpu, &ignored, false)",
+     "(ignored.stop = 0, offers->priv.vcpu->priv.stopped ? SVMC_ERR_STATE : SVMC_OK)"),
+    ("OF-10", R + "offer.c", "        if (row) {\n",
+     "        tell(offers);\n        if (row) {\n"),
+    ("OF-10", R + "offer.c", "(uint64_t)o->priv.kept << 16", "(uint64_t)o->priv.up << 16"),
+    ("OF-11", R + "offer_masks.c", "    return SVMC_OK;\n}\n\nstatic enum svmc_status pass",
+     "    *value = 0;\n    return SVMC_OK;\n}\n\nstatic enum svmc_status pass"),
+    ("OF-11", R + "offer.c",
+     "        if (st != SVMC_OK)\n            return st;\n        if (open)",
+     "        if (open && st == SVMC_OK)"),
+    ("OF-12", R + "offer.c", "!svmc_offer_policy_sound(policy) || ", ""),
     ("EX-33", R + "exit_a64.c", "return SVMC_ERR_MISMATCH;\n}\n\n/* A stage-2",
      "return SVMC_OK;\n}\n\n/* A stage-2"),
     ("EX-37", R + "exit_rv.c", "if (raw->htinst != 0 && !agrees(&said, &insn))", "if (0)"),
@@ -175,9 +223,11 @@ def main():
             for (rule, file, old, _), fault in zip(MUTANTS, parallel(try_mutant, jobs)):
                 report.check(f"{rule} {file}: {old.split(chr(10))[0].strip()[:60]}",
                              [fault] if fault else [])
-    stated = set(re.findall(r"^\| (R\d+) \|", (TOP / "docs/spec/reply.md").read_text(), re.M))
-    report.check("each rule of docs/spec/reply.md has a mutant",
-                 sorted(stated - NONE - {m[0] for m in MUTANTS}))
+    for name in ("reply", "offer"):
+        text = (TOP / f"docs/spec/{name}.md").read_text()
+        stated = set(re.findall(r"^\| (R\d+|OF-\d+) \|", text, re.M))
+        report.check(f"each rule of docs/spec/{name}.md has a mutant",
+                     sorted(stated - NONE - {m[0] for m in MUTANTS}) if stated else ["no rule"])
     named = "".join(p.read_text() for p in (TOP / "tests").rglob("*.c"))
     attacks = re.findall(r"^\| (AT-\d+) \|[^|]*\| (.*) \|$",
                          (TOP / "docs/spec/attacks.md").read_text(), re.M)

@@ -4,6 +4,8 @@
  * CORE_SHARED_HOOK, which tells of every word that the core loads from the page: a host that
  * changes a word right behind the core's load, at every single load.
  */
+#include <svmcore/offer.h>
+
 #include "../intercept/scenarios.h"
 
 void core_shared_hook(const volatile void *base, size_t at);
@@ -14,13 +16,14 @@ void core_shared_hook(const volatile void *base, size_t at);
 static struct lab lab, honest_run, before;
 static struct fakehost_answer honest;
 static unsigned loads[WORDS], total, change_at;
+static _Alignas(8) uint8_t area[SVMC_OFFER_AREA_BYTES];
 static enum { COUNT, CHANGE_WORD, CHANGE_ALL } mode;
 
 void core_shared_hook(const volatile void *base, size_t at)
 {
-    uint64_t *words = (uint64_t *)(void *)lab.world.page;
+    uint64_t *words = (uint64_t *)(void *)(base == area ? area : lab.world.page);
 
-    if (base != lab.world.page)
+    if (base != lab.world.page && base != area)
         return;
     loads[at / 8]++;
     total++;
@@ -104,4 +107,32 @@ TEST(read_once, a_page_that_turns_into_lies_is_refused_or_read_before) /* R3 */
         }
     }
     CHECK(refused > 0, "nothing was refused");
+}
+
+TEST(read_once, an_offer_is_the_one_that_was_read) /* OF-1 AT-1 */
+{
+    static const struct svmc_offer_policy policy = { .vectors = { 0, 2, 0, 0 },
+                                                     .kinds = 1u << SVMC_OFFER_X86_INTERRUPT };
+    struct svmc_offer offer = { .kind = SVMC_OFFER_X86_INTERRUPT, .code = 0x41 };
+    struct svmc_offer_notice notice;
+    struct svmc_offer_result result;
+    struct svmc_offers offers;
+    uint64_t rng = 7;
+
+    for (unsigned k = 0; k <= 8; k++) { /* 0: nothing changes */
+        mode = COUNT;
+        lab_init(&lab, &rng);
+        CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, SVMC_ISA_X86_64), SVMC_OK);
+        CHECK_EQ(svmc_offer_notice_read(area, &notice), SVMC_OK);
+        offer.seq = notice.next;
+        CHECK_EQ(svmc_offer_write(area, &offer), SVMC_OK);
+        memset(loads, 0, sizeof loads);
+        total = 0;
+        change_at = k;
+        mode = CHANGE_WORD;
+        CHECK_EQ(svmc_offers_fetch(&offers, &result), SVMC_OK, "load %u", k);
+        CHECK_EQ(offers.priv.held[SVMC_OFFER_X86_INTERRUPT].code, 0x41, "load %u", k);
+        for (unsigned w = 0; w < SVMC_OFFER_AREA_BYTES / 8; w++)
+            CHECK_EQ(loads[w], w < 8, "word %u", w);
+    }
 }
