@@ -4,7 +4,7 @@
  * declares, to the values that the merge rule gives, or it does not change at all. Every verdict
  * and every effect is held against a second reading of the documents (turns.c).
  *
- * SVMC_COUNT mutated replies, on two processors. A register or span that is written is in the
+ * SVMC_COUNT mutated replies, in two processes. A register or span that is written is in the
  * guest's log and compared at once; every FULL mutations registers, memory, staging area and reply
  * area are compared whole, so that a write behind the log's back is found as well.
  */
@@ -163,35 +163,6 @@ static void check_refused(const struct reply_words *r, unsigned rule, uint64_t r
     worker->refused[rule]++;
 }
 
-static void check_registers(const struct effects *fx, const struct reply_words *r)
-{
-    if (guest.writes != fx->writes)
-        wrong("another number of registers is written", r, fx->writes);
-    for (unsigned i = 0; i < fx->writes; i++) {
-        shadow.reg[fx->write[i].reg] = fx->write[i].value;
-        if (guest.reg[fx->write[i].reg] != fx->write[i].value)
-            wrong("a register has another value", r, fx->write[i].reg);
-    }
-    for (unsigned i = 0; i < guest.writes && i < GUEST_LOG; i++)
-        if (guest.reg[guest.written[i]] != shadow.reg[guest.written[i]])
-            wrong("a register is not declared", r, guest.written[i]);
-}
-
-static void check_memory(const struct effects *fx, const struct reply_words *r)
-{
-    uint32_t bytes = 0;
-
-    for (unsigned i = 0; i < guest.spans && i < GUEST_LOG; i++)
-        bytes += (uint32_t)guest.span_of[i].bytes;
-    if (bytes != fx->memory_bytes)
-        wrong("another number of bytes of memory is asked for", r, fx->memory_bytes);
-    if (bytes == 0)
-        return;
-    memcpy(shadow.memory + turn.memory, data, bytes);
-    if (memcmp(guest.memory + turn.memory, shadow.memory + turn.memory, bytes) != 0)
-        wrong("memory has other bytes", r, bytes);
-}
-
 /* INS: what this reply adds to the bytes of the whole instruction. */
 static void gather(const struct reply_words *r)
 {
@@ -204,6 +175,7 @@ static void gather(const struct reply_words *r)
 static void check_taken(const struct reply_words *r)
 {
     struct effects fx;
+    const char *why;
 
     turn_effects(&turn, r, shadow.reg, &fx);
     if (out.action != fx.action || out.rule != 0)
@@ -211,8 +183,9 @@ static void check_taken(const struct reply_words *r)
     if (out.fault.raised != fx.fault ||
         (fx.fault && (out.fault.vector != 13 || out.fault.has_error != 1 || out.fault.error != 0)))
         wrong("another fault", r, 13);
-    check_registers(&fx, r);
-    check_memory(&fx, r);
+    why = turn_differs(&turn, &fx, &guest, &shadow, data);
+    if (why)
+        wrong(why, r, 0);
     if (out.data_bytes != fx.given_bytes || (out.data == NULL) != (fx.given_bytes == 0))
         wrong("the backend gets more or less", r, fx.given_bytes);
     gather(r);
@@ -337,9 +310,10 @@ static void report(const struct worker *workers, uint64_t replies)
     }
     for (unsigned row = 0; row < row_count; row++)
         if (is_delegated(rows[row])) {
-            printf("%-12s %11" PRIu64 " replies, %5.2f %% taken\n",
-                   svmc_kind_name(rows[row]->kind), sum.row[row].replies,
-                   100.0 * (double)sum.row[row].taken / (double)(sum.row[row].replies + !sum.row[row].replies));
+            printf("%-12s %11" PRIu64 " replies, %5.2f %% taken\n", svmc_kind_name(rows[row]->kind),
+                   sum.row[row].replies,
+                   100.0 * (double)sum.row[row].taken /
+                       (double)(sum.row[row].replies + !sum.row[row].replies));
             CHECK(sum.row[row].taken > 0, "no reply to %s was taken",
                   svmc_kind_name(rows[row]->kind));
         }

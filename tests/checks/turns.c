@@ -41,15 +41,16 @@ static bool one_in(uint64_t *rng, uint32_t n)
 void turn_fill(void *dst, size_t n, uint64_t *rng)
 {
     static uint8_t pool[2 * POOL];
-    static bool filled;
-    uint64_t seed = 88172645463325252u;
 
-    for (size_t i = 0; !filled && i < sizeof pool; i += 8) {
-        uint64_t word = turn_random(&seed);
+    if (pool[0] == 0) { /* 0 is no first byte of this seed's */
+        uint64_t seed = 88172645463325252u;
 
-        memcpy(pool + i, &word, 8);
+        for (size_t i = 0; i < sizeof pool; i += 8) {
+            uint64_t word = turn_random(&seed);
+
+            memcpy(pool + i, &word, 8);
+        }
     }
-    filled = true;
     memcpy(dst, pool + below(rng, POOL), n);
 }
 
@@ -172,10 +173,10 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
     else if (rule->out_count > 0 && rule->out[0].place == PLACE_REG)
         reg = rule->out[0].reg;
     if (reg != SVMC_REG_NONE)
-        return reg < SVMC_REG_X0         ? SVMC_ISA_X86_64
-               : reg < SVMC_REG_RV_X0    ? SVMC_ISA_A64
-               : reg < SVMC_REG_S390_R0  ? SVMC_ISA_RV64
-                                         : SVMC_ISA_S390X;
+        return reg < SVMC_REG_X0        ? SVMC_ISA_X86_64
+               : reg < SVMC_REG_RV_X0   ? SVMC_ISA_A64
+               : reg < SVMC_REG_S390_R0 ? SVMC_ISA_RV64
+                                        : SVMC_ISA_S390X;
     if (rule->string || rule->space == SPACE_PORT || rule->space == SPACE_MSR)
         return SVMC_ISA_X86_64;
     return all[below(rng, sizeof all)];
@@ -185,8 +186,9 @@ static uint64_t address_of(const struct ask *ask, uint64_t *rng)
 {
     static const struct {
         uint32_t first, count;
-    } msrs[] = { { 0, 0x2000 }, { 0xc0000000, 0x2000 }, { 0xc0010000, 0x2000 },
-                 { 0x40000000, 0x100 } }; /* EX-5 */
+    } msrs[] = {
+        { 0, 0x2000 }, { 0xc0000000, 0x2000 }, { 0xc0010000, 0x2000 }, { 0x40000000, 0x100 }
+    }; /* EX-5 */
     uint64_t at = turn_random(rng);
     unsigned page = (unsigned)(at & 3);
 
@@ -296,8 +298,8 @@ static void name_registers(struct maker *m)
     } else if (value && ask->size != 0 && one_in(m->rng, 2)) {
         e->from |= SVMC_FROM_VALUE_REG;
         e->value_reg = free_reg(m, regs_of(e->isa));
-        e->value_high = IS_X86(e->isa) && ask->size == 1 && e->value_reg <= SVMC_REG_RBX &&
-                        one_in(m->rng, 2);
+        e->value_high =
+            IS_X86(e->isa) && ask->size == 1 && e->value_reg <= SVMC_REG_RBX && one_in(m->rng, 2);
         if (e->value_high)
             set_low(m, e->value_reg, ask->value << 8 | (turn_random(m->rng) & 0xff), 2);
         else
@@ -470,16 +472,16 @@ static const struct model {
     uint8_t results;
     uint8_t reg[SLOTS_OUT], bytes[SLOTS_OUT];
 } models[] = {
-    { 0x0001, DONE, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },           /* CPUID */
-    { 0x1001, DONE | FAULTS, false, 2, { 0, 2 }, { 4, 4 } },              /* RDMSR */
-    { 0x1002, DONE | FAULTS, false, 0, { 0 }, { 0 } },                    /* WRMSR */
-    { 0x2001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },               /* IN */
-    { 0x2002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                     /* OUT */
-    { 0x3001, DONE | PARTIAL | AGAIN, true, 0, { 0 }, { 0 } },            /* INS */
-    { 0x3002, DONE | PARTIAL | AGAIN, false, 0, { 0 }, { 0 } },           /* OUTS */
-    { 0x4001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },               /* device memory, read */
-    { 0x4002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                     /* and written */
-    { 0x5001, DONE | AGAIN, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 } },   /* hypercall */
+    { 0x0001, DONE, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },         /* CPUID */
+    { 0x1001, DONE | FAULTS, false, 2, { 0, 2 }, { 4, 4 } },            /* RDMSR */
+    { 0x1002, DONE | FAULTS, false, 0, { 0 }, { 0 } },                  /* WRMSR */
+    { 0x2001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },             /* IN */
+    { 0x2002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                   /* OUT */
+    { 0x3001, DONE | PARTIAL | AGAIN, true, 0, { 0 }, { 0 } },          /* INS */
+    { 0x3002, DONE | PARTIAL | AGAIN, false, 0, { 0 }, { 0 } },         /* OUTS */
+    { 0x4001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },             /* device memory, read */
+    { 0x4002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                   /* and written */
+    { 0x5001, DONE | AGAIN, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 } }, /* hypercall */
 };
 #define HYPERCALL 0x5001u
 
@@ -543,6 +545,7 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
     unsigned count = results_of(t, m);
     uint32_t status = status_of(r), done = done_of(r);
     bool gives = status == 0 || status == 2, wide = false;
+    uint64_t reserved;
 
     if (r->w[0] >> 48 != seq >> 48)
         return 18;
@@ -550,23 +553,22 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
         return 2;
     if (status > 3 || !(m->statuses & 1u << status))
         return 4;
-    if (r->w[1] >> 32 || r->w[3] >> 8 || r->w[5] || r->w[6] || r->w[7])
-        return 5;
+    reserved = r->w[1] >> 32 | r->w[3] >> 8 | r->w[5] | r->w[6] | r->w[7];
     for (unsigned i = 16; i < REPLY_WORDS; i++)
-        if (r->w[i])
-            return 5;
+        reserved |= r->w[i];
+    if (reserved)
+        return 5;
     if (r->w[2] != (gives ? ((uint64_t)1 << count) - 1 : 0))
         return 6;
     if (r->w[3] != (status == 1 ? FAULT_GP : 0))
         return 7;
-    if (status == 0   ? done != t->issued
-        : status == 2 ? done < 1 || done >= t->issued
-                      : done != 0)
+    if (status == 0 ? done != t->issued : status == 2 ? done < 1 || done >= t->issued : done != 0)
         return 11;
     if (r->w[4] >> 32 != (m->data_in ? (uint64_t)done * t->ask->size : 0))
         return 11;
     for (unsigned i = 0; i < 8; i++)
-        wide = wide || r->w[8 + i] != (gives && i < count ? low(r->w[8 + i], bytes_of(t, m, i)) : 0);
+        wide =
+            wide || r->w[8 + i] != (gives && i < count ? low(r->w[8 + i], bytes_of(t, m, i)) : 0);
     if (wide)
         return 8;
     return gives && m->kind == HYPERCALL && r->w[8] > 6 ? 10 : 0;
@@ -630,8 +632,8 @@ static void string_effects(const struct turn *t, uint32_t done, const uint64_t *
               merged(reg[pointer], t->backward ? reg[pointer] - step : reg[pointer] + step, bytes,
                      false));
     if (t->exit.repeat)
-        add_write(fx, SVMC_REG_RCX, merged(reg[SVMC_REG_RCX], reg[SVMC_REG_RCX] - done, bytes,
-                                           false));
+        add_write(fx, SVMC_REG_RCX,
+                  merged(reg[SVMC_REG_RCX], reg[SVMC_REG_RCX] - done, bytes, false));
     if (!t->exit.repeat || low(reg[SVMC_REG_RCX] - done, bytes) == 0)
         add_pc(t, reg, fx);
 }
@@ -646,8 +648,8 @@ static void backend_effects(const struct turn *t, const struct model *m,
         fx->given_bytes = t->total * t->ask->size;
 }
 
-void turn_effects(const struct turn *t, const struct reply_words *r,
-                  const uint64_t reg[WORLD_REGS], struct effects *fx)
+void turn_effects(const struct turn *t, const struct reply_words *r, const uint64_t reg[WORLD_REGS],
+                  struct effects *fx)
 {
     const struct model *m = model_of(t);
     uint32_t status = status_of(r), done = done_of(r);
@@ -691,6 +693,60 @@ void turn_next(struct turn *t, const struct reply_words *r)
         t->issued = MOST(t->ask->size);
 }
 
+const char *turn_differs(const struct turn *t, const struct effects *fx, const struct guest *g,
+                         struct guest *shadow, const uint8_t *data)
+{
+    uint64_t bytes = 0;
+
+    if (g->writes != fx->writes)
+        return "another number of registers is written";
+    for (unsigned i = 0; i < fx->writes; i++)
+        shadow->reg[fx->write[i].reg] = fx->write[i].value;
+    for (unsigned i = 0; i < fx->writes; i++)
+        if (g->reg[fx->write[i].reg] != fx->write[i].value)
+            return "a register has another value";
+    for (unsigned i = 0; i < g->writes && i < GUEST_LOG; i++)
+        if (g->reg[g->written[i]] != shadow->reg[g->written[i]])
+            return "a register is written that is not declared";
+    for (unsigned i = 0; i < g->spans && i < GUEST_LOG; i++)
+        bytes += g->span_of[i].bytes;
+    if (bytes != fx->memory_bytes)
+        return "more or less of the memory is asked for";
+    if (bytes == 0)
+        return NULL;
+    memcpy(shadow->memory + t->memory, data, bytes);
+    return memcmp(g->memory + t->memory, data, bytes) == 0 ? NULL : "memory has other bytes";
+}
+
+/* What the guest and the backend have got, as the reply that gives it. */
+void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
+                const struct guest *g, const struct svmc_outcome *out, struct reply_words *r)
+{
+    const struct model *m = model_of(t);
+    uint32_t done = 1, at = 0;
+
+    memset(r, 0, sizeof *r);
+    r->w[0] = seq;
+    r->w[2] = ((uint64_t)1 << results_of(t, m)) - 1;
+    for (unsigned i = 0; i < results_of(t, m); i++) {
+        uint32_t reg = m->reg[i] == DEST ? t->exit.dest_reg : m->reg[i], bytes = bytes_of(t, m, i);
+        bool high = m->reg[i] == DEST && t->exit.dest_high, own = t->own;
+
+        for (unsigned b = 0; !own && b < bytes && at < out->data_bytes; b++)
+            r->w[8 + i] |= (uint64_t)out->data[at++] << (8 * b);
+        if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
+            r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
+    }
+    if (t->ask->rule->string) {
+        done = t->own ? 1 : t->issued;
+        if (t->own && t->exit.repeat)
+            done = (uint32_t)low(before->reg[SVMC_REG_RCX] - g->reg[SVMC_REG_RCX],
+                                 t->exit.address_bytes);
+        r->w[1] = done == t->issued ? SVMC_REPLY_DONE : SVMC_REPLY_PARTIAL;
+    }
+    r->w[4] = done | (m->data_in ? (uint64_t)done * t->ask->size << 32 : 0);
+}
+
 /* ---- the page ------------------------------------------------------------------------------- */
 
 static uint64_t little(uint64_t value)
@@ -706,8 +762,29 @@ void page_put(volatile uint8_t *page, const struct reply_words *r)
 {
     volatile uint64_t *words = (volatile uint64_t *)(volatile void *)(page + 0x100);
 
+#pragma GCC unroll 32
     for (unsigned i = 0; i < REPLY_WORDS; i++)
         __atomic_store_n(&words[i], little(r->w[i]), __ATOMIC_RELAXED);
+}
+
+bool page_right(const volatile uint8_t *page, struct reply_words *r, uint64_t *rng)
+{
+    const volatile uint64_t *words = (const volatile uint64_t *)(const volatile void *)page;
+    uint64_t w[REPLY_WORDS];
+    struct exit_rule rule = { 0 };
+    struct ask ask = { .rule = &rule };
+    struct turn turn = { .ask = &ask };
+
+    for (unsigned i = 0; i < 8; i++)
+        w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
+    rule.kind = (uint16_t)w[1];
+    ask.size = (uint32_t)w[7] & 15;
+    ask.results = (uint8_t)(w[6] % 4);
+    turn.issued = (uint32_t)(w[7] >> 32);
+    if (!model_of(&turn) || ask.size > 8)
+        return false;
+    turn_right(&turn, w[2], r, rng);
+    return true;
 }
 
 uint64_t page_seq(const volatile uint8_t *page)

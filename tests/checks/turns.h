@@ -17,10 +17,10 @@
 struct guest {
     uint64_t reg[WORLD_REGS];
     uint8_t memory[GUEST_MEMORY];
-    uint64_t random;                  /* what the random callback gives */
-    uint32_t writes, spans;           /* how many, the ones that the log has no room for too */
-    uint8_t written[GUEST_LOG];       /* registers */
-    struct span span_of[GUEST_LOG];   /* writable memory that was handed out */
+    uint64_t random;                /* what the random callback gives */
+    uint32_t writes, spans;         /* how many, the ones that the log has no room for too */
+    uint8_t written[GUEST_LOG];     /* registers */
+    struct span span_of[GUEST_LOG]; /* writable memory that was handed out */
 };
 
 extern const struct svmc_host_ops guest_ops;
@@ -39,9 +39,9 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
 /** What an exit declares: the inputs of its row, and nothing else. */
 struct ask {
     const struct exit_rule *rule;
-    uint32_t isa;   /* one of its family: x86 stands for all three modes */
+    uint32_t isa; /* one of its family: x86 stands for all three modes */
     uint32_t size;
-    uint32_t count; /* elements of the first request */
+    uint32_t count;        /* elements of the first request */
     uint8_t args, results; /* hypercalls */
     uint64_t address, value, in[SLOTS_IN];
     uint8_t data[SVMC_PAGE_DATA_BYTES]; /* strings that go out: count * size bytes */
@@ -85,16 +85,28 @@ struct effects {
         uint32_t reg;
         uint64_t value;
     } write[SLOTS_OUT + 1];
-    uint32_t memory_bytes; /* of the data area, to turn.memory */
-    uint32_t given_bytes;  /* what a backend gets */
+    uint32_t memory_bytes;        /* of the data area, to turn.memory */
+    uint32_t given_bytes;         /* what a backend gets */
     uint8_t given[8 * SLOTS_OUT]; /* its value; a string's bytes are the data area's */
 };
 void turn_effects(const struct turn *turn, const struct reply_words *reply,
                   const uint64_t reg[WORLD_REGS], struct effects *out);
+/**
+ * How the guest differs from what these effects make of shadow, which gets them; NULL: in nothing.
+ * data: what the reply brings for turn.memory.
+ */
+const char *turn_differs(const struct turn *turn, const struct effects *effects,
+                         const struct guest *guest, struct guest *shadow, const uint8_t *data);
+/** The other way round: what a guest that ran on has got, as the one reply that could give it. */
+void turn_given(const struct turn *turn, uint64_t seq, const struct guest *before,
+                const struct guest *guest, const struct svmc_outcome *out,
+                struct reply_words *reply);
 /** A reply left a part of a backend's string undone: the next request. */
 void turn_next(struct turn *turn, const struct reply_words *reply);
 
 void page_put(volatile uint8_t *page, const struct reply_words *reply);
+/** As a host: the right reply to what the page asks for; false: it asks for nothing. */
+bool page_right(const volatile uint8_t *page, struct reply_words *reply, uint64_t *rng);
 uint64_t page_seq(const volatile uint8_t *page);
 
 #endif

@@ -155,7 +155,9 @@ TEST(two_run, equal_inputs_make_equal_pages) /* PG-1 PG-6 PG-7 AT-8 */
 
         printf("%-12s %lu pairs of pages\n", svmc_kind_name(r->kind), reached[row]);
         if (r->verdict == SVMC_VERDICT_DELEGATE || r->verdict == SVMC_VERDICT_NOTIFY)
-            CHECK(reached[row] >= pairs / row_count / 2, "%s: ask_make and turn_make do not know "
-                  "how to get it delegated", svmc_kind_name(r->kind));
+            CHECK(reached[row] >= pairs / row_count / 2,
+                  "%s: ask_make and turn_make do not know "
+                  "how to get it delegated",
+                  svmc_kind_name(r->kind));
     }
 }
