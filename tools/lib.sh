@@ -165,6 +165,7 @@ build_options() {
         "-Ddebug=true -Ddefault_library=static" ;;
     tsan) echo "-Dexamples=disabled -Db_sanitize=thread -Db_lundef=false -Doptimization=1" \
         "-Ddebug=true -Ddefault_library=static" ;;
+    cov) echo "-Dexamples=disabled -Db_coverage=true -Doptimization=0 -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
         "-Dsodium=disabled --cross-file=tools/cross/$1.ini" ;;
     *) die "no build named $1" ;;
