@@ -343,6 +343,19 @@ def faulty_core(program, what, file, old, new):
         return lacks(run([Path(tmp, program)]), "failed: ")
 
 
+def too_large():
+    """The archive with 24 KiB of code more in an object of the intercept."""
+    with tempfile.TemporaryDirectory() as tmp:
+        Path(tmp, "a.c").write_text('__asm__(".text\\n.skip 24576, 0x90");\n')
+        run(["ar", "x", BUILDS / "release/src/libsvmcore.a"], cwd=tmp)
+        run(["gcc", "-c", "a.c"], cwd=tmp)
+        run(["ld", "-r", "intercept_vcpu.c.o", "a.o", "-o", "intercept_vcpu.o"], cwd=tmp)
+        Path(tmp, "intercept_vcpu.c.o").unlink()
+        run(["ar", "rcs", "large.a", *sorted(Path(tmp).glob("[!a]*.o"))], cwd=tmp)
+        return lacks(run([TOP / "tools/checks/size.py", Path(tmp, "large.a")]),
+                     "more than 24576 bytes of code")
+
+
 TRAPS = SPDX + """#include <stddef.h>
 #include <stdint.h>
 
@@ -389,6 +402,10 @@ def main():
                      [] if done.ok == good else [done.text[-200:]])
     for program, what, *change in FAULTY_CORES:
         report.check(f"{program} refuses {what}", faulty_core(program, what, *change))
+    report.check("size refuses a core that is too large", too_large())
+    report.check("branch-coverage refuses a part of the tests",
+                 lacks(run([TOP / "tests/checks/branch_coverage.py", BUILDS / "cov", "edges"]),
+                       ": below 98.0 %"))
     report.check("freestanding refuses a bad archive", bad_archive())
     report.check("install refuses a missing header", missing_header())
     trapping_target(report)
