@@ -338,10 +338,12 @@ TEST(frame, a_reply_changes_what_its_row_declares_or_nothing) /* R4 to R11, R16,
     struct worker *workers = mmap(NULL, WORKERS * sizeof *workers, PROT_READ | PROT_WRITE,
                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t pids[WORKERS];
+    unsigned unknown;
 
     REQUIRE(workers != MAP_FAILED);
-    row_count = turn_rows(rows);
+    row_count = turn_rows(rows, &unknown);
     REQUIRE(row_count > 0);
+    CHECK_EQ(unknown, 0, "rows without a test");
     fflush(stdout);
     for (unsigned n = 0; n < WORKERS; n++) {
         worker = &workers[n];

@@ -242,8 +242,10 @@ TEST(race, what_is_taken_is_one_legal_reply) /* R3 R8 R9 R16 MO-5 AT-1 */
     const char *seconds = getenv("SVMC_SECONDS");
     uint64_t seed = harness_seed() | 1, other = seed ^ 0x5555;
     pthread_t thread;
+    unsigned unknown;
 
-    row_count = turn_rows(rows);
+    row_count = turn_rows(rows, &unknown);
+    CHECK_EQ(unknown, 0, "rows without a test");
     turn_policy(&policies[0], false, SVMC_MODE_STRICT);
     turn_policy(&policies[1], false, SVMC_MODE_OBSERVE);
     turn_fill(page, sizeof page, &other); /* makes the pool, before there are two threads */

@@ -29,9 +29,12 @@ uint64_t turn_random(uint64_t *state); /* xorshift64: cheap; state is never 0 */
 /** n bytes of a random pool, from a random place on. */
 void turn_fill(void *dst, size_t n, uint64_t *rng);
 
-/** All rows of the table, in order of their kinds. */
+/**
+ * The rows of the table that this file knows, in order of their kinds. *unknown: how many more there
+ * are; each is named on the output, and needs its line in `models` of turns.c.
+ */
 #define TURN_ROWS 128u
-unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS]);
+unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS], unsigned *unknown);
 
 /** Everything delegated that a policy can delegate, in mode STRICT; sealed. */
 void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode);

@@ -123,8 +123,9 @@ TEST(two_run, equal_inputs_make_equal_pages) /* PG-1 PG-6 PG-7 AT-8 */
     static unsigned long reached[TURN_ROWS];
     uint64_t rng = harness_seed() | 1;
     unsigned long pairs = count_of(PAIRS);
+    unsigned unknown;
 
-    row_count = turn_rows(rows);
+    row_count = turn_rows(rows, &unknown);
     for (unsigned full_wipe = 0; full_wipe < 2; full_wipe++)
         turn_policy(&policies[full_wipe], full_wipe, SVMC_MODE_STRICT);
     for (unsigned long i = 0; i < pairs; i++) {
@@ -149,6 +150,7 @@ TEST(two_run, equal_inputs_make_equal_pages) /* PG-1 PG-6 PG-7 AT-8 */
             return;
         }
     }
+    CHECK_EQ(unknown, 0, "rows without a test");
     printf("pairs: %lu\n", pairs);
     for (unsigned row = 0; row < row_count; row++) {
         const struct exit_rule *r = rows[row];
