@@ -30,8 +30,8 @@ uint64_t turn_random(uint64_t *state); /* xorshift64: cheap; state is never 0 */
 void turn_fill(void *dst, size_t n, uint64_t *rng);
 
 /**
- * The rows of the table that this file knows, in order of their kinds. *unknown: how many more there
- * are; each is named on the output, and needs its line in `models` of turns.c.
+ * The rows of the table that this file knows, in order of their kinds. *unknown: how many more
+ * there are; each is named on the output and needs its line in models of turns.c.
  */
 #define TURN_ROWS 128u
 unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS], unsigned *unknown);

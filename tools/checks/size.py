@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, and of
-all that src/intercept offers.
+"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, and
+of all that src/intercept offers.
 
 The core is what all functions of intercept.h, page.h and policy.h pull in: engine, page, reply
 check and commit, the policy with its setters, presets and byte form; no front end and no adapter.
