@@ -4,9 +4,9 @@
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the intercept tests run on it:
-a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md without a mutant (unless
-the document says that no row declares what it is about) and a row of this file whose text is not
-there any more. The unchanged source must pass, or nothing is proved. A run ends with the first
+a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md without a mutant (but
+where the document says that no row declares what it is about) and a row of this file whose text is
+not there any more. The unchanged source must pass, or nothing is proved. A run ends with the first
 failed check: what counts is that there is one."""
 import os
 import re
