@@ -74,6 +74,8 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     if (rule->string && backend && done < p->exit.count - p->at) {
         /* a backend ends its string only when all of it is there */
         count_accepted(vc, rule, done);
+        if (rule->direction == SVMC_DIRECTION_IN) /* PG-1: the next request zeroes this reply's */
+            vc->priv.page_used = done * p->exit.size;
         p->at += done;
         p->issued = svmc_intercept_chunk(p);
         return svmc_intercept_ask(vc, rule, out); /* a string has no slot: this cannot fail */

@@ -213,6 +213,25 @@ TEST(page, equal_inputs_make_equal_pages)
     }
 }
 
+TEST(page, a_chunk_is_asked_for_in_a_page_without_the_chunk_before) /* PG-1 */
+{
+    static const uint8_t zero[SVMC_PAGE_DATA_BYTES];
+    static struct fakehost_answer answer;
+
+    for (unsigned turn = 0; turn < 2; turn++) { /* exit_with: full_wipe and not */
+        exit_with(&(struct svmc_exit){
+            .kind = SVMC_KIND_INS, .size = 1, .count = SVMC_EXIT_DATA_MAX, .address = LAB_PORT });
+        REQUIRE(fakehost_prepare(a.world.page, &answer) && fakehost_send(a.world.page, &answer));
+        CHECK_EQ(svmc_vcpu_enter(&a.vc, &a.out), SVMC_OK);
+        REQUIRE(a.out.action == SVMC_ACT_DELEGATED);
+        CHECK_MEM(a.world.page + 0x200, zero, sizeof zero, "the reply before this request");
+        REQUIRE(fakehost_prepare(a.world.page, &answer) && fakehost_send(a.world.page, &answer));
+        CHECK_EQ(svmc_vcpu_enter(&a.vc, &a.out), SVMC_OK);
+        CHECK_EQ(a.out.action, SVMC_ACT_RESUME);
+        CHECK_MEM(a.world.page + 0x200, zero, sizeof zero, "the answered exit");
+    }
+}
+
 TEST(page, host_side_reads_what_was_asked_and_refuses_the_rest)
 {
     struct svmc_request r;
