@@ -185,7 +185,7 @@ static inline void core_shared_zero(volatile void *base, size_t at, size_t end)
     size_t string;
 
     at -= at % CORE_WORD;
-    string = core_string_bytes(end - at);
+    string = at < end ? core_string_bytes(end - at) : 0;
     if (string > 0)
         core_string_zero((volatile uint8_t *)base + at, string);
     for (at += string; at + CORE_LINE <= end; at += CORE_LINE) {
