@@ -32,7 +32,7 @@ enum svmc_page_offset {
     SVMC_PAGE_REQ_SEQ = 0x010,        /* u64 */
     SVMC_PAGE_REQ_IN_VALID = 0x018,   /* u64: bit n: in slot n holds a parameter */
     SVMC_PAGE_REQ_INSN = 0x020,       /* 16 bytes: normalised instruction, fixed registers */
-    SVMC_PAGE_REQ_ADDRESS = 0x030,    /* u64: port, MSR, guest-physical address, hypercall */
+    SVMC_PAGE_REQ_ADDRESS = 0x030,    /* u64: port, register, guest-physical address, call */
     SVMC_PAGE_REQ_SIZE = 0x038,       /* u32: bytes of an element, 0 where there is none */
     SVMC_PAGE_REQ_COUNT = 0x03c,      /* u32: elements asked for now */
     SVMC_PAGE_REQ_IN = 0x040,         /* 8 x u64 */
@@ -51,6 +51,8 @@ enum svmc_kind {
     SVMC_KIND_CPUID = 0x0001,
     SVMC_KIND_RDMSR = 0x1001,
     SVMC_KIND_WRMSR = 0x1002,
+    SVMC_KIND_SYSREG_READ = 0x1003,  /* AArch64: MRS */
+    SVMC_KIND_SYSREG_WRITE = 0x1004, /* MSR (register) */
     SVMC_KIND_IN = 0x2001,
     SVMC_KIND_OUT = 0x2002,
     SVMC_KIND_INS = 0x3001,

@@ -19,6 +19,7 @@
 #include "intercept.h"
 #include "page.h"
 #include "policy.h"
+#include "policy_rows.h"
 #include "status.h"
 #include "types.h"
 #include "version.h"

@@ -28,6 +28,20 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
+static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
+{
+    switch ((enum space)rule->space) {
+    case SPACE_PORT:
+        return size == 1 || size == 2 || size == 4;
+    case SPACE_WINDOW:
+        return size >= 1 && size <= 8;
+    case SPACE_SYSREG:
+        return size == 8;
+    default:
+        return size == 0;
+    }
+}
+
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                           const uint8_t *data)
@@ -38,11 +52,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
         (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
-    if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
-        return false;
-    if (rule->space == SPACE_WINDOW && (e->size == 0 || e->size > 8))
-        return false;
-    if (rule->space != SPACE_PORT && rule->space != SPACE_WINDOW && e->size != 0)
+    if (!size_is_sound(rule, e->size))
         return false;
     if (rule->string)
         return string_is_sound(rule, e, data);
@@ -215,6 +225,8 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
 static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const uint8_t *data, struct svmc_outcome *out)
 {
+    bool bus;
+
     if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
@@ -229,8 +241,9 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     }
     if (out->verdict == SVMC_VERDICT_DELEGATE)
         return delegate(vc, rule, out);
-    /* EX-6: an empty bus reads as ones, an MSR that is not there as 0 */
-    return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
+    /* EX-6: an empty bus reads as ones, a register that is not there as 0 */
+    bus = rule->space == SPACE_PORT || rule->space == SPACE_WINDOW;
+    return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
 }
 
 static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,

@@ -10,7 +10,15 @@
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
 /** Which of the policy's tables decides about a row that says DELEGATE. */
-enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL, SPACE_CPUID };
+enum space {
+    SPACE_NONE,
+    SPACE_PORT,
+    SPACE_MSR,
+    SPACE_WINDOW,
+    SPACE_HCALL,
+    SPACE_CPUID,
+    SPACE_SYSREG
+};
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
@@ -52,12 +60,15 @@ struct exit_rule {
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit);
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
 
 /* exit_words.c */
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
                                           struct svmc_exit *out);
+
+/** A transfer between a general register and a register of the system: kind, from and dest. */
+void svmc_intercept_set_sysreg(bool read, uint8_t reg, struct svmc_exit *out);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -68,6 +79,8 @@ bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy);
 /** The answer to a CPUID exit; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                          bool *inside);
+
+#define SYSREG_FIRST 0x8000u /* op0 2 and 3: Arm ARM C5.1.2 */
 
 /* policy.c */
 bool svmc_intercept_policy_usable(const struct svmc_policy *policy);

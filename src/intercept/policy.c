@@ -135,6 +135,22 @@ enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first
     return SVMC_OK;
 }
 
+enum svmc_status svmc_policy_set_sysregs(struct svmc_policy *policy, uint32_t first, uint32_t count,
+                                         enum svmc_access access, enum svmc_verdict verdict)
+{
+    enum svmc_status st = check_change(policy, access, verdict);
+    uint32_t entry = first - SYSREG_FIRST; /* huge where first is too small */
+
+    if (st != SVMC_OK)
+        return st;
+    if (count == 0 || entry >= SVMC_POLICY_SYSREGS || count > SVMC_POLICY_SYSREGS - entry)
+        return SVMC_ERR_ARG;
+    for (unsigned half = 0; half < 2; half++)
+        if (access & (1u << half))
+            set_packed(policy, policy->priv.sysregs[half], entry, count, verdict);
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa first, uint64_t bytes,
                                         enum svmc_access access, enum svmc_verdict verdict)
 {
@@ -249,6 +265,15 @@ static enum svmc_verdict judge_msr(const uint8_t *map, uint64_t msr)
     return left == 0 ? SVMC_VERDICT_FAULT : get_packed(map, SVMC_POLICY_MSRS, entry);
 }
 
+/* EX-52 */
+static enum svmc_verdict judge_sysreg(const uint8_t *map, uint64_t reg)
+{
+    uint64_t entry = reg - SYSREG_FIRST;
+
+    return entry < SVMC_POLICY_SYSREGS ? get_packed(map, SVMC_POLICY_SYSREGS, (uint32_t)entry)
+                                       : SVMC_VERDICT_FAULT;
+}
+
 static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half, uint64_t gpa,
                                       uint32_t size)
 {
@@ -284,6 +309,9 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
     case SPACE_MSR:
         /* clamp: as above */
         return judge_msr(policy->priv.msrs[half], exit->address);
+    case SPACE_SYSREG:
+        /* clamp: as above */
+        return judge_sysreg(policy->priv.sysregs[half], exit->address);
     case SPACE_WINDOW:
         if (exit->user && !policy->priv.user_memory) /* EX-17 */
             return SVMC_VERDICT_FAULT;

@@ -6,21 +6,22 @@
 #include "intercept_private.h"
 
 #define POLICY_BYTES_MAGIC 0x4c505653u /* "SVPL" */
-#define LISTS              4u          /* ports read, ports written, MSRs read, MSRs written */
+#define LISTS              6u          /* ports, MSRs, system registers; each read, written */
 
 enum bytes {
-    HEADER_BYTES = 46,
+    HEADER_BYTES = 54,
     WINDOW_BYTES = 18,
     HCALL_BYTES = 3,
     CPUID_BYTES = 24,
-    PORT_BYTES = 5,
+    PORT_BYTES = 5, /* a system register's, too */
     MSR_BYTES = 9
 };
 
 _Static_assert(SVMC_POLICY_BYTES_MAX ==
                    HEADER_BYTES + WINDOW_BYTES * SVMC_POLICY_WINDOWS +
                        HCALL_BYTES * SVMC_POLICY_HCALLS + CPUID_BYTES * SVMC_POLICY_CPUIDS +
-                       2 * PORT_BYTES * SVMC_POLICY_PORTS + 2 * MSR_BYTES * SVMC_POLICY_MSRS,
+                       2 * PORT_BYTES * (SVMC_POLICY_PORTS + SVMC_POLICY_SYSREGS) +
+                       2 * MSR_BYTES * SVMC_POLICY_MSRS,
                "the public bound");
 
 /* PO-1: limits and flags, and these rows, are all that decides. How many rows each part has. */
@@ -29,11 +30,23 @@ struct counts {
     uint32_t runs[LISTS];
 };
 
+/* What a list is of, and its half. */
+enum { OF_PORTS, OF_MSRS, OF_SYSREGS };
+#define LIST_OF(list) ((list) >> 1)
+
+static uint32_t run_bytes(uint32_t list)
+{
+    return LIST_OF(list) == OF_MSRS ? MSR_BYTES : PORT_BYTES;
+}
+
 static uint64_t total_bytes(const struct counts *c)
 {
-    return HEADER_BYTES + (uint64_t)WINDOW_BYTES * c->windows + (uint64_t)HCALL_BYTES * c->hcalls +
-           (uint64_t)CPUID_BYTES * c->cpuids + PORT_BYTES * ((uint64_t)c->runs[0] + c->runs[1]) +
-           MSR_BYTES * ((uint64_t)c->runs[2] + c->runs[3]);
+    uint64_t total = HEADER_BYTES + (uint64_t)WINDOW_BYTES * c->windows +
+                     (uint64_t)HCALL_BYTES * c->hcalls + (uint64_t)CPUID_BYTES * c->cpuids;
+
+    for (uint32_t list = 0; list < LISTS; list++)
+        total += (uint64_t)run_bytes(list) * c->runs[list];
+    return total;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------*/
@@ -109,8 +122,11 @@ static uint32_t put_list(struct sink *sink, const struct svmc_policy *policy, ui
 {
     uint32_t half = list & 1u, runs = 0, first, at, count;
 
-    if (list < 2) /* clamp: half is one bit, here and below */
+    if (LIST_OF(list) == OF_PORTS) /* clamp: half is one bit, here and below */
         return put_runs(sink, policy->priv.ports[half], 0, SVMC_POLICY_PORTS, 0, false);
+    if (LIST_OF(list) == OF_SYSREGS) /* clamp: as above */
+        return put_runs(sink, policy->priv.sysregs[half], 0, SVMC_POLICY_SYSREGS, SYSREG_FIRST,
+                        false);
     for (uint32_t page = 0; svmc_intercept_msr_page(page, &first, &at, &count); page++)
         /* clamp: as above */
         runs += put_runs(sink, policy->priv.msrs[half], at, count, first, true);
@@ -200,8 +216,8 @@ static void put_header(struct sink *sink, const struct svmc_policy *policy, cons
     h[27] = (uint8_t)c->hcalls;
     for (uint32_t list = 0; list < LISTS; list++)
         core_store_le32(h + 28 + 4 * list, c->runs[list]);
-    h[44] = (uint8_t)c->cpuids;
-    h[45] = (uint8_t)policy->priv.cpuid_rest;
+    h[52] = (uint8_t)c->cpuids;
+    h[53] = (uint8_t)policy->priv.cpuid_rest;
     put(sink, h, sizeof h);
 }
 
@@ -309,11 +325,11 @@ static enum svmc_status load_hcalls(struct svmc_policy *policy, const uint8_t *r
 static enum svmc_status load_runs(struct svmc_policy *policy, const uint8_t *row, uint32_t list,
                                   uint32_t count)
 {
-    bool msr = list >= 2;
+    bool msr = LIST_OF(list) == OF_MSRS;
     enum svmc_access access = list & 1u ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ;
     uint32_t last_before = 0, entry_before = 0, verdict_before = 0, left;
 
-    for (uint32_t i = 0; i < count; i++, row += msr ? MSR_BYTES : PORT_BYTES) {
+    for (uint32_t i = 0; i < count; i++, row += run_bytes(list)) {
         uint32_t first = msr ? core_load_le32(row) : core_load_le16(row);
         uint32_t last = msr ? core_load_le32(row + 4) : core_load_le16(row + 2);
         uint32_t verdict = row[msr ? 8 : 4];
@@ -328,9 +344,12 @@ static enum svmc_status load_runs(struct svmc_policy *policy, const uint8_t *row
         if (msr)
             st = svmc_policy_set_msrs(policy, first, last - first + 1, access,
                                       (enum svmc_verdict)verdict);
-        else
+        else if (LIST_OF(list) == OF_PORTS)
             st = svmc_policy_set_ports(policy, first, last - first + 1, access,
                                        (enum svmc_verdict)verdict);
+        else
+            st = svmc_policy_set_sysregs(policy, first, last - first + 1, access,
+                                         (enum svmc_verdict)verdict);
         if (st != SVMC_OK)
             return SVMC_ERR_ARG;
         last_before = last;
@@ -371,20 +390,20 @@ static enum svmc_status load_header(struct svmc_policy *policy, const uint8_t *h
         return SVMC_ERR_ARG;
     c->windows = h[26];
     c->hcalls = h[27];
-    c->cpuids = h[44];
+    c->cpuids = h[52];
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = core_load_le32(h + 28 + 4 * list);
     doorbell = core_load_le32(h + 20);
     if (core_load_le32(h + 8) != len || total_bytes(c) != len || doorbell > 0x10000 || h[25] > 3 ||
         c->cpuids > SVMC_POLICY_CPUIDS ||
-        (h[45] != SVMC_VERDICT_DELEGATE && h[45] != SVMC_VERDICT_CONST) ||
+        (h[53] != SVMC_VERDICT_DELEGATE && h[53] != SVMC_VERDICT_CONST) ||
         svmc_policy_init(policy, core_load_le32(h + 12), core_load_le32(h + 16)) != SVMC_OK ||
         svmc_policy_set_mode(policy, (enum svmc_mode)h[24]) != SVMC_OK)
         return SVMC_ERR_ARG;
     policy->priv.doorbell = doorbell;
     policy->priv.full_wipe = h[25] & 1u;
     policy->priv.user_memory = h[25] >> 1;
-    policy->priv.cpuid_rest = h[45];
+    policy->priv.cpuid_rest = h[53];
     return SVMC_OK;
 }
 
@@ -406,7 +425,7 @@ static enum svmc_status load(struct svmc_policy *policy, const uint8_t *bytes, s
     bytes += (size_t)CPUID_BYTES * c.cpuids;
     for (uint32_t list = 0; list < LISTS && st == SVMC_OK; list++) {
         st = load_runs(policy, bytes, list, c.runs[list]);
-        bytes += (size_t)(list < 2 ? PORT_BYTES : MSR_BYTES) * c.runs[list];
+        bytes += (size_t)run_bytes(list) * c.runs[list];
     }
     return st == SVMC_OK ? svmc_policy_seal(policy) : st; /* PO-5 */
 }

@@ -13,7 +13,8 @@ enum {
     RETRY = 1u << SVMC_REPLY_RETRY,
     NO_STATUS = 0,
     NO_FAULT = 0,
-    GP_FAULT = 1u << SVMC_FAULT_GP
+    GP_FAULT = 1u << SVMC_FAULT_GP,
+    UD_FAULT = 1u << SVMC_FAULT_UD
 };
 
 /* clang-format off */
@@ -54,7 +55,7 @@ static const struct exit_rule rules[ROW_COUNT + 1] = {
 
 /* [class][operation] -> row + 1; operations count from 1 within their class */
 #define CLASSES    16u
-#define OPERATIONS 4u
+#define OPERATIONS 8u
 
 static const uint8_t row_of[CLASSES * OPERATIONS] = {
 #define ROW(kind_, ...) \
@@ -82,18 +83,24 @@ static const uint8_t texts[ROW_COUNT + 1][4][4] = {
 static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
     [ROW_MMIO_READ] = { 0x39400000, 0x79400000, 0xb9400000, 0xf9400000 }, /* ldr x0, [x0] */
     [ROW_MMIO_WRITE] = { 0x39000000, 0x79000000, 0xb9000000, 0xf9000000 },
+    [ROW_SYSREG_READ] = { 0, 0, 0, 0xd5200000 }, /* mrs x0, with the number in bits 20:5 */
+    [ROW_SYSREG_WRITE] = { 0, 0, 0, 0xd5000000 },
     [ROW_WFI] = { 0xd503207f },
     [ROW_WFE] = { 0xd503205f },
 };
 
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
-static const uint8_t address_bytes[] = { [SPACE_NONE] = 0,   [SPACE_PORT] = 2,  [SPACE_MSR] = 4,
-                                         [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8, [SPACE_CPUID] = 0 };
+static const uint8_t address_bytes[] = {
+    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4,   [SPACE_WINDOW] = 8,
+    [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_SYSREG] = 2
+};
 
-static const char names[ROW_COUNT][12] = {
+static const char names[ROW_COUNT][16] = {
     [ROW_CPUID] = "cpuid",
     [ROW_RDMSR] = "rdmsr",
     [ROW_WRMSR] = "wrmsr",
+    [ROW_SYSREG_READ] = "sysreg-read",
+    [ROW_SYSREG_WRITE] = "sysreg-write",
     [ROW_IN] = "in",
     [ROW_OUT] = "out",
     [ROW_INS] = "ins",
@@ -123,15 +130,16 @@ const struct exit_rule *svmc_intercept_rule(uint16_t kind)
     return &rules[core_clamp(find(kind), ROW_COUNT + 1)];
 }
 
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size)
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit)
 {
+    uint32_t isa = exit->isa, size = exit->size;
     uint32_t row = core_clamp((uint32_t)(rule - rules), ROW_COUNT + 1);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     if (size > 2 && size != 4 && size != 8)
         return 0;
-    if (isa == SVMC_ISA_A64)
-        return texts_a64[row][log]; /* clamp: row is, log is below 4 */
+    if (isa == SVMC_ISA_A64) /* clamp: row is, log is below 4 */
+        return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 

@@ -4,28 +4,41 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* What a host knows of each kind; bytes 0: the request's size. By docs/spec/page.md. */
+static const struct kind {
+    uint16_t kind;
+    uint8_t results, bytes;
+    bool faults; /* FAULT is legal */
+} kinds[] = {
+    { SVMC_KIND_CPUID, 4, 4, false },
+    { SVMC_KIND_RDMSR, 2, 4, true },
+    { SVMC_KIND_WRMSR, 0, 0, true },
+    { SVMC_KIND_SYSREG_READ, 1, 0, true },
+    { SVMC_KIND_SYSREG_WRITE, 0, 0, true },
+    { SVMC_KIND_IN, 1, 0, false },
+    { SVMC_KIND_MMIO_READ, 1, 0, false },
+    /* the tests' policy: every call gives all three results */
+    { SVMC_KIND_HYPERCALL, 1 + FAKEHOST_HCALL_RESULTS, 8, false },
+};
+
+static const struct kind *find(const struct svmc_request *r)
+{
+    static const struct kind none;
+
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].kind == r->kind)
+            return &kinds[i];
+    return &none;
+}
+
 static unsigned result_count(const struct svmc_request *r)
 {
-    switch (r->kind) {
-    case SVMC_KIND_CPUID:
-        return 4;
-    case SVMC_KIND_RDMSR:
-        return 2;
-    case SVMC_KIND_IN:
-    case SVMC_KIND_MMIO_READ:
-        return 1;
-    case SVMC_KIND_HYPERCALL: /* the tests' policy: every call gives all three results */
-        return 1 + FAKEHOST_HCALL_RESULTS;
-    default:
-        return 0;
-    }
+    return find(r)->results;
 }
 
 static unsigned result_bytes(const struct svmc_request *r)
 {
-    return r->kind == SVMC_KIND_HYPERCALL                             ? 8
-           : r->kind == SVMC_KIND_CPUID || r->kind == SVMC_KIND_RDMSR ? 4
-                                                                      : r->size;
+    return find(r)->bytes != 0 ? find(r)->bytes : r->size;
 }
 
 static uint64_t low(uint64_t value, unsigned bytes)
@@ -110,7 +123,7 @@ int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
     bool string = r->completion == SVMC_COMPLETION_CHUNK;
-    bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR;
+    bool faults = find(r)->faults;
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||

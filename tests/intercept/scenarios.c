@@ -7,6 +7,7 @@
 #define PORT(k, n)       .kind = SVMC_KIND_##k, .size = n, .count = 1, .address = LAB_PORT
 #define MMIO(k, n)       .kind = SVMC_KIND_MMIO_##k, .size = n, .count = 1, .address = LAB_GPA
 #define MSR(k)           .kind = SVMC_KIND_##k, .count = 1, .address = LAB_MSR
+#define SYSREG(k)        .kind = SVMC_KIND_SYSREG_##k, .size = 8, .count = 1, .address = LAB_SYSREG
 #define DEST(r, n, h, x) .dest_reg = SVMC_REG_##r, .dest_bytes = n, .dest_high = h, .dest_extend = x
 #define STRING(k, n) \
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
@@ -57,6 +58,10 @@ const struct scenario scenarios[] = {
     { "a64 ldr xzr", { WORD(A64), MMIO(READ, 8), DEST(XZR, 8, 0, 0) } },
     { "a64 strh w30", { WORD(A64), MMIO(WRITE, 2), FROM(VALUE_REG), .value_reg = SVMC_REG_X30 } },
     { "a64 str xzr", { WORD(A64), MMIO(WRITE, 8), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
+    { "a64 mrs x9", { WORD(A64), SYSREG(READ), DEST(X0 + 9, 8, 0, 0) } },
+    { "a64 mrs xzr", { WORD(A64), SYSREG(READ), DEST(XZR, 8, 0, 0) } },
+    { "a64 msr x30", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_X30 } },
+    { "a64 msr xzr", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
     { "rv64 lbu a0", { WORD(RV64), MMIO(READ, 1), DEST(RV_X0 + 10, 8, 0, SVMC_EXTEND_ZERO) } },
     { "rv64 lw x0", { WORD(RV64), MMIO(READ, 4), DEST(RV_X0, 8, 0, SVMC_EXTEND_SIGN) } },
     { "hypercall by doorbell",
@@ -85,6 +90,9 @@ void lab_init(struct lab *lab, uint64_t *rng)
         SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(&lab->policy, LAB_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
              SVMC_OK);
+    CHECK_EQ(
+        svmc_policy_set_sysregs(&lab->policy, LAB_SYSREG, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+        SVMC_OK);
     CHECK_EQ(svmc_policy_add_window(&lab->policy, (svmc_gpa){ 0xfe000000 }, 0x1000, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE),
              SVMC_OK);

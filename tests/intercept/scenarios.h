@@ -8,6 +8,7 @@
 
 #define LAB_PORT     0x60u
 #define LAB_MSR      0x400000f0u
+#define LAB_SYSREG   0xc664u /* S3_0_C12_C12_4: ICC_CTLR_EL1, by bits 20:5 of its MRS */
 #define LAB_GPA      0xfe000010u
 #define LAB_HCALL    3u
 #define LAB_REFUSALS 1000u

@@ -85,6 +85,37 @@ TEST(page, golden_bytes_out_and_mmio_write)
     compare("mmio write");
 }
 
+TEST(page, golden_bytes_system_registers)
+{
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_SYSREG_READ,
+                                   .size = 8,
+                                   .count = 1,
+                                   .address = LAB_SYSREG,
+                                   .isa = SVMC_ISA_A64,
+                                   .value = 0xdeadbeef });
+    expect(0, 0x1003, 1, 1);
+    put(0x020, 4, 0xd538cc80); /* mrs x0, icc_ctlr_el1; binutils */
+    put(0x030, 8, LAB_SYSREG);
+    put(0x038, 4, 8);
+    put(0x03c, 4, 1);
+    compare("mrs");
+
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_SYSREG_WRITE,
+                                   .size = 8,
+                                   .count = 1,
+                                   .address = LAB_SYSREG,
+                                   .isa = SVMC_ISA_A64,
+                                   .value = 0x1122334455667788 });
+    expect(0, 0x1004, 1, 2);
+    put(0x018, 8, 1);
+    put(0x020, 4, 0xd518cc80); /* msr icc_ctlr_el1, x0 */
+    put(0x030, 8, LAB_SYSREG);
+    put(0x038, 4, 8);
+    put(0x03c, 4, 1);
+    put(0x040, 8, 0x1122334455667788);
+    compare("msr");
+}
+
 TEST(page, golden_bytes_outs_data)
 {
     static const uint8_t text[5] = { 'H', 'e', 'l', 'l', 'o' };
@@ -248,11 +279,12 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         uint16_t kind;
         const char *name;
     } kinds[] = {
-        { 0x0001, "cpuid" },     { 0x1001, "rdmsr" },     { 0x1002, "wrmsr" },
-        { 0x2001, "in" },        { 0x2002, "out" },       { 0x3001, "ins" },
-        { 0x3002, "outs" },      { 0x4001, "mmio-read" }, { 0x4002, "mmio-write" },
-        { 0x5001, "hypercall" }, { 0x6001, "hlt" },       { 0x6002, "wfi" },
-        { 0x6003, "wfe" },       { 0xc001, "shutdown" },
+        { 0x0001, "cpuid" },       { 0x1001, "rdmsr" },        { 0x1002, "wrmsr" },
+        { 0x1003, "sysreg-read" }, { 0x1004, "sysreg-write" }, { 0x2001, "in" },
+        { 0x2002, "out" },         { 0x3001, "ins" },          { 0x3002, "outs" },
+        { 0x4001, "mmio-read" },   { 0x4002, "mmio-write" },   { 0x5001, "hypercall" },
+        { 0x6001, "hlt" },         { 0x6002, "wfi" },          { 0x6003, "wfe" },
+        { 0xc001, "shutdown" },
     };
     uint64_t rng = 1;
 

@@ -12,9 +12,10 @@ static uint8_t bytes[SVMC_POLICY_BYTES_MAX + 1], again[SVMC_POLICY_BYTES_MAX + 1
 /* clang-format off */
 static const uint8_t golden[] = {
     /* header */
-    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x2e, 0x00, 0xaf, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x36, 0x00, 0xc6, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x5d, 0x56, 0x00, 0x00, 0x01, 0x01, 0x02, 0x01, 0x01, 0x00, 0x00, 0x00,
-    0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x02, 0x02,
+    0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00,
+    0x01, 0x00, 0x00, 0x00, 0x02, 0x02,
     /* windows */
     0x00, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x00, 0xfe, 0x00, 0x00, 0x00, 0x00, 0xff, 0x0f, 0x00, 0xfe, 0x00, 0x00,
@@ -29,19 +30,22 @@ static const uint8_t golden[] = {
     0x60, 0x00, 0x63, 0x00, 0x01, 0x60, 0x00, 0x63, 0x00, 0x01, 0xf8, 0x03, 0xff, 0x03, 0x02, 0x10,
     0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x03, 0xf0, 0x00, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x40,
     0x01, 0xf0, 0x00, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x40, 0x01,
+    /* system registers read, written */
+    0x00, 0xc0, 0x3f, 0xc0, 0x02, 0x64, 0xc6, 0x64, 0xc6, 0x01, 0x64, 0xc6, 0x64, 0xc6, 0x03,
 };
 /* clang-format on */
 static const uint8_t golden_digest[32] = {
-    0xfa, 0x21, 0x08, 0xe6, 0xf9, 0x19, 0x53, 0x5d, 0x27, 0xe2, 0xfe, 0x80, 0x7f, 0x93, 0x38, 0x8f,
-    0xc3, 0x4a, 0x7b, 0x16, 0x18, 0xb5, 0xca, 0xbd, 0x17, 0x71, 0x56, 0x56, 0x55, 0x0f, 0xe1, 0xdc,
+    0xa1, 0x89, 0xda, 0xa9, 0xbc, 0x3c, 0xfa, 0x6f, 0xe5, 0x23, 0x0f, 0xcc, 0x6e, 0x2e, 0x38, 0x44,
+    0x8b, 0xca, 0x60, 0x54, 0xb0, 0x05, 0x9e, 0x8c, 0x81, 0xbb, 0x78, 0x5d, 0x0c, 0x1b, 0x89, 0x44,
 };
 enum {
-    WINDOWS = 46,
-    HCALLS = 82,
-    CPUIDS = 85,
-    PORTS_READ = 133,
-    PORTS_WRITE = 138,
-    MSRS_READ = 148
+    WINDOWS = 54,
+    HCALLS = 90,
+    CPUIDS = 93,
+    PORTS_READ = 141,
+    PORTS_WRITE = 146,
+    MSRS_READ = 156,
+    SYSREGS_READ = 183
 };
 
 static void ok(enum svmc_status st)
@@ -74,6 +78,9 @@ static void make_golden(struct svmc_policy *p)
     ok(svmc_policy_set_ports(p, 0x3f8, 8, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_msrs(p, 0x10, 1, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE));
     ok(svmc_policy_set_msrs(p, 0x400000f0, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_sysregs(p, 0xc000, 64, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    ok(svmc_policy_set_sysregs(p, 0xc664, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_sysregs(p, 0xc664, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_TERMINATE));
     ok(svmc_policy_seal(p));
 }
 
@@ -123,6 +130,10 @@ TEST(policy_bytes, the_way_it_was_built_leaves_no_trace) /* PO-1 PO-3 PO-4 PO-10
     ok(svmc_policy_set_msrs(&policy, 0x400000f0, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     ok(svmc_policy_set_msrs(&policy, 0x10, 2, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE));
     ok(svmc_policy_set_msrs(&policy, 0x11, 1, SVMC_ACCESS_READ, SVMC_VERDICT_FAULT));
+    ok(svmc_policy_set_sysregs(&policy, 0xc664, 1, SVMC_ACCESS_RW, SVMC_VERDICT_TERMINATE));
+    ok(svmc_policy_set_sysregs(&policy, 0xc664, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE));
+    for (uint32_t reg = 0xc03f; reg >= 0xc000; reg--)
+        ok(svmc_policy_set_sysregs(&policy, reg, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_hcall(&policy, 2, 6, 3));
     ok(svmc_policy_set_hcall(&policy, 2, 3, 1));
     ok(svmc_policy_set_cpuid(&policy, many, 64, SVMC_VERDICT_DELEGATE));
@@ -171,6 +182,10 @@ static void random_policy(struct svmc_policy *p, uint64_t *rng)
         ok(svmc_policy_set_msrs(p, page[which] + msr, 1 + below(rng, size - msr),
                                 (enum svmc_access)(1 + below(rng, 3)),
                                 (enum svmc_verdict)below(rng, 4)));
+        first = 0x8000 + first / 2;
+        ok(svmc_policy_set_sysregs(p, first, 1 + below(rng, 0x10000 - first),
+                                   (enum svmc_access)(1 + below(rng, 3)),
+                                   (enum svmc_verdict)below(rng, 4)));
     }
     for (uint32_t n = below(rng, SVMC_POLICY_WINDOWS + 1); n > 0; n--) {
         uint64_t size = 1 + below(rng, 0x3000);
@@ -228,6 +243,9 @@ static bool ports_and_msrs_the_same(void)
         for (uint32_t msr = page[p]; msr < page[p] + 8193; msr++)
             same = same && judged_the_same(SVMC_KIND_RDMSR, msr, 0) &&
                    judged_the_same(SVMC_KIND_WRMSR, msr, 0);
+    for (uint32_t reg = 0x7ff0; reg < 0x10010; reg++)
+        same = same && judged_the_same(SVMC_KIND_SYSREG_READ, reg, 8) &&
+               judged_the_same(SVMC_KIND_SYSREG_WRITE, reg, 8);
     return same;
 }
 
@@ -267,6 +285,7 @@ TEST(policy_bytes, the_longest_there_is) /* PO-2 PO-4 */
     for (uint32_t i = 0; i < sizeof policy.priv.ports / 2; i++)
         policy.priv.ports[0][i] = policy.priv.ports[1][i] = 0x99; /* 1 2 1 2 */
     memset(policy.priv.msrs, 0x99, sizeof policy.priv.msrs);
+    memset(policy.priv.sysregs, 0x99, sizeof policy.priv.sysregs);
     for (uint8_t i = 0; i < SVMC_POLICY_WINDOWS; i++)
         window(&policy, i, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
     for (uint8_t i = 0; i < SVMC_POLICY_HCALLS; i++)
@@ -296,7 +315,7 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     refused(4, "\0\1", 2, SVMC_ERR_UNSUPPORTED, "a much newer one");
     REFUSED(4, "\0", "version 0");
     REFUSED(0, "X", "magic");
-    REFUSED(6, "\57", "header bytes");
+    REFUSED(6, "\67", "header bytes");
     REFUSED(8, "\256", "length");
     REFUSED(12, "\0", "no refusal limit");
     REFUSED(16, "\0", "no retry limit");
@@ -315,10 +334,10 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(HCALLS, "\100", "no hypercall");
     REFUSED(HCALLS + 1, "\7", "too many arguments");
     REFUSED(HCALLS + 2, "\4", "too many results");
-    REFUSED(44, "\1", "fewer leaves of CPUID");
-    REFUSED(44, "\377", "more than there can be");
-    REFUSED(45, "\0", "no verdict of the other leaves");
-    REFUSED(45, "\3", "TERMINATE is none of them");
+    REFUSED(52, "\1", "fewer leaves of CPUID");
+    REFUSED(52, "\377", "more than there can be");
+    REFUSED(53, "\0", "no verdict of the other leaves");
+    REFUSED(53, "\3", "TERMINATE is none of them");
     REFUSED(CPUIDS, "\10", "leaves downwards");
     REFUSED(CPUIDS, "\7\0\0\0\0\0\0\0", "a leaf twice");
     REFUSED(PORTS_READ + 4, "\0", "a run of FAULT");
@@ -331,6 +350,9 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(MSRS_READ, "\377\37\0\0\0\40\0\0", "over the end of a range");
     REFUSED(MSRS_READ, "\0\40\0\0\0\40\0\0", "no MSR of a range");
     REFUSED(MSRS_READ, "\0\0\0\0\377\377\377\377", "all MSRs there are");
+    REFUSED(SYSREGS_READ, "\377\177\0\200", "no system register");
+    REFUSED(SYSREGS_READ, "\377\377\0\200", "ends before it begins");
+    REFUSED(SYSREGS_READ + 2, "\144\306", "runs of registers overlap");
     CHECK_EQ(svmc_policy_load(&other, NULL, 4), SVMC_ERR_ARG);
     CHECK_EQ(svmc_policy_load(NULL, golden, sizeof golden), SVMC_ERR_ARG);
     for (size_t len = 0; len < sizeof golden; len++)
@@ -351,7 +373,7 @@ TEST(policy_bytes, a_run_may_go_on_in_the_next_range_of_msrs) /* PO-4 */
     ok(svmc_policy_set_msrs(&policy, 0xc0000000, 8192, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     ok(svmc_policy_seal(&policy));
     len = save(&policy, bytes);
-    CHECK_EQ(len, 46 + 2 * 9);
+    CHECK_EQ(len, 54 + 2 * 9);
     CHECK_EQ(svmc_policy_load(&other, bytes, len), SVMC_OK);
     CHECK_MEM(&other, &policy, sizeof other);
 }
@@ -411,7 +433,7 @@ TEST(policy_bytes, only_what_is_sealed_is_written) /* PO-5 */
 
 TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
 {
-    uint8_t digest[15][32];
+    uint8_t digest[16][32];
     unsigned n = 0;
 
     fake_crypto_init(&fake);
@@ -439,8 +461,9 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_msrs(&policy, 0x1fff, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
+    DIGEST(ok(svmc_policy_set_sysregs(&policy, 0x8000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
 #undef DIGEST
-    REQUIRE(n == 15);
+    REQUIRE(n == 16);
     CHECK_MEM(digest[0], golden_digest, 32);
     for (unsigned i = 0; i < n; i++)
         for (unsigned j = 0; j < i; j++)

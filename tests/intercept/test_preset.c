@@ -77,6 +77,9 @@ TEST(preset, observe_and_open_delegate_all_but_hypercalls) /* PO-9 */
             CHECK_EQ(act(SVMC_KIND_IN, 1, port), SVMC_ACT_DELEGATED, "%x", (unsigned)port);
             CHECK_EQ(act(SVMC_KIND_OUT, 1, port), SVMC_ACT_DELEGATED, "%x", (unsigned)port);
         }
+        for (uint32_t reg = 0x8000; reg < 0x10000; reg++)
+            CHECK_EQ(act(reg & 1 ? SVMC_KIND_SYSREG_READ : SVMC_KIND_SYSREG_WRITE, 8, reg),
+                     SVMC_ACT_DELEGATED);
         for (uint32_t msr = 0; msr < 0x2000; msr++) {
             CHECK_EQ(act(SVMC_KIND_RDMSR, 0, msr), SVMC_ACT_DELEGATED);
             CHECK_EQ(act(SVMC_KIND_WRMSR, 0, 0xc0000000 + msr), SVMC_ACT_DELEGATED);
