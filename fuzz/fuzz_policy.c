@@ -38,11 +38,11 @@ static void check(const uint8_t *bytes, size_t size)
     require(policy.priv.window_count <= SVMC_POLICY_WINDOWS);
 }
 
-/* The header of a policy of so many windows, hypercalls and leaves; what is left over is runs of ports. */
+/* The header of a policy of so many windows, hypercalls, calls and leaves; what left over is runs of ports. */
 static void mend(uint8_t *bytes, size_t size)
 {
-    static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 54, 0 };
-    size_t left = size - 54;
+    static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 55, 0 };
+    size_t left = size - 55;
     uint32_t per_list[6] = { 0 };
 
     memcpy(bytes, header, sizeof header);
@@ -54,6 +54,8 @@ static void mend(uint8_t *bytes, size_t size)
     bytes[52] = (uint8_t)(bytes[52] % 65 < left / 24 ? bytes[52] % 65 : left / 24);
     bytes[53] = 1 + bytes[53] % 2;
     left -= 24u * bytes[52];
+    bytes[54] = (uint8_t)(bytes[54] % 65 < left / 11 ? bytes[54] % 65 : left / 11);
+    left -= 11u * bytes[54];
     for (unsigned list = 0; list < 6; list++) {
         uint32_t most = (uint32_t)(left / (list / 2 != 1 ? 5 : 9)), want = bytes[28 + 4 * list];
 
@@ -71,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(bytes != NULL);
     memcpy(bytes, data, size);
     check(bytes, size);
-    if (size >= 54) {
+    if (size >= 55) {
         mend(bytes, size);
         check(bytes, core_load_le32(bytes + 8));
     }

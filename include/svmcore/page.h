@@ -60,6 +60,9 @@ enum svmc_kind {
     SVMC_KIND_MMIO_READ = 0x4001,
     SVMC_KIND_MMIO_WRITE = 0x4002,
     SVMC_KIND_HYPERCALL = 0x5001,
+    SVMC_KIND_HVC = 0x5002, /* AArch64, SMCCC */
+    SVMC_KIND_SMC = 0x5003, /* AArch64, SMCCC */
+    SVMC_KIND_SBI = 0x5004, /* RISC-V: ECALL of VS-mode */
     SVMC_KIND_HLT = 0x6001, /* x86 */
     SVMC_KIND_WFI = 0x6002, /* A64 WFI and WFIT, RISC-V */
     SVMC_KIND_WFE = 0x6003, /* A64 WFE and WFET */

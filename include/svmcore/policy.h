@@ -31,7 +31,8 @@ struct svmc_policy {
         uint32_t user_memory; /* 1: the guest's user mode may reach device memory */
         uint32_t cpuid_count;
         uint32_t cpuid_rest; /* enum svmc_verdict of leaves without a row: DELEGATE, CONST */
-        uint32_t reserved;
+        uint32_t call_count;
+        struct svmc_call_rule calls[SVMC_POLICY_CALLS];   /* upwards by kind, number */
         struct svmc_cpuid_leaf cpuid[SVMC_POLICY_CPUIDS]; /* upwards by leaf, subleaf */
         struct svmc_window windows[SVMC_POLICY_WINDOWS];
         struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
@@ -143,6 +144,21 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_doorbell(struct svmc_po
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy,
                                                                uint32_t number, uint8_t args,
                                                                uint8_t results);
+
+/**
+ * Delegate a call by HVC or SMC (SMCCC) or to the SBI: `args` argument registers from x1 or a0 on
+ * are shown, `results` from x0 or a0 on taken back. What is not set is answered inside, and so are,
+ * always, PSCI_VERSION, PSCI_FEATURES, SMCCC_VERSION, SMCCC_ARCH_FEATURES and the SBI's
+ * get_spec_version and probe_extension, which say what is set here.
+ *
+ * Shape:  kind: SVMC_KIND_HVC, _SMC, _SBI; number: the function identifier; of the SBI EID << 32 |
+ *         FID. A call of PSCI has 1 result, of the SBI 1 or 2, of its legacy extensions at most 1.
+ * Source: EX-53 to EX-57.
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_FULL (more than SVMC_POLICY_CALLS); SVMC_ERR_STATE.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_call(struct svmc_policy *policy,
+                                                              enum svmc_kind kind, uint64_t number,
+                                                              uint8_t args, uint8_t results);
 
 /** From here on it is only tightened (ports, registers, mode). A vCPU takes none but a sealed policy. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);

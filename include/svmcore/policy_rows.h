@@ -12,8 +12,11 @@ extern "C" {
 #define SVMC_POLICY_SYSREGS 32768u              /* of AArch64: op0 2 and 3 */
 #define SVMC_POLICY_WINDOWS 16u
 #define SVMC_POLICY_HCALLS  64u
+#define SVMC_POLICY_CALLS   64u
 #define SVMC_POLICY_CPUIDS  64u
 #define SVMC_CPUID_ANY      0xffffffffu /* a subleaf: every one that has no row of its own */
+#define SVMC_CALL_ARGS      6u          /* x1 to x6; a0 to a5 */
+#define SVMC_CALL_RESULTS   4u          /* x0 to x3; of the SBI 2: a0, a1 */
 #define SVMC_HCALL_ARGS     6u          /* arguments a hypercall can declare */
 #define SVMC_HCALL_RESULTS  3u          /* results it can declare, beside the status word */
 
@@ -42,9 +45,10 @@ enum svmc_preset {
 
 #define SVMC_POLICY_VERSION 1u
 /** No policy's byte form is longer; a usual one has a few hundred bytes. */
-#define SVMC_POLICY_BYTES_MAX                                                               \
-    (54u + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + 24u * SVMC_POLICY_CPUIDS + \
-     10u * SVMC_POLICY_PORTS + 18u * SVMC_POLICY_MSRS + 10u * SVMC_POLICY_SYSREGS)
+#define SVMC_POLICY_BYTES_MAX                                                              \
+    (55u + 11u * SVMC_POLICY_CALLS + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + \
+     24u * SVMC_POLICY_CPUIDS + 10u * SVMC_POLICY_PORTS + 18u * SVMC_POLICY_MSRS +         \
+     10u * SVMC_POLICY_SYSREGS)
 
 /** The number of an AArch64 system register, as in bits 20:5 of MRS and MSR (Arm ARM C5.1.2). */
 #define SVMC_SYSREG(op0, op1, crn, crm, op2)                                                       \
@@ -57,6 +61,15 @@ struct svmc_window {
     uint64_t last;
     uint8_t verdict[2]; /* enum svmc_verdict for read, for write */
     uint8_t reserved[6];
+};
+
+/** A call of firmware or a hypervisor, by one conduit. */
+struct svmc_call_rule {
+    uint64_t number;
+    uint16_t kind;   /* enum svmc_kind: HVC, SMC, SBI */
+    uint8_t args;    /* 0..SVMC_CALL_ARGS */
+    uint8_t results; /* 0..SVMC_CALL_RESULTS */
+    uint8_t reserved[4];
 };
 
 /** One hypercall: how many registers are shown and taken back. */

@@ -206,7 +206,7 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
             st = plan_add(vc, &plan, exit->dest_reg, extend(out[i], exit->size, exit->dest_extend),
                           exit->dest_bytes, exit->dest_high != 0);
         else
-            st = plan_add(vc, &plan, s->reg, out[i], s->bytes, false);
+            st = plan_add(vc, &plan, s->reg, out[i], slot_bytes(s, exit), false);
     }
     if (st == SVMC_OK)
         st = plan_rip(vc, &plan);

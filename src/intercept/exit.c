@@ -42,6 +42,13 @@ static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
     }
 }
 
+static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
+{
+    if (rule->kind == SVMC_KIND_SBI)
+        return isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64;
+    return (rule->space != SPACE_SYSREG && rule->space != SPACE_CALL) || isa == SVMC_ISA_A64;
+}
+
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                           const uint8_t *data)
@@ -52,7 +59,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
         (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
-    if (!size_is_sound(rule, e->size))
+    if (!size_is_sound(rule, e->size) || !isa_is_sound(rule, e->isa))
         return false;
     if (rule->string)
         return string_is_sound(rule, e, data);
@@ -210,6 +217,8 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
 
     if (rule->space == SPACE_CPUID)
         st = svmc_intercept_identity(vc, values, &inside);
+    if (rule->space == SPACE_CALL)
+        st = svmc_intercept_call(vc, values, &inside);
     if (st == SVMC_OK && inside)
         return commit_inside(vc, rule, values, out);
     if (st == SVMC_OK && rule->space == SPACE_HCALL)

@@ -22,6 +22,7 @@
 #define ISS_DFSC(iss) ((iss)&0x3fu)
 #define EC_WFX        0x01u
 #define EC_HVC        0x16u
+#define EC_SMC        0x17u
 #define EC_SYSREG     0x18u
 #define EC_DATA_ABORT 0x24u
 #define SPSR_AARCH32  (1u << 4)
@@ -158,12 +159,25 @@ static enum svmc_status from_sysreg(uint32_t iss, const struct svmc_insn *insn,
     return SVMC_OK;
 }
 
+/* EX-53: the immediate is bits 15:0; SMCCC 2.9 has no other than 0. */
+static enum svmc_status from_call(uint32_t iss, bool hvc, const struct svmc_insn *insn,
+                                  struct svmc_exit *out)
+{
+    if (insn && (insn->id != (hvc ? SVMC_A64_HVC : SVMC_A64_SMC) || insn->imm != (iss & 0xffff)))
+        return SVMC_ERR_MISMATCH;
+    if ((iss & 0xffff) == 0)
+        out->kind = hvc ? SVMC_KIND_HVC : SVMC_KIND_SMC;
+    return SVMC_OK;
+}
+
 static enum svmc_status from_row(const struct svmc_a64_exit *raw, uint32_t ec,
                                  const struct svmc_insn *insn, struct svmc_exit *out)
 {
     if (ec == EC_DATA_ABORT)
         return from_abort(raw, insn, out);
     out->kind = SVMC_KIND_UNKNOWN;
+    if (ec == EC_HVC || ec == EC_SMC)
+        return from_call((uint32_t)raw->esr, ec == EC_HVC, insn, out);
     if (ec == EC_SYSREG)
         return from_sysreg((uint32_t)raw->esr & 0x1ffffffu, insn, out);
     if (ec == EC_WFX) /* TI, bit 0: WFE and WFET */

@@ -117,7 +117,7 @@ static enum svmc_status from_cause(const struct svmc_rv_exit *raw, const uint8_t
         st = from_virtual(raw, bytes, count, out);
         break;
     case CAUSE_ECALL_VS: /* EX-36: its length is known */
-        out->kind = SVMC_KIND_UNKNOWN;
+        out->kind = SVMC_KIND_SBI;
         out->insn_bytes = 4;
         break;
     default:

@@ -17,7 +17,8 @@ enum space {
     SPACE_WINDOW,
     SPACE_HCALL,
     SPACE_CPUID,
-    SPACE_SYSREG
+    SPACE_SYSREG,
+    SPACE_CALL
 };
 
 /** Where a slot's value comes from, or goes to. */
@@ -28,7 +29,7 @@ enum place {
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS };
+enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI };
 
 struct slot {
     uint8_t place;
@@ -79,6 +80,16 @@ bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy);
 /** The answer to a CPUID exit; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                          bool *inside);
+
+/* calls.c */
+/** The answer to an HVC, an SMC or an ECALL; *inside: it is in out, else the host is asked. */
+enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside);
+/** Whether a call in [first, last] is delegated. */
+bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
+                             uint64_t last);
+/** R10: whether the row's check lets a result pass, and the one that says that the call failed. */
+bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value);
+uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit);
 
 #define SYSREG_FIRST 0x8000u /* op0 2 and 3: Arm ARM C5.1.2 */
 

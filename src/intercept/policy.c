@@ -316,6 +316,11 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         if (exit->user && !policy->priv.user_memory) /* EX-17 */
             return SVMC_VERDICT_FAULT;
         return judge_window(policy, half, exit->address, exit->size);
+    case SPACE_CALL: /* EX-54; the rest is judged by its number, where that is read */
+        if (exit->kind == SVMC_KIND_HVC &&
+            !svmc_intercept_has_call(policy, SVMC_KIND_HVC, 0, UINT64_MAX))
+            return SVMC_VERDICT_FAULT;
+        break;
     case SPACE_CPUID: /* judged by its registers, where they are read */
     case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_NONE:

@@ -9,9 +9,10 @@
 #define LISTS              6u          /* ports, MSRs, system registers; each read, written */
 
 enum bytes {
-    HEADER_BYTES = 54,
+    HEADER_BYTES = 55,
     WINDOW_BYTES = 18,
     HCALL_BYTES = 3,
+    CALL_BYTES = 11,
     CPUID_BYTES = 24,
     PORT_BYTES = 5, /* a system register's, too */
     MSR_BYTES = 9
@@ -19,14 +20,15 @@ enum bytes {
 
 _Static_assert(SVMC_POLICY_BYTES_MAX ==
                    HEADER_BYTES + WINDOW_BYTES * SVMC_POLICY_WINDOWS +
-                       HCALL_BYTES * SVMC_POLICY_HCALLS + CPUID_BYTES * SVMC_POLICY_CPUIDS +
+                       HCALL_BYTES * SVMC_POLICY_HCALLS + CALL_BYTES * SVMC_POLICY_CALLS +
+                       CPUID_BYTES * SVMC_POLICY_CPUIDS +
                        2 * PORT_BYTES * (SVMC_POLICY_PORTS + SVMC_POLICY_SYSREGS) +
                        2 * MSR_BYTES * SVMC_POLICY_MSRS,
                "the public bound");
 
 /* PO-1: limits and flags, and these rows, are all that decides. How many rows each part has. */
 struct counts {
-    uint32_t windows, hcalls, cpuids;
+    uint32_t windows, hcalls, calls, cpuids;
     uint32_t runs[LISTS];
 };
 
@@ -42,7 +44,8 @@ static uint32_t run_bytes(uint32_t list)
 static uint64_t total_bytes(const struct counts *c)
 {
     uint64_t total = HEADER_BYTES + (uint64_t)WINDOW_BYTES * c->windows +
-                     (uint64_t)HCALL_BYTES * c->hcalls + (uint64_t)CPUID_BYTES * c->cpuids;
+                     (uint64_t)HCALL_BYTES * c->hcalls + (uint64_t)CALL_BYTES * c->calls +
+                     (uint64_t)CPUID_BYTES * c->cpuids;
 
     for (uint32_t list = 0; list < LISTS; list++)
         total += (uint64_t)run_bytes(list) * c->runs[list];
@@ -179,6 +182,23 @@ static uint32_t put_hcalls(struct sink *sink, const struct svmc_policy *policy)
     return hcalls;
 }
 
+/* PO-21: in the order in which they are kept */
+static uint32_t put_calls(struct sink *sink, const struct svmc_policy *policy)
+{
+    uint8_t row[CALL_BYTES];
+
+    for (uint32_t i = 0; i < policy->priv.call_count; i++) {
+        const struct svmc_call_rule *call = &policy->priv.calls[i]; /* clamp: own count */
+
+        core_store_le64(row, call->number);
+        row[8] = (uint8_t)(call->kind & 0xff); /* the class is 5 */
+        row[9] = call->args;
+        row[10] = call->results;
+        put(sink, row, sizeof row);
+    }
+    return policy->priv.call_count;
+}
+
 /* PO-10 */
 static uint32_t put_cpuids(struct sink *sink, const struct svmc_policy *policy)
 {
@@ -218,6 +238,7 @@ static void put_header(struct sink *sink, const struct svmc_policy *policy, cons
         core_store_le32(h + 28 + 4 * list, c->runs[list]);
     h[52] = (uint8_t)c->cpuids;
     h[53] = (uint8_t)policy->priv.cpuid_rest;
+    h[54] = (uint8_t)c->calls;
     put(sink, h, sizeof h);
 }
 
@@ -227,6 +248,7 @@ static void count_rows(const struct svmc_policy *policy, struct counts *c)
 
     c->windows = put_windows(&nowhere, policy);
     c->hcalls = put_hcalls(&nowhere, policy);
+    c->calls = put_calls(&nowhere, policy);
     c->cpuids = put_cpuids(&nowhere, policy);
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = put_list(&nowhere, policy, list);
@@ -237,6 +259,7 @@ static void put_policy(struct sink *sink, const struct svmc_policy *policy, cons
     put_header(sink, policy, c);
     (void)put_windows(sink, policy);
     (void)put_hcalls(sink, policy);
+    (void)put_calls(sink, policy);
     (void)put_cpuids(sink, policy);
     for (uint32_t list = 0; list < LISTS; list++)
         (void)put_list(sink, policy, list);
@@ -322,6 +345,24 @@ static enum svmc_status load_hcalls(struct svmc_policy *policy, const uint8_t *r
     return SVMC_OK;
 }
 
+/* PO-21: a row that the setter would put anywhere but behind the others is not ours. */
+static enum svmc_status load_calls(struct svmc_policy *policy, const uint8_t *row, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++, row += CALL_BYTES) {
+        uint64_t number = core_load_le64(row);
+        enum svmc_kind kind = (enum svmc_kind)((SVMC_KIND_HYPERCALL & 0xf000u) + row[8]);
+        const struct svmc_call_rule *last;
+
+        if (svmc_policy_set_call(policy, kind, number, row[9], row[10]) != SVMC_OK ||
+            policy->priv.call_count != i + 1)
+            return SVMC_ERR_ARG;
+        last = &policy->priv.calls[i]; /* clamp: the setter has made it */
+        if (last->number != number || last->kind != (uint32_t)kind)
+            return SVMC_ERR_ARG;
+    }
+    return SVMC_OK;
+}
+
 static enum svmc_status load_runs(struct svmc_policy *policy, const uint8_t *row, uint32_t list,
                                   uint32_t count)
 {
@@ -391,6 +432,7 @@ static enum svmc_status load_header(struct svmc_policy *policy, const uint8_t *h
     c->windows = h[26];
     c->hcalls = h[27];
     c->cpuids = h[52];
+    c->calls = h[54];
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = core_load_le32(h + 28 + 4 * list);
     doorbell = core_load_le32(h + 20);
@@ -420,6 +462,9 @@ static enum svmc_status load(struct svmc_policy *policy, const uint8_t *bytes, s
     if (st == SVMC_OK)
         st = load_hcalls(policy, bytes, c.hcalls);
     bytes += (size_t)HCALL_BYTES * c.hcalls;
+    if (st == SVMC_OK)
+        st = load_calls(policy, bytes, c.calls);
+    bytes += (size_t)CALL_BYTES * c.calls;
     if (st == SVMC_OK)
         st = load_cpuids(policy, bytes, c.cpuids);
     bytes += (size_t)CPUID_BYTES * c.cpuids;

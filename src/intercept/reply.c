@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** The one reply checker: docs/spec/reply.md, rules R2 to R11 and R18. Nothing is changed here;
  * what a looser mode then lets through is mend.c's. */
-#include <svmcore/guest/hypercall.h>
-
 #include "../core/bytes.h"
 #include "../core/clamp.h"
 #include "../core/shared.h"
@@ -75,7 +73,8 @@ static unsigned check_values(const struct svmc_pending *p, const struct exit_rul
         const struct slot *s = &rule->out[i];
 
         beyond |= r->out[i] >> (8 * slot_bytes(s, &p->exit) - 1) >> 1;
-        legal = legal && (s->check != CHECK_HCALL_STATUS || r->out[i] < SVMC_HCALL_CODES);
+        legal = legal &&
+                (s->check == CHECK_ANY || svmc_intercept_is_legal(s->check, &p->exit, r->out[i]));
     }
     for (uint32_t i = declared; i < SVMC_PAGE_SLOTS; i++)
         beyond |= r->out[i];

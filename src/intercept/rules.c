@@ -22,6 +22,10 @@ enum {
 #define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS }
 #define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY }
 #define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY }
+#define X(n) { PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY }
+#define X_STATUS { PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI }
+#define A(n) { PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY }
+#define A_STATUS { PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI }
 #define IN0 0, { { 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
@@ -85,14 +89,19 @@ static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
     [ROW_MMIO_WRITE] = { 0x39000000, 0x79000000, 0xb9000000, 0xf9000000 },
     [ROW_SYSREG_READ] = { 0, 0, 0, 0xd5200000 }, /* mrs x0, with the number in bits 20:5 */
     [ROW_SYSREG_WRITE] = { 0, 0, 0, 0xd5000000 },
+    [ROW_HVC] = { 0, 0, 0xd4000002, 0xd4000002 },
+    [ROW_SMC] = { 0, 0, 0xd4000003, 0xd4000003 },
     [ROW_WFI] = { 0xd503207f },
     [ROW_WFE] = { 0xd503205f },
 };
 
+/* and for RISC-V; its loads and stores have none */
+static const uint32_t texts_rv[ROW_COUNT + 1] = { [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073 };
+
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
 static const uint8_t address_bytes[] = {
-    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4,   [SPACE_WINDOW] = 8,
-    [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_SYSREG] = 2
+    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4,    [SPACE_WINDOW] = 8,
+    [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_SYSREG] = 2, [SPACE_CALL] = 8
 };
 
 static const char names[ROW_COUNT][16] = {
@@ -108,6 +117,9 @@ static const char names[ROW_COUNT][16] = {
     [ROW_MMIO_READ] = "mmio-read",
     [ROW_MMIO_WRITE] = "mmio-write",
     [ROW_HYPERCALL] = "hypercall",
+    [ROW_HVC] = "hvc",
+    [ROW_SMC] = "smc",
+    [ROW_SBI] = "sbi",
     [ROW_HLT] = "hlt",
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
@@ -140,6 +152,8 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svm
         return 0;
     if (isa == SVMC_ISA_A64) /* clamp: row is, log is below 4 */
         return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
+    if (isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64)
+        return texts_rv[row];                                            /* clamp: the same */
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 

@@ -118,7 +118,7 @@ TEST(exit_a64, which_aborts_are_devices) /* EX-32 */
     CHECK_EQ(take(&(struct svmc_a64_exit)ABORT(0x91820045), 0), SVMC_ERR_MISMATCH, "IL clear");
 }
 
-TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
+TEST(exit_a64, other_instructions) /* EX-31 EX-34 EX-53 */
 {
     static const struct {
         const char *name;
@@ -130,6 +130,9 @@ TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
         { "wfe", 0x07e00001, 0xd503205f, SVMC_KIND_WFE, 3 },
         { "dc cisw, x1", 0x62141c3c, 0xd5087e41, SVMC_KIND_UNKNOWN, 3 },
         { "hvc #0x123", 0x5a000123, 0xd4002462, SVMC_KIND_UNKNOWN, 1 },
+        { "hvc #0", 0x5a000000, 0xd4000002, SVMC_KIND_HVC, 1 },
+        { "smc #0", 0x5e000000, 0xd4000003, SVMC_KIND_SMC, 3 },
+        { "smc #1", 0x5e000001, 0xd4000023, SVMC_KIND_UNKNOWN, 3 },
     };
 
     for (unsigned i = 0; i < sizeof other / sizeof other[0]; i++) {
@@ -142,6 +145,11 @@ TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
         CHECK_EQ(take(&raw, 0xf9400023), SVMC_ERR_MISMATCH, "%s, but ldr", other[i].name);
         raw.spsr |= 1u << 4;
         CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED, "AArch32");
+        raw.spsr &= ~(uint64_t)(1u << 4);
+        if (raw.esr >> 26 == 0x16 || raw.esr >> 26 == 0x17)
+            for (unsigned j = 0; j < sizeof other / sizeof other[0]; j++)
+                CHECK_EQ(take(&raw, other[j].word), i == j ? SVMC_OK : SVMC_ERR_MISMATCH,
+                         "%s, but %s", other[i].name, other[j].name);
     }
 }
 

@@ -119,7 +119,7 @@ TEST(exit_rv, virtual_instructions_and_calls) /* EX-36 EX-38 */
     CHECK_EQ(e.user, 1);
     raw = (struct svmc_rv_exit){ .cause = 10, .isa = SVMC_ISA_RV64 };
     CHECK_EQ(take(&raw, 0), SVMC_OK, "ecall");
-    CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN);
+    CHECK_EQ(e.kind, SVMC_KIND_SBI);
     CHECK_EQ(e.insn_bytes, 4);
 }
 

@@ -116,6 +116,54 @@ TEST(page, golden_bytes_system_registers)
     compare("msr");
 }
 
+TEST(page, golden_bytes_calls)
+{
+    uint64_t rng = 9;
+
+    a.full_wipe = false;
+    lab_init(&a, &rng);
+    a.world.reg[SVMC_REG_X0 + 1] = 0x8000000100000203; /* the upper half is no argument */
+    a.world.reg[SVMC_REG_X0 + 2] = 0x40080000;
+    CHECK_EQ(lab_exit(&a, scenario_named("a64 smc, 32 bits")), SVMC_OK);
+    expect(0, 0x5003, 1, 1);
+    put(0x018, 8, 3);
+    put(0x020, 4, 0xd4000003); /* smc #0 */
+    put(0x030, 8, 0x84000003);
+    put(0x038, 4, 4);
+    put(0x03c, 4, 1);
+    put(0x040, 8, 0x203);
+    put(0x048, 8, 0x40080000);
+    compare("smc");
+
+    lab_init(&a, &rng);
+    for (unsigned i = 0; i < 8; i++)
+        a.world.reg[SVMC_REG_RV_X0 + 10 + i] = 0x1100000000000000u + i;
+    CHECK_EQ(lab_exit(&a, scenario_named("rv64 ecall")), SVMC_OK);
+    expect(0, 0x5004, 1, 1);
+    put(0x018, 8, 0x3f);
+    put(0x020, 4, 0x73); /* ecall */
+    put(0x030, 8, (uint64_t)0x48534d << 32);
+    put(0x038, 4, 8);
+    put(0x03c, 4, 1);
+    for (unsigned i = 0; i < 6; i++)
+        put(0x040 + 8 * i, 8, 0x1100000000000000u + i);
+    compare("ecall");
+
+    lab_init(&a, &rng);
+    for (unsigned i = 1; i <= 6; i++)
+        a.world.reg[SVMC_REG_X0 + i] = 0x2200000000000000u + i;
+    CHECK_EQ(lab_exit(&a, scenario_named("a64 hvc")), SVMC_OK);
+    expect(0, 0x5002, 1, 1);
+    put(0x018, 8, 7);
+    put(0x020, 4, 0xd4000002); /* hvc #0 */
+    put(0x030, 8, 0xc4000003);
+    put(0x038, 4, 8);
+    put(0x03c, 4, 1);
+    for (unsigned i = 0; i < 3; i++)
+        put(0x040 + 8 * i, 8, 0x2200000000000001u + i);
+    compare("hvc");
+}
+
 TEST(page, golden_bytes_outs_data)
 {
     static const uint8_t text[5] = { 'H', 'e', 'l', 'l', 'o' };
@@ -186,6 +234,21 @@ TEST(page, sequence_counts_in_secret) /* PG-7 */
     compare("second notice");
 }
 
+/* What the policy of lab_init shows of register r of a call: a mask. */
+static uint64_t shown_of_call(const struct svmc_exit *e, unsigned r)
+{
+    unsigned args = e->address == LAB_HVC ? 3 : e->address == LAB_SMC ? 2 : 6;
+
+    if (e->kind == SVMC_KIND_SBI)
+        return r < SVMC_REG_RV_X0 + 10 || r >= SVMC_REG_RV_X0 + 18 ? 0
+               : e->isa == SVMC_ISA_RV32                           ? UINT32_MAX
+                                                                   : UINT64_MAX;
+    if ((e->kind != SVMC_KIND_HVC && e->kind != SVMC_KIND_SMC) || r < SVMC_REG_X0 ||
+        r > SVMC_REG_X0 + args)
+        return 0;
+    return r == SVMC_REG_X0 || e->address == LAB_SMC ? UINT32_MAX : UINT64_MAX;
+}
+
 /* Registers of b: those that the row of e declares are a's, the others its own. */
 static void share_declared(const struct svmc_exit *e)
 {
@@ -193,7 +256,7 @@ static void share_declared(const struct svmc_exit *e)
         bool hcall = e->kind == SVMC_KIND_HYPERCALL || e->address == 0x565c;
         bool declared = (e->kind == SVMC_KIND_CPUID && (r == SVMC_REG_RAX || r == SVMC_REG_RCX)) ||
                         (hcall && (r == SVMC_REG_RDI || r == SVMC_REG_RSI || (r >= 8 && r <= 11)));
-        uint64_t keep = declared ? (hcall ? UINT64_MAX : UINT32_MAX) : 0;
+        uint64_t keep = declared ? (hcall ? UINT64_MAX : UINT32_MAX) : shown_of_call(e, r);
 
         if ((e->from & SVMC_FROM_VALUE_REG) && r == e->value_reg)
             keep = e->value_high ? 0xff00 : UINT64_MAX >> (64 - 8 * e->size);
@@ -283,6 +346,7 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x1003, "sysreg-read" }, { 0x1004, "sysreg-write" }, { 0x2001, "in" },
         { 0x2002, "out" },         { 0x3001, "ins" },          { 0x3002, "outs" },
         { 0x4001, "mmio-read" },   { 0x4002, "mmio-write" },   { 0x5001, "hypercall" },
+        { 0x5002, "hvc" },         { 0x5003, "smc" },          { 0x5004, "sbi" },
         { 0x6001, "hlt" },         { 0x6002, "wfi" },          { 0x6003, "wfe" },
         { 0xc001, "shutdown" },
     };

@@ -12,16 +12,20 @@ static uint8_t bytes[SVMC_POLICY_BYTES_MAX + 1], again[SVMC_POLICY_BYTES_MAX + 1
 /* clang-format off */
 static const uint8_t golden[] = {
     /* header */
-    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x36, 0x00, 0xc6, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x37, 0x00, 0xe8, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x5d, 0x56, 0x00, 0x00, 0x01, 0x01, 0x02, 0x01, 0x01, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00,
-    0x01, 0x00, 0x00, 0x00, 0x02, 0x02,
+    0x01, 0x00, 0x00, 0x00, 0x02, 0x02, 0x03,
     /* windows */
     0x00, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x00, 0xfe, 0x00, 0x00, 0x00, 0x00, 0xff, 0x0f, 0x00, 0xfe, 0x00, 0x00,
     0x00, 0x00, 0x01, 0x01,
     /* hypercall 2 */
     0x02, 0x03, 0x01,
+    /* HVC 84000003, SMC c4000001, extension 48534d function 1 */
+    0x03, 0x00, 0x00, 0x84, 0x00, 0x00, 0x00, 0x00, 0x02, 0x01, 0x01, 0x01, 0x00, 0x00, 0xc4, 0x00,
+    0x00, 0x00, 0x00, 0x03, 0x03, 0x01, 0x01, 0x00, 0x00, 0x00, 0x4d, 0x53, 0x48, 0x00, 0x04, 0x00,
+    0x02,
     /* leaf 1, any subleaf; leaf 7, subleaf 0 */
     0x01, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x11, 0x00, 0x00, 0x00, 0x12, 0x00, 0x00, 0x00,
     0x13, 0x00, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -35,17 +39,18 @@ static const uint8_t golden[] = {
 };
 /* clang-format on */
 static const uint8_t golden_digest[32] = {
-    0xa1, 0x89, 0xda, 0xa9, 0xbc, 0x3c, 0xfa, 0x6f, 0xe5, 0x23, 0x0f, 0xcc, 0x6e, 0x2e, 0x38, 0x44,
-    0x8b, 0xca, 0x60, 0x54, 0xb0, 0x05, 0x9e, 0x8c, 0x81, 0xbb, 0x78, 0x5d, 0x0c, 0x1b, 0x89, 0x44,
+    0x14, 0x11, 0x8b, 0x34, 0x3b, 0xd5, 0xcf, 0x8c, 0xfb, 0xa1, 0xa7, 0xd3, 0x02, 0x4c, 0x6c, 0x4e,
+    0x03, 0x25, 0x25, 0x6d, 0xf9, 0x9c, 0x0b, 0xed, 0x64, 0x91, 0x73, 0x3a, 0x8d, 0x5d, 0x11, 0x75,
 };
 enum {
-    WINDOWS = 54,
-    HCALLS = 90,
-    CPUIDS = 93,
-    PORTS_READ = 141,
-    PORTS_WRITE = 146,
-    MSRS_READ = 156,
-    SYSREGS_READ = 183
+    WINDOWS = 55,
+    HCALLS = 91,
+    CALLS = 94,
+    CPUIDS = 127,
+    PORTS_READ = 175,
+    PORTS_WRITE = 180,
+    MSRS_READ = 190,
+    SYSREGS_READ = 217
 };
 
 static void ok(enum svmc_status st)
@@ -73,6 +78,9 @@ static void make_golden(struct svmc_policy *p)
     window(p, 0xfe000000, 0x1000, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
     window(p, 0xa0000, 0x100, SVMC_ACCESS_READ, SVMC_VERDICT_CONST);
     ok(svmc_policy_set_hcall(p, 2, 3, 1));
+    ok(svmc_policy_set_call(p, SVMC_KIND_SBI, (uint64_t)0x48534d << 32 | 1, 0, 2));
+    ok(svmc_policy_set_call(p, SVMC_KIND_HVC, 0x84000003, 1, 1));
+    ok(svmc_policy_set_call(p, SVMC_KIND_SMC, 0xc4000001, 3, 1));
     ok(svmc_policy_set_cpuid(p, leaves, 2, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_ports(p, 0x60, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     ok(svmc_policy_set_ports(p, 0x3f8, 8, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
@@ -134,6 +142,10 @@ TEST(policy_bytes, the_way_it_was_built_leaves_no_trace) /* PO-1 PO-3 PO-4 PO-10
     ok(svmc_policy_set_sysregs(&policy, 0xc664, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE));
     for (uint32_t reg = 0xc03f; reg >= 0xc000; reg--)
         ok(svmc_policy_set_sysregs(&policy, reg, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0xc4000001, 6, 1));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0xc4000001, 3, 1));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_HVC, 0x84000003, 1, 1));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_SBI, (uint64_t)0x48534d << 32 | 1, 0, 2));
     ok(svmc_policy_set_hcall(&policy, 2, 6, 3));
     ok(svmc_policy_set_hcall(&policy, 2, 3, 1));
     ok(svmc_policy_set_cpuid(&policy, many, 64, SVMC_VERDICT_DELEGATE));
@@ -198,6 +210,9 @@ static void random_policy(struct svmc_policy *p, uint64_t *rng)
     for (uint32_t n = below(rng, 20); n > 0; n--)
         ok(svmc_policy_set_hcall(p, below(rng, SVMC_POLICY_HCALLS), (uint8_t)below(rng, 7),
                                  (uint8_t)below(rng, 4)));
+    for (uint32_t n = below(rng, SVMC_POLICY_CALLS + 1); n > 0; n--)
+        ok(svmc_policy_set_call(p, (enum svmc_kind)(SVMC_KIND_HVC + below(rng, 3)),
+                                0x20000000 + below(rng, 300), (uint8_t)below(rng, 7), 1));
     ok(svmc_policy_seal(p));
 }
 
@@ -268,6 +283,8 @@ TEST(policy_bytes, what_is_loaded_decides_the_same) /* PO-1 PO-5 */
         CHECK_EQ(other.priv.user_memory, policy.priv.user_memory);
         CHECK_EQ(other.priv.mode, policy.priv.mode);
         CHECK_EQ(other.priv.sealed, 1);
+        CHECK_EQ(other.priv.call_count, policy.priv.call_count);
+        CHECK_MEM(other.priv.calls, policy.priv.calls, sizeof policy.priv.calls);
         REQUIRE(save(&other, again) == len, "round %u", round);
         CHECK_MEM(bytes, again, len, "round %u", round);
     }
@@ -282,6 +299,8 @@ TEST(policy_bytes, the_longest_there_is) /* PO-2 PO-4 */
     for (uint32_t i = 0; i < SVMC_POLICY_CPUIDS; i++)
         many[i].subleaf = i;
     ok(svmc_policy_set_cpuid(&policy, many, SVMC_POLICY_CPUIDS, SVMC_VERDICT_DELEGATE));
+    for (uint32_t i = 0; i < SVMC_POLICY_CALLS; i++)
+        ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, i, 6, 4));
     for (uint32_t i = 0; i < sizeof policy.priv.ports / 2; i++)
         policy.priv.ports[0][i] = policy.priv.ports[1][i] = 0x99; /* 1 2 1 2 */
     memset(policy.priv.msrs, 0x99, sizeof policy.priv.msrs);
@@ -309,13 +328,13 @@ static void refused(size_t at, const char *with, size_t n, enum svmc_status want
 }
 #define REFUSED(at, with, why) refused(at, with, sizeof(with) - 1, SVMC_ERR_ARG, why)
 
-TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
+TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 PO-21 */
 {
     refused(4, "\2", 1, SVMC_ERR_UNSUPPORTED, "a newer version");
     refused(4, "\0\1", 2, SVMC_ERR_UNSUPPORTED, "a much newer one");
     REFUSED(4, "\0", "version 0");
     REFUSED(0, "X", "magic");
-    REFUSED(6, "\67", "header bytes");
+    REFUSED(6, "\70", "header bytes");
     REFUSED(8, "\256", "length");
     REFUSED(12, "\0", "no refusal limit");
     REFUSED(16, "\0", "no retry limit");
@@ -334,6 +353,15 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(HCALLS, "\100", "no hypercall");
     REFUSED(HCALLS + 1, "\7", "too many arguments");
     REFUSED(HCALLS + 2, "\4", "too many results");
+    REFUSED(54, "\2", "fewer calls");
+    REFUSED(CALLS, "\0\0\0\204", "PSCI_VERSION is not the host's");
+    REFUSED(CALLS + 4, "\1", "a function identifier of more than 32 bits");
+    REFUSED(CALLS + 8, "\5", "no conduit");
+    REFUSED(CALLS + 3, "\304\0\0\0\0\3", "calls downwards");
+    REFUSED(CALLS + 9, "\7", "too many arguments of a call");
+    REFUSED(CALLS + 10, "\2", "too many results of a call of PSCI");
+    REFUSED(CALLS + 11, "\3\0\0\204\0\0\0\0\2", "a call twice");
+    REFUSED(CALLS + 22 + 7, "\200", "a negative extension");
     REFUSED(52, "\1", "fewer leaves of CPUID");
     REFUSED(52, "\377", "more than there can be");
     REFUSED(53, "\0", "no verdict of the other leaves");
@@ -373,7 +401,7 @@ TEST(policy_bytes, a_run_may_go_on_in_the_next_range_of_msrs) /* PO-4 */
     ok(svmc_policy_set_msrs(&policy, 0xc0000000, 8192, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     ok(svmc_policy_seal(&policy));
     len = save(&policy, bytes);
-    CHECK_EQ(len, 54 + 2 * 9);
+    CHECK_EQ(len, 55 + 2 * 9);
     CHECK_EQ(svmc_policy_load(&other, bytes, len), SVMC_OK);
     CHECK_MEM(&other, &policy, sizeof other);
 }
@@ -433,7 +461,7 @@ TEST(policy_bytes, only_what_is_sealed_is_written) /* PO-5 */
 
 TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
 {
-    uint8_t digest[16][32];
+    uint8_t digest[18][32];
     unsigned n = 0;
 
     fake_crypto_init(&fake);
@@ -462,8 +490,10 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_msrs(&policy, 0x1fff, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_sysregs(&policy, 0x8000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
+    DIGEST(ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0xc4000001, 2, 1)));
+    DIGEST(ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 1, 0, 0)));
 #undef DIGEST
-    REQUIRE(n == 16);
+    REQUIRE(n == 18);
     CHECK_MEM(digest[0], golden_digest, 32);
     for (unsigned i = 0; i < n; i++)
         for (unsigned j = 0; j < i; j++)

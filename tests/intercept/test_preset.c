@@ -18,7 +18,12 @@ static void start(enum svmc_preset preset)
 
 static enum svmc_action act(uint16_t kind, uint32_t size, uint64_t address)
 {
-    const struct svmc_exit exit = { .kind = kind, .size = size, .count = 1, .address = address };
+    bool a64 = kind == SVMC_KIND_SYSREG_READ || kind == SVMC_KIND_SYSREG_WRITE;
+    const struct svmc_exit exit = { .kind = kind,
+                                    .size = size,
+                                    .count = 1,
+                                    .address = address,
+                                    .isa = a64 ? SVMC_ISA_A64 : SVMC_ISA_NONE };
 
     svmc_vcpu_cancel(&lab.vc);
     CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit, &lab.out), SVMC_OK);

@@ -19,7 +19,7 @@ TABLE = re.compile(r"^(?:static\s+|extern\s+)?const\s+[^;=(]*?\b(\w+)\s*((?:\[[^
 STRUCT_TABLE = re.compile(r"^\}\s*(\w+)\s*((?:\[[^\]]*\])+)\s*=", re.M)
 # arrays reached through a pointer: members of struct svmc_policy and svmc_stats, and the parameter
 # that is a packed map
-MEMBERS = {"ports", "msrs", "sysregs", "hcalls", "windows", "verdicts", "refused_by_rule",
+MEMBERS = {"ports", "msrs", "sysregs", "hcalls", "calls", "windows", "verdicts", "refused_by_rule",
            "observed_by_rule"}
 PARAMETERS = {"map"}
 CONSTANT = re.compile(r"(?:0x[0-9a-fA-F]+|\d+|[A-Z][A-Z0-9_]*)[uUlL]*")
