@@ -38,11 +38,11 @@ static void check(const uint8_t *bytes, size_t size)
     require(policy.priv.window_count <= SVMC_POLICY_WINDOWS);
 }
 
-/* The header of a policy of so many windows, hypercalls, calls and leaves; what left over is runs of ports. */
+/* The header of a policy of so many windows, hypercalls, kinds, calls and leaves; what left over is runs of ports. */
 static void mend(uint8_t *bytes, size_t size)
 {
-    static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 55, 0 };
-    size_t left = size - 55;
+    static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 56, 0 };
+    size_t left = size - 56;
     uint32_t per_list[6] = { 0 };
 
     memcpy(bytes, header, sizeof header);
@@ -54,6 +54,8 @@ static void mend(uint8_t *bytes, size_t size)
     bytes[52] = (uint8_t)(bytes[52] % 65 < left / 24 ? bytes[52] % 65 : left / 24);
     bytes[53] = 1 + bytes[53] % 2;
     left -= 24u * bytes[52];
+    bytes[55] = (uint8_t)(bytes[55] % 16 < left / 3 ? bytes[55] % 16 : left / 3);
+    left -= 3u * bytes[55];
     bytes[54] = (uint8_t)(bytes[54] % 65 < left / 11 ? bytes[54] % 65 : left / 11);
     left -= 11u * bytes[54];
     for (unsigned list = 0; list < 6; list++) {
@@ -73,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(bytes != NULL);
     memcpy(bytes, data, size);
     check(bytes, size);
-    if (size >= 55) {
+    if (size >= 56) {
         mend(bytes, size);
         check(bytes, core_load_le32(bytes + 8));
     }

@@ -44,6 +44,15 @@ struct svmc_host_ops {
        the library's call returns */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
+    /* optional (NULL: what the policy has INTERPRET for is a fault): do it, all or nothing. kind:
+       enum svmc_kind; number: of the MSR or register; value: what is written, else what is read,
+       as wide as the register. *fault, which comes 0: enum svmc_fault_code, GP or UD: the guest
+       gets it instead. General registers and the program counter are the library's. */
+    SVMC_NODISCARD enum svmc_status (*interpret)(void *ctx, uint32_t kind, uint64_t number,
+                                                 uint64_t *value, uint32_t *fault);
+    /* optional (NULL: a host's time is held to go forwards, and no more): a counter of the
+       embedder's own that never goes back and is not slower than the guest's (R13) */
+    SVMC_NODISCARD enum svmc_status (*clock)(void *ctx, uint64_t *ticks);
 };
 
 #ifdef __cplusplus

@@ -74,6 +74,16 @@ struct svmc_pending {
     uint8_t in_count;
     uint8_t out_count;
     uint8_t reserved[6];
+    uint64_t clock; /* the embedder's, when time was asked for */
+};
+
+#define SVMC_TIME_SOURCES 2u /* counters of a guest: TSC or physical, virtual */
+
+/** The last time that a host gave (R13). */
+struct svmc_time {
+    uint64_t value;
+    uint64_t clock; /* the embedder's, when it was asked for */
+    uint64_t known; /* 1: there is one */
 };
 
 /** One virtual processor. Allocated by the caller; moved by nobody while it is in use. */
@@ -93,6 +103,7 @@ struct svmc_vcpu {
         uint32_t stopped;  /* enum svmc_stop: every further call is SVMC_ERR_STATE */
         struct svmc_pending pending;
         struct svmc_stats stats;
+        struct svmc_time time[SVMC_TIME_SOURCES];
         uint8_t staging[SVMC_EXIT_DATA_MAX];
     } priv;
 };

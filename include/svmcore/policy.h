@@ -39,6 +39,9 @@ struct svmc_policy {
         uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
         uint8_t msrs[2][SVMC_POLICY_MSRS / 4];
         uint8_t sysregs[2][SVMC_POLICY_SYSREGS / 4];
+        uint8_t msrs_inside[2][SVMC_POLICY_MSRS / 8]; /* beside CONST: INTERPRET */
+        uint8_t sysregs_inside[2][SVMC_POLICY_SYSREGS / 8];
+        uint8_t kinds[128]; /* verdict + 1 by class and operation; 0: what rows.def says */
     } priv;
 };
 
@@ -66,14 +69,15 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_ports(struct svmc_polic
                                                                enum svmc_access access,
                                                                enum svmc_verdict verdict);
 
-/** As svmc_policy_set_ports, for MSRs; CONST reads as 0. A range lies within one MSR page. */
+/** As svmc_policy_set_ports, for MSRs; CONST reads as 0, and INTERPRET is a verdict too. A range
+ *  lies within one MSR page. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy,
                                                               uint32_t first, uint32_t count,
                                                               enum svmc_access access,
                                                               enum svmc_verdict verdict);
 
 /**
- * As svmc_policy_set_ports, for system registers of AArch64; CONST reads as 0.
+ * As svmc_policy_set_msrs, for system registers of AArch64.
  *
  * Shape:  first: SVMC_SYSREG(op0, op1, CRn, CRm, op2) with op0 2 or 3, as MRS and MSR have it.
  */
@@ -160,7 +164,23 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_call(struct svmc_policy
                                                               enum svmc_kind kind, uint64_t number,
                                                               uint8_t args, uint8_t results);
 
-/** From here on it is only tightened (ports, registers, mode). A vCPU takes none but a sealed policy. */
+/**
+ * What happens on exits of a kind that names nothing a table could have an entry for: time
+ * (RDTSC, RDTSCP, RDPMC), caches (WBINVD, INVD), MONITOR, MWAIT, PAUSE, and control and debug
+ * registers (CR_READ to LMSW).
+ *
+ * Shape:  verdict: FAULT, TERMINATE or INTERPRET; DELEGATE for time alone; CONST (0, or nothing is
+ *         done) for all but control and debug registers; NOTIFY for caches, MONITOR, MWAIT, PAUSE.
+ * State:  after the seal only FAULT and TERMINATE are taken; TERMINATE stays.
+ * Source: EX-58, with the verdict that each has unless set.
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STATE (sealed, and not tighter).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_kind(struct svmc_policy *policy,
+                                                              enum svmc_kind kind,
+                                                              enum svmc_verdict verdict);
+
+/** From here on it is only tightened (ports, registers, kinds, mode). A vCPU takes none but a sealed
+ *  policy. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);
 
 /**

@@ -13,6 +13,7 @@ extern "C" {
 #define SVMC_POLICY_WINDOWS 16u
 #define SVMC_POLICY_HCALLS  64u
 #define SVMC_POLICY_CALLS   64u
+#define SVMC_POLICY_KINDS   15u /* kinds of exit whose verdict a policy can say */
 #define SVMC_POLICY_CPUIDS  64u
 #define SVMC_CPUID_ANY      0xffffffffu /* a subleaf: every one that has no row of its own */
 #define SVMC_CALL_ARGS      6u          /* x1 to x6; a0 to a5 */
@@ -20,13 +21,14 @@ extern "C" {
 #define SVMC_HCALL_ARGS     6u          /* arguments a hypercall can declare */
 #define SVMC_HCALL_RESULTS  3u          /* results it can declare, beside the status word */
 
-/** What happens on an exit. The order of the first four is that of the packed maps. */
+/** What happens on an exit. Pinned; the first four are the packed maps' two bits. */
 enum svmc_verdict {
     SVMC_VERDICT_FAULT = 0,    /* the guest gets the row's fault; the host learns nothing */
     SVMC_VERDICT_DELEGATE = 1, /* exactly the declared parameters go to the host */
     SVMC_VERDICT_CONST = 2, /* a read gives a constant, a write is ignored; host learns nothing */
     SVMC_VERDICT_TERMINATE = 3, /* the guest is stopped */
-    SVMC_VERDICT_NOTIFY = 4     /* done inside; the host is told that it happened, nothing else */
+    SVMC_VERDICT_NOTIFY = 4,    /* done inside; the host is told that it happened, nothing else */
+    SVMC_VERDICT_INTERPRET = 5 /* done inside, by the embedder's `interpret`; host learns nothing */
 };
 
 /** How a reply that breaks a rule is met: docs/spec/reply.md, MO-1 to MO-7. Pinned, 0 strictest */
@@ -45,10 +47,10 @@ enum svmc_preset {
 
 #define SVMC_POLICY_VERSION 1u
 /** No policy's byte form is longer; a usual one has a few hundred bytes. */
-#define SVMC_POLICY_BYTES_MAX                                                              \
-    (55u + 11u * SVMC_POLICY_CALLS + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + \
-     24u * SVMC_POLICY_CPUIDS + 10u * SVMC_POLICY_PORTS + 18u * SVMC_POLICY_MSRS +         \
-     10u * SVMC_POLICY_SYSREGS)
+#define SVMC_POLICY_BYTES_MAX                                                             \
+    (56u + 3u * SVMC_POLICY_KINDS + 11u * SVMC_POLICY_CALLS + 18u * SVMC_POLICY_WINDOWS + \
+     3u * SVMC_POLICY_HCALLS + 24u * SVMC_POLICY_CPUIDS + 10u * SVMC_POLICY_PORTS +       \
+     18u * SVMC_POLICY_MSRS + 10u * SVMC_POLICY_SYSREGS)
 
 /** The number of an AArch64 system register, as in bits 20:5 of MRS and MSR (Arm ARM C5.1.2). */
 #define SVMC_SYSREG(op0, op1, crn, crm, op2)                                                       \

@@ -187,6 +187,16 @@ static uint64_t extend(uint64_t value, uint32_t from, uint32_t how)
     return value & core_mask(from);
 }
 
+/* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time. */
+static enum svmc_status plan_aux(struct svmc_vcpu *vc, struct plan *plan)
+{
+    uint64_t aux = 0;
+
+    if (vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    return plan_add(vc, plan, SVMC_REG_RCX, aux, 4, false);
+}
+
 /* HC-5: what is not declared is not written. */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          const uint64_t out[SLOTS_OUT])
@@ -208,6 +218,8 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
         else
             st = plan_add(vc, &plan, s->reg, out[i], slot_bytes(s, exit), false);
     }
+    if (st == SVMC_OK && rule->kind == SVMC_KIND_RDTSCP)
+        st = plan_aux(vc, &plan);
     if (st == SVMC_OK)
         st = plan_rip(vc, &plan);
     if (st == SVMC_OK)

@@ -79,6 +79,8 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)
         return st;
+    if (rule->out[0].check == CHECK_TIME || rule->kind == SVMC_KIND_WRMSR)
+        svmc_intercept_time_note(vc, reply);
     out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
     if (!out->fault.raised)
         count_accepted(vc, rule, done);
@@ -104,8 +106,14 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
+    if (broken == 0 && rule->out[0].check == CHECK_TIME)
+        st = svmc_intercept_time_check(vc, &reply, &broken);
     if (broken != 0)
         return refuse(vc, broken, out);
+    if (st != SVMC_OK) {
+        svmc_intercept_end(vc, st, out);
+        return st;
+    }
     if (reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
     } else if (reply.status == SVMC_REPLY_FAULT) {

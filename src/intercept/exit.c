@@ -37,6 +37,10 @@ static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
         return size >= 1 && size <= 8;
     case SPACE_SYSREG:
         return size == 8;
+    case SPACE_INDEX: /* a general register, or those that the instruction implies */
+        if (rule->out[0].place == PLACE_DEST || (rule->in_count != 0 && rule->in[0].bytes == 0))
+            return size == 2 || size == 4 || size == 8;
+        return size == 0;
     default:
         return size == 0;
     }
@@ -44,6 +48,8 @@ static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
 
 static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
 {
+    if (rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
+        return isa <= SVMC_ISA_X86_64;
     if (rule->kind == SVMC_KIND_SBI)
         return isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64;
     return (rule->space != SPACE_SYSREG && rule->space != SPACE_CALL) || isa == SVMC_ISA_A64;
@@ -225,9 +231,11 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
         st = open_hypercall(vc, &status);
     if (st != SVMC_OK)
         return st;
-    if (status == SVMC_HCALL_OK)
-        return svmc_intercept_ask(vc, rule, out);
-    return answer_inside(vc, rule, status, out);
+    if (status != SVMC_HCALL_OK)
+        return answer_inside(vc, rule, status, out);
+    if (rule->out[0].check == CHECK_TIME)
+        st = svmc_intercept_time_ask(vc);
+    return st == SVMC_OK ? svmc_intercept_ask(vc, rule, out) : st;
 }
 
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
@@ -278,6 +286,8 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
         return answer(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
         return notify(vc, rule, out);
+    case SVMC_VERDICT_INTERPRET:
+        return svmc_intercept_interpret(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:
         return svmc_intercept_stop(vc, SVMC_STOP_POLICY, out);
     case SVMC_VERDICT_FAULT:
@@ -335,7 +345,7 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         st = execute(vc, rule, exit->data, out);
     }
     if (st == SVMC_OK)
-        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_NOTIFY + 1)]++;
+        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
     svmc_intercept_end(vc, st, out);
     if (!p->active)
         svmc_intercept_forget(vc);

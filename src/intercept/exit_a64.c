@@ -150,9 +150,9 @@ static enum svmc_status from_sysreg(uint32_t iss, const struct svmc_insn *insn,
     if (number < SYSREG_FIRST) /* SYS, SYSL: instructions, not registers */
         return SVMC_OK;
     out->size = 8;
-    out->address = number;
-    svmc_intercept_set_sysreg(read, (uint8_t)(rt == 31 ? (uint32_t)SVMC_REG_XZR : SVMC_REG_X0 + rt),
-                              out);
+    svmc_intercept_set_transfer(read ? SVMC_KIND_SYSREG_READ : SVMC_KIND_SYSREG_WRITE, number,
+                                (uint8_t)(rt == 31 ? (uint32_t)SVMC_REG_XZR : SVMC_REG_X0 + rt),
+                                out);
     if (insn && (insn->id != (read ? SVMC_A64_MRS : SVMC_A64_MSR) || insn->imm != number ||
                  insn->reg != (read ? out->dest_reg : out->value_reg)))
         return SVMC_ERR_MISMATCH;

@@ -44,12 +44,14 @@ static enum svmc_status from_idle(const struct svmc_insn *insn, struct svmc_exit
     return SVMC_OK;
 }
 
-void svmc_intercept_set_sysreg(bool read, uint8_t reg, struct svmc_exit *out)
+void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t reg,
+                                 struct svmc_exit *out)
 {
-    out->kind = read ? SVMC_KIND_SYSREG_READ : SVMC_KIND_SYSREG_WRITE;
-    if (read) {
+    out->kind = (uint16_t)kind;
+    out->address = number;
+    if (svmc_intercept_rule(out->kind)->direction == SVMC_DIRECTION_IN) {
         out->dest_reg = reg;
-        out->dest_bytes = 8;
+        out->dest_bytes = out->size;
     } else {
         out->from = SVMC_FROM_VALUE_REG;
         out->value_reg = reg;
@@ -61,8 +63,9 @@ static enum svmc_status from_sysreg(const struct svmc_insn *insn, struct svmc_ex
     if (insn->isa != SVMC_ISA_A64 || (insn->id != SVMC_A64_MRS && insn->id != SVMC_A64_MSR))
         return SVMC_ERR_UNSUPPORTED;
     out->size = 8;
-    out->address = insn->imm;
-    svmc_intercept_set_sysreg(insn->id == SVMC_A64_MRS, insn->reg, out);
+    svmc_intercept_set_transfer(insn->id == SVMC_A64_MRS ? SVMC_KIND_SYSREG_READ
+                                                         : SVMC_KIND_SYSREG_WRITE,
+                                insn->imm, insn->reg, out);
     return SVMC_OK;
 }
 

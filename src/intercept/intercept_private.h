@@ -18,7 +18,9 @@ enum space {
     SPACE_HCALL,
     SPACE_CPUID,
     SPACE_SYSREG,
-    SPACE_CALL
+    SPACE_CALL,
+    SPACE_KIND, /* the kind is all there is to judge */
+    SPACE_INDEX /* the same, and address is the number of a register */
 };
 
 /** Where a slot's value comes from, or goes to. */
@@ -29,7 +31,7 @@ enum place {
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI };
+enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI, CHECK_TIME };
 
 struct slot {
     uint8_t place;
@@ -58,6 +60,17 @@ struct exit_rule {
     struct slot out[SLOTS_OUT];
 };
 
+#define KINDS 128u /* classes times operations */
+
+/** Where a kind's verdict stands in a policy; KINDS: it has none there. */
+uint32_t svmc_intercept_kind_entry(uint16_t kind);
+
+/** The kind of an entry. */
+static inline uint16_t kind_of(uint32_t entry)
+{
+    return (uint16_t)(entry >> 3 << 12 | (entry & 7));
+}
+
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
@@ -68,8 +81,13 @@ uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
                                           struct svmc_exit *out);
 
-/** A transfer between a general register and a register of the system: kind, from and dest. */
-void svmc_intercept_set_sysreg(bool read, uint8_t reg, struct svmc_exit *out);
+/** A transfer, size bytes wide, between a general register and a numbered one of the system. */
+void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t reg,
+                                 struct svmc_exit *out);
+
+/* exit_insn.c */
+/** Which registers an instruction that is a kind by its name alone reads: from, address_reg. */
+void svmc_intercept_set_from(struct svmc_exit *out);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -80,6 +98,20 @@ bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy);
 /** The answer to a CPUID exit; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                          bool *inside);
+
+/* inside.c */
+/** EX-58 EX-59: what the embedder does itself. */
+enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                          struct svmc_outcome *out);
+
+/* time.c: R13 */
+/** Note when time is asked for. */
+enum svmc_status svmc_intercept_time_ask(struct svmc_vcpu *vc);
+/** *broken: 13 for a time that a reply must not give, else kept. */
+enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct svmc_reply *reply,
+                                           unsigned *broken);
+/** The reply was taken. */
+void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
 
 /* calls.c */
 /** The answer to an HVC, an SMC or an ECALL; *inside: it is in out, else the host is asked. */
@@ -100,6 +132,10 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
                                        const struct exit_rule *rule, const struct svmc_exit *exit);
 const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *policy,
                                                    uint64_t number);
+
+/** The verdict of entry i of registers: two bits, and one more beside CONST. */
+enum svmc_verdict svmc_intercept_register_verdict(const uint8_t *map, const uint8_t *inside,
+                                                  uint32_t i);
 
 /** The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
 uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);

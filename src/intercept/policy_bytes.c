@@ -9,9 +9,10 @@
 #define LISTS              6u          /* ports, MSRs, system registers; each read, written */
 
 enum bytes {
-    HEADER_BYTES = 55,
+    HEADER_BYTES = 56,
     WINDOW_BYTES = 18,
     HCALL_BYTES = 3,
+    KIND_BYTES = 3,
     CALL_BYTES = 11,
     CPUID_BYTES = 24,
     PORT_BYTES = 5, /* a system register's, too */
@@ -20,15 +21,15 @@ enum bytes {
 
 _Static_assert(SVMC_POLICY_BYTES_MAX ==
                    HEADER_BYTES + WINDOW_BYTES * SVMC_POLICY_WINDOWS +
-                       HCALL_BYTES * SVMC_POLICY_HCALLS + CALL_BYTES * SVMC_POLICY_CALLS +
-                       CPUID_BYTES * SVMC_POLICY_CPUIDS +
+                       HCALL_BYTES * SVMC_POLICY_HCALLS + KIND_BYTES * SVMC_POLICY_KINDS +
+                       CALL_BYTES * SVMC_POLICY_CALLS + CPUID_BYTES * SVMC_POLICY_CPUIDS +
                        2 * PORT_BYTES * (SVMC_POLICY_PORTS + SVMC_POLICY_SYSREGS) +
                        2 * MSR_BYTES * SVMC_POLICY_MSRS,
                "the public bound");
 
 /* PO-1: limits and flags, and these rows, are all that decides. How many rows each part has. */
 struct counts {
-    uint32_t windows, hcalls, calls, cpuids;
+    uint32_t windows, hcalls, kinds, calls, cpuids;
     uint32_t runs[LISTS];
 };
 
@@ -44,8 +45,8 @@ static uint32_t run_bytes(uint32_t list)
 static uint64_t total_bytes(const struct counts *c)
 {
     uint64_t total = HEADER_BYTES + (uint64_t)WINDOW_BYTES * c->windows +
-                     (uint64_t)HCALL_BYTES * c->hcalls + (uint64_t)CALL_BYTES * c->calls +
-                     (uint64_t)CPUID_BYTES * c->cpuids;
+                     (uint64_t)HCALL_BYTES * c->hcalls + (uint64_t)KIND_BYTES * c->kinds +
+                     (uint64_t)CALL_BYTES * c->calls + (uint64_t)CPUID_BYTES * c->cpuids;
 
     for (uint32_t list = 0; list < LISTS; list++)
         total += (uint64_t)run_bytes(list) * c->runs[list];
@@ -72,19 +73,27 @@ static void put(struct sink *sink, const uint8_t *bytes, size_t n)
     }
 }
 
-static uint32_t entry(const uint8_t *map, uint32_t i)
+/* Whether entries [at, at + 4) all have this verdict; at is a multiple of four. */
+static bool are_four(const uint8_t *map, const uint8_t *inside, uint32_t at, uint32_t verdict)
 {
-    return map[i >> 2] >> (2 * (i & 3u)) & 3u; /* clamp: this file's own loops; no guest's number */
+    bool interpret = verdict == SVMC_VERDICT_INTERPRET;
+    uint32_t packed = interpret ? SVMC_VERDICT_CONST : verdict;
+
+    /* clamp: this file's own loops; no guest's number, here and below */
+    return map[at >> 2] == packed * 0x55u &&
+           (!inside || packed != SVMC_VERDICT_CONST ||
+            /* clamp: as above */
+            (inside[at >> 3] >> (at & 4u) & 15u) == (interpret ? 15u : 0u));
 }
 
 /* The first entry from `at` on that has another verdict, or `end`. */
-static uint32_t run_end(const uint8_t *map, uint32_t at, uint32_t end, uint32_t verdict)
+static uint32_t run_end(const uint8_t *map, const uint8_t *inside, uint32_t at, uint32_t end,
+                        uint32_t verdict)
 {
     while (at < end) {
-        /* clamp: as above */
-        if (at % 4 == 0 && end - at >= 4 && map[at >> 2] == verdict * 0x55u)
+        if (at % 4 == 0 && end - at >= 4 && are_four(map, inside, at, verdict))
             at += 4;
-        else if (entry(map, at) == verdict)
+        else if (svmc_intercept_register_verdict(map, inside, at) == verdict)
             at++;
         else
             break;
@@ -96,13 +105,14 @@ static uint32_t run_end(const uint8_t *map, uint32_t at, uint32_t end, uint32_t 
  * PO-4: the runs of entries [at, at + count) that are no FAULT; entry `at` is port or MSR `first`.
  * Returns how many.
  */
-static uint32_t put_runs(struct sink *sink, const uint8_t *map, uint32_t at, uint32_t count,
-                         uint32_t first, bool msr)
+static uint32_t put_runs(struct sink *sink, const uint8_t *map, const uint8_t *inside, uint32_t at,
+                         uint32_t count, uint32_t first, bool msr)
 {
     uint32_t from = at, end = at + count, runs = 0;
 
-    while ((from = run_end(map, from, end, SVMC_VERDICT_FAULT)) < end) {
-        uint32_t verdict = entry(map, from), to = run_end(map, from, end, verdict);
+    while ((from = run_end(map, inside, from, end, SVMC_VERDICT_FAULT)) < end) {
+        uint32_t verdict = (uint32_t)svmc_intercept_register_verdict(map, inside, from);
+        uint32_t to = run_end(map, inside, from, end, verdict);
         uint8_t row[MSR_BYTES];
 
         if (msr) {
@@ -126,13 +136,14 @@ static uint32_t put_list(struct sink *sink, const struct svmc_policy *policy, ui
     uint32_t half = list & 1u, runs = 0, first, at, count;
 
     if (LIST_OF(list) == OF_PORTS) /* clamp: half is one bit, here and below */
-        return put_runs(sink, policy->priv.ports[half], 0, SVMC_POLICY_PORTS, 0, false);
+        return put_runs(sink, policy->priv.ports[half], NULL, 0, SVMC_POLICY_PORTS, 0, false);
     if (LIST_OF(list) == OF_SYSREGS) /* clamp: as above */
-        return put_runs(sink, policy->priv.sysregs[half], 0, SVMC_POLICY_SYSREGS, SYSREG_FIRST,
-                        false);
+        return put_runs(sink, policy->priv.sysregs[half], policy->priv.sysregs_inside[half], 0,
+                        SVMC_POLICY_SYSREGS, SYSREG_FIRST, false);
     for (uint32_t page = 0; svmc_intercept_msr_page(page, &first, &at, &count); page++)
         /* clamp: as above */
-        runs += put_runs(sink, policy->priv.msrs[half], at, count, first, true);
+        runs += put_runs(sink, policy->priv.msrs[half], policy->priv.msrs_inside[half], at, count,
+                         first, true);
     return runs;
 }
 
@@ -180,6 +191,23 @@ static uint32_t put_hcalls(struct sink *sink, const struct svmc_policy *policy)
         }
     }
     return hcalls;
+}
+
+/* PO-22: what is not as rows.def has it */
+static uint32_t put_kinds(struct sink *sink, const struct svmc_policy *policy)
+{
+    uint32_t kinds = 0;
+    uint8_t row[KIND_BYTES];
+
+    for (uint32_t i = 0; i < KINDS; i++) {
+        if (policy->priv.kinds[i] == 0)
+            continue;
+        core_store_le16(row, kind_of(i));
+        row[2] = (uint8_t)(policy->priv.kinds[i] - 1);
+        put(sink, row, sizeof row);
+        kinds++;
+    }
+    return kinds;
 }
 
 /* PO-21: in the order in which they are kept */
@@ -239,6 +267,7 @@ static void put_header(struct sink *sink, const struct svmc_policy *policy, cons
     h[52] = (uint8_t)c->cpuids;
     h[53] = (uint8_t)policy->priv.cpuid_rest;
     h[54] = (uint8_t)c->calls;
+    h[55] = (uint8_t)c->kinds;
     put(sink, h, sizeof h);
 }
 
@@ -248,6 +277,7 @@ static void count_rows(const struct svmc_policy *policy, struct counts *c)
 
     c->windows = put_windows(&nowhere, policy);
     c->hcalls = put_hcalls(&nowhere, policy);
+    c->kinds = put_kinds(&nowhere, policy);
     c->calls = put_calls(&nowhere, policy);
     c->cpuids = put_cpuids(&nowhere, policy);
     for (uint32_t list = 0; list < LISTS; list++)
@@ -259,6 +289,7 @@ static void put_policy(struct sink *sink, const struct svmc_policy *policy, cons
     put_header(sink, policy, c);
     (void)put_windows(sink, policy);
     (void)put_hcalls(sink, policy);
+    (void)put_kinds(sink, policy);
     (void)put_calls(sink, policy);
     (void)put_cpuids(sink, policy);
     for (uint32_t list = 0; list < LISTS; list++)
@@ -342,6 +373,23 @@ static enum svmc_status load_hcalls(struct svmc_policy *policy, const uint8_t *r
         if ((i > 0 && row[0] <= row[0 - HCALL_BYTES]) ||
             svmc_policy_set_hcall(policy, row[0], row[1], row[2]) != SVMC_OK)
             return SVMC_ERR_ARG;
+    return SVMC_OK;
+}
+
+/* PO-22: upwards, and none that says what it would be without it. */
+static enum svmc_status load_kinds(struct svmc_policy *policy, const uint8_t *row, uint32_t count)
+{
+    uint32_t before = 0;
+
+    for (uint32_t i = 0; i < count; i++, row += KIND_BYTES) {
+        uint16_t kind = core_load_le16(row);
+
+        if (kind <= before || row[2] == svmc_intercept_rule(kind)->verdict ||
+            svmc_policy_set_kind(policy, (enum svmc_kind)kind, (enum svmc_verdict)row[2]) !=
+                SVMC_OK)
+            return SVMC_ERR_ARG;
+        before = kind;
+    }
     return SVMC_OK;
 }
 
@@ -433,6 +481,7 @@ static enum svmc_status load_header(struct svmc_policy *policy, const uint8_t *h
     c->hcalls = h[27];
     c->cpuids = h[52];
     c->calls = h[54];
+    c->kinds = h[55];
     for (uint32_t list = 0; list < LISTS; list++)
         c->runs[list] = core_load_le32(h + 28 + 4 * list);
     doorbell = core_load_le32(h + 20);
@@ -462,6 +511,9 @@ static enum svmc_status load(struct svmc_policy *policy, const uint8_t *bytes, s
     if (st == SVMC_OK)
         st = load_hcalls(policy, bytes, c.hcalls);
     bytes += (size_t)HCALL_BYTES * c.hcalls;
+    if (st == SVMC_OK)
+        st = load_kinds(policy, bytes, c.kinds);
+    bytes += (size_t)KIND_BYTES * c.kinds;
     if (st == SVMC_OK)
         st = load_calls(policy, bytes, c.calls);
     bytes += (size_t)CALL_BYTES * c.calls;

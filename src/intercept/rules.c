@@ -20,6 +20,8 @@ enum {
 /* clang-format off */
 #define REG(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_ANY }
 #define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS }
+#define TIME(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_TIME }
+#define TIME_DEST { PLACE_DEST, SVMC_REG_NONE, 0, CHECK_TIME }
 #define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY }
 #define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY }
 #define X(n) { PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY }
@@ -61,6 +63,8 @@ static const struct exit_rule rules[ROW_COUNT + 1] = {
 #define CLASSES    16u
 #define OPERATIONS 8u
 
+_Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
+
 static const uint8_t row_of[CLASSES * OPERATIONS] = {
 #define ROW(kind_, ...) \
     [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + (SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_ + 1,
@@ -81,6 +85,14 @@ static const uint8_t texts[ROW_COUNT + 1][4][4] = {
     [ROW_MMIO_WRITE] = { { 0x88, 0 }, { 0x66, 0x89, 0 }, { 0x89, 0 }, { 0x48, 0x89, 0 } },
     [ROW_HYPERCALL] = { { 0x0f, 0x01, 0xd9 } },
     [ROW_HLT] = { { 0xf4 } },
+    [ROW_MONITOR] = { { 0x0f, 0x01, 0xc8 } },
+    [ROW_MWAIT] = { { 0x0f, 0x01, 0xc9 } },
+    [ROW_PAUSE] = { { 0xf3, 0x90 } },
+    [ROW_WBINVD] = { { 0x0f, 0x09 } },
+    [ROW_INVD] = { { 0x0f, 0x08 } },
+    [ROW_RDTSC] = { { 0x0f, 0x31 } },
+    [ROW_RDTSCP] = { { 0x0f, 0x01, 0xf9 } },
+    [ROW_RDPMC] = { { 0x0f, 0x33 } },
 };
 
 /* the same for A64, whose kinds are few */
@@ -100,8 +112,8 @@ static const uint32_t texts_rv[ROW_COUNT + 1] = { [ROW_SBI] = 0x00000073, [ROW_W
 
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
 static const uint8_t address_bytes[] = {
-    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4,    [SPACE_WINDOW] = 8,
-    [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_SYSREG] = 2, [SPACE_CALL] = 8
+    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4,   [SPACE_WINDOW] = 8, [SPACE_KIND] = 0,
+    [SPACE_INDEX] = 4, [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_SYSREG] = 2, [SPACE_CALL] = 8
 };
 
 static const char names[ROW_COUNT][16] = {
@@ -123,6 +135,21 @@ static const char names[ROW_COUNT][16] = {
     [ROW_HLT] = "hlt",
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
+    [ROW_MONITOR] = "monitor",
+    [ROW_MWAIT] = "mwait",
+    [ROW_PAUSE] = "pause",
+    [ROW_WBINVD] = "wbinvd",
+    [ROW_INVD] = "invd",
+    [ROW_RDTSC] = "rdtsc",
+    [ROW_RDTSCP] = "rdtscp",
+    [ROW_RDPMC] = "rdpmc",
+    [ROW_CR_READ] = "cr-read",
+    [ROW_CR_WRITE] = "cr-write",
+    [ROW_DR_READ] = "dr-read",
+    [ROW_DR_WRITE] = "dr-write",
+    [ROW_XSETBV] = "xsetbv",
+    [ROW_CLTS] = "clts",
+    [ROW_LMSW] = "lmsw",
     [ROW_SHUTDOWN] = "shutdown",
 };
 
@@ -160,6 +187,15 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svm
 uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule)
 {
     return address_bytes[core_clamp(rule->space, sizeof address_bytes)];
+}
+
+uint32_t svmc_intercept_kind_entry(uint16_t kind)
+{
+    const struct exit_rule *rule = svmc_intercept_rule(kind);
+
+    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX)
+        return KINDS;
+    return (uint32_t)(kind >> 12) * OPERATIONS + (kind & (OPERATIONS - 1));
 }
 
 const char *svmc_kind_name(uint16_t kind)

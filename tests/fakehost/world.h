@@ -23,6 +23,12 @@ struct world {
     unsigned calls;         /* callbacks that can fail, so far */
     unsigned fail_at;       /* 1-based number of the call that fails; 0: none */
     unsigned reg_writes;
+    uint64_t inside_value; /* what interpret reads; what was written to it last */
+    uint64_t inside_number;
+    uint32_t inside_kind;
+    uint32_t inside_fault; /* what interpret answers */
+    unsigned inside_calls;
+    uint64_t clock;         /* the embedder's, as it stands */
     unsigned translate_lie; /* 0: none; below WORLD_TRANSLATE_LIES */
     _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
 };

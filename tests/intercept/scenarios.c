@@ -23,6 +23,12 @@ const struct scenario scenarios[] = {
     { "rdmsr own", { OWN, MSR(RDMSR) } },
     { "wrmsr kvm", { MSR(WRMSR), .value = 0x1122334455667788 } },
     { "wrmsr own", { OWN, MSR(WRMSR), .value = 0x1122334455667788 } },
+    { "rdtsc own", { OWN, .kind = SVMC_KIND_RDTSC, .count = 1 } },
+    { "rdtscp own", { OWN, .kind = SVMC_KIND_RDTSCP, .count = 1 } },
+    { "rdmsr tsc own", { OWN, .kind = SVMC_KIND_RDMSR, .count = 1, .address = 0x10 } },
+    { "rdpmc own, ecx",
+      { OWN, .kind = SVMC_KIND_RDPMC, .count = 1, .address = 2, FROM(ADDRESS_REG),
+        .address_reg = SVMC_REG_RCX } },
     { "in 1 kvm", { PORT(IN, 1) } },
     { "in 4 kvm", { PORT(IN, 4) } },
     { "in al own", { OWN, PORT(IN, 1), DEST(RAX, 1, 0, 0) } },
@@ -61,6 +67,9 @@ const struct scenario scenarios[] = {
     { "a64 str xzr", { WORD(A64), MMIO(WRITE, 8), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
     { "a64 mrs x9", { WORD(A64), SYSREG(READ), DEST(X0 + 9, 8, 0, 0) } },
     { "a64 mrs xzr", { WORD(A64), SYSREG(READ), DEST(XZR, 8, 0, 0) } },
+    { "a64 mrs x1, cntvct_el0",
+      { WORD(A64), .kind = SVMC_KIND_SYSREG_READ, .size = 8, .count = 1, .address = LAB_CNTVCT,
+        DEST(X0 + 1, 8, 0, 0) } },
     { "a64 msr x30", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_X30 } },
     { "a64 msr xzr", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
     { "rv64 lbu a0", { WORD(RV64), MMIO(READ, 1), DEST(RV_X0 + 10, 8, 0, SVMC_EXTEND_ZERO) } },
@@ -109,6 +118,14 @@ void lab_init(struct lab *lab, uint64_t *rng)
     CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4),
              SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(&lab->policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_sysregs(&lab->policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ,
+                                     SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     if (lab->full_wipe)
         CHECK_EQ(svmc_policy_set_full_wipe(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);

@@ -99,6 +99,7 @@ static unsigned legal_fault(uint16_t kind)
     switch (kind) {
     case SVMC_KIND_RDMSR:
     case SVMC_KIND_WRMSR:
+    case SVMC_KIND_RDPMC:
         return SVMC_FAULT_GP;
     case SVMC_KIND_SYSREG_READ:
     case SVMC_KIND_SYSREG_WRITE:

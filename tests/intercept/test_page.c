@@ -116,6 +116,29 @@ TEST(page, golden_bytes_system_registers)
     compare("msr");
 }
 
+TEST(page, golden_bytes_time)
+{
+    static const struct {
+        uint16_t kind;
+        uint32_t text;
+        uint8_t address;
+    } rows[] = { { 0x8001, 0x310f, 0 }, { 0x8002, 0xf9010f, 0 }, { 0x8003, 0x330f, 3 } };
+
+    for (unsigned i = 0; i < 3; i++) {
+        exit_with(&(struct svmc_exit){
+            .kind = rows[i].kind, .count = 1, .address = 3, .value = 0xdeadbeef });
+        expect(0, rows[i].kind, 1, 1);
+        put(0x020, 4, rows[i].text);
+        put(0x030, 8, rows[i].address); /* the number of a counter alone */
+        put(0x03c, 4, 1);
+        compare("time");
+    }
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_WBINVD, .count = 1, .address = 3 });
+    expect(0, 0x7001, 0, 0);
+    put(0x020, 2, 0x090f);
+    compare("wbinvd");
+}
+
 TEST(page, golden_bytes_calls)
 {
     uint64_t rng = 9;
@@ -348,6 +371,11 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x4001, "mmio-read" },   { 0x4002, "mmio-write" },   { 0x5001, "hypercall" },
         { 0x5002, "hvc" },         { 0x5003, "smc" },          { 0x5004, "sbi" },
         { 0x6001, "hlt" },         { 0x6002, "wfi" },          { 0x6003, "wfe" },
+        { 0x6004, "monitor" },     { 0x6005, "mwait" },        { 0x6006, "pause" },
+        { 0x7001, "wbinvd" },      { 0x7002, "invd" },         { 0x8001, "rdtsc" },
+        { 0x8002, "rdtscp" },      { 0x8003, "rdpmc" },        { 0x9001, "cr-read" },
+        { 0x9002, "cr-write" },    { 0x9003, "dr-read" },      { 0x9004, "dr-write" },
+        { 0x9005, "xsetbv" },      { 0x9006, "clts" },         { 0x9007, "lmsw" },
         { 0xc001, "shutdown" },
     };
     uint64_t rng = 1;
