@@ -38,7 +38,10 @@ static void check(const uint8_t *bytes, size_t size)
     require(policy.priv.window_count <= SVMC_POLICY_WINDOWS);
 }
 
-/* The header of a policy of so many windows, hypercalls, kinds, calls and leaves; what left over is runs of ports. */
+/*
+ * The header of a policy of so many windows, hypercalls, kinds, calls and leaves; what is left over
+ * is runs.
+ */
 static void mend(uint8_t *bytes, size_t size)
 {
     static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 56, 0 };

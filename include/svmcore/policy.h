@@ -179,8 +179,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_kind(struct svmc_policy
                                                               enum svmc_kind kind,
                                                               enum svmc_verdict verdict);
 
-/** From here on it is only tightened (ports, registers, kinds, mode). A vCPU takes none but a sealed
- *  policy. */
+/** From here on it is only tightened (ports, registers, kinds, mode). A vCPU takes no other. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);
 
 /**
