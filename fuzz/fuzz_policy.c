@@ -57,7 +57,7 @@ static void mend(uint8_t *bytes, size_t size)
     bytes[52] = (uint8_t)(bytes[52] % 65 < left / 24 ? bytes[52] % 65 : left / 24);
     bytes[53] = 1 + bytes[53] % 2;
     left -= 24u * bytes[52];
-    bytes[55] = (uint8_t)(bytes[55] % 16 < left / 3 ? bytes[55] % 16 : left / 3);
+    bytes[55] = (uint8_t)(bytes[55] % 17 < left / 3 ? bytes[55] % 17 : left / 3);
     left -= 3u * bytes[55];
     bytes[54] = (uint8_t)(bytes[54] % 65 < left / 11 ? bytes[54] % 65 : left / 11);
     left -= 11u * bytes[54];

@@ -48,6 +48,8 @@ static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
 
 static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
 {
+    if (rule->kind == SVMC_KIND_RDTIME) /* RV32 reads it in halves */
+        return isa == SVMC_ISA_RV64;
     if (rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
         return isa <= SVMC_ISA_X86_64;
     if (rule->kind == SVMC_KIND_SBI)

@@ -108,7 +108,9 @@ static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
 };
 
 /* and for RISC-V; its loads and stores have none */
-static const uint32_t texts_rv[ROW_COUNT + 1] = { [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073 };
+static const uint32_t texts_rv[ROW_COUNT + 1] = {
+    [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
+}; /* rdtime a0 */
 
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
 static const uint8_t address_bytes[] = {
@@ -143,6 +145,7 @@ static const char names[ROW_COUNT][16] = {
     [ROW_RDTSC] = "rdtsc",
     [ROW_RDTSCP] = "rdtscp",
     [ROW_RDPMC] = "rdpmc",
+    [ROW_RDTIME] = "rdtime",
     [ROW_CR_READ] = "cr-read",
     [ROW_CR_WRITE] = "cr-write",
     [ROW_DR_READ] = "dr-read",

@@ -18,6 +18,7 @@ static uint32_t source(const struct svmc_exit *exit)
     switch (exit->kind) {
     case SVMC_KIND_RDTSC:
     case SVMC_KIND_RDTSCP:
+    case SVMC_KIND_RDTIME:
         return 0;
     case SVMC_KIND_RDMSR:
         return exit->address == MSR_TSC ? 0 : SVMC_TIME_SOURCES;

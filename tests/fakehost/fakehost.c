@@ -19,6 +19,7 @@ static const struct kind {
     { SVMC_KIND_SYSREG_WRITE, 0, 0, .faults = true },
     { SVMC_KIND_RDTSC, 2, 4, .number = 0 },
     { SVMC_KIND_RDTSCP, 2, 4, .number = 0 },
+    { SVMC_KIND_RDTIME, 1, 0, .number = 0 },
     { SVMC_KIND_RDPMC, 2, 4, .faults = true },
     { SVMC_KIND_IN, 1, 0, .number = 0 },
     { SVMC_KIND_MMIO_READ, 1, 0, .number = 0 },

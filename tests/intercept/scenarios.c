@@ -77,6 +77,9 @@ const struct scenario scenarios[] = {
     { "a64 hvc", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_A64, CALL(HVC, LAB_HVC) } },
     { "a64 smc, 32 bits", { WORD(A64), CALL(SMC, LAB_SMC) } },
     { "a64 smc, vendor's", { WORD(A64), CALL(SMC, FAKEHOST_VENDOR_CALL) } },
+    { "rv64 rdtime a5",
+      { WORD(RV64), .kind = SVMC_KIND_RDTIME, .size = 8, .count = 1, .address = 0xc01,
+        DEST(RV_X0 + 15, 8, 0, 0) } },
     { "rv64 ecall", { WORD(RV64), CALL(SBI, LAB_SBI) } },
     { "rv32 ecall", { WORD(RV32), CALL(SBI, LAB_SBI) } },
     { "hypercall by doorbell",
@@ -126,6 +129,7 @@ void lab_init(struct lab *lab, uint64_t *rng)
     CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE), SVMC_OK);
     if (lab->full_wipe)
         CHECK_EQ(svmc_policy_set_full_wipe(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);

@@ -58,6 +58,7 @@ static const struct {
     { SVMC_KIND_RDTSC, SVMC_VERDICT_FAULT, 0x2f, 13 },
     { SVMC_KIND_RDTSCP, SVMC_VERDICT_FAULT, 0x2f, 13 },
     { SVMC_KIND_RDPMC, SVMC_VERDICT_FAULT, 0x2f, 13 },
+    { SVMC_KIND_RDTIME, SVMC_VERDICT_FAULT, 0x2f, 2 }, /* illegal instruction */
     { SVMC_KIND_CR_READ, SVMC_VERDICT_INTERPRET, 0x29, 6 },
     { SVMC_KIND_CR_WRITE, SVMC_VERDICT_INTERPRET, 0x29, 13 },
     { SVMC_KIND_DR_READ, SVMC_VERDICT_INTERPRET, 0x29, 6 },
@@ -69,14 +70,16 @@ static const struct {
 
 static struct svmc_exit exit_of(uint16_t kind)
 {
-    bool transfer = kind >= SVMC_KIND_CR_READ && kind <= SVMC_KIND_DR_WRITE;
+    bool time = kind == SVMC_KIND_RDTIME;
+    bool transfer = time || (kind >= SVMC_KIND_CR_READ && kind <= SVMC_KIND_DR_WRITE);
 
     return (struct svmc_exit){ .kind = kind,
                                .size = transfer                 ? 8
                                        : kind == SVMC_KIND_LMSW ? 2
                                                                 : 0,
                                .dest_bytes = 8,
-                               .isa = SVMC_ISA_X86_64 };
+                               .dest_reg = time ? SVMC_REG_RV_X0 + 9 : SVMC_REG_RAX,
+                               .isa = time ? SVMC_ISA_RV64 : SVMC_ISA_X86_64 };
 }
 
 static void check_verdict(unsigned i, unsigned verdict)

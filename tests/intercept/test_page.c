@@ -133,6 +133,14 @@ TEST(page, golden_bytes_time)
         put(0x03c, 4, 1);
         compare("time");
     }
+    exit_with(&(struct svmc_exit){
+        .kind = SVMC_KIND_RDTIME, .size = 8, .count = 1, .address = 0xc01, .isa = SVMC_ISA_RV64 });
+    expect(0, 0x8004, 1, 1);
+    put(0x020, 4, 0xc0102573); /* rdtime a0 */
+    put(0x030, 8, 0xc01);
+    put(0x038, 4, 8);
+    put(0x03c, 4, 1);
+    compare("rdtime");
     exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_WBINVD, .count = 1, .address = 3 });
     expect(0, 0x7001, 0, 0);
     put(0x020, 2, 0x090f);
@@ -373,10 +381,10 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x6001, "hlt" },         { 0x6002, "wfi" },          { 0x6003, "wfe" },
         { 0x6004, "monitor" },     { 0x6005, "mwait" },        { 0x6006, "pause" },
         { 0x7001, "wbinvd" },      { 0x7002, "invd" },         { 0x8001, "rdtsc" },
-        { 0x8002, "rdtscp" },      { 0x8003, "rdpmc" },        { 0x9001, "cr-read" },
-        { 0x9002, "cr-write" },    { 0x9003, "dr-read" },      { 0x9004, "dr-write" },
-        { 0x9005, "xsetbv" },      { 0x9006, "clts" },         { 0x9007, "lmsw" },
-        { 0xc001, "shutdown" },
+        { 0x8002, "rdtscp" },      { 0x8003, "rdpmc" },        { 0x8004, "rdtime" },
+        { 0x9001, "cr-read" },     { 0x9002, "cr-write" },     { 0x9003, "dr-read" },
+        { 0x9004, "dr-write" },    { 0x9005, "xsetbv" },       { 0x9006, "clts" },
+        { 0x9007, "lmsw" },        { 0xc001, "shutdown" },
     };
     uint64_t rng = 1;
 

@@ -40,7 +40,7 @@ static enum svmc_status tell(const char *name, uint64_t asked, uint64_t time, ui
 }
 
 static const char *const counters[] = { "rdtsc own", "rdtscp own", "rdmsr tsc own",
-                                        "a64 mrs x1, cntvct_el0" };
+                                        "a64 mrs x1, cntvct_el0", "rv64 rdtime a5" };
 #define COUNTERS (sizeof counters / sizeof counters[0])
 #define BASE     0x11ffffff00u /* halves that both change */
 
