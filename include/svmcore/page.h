@@ -74,7 +74,7 @@ enum svmc_kind {
     SVMC_KIND_RDTSC = 0x8001,
     SVMC_KIND_RDTSCP = 0x8002,
     SVMC_KIND_RDPMC = 0x8003,
-    SVMC_KIND_RDTIME = 0x8004, /* RISC-V, RV64: a read of the CSR time */
+    SVMC_KIND_RDTIME = 0x8004,  /* RISC-V, RV64: a read of the CSR time */
     SVMC_KIND_CR_READ = 0x9001, /* MOV from and to control registers, debug registers */
     SVMC_KIND_CR_WRITE = 0x9002,
     SVMC_KIND_DR_READ = 0x9003,

@@ -165,8 +165,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_call(struct svmc_policy
                                                               uint8_t args, uint8_t results);
 
 /**
- * What happens on exits of a kind that names nothing a table could have an entry for: time
- * (RDTSC, RDTSCP, RDPMC, RDTIME), caches (WBINVD, INVD), MONITOR, MWAIT, PAUSE, and control and debug
+ * What happens on exits of a kind that names nothing a table could have an entry for: time (RDTSC,
+ * RDTSCP, RDPMC, RDTIME), caches (WBINVD, INVD), MONITOR, MWAIT, PAUSE, and control and debug
  * registers (CR_READ to LMSW).
  *
  * Shape:  verdict: FAULT, TERMINATE or INTERPRET; DELEGATE for time alone; CONST (0, or nothing is
