@@ -45,9 +45,16 @@ struct svmc_host_ops {
        the library's call returns */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
-    /* optional (NULL: no times): a clock that never goes back, in any unit, e.g. the TSC. For the
-       ledger alone (audit.h), and called only where a vCPU has one */
+    /* optional (NULL: no times in the ledger, and a host's time is held to go forwards and no more): a
+       counter of the embedder's own that never goes back and is not slower than the guest's (R13),
+       e.g. the TSC. Called where a vCPU has a ledger (audit.h), and for exits that ask for time */
     uint64_t (*ticks)(void *ctx);
+    /* optional (NULL: what the policy has INTERPRET for is a fault): do it, all or nothing. kind:
+       enum svmc_kind; number: of the MSR or register; value: what is written, else what is read,
+       as wide as the register. *fault, which comes 0: enum svmc_fault_code, GP or UD: the guest
+       gets it instead. General registers and the program counter are the library's. */
+    SVMC_NODISCARD enum svmc_status (*interpret)(void *ctx, uint32_t kind, uint64_t number,
+                                                 uint64_t *value, uint32_t *fault);
 };
 
 #ifdef __cplusplus

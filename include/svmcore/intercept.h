@@ -75,6 +75,16 @@ struct svmc_pending {
     uint8_t in_count;
     uint8_t out_count;
     uint8_t reserved[6];
+    uint64_t clock; /* the embedder's, when time was asked for */
+};
+
+#define SVMC_TIME_SOURCES 2u /* counters of a guest: TSC or physical, virtual */
+
+/** The last time that a host gave (R13). */
+struct svmc_time {
+    uint64_t value;
+    uint64_t clock; /* the embedder's, when it was asked for */
+    uint64_t known; /* 1: there is one */
 };
 
 struct svmc_ledger; /* audit.h, here and below */
@@ -111,6 +121,7 @@ struct svmc_vcpu {
         struct svmc_pending pending;
         struct svmc_stats stats;
         struct svmc_record record;
+        struct svmc_time time[SVMC_TIME_SOURCES];
         uint8_t staging[SVMC_EXIT_DATA_MAX];
     } priv;
 };

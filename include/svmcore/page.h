@@ -32,7 +32,7 @@ enum svmc_page_offset {
     SVMC_PAGE_REQ_SEQ = 0x010,        /* u64 */
     SVMC_PAGE_REQ_IN_VALID = 0x018,   /* u64: bit n: in slot n holds a parameter */
     SVMC_PAGE_REQ_INSN = 0x020,       /* 16 bytes: normalised instruction, fixed registers */
-    SVMC_PAGE_REQ_ADDRESS = 0x030,    /* u64: port, MSR, guest-physical address, hypercall */
+    SVMC_PAGE_REQ_ADDRESS = 0x030,    /* u64: port, register, guest-physical address, call */
     SVMC_PAGE_REQ_SIZE = 0x038,       /* u32: bytes of an element, 0 where there is none */
     SVMC_PAGE_REQ_COUNT = 0x03c,      /* u32: elements asked for now */
     SVMC_PAGE_REQ_IN = 0x040,         /* 8 x u64 */
@@ -51,6 +51,8 @@ enum svmc_kind {
     SVMC_KIND_CPUID = 0x0001,
     SVMC_KIND_RDMSR = 0x1001,
     SVMC_KIND_WRMSR = 0x1002,
+    SVMC_KIND_SYSREG_READ = 0x1003,  /* AArch64: MRS */
+    SVMC_KIND_SYSREG_WRITE = 0x1004, /* MSR (register) */
     SVMC_KIND_IN = 0x2001,
     SVMC_KIND_OUT = 0x2002,
     SVMC_KIND_INS = 0x3001,
@@ -58,9 +60,28 @@ enum svmc_kind {
     SVMC_KIND_MMIO_READ = 0x4001,
     SVMC_KIND_MMIO_WRITE = 0x4002,
     SVMC_KIND_HYPERCALL = 0x5001,
+    SVMC_KIND_HVC = 0x5002, /* AArch64, SMCCC */
+    SVMC_KIND_SMC = 0x5003, /* AArch64, SMCCC */
+    SVMC_KIND_SBI = 0x5004, /* RISC-V: ECALL of VS-mode */
     SVMC_KIND_HLT = 0x6001, /* x86 */
     SVMC_KIND_WFI = 0x6002, /* A64 WFI and WFIT, RISC-V */
     SVMC_KIND_WFE = 0x6003, /* A64 WFE and WFET */
+    SVMC_KIND_MONITOR = 0x6004,
+    SVMC_KIND_MWAIT = 0x6005,
+    SVMC_KIND_PAUSE = 0x6006,
+    SVMC_KIND_WBINVD = 0x7001, /* and WBNOINVD */
+    SVMC_KIND_INVD = 0x7002,
+    SVMC_KIND_RDTSC = 0x8001,
+    SVMC_KIND_RDTSCP = 0x8002,
+    SVMC_KIND_RDPMC = 0x8003,
+    SVMC_KIND_RDTIME = 0x8004,  /* RISC-V, RV64: a read of the CSR time */
+    SVMC_KIND_CR_READ = 0x9001, /* MOV from and to control registers, debug registers */
+    SVMC_KIND_CR_WRITE = 0x9002,
+    SVMC_KIND_DR_READ = 0x9003,
+    SVMC_KIND_DR_WRITE = 0x9004,
+    SVMC_KIND_XSETBV = 0x9005,
+    SVMC_KIND_CLTS = 0x9006,
+    SVMC_KIND_LMSW = 0x9007,
     SVMC_KIND_SHUTDOWN = 0xc001,
     SVMC_KIND_UNKNOWN = 0xf000
 };

@@ -21,6 +21,7 @@
 #include "offer.h"
 #include "page.h"
 #include "policy.h"
+#include "policy_rows.h"
 #include "status.h"
 #include "types.h"
 #include "version.h"

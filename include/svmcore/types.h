@@ -54,7 +54,8 @@ enum svmc_reg {
     SVMC_REG_CS_BASE = 21,
     SVMC_REG_SS_BASE = 22,
     SVMC_REG_DS_BASE = 23,
-    SVMC_REG_CR4 = 24, /* asked for by CPUID from a pinned table that has XSAVE or PKU */
+    SVMC_REG_CR4 = 24,     /* asked for by CPUID from a pinned table that has XSAVE or PKU */
+    SVMC_REG_TSC_AUX = 25, /* MSR c0000103: asked for by RDTSCP */
     SVMC_REG_CR8 = 48, /* bits 3:0: the task priority, or the class in service if that is higher */
     SVMC_REG_X0 = 64,  /* AArch64: X0 to X30, then these */
     SVMC_REG_X30 = 94,

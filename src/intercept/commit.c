@@ -173,7 +173,10 @@ static CORE_COLD enum svmc_status merge(struct svmc_vcpu *vc, uint64_t *value)
     return SVMC_OK;
 }
 
-/* HC-5: what is not declared is not written. A DEST is its row's only result. */
+/*
+ * HC-5: what is not declared is not written. A DEST is its row's only result. R13: what RDTSCP puts in
+ * ECX is the guest's own, whoever knows the time.
+ */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          const uint64_t out[SLOTS_OUT])
 {
@@ -183,11 +186,14 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     const struct reg_file *f = reg_file(exit);
     bool rip = (exit->finish & SVMC_FINISH_RIP) != 0;
     uint32_t count = p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT, pc_reg = f->pc;
-    uint64_t dest = out[0], pc = 0;
+    bool has_aux = rule->kind == SVMC_KIND_RDTSCP;
+    uint64_t dest = out[0], pc = 0, aux = 0;
     void *ctx = vc->priv.ctx;
     bool to_dest = rule->out[0].place == PLACE_DEST && exit->dest_reg != f->zero;
 
     if (to_dest && merge(vc, &dest) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (has_aux && ops->reg_read(ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     if (rip && ops->reg_read(ctx, pc_reg, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
@@ -196,6 +202,8 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     else if (rule->out[0].place == PLACE_REG)
         for (uint32_t i = 0; i < count; i++)
             ops->reg_write(ctx, rule->out[i].reg, out[i]); /* 4 and 8 bytes: the rest is 0 */
+    if (has_aux)
+        ops->reg_write(ctx, SVMC_REG_RCX, aux & UINT32_MAX);
     if (rip)
         ops->reg_write(ctx, pc_reg, (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
     return SVMC_OK;

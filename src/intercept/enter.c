@@ -83,6 +83,8 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)
         return st;
+    if (rule->out[0].check == CHECK_TIME || rule->kind == SVMC_KIND_WRMSR)
+        svmc_intercept_time_note(vc, reply);
     out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
     if (!out->fault.raised)
         count_accepted(vc, rule, done);
@@ -108,14 +110,16 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
+    if (broken == 0 && rule->out[0].check == CHECK_TIME)
+        st = svmc_intercept_time_check(vc, &reply, &broken);
     if (broken != 0)
         return recorded(vc, rule, SVMC_AUDIT_ENTER, refuse(vc, broken, out), out);
-    if (reply.status == SVMC_REPLY_RETRY) {
+    if (st == SVMC_OK && reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
-    } else if (reply.status == SVMC_REPLY_FAULT) {
+    } else if (st == SVMC_OK && reply.status == SVMC_REPLY_FAULT) {
         out->fault = svmc_intercept_fault((enum svmc_fault_code)reply.fault, &p->exit);
         out->action = SVMC_ACT_INJECT;
-    } else {
+    } else if (st == SVMC_OK) {
         st = accept(vc, rule, &reply, out);
     }
     call_end(vc, st, out);

@@ -28,9 +28,33 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
-/* EX-1: bit n: an element of n bytes is legal. */
-static const uint16_t sizes[] = { [SPACE_NONE] = 1,       [SPACE_PORT] = 0x16, [SPACE_MSR] = 1,
-                                  [SPACE_WINDOW] = 0x1fe, [SPACE_HCALL] = 1,   [SPACE_CPUID] = 1 };
+/* EX-1: bit n: an element of n bytes is legal. INDEX: a register, where none is implied. */
+static const uint16_t sizes[] = {
+    [SPACE_NONE] = 1,  [SPACE_PORT] = 0x16,  [SPACE_MSR] = 1,        [SPACE_WINDOW] = 0x1fe,
+    [SPACE_HCALL] = 1, [SPACE_CPUID] = 1,    [SPACE_SYSREG] = 0x100, [SPACE_CALL] = 1,
+    [SPACE_KIND] = 1,  [SPACE_INDEX] = 0x114
+};
+
+static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
+{
+    bool sized =
+        rule->out[0].place == PLACE_DEST || (rule->in_count != 0 && rule->in[0].bytes == 0);
+
+    if (rule->space == SPACE_INDEX && !sized)
+        return size == 0;
+    return size <= 8 && (sizes[rule->space] >> size & 1u); /* clamp: a row's space */
+}
+
+static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
+{
+    if (rule->kind == SVMC_KIND_RDTIME) /* RV32 reads it in halves */
+        return isa == SVMC_ISA_RV64;
+    if (rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
+        return isa <= SVMC_ISA_X86_64;
+    if (rule->kind == SVMC_KIND_SBI)
+        return isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64;
+    return (rule->space != SPACE_SYSREG && rule->space != SPACE_CALL) || isa == SVMC_ISA_A64;
+}
 
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
@@ -42,7 +66,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
         (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
-    if (e->size > 8 || !(sizes[rule->space] >> e->size & 1u)) /* clamp: a row's space */
+    if (!size_is_sound(rule, e->size) || !isa_is_sound(rule, e->isa))
         return false;
     if (rule->string)
         return string_is_sound(rule, e, data);
@@ -142,16 +166,17 @@ static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rul
                                uint64_t in[SVMC_PAGE_SLOTS])
 {
     const struct svmc_pending *p = &vc->priv.pending;
+    uint64_t sized = core_mask(p->exit.size);
     uint32_t shown = 0, count = p->in_count < SLOTS_IN ? p->in_count : SLOTS_IN;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct slot *s = &rule->in[i];
 
         if (s->place == PLACE_VALUE)
-            in[i] = p->exit.value & core_mask(slot_bytes(s, &p->exit));
+            in[i] = p->exit.value;
         else if (vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
-        in[i] &= s->mask;
+        in[i] &= s->bytes != 0 ? s->mask : sized;
         shown += slot_bytes(s, &p->exit);
     }
     vc->priv.stats.bytes_shown += shown;
@@ -207,21 +232,27 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
 
     if (rule->space == SPACE_CPUID && svmc_intercept_is_pinned(vc->priv.policy))
         st = svmc_intercept_identity(vc, values, &inside);
+    if (rule->space == SPACE_CALL)
+        st = svmc_intercept_call(vc, values, &inside);
     if (st == SVMC_OK && inside)
         return commit_inside(vc, rule, values, out);
     if (st == SVMC_OK && rule->space == SPACE_HCALL)
         st = open_hypercall(vc, &status);
     if (st != SVMC_OK)
         return st;
-    if (status == SVMC_HCALL_OK)
-        return svmc_intercept_ask(vc, rule, out);
-    return answer_inside(vc, rule, status, out);
+    if (status != SVMC_HCALL_OK)
+        return answer_inside(vc, rule, status, out);
+    if (rule->out[0].check == CHECK_TIME)
+        svmc_intercept_time_ask(vc);
+    return svmc_intercept_ask(vc, rule, out);
 }
 
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
 static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const uint8_t *data, struct svmc_outcome *out)
 {
+    bool bus;
+
     if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
@@ -236,8 +267,9 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     }
     if (out->verdict == SVMC_VERDICT_DELEGATE)
         return delegate(vc, rule, out);
-    /* EX-6: an empty bus reads as ones, an MSR that is not there as 0 */
-    return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
+    /* EX-6: an empty bus reads as ones, a register that is not there as 0 */
+    bus = rule->space == SPACE_PORT || rule->space == SPACE_WINDOW;
+    return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
 }
 
 static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -263,6 +295,8 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
         return answer(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
         return notify(vc, rule, out);
+    case SVMC_VERDICT_INTERPRET:
+        return svmc_intercept_interpret(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:
         return svmc_intercept_stop(vc, SVMC_STOP_POLICY, out);
     case SVMC_VERDICT_FAULT:
@@ -324,7 +358,7 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         st = execute(vc, rule, exit->data, out);
     }
     if (st == SVMC_OK)
-        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_NOTIFY + 1)]++;
+        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
     call_end(vc, st, out);
     if (!p->active)
         forget(vc);

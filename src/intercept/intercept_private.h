@@ -14,7 +14,18 @@
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
 /** Which of the policy's tables decides about a row that says DELEGATE. */
-enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL, SPACE_CPUID };
+enum space {
+    SPACE_NONE,
+    SPACE_PORT,
+    SPACE_MSR,
+    SPACE_WINDOW,
+    SPACE_HCALL,
+    SPACE_CPUID,
+    SPACE_SYSREG,
+    SPACE_CALL,
+    SPACE_KIND, /* the kind is all there is to judge */
+    SPACE_INDEX /* the same, and address is the number of a register */
+};
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
@@ -24,19 +35,22 @@ enum place {
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS };
+enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI, CHECK_TIME };
 
 struct slot {
     uint8_t place;
     uint8_t reg;
-    uint8_t bytes; /* 0: exit.size; such a slot is its row's only one on its side */
+    uint8_t bytes; /* 0: exit.size; so is its mask */
     uint8_t check;
     uint64_t mask; /* the bits of these bytes; all, where bytes is 0 */
 };
 
 /** Bytes of svmc_exit.address that the host is shown, by space, four bits each. */
-#define ADDRESS_BYTES \
-    (2u << 4 * SPACE_PORT | 4u << 4 * SPACE_MSR | 8u << 4 * SPACE_WINDOW | 8u << 4 * SPACE_HCALL)
+#define ADDRESS_BYTES                                                   \
+    ((uint64_t)2 << 4 * SPACE_PORT | (uint64_t)4 << 4 * SPACE_MSR |     \
+     (uint64_t)8 << 4 * SPACE_WINDOW | (uint64_t)8 << 4 * SPACE_HCALL | \
+     (uint64_t)4 << 4 * SPACE_INDEX | (uint64_t)2 << 4 * SPACE_SYSREG | \
+     (uint64_t)8 << 4 * SPACE_CALL)
 
 #define SLOTS_IN  6u
 #define SLOTS_OUT 4u
@@ -58,6 +72,17 @@ struct exit_rule {
     struct slot out[SLOTS_OUT];
 };
 
+#define KINDS 128u /* classes times operations */
+
+/** Where a kind's verdict stands in a policy; KINDS: it has none there. */
+uint32_t svmc_intercept_kind_entry(uint16_t kind);
+
+/** The kind of an entry. */
+static inline uint16_t kind_of(uint32_t entry)
+{
+    return (uint16_t)(entry >> 3 << 12 | (entry & 7));
+}
+
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
 /** The number of a rule's row, below SVMC_LEDGER_ROWS; 0 is that of all without a row. */
@@ -65,11 +90,19 @@ uint32_t svmc_intercept_row(const struct exit_rule *rule);
 /** The kind of row n; false: there is none. */
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit);
 
 /* exit_words.c */
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
                                           struct svmc_exit *out);
+
+/** A transfer, size bytes wide, between a general register and a numbered one of the system. */
+void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t reg,
+                                 struct svmc_exit *out);
+
+/* exit_insn.c */
+/** Which registers an instruction that is a kind by its name alone reads: from, address_reg. */
+void svmc_intercept_set_from(struct svmc_exit *out);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -86,6 +119,32 @@ static inline bool svmc_intercept_is_pinned(const struct svmc_policy *policy)
 enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                          bool *inside);
 
+/* inside.c */
+/** EX-58 EX-59: what the embedder does itself. */
+enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                          struct svmc_outcome *out);
+
+/* time.c: R13 */
+/** Note when time is asked for. */
+void svmc_intercept_time_ask(struct svmc_vcpu *vc);
+/** *broken: 13 for a time that a reply must not give, else kept. */
+enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct svmc_reply *reply,
+                                           unsigned *broken);
+/** The reply was taken. */
+void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
+
+/* calls.c */
+/** The answer to an HVC, an SMC or an ECALL; *inside: it is in out, else the host is asked. */
+enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside);
+/** Whether a call in [first, last] is delegated. */
+bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
+                             uint64_t last);
+/** R10: whether the row's check lets a result pass, and the one that says that the call failed. */
+bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value);
+uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit);
+
+#define SYSREG_FIRST 0x8000u /* op0 2 and 3: Arm ARM C5.1.2 */
+
 /* policy.c */
 bool svmc_intercept_policy_usable(const struct svmc_policy *policy);
 bool svmc_intercept_policy_ready(const struct svmc_policy *policy);
@@ -93,6 +152,10 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
                                        const struct exit_rule *rule, const struct svmc_exit *exit);
 const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *policy,
                                                    uint64_t number);
+
+/** The verdict of entry i of registers: two bits, and one more beside CONST. */
+enum svmc_verdict svmc_intercept_register_verdict(const uint8_t *map, const uint8_t *inside,
+                                                  uint32_t i);
 
 /** The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
 uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);
@@ -271,7 +334,7 @@ static inline void forget(struct svmc_vcpu *vc)
 
 static inline uint32_t address_bytes(const struct exit_rule *rule)
 {
-    return ADDRESS_BYTES >> 4 * rule->space & 15u;
+    return (uint32_t)(ADDRESS_BYTES >> 4 * rule->space) & 15u;
 }
 
 /** Bytes that slot s of an exit is wide. */

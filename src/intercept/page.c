@@ -26,8 +26,7 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                         (uint64_t)vc->priv.id << 32);
     core_shared_put(page, SVMC_PAGE_REQ_SEQ, p->seq);
     core_shared_put(page, SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << slots) - 1);
-    core_shared_put(page, SVMC_PAGE_REQ_INSN,
-                    svmc_intercept_insn_text(rule, p->exit.isa, p->exit.size));
+    core_shared_put(page, SVMC_PAGE_REQ_INSN, svmc_intercept_insn_text(rule, &p->exit));
     core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);
     core_shared_put(page, SVMC_PAGE_REQ_ADDRESS,
                     told && address_bytes(rule) != 0 ? p->exit.address : 0);

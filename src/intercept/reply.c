@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** The one reply checker: docs/spec/reply.md, rules R2 to R11 and R18. Nothing is changed here;
  * what a looser mode then lets through is mend.c's. */
-#include <svmcore/guest/hypercall.h>
-
 #include "../core/bytes.h"
 #include "../core/clamp.h"
 #include "../core/shared.h"
@@ -63,18 +61,21 @@ static unsigned check_values(const struct svmc_pending *p, const struct exit_rul
                              const struct svmc_reply *r)
 {
     uint32_t declared = r->out_valid != 0 ? p->out_count : 0; /* R6 has compared them */
-    uint64_t beyond = 0;
+    uint64_t beyond = 0, sized = core_mask(p->exit.size);
+    bool legal = true;
 
     CORE_UNROLL
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        beyond |= i < SLOTS_OUT && i < declared ? r->out[i] & ~rule->out[i].mask : r->out[i];
-    if (rule->out[0].bytes == 0)
-        beyond |= r->out[0] & ~core_mask(p->exit.size);
-    if (beyond != 0)
-        return 8;
-    if (rule->out[0].check == CHECK_HCALL_STATUS && r->out[0] >= SVMC_HCALL_CODES)
-        return 10;
-    return 0;
+    for (uint32_t i = 0; i < SLOTS_OUT; i++) {
+        const struct slot *s = &rule->out[i];
+
+        beyond |= r->out[i] & ~(i >= declared ? 0 : s->bytes != 0 ? s->mask : sized);
+        legal = legal && (s->check == CHECK_ANY || i >= declared ||
+                          svmc_intercept_is_legal(s->check, &p->exit, r->out[i]));
+    }
+    CORE_UNROLL
+    for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)
+        beyond |= r->out[i];
+    return beyond != 0 ? 8 : legal ? 0 : 10;
 }
 
 unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,

@@ -13,15 +13,23 @@ enum {
     RETRY = 1u << SVMC_REPLY_RETRY,
     NO_STATUS = 0,
     NO_FAULT = 0,
-    GP_FAULT = 1u << SVMC_FAULT_GP
+    GP_FAULT = 1u << SVMC_FAULT_GP,
+    UD_FAULT = 1u << SVMC_FAULT_UD
 };
 
 /* clang-format off */
-#define MASK(n) ((n) == 4 ? UINT32_MAX : ~(uint64_t)0) /* of 0, 4 and 8 bytes */
-#define REG(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_ANY, MASK(n) }
-#define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS, MASK(n) }
-#define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY, MASK(n) }
-#define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY, MASK(n) }
+#define MASK(n) ((n) == 0 || (n) >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * ((n) & 7)) - 1)
+#define SLOT(place, reg, n, check) { place, reg, n, check, MASK(n) }
+#define REG(r, n) SLOT(PLACE_REG, SVMC_REG_##r, n, CHECK_ANY)
+#define STATUS(r, n) SLOT(PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS)
+#define TIME(r, n) SLOT(PLACE_REG, SVMC_REG_##r, n, CHECK_TIME)
+#define TIME_DEST SLOT(PLACE_DEST, SVMC_REG_NONE, 0, CHECK_TIME)
+#define VALUE(n) SLOT(PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY)
+#define DEST(n) SLOT(PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY)
+#define X(n) SLOT(PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY)
+#define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
+#define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
+#define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
 #define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
@@ -58,7 +66,9 @@ _Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind"
 
 /* [class][operation] -> row; operations count from 1 within their class */
 #define CLASSES    16u
-#define OPERATIONS 4u
+#define OPERATIONS 8u
+
+_Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
 
 static const uint8_t row_of[CLASSES * OPERATIONS] = {
 #define ROW(kind_, ...) \
@@ -80,21 +90,40 @@ static const uint8_t texts[ROW_COUNT][4][4] = {
     [ROW_MMIO_WRITE] = { { 0x88, 0 }, { 0x66, 0x89, 0 }, { 0x89, 0 }, { 0x48, 0x89, 0 } },
     [ROW_HYPERCALL] = { { 0x0f, 0x01, 0xd9 } },
     [ROW_HLT] = { { 0xf4 } },
+    [ROW_MONITOR] = { { 0x0f, 0x01, 0xc8 } },
+    [ROW_MWAIT] = { { 0x0f, 0x01, 0xc9 } },
+    [ROW_PAUSE] = { { 0xf3, 0x90 } },
+    [ROW_WBINVD] = { { 0x0f, 0x09 } },
+    [ROW_INVD] = { { 0x0f, 0x08 } },
+    [ROW_RDTSC] = { { 0x0f, 0x31 } },
+    [ROW_RDTSCP] = { { 0x0f, 0x01, 0xf9 } },
+    [ROW_RDPMC] = { { 0x0f, 0x33 } },
 };
 
 /* the same for A64, whose kinds are few */
 static const uint32_t texts_a64[ROW_COUNT][4] = {
     [ROW_MMIO_READ] = { 0x39400000, 0x79400000, 0xb9400000, 0xf9400000 }, /* ldr x0, [x0] */
     [ROW_MMIO_WRITE] = { 0x39000000, 0x79000000, 0xb9000000, 0xf9000000 },
+    [ROW_SYSREG_READ] = { 0, 0, 0, 0xd5200000 }, /* mrs x0, with the number in bits 20:5 */
+    [ROW_SYSREG_WRITE] = { 0, 0, 0, 0xd5000000 },
+    [ROW_HVC] = { 0, 0, 0xd4000002, 0xd4000002 },
+    [ROW_SMC] = { 0, 0, 0xd4000003, 0xd4000003 },
     [ROW_WFI] = { 0xd503207f },
     [ROW_WFE] = { 0xd503205f },
 };
 
-static const char names[ROW_COUNT][12] = {
+/* and for RISC-V; its loads and stores have none */
+static const uint32_t texts_rv[ROW_COUNT] = {
+    [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
+}; /* rdtime a0 */
+
+static const char names[ROW_COUNT][16] = {
     [ROW_UNKNOWN] = "unknown",
     [ROW_CPUID] = "cpuid",
     [ROW_RDMSR] = "rdmsr",
     [ROW_WRMSR] = "wrmsr",
+    [ROW_SYSREG_READ] = "sysreg-read",
+    [ROW_SYSREG_WRITE] = "sysreg-write",
     [ROW_IN] = "in",
     [ROW_OUT] = "out",
     [ROW_INS] = "ins",
@@ -102,9 +131,28 @@ static const char names[ROW_COUNT][12] = {
     [ROW_MMIO_READ] = "mmio-read",
     [ROW_MMIO_WRITE] = "mmio-write",
     [ROW_HYPERCALL] = "hypercall",
+    [ROW_HVC] = "hvc",
+    [ROW_SMC] = "smc",
+    [ROW_SBI] = "sbi",
     [ROW_HLT] = "hlt",
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
+    [ROW_MONITOR] = "monitor",
+    [ROW_MWAIT] = "mwait",
+    [ROW_PAUSE] = "pause",
+    [ROW_WBINVD] = "wbinvd",
+    [ROW_INVD] = "invd",
+    [ROW_RDTSC] = "rdtsc",
+    [ROW_RDTSCP] = "rdtscp",
+    [ROW_RDPMC] = "rdpmc",
+    [ROW_RDTIME] = "rdtime",
+    [ROW_CR_READ] = "cr-read",
+    [ROW_CR_WRITE] = "cr-write",
+    [ROW_DR_READ] = "dr-read",
+    [ROW_DR_WRITE] = "dr-write",
+    [ROW_XSETBV] = "xsetbv",
+    [ROW_CLTS] = "clts",
+    [ROW_LMSW] = "lmsw",
     [ROW_SHUTDOWN] = "shutdown",
 };
 
@@ -133,16 +181,27 @@ bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
     return row < ROW_COUNT;
 }
 
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size)
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit)
 {
-    uint32_t row = (uint32_t)(rule - rules);
+    uint32_t isa = exit->isa, size = exit->size, row = (uint32_t)(rule - rules);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     if (size > 2 && size != 4 && size != 8)
         return 0;
-    if (isa == SVMC_ISA_A64)
-        return texts_a64[row][log]; /* clamp: row is ours, log is below 4 */
+    if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */
+        return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
+    if (isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64)
+        return texts_rv[row];                                            /* clamp: the same */
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
+}
+
+uint32_t svmc_intercept_kind_entry(uint16_t kind)
+{
+    const struct exit_rule *rule = svmc_intercept_rule(kind);
+
+    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX)
+        return KINDS;
+    return (uint32_t)(kind >> 12) * OPERATIONS + (kind & (OPERATIONS - 1));
 }
 
 const char *svmc_kind_name(uint16_t kind)

@@ -4,28 +4,51 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* What a host knows of each kind; bytes 0: the request's size. By docs/spec/page.md. */
+static const struct kind {
+    uint16_t kind;
+    uint8_t results, bytes;
+    bool faults;     /* FAULT is legal */
+    bool status;     /* the first result is a status, and 0 one of them */
+    uint64_t number; /* of a call; 0: all of them */
+} kinds[] = {
+    { SVMC_KIND_CPUID, 4, 4, .number = 0 },
+    { SVMC_KIND_RDMSR, 2, 4, .faults = true },
+    { SVMC_KIND_WRMSR, 0, 0, .faults = true },
+    { SVMC_KIND_SYSREG_READ, 1, 0, .faults = true },
+    { SVMC_KIND_SYSREG_WRITE, 0, 0, .faults = true },
+    { SVMC_KIND_RDTSC, 2, 4, .number = 0 },
+    { SVMC_KIND_RDTSCP, 2, 4, .number = 0 },
+    { SVMC_KIND_RDTIME, 1, 0, .number = 0 },
+    { SVMC_KIND_RDPMC, 2, 4, .faults = true },
+    { SVMC_KIND_IN, 1, 0, .number = 0 },
+    { SVMC_KIND_MMIO_READ, 1, 0, .number = 0 },
+    /* the tests' policy: every call gives all three results */
+    { SVMC_KIND_HYPERCALL, 1 + FAKEHOST_HCALL_RESULTS, 8, .status = true },
+    { SVMC_KIND_SMC, 4, 0, .number = FAKEHOST_VENDOR_CALL },
+    { SVMC_KIND_SMC, 1, 0, .status = true }, /* of PSCI */
+    { SVMC_KIND_HVC, 1, 0, .status = true },
+    { SVMC_KIND_SBI, 2, 0, .status = true },
+};
+
+static const struct kind *find(const struct svmc_request *r)
+{
+    static const struct kind none;
+
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].kind == r->kind && (!kinds[i].number || kinds[i].number == r->address))
+            return &kinds[i];
+    return &none;
+}
+
 static unsigned result_count(const struct svmc_request *r)
 {
-    switch (r->kind) {
-    case SVMC_KIND_CPUID:
-        return 4;
-    case SVMC_KIND_RDMSR:
-        return 2;
-    case SVMC_KIND_IN:
-    case SVMC_KIND_MMIO_READ:
-        return 1;
-    case SVMC_KIND_HYPERCALL: /* the tests' policy: every call gives all three results */
-        return 1 + FAKEHOST_HCALL_RESULTS;
-    default:
-        return 0;
-    }
+    return find(r)->results;
 }
 
 static unsigned result_bytes(const struct svmc_request *r)
 {
-    return r->kind == SVMC_KIND_HYPERCALL                             ? 8
-           : r->kind == SVMC_KIND_CPUID || r->kind == SVMC_KIND_RDMSR ? 4
-                                                                      : r->size;
+    return find(r)->bytes != 0 ? find(r)->bytes : r->size;
 }
 
 static uint64_t low(uint64_t value, unsigned bytes)
@@ -47,8 +70,8 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
         a->reply.out_valid |= 1u << i;
         a->reply.out[i] = low(FAKEHOST_PATTERN + i, result_bytes(&a->request));
     }
-    if (a->request.kind == SVMC_KIND_HYPERCALL)
-        a->reply.out[0] = 0; /* SVMC_HCALL_OK */
+    if (find(&a->request)->status)
+        a->reply.out[0] = 0;
     if (a->request.kind == SVMC_KIND_INS)
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
@@ -83,8 +106,8 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(fault_with_done, 7, 0, a.reply.fault = SVMC_FAULT_GP)                                        \
     X(wider_than_operand, 8, NEEDS_RESULT | NEEDS_NARROW, a.reply.out[0] |= (uint64_t)1 << 63)     \
     X(slot_not_declared, 8, 0, a.reply.out[7] = 1)                                                 \
-    X(hypercall_status, 10, NEEDS_HCALL, a.reply.out[0] = 7)                                       \
-    X(hypercall_status_high, 10, NEEDS_HCALL, a.reply.out[0] = (uint64_t)1 << 32)                  \
+    X(no_status, 10, NEEDS_STATUS, a.reply.out[0] = 7)                                             \
+    X(no_status_high, 10, NEEDS_STATUS | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 32)           \
     X(done_none, 11, 0, a.reply.done = 0)                                                          \
     X(done_too_many, 11, 0, a.reply.done++)                                                        \
     X(done_wraps, 11, 0, a.reply.done = 0xffffffffu)                                               \
@@ -110,12 +133,12 @@ int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
     bool string = r->completion == SVMC_COMPLETION_CHUNK;
-    bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR;
+    bool faults = find(r)->faults;
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
-             (needs & NEEDS_HCALL && r->kind != SVMC_KIND_HYPERCALL) ||
-             (needs & NEEDS_NO_STRING && string) ||
+             (needs & NEEDS_WIDE && result_bytes(r) != 8) ||
+             (needs & NEEDS_STATUS && !find(r)->status) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
              (needs & NEEDS_NO_FAULTS && faults));
 }

@@ -26,6 +26,11 @@ struct world {
     uint64_t clock; /* of the ticks callback: each call goes on by clock_step */
     uint64_t clock_step;
     unsigned clock_calls;
+    uint64_t inside_value; /* what interpret reads; what was written to it last */
+    uint64_t inside_number;
+    uint32_t inside_kind;
+    uint32_t inside_fault; /* what interpret answers */
+    unsigned inside_calls;
     unsigned translate_lie; /* 0: none; below WORLD_TRANSLATE_LIES */
     _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
 };
