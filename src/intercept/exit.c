@@ -98,13 +98,17 @@ uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
     return left < most ? left : most;
 }
 
-/* Results that need no host. */
+/* Results that need no host, cut to their widths as R8 wants those of a host. */
 static enum svmc_status commit_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                      const uint64_t values[SLOTS_OUT], struct svmc_outcome *out)
+                                      uint64_t values[SLOTS_OUT], struct svmc_outcome *out)
 {
-    uint32_t done = vc->priv.pending.issued;
-    enum svmc_status st = svmc_intercept_commit(vc, rule, values, &done, out);
+    const struct svmc_pending *p = &vc->priv.pending;
+    uint32_t done = p->issued;
+    enum svmc_status st;
 
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
+        values[i] &= core_mask(slot_bytes(&rule->out[i], &p->exit));
+    st = svmc_intercept_commit(vc, rule, values, &done, out);
     out->verdict = SVMC_VERDICT_CONST;
     if (st == SVMC_OK)
         out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
@@ -115,11 +119,10 @@ static enum svmc_status commit_inside(struct svmc_vcpu *vc, const struct exit_ru
 static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                       uint64_t value, struct svmc_outcome *out)
 {
-    struct svmc_pending *p = &vc->priv.pending;
-    uint64_t values[SLOTS_OUT] = { 0 };
+    uint64_t values[SLOTS_OUT];
 
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
-        values[i] = value & core_mask(slot_bytes(&rule->out[i], &p->exit));
+    for (uint32_t i = 0; i < SLOTS_OUT; i++)
+        values[i] = value;
     if (rule->string)
         memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
     return commit_inside(vc, rule, values, out);

@@ -470,11 +470,21 @@ TEST(audit, a_verifier_whose_callback_fails_says_so) /* AU-11 */
     }
 }
 
+/* A host may say what it likes: not the status of a call, and not the time, which an MSR can be. */
+static bool any_value(uint16_t kind)
+{
+    unsigned class = kind >> 12;
+
+    return class != SVMC_KIND_HYPERCALL >> 12 && class != SVMC_KIND_RDTSC >> 12 &&
+           class != SVMC_KIND_RDMSR >> 12;
+}
+
 /* One run over all scenarios; what the guest holds and the host says comes from `seed`. */
 static void run_all(uint64_t seed)
 {
     set_up(SVMC_ALG_SHA_256, ROOM, seed);
     for (unsigned n = 0; n < scenario_count; n++) {
+        memset(lab.vc.priv.time, 0, sizeof lab.vc.priv.time); /* another processor's time */
         CHECK_EQ(lab_exit(&lab, n), SVMC_OK, "%s", scenarios[n].name);
         for (unsigned lie = 0; lie < fakehost_lie_count; lie++) {
             CHECK(fakehost_prepare(lab.world.page, &honest));
@@ -484,7 +494,7 @@ static void run_all(uint64_t seed)
             CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
         }
         CHECK(fakehost_prepare(lab.world.page, &honest));
-        if (honest.request.kind != SVMC_KIND_HYPERCALL && honest.reply.out_valid)
+        if (honest.reply.out_valid && any_value(honest.request.kind))
             honest.reply.out[0] ^= seed & 0x7f;
         CHECK(fakehost_send(lab.world.page, &honest));
         CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK, "%s", scenarios[n].name);

@@ -410,30 +410,31 @@ TEST(edges, a_setter_wants_an_open_policy_and_real_values) /* EX-8 */
 /* PO-2: a header of nothing but `cpuids` leaves, and one of `hcalls` hypercalls. */
 TEST(edges, a_loaded_policy_stays_within_its_tables) /* PO-2 PO-3 */
 {
-    static const uint8_t head[46] = { 0x53, 0x56, 0x50, 0x4c, 1, 0, 0x2e, 0, 0, 0,       0,
-                                      0,    3,    0,    0,    0, 2, 0,    0, 0, [45] = 2 };
-    static uint8_t bytes[46 + 24 * (SVMC_POLICY_CPUIDS + 1)];
+    enum { HEAD = 56, LEAVES = 0x34, HCALLS = 0x1b };
+    static const uint8_t head[HEAD] = { 0x53, 0x56, 0x50, 0x4c, 1, 0, HEAD, 0, 0,
+                                        0,    0,    0,    3,    0, 0, 0,    2, [LEAVES + 1] = 2 };
+    static uint8_t bytes[HEAD + 24 * (SVMC_POLICY_CPUIDS + 1)];
 
     for (unsigned count = SVMC_POLICY_CPUIDS; count <= SVMC_POLICY_CPUIDS + 1; count++) {
-        unsigned length = 46 + 24 * count;
+        unsigned length = HEAD + 24 * count;
 
         memcpy(bytes, head, sizeof head);
         bytes[8] = (uint8_t)length;
         bytes[9] = (uint8_t)(length >> 8);
-        bytes[44] = (uint8_t)count;
+        bytes[LEAVES] = (uint8_t)count;
         for (unsigned i = 0; i < count; i++)
-            bytes[46 + 24 * i] = (uint8_t)i;
+            bytes[HEAD + 24 * i] = (uint8_t)i;
         CHECK_EQ(svmc_policy_load(&policy, bytes, length),
                  count > SVMC_POLICY_CPUIDS ? SVMC_ERR_ARG : SVMC_OK, "%u leaves", count);
     }
     for (unsigned second = 0; second < 256; second++) {
         memcpy(bytes, head, sizeof head);
-        memset(bytes + 46, 0, 6);
-        bytes[8] = 46 + 6;
-        bytes[27] = 2;
-        bytes[46] = 3;
-        bytes[49] = (uint8_t)second;
-        CHECK_EQ(svmc_policy_load(&policy, bytes, 46 + 6),
+        memset(bytes + HEAD, 0, 6);
+        bytes[8] = HEAD + 6;
+        bytes[HCALLS] = 2;
+        bytes[HEAD] = 3;
+        bytes[HEAD + 3] = (uint8_t)second;
+        CHECK_EQ(svmc_policy_load(&policy, bytes, HEAD + 6),
                  second > 3 && second < SVMC_POLICY_HCALLS ? SVMC_OK : SVMC_ERR_ARG,
                  "hypercalls 3 and %u", second);
     }

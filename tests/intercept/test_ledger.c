@@ -51,6 +51,7 @@ static void run_all(void)
     };
 
     for (unsigned n = 0; n < scenario_count; n++) {
+        memset(lab.vc.priv.time, 0, sizeof lab.vc.priv.time); /* another processor's time */
         CHECK_EQ(lab_exit(&lab, n), SVMC_OK, "%s", scenarios[n].name);
         for (unsigned lie = 0; lie < fakehost_lie_count; lie++) {
             CHECK(fakehost_prepare(lab.world.page, &honest));
@@ -59,7 +60,7 @@ static void run_all(void)
             CHECK(fakehost_lie(lab.world.page, &honest, lie));
             CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
         }
-        if (honest.request.kind >> 12 >= 2)
+        if (honest.request.kind >> 12 >= 2 && honest.request.kind >> 12 != 8) /* no ID, MSR, time */
             CHECK_EQ(give(SVMC_REPLY_RETRY), SVMC_OK, "%s", scenarios[n].name);
         if (n % 5 == 4)
             svmc_vcpu_cancel(&lab.vc);
