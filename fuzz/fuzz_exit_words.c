@@ -35,8 +35,8 @@ static void make_policy(void)
                 SVMC_OK);
         require(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0x86000000 + n, (uint8_t)n,
                                      (uint8_t)(n % 5)) == SVMC_OK);
-        require(svmc_policy_set_call(&policy, SVMC_KIND_SBI, (uint64_t)n << 36, (uint8_t)n, 2) ==
-                SVMC_OK);
+        require(svmc_policy_set_call(&policy, SVMC_KIND_SBI, (uint64_t)(n + 1) << 36, (uint8_t)n,
+                                     2) == SVMC_OK);
     }
     require(svmc_policy_seal(&policy) == SVMC_OK);
 }

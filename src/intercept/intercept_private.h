@@ -154,8 +154,16 @@ const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *pol
                                                    uint64_t number);
 
 /** The verdict of entry i of registers: two bits, and one more beside CONST. */
-enum svmc_verdict svmc_intercept_register_verdict(const uint8_t *map, const uint8_t *inside,
-                                                  uint32_t i);
+static inline enum svmc_verdict svmc_intercept_register_verdict(const uint8_t *map,
+                                                                const uint8_t *inside, uint32_t i)
+{
+    uint32_t verdict = map[i >> 2] >> (2 * (i & 3u)) & 3u; /* clamp: the caller's, here and below */
+
+    /* clamp: as above */
+    if (verdict == SVMC_VERDICT_CONST && inside && (inside[i >> 3] >> (i & 7u) & 1u))
+        return SVMC_VERDICT_INTERPRET;
+    return (enum svmc_verdict)verdict;
+}
 
 /** The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
 uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);

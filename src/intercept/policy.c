@@ -84,17 +84,6 @@ static enum svmc_verdict get_packed(const uint8_t *map, uint32_t entries, uint32
     return (enum svmc_verdict)((map[i >> 2] >> (2 * (i & 3u))) & 3u);
 }
 
-enum svmc_verdict svmc_intercept_register_verdict(const uint8_t *map, const uint8_t *inside,
-                                                  uint32_t i)
-{
-    uint32_t verdict = map[i >> 2] >> (2 * (i & 3u)) & 3u; /* clamp: the caller's, here and below */
-
-    /* clamp: as above */
-    if (verdict == SVMC_VERDICT_CONST && inside && (inside[i >> 3] >> (i & 7u) & 1u))
-        return SVMC_VERDICT_INTERPRET;
-    return (enum svmc_verdict)verdict;
-}
-
 enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t first, uint32_t count,
                                        enum svmc_access access, enum svmc_verdict verdict)
 {

@@ -101,30 +101,35 @@ static uint32_t run_end(const uint8_t *map, const uint8_t *inside, uint32_t at, 
     return at;
 }
 
-/*
- * PO-4: the runs of entries [at, at + count) that are no FAULT; entry `at` is port or MSR `first`.
- * Returns how many.
- */
-static uint32_t put_runs(struct sink *sink, const uint8_t *map, const uint8_t *inside, uint32_t at,
-                         uint32_t count, uint32_t first, bool msr)
-{
-    uint32_t from = at, end = at + count, runs = 0;
+/* Entries [at, at + count) of a map; entry `at` is port or register `first`. */
+struct part {
+    const uint8_t *map;
+    const uint8_t *inside;
+    uint32_t at, count, first;
+    bool msr;
+};
 
-    while ((from = run_end(map, inside, from, end, SVMC_VERDICT_FAULT)) < end) {
-        uint32_t verdict = (uint32_t)svmc_intercept_register_verdict(map, inside, from);
-        uint32_t to = run_end(map, inside, from, end, verdict);
+/* PO-4: the runs that are no FAULT. Returns how many. */
+static uint32_t put_runs(struct sink *sink, const struct part *p)
+{
+    uint32_t from = p->at, end = p->at + p->count, runs = 0;
+
+    while ((from = run_end(p->map, p->inside, from, end, SVMC_VERDICT_FAULT)) < end) {
+        uint32_t verdict = (uint32_t)svmc_intercept_register_verdict(p->map, p->inside, from);
+        uint32_t to = run_end(p->map, p->inside, from, end, verdict);
+        uint32_t first = p->first + (from - p->at), last = p->first + (to - 1 - p->at);
         uint8_t row[MSR_BYTES];
 
-        if (msr) {
-            core_store_le32(row, first + (from - at));
-            core_store_le32(row + 4, first + (to - 1 - at));
+        if (p->msr) {
+            core_store_le32(row, first);
+            core_store_le32(row + 4, last);
             row[8] = (uint8_t)verdict;
         } else {
-            core_store_le16(row, (uint16_t)(first + (from - at)));
-            core_store_le16(row + 2, (uint16_t)(first + (to - 1 - at)));
+            core_store_le16(row, (uint16_t)first);
+            core_store_le16(row + 2, (uint16_t)last);
             row[4] = (uint8_t)verdict;
         }
-        put(sink, row, msr ? MSR_BYTES : PORT_BYTES);
+        put(sink, row, p->msr ? MSR_BYTES : PORT_BYTES);
         runs++;
         from = to;
     }
@@ -133,17 +138,24 @@ static uint32_t put_runs(struct sink *sink, const uint8_t *map, const uint8_t *i
 
 static uint32_t put_list(struct sink *sink, const struct svmc_policy *policy, uint32_t list)
 {
-    uint32_t half = list & 1u, runs = 0, first, at, count;
+    uint32_t half = list & 1u, runs = 0;
+    /* clamp: half is one bit, here and below */
+    struct part p = { policy->priv.ports[half], NULL, 0, SVMC_POLICY_PORTS, 0, false };
 
-    if (LIST_OF(list) == OF_PORTS) /* clamp: half is one bit, here and below */
-        return put_runs(sink, policy->priv.ports[half], NULL, 0, SVMC_POLICY_PORTS, 0, false);
-    if (LIST_OF(list) == OF_SYSREGS) /* clamp: as above */
-        return put_runs(sink, policy->priv.sysregs[half], policy->priv.sysregs_inside[half], 0,
-                        SVMC_POLICY_SYSREGS, SYSREG_FIRST, false);
-    for (uint32_t page = 0; svmc_intercept_msr_page(page, &first, &at, &count); page++)
-        /* clamp: as above */
-        runs += put_runs(sink, policy->priv.msrs[half], policy->priv.msrs_inside[half], at, count,
-                         first, true);
+    if (LIST_OF(list) == OF_PORTS)
+        return put_runs(sink, &p);
+    if (LIST_OF(list) == OF_SYSREGS) {
+        p.map = policy->priv.sysregs[half];           /* clamp: as above */
+        p.inside = policy->priv.sysregs_inside[half]; /* clamp: as above */
+        p.count = SVMC_POLICY_SYSREGS;
+        p.first = SYSREG_FIRST;
+        return put_runs(sink, &p);
+    }
+    p.map = policy->priv.msrs[half];           /* clamp: as above */
+    p.inside = policy->priv.msrs_inside[half]; /* clamp: as above */
+    p.msr = true;
+    for (uint32_t page = 0; svmc_intercept_msr_page(page, &p.first, &p.at, &p.count); page++)
+        runs += put_runs(sink, &p);
     return runs;
 }
 
