@@ -80,7 +80,7 @@ static enum svmc_status from_fault(const struct svmc_rv_exit *raw, const uint8_t
     return st;
 }
 
-/* EX-61: a read of time that writes nothing, CSRRS or CSRRC with rs1 0. */
+/* EX-39: a read of time that writes nothing, CSRRS or CSRRC with rs1 0. */
 static bool is_rdtime(const struct svmc_insn *insn, uint32_t word)
 {
     return insn->isa == SVMC_ISA_RV64 && insn->imm == CSR_TIME && (word >> 15 & 31) == 0 &&

@@ -123,7 +123,7 @@ TEST(exit_rv, virtual_instructions_and_calls) /* EX-36 EX-38 */
     CHECK_EQ(e.insn_bytes, 4);
 }
 
-TEST(exit_rv, a_read_of_time) /* EX-61; words by binutils */
+TEST(exit_rv, a_read_of_time) /* EX-39; words by binutils */
 {
     static const struct {
         uint32_t word;
