@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Console, clock, latch, the MMIO device, one MSR and three hypercalls. */
+/** Console, clock, latch, ring, the MMIO device, two MSRs and three hypercalls. */
 #include "devices.h"
 
 #include <string.h>
@@ -44,8 +44,20 @@ static void console_write(struct devices *d, const uint8_t *bytes, size_t n)
     }
 }
 
-static uint64_t port_read(const struct devices *d, uint64_t port, uint32_t size)
+/* 64 bytes, written in turn and read in turn. */
+static uint64_t ring_read(struct devices *d, uint32_t size)
 {
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < size; i++)
+        value |= (uint64_t)d->ring[d->ring_read++ % sizeof d->ring] << 8 * i;
+    return value;
+}
+
+static uint64_t port_read(struct devices *d, uint64_t port, uint32_t size)
+{
+    if (port == DEV_RING && size <= 4)
+        return ring_read(d, size);
     if (port == DEV_CONSOLE_STATUS)
         return 0x60;
     if (port == DEV_CLOCK || port == DEV_CLOCK_STREAM)
@@ -59,6 +71,11 @@ static void port_write(struct devices *d, uint64_t port, const uint8_t *bytes, u
 {
     if (port == DEV_CONSOLE && size == 1)
         console_write(d, bytes, 1);
+    else if (port == DEV_RING)
+        for (uint32_t i = 0; i < size; i++)
+            d->ring[d->ring_write++ % sizeof d->ring] = bytes[i];
+    else if (port == DEV_RING_RESET)
+        d->ring_write = d->ring_read = 0;
     else if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)
         memcpy(d->latch + (port - DEV_LATCH), bytes, size);
 }
@@ -126,8 +143,25 @@ static void answer_string(struct devices *d, const struct svmc_request *r, uint8
     }
 }
 
-void devices_answer(struct devices *d, const struct svmc_request *r, uint8_t *data, size_t cap,
-                    struct svmc_reply *reply)
+/* MSR accesses: RDMSR's value in two halves; one MSR, and what is none, is a #GP. */
+static void answer_msr(struct devices *d, uint32_t id, const struct svmc_request *r,
+                       struct svmc_reply *reply)
+{
+    if (r->address != DEV_MSR) {
+        *reply = (struct svmc_reply){ .seq = r->seq,
+                                      .status = SVMC_REPLY_FAULT,
+                                      .fault = SVMC_FAULT_GP };
+    } else if (r->kind == SVMC_KIND_RDMSR) {
+        reply->out[0] = d->msr[id] & 0xffffffff;
+        reply->out[1] = d->msr[id] >> 32;
+        reply->out_valid = 3;
+    } else {
+        d->msr[id] = r->in[0];
+    }
+}
+
+void devices_answer(struct devices *d, uint32_t id, const struct svmc_request *r, uint8_t *data,
+                    size_t cap, struct svmc_reply *reply)
 {
     uint8_t value[8];
 
@@ -153,12 +187,8 @@ void devices_answer(struct devices *d, const struct svmc_request *r, uint8_t *da
         mmio_write(d, r->address, r->in[0], r->size);
         break;
     case SVMC_KIND_RDMSR:
-        reply->out[0] = d->msr & 0xffffffff;
-        reply->out[1] = d->msr >> 32;
-        reply->out_valid = 3;
-        break;
     case SVMC_KIND_WRMSR:
-        d->msr = r->in[0];
+        answer_msr(d, id, r, reply);
         break;
     case SVMC_KIND_HYPERCALL:
         reply->out_valid = call(r, reply->out);

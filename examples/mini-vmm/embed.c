@@ -19,7 +19,16 @@ static const struct {
 } ports[] = {
     { DEV_LATCH, 8, SVMC_VERDICT_DELEGATE }, { DEV_CONSOLE, 8, SVMC_VERDICT_DELEGATE },
     { DEV_CLOCK, 4, SVMC_VERDICT_DELEGATE }, { DEV_CLOCK_STREAM, 4, SVMC_VERDICT_DELEGATE },
-    { DEV_EMPTY, 16, SVMC_VERDICT_CONST },
+    { DEV_RING, 8, SVMC_VERDICT_DELEGATE },  { DEV_EMPTY, 16, SVMC_VERDICT_CONST },
+};
+
+static const struct {
+    uint32_t msr;
+    enum svmc_verdict verdict;
+} msrs[] = {
+    { DEV_MSR, SVMC_VERDICT_DELEGATE },
+    { DEV_MSR_FAULT, SVMC_VERDICT_DELEGATE },
+    { DEV_MSR_ZERO, SVMC_VERDICT_CONST },
 };
 
 enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *config)
@@ -29,8 +38,9 @@ enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *
     for (unsigned i = 0; st == SVMC_OK && i < sizeof ports / sizeof ports[0]; i++)
         st = svmc_policy_set_ports(p, ports[i].first, ports[i].count, SVMC_ACCESS_RW,
                                    ports[i].verdict);
-    if (st == SVMC_OK && config->msr_exits)
-        st = svmc_policy_set_msrs(p, DEV_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
+    for (unsigned i = 0; st == SVMC_OK && config->msr_exits && i < sizeof msrs / sizeof msrs[0];
+         i++)
+        st = svmc_policy_set_msrs(p, msrs[i].msr, 1, SVMC_ACCESS_RW, msrs[i].verdict);
     if (st == SVMC_OK)
         st = svmc_policy_add_window(p, (svmc_gpa){ DEV_MMIO }, DEV_MMIO_BYTES, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE);

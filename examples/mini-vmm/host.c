@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "../guests/bootinfo.h"
 #include "confine.h"
 #include "devices.h"
 #include "lies.h"
@@ -53,6 +54,8 @@ static unsigned pick(struct host *h, const struct vcpu *v)
 {
     unsigned slot = kind_slot(&v->asked);
 
+    if (v->truth.status != SVMC_REPLY_DONE)
+        return LIE_ALL; /* a lie is made from a result */
     for (unsigned i = 0; i < LIE_COUNT && v->lies < LIES_A_REQUEST; i++)
         if (h->wanted[i] && !h->told[i][slot] && lie_fits(i, &v->asked) &&
             (i != LIE_OLD_REPLY || v->old.seq != 0)) {
@@ -122,7 +125,7 @@ static uint64_t tell(struct host *h, struct vcpu *v)
     if (at != 0)
         ((volatile uint8_t *)v->page)[at] = 0x80;
     if (lie == LIE_ALL && h->wanted[LIE_RACE] && !v->raced) {
-        uint32_t unchecked = v->asked.kind == SVMC_KIND_INS && v->asked.size == 1;
+        bool unchecked = v->asked.address == DEV_CLOCK_STREAM && v->asked.size == 1;
 
         v->raced = 1;
         beyond(&v->asked, &reply, h->racer.beyond);
@@ -153,7 +156,7 @@ static void serve(struct host *h, struct vcpu *v)
             v->old = v->truth;
             v->asked = asked;
             v->lies = v->raced = 0;
-            devices_answer(&h->devices, &asked, v->data, sizeof v->data, &v->truth);
+            devices_answer(&h->devices, 0, &asked, v->data, sizeof v->data, &v->truth);
         }
         bell = tell(h, v) | WIRE_TAG(0, flips);
         if (write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)

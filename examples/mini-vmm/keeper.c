@@ -88,11 +88,11 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
                              (ssize_t)sizeof session.scan.secret)
         return false;
-    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, why, cap) ||
+    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) ||
         !vm_vcpu_open(&processor, &vm, 0, noise, why, cap))
         return false;
     flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0);
-    boot_memory(vm.memory, noise, flags, session.scan.secret, image, image_bytes);
+    boot_memory(vm.memory, noise, flags, 1, session.scan.secret, image, image_bytes);
     session.config.msr_exits = vm.msr_exits;
     session.vcpu.kvm = &processor;
     session.vcpu.run = (uint8_t *)processor.run;

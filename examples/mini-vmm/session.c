@@ -169,8 +169,8 @@ static bool run_guest(struct session *s)
     return false;
 }
 
-/* RAX at HLT: read from the guest's registers, never from the host. */
-static void take_verdict(struct session *s)
+/* RAX at HLT: read from the guest's registers, never from the host. true: it rests, and goes on. */
+static bool take_verdict(struct session *s)
 {
     struct kvm_regs *regs = s->vcpu.kvm ? vm_vcpu_regs(s->vcpu.kvm) : NULL;
     uint8_t bytes[8];
@@ -178,8 +178,10 @@ static void take_verdict(struct session *s)
 
     store_le(bytes, regs ? regs->rax : 0, 8);
     if (!input(&s->tape, TAPE_VERDICT, bytes, sizeof bytes, &n) || n != sizeof bytes)
-        return;
+        return false;
     s->verdict = load_le(bytes, 8);
+    if (s->verdict == VERDICT_IDLE)
+        return true;
     s->halted = true;
     if (s->verdict == VERDICT_PASS)
         end(s, EXIT_GOOD, "PASS", "%s", "");
@@ -190,6 +192,7 @@ static void take_verdict(struct session *s)
     else
         end(s, EXIT_BAD, "FAIL", "the guest halted with RAX 0x%llx, not PASS",
             (unsigned long long)s->verdict);
+    return false;
 }
 
 static void end_stop(struct session *s, const struct svmc_outcome *out)
@@ -251,7 +254,8 @@ static bool turn(struct session *s)
         return true;
     case SERVED_HALT:
         sync_console(s);
-        take_verdict(s);
+        if (take_verdict(s))
+            return true;
         if (!s->halted)
             end_tape(s);
         return false;
