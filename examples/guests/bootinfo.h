@@ -41,7 +41,7 @@
 /* registers of the MMIO device */
 #define MMIO_ID            0x000u
 #define MMIO_ACCUMULATOR   0x010u /* a write adds */
-#define MMIO_SCRATCH       0x100u
+#define MMIO_SCRATCH       0x100u /* each processor sees its own */
 #define MMIO_SCRATCH_BYTES 0x100u
 #define MMIO_ID_VALUE      0x0000000144564d53ull
 

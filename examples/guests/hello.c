@@ -195,21 +195,17 @@ static void test_strings(void)
 static void check_store(uint64_t (*store)(uint64_t), const char *name, unsigned bytes,
                         uint64_t value)
 {
-    take();
     store64(TARGET, THERE);
     store(value & mask(bytes));
     check(load64(TARGET) == ((THERE & ~mask(bytes)) | (value & mask(bytes))), name);
-    give();
 }
 
 static void check_modify(uint64_t (*modify)(uint64_t), const char *name, unsigned bytes,
                          uint64_t value, uint64_t result)
 {
-    take();
     store64(TARGET, THERE);
     modify(value & mask(bytes));
     check(load64(TARGET) == ((THERE & ~mask(bytes)) | (result & mask(bytes))), name);
-    give();
 }
 
 static void check_load(uint64_t (*load)(void), const char *name, unsigned from, unsigned to,
@@ -243,7 +239,6 @@ static void test_mmio(void)
 #undef IMMEDIATE
 #undef MODIFY
 #undef LOAD
-    take();
     store64(TARGET, HELD);
 #define STORE(name, bytes)
 #define IMMEDIATE(name, bytes, imm)
@@ -254,8 +249,7 @@ static void test_mmio(void)
 #undef IMMEDIATE
 #undef MODIFY
 #undef LOAD
-    give();
-    store64(DEV_MMIO + MMIO_ACCUMULATOR, 40); /* all add, without the lock: see wait_for_all */
+    store64(DEV_MMIO + MMIO_ACCUMULATOR, 40); /* all add to one: see wait_for_all */
     store64(DEV_MMIO + MMIO_ACCUMULATOR, 2);
 }
 
@@ -264,7 +258,6 @@ static void test_mmio_strings(void)
     static const uint32_t words[4] = { 0x44332211, 0x88776655, 0xccbbaa99, 0x00ffeedd };
     uint32_t *buffer = (uint32_t *)(void *)this_cpu()->buffer;
 
-    take();
     stos8(TARGET, 0xa5, 5);
     check((load64(TARGET) & mask(5)) == 0xa5a5a5a5a5, "rep stosb");
     stos64(TARGET, 0x0102030405060708, 2);
@@ -279,7 +272,6 @@ static void test_mmio_strings(void)
     check(buffer[0] == words[0] && buffer[1] == words[1] && buffer[2] == words[2] &&
               buffer[3] == words[3],
           "movups");
-    give();
 }
 
 /* Noise for arguments that a call does not declare: the host must not see them. */

@@ -80,7 +80,7 @@ static void port_write(struct devices *d, uint64_t port, const uint8_t *bytes, u
         memcpy(d->latch + (port - DEV_LATCH), bytes, size);
 }
 
-static uint64_t mmio_read(const struct devices *d, uint64_t at, uint32_t size)
+static uint64_t mmio_read(const struct devices *d, uint32_t id, uint64_t at, uint32_t size)
 {
     uint64_t offset = at - DEV_MMIO;
 
@@ -88,19 +88,19 @@ static uint64_t mmio_read(const struct devices *d, uint64_t at, uint32_t size)
         return load((const uint8_t *)&(uint64_t){ MMIO_ID_VALUE }, size);
     if (offset == MMIO_ACCUMULATOR)
         return load((const uint8_t *)&d->accumulator, size);
-    if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + sizeof d->scratch)
-        return load(d->scratch + (offset - MMIO_SCRATCH), size);
+    if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + MMIO_SCRATCH_BYTES)
+        return load(d->scratch[id] + (offset - MMIO_SCRATCH), size);
     return 0;
 }
 
-static void mmio_write(struct devices *d, uint64_t at, uint64_t value, uint32_t size)
+static void mmio_write(struct devices *d, uint32_t id, uint64_t at, uint64_t value, uint32_t size)
 {
     uint64_t offset = at - DEV_MMIO;
 
     if (offset == MMIO_ACCUMULATOR)
         d->accumulator += value;
-    else if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + sizeof d->scratch)
-        store(d->scratch + (offset - MMIO_SCRATCH), value, size);
+    else if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + MMIO_SCRATCH_BYTES)
+        store(d->scratch[id] + (offset - MMIO_SCRATCH), value, size);
 }
 
 /* Results in out[1..]; out[0] is the status word, 0. */
@@ -181,10 +181,10 @@ void devices_answer(struct devices *d, uint32_t id, const struct svmc_request *r
         answer_string(d, r, data, cap, reply);
         break;
     case SVMC_KIND_MMIO_READ:
-        reply->out[0] = mmio_read(d, r->address, r->size);
+        reply->out[0] = mmio_read(d, id, r->address, r->size);
         break;
     case SVMC_KIND_MMIO_WRITE:
-        mmio_write(d, r->address, r->in[0], r->size);
+        mmio_write(d, id, r->address, r->in[0], r->size);
         break;
     case SVMC_KIND_RDMSR:
     case SVMC_KIND_WRMSR:

@@ -10,13 +10,13 @@
 
 struct devices {
     int console;                  /* where console bytes go */
-    uint64_t msr[WIRE_VCPUS_MAX]; /* a processor has its own */
+    uint64_t msr[WIRE_VCPUS_MAX]; /* a processor has its own, and of the scratch registers, too */
+    uint8_t scratch[WIRE_VCPUS_MAX][0x100];
     uint64_t accumulator;
     uint8_t latch[8];
     uint8_t ring[64];
     uint32_t ring_write;
     uint32_t ring_read;
-    uint8_t scratch[0x100];
     uint8_t printed[4096]; /* the last console bytes, a ring */
     uint32_t printed_at;
 };

@@ -119,7 +119,9 @@ static enum served ask_host(struct vcpu *v)
     if (v->host)
         answer = link_ask(v->host, v->id, v->host_timeout_ms, &tag);
     if (answer != LINK_ANSWERED)
-        return answer == LINK_DEAD ? SERVED_HOST : SERVED_SILENT;
+        return answer == LINK_DEAD   ? SERVED_HOST
+               : answer == LINK_OVER ? SERVED_OVER
+                                     : SERVED_SILENT;
     return watch_reply(v, tag) ? SERVED : SERVED_TAPE;
 }
 

@@ -51,6 +51,7 @@ enum served {
     SERVED_FAULT,  /* the policy refuses an access that KVM cannot turn into a fault */
     SERVED_HOST,   /* the host is dead */
     SERVED_SILENT, /* or does not answer */
+    SERVED_OVER,   /* another vCPU has ended the run */
     SERVED_TAPE,   /* the tape is at its end, or differs */
     SERVED_BACKEND /* an exit that cannot be */
 };

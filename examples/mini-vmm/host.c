@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * mini-host: the untrusted device model. All it is given is one parameter page and two doorbells
- * a vCPU, and a pipe for the console. An honest host is serve() with `tell` left out.
+ * mini-host: the untrusted device model of all vCPUs. All it is given is one parameter page and
+ * two doorbells a vCPU, and a pipe for the console. An honest host is serve() with `tell` left out.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -23,16 +24,8 @@
 /* Which kinds of request a lie was told on: each is tried on each kind. */
 #define KINDS 16
 
-struct host {
-    struct devices devices;
-    uint8_t wanted[LIE_ALL]; /* 1: tell it */
-    uint8_t told[LIE_ALL][KINDS];
-    int evil;
-    unsigned turn;
-    struct racer racer;
-};
-
 struct vcpu {
+    uint32_t id;
     volatile void *page;
     int request;
     int answer;
@@ -41,7 +34,18 @@ struct vcpu {
     struct svmc_reply old; /* the truth about the request before */
     int lies;              /* told about this request */
     int raced;
+    struct racer racer;
     uint8_t data[SVMC_PAGE_DATA_BYTES];
+};
+
+struct host {
+    struct devices devices;
+    uint8_t wanted[LIE_ALL]; /* 1: tell it */
+    uint8_t told[LIE_ALL][KINDS];
+    int evil;
+    unsigned turn;
+    uint32_t vcpus;
+    struct vcpu vcpu[WIRE_VCPUS_MAX];
 };
 
 static unsigned kind_slot(const struct svmc_request *r)
@@ -106,11 +110,10 @@ static uint64_t tell(struct host *h, struct vcpu *v)
     unsigned lie = h->evil ? pick(h, v) : LIE_ALL, at = 0;
     struct svmc_reply reply = v->truth;
 
-    if (lie == LIE_RING_EARLY) {
+    if (lie == LIE_RING_EARLY) { /* nothing: the racer may have left something */
+        reply = (struct svmc_reply){ 0 };
         v->lies++;
-        return WIRE_TAG(lie + 1, 0);
-    }
-    if (h->wanted[LIE_ONLY_LIES]) {
+    } else if (h->wanted[LIE_ONLY_LIES]) {
         at = lie_tell(next_lie(h, v), &v->asked, &v->old, &reply);
         lie = LIE_ONLY_LIES;
     } else if (h->wanted[LIE_ENDLESS_RETRY] && lie_fits(LIE_ENDLESS_RETRY, &v->asked)) {
@@ -128,40 +131,51 @@ static uint64_t tell(struct host *h, struct vcpu *v)
         bool unchecked = v->asked.address == DEV_CLOCK_STREAM && v->asked.size == 1;
 
         v->raced = 1;
-        beyond(&v->asked, &reply, h->racer.beyond);
-        racer_run(&h->racer, v->page, unchecked ? reply.data_bytes : 0);
+        beyond(&v->asked, &reply, v->racer.beyond);
+        racer_run(&v->racer, v->page, unchecked ? reply.data_bytes : 0);
         return WIRE_TAG(LIE_RACE + 1, 0);
     }
     return WIRE_TAG(lie == LIE_ALL ? 0 : lie + 1, 0);
 }
 
-static void serve(struct host *h, struct vcpu *v)
+/* One request, or a notice. false: the keeper is gone. */
+static bool serve(struct host *h, struct vcpu *v)
 {
     uint64_t bell, flips;
     struct svmc_request asked;
 
-    while (read(v->request, &bell, sizeof bell) == (ssize_t)sizeof bell) {
-        if (h->wanted[LIE_RACE])
-            racer_rest(&h->racer);
-        flips = atomic_exchange(&h->racer.flips, 0);
-        if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK)
-            continue;
-        if (asked.completion == SVMC_COMPLETION_NONE) { /* a notice: nobody waits */
-            bell = answer_notice(h, v, &asked);
-            if (bell != 0 && write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)
-                return;
-            continue;
-        }
-        if (asked.seq != v->asked.seq || v->truth.seq != asked.seq) {
-            v->old = v->truth;
-            v->asked = asked;
-            v->lies = v->raced = 0;
-            devices_answer(&h->devices, 0, &asked, v->data, sizeof v->data, &v->truth);
-        }
-        bell = tell(h, v) | WIRE_TAG(0, flips);
-        if (write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)
-            return;
+    if (read(v->request, &bell, sizeof bell) != (ssize_t)sizeof bell)
+        return false;
+    if (h->wanted[LIE_RACE])
+        racer_rest(&v->racer);
+    flips = atomic_exchange(&v->racer.flips, 0);
+    if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK)
+        return true;
+    if (asked.completion == SVMC_COMPLETION_NONE) { /* a notice: nobody waits */
+        bell = answer_notice(h, v, &asked);
+        return bell == 0 || write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
     }
+    if (asked.seq != v->asked.seq || v->truth.seq != asked.seq) {
+        v->old = v->truth;
+        v->asked = asked;
+        v->lies = v->raced = 0;
+        devices_answer(&h->devices, v->id, &asked, v->data, sizeof v->data, &v->truth);
+    }
+    bell = tell(h, v) | WIRE_TAG(0, flips);
+    return write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
+}
+
+/* Whoever rings, in turn. */
+static void serve_all(struct host *h)
+{
+    struct pollfd bells[WIRE_VCPUS_MAX];
+
+    for (uint32_t i = 0; i < h->vcpus; i++)
+        bells[i] = (struct pollfd){ .fd = h->vcpu[i].request, .events = POLLIN };
+    while (poll(bells, h->vcpus, -1) > 0)
+        for (uint32_t i = 0; i < h->vcpus; i++)
+            if (bells[i].revents != 0 && !serve(h, &h->vcpu[i]))
+                return;
 }
 
 /* "wrong-seq,race" or "all": everything that is refused, and the race. */
@@ -181,26 +195,38 @@ static int want(struct host *h, char *list)
     return 0;
 }
 
-/* mini-host KEEPER-PID [LIES] */
+/* What vCPU `id` shares with the keeper; and its racer, at rest. */
+static int open_vcpu(struct host *h, uint32_t id)
+{
+    struct vcpu *v = &h->vcpu[id];
+
+    v->id = id;
+    v->request = WIRE_REQUEST(id);
+    v->answer = WIRE_ANSWER(id);
+    v->page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(id), 0);
+    if (v->page == MAP_FAILED)
+        return -1;
+    return h->wanted[LIE_RACE] ? racer_start(&v->racer) : 0;
+}
+
+/* mini-host KEEPER-PID VCPUS [LIES] */
 int main(int argc, char **argv)
 {
     static struct host host;
-    static struct vcpu vcpu = { .request = WIRE_REQUEST(0), .answer = WIRE_ANSWER(0) };
     uint64_t ready = WIRE_TAG(0, 0);
 
     host.devices.console = STDOUT_FILENO;
-    if (argc < 2 || (argc > 2 && want(&host, argv[2]) != 0))
+    host.vcpus = argc > 2 ? (uint32_t)atol(argv[2]) : 0;
+    if (host.vcpus < 1 || host.vcpus > WIRE_VCPUS_MAX || (argc > 3 && want(&host, argv[3]) != 0))
         return 2;
-    vcpu.page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(0), 0);
-    if (vcpu.page == MAP_FAILED)
-        return 1;
+    for (uint32_t i = 0; i < host.vcpus; i++)
+        if (open_vcpu(&host, i) != 0)
+            return 1;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != (pid_t)atol(argv[1]))
         return 1; /* the keeper is gone already */
-    if (host.wanted[LIE_RACE] && racer_start(&host.racer) != 0)
+    if (confine(WIRE_PAGE(host.vcpus), host.vcpus) != 0)
         return 1;
-    if (confine(WIRE_PAGE(1)) != 0)
-        return 1;
-    if (write(vcpu.answer, &ready, sizeof ready) == (ssize_t)sizeof ready)
-        serve(&host, &vcpu);
+    if (write(WIRE_ANSWER(0), &ready, sizeof ready) == (ssize_t)sizeof ready)
+        serve_all(&host);
     _exit(0);
 }

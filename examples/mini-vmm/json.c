@@ -42,7 +42,7 @@ static void words(const char *name, const uint64_t *value, unsigned n, const cha
     printf("]%s", after);
 }
 
-static void row(const struct exit_row *e)
+static void row(uint32_t vcpu, const struct exit_row *e)
 {
     char insn[SVMC_INSN_TEXT_MAX], address[24], hex[2 * SVMC_INSN_MAX + 1] = "";
 
@@ -50,6 +50,7 @@ static void row(const struct exit_row *e)
         snprintf(hex + 2 * i, 3, "%02x", e->insn[i]);
     report_insn_text(e, insn, sizeof insn);
     putchar('{');
+    number("vcpu", vcpu, ",");
     number("number", e->number, ",");
     text("bytes", hex, ",");
     text("text", insn, ",");
@@ -94,6 +95,7 @@ static void refusals(const struct report *r)
         const struct refusal_row *e = &r->refusals[i];
 
         printf("%s{", i ? "," : "");
+        number("vcpu", e->vcpu, ",");
         number("exit", e->exit, ",");
         text("lie", e->lie > 0 && e->lie <= LIE_ALL ? lies[e->lie - 1].name : "", ",");
         number("rule", e->rule, ",");
@@ -161,11 +163,12 @@ void report_json(const struct report *r)
     string("console", (const char *)r->console, r->console_bytes, ",");
     number("console_dropped", r->console_dropped, ",");
     printf("\"exits\":[");
-    for (size_t i = 0; i < r->row_count; i++) {
-        if (i > 0)
-            putchar(',');
-        row(&r->rows[i]);
-    }
+    for (uint32_t v = 0, first = 1; v < WIRE_VCPUS_MAX; v++)
+        for (size_t i = 0; i < r->list[v].count; i++, first = 0) {
+            if (!first)
+                putchar(',');
+            row(v, &r->list[v].rows[i]);
+        }
     printf("],");
     refusals(r);
     summary(r);

@@ -28,6 +28,7 @@ struct options {
     bool has_seed, has_noise;
     uint64_t seed, noise;
     unsigned timeout_ms;
+    uint32_t vcpus;
 };
 
 /** Parse. Returns -1 to go on, else the exit status at once (help, version, usage error). */

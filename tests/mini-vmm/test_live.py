@@ -217,9 +217,14 @@ class Pages(Case):
 @need_kvm
 class Cage(Case):
     def test_what_the_host_has(self):
-        pid_file, image = self.tmp / "host.pid", self.tmp / "spin.bin"
+        for vcpus in (1, 2):
+            with self.subTest(vcpus=vcpus):
+                self.look(vcpus)
+
+    def look(self, vcpus):
+        pid_file, image = self.tmp / f"{vcpus}.pid", self.tmp / "spin.bin"
         image.write_bytes(b"\xeb\xfe")
-        process = start("--host-pid-file", pid_file, "--timeout-ms", 1000, image)
+        process = start("--host-pid-file", pid_file, "--timeout-ms", 1000, "--vcpus", vcpus, image)
         proc = f"/proc/{wait_for(pid_file)}"
         time.sleep(0.2)  # the guest runs by now
         files = {int(n): os.readlink(f"{proc}/fd/{n}") for n in os.listdir(f"{proc}/fd")}
@@ -228,11 +233,12 @@ class Cage(Case):
         with open(f"{proc}/maps", encoding="utf-8") as maps:
             spans = [tuple(int(a, 16) for a in line.split()[0].split("-")) for line in maps]
         self.assertEqual(finish(process).status, BACKEND)
-        self.assertEqual(set(files), {1, 3, 4, 5}, files)
+        self.assertEqual(set(files), {1, *range(3, 3 + 3 * vcpus)}, files)
         self.assertTrue(files[1].startswith("pipe:"), files)
-        self.assertIn("memfd:svmc-page", files[3])
-        self.assertIn("eventfd", files[4])
-        self.assertIn("eventfd", files[5])
+        for fd in range(3, 3 + 3 * vcpus, 3):
+            self.assertIn("memfd:svmc-page", files[fd])
+            self.assertIn("eventfd", files[fd + 1])
+            self.assertIn("eventfd", files[fd + 2])
         self.assertEqual((fields["Seccomp"], fields["NoNewPrivs"]), ("2", "1"))
         self.assertGreater(len(spans), 5)
         self.assertNotIn(GUEST_RAM, {end - first for first, end in spans})
@@ -316,6 +322,151 @@ class HostDies(Case):
         os.kill(wait_for(pid_file), signal.SIGSTOP)
         done = finish(process, 5)
         self.assertEqual(done.status, HOST_GONE, done.text + done.errors)
+
+
+@need_kvm
+class Vcpus(Case):
+    """Several vCPUs: a thread, a page and doorbells each, one host for all."""
+    # test edi, edi; jz to `spin`, a jump to itself behind the code of the second vCPU
+    SECOND = b"\x85\xff\x74"
+
+    def two(self, name, second, first=b"\xeb\xfe"):
+        """A guest whose vCPU 1 runs `second`, and whose vCPU 0 runs `first`, else it spins."""
+        image = self.tmp / name
+        image.write_bytes(self.SECOND + bytes([len(second)]) + second + first)
+        return image
+
+    def test_each_gets_its_own_answers(self):
+        for count in (2, 3, 4):
+            done = vmm_json("--vcpus", count)
+            self.assertEqual(done.status, PASS, done.text[-300:] + done.errors)
+            lines = done.json["console"].splitlines()
+            self.assertEqual(lines[:2], ["hello from a secure guest",
+                                         "the host sees parameters only"])
+            checks = {line.split(",")[0] for line in lines[2:]}
+            self.assertEqual(checks, {f"PASS: cpu {n}" for n in range(count)}, lines)
+            self.assertEqual(len(lines), 2 + count)
+            exits = [[e["number"] for e in done.json["exits"] if e["vcpu"] == n]
+                     for n in range(count)]
+            for numbers in exits:
+                self.assertGreater(len(numbers), 200)
+                self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
+            self.assertEqual(done.json["summary"]["exits"], sum(map(len, exits)))
+
+    def test_table_fits_a_terminal(self):
+        done = vmm("--vcpus", 2)
+        self.assertEqual(done.status, PASS, done.text + done.errors)
+        for vcpu in (0, 1):
+            self.assertEqual(done.text.count(f"Exits of vCPU {vcpu};"), 1)
+        for line in done.text.splitlines():
+            self.assertLessEqual(len(line), 100, line)
+
+    def pages(self, noise):
+        file = self.tmp / f"{noise}.pages"
+        done = vmm("--vcpus", 2, "--seed", "77", "--noise", noise, "--dump-pages", file, "--quiet")
+        self.assertEqual(done.status, PASS, done.text + done.errors)
+        return file.read_bytes(), file.with_name(file.name + ".1").read_bytes()
+
+    def test_pages_depend_on_parameters_only(self):
+        first = self.pages("1")
+        self.assertEqual(self.pages("2"), first)
+        for vcpu, pages in enumerate(first):
+            self.assertGreater(len(pages), 200 * PAGE)
+            numbers = {int.from_bytes(pages[at + 14:at + 16], "little")
+                       for at in range(0, len(pages), PAGE)}
+            self.assertEqual(len(numbers), 1, vcpu)
+
+    def test_the_secret_stays_inside(self):
+        done = vmm_json("--vcpus", 2, "--scan")
+        self.assertEqual((done.status, done.json["scan"]["hits"]), (PASS, 0), done.errors)
+        self.assertEqual(done.json["scan"]["pages"], done.json["summary"]["request_pages"])
+        self.assertEqual(vmm("--vcpus", 2, "--leak", "--quiet").status, FAIL)
+
+    def test_a_trace_each(self):
+        file = self.tmp / "two.svmtrace"
+        live = vmm_json("--vcpus", 2, "--record", file)
+        self.assertEqual(live.status, PASS, live.errors)
+        for vcpu, trace in enumerate((file, file.with_name(file.name + ".1"))):
+            again = vmm_json("--replay", trace)
+            self.assertEqual(again.status, PASS, again.errors)
+            self.assertEqual([e for e in live.json["exits"] if e["vcpu"] == vcpu],
+                             again.json["exits"])
+            self.assertEqual(again.json["console"], "" if vcpu else live.json["console"])
+
+    def test_an_evil_host_that_races_too(self):
+        done = vmm_json("--vcpus", 2, "--evil")
+        self.assertEqual(done.status, PASS, (done.json["why"], done.errors))
+        self.assertTrue(done.json["guest_unchanged"])
+        for lie in done.json["lies"]:
+            if lie["name"] not in ("race", "endless-retry", "only-lies"):
+                self.assertGreater(lie["told"], 0, lie)
+                self.assertEqual((lie["refused"], lie["accepted"]), (lie["told"], 0), lie)
+        self.assertGreaterEqual(done.json["race"]["flips"], 100000)
+        for raced in (False, True):
+            self.assertEqual({e["vcpu"] for e in done.json["refusals"]
+                              if (e["lie"] == "race") == raced}, {0, 1})
+
+    def test_only_lies_stop_all(self):
+        done = vmm_json("--vcpus", 4, "--evil=only-lies")
+        self.assertEqual((done.status, done.json["verdict"]), (FAIL, "STOPPED"), done.errors)
+        self.assertRegex(done.json["why"], r"^vCPU [0-3]: the host gave 16 wrong replies in a row")
+
+    def test_one_that_fails_ends_all(self):
+        begin = time.monotonic()
+        done = vmm("--vcpus", 2, self.two("halt.bin", b"\xb8\x41\x00\x00\x00\xf4"))
+        self.assertEqual(done.status, FAIL, done.errors)
+        self.assertIn("vCPU 1: the guest halted with RAX 0x41, not PASS", done.text)
+        done = vmm("--vcpus", 2, self.two("triple.bin", b"\x0f\x0b"))
+        self.assertEqual(done.status, FAIL, done.errors)
+        self.assertIn("vCPU 1: by the policy: shutdown", done.text)
+        self.assertLess(time.monotonic() - begin, 3)
+
+    def test_one_that_fails_ends_one_that_waits_for_the_host(self):
+        pid_file = self.tmp / "host.pid"
+        # mov ecx, 2^15; 1: dec ecx; jnz 1b; ud2; the other: mov edx, 0x510; 1: in eax, dx; jmp 1b
+        image = self.two("wait.bin", b"\xb9\0\x80\0\0\xff\xc9\x75\xfc\x0f\x0b",
+                         b"\xba\x10\x05\0\0\xed\xeb\xfd")
+        process = start("--vcpus", 2, "--timeout-ms", 30000, "--quiet", "--host-pid-file",
+                        pid_file, image)
+        os.kill(wait_for(pid_file), signal.SIGSTOP)
+        begin = time.monotonic()
+        done = finish(process)
+        self.assertEqual(done.status, FAIL, done.text + done.errors)
+        self.assertIn("vCPU 1: by the policy: shutdown", done.text)
+        self.assertLess(time.monotonic() - begin, 15)
+
+    def test_a_guest_hangs_when_no_vcpu_of_it_exits(self):
+        begin = time.monotonic()
+        done = vmm("--vcpus", 2, "--timeout-ms", 700, self.two("spin.bin", b""))
+        self.assertEqual(done.status, BACKEND, done.text + done.errors)
+        self.assertLess(time.monotonic() - begin, 4)
+
+    def test_a_host_killed_in_mid_exit_ends_all(self):
+        for count in (2, 4):
+            pid_file = self.tmp / f"{count}.pid"
+            process = start("--vcpus", count, "--host-pid-file", pid_file)
+            pid = wait_for(pid_file)
+            os.kill(pid, signal.SIGSTOP)  # from here on every exit of every vCPU stays unanswered
+            time.sleep(0.2)
+            os.kill(pid, signal.SIGKILL)
+            begin = time.monotonic()
+            done = finish(process)
+            self.assertEqual(done.status, HOST_GONE, done.text + done.errors)
+            self.assertRegex(done.errors, r"vCPU [0-3]: the host died: killed by signal 9")
+            self.assertLess(time.monotonic() - begin, 1.5)
+
+    def test_a_host_killed_at_any_moment(self):
+        for n in range(8):
+            pid_file = self.tmp / f"{n}.pid"
+            process = start("--vcpus", 2, "--host-pid-file", pid_file)
+            pid = wait_for(pid_file)
+            time.sleep(n * 0.01)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            done = finish(process)
+            self.assertIn(done.status, (HOST_GONE, PASS), done.text + done.errors)
 
 
 @need_kvm
