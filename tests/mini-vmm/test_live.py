@@ -340,12 +340,10 @@ class Vcpus(Case):
         for count in (2, 3, 4):
             done = vmm_json("--vcpus", count)
             self.assertEqual(done.status, PASS, done.text[-300:] + done.errors)
-            lines = done.json["console"].splitlines()
-            self.assertEqual(lines[:2], ["hello from a secure guest",
-                                         "the host sees parameters only"])
-            checks = {line.split(",")[0] for line in lines[2:]}
-            self.assertEqual(checks, {f"PASS: cpu {n}" for n in range(count)}, lines)
-            self.assertEqual(len(lines), 2 + count)
+            lines = [line.split(",")[0] for line in done.json["console"].splitlines()]
+            self.assertEqual(sorted(lines), [*(f"PASS: cpu {n}" for n in range(count)),
+                                             "hello from a secure guest",
+                                             "the host sees parameters only"])
             exits = [[e["number"] for e in done.json["exits"] if e["vcpu"] == n]
                      for n in range(count)]
             for numbers in exits:
