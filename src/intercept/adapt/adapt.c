@@ -126,6 +126,23 @@ static bool say(const struct svmc_foreign *to, const struct adapt_form *form,
     }
 }
 
+static uint32_t data_at(const struct adapt_form *form)
+{
+    return form->offsets[form->data_place & (PLACES - 1)];
+}
+
+/* n bytes of a string: its first word is the one that load has taken. */
+static void load_string(const struct adapt_form *form, const volatile void *area,
+                        const struct adapt_words *w, uint8_t *data, size_t n)
+{
+    uint8_t first[CORE_WORD];
+
+    core_store_le64(first, w->word[form->data_place & (PLACES - 1)]);
+    memcpy(data, first, n < CORE_WORD ? n : CORE_WORD);
+    if (n > CORE_WORD)
+        core_shared_read(area, data_at(form) + CORE_WORD, data + CORE_WORD, n - CORE_WORD);
+}
+
 static const struct adapt_row *find_row(const struct adapt_form *form, uint16_t kind)
 {
     for (uint32_t i = 0; i < form->row_count; i++)
@@ -208,7 +225,7 @@ enum svmc_status svmc_adapt_emit(const struct svmc_foreign *to, const struct svm
         core_shared_zero(to->area, form.clear_at[i], form.clear_end[i]);
     store(&form, to->area, &w);
     if (is_string(row) && !is_in(row) && form.data_most > 1)
-        core_shared_write(to->area, form.data_at, data, (size_t)part.count * part.size);
+        core_shared_write(to->area, data_at(&form), data, (size_t)part.count * part.size);
     return SVMC_OK;
 }
 
@@ -229,7 +246,7 @@ static void bring(const struct svmc_foreign *from, const struct adapt_form *form
         return;
     reply->data_bytes = part->count * part->size;
     if (form->data_most > 1)
-        core_shared_read(from->area, form->data_at, data, reply->data_bytes);
+        load_string(form, from->area, w, data, reply->data_bytes);
 }
 
 enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
@@ -333,7 +350,7 @@ enum svmc_status svmc_adapt_decode(const struct svmc_foreign *from, struct svmc_
         return known ? SVMC_ERR_MISMATCH : SVMC_ERR_UNSUPPORTED;
     }
     if (is_string(row) && !is_in(row) && data)
-        core_shared_read(from->area, form.data_at, data, (size_t)out->size * out->count);
+        load_string(&form, from->area, &w, data, (size_t)out->size * out->count);
     return SVMC_OK;
 }
 
@@ -381,7 +398,7 @@ enum svmc_status svmc_adapt_answer(const struct svmc_foreign *to,
     if (!say(to, &form, row, reply, &w))
         return SVMC_ERR_UNSUPPORTED;
     if (reply->data_bytes > 0 && form.data_most > 1)
-        core_shared_write(to->area, form.data_at, data, reply->data_bytes);
+        core_shared_write(to->area, data_at(&form), data, reply->data_bytes);
     store(&form, to->area, &w);
     return SVMC_OK;
 }

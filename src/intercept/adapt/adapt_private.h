@@ -85,8 +85,8 @@ struct adapt_form {
     uint32_t row_count;
     uint32_t places;
     uint32_t area_bytes;
-    uint32_t data_at;   /* where a string's bytes lie */
-    uint32_t data_most; /* bytes of a string at once; 1: one element, in a register */
+    uint32_t data_place; /* where a string's bytes begin */
+    uint32_t data_most;  /* bytes of a string at once; 1: one element, in a register */
     uint32_t isa;
     uint32_t clear_at[2]; /* what a request clears first: two ranges */
     uint32_t clear_end[2];

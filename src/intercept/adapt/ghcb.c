@@ -99,7 +99,7 @@ void svmc_adapt_ghcb_form(struct adapt_form *form)
         .offsets = offsets,
         .places = PLACE_COUNT,
         .area_bytes = 4096,
-        .data_at = BUFFER,
+        .data_place = DATA,
         .data_most = BUFFER_BYTES,
         .isa = SVMC_ISA_X86_64,
         .clear_end = { 4096, 0 },

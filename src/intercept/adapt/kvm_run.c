@@ -90,7 +90,7 @@ void svmc_adapt_kvm_form(struct adapt_form *form)
         .offsets = offsets,
         .places = PLACE_COUNT,
         .area_bytes = 8192,
-        .data_at = RUN_IO_DATA,
+        .data_place = DATA,
         .data_most = SVMC_PAGE_DATA_BYTES,
         .isa = SVMC_ISA_X86_64,
         .clear_end = { 8192, 0 },
