@@ -28,7 +28,8 @@ PUBLIC = {
     "rv_ids.h": "decode", "s390_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
     "event.h": "intercept", "exit_a64.h": "intercept", "exit_rv.h": "intercept",
     "exit_svm.h": "intercept", "exit_vmx.h": "intercept", "page.h": "intercept",
-    "policy.h": "intercept", "intercept.h": "intercept", "guest/hypercall.h": "intercept",
+    "policy.h": "intercept", "intercept.h": "intercept", "adapt.h": "intercept",
+    "guest/hypercall.h": "intercept",
     "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
