@@ -17,6 +17,7 @@
 #define BOOT_MAGIC   0x424d5653u /* "SVMB" */
 #define BOOT_VERSION 2u
 #define BOOT_LEAK    1u /* flags: print the secret, a control for the scanner */
+#define BOOT_RESULTS 4u /* flags: calls have results; without it, those that do are unknown */
 #define BOOT_MSR     2u /* flags: the MSRs below exit; without it, leave them alone */
 
 /* devices, all in the host */
@@ -49,6 +50,7 @@
 #define CALL_ADD     1u /* a, b -> a + b */
 #define CALL_CLOCK   2u /* -> microseconds */
 #define CALL_REVERSE 3u /* six words -> the last three, last first */
+#define CALL_PUSH    4u /* adds to MMIO_ACCUMULATOR; 0 is refused; no results */
 #define CALL_UNKNOWN 9u /* never defined: answered inside */
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Console, clock, latch, ring, the MMIO device, two MSRs and three hypercalls. */
+/** Console, clock, latch, ring, the MMIO device, two MSRs and four hypercalls. */
 #include "devices.h"
 
 #include <string.h>
@@ -104,7 +104,7 @@ static void mmio_write(struct devices *d, uint32_t id, uint64_t at, uint64_t val
 }
 
 /* Results in out[1..]; out[0] is the status word, 0. */
-static uint64_t call(const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS])
+static uint64_t call(struct devices *d, const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS])
 {
     switch (r->address) {
     case CALL_ADD:
@@ -118,6 +118,10 @@ static uint64_t call(const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS]
         out[2] = r->in[4];
         out[3] = r->in[3];
         return 0xf;
+    case CALL_PUSH:
+        d->accumulator += r->in[0];
+        out[0] = r->in[0] ? 0 : 6;
+        return 0x1;
     default:
         out[0] = 6; /* SVMC_HCALL_FAILED */
         return 0x1;
@@ -191,7 +195,7 @@ void devices_answer(struct devices *d, uint32_t id, const struct svmc_request *r
         answer_msr(d, id, r, reply);
         break;
     case SVMC_KIND_HYPERCALL:
-        reply->out_valid = call(r, reply->out);
+        reply->out_valid = call(d, r, reply->out);
         break;
     default:
         reply->out_valid = 0;

@@ -15,6 +15,8 @@
 #include "../guests/bootinfo.h"
 #include "confine.h"
 #include "devices.h"
+#include "form.h"
+#include "kvm_host.h"
 #include "lies.h"
 #include "race.h"
 #include "wire.h"
@@ -45,6 +47,7 @@ struct host {
     int evil;
     unsigned turn;
     uint32_t vcpus;
+    const struct form *form;
     struct vcpu vcpu[WIRE_VCPUS_MAX];
 };
 
@@ -165,6 +168,34 @@ static bool serve(struct host *h, struct vcpu *v)
     return write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
 }
 
+/*
+ * The same in another form: struct kvm_run as every host of KVM reads it, the others by the
+ * library's host side. What is no request, a notice or unknown, gets no answer.
+ */
+static bool serve_foreign(struct host *h, struct vcpu *v)
+{
+    const struct svmc_foreign foreign = form_foreign(h->form, v->page);
+    bool kvm = h->form->format == SVMC_FOREIGN_KVM;
+    struct kvm_run *run = (struct kvm_run *)(uintptr_t)v->page;
+    struct svmc_request asked;
+    struct svmc_reply reply;
+    uint64_t bell;
+
+    if (read(v->request, &bell, sizeof bell) != (ssize_t)sizeof bell)
+        return false;
+    if (kvm ? !kvm_host_read(run, h->form->area_bytes, &asked, v->data)
+            : svmc_adapt_decode(&foreign, &asked, v->data) != SVMC_OK ||
+                  asked.completion == SVMC_COMPLETION_NONE)
+        return true;
+    devices_answer(&h->devices, v->id, &asked, v->data, sizeof v->data, &reply);
+    if (kvm)
+        kvm_host_answer(run, &asked, &reply, v->data);
+    else if (svmc_adapt_answer(&foreign, &asked, &reply, v->data) != SVMC_OK)
+        return true;
+    bell = WIRE_TAG(0, 0);
+    return write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
+}
+
 /* Whoever rings, in turn. */
 static void serve_all(struct host *h)
 {
@@ -174,7 +205,8 @@ static void serve_all(struct host *h)
         bells[i] = (struct pollfd){ .fd = h->vcpu[i].request, .events = POLLIN };
     while (poll(bells, h->vcpus, -1) > 0)
         for (uint32_t i = 0; i < h->vcpus; i++)
-            if (bells[i].revents != 0 && !serve(h, &h->vcpu[i]))
+            if (bells[i].revents != 0 &&
+                !(form_is_page(h->form) ? serve : serve_foreign)(h, &h->vcpu[i]))
                 return;
 }
 
@@ -203,13 +235,13 @@ static int open_vcpu(struct host *h, uint32_t id)
     v->id = id;
     v->request = WIRE_REQUEST(id);
     v->answer = WIRE_ANSWER(id);
-    v->page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(id), 0);
+    v->page = mmap(NULL, h->form->area_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(id), 0);
     if (v->page == MAP_FAILED)
         return -1;
     return h->wanted[LIE_RACE] ? racer_start(&v->racer) : 0;
 }
 
-/* mini-host KEEPER-PID VCPUS [LIES] */
+/* mini-host KEEPER-PID VCPUS FORM [LIES] */
 int main(int argc, char **argv)
 {
     static struct host host;
@@ -217,7 +249,9 @@ int main(int argc, char **argv)
 
     host.devices.console = STDOUT_FILENO;
     host.vcpus = argc > 2 ? (uint32_t)atol(argv[2]) : 0;
-    if (host.vcpus < 1 || host.vcpus > WIRE_VCPUS_MAX || (argc > 3 && want(&host, argv[3]) != 0))
+    host.form = argc > 3 ? form_find(argv[3]) : NULL;
+    if (host.vcpus < 1 || host.vcpus > WIRE_VCPUS_MAX || !host.form ||
+        (argc > 4 && want(&host, argv[4]) != 0))
         return 2;
     for (uint32_t i = 0; i < host.vcpus; i++)
         if (open_vcpu(&host, i) != 0)

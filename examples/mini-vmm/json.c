@@ -182,6 +182,8 @@ void report_json(const struct report *r)
         printf("\"failed\":%s,", r->scan.failed ? "true" : "false");
         text("first_hit", r->scan.first_hit, "},");
     }
+    if (r->final_state)
+        words("final_state", &r->final_state, 1, ",");
     if (r->replay)
         number("replayed_records", r->records, ",");
     text("verdict", r->verdict, ",");

@@ -58,7 +58,8 @@ static bool start_host(const struct options *o, char *why, size_t cap)
     locate(program, sizeof program, "mini-host", "mini-host");
     host.on_console = report_console;
     host.console_ctx = &session.report;
-    if (!link_start(&host, o->vcpus, o->host ? o->host : program, o->lies, o->timeout_ms, why, cap))
+    if (!link_start(&host, o->vcpus, o->form, o->host ? o->host : program, o->lies, o->timeout_ms,
+                    why, cap))
         return false;
     if (!link_confined(&host)) {
         snprintf(why, cap, "%.200s: is not confined (seccomp filter, no new privileges): refused",
@@ -66,8 +67,8 @@ static bool start_host(const struct options *o, char *why, size_t cap)
         return false;
     }
     snprintf(session.report.host, sizeof session.report.host,
-             "process %ld, confined by seccomp; it has %u page%s, %u doorbells and the console",
-             (long)host.pid, o->vcpus, o->vcpus > 1 ? "s" : "", 2 * o->vcpus);
+             "process %ld, confined by seccomp; it has %u %s%s, %u doorbells and the console",
+             (long)host.pid, o->vcpus, o->form->name, o->vcpus > 1 ? "s" : "", 2 * o->vcpus);
     if (!o->pid_file)
         return true;
     file = fopen(o->pid_file, "w");
@@ -103,7 +104,9 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
         v->run_bytes = processors[i].run_bytes;
     }
     session.cpus = o->vcpus;
-    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0);
+    session.config.no_results = !form_is_page(o->form);
+    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0) |
+            (session.config.no_results ? 0 : BOOT_RESULTS);
     boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
     session.config.msr_exits = vm.msr_exits;
     session.config.state_bytes_memory = vm.memory_bytes;
@@ -119,6 +122,10 @@ static void choose_page(struct cpu *c)
     bool private_page = c->tape.mode == TAPE_RECORD || c->tape.mode == TAPE_REPLAY;
 
     v->shared = v->host ? host.vcpu[v->id].page : NULL;
+    if (v->host && !form_is_page(host.form)) {
+        v->foreign = form_foreign(host.form, v->shared);
+        v->shared = (volatile uint8_t *)v->foreign_page;
+    }
     v->page = private_page ? (volatile uint8_t *)v->private_page : v->shared;
     if (!v->kvm) {
         v->run = v->copy;
@@ -128,7 +135,8 @@ static void choose_page(struct cpu *c)
 
 static void set_up(const struct options *o)
 {
-    session.config = (struct embed_config){ SESSION_REFUSAL_LIMIT, SESSION_RETRY_LIMIT, 0, 0, 0 };
+    session.config = (struct embed_config){ .refusal_limit = SESSION_REFUSAL_LIMIT,
+                                            .retry_limit = SESSION_RETRY_LIMIT };
     session.timeout_ms = o->timeout_ms;
     session.cpus = 1;
     for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++) {
@@ -207,6 +215,24 @@ static int save_trace(const struct options *o, struct tape *tape, FILE *file)
     return complain(EXIT_USAGE, text);
 }
 
+/* Memory but for the boot page, where runs may differ, and the registers at the last HLT. */
+static uint64_t final_state(void)
+{
+    const size_t behind = BOOT_INFO + 0x1000;
+    uint64_t part[2 + WIRE_VCPUS_MAX] = { tape_checksum(vm.memory, BOOT_INFO),
+                                          tape_checksum(vm.memory + behind,
+                                                        vm.memory_bytes - behind) };
+
+    for (uint32_t i = 0; i < session.cpus; i++) {
+        const struct kvm_regs *regs = vm_vcpu_regs(&processors[i]);
+
+        if (!regs)
+            return 0;
+        part[2 + i] = tape_checksum((const uint8_t *)regs, sizeof *regs);
+    }
+    return tape_checksum((const uint8_t *)part, sizeof part);
+}
+
 /* The last search, while the host waits; then what the run was meant to prove. */
 static void judge(const struct options *o)
 {
@@ -280,6 +306,8 @@ static int run(const struct options *o)
     session.report.memory_guarded = first->memory != NULL;
     report_begin(&session.report);
     session_run(&session);
+    if (session.report.status == EXIT_GOOD && vm.memory)
+        session.report.final_state = final_state();
     if (with_host)
         link_poll(&host);
     judge(o);
@@ -296,13 +324,14 @@ static int run(const struct options *o)
 /* What only a live guest can do. NULL: the trace will do as well. */
 static const char *wants_kvm(const struct options *o)
 {
-    return o->record      ? "--record"
-           : o->scan      ? "--scan"
-           : o->leak      ? "--leak"
-           : o->has_noise ? "--noise"
-           : o->guest     ? "GUEST.bin"
-           : o->vcpus > 1 ? "--vcpus"
-                          : NULL;
+    return o->record                ? "--record"
+           : o->scan                ? "--scan"
+           : o->leak                ? "--leak"
+           : o->has_noise           ? "--noise"
+           : o->guest               ? "GUEST.bin"
+           : o->vcpus > 1           ? "--vcpus"
+           : !form_is_page(o->form) ? "--host-format"
+                                    : NULL;
 }
 
 /* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */

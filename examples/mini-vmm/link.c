@@ -29,16 +29,15 @@ static bool refuse(char *why, size_t cap, const char *what)
 }
 
 /* The size is sealed: a host that shrank its page would take the keeper down with SIGBUS. */
-static bool open_vcpu(struct link_vcpu *v)
+static bool open_vcpu(struct link_vcpu *v, uint32_t bytes)
 {
     v->page_fd = memfd_create("svmc-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     v->request = eventfd(0, EFD_CLOEXEC);
     v->answer = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (v->page_fd < 0 || v->request < 0 || v->answer < 0 ||
-        ftruncate(v->page_fd, SVMC_PAGE_BYTES) != 0 ||
+    if (v->page_fd < 0 || v->request < 0 || v->answer < 0 || ftruncate(v->page_fd, bytes) != 0 ||
         fcntl(v->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return false;
-    v->page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, v->page_fd, 0);
+    v->page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->page_fd, 0);
     return v->page != MAP_FAILED;
 }
 
@@ -48,8 +47,10 @@ _Noreturn static void become_host(const struct link *l, int console, const char 
 {
     int from[FDS_MAX], last = WIRE_PAGE(l->vcpus);
     char parent[24], vcpus[12];
-    char *argv[] = { (char *)(uintptr_t) "mini-host", parent, vcpus, (char *)(uintptr_t)lies,
-                     NULL };
+    char *argv[] = {
+        (char *)(uintptr_t) "mini-host", parent, vcpus, (char *)(uintptr_t)l->form->name,
+        (char *)(uintptr_t)lies,         NULL
+    };
     char *envp[] = { NULL };
 
     snprintf(parent, sizeof parent, "%ld", (long)getppid());
@@ -75,8 +76,8 @@ _Noreturn static void become_host(const struct link *l, int console, const char 
     _exit(127);
 }
 
-bool link_start(struct link *l, uint32_t vcpus, const char *program, const char *lies,
-                unsigned timeout_ms, char *why, size_t cap)
+bool link_start(struct link *l, uint32_t vcpus, const struct form *form, const char *program,
+                const char *lies, unsigned timeout_ms, char *why, size_t cap)
 {
     int ends[2];
     char how[80];
@@ -85,8 +86,9 @@ bool link_start(struct link *l, uint32_t vcpus, const char *program, const char 
 
     l->process = l->pipe = -1;
     l->vcpus = vcpus;
+    l->form = form;
     for (uint32_t i = 0; i < vcpus; i++)
-        if (!open_vcpu(&l->vcpu[i]))
+        if (!open_vcpu(&l->vcpu[i], form->area_bytes))
             return refuse(why, cap, "parameter page");
     if (access(program, X_OK) != 0)
         return refuse(why, cap, program);
@@ -280,7 +282,7 @@ void link_stop(struct link *l)
     }
     take_console(l);
     for (uint32_t i = 0; i < l->vcpus; i++) {
-        munmap((void *)(uintptr_t)l->vcpu[i].page, SVMC_PAGE_BYTES);
+        munmap((void *)(uintptr_t)l->vcpu[i].page, l->form->area_bytes);
         close(l->vcpu[i].page_fd);
         close(l->vcpu[i].request);
         close(l->vcpu[i].answer);

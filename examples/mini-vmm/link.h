@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "form.h"
 #include "wire.h"
 
 #define LINK_CONSOLE_MAX 65536u /* bytes of console that are kept; more is dropped */
@@ -30,6 +31,7 @@ struct link {
     const atomic_bool *over; /* true: nobody waits any more */
     unsigned stray_ms;       /* how long link_notify waits for an answer that must not come */
     uint32_t vcpus;
+    const struct form *form; /* of what the host is shown */
     struct link_vcpu vcpu[WIRE_VCPUS_MAX];
     pthread_mutex_t lock; /* for all below */
     bool dead;
@@ -48,8 +50,8 @@ enum link_answer { LINK_ANSWERED, LINK_SILENT, LINK_DEAD, LINK_OVER, LINK_ERROR 
  * Start the host program in a process that has its pages, doorbells and console, and nothing else;
  * wait until it says that it is confined. false: `why` says what failed.
  */
-bool link_start(struct link *l, uint32_t vcpus, const char *program, const char *lies,
-                unsigned timeout_ms, char *why, size_t cap);
+bool link_start(struct link *l, uint32_t vcpus, const struct form *form, const char *program,
+                const char *lies, unsigned timeout_ms, char *why, size_t cap);
 
 /** What the kernel says about the host's cage, for the first lines; false: there is none. */
 bool link_confined(const struct link *l);

@@ -23,6 +23,7 @@ static const char usage[] =
     "  --vcpus N            processors of the guest, 1 to 4 (default 1); each has a thread, a "
     "page\n"
     "                       and doorbells, all have one host\n"
+    "  --host-format FORM   what the host is shown: page, kvm_run, ghcb, tdx (default page)\n"
     "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
@@ -129,6 +130,7 @@ enum long_option {
     OPT_DUMP,
     OPT_TIMEOUT,
     OPT_VCPUS,
+    OPT_FORM,
     OPT_HOST,
     OPT_PID
 };
@@ -149,6 +151,7 @@ static const struct option names[] = {
     { "noise", required_argument, NULL, OPT_NOISE },
     { "dump-pages", required_argument, NULL, OPT_DUMP },
     { "timeout-ms", required_argument, NULL, OPT_TIMEOUT },
+    { "host-format", required_argument, NULL, OPT_FORM },
     { "vcpus", required_argument, NULL, OPT_VCPUS },
     { "host", required_argument, NULL, OPT_HOST },
     { "host-pid-file", required_argument, NULL, OPT_PID },
@@ -193,6 +196,9 @@ static int take(struct options *o, int option)
     case OPT_TIMEOUT:
     case OPT_VCPUS:
         return take_number(o, option);
+    case OPT_FORM:
+        o->form = form_find(optarg);
+        return o->form ? -1 : refuse("no such form", optarg);
     case OPT_SCAN:
         o->scan = true;
         return -1;
@@ -232,7 +238,7 @@ int options_parse(struct options *o, int argc, char **argv)
 {
     int option, status, index = 0;
 
-    *o = (struct options){ .timeout_ms = 5000, .vcpus = 1 };
+    *o = (struct options){ .timeout_ms = 5000, .vcpus = 1, .form = form_find("page") };
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
         if (option == '?' || option == ':')
@@ -247,10 +253,14 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
     o->scan |= o->leak; /* a leak is there to be found */
+    if (o->lies && !form_is_page(o->form))
+        return refuse("--evil: the lies are about pages: no --host-format", NULL);
     if (o->replay && (o->record || o->lies || o->scan || o->guest))
         return refuse("--replay runs alone: no --record, --evil, --scan, --leak, GUEST", NULL);
-    if (o->replay && (o->host || o->pid_file || o->has_noise || o->has_seed || o->vcpus > 1))
-        return refuse("--replay has no use for --host, --host-pid-file, --noise, --seed, --vcpus",
+    if (o->replay && (o->host || o->pid_file || o->has_noise || o->has_seed || o->vcpus > 1 ||
+                      !form_is_page(o->form)))
+        return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
+                      "--seed, --vcpus",
                       NULL);
     return -1;
 }

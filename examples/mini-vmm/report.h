@@ -28,8 +28,8 @@ struct exit_row {
     uint32_t size;
     uint32_t count;
     uint64_t value; /* written by the guest */
-    uint8_t requests;
-    uint8_t refused;
+    uint32_t requests;
+    uint32_t refused;
     uint8_t shown_slots;
     uint8_t taken_slots;
     uint64_t shown[SVMC_PAGE_SLOTS];
@@ -104,6 +104,7 @@ struct report {
     struct report_scan scan;
     uint64_t state_bytes_registers; /* of one vCPU: GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;
+    uint64_t final_state; /* checksum of a guest that passed, but for its boot page; 0: not live */
     uint8_t console[LINK_CONSOLE_MAX];
     size_t console_bytes;
     size_t console_dropped;

@@ -93,7 +93,7 @@ static bool open_tape(struct cpu *cpu)
     n += put_text(record + n, s->report.backend, 250);
     store_le(config, c->refusal_limit, 4);
     store_le(config + 4, c->retry_limit, 4);
-    store_le(config + 8, c->msr_exits, 4);
+    store_le(config + 8, c->msr_exits | c->no_results << 1, 4);
     store_le(config + 12, c->state_bytes_registers, 8);
     store_le(config + 20, c->state_bytes_memory, 8);
     store_le(config + 28, cpu->vcpu.id, 4);
@@ -104,7 +104,8 @@ static bool open_tape(struct cpu *cpu)
         return tape_differs(&cpu->tape, TAPE_CONFIG, 0);
     *c = (struct embed_config){ .refusal_limit = (uint32_t)load_le(config, 4),
                                 .retry_limit = (uint32_t)load_le(config + 4, 4),
-                                .msr_exits = (uint32_t)load_le(config + 8, 4),
+                                .msr_exits = (uint32_t)load_le(config + 8, 4) & 1,
+                                .no_results = (uint32_t)load_le(config + 8, 4) >> 1 & 1,
                                 .state_bytes_registers = load_le(config + 12, 8),
                                 .state_bytes_memory = load_le(config + 20, 8) };
     id = (uint32_t)load_le(config + 28, 4);
@@ -304,6 +305,10 @@ static bool turn(struct cpu *c)
     case SERVED_HOST:
     case SERVED_SILENT:
         end_host(c, served);
+        return false;
+    case SERVED_FORM:
+        end(c, EXIT_BACKEND, "ERROR", "the host's form cannot say this request: %s",
+            svmc_kind_name(c->watch.row.kind));
         return false;
     case SERVED_OVER:
         return false;

@@ -329,6 +329,16 @@ bool watch_request(struct vcpu *v)
     return watch_good(v);
 }
 
+void watch_emitted(struct vcpu *v)
+{
+    uint8_t bytes[SVMC_PAGE_BYTES];
+
+    for (uint32_t at = 0; v->watch->scan && at < v->foreign.area_bytes; at += sizeof bytes) {
+        copy_page(bytes, (const volatile uint8_t *)v->foreign.area + at);
+        scan_page(v->watch->scan, bytes, v->watch->row.number);
+    }
+}
+
 bool watch_reply(struct vcpu *v, uint64_t tag)
 {
     uint8_t bytes[SVMC_PAGE_BYTES] = { 0 };

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-from vmm import (BACKEND, Case, FAIL, HOST_GONE, NR_PIDFD_OPEN, PASS, USAGE, VMM, deny, finish,
-                 main, need_kvm, start, vmm, vmm_json)
+from vmm import (BACKEND, Case, FAIL, HOST_GONE, NR_PIDFD_OPEN, PASS, TOP, USAGE, VMM, deny,
+                 finish, main, need_kvm, start, vmm, vmm_json)
 
 PAGE = 4096
 GUEST_RAM = 2 << 20
@@ -26,6 +26,27 @@ int main(void)
         return 1;
     for (;;)
         pause();
+}
+"""
+
+
+# A confined host that answers each request with SW_EXITINFO1 2: "malformed". Linux asm/svm.h.
+GHCB_LIAR = """
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "confine.h"
+int main(void)
+{
+    volatile uint64_t *ghcb = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
+    uint64_t bell = 1;
+    if (ghcb == MAP_FAILED || confine(6, 1) != 0)
+        return 1;
+    while (write(5, &bell, sizeof bell) == 8 && read(4, &bell, sizeof bell) == 8) {
+        ghcb[0x398 / 8] = 2;
+        bell = 1;
+    }
+    return 0;
 }
 """
 
@@ -465,6 +486,87 @@ class Vcpus(Case):
                 pass
             done = finish(process)
             self.assertIn(done.status, (HOST_GONE, PASS), done.text + done.errors)
+
+
+@need_kvm
+class Forms(Case):
+    """The host reads struct kvm_run, a GHCB or TDVMCALL registers instead of the page."""
+    FORMS = ("kvm_run", "ghcb", "tdx")
+    SAME = ("--seed", "5", "--noise", "6")
+
+    def run_form(self, form, *more):
+        done = vmm_json("--host-format", form, *more)
+        self.assertEqual(done.status, PASS, (form, done.json["why"], done.errors))
+        return done.json
+
+    def asked(self, run):
+        """What the guest asked for, row by row, and what it got; no clock, no results of calls."""
+        clock = ("0x510", "0x514")
+        return [(e["kind"], e["address"], e["size"], e["count"], e["fault"], e["shown"],
+                 [] if e["address"] in clock else e["taken"])
+                for e in run["exits"] if e["kind"] != "hypercall"]
+
+    def test_the_guest_ends_alike(self):
+        for vcpus in (1, 2):
+            page = self.run_form("page", "--vcpus", vcpus, *self.SAME)
+            for form in self.FORMS:
+                run = self.run_form(form, "--vcpus", vcpus, *self.SAME)
+                self.assertEqual(run["final_state"], page["final_state"], form)
+                self.assertEqual(sorted(run["console"].splitlines()),
+                                 sorted(page["console"].splitlines()))
+                self.assertEqual(self.asked(run), self.asked(page), form)
+
+    def test_the_comparison_can_fail(self):
+        states = {self.run_form("page", "--noise", n)["final_state"][0] for n in "123"}
+        self.assertEqual(len(states), 3)
+
+    def test_calls_without_results_only(self):
+        for form in self.FORMS:
+            calls = [e for e in self.run_form(form)["exits"] if e["kind"] == "hypercall"]
+            self.assertEqual({e["address"] for e in calls if e["verdict"] == "delegate"}, {"0x4"})
+            self.assertEqual({e["pages"] for e in calls}, {0, 1})
+
+    def test_strings_go_as_far_as_there_is_room(self):
+        pages = {form: max(e["pages"] for e in self.run_form(form)["exits"])
+                 for form in ("page", *self.FORMS)}
+        self.assertEqual(pages["kvm_run"], pages["page"])
+        self.assertEqual(pages["tdx"], max(e["count"] for e in self.run_form("tdx")["exits"]))
+
+    def test_the_secret_stays_inside(self):
+        for form in self.FORMS:
+            self.assertEqual(self.run_form(form, "--scan")["scan"]["hits"], 0)
+            leak = vmm_json("--host-format", form, "--leak")
+            self.assertEqual(leak.status, FAIL)
+            self.assertGreater(leak.json["scan"]["hits"], 0)
+
+    def test_what_was_recorded_replays(self):
+        for form in self.FORMS:
+            file = self.tmp / f"{form}.svmtrace"
+            live = self.run_form(form, "--record", file)
+            again = vmm_json("--replay", file)
+            self.assertEqual(again.status, PASS, again.errors)
+            self.assertEqual(live["exits"], again.json["exits"])
+
+    def test_a_host_killed_in_mid_exit(self):
+        for form in self.FORMS:
+            pid_file = self.tmp / f"{form}.pid"
+            process = start("--host-format", form, "--host-pid-file", pid_file)
+            os.kill(wait_for(pid_file), signal.SIGSTOP)
+            time.sleep(0.05)
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+            self.assertEqual(finish(process).status, HOST_GONE)
+
+    def test_a_broken_answer_is_refused_and_counted(self):
+        program, source = self.tmp / "liar", self.tmp / "liar.c"
+        source.write_text(GHCB_LIAR)
+        folder = TOP / "examples" / "mini-vmm"
+        subprocess.run(["gcc", "-D_GNU_SOURCE", "-I", folder, "-o", program, source,
+                        folder / "confine.c"], check=True)
+        done = vmm_json("--host-format", "ghcb", "--host", program)
+        self.assertEqual((done.status, done.json["verdict"]), (FAIL, "STOPPED"), done.errors)
+        self.assertIn("16 wrong replies in a row", done.json["why"])
+        self.assertEqual(done.json["summary"]["refused"], 16)
+        self.assertEqual(done.json["summary"]["bytes_accepted"], 0)
 
 
 @need_kvm
