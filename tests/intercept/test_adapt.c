@@ -282,7 +282,7 @@ TEST(adapt, arguments)
     }
 }
 
-TEST(adapt, a_reply_that_does_not_fit_is_not_written)
+TEST(adapt, a_reply_that_does_not_fit_is_not_written) /* AP-8 */
 {
     for (unsigned form = 0; form <= SVMC_FOREIGN_TDX; form++)
         for (unsigned wrong = 0; wrong < 6; wrong++) {
