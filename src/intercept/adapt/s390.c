@@ -25,8 +25,8 @@ static const uint16_t offsets[PLACE_COUNT] = { 0x050,          0x058,          S
                                                SAVE_AREA + 40 };
 
 /*
- * To be completed by the host. The text of a DIAGNOSE is always DIAG 0,2,0(5), and its code is in r5:
- * kvm-unit-tests lib/s390x/pv_icptdata.h; KVM adds base and displacement, kvm_handle_diag.
+ * To be completed by the host. The text of a DIAGNOSE is always DIAG 0,2,0(5), and its code is in
+ * r5: kvm-unit-tests lib/s390x/pv_icptdata.h. KVM adds base and displacement: kvm_handle_diag.
  */
 #define PV_INSTR 0x68u
 #define DIAGNOSE(code)                                                            \
