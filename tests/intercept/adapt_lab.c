@@ -18,6 +18,11 @@ uint64_t adapt_get(const uint8_t *at, unsigned bytes)
     return value;
 }
 
+uint8_t adapt_arguments(enum svmc_foreign_format format)
+{
+    return format == SVMC_FOREIGN_S390 ? 3 : 4;
+}
+
 void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t fill)
 {
     uint64_t rng = fill ^ 0x5eed;
@@ -40,7 +45,7 @@ void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t f
                                     SVMC_VERDICT_DELEGATE),
              SVMC_OK);
     CHECK_EQ(svmc_policy_set_doorbell(&lab->policy, SVMC_HCALL_PORT), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, 4, 0), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, adapt_arguments(format), 0), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_vcpu_init(&lab->vc, &world_ops, &lab->world, &lab->policy, lab->world.page, 7),
              SVMC_OK);

@@ -45,7 +45,9 @@ struct adapt_lie {
 void adapt_put(uint8_t *at, unsigned bytes, uint64_t value);
 uint64_t adapt_get(const uint8_t *at, unsigned bytes);
 
-/** A fresh vCPU with every register `fill`; hypercalls take four arguments and give a status. */
+/** How many arguments a hypercall has here: as many as the form has room for, up to four. */
+uint8_t adapt_arguments(enum svmc_foreign_format format);
+/** A fresh vCPU with every register `fill`; a hypercall gives a status. */
 void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t fill);
 /** Take the scenario: false: the vCPU did not ask. */
 bool adapt_exit(struct adapt_lab *a, const char *scenario);

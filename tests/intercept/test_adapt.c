@@ -125,6 +125,12 @@ TEST(adapt, what_a_form_has_no_room_for_is_unsupported) /* AP-3 */
             .count = 1,
             .address = 1,
             .in_valid = 0x7f } },
+        { FORM(S390),
+          { .kind = SVMC_KIND_HYPERCALL,
+            .completion = 1,
+            .count = 1,
+            .address = 1,
+            .in_valid = 0x0f } },
         { FORM(GHCB) | FORM(TDX),
           { .kind = SVMC_KIND_HYPERCALL,
             .completion = 1,
@@ -282,7 +288,7 @@ TEST(adapt, arguments)
     }
 }
 
-TEST(adapt, a_reply_that_does_not_fit_is_not_written)
+TEST(adapt, a_reply_that_does_not_fit_is_not_written) /* AP-8 */
 {
     for (unsigned form = 0; form <= SVMC_FOREIGN_TDX; form++)
         for (unsigned wrong = 0; wrong < 6; wrong++) {
@@ -320,7 +326,7 @@ TEST(adapt, a_hypercall_brings_back_its_status_alone) /* AP-7 */
     adapt_init(&foreign, SVMC_FOREIGN_RMM, 0x1111222233334444);
     svmc_vcpu_drop(&foreign.lab.vc);
     CHECK_EQ(svmc_policy_init(&foreign.lab.policy, 8, 4), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_hcall(&foreign.lab.policy, LAB_HCALL, 4, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_hcall(&foreign.lab.policy, LAB_HCALL, 3, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&foreign.lab.policy), SVMC_OK);
     CHECK_EQ(svmc_vcpu_init(&foreign.lab.vc, &world_ops, &foreign.lab.world, &foreign.lab.policy,
                             foreign.lab.world.page, 7),

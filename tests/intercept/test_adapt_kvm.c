@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* AP-20: struct kvm_run. Fields by their sizes in Linux include/uapi/linux/kvm.h; where this machine
- * has that header, it is compared. */
+/* AP-20: struct kvm_run. Fields by their sizes in Linux include/uapi/linux/kvm.h; where this
+ * machine has that header, it is compared. */
 #include "adapt_lab.h"
 
 struct run {

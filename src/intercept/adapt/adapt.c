@@ -311,7 +311,7 @@ static bool parse(const struct svmc_foreign *from, const struct adapt_form *form
     return (uint64_t)out->size * out->count <= form->data_most || !rule->string;
 }
 
-/* The first row that fits; *known: one at least has this code. */
+/* AP-8: the first row that fits; *known: one at least has this code. */
 static const struct adapt_row *find_request(const struct svmc_foreign *from,
                                             const struct adapt_form *form,
                                             const struct adapt_words *w, struct svmc_request *out,

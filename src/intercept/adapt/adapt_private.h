@@ -57,7 +57,10 @@ struct move {
 #define MOVES_OUT 4u
 #define PLACES    16u
 
-/** One kind in one form. The first of `in` is what tells the kinds apart. */
+/**
+ * One kind in one form. The first of `in` is what tells the kinds apart. A hypercall has one
+ * result, its status (AP-7).
+ */
 struct adapt_row {
     uint16_t kind;
     uint8_t in_count;
@@ -112,7 +115,7 @@ uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,
  * What a form does itself, each in its file; what it has not is nothing to do.
  *   form     what it is
  *   ask      finish the words of a request
- *   verdict  what the answer says of itself, into out->status and out->fault; the rule it breaks, or 0
+ *   verdict  what the answer says of itself, into out->status and fault; the rule it breaks, or 0
  *   heard    whether a request that fits a row is sound as a whole
  *   say      the words of an answer besides its results; false: the form cannot say it
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * struct kvm_run of x86 for a device model that serves KVM_RUN: AP-20. What a kernel filled in comes
- * through exit_kvm.c; this is the other direction, and a device model's view of it. Offsets:
+ * struct kvm_run of x86 for a device model that serves KVM_RUN: AP-20. What a kernel filled in
+ * comes through exit_kvm.c; this is the other direction, and a device model's view of it. Offsets:
  * ../kvm_run.h. Fields that share a 64-bit word are one item.
  */
 #include "../kvm_run.h"

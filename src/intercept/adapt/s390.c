@@ -9,13 +9,11 @@
 enum {
     ICPT, /* 0x50 icptcode, 0x51 icptstatus, 0x55 iictl, 0x56 ipa */
     IPB,  /* 0x58 ipb; 0x5c scaoh, which is the host's */
-    R1,   /* of the save area, R2 to R7 behind it */
+    R1,   /* of the save area, R2 to R5 behind it */
     R2,
     R3,
     R4,
     R5,
-    R6,
-    R7,
     PLACE_COUNT
 };
 
@@ -24,21 +22,25 @@ enum {
 
 static const uint16_t offsets[PLACE_COUNT] = { 0x050,          0x058,          SAVE_AREA + 8,
                                                SAVE_AREA + 16, SAVE_AREA + 24, SAVE_AREA + 32,
-                                               SAVE_AREA + 40, SAVE_AREA + 48, SAVE_AREA + 56 };
+                                               SAVE_AREA + 40 };
 
-#define PV_INSTR 0x68u /* to be completed by the host; the registers of the text are preset */
-#define INSN(halfword, rest) \
-    MOVE(ICPT, ICPT, 0, PV_INSTR << 16 | halfword), MOVE(IPB, HIGH, 0, rest)
+/*
+ * To be completed by the host. The text of a DIAGNOSE is always DIAG 0,2,0(5), and its code is in
+ * r5: kvm-unit-tests lib/s390x/pv_icptdata.h. KVM adds base and displacement: kvm_handle_diag.
+ */
+#define PV_INSTR 0x68u
+#define DIAGNOSE(code)                                                            \
+    MOVE(ICPT, ICPT, 0, PV_INSTR << 16 | 0x8302), MOVE(IPB, HIGH, 0, 0x50000000), \
+        MOVE(R5, CONST, 0, code)
 
 /* clang-format off */
 #define ROW(kind, in, out, source) { SVMC_KIND_##kind, in, out },
 static const struct adapt_row rows[] = {
     ROW(HYPERCALL,
-        IN(9, INSN(0x8324, 0x05000000), MOVE(R1, ADDRESS, 0, 0), MOVE(R2, IN, 0, 0),
-           MOVE(R3, IN, 1, 0), MOVE(R4, IN, 2, 0), MOVE(R5, IN, 3, 0), MOVE(R6, IN, 4, 0),
-           MOVE(R7, IN, 5, 0)),
+        IN(7, DIAGNOSE(0x500), MOVE(R1, ADDRESS, 0, 0), MOVE(R2, IN, 0, 0), MOVE(R3, IN, 1, 0),
+           MOVE(R4, IN, 2, 0)),
         OUT(1, MOVE(R2, OUT, 0, 0)),
-        "DIAGNOSE 2,4,0x500; Linux s390 asm/kvm_para.h, QEMU pc-bios/s390-ccw/virtio.c")
+        "s390-diag.rst, DIAGNOSE X'500'; r1 to r4 as kvm-unit-tests s390x/pv-diags.c finds them")
 };
 #undef ROW
 /* clang-format on */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * The registers of TDG.VP.VMCALL: AP-30 to AP-33. Intel TDX Guest-Hypervisor Communication
- * Interface (GHCI), sections TDG.VP.VMCALL; Linux arch/x86/coco/tdx/tdx.c (guest), arch/x86/kvm/vmx/tdx.c (host). A place is a
- * register by its encoding. The TDX module hands over what the mask in RCX names, both ways.
+ * Interface (GHCI); Linux arch/x86/coco/tdx/tdx.c (guest), arch/x86/kvm/vmx/tdx.c (host). A place
+ * is a register by its encoding. The TDX module hands over what the mask in RCX names, both ways.
  */
 #include "adapt_private.h"
 
@@ -16,7 +16,7 @@
 #define R14         14u
 #define R15         15u
 
-#define MASK       0xfc00u     /* R10 to R15, whatever the call needs */
+#define MASK       0xfc00u     /* AP-32: R10 to R15, whatever the call needs */
 #define MASK_NEVER 0x0013u     /* RAX, RCX and RSP cannot be handed over */
 #define MASK_KNOWN 0xffffffffu /* bits 31:16 name XMM0 to XMM15 */
 
