@@ -4,7 +4,8 @@
  * io.S, registers that a form does not name hold noise.
  *
  * WRITE name, bytes: uint64_t name(uint64_t value): the value's bytes stand in rax, noise above.
- * READ name:         uint64_t name(void): rax is noise before, word 8 of it, and what the form left after.
+ * READ name:         uint64_t name(void): rax is noise before (word 8 of it) and what the form
+ *                    left after.
  */
 #include "noise.h"
 

@@ -22,8 +22,8 @@ struct devices {
 };
 
 /**
- * Answer one request of vCPU `id`: *reply is filled, data[cap] has the request's data and gets the reply's.
- * What no device claims is done with a result of zeros.
+ * Answer one request of vCPU `id`: *reply is filled, data[cap] has the request's data and gets the
+ * reply's. What no device claims is done with a result of zeros.
  */
 void devices_answer(struct devices *d, uint32_t id, const struct svmc_request *request,
                     uint8_t *data, size_t cap, struct svmc_reply *reply);

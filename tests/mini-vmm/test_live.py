@@ -85,7 +85,8 @@ class Guest(Case):
         kinds = {kind for kind, _ in seen}
         self.assertLessEqual({"rdmsr", "wrmsr", "hypercall", "hlt"}, kinds)
         faults = {(e["kind"], e["verdict"]) for e in exits if e["fault"] == 13}
-        self.assertEqual(faults, {(k, v) for k in ("rdmsr", "wrmsr") for v in ("delegate", "fault")})
+        self.assertEqual(faults, {(kind, verdict) for kind in ("rdmsr", "wrmsr")
+                                  for verdict in ("delegate", "fault")})
         idle = [e for e in exits if e["kind"] == "hlt"]
         self.assertEqual({(e["verdict"], e["pages"]) for e in idle}, {("notify", 1)})
         self.assertGreater(len(idle), 1, "it runs on after an idle HLT")
