@@ -35,24 +35,61 @@ bool account_open(struct account *a, struct svmc_vcpu *vc)
     return svmc_vcpu_set_audit(vc, &a->ring) == SVMC_OK;
 }
 
-void account_close(struct account *a)
+static void add_rows(struct totals *to, const struct svmc_ledger *ledger)
+{
+    struct svmc_ledger_entry e;
+    uint32_t n = 0;
+
+    for (; n < SVMC_LEDGER_ROWS && svmc_ledger_read(ledger, n, &e) == SVMC_OK; n++) {
+        struct svmc_ledger_sums *s = &to->rows[n].sums, before = *s;
+
+        to->rows[n] = e;
+        s->exits += before.exits;
+        s->delegated += before.delegated;
+        s->bytes_shown += before.bytes_shown;
+        s->bytes_accepted += before.bytes_accepted;
+        s->refused += before.refused;
+        s->retries += before.retries;
+        s->answered += before.answered;
+        s->ticks_total += before.ticks_total;
+        if (s->ticks_worst < before.ticks_worst)
+            s->ticks_worst = before.ticks_worst;
+    }
+    to->row_count = n;
+}
+
+static bool chain_holds(const struct account *a, const struct svmc_audit_head *head)
 {
     uint8_t bytes[PIECE * SVMC_AUDIT_ENTRY_BYTES], before[SVMC_AUDIT_TAG_BYTES];
-    uint64_t from;
+    uint64_t from = head->oldest;
     size_t len, good;
 
-    a->holds = a->chained && svmc_audit_head_read(&a->ring, &a->head) == SVMC_OK;
-    memcpy(before, a->head.before, sizeof before);
-    from = a->head.oldest;
-    while (a->holds && from < a->head.next) {
-        const uint8_t *last = a->head.next - from <= PIECE ? a->head.last : NULL;
+    memcpy(before, head->before, sizeof before);
+    while (from < head->next) {
+        const uint8_t *last = head->next - from <= PIECE ? head->last : NULL;
 
-        a->holds =
-            svmc_audit_read(&a->ring, from, bytes, sizeof bytes, &len) == SVMC_OK &&
-            svmc_audit_verify(a->crypto, ALG, a->key, before, bytes, len, last, &good) == SVMC_OK &&
-            good > 0;
-        if (a->holds)
-            memcpy(before, bytes + len - sizeof before, sizeof before);
+        if (svmc_audit_read(&a->ring, from, bytes, sizeof bytes, &len) != SVMC_OK ||
+            svmc_audit_verify(a->crypto, ALG, a->key, before, bytes, len, last, &good) != SVMC_OK ||
+            good == 0)
+            return false;
+        memcpy(before, bytes + len - sizeof before, sizeof before);
         from += len / SVMC_AUDIT_ENTRY_BYTES;
     }
+    return true;
+}
+
+void account_add(struct totals *to, const struct account *a)
+{
+    struct svmc_audit_head head;
+
+    add_rows(to, &a->ledger);
+    if (!a->chained)
+        return;
+    if (svmc_audit_head_read(&a->ring, &head) != SVMC_OK || !chain_holds(a, &head))
+        to->broken++;
+    if (to->chains++ == 0)
+        memcpy(to->last, head.last, sizeof to->last);
+    to->events += head.next;
+    to->overwritten += head.oldest;
+    to->lost += head.lost;
 }

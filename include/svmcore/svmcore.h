@@ -5,6 +5,7 @@
  */
 #ifndef SVMCORE_SVMCORE_H
 #define SVMCORE_SVMCORE_H
+#include "adapt.h"
 #include "address.h"
 #include "audit.h"
 #include "config.h"

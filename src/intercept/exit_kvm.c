@@ -7,30 +7,7 @@
 #include "../core/bytes.h"
 #include "../core/memory.h"
 #include "intercept_private.h"
-
-/* struct kvm_run; a test compares every one with <linux/kvm.h> */
-#define RUN_EXIT_REASON    8u
-#define RUN_IO_DIRECTION   32u
-#define RUN_IO_SIZE        33u
-#define RUN_IO_PORT        34u
-#define RUN_IO_COUNT       36u
-#define RUN_IO_DATA_OFFSET 40u
-#define RUN_MMIO_ADDRESS   32u
-#define RUN_MMIO_DATA      40u
-#define RUN_MMIO_LEN       48u
-#define RUN_MMIO_IS_WRITE  52u
-#define RUN_MSR_ERROR      32u
-#define RUN_MSR_INDEX      44u
-#define RUN_MSR_DATA       48u
-#define MMIO_MOST          8u  /* bytes of an MMIO exit */
-#define RUN_LEAST          64u /* bytes that hold every field above */
-
-#define KVM_IO       2u
-#define KVM_HLT      5u
-#define KVM_MMIO     6u
-#define KVM_SHUTDOWN 8u
-#define KVM_RDMSR    29u
-#define KVM_WRMSR    30u
+#include "kvm_run.h"
 
 /* Where a port access keeps its data; 0 if it cannot be. */
 static size_t io_data(const uint8_t *run, size_t run_bytes)

@@ -21,7 +21,7 @@ from common import (Report, core_flags, first_error, need_tools, parallel,  # no
 
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
-R = "src/intercept/"
+R, A = "src/intercept/", "src/intercept/adapt/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -74,10 +74,11 @@ MUTANTS = (
     ("R12", R + "commit.c", "if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))", "if (0)"),
     ("R13", R + "time.c", "if (time < last->value) {", "if (0) {"),
     ("R13", R + "time.c", "time - last->value > now - last->clock", "0"),
-    ("R13", R + "time.c", "st != SVMC_OK || now < last->clock", "st != SVMC_OK"),
+    ("R13", R + "time.c", "if (now < last->clock)", "if (0)"),
     ("R13", R + "time.c", "vc->priv.time[0].known = 0;", ";"),
-    ("R13", R + "exit.c", "st = svmc_intercept_time_ask(vc);", "st = SVMC_OK;"),
-    ("R13", R + "commit.c", "if (st == SVMC_OK && rule->kind == SVMC_KIND_RDTSCP)", "if (0)"),
+    ("R13", R + "exit.c", "svmc_intercept_time_ask(vc);", ";"),
+    ("R13", R + "commit.c", "bool has_aux = rule->kind == SVMC_KIND_RDTSCP;",
+     "bool has_aux = false;"),
     ("R14", R + "exit.c", "if (st == SVMC_OK && inside)", "if (0)"),
     ("R14", R + "identity.c", "*inside = *inside || row;", ""),
     ("R15", R + "enter.c", "call_begin(vc, out, true)", ANY),
@@ -93,7 +94,7 @@ MUTANTS = (
      "core_shared_clear(page, SVMC_PAGE_REP_OUT, SLOTS_OUT);", ""),
     ("R18", R + "reply.c", "if (reply->seq >> 48 != id)", "if (0 && id)"),
     ("PG-1", R + "page.c", "    if (bytes < used)\n", "    if (0)\n"),
-    ("PG-6", R + "exit.c", "in[i] &= s->mask;", ""),
+    ("PG-6", R + "exit.c", "in[i] &= s->bytes != 0 ? s->mask : sized;", "(void)sized;"),
     ("EX-4", R + "rules.c", "if (op >= OPERATIONS)", "if (0)"),
     ("EX-5", R + "policy.c", "if ((gpa & 0xfff) + size > 4096)", "if (0)"),
     ("EX-10", R + "resolve.c", "core_mask(address_bytes(rule))", "UINT64_MAX"),
@@ -169,20 +170,58 @@ MUTANTS = (
     ("AU-11", R + "audit.c", "len % ENTRY != 0 || (!last && !key)", "len % ENTRY != 0"),
     ("AU-12", R + "ledger.c", ".kind = rule->kind,",
      ".kind = (uint16_t)(rule->kind ^ vc->priv.pending.exit.address),"),
+    ("AP-1", A + "adapt.c", "    if (n > CORE_WORD)\n",
+     "    (void)core_shared_load(area, data_at(form));\n    if (n > CORE_WORD)\n"),
+    ("AP-2", A + "adapt.c",
+     "        core_shared_zero(to->area, form.clear_at[i], form.clear_end[i]);\n", "        ;\n"),
+    ("AP-3", A + "adapt.c", "return (part->in_valid & ~slots) == 0;", "(void)slots; return true;"),
+    ("AP-4", A + "adapt.c", "        reply->status = SVMC_REPLY_PARTIAL;\n", "        ;\n"),
+    ("AP-5", A + "adapt.c", "if (request->completion == SVMC_COMPLETION_NONE) /* AP-5 */",
+     "if (0)"),
+    ("AP-6", A + "adapt.c",
+     "    if (broken != 0) { /* AP-6 */\n        memset(reply, 0, sizeof *reply);\n",
+     "    if (broken != 0) {\n        reply->done = 1;\n"),
+    ("AP-10", A + "ghcb.c", "return has_bits(w, results(row)) ? 0 : 10;",
+     "(void)results; (void)row; return 0;"),
+    ("AP-10", A + "ghcb.c", "(w->word[VALID0] & ~allowed[0]) != 0 ||", "0 ||"),
+    ("AP-10", A + "ghcb.c", "(w->word[VALID1] & ~allowed[1]) != 0 ||", "0 ||"),
+    ("AP-10", A + "ghcb.c", "!has_bits(w, 1u << INFO1)", "0"),
+    ("AP-10", A + "ghcb.c",
+     "return has_bits(w, 1u << INFO2) ? exception(w->word[INFO2], out) : 10;",
+     "return exception(w->word[INFO2], out);"),
+    ("AP-11", A + "ghcb.c", "if (w->word[INFO1] > 1)", "if ((uint32_t)w->word[INFO1] > 1)"),
+    ("AP-12", A + "ghcb.c", "        return 12;\n", "        ;\n"),
+    ("AP-13", A + "ghcb.c", "w->word[PROTOCOL] >> 32 == 0 &&", "1 &&"),
+    ("AP-13", A + "items.c", "return word == gpa + m->value;", "(void)gpa; return true;"),
+    ("AP-13", A + "adapt.c",
+     "return (uint64_t)out->size * out->count <= form->data_most || !rule->string;",
+     "return true;"),
+    ("AP-20", A + "kvm_run.c", "        return 20;\n", "        ;\n"),
+    ("AP-30", A + "tdx.c", "    if (w->word[RAX] != 0) /* AP-30 */", "    if (0)"),
+    ("AP-31", A + "tdx.c", "        return 31;\n", "        return 0;\n"),
+    ("AP-33", A + "tdx.c", "(places & ~mask) == 0", "places != 0"),
+    ("AP-40", A + "rmm.c", "return flags == 0 ? 0 : 40;", "return 0;"),
+    ("AP-41", A + "rmm.c", "        return 41;\n", "        ;\n"),
+    ("AP-42", A + "rmm.c", "    } else if (flags == 0) { /* AP-42 */", "    } else if (0) {"),
+    ("AP-50", A + "s390.c", "return (w->word[ICPT] & IICTL) != 0 ? 50 : 0;", "(void)w; return 0;"),
+    ("AP-51", A + "s390.c", "    w->word[IPB] |= before->word[IPB] & 0xffffffffu;\n",
+     "    (void)w, (void)before;\n"),
 )
+HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
 
 def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                "-c", source, "-o", target])
+                f"-I{TOP}/src/intercept/adapt", "-c", source, "-o", target])
 
 
 def build(out, hook):
     """The core, and the tests with their main: (objects of the core by source, test program's)."""
     define = ["-DCORE_SHARED_HOOK"] if hook else []
-    tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c"] if hook else
+    tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
+              TOP / "tests/intercept/adapt_lab.c"] if hook else
              sorted((TOP / "tests/intercept").glob("*.c")))
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
@@ -238,7 +277,7 @@ def main():
             report.check(f"unchanged source, {'read-once' if hook else 'intercept tests'}",
                          faults or ([] if end == "passed" else [end]))
         if report.failed == 0:
-            jobs = [(n, m, builds[m[0] == "R3"], dirs[m[0] == "R3"], m[0] == "R3")
+            jobs = [(n, m, builds[m[0] in HOOKED], dirs[m[0] in HOOKED], m[0] in HOOKED)
                     for n, m in enumerate(MUTANTS)]
             for (rule, file, old, _), fault in zip(MUTANTS, parallel(try_mutant, jobs)):
                 report.check(f"{rule} {file}: {old.split(chr(10))[0].strip()[:60]}",

@@ -174,11 +174,16 @@ class Usage(Case):
         self.one_line_error(vmm(self.tmp / "no-guest.bin"), "no-guest.bin")
         self.one_line_error(vmm("--evil=no-such-lie"), "no-such-lie")
         self.one_line_error(vmm("--timeout-ms", "x"), "x")
+        self.one_line_error(vmm("--host-format", "xen"), "xen")
+        self.one_line_error(vmm("--host-format", "ghcb", "--evil"), "--evil")
+        for count in ("0", "5", "-1", "x", ""):
+            self.one_line_error(vmm("--vcpus", count), "not a number of that kind")
         self.one_line_error(vmm("--replay"), "--replay")
         self.one_line_error(vmm("a", "b"))
         self.one_line_error(vmm("--record", self.tmp / "no" / "folder"), "folder")
         for more in (["--host", "/bin/true"], ["--noise", "1"], ["--seed", "1"], ["--leak"],
-                     ["--scan"], ["--evil"], ["--record", self.tmp / "x"], ["guest.bin"]):
+                     ["--scan"], ["--evil"], ["--record", self.tmp / "x"], ["guest.bin"],
+                     ["--vcpus", "2"], ["--host-format", "ghcb"]):
             self.one_line_error(vmm("--replay", TRACE, *more), "--replay")
         self.assertFalse((self.tmp / "x").exists())
 
@@ -214,7 +219,8 @@ class WithoutKvm(Case):
         self.replays(self.hidden(VMM), "/dev/kvm", "No such file")
 
     def test_what_only_a_live_guest_can_do_is_refused(self):
-        for args in (["--scan"], ["--leak"], ["--noise", "1"], ["--record", self.tmp / "x"]):
+        for args in (["--scan"], ["--leak"], ["--noise", "1"], ["--record", self.tmp / "x"],
+                     ["--vcpus", "2"], ["--host-format", "ghcb"]):
             done = self.hidden(VMM, *map(str, args))
             self.one_line_error(done, "needs /dev/kvm", "No such file", status=BACKEND)
         self.assertFalse((self.tmp / "x").exists())

@@ -29,7 +29,8 @@ PUBLIC = {
     "event.h": "intercept", "exit_a64.h": "intercept", "exit_rv.h": "intercept",
     "exit_svm.h": "intercept", "exit_vmx.h": "intercept", "offer.h": "intercept",
     "page.h": "intercept", "policy.h": "intercept", "policy_rows.h": "intercept",
-    "intercept.h": "intercept", "audit.h": "intercept", "guest/hypercall.h": "intercept",
+    "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
+    "guest/hypercall.h": "intercept",
     "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
