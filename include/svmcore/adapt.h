@@ -8,8 +8,8 @@
  *     host:                       svmc_adapt_decode -> [device] -> svmc_adapt_answer
  *
  * A core that uses an adapter shares the foreign area with the host and keeps the parameter page to
- * itself. Only struct kvm_run has run against a kernel here; the other forms are simulated: tested
- * against their published structures. Source: docs/spec/adapt.md.
+ * itself. All of it is simulated: tested against the published structures, never run on SEV-SNP,
+ * TDX, CCA or s390. Source: docs/spec/adapt.md.
  */
 #ifndef SVMCORE_ADAPT_H
 #define SVMCORE_ADAPT_H
