@@ -163,9 +163,8 @@ static void one_foreign(enum svmc_foreign_format format, const char *scenario)
 
     foreign_changes = false;
     adapt_init(&foreign, format, 0x1111222233334444);
-    REQUIRE(adapt_exit(&foreign, scenario));
-    if (adapt_emit(&foreign) != SVMC_OK) /* the form has no such kind */
-        return;
+    if (!adapt_exit(&foreign, scenario) || adapt_emit(&foreign) != SVMC_OK)
+        return; /* no form has this kind, or not this one */
     memcpy(asked, foreign.area, sizeof asked);
     memset(foreign_loads, 0, sizeof foreign_loads);
     foreign_changes = true;
