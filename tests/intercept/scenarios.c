@@ -114,6 +114,7 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, LAB_SMC, 2, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4), SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(policy, 0x3b, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(
         svmc_policy_set_sysregs(policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
