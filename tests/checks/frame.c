@@ -6,8 +6,8 @@
  *
  * SVMC_COUNT mutated replies, in two processes. A register or span that is written is in the
  * guest's log and compared at once; every FULL mutations registers, memory, staging area and reply
- * area are compared whole, so that a write behind the log's back is found as well. One process lends the
- * core a clock, the other does not (R13).
+ * area are compared whole, so that a write behind the log's back is found as well. One process
+ * lends the core a clock, the other does not (R13).
  */
 #include "turns.h"
 

@@ -15,7 +15,7 @@
 
 #define TURN_TIMES 2u /* counters, R13 */
 
-/** What a host has said of the time, and the embedder's clock, which goes on where the test says. */
+/** What a host has said of the time, and the embedder's clock, which goes on as the test says. */
 struct times {
     uint64_t clock;
     bool timed; /* the embedder lends it */

@@ -108,8 +108,8 @@ static bool begin(struct run *r, bool full_wipe, uint64_t secret, uint64_t *rng)
     return true;
 }
 
-/* PG-8: a notice holds no address, size or slot, and no reply is asked for. Else all is as it was, or
- * nothing, where the vCPU is at its end. */
+/* PG-8: a notice holds no address, size or slot, and no reply is asked for. Else all is as it
+ * was, or nothing, where the vCPU is at its end. */
 static const char *told_too_much(const struct run *r, const uint8_t before[SVMC_PAGE_BYTES])
 {
     static const uint8_t zero[SVMC_PAGE_BYTES];
