@@ -5,8 +5,8 @@
 
 void adapt_put(uint8_t *at, unsigned bytes, uint64_t value)
 {
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
+    for (unsigned i = 0; i < bytes; i++, value >>= 8) /* 0 beyond the eighth */
+        at[i] = (uint8_t)value;
 }
 
 uint64_t adapt_get(const uint8_t *at, unsigned bytes)
