@@ -174,8 +174,8 @@ static CORE_COLD enum svmc_status merge(struct svmc_vcpu *vc, uint64_t *value)
 }
 
 /*
- * HC-5: what is not declared is not written. A DEST is its row's only result. R13: what RDTSCP puts in
- * ECX is the guest's own, whoever knows the time.
+ * HC-5: what is not declared is not written. A DEST is its row's only result. R13: what RDTSCP puts
+ * in ECX is the guest's own, whoever knows the time.
  */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          const uint64_t out[SLOTS_OUT])
