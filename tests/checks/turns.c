@@ -801,9 +801,10 @@ static bool put_legal(const struct turn *t, struct reply_words *r, uint64_t *rng
 
     if (c && c->legal == 0)
         return false;
-    while (!is_legal(t, r))
+    /* not for ever: a size that a racing host has flipped may leave none */
+    for (unsigned tries = 0; tries < 1000 && !is_legal(t, r); tries++)
         r->w[8] = low((uint64_t)below(rng, 12) - 9, t->ask->size);
-    return true;
+    return is_legal(t, r);
 }
 
 bool turn_results(const struct turn *t, unsigned *count, unsigned bytes[SLOTS_OUT])
