@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /** The host's two ways to the page: what it is asked, and its answer. No core calls them. */
-#include <stdbool.h>
 #include <svmcore/page.h>
 
 #include "../core/memory.h"
 #include "../core/shared.h"
-
-static bool aligned(const volatile void *page)
-{
-    return page && ((uintptr_t)page & (CORE_WORD - 1)) == 0;
-}
 
 /* Each word once; what a hostile core could write there is only shown to the host itself. */
 static void get_request(const volatile void *page, struct svmc_request *out)
@@ -42,7 +36,7 @@ enum svmc_status svmc_request_read(const volatile void *page, struct svmc_reques
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!aligned(page) || (!data && cap > 0))
+    if (!core_shared_usable(page) || (!data && cap > 0))
         return SVMC_ERR_ARG;
     magic = core_shared_get(page, SVMC_PAGE_REQ_MAGIC);
     if ((magic & 0xffffffffffffu) != (SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32))
@@ -62,7 +56,7 @@ enum svmc_status svmc_request_read(const volatile void *page, struct svmc_reques
 enum svmc_status svmc_reply_write(volatile void *page, const struct svmc_reply *reply,
                                   const void *data)
 {
-    if (!aligned(page) || !reply || reply->fault > 0xff ||
+    if (!core_shared_usable(page) || !reply || reply->fault > 0xff ||
         reply->data_bytes > SVMC_PAGE_DATA_BYTES || (reply->data_bytes > 0 && !data))
         return SVMC_ERR_ARG;
     if (reply->data_bytes > 0)

@@ -61,8 +61,7 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     uint32_t data = 0;
 
     /* PG-7 */
-    p->seq = (uint64_t)vc->priv.id << 48 |
-             ((vc->priv.seq_count++ ^ vc->priv.seq_secret) & 0xffffffffffffu);
+    p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret);
     if (completion != SVMC_COMPLETION_NONE) {
         if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
             data = p->issued * p->exit.size;
