@@ -40,6 +40,16 @@ static inline void core_store_le64(uint8_t *p, uint64_t v)
     core_store_le32(p + 4, (uint32_t)(v >> 32));
 }
 
+/** A word as it lies in memory <-> the number that it is on the wire. */
+static inline uint64_t core_le64(uint64_t word)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return word; /* what the other branch is there too, said so that every compiler sees it */
+#else
+    return core_load_le64((const uint8_t *)&word);
+#endif
+}
+
 /** The low `bytes` bytes set: 1, 2, 4 or 8; everything else gives all ones. */
 static inline uint64_t core_mask(unsigned bytes)
 {

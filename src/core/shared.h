@@ -52,17 +52,12 @@ static inline void core_shared_store(volatile void *base, size_t at, uint64_t wo
 /** A word of shared memory as the little-endian number that it is on the wire. */
 static inline uint64_t core_shared_get(const volatile void *base, size_t at)
 {
-    uint64_t word = core_shared_load(base, at);
-
-    return core_load_le64((const uint8_t *)&word);
+    return core_le64(core_shared_load(base, at));
 }
 
 static inline void core_shared_put(volatile void *base, size_t at, uint64_t value)
 {
-    uint64_t word;
-
-    core_store_le64((uint8_t *)&word, value);
-    core_shared_store(base, at, word);
+    core_shared_store(base, at, core_le64(value));
 }
 
 /*
@@ -93,7 +88,21 @@ static inline void core_string_zero(volatile void *to, size_t n)
     n /= CORE_WORD;
     __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"((uint64_t)0) : "memory");
 }
+/* One load, which the compiler would not make an operand of the OR. */
+static inline void core_or_word(uint64_t *any, const volatile void *base, size_t at)
+{
+    __asm__ volatile("orq %1, %0"
+                     : "+r"(*any)
+                     : "m"(*((const volatile uint64_t *)base + at / CORE_WORD)));
+}
 #else
+static inline void core_or_word(uint64_t *any, const volatile void *base, size_t at)
+{
+    *any |= core_shared_load(base, at);
+#if defined(__GNUC__) || defined(__clang__)
+    __asm__("" : "+r"(*any)); /* keeps gcc from loading all of them before it combines two */
+#endif
+}
 #define CORE_STRING                   SIZE_MAX
 #define core_string_copy(to, from, n) ((void)0)
 #define core_string_zero(to, n)       ((void)0)
@@ -107,21 +116,14 @@ static inline size_t core_string_bytes(size_t n)
 
 #define CORE_LINE (8u * CORE_WORD) /* what the loops below do at a time while there is as much */
 
-/**
- * The bits set in any of n words from base + at. For a constant n. The empty asm keeps gcc from
- * loading all of them before it combines two.
- */
+/** The bits set in any of n words from base + at. For a constant n. */
 static inline uint64_t core_shared_any(const volatile void *base, size_t at, uint32_t n)
 {
     uint64_t any = 0;
 
     CORE_UNROLL
-    for (uint32_t i = 0; i < n; i++) {
-        any |= core_shared_load(base, at + i * CORE_WORD);
-#if defined(__GNUC__) || defined(__clang__)
-        __asm__("" : "+r"(any));
-#endif
-    }
+    for (uint32_t i = 0; i < n; i++)
+        core_or_word(&any, base, at + i * CORE_WORD);
     return any;
 }
 

@@ -176,39 +176,44 @@ static enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value)
     return exit->dest_bytes < 4 ? merge(vc, value) : SVMC_OK;
 }
 
-/*
- * HC-5: what is not declared is not written. A DEST is its row's only result. R13: what RDTSCP puts
- * in ECX is the guest's own, whoever knows the time.
- */
+/* HC-5: what is not declared is not written. A DEST is its row's only result. */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          const uint64_t out[SLOTS_OUT])
 {
-    const struct svmc_host_ops *ops = vc->priv.ops;
     const struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_exit *exit = &p->exit;
     const struct reg_file *f = reg_file(exit);
-    bool rip = (exit->finish & SVMC_FINISH_RIP) != 0;
-    uint32_t count = p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT, pc_reg = f->pc;
-    bool has_aux = rule->kind == SVMC_KIND_RDTSCP;
-    uint64_t dest = out[0], pc = 0, aux = 0;
-    void *ctx = vc->priv.ctx;
-    bool to_dest = rule->out[0].place == PLACE_DEST && exit->dest_reg != f->zero;
+    const struct slot *slot = rule->out;
+    const uint64_t *end = out + (p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT);
+    bool rip = (exit->finish & SVMC_FINISH_RIP) != 0, dest = slot->place == PLACE_DEST;
+    uint64_t pc = 0, value = out[0];
 
-    if (to_dest && widen(vc, &dest) != SVMC_OK)
+    if (dest && exit->dest_reg != f->zero && widen(vc, &value) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    if (has_aux && ops->reg_read(ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
+    if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    if (rip && ops->reg_read(ctx, pc_reg, &pc) != SVMC_OK)
-        return SVMC_ERR_CALLBACK;
-    if (to_dest)
-        ops->reg_write(ctx, exit->dest_reg, dest);
-    else if (rule->out[0].place == PLACE_REG)
-        for (uint32_t i = 0; i < count; i++)
-            ops->reg_write(ctx, rule->out[i].reg, out[i]); /* 4 and 8 bytes: the rest is 0 */
-    if (has_aux)
-        ops->reg_write(ctx, SVMC_REG_RCX, aux & UINT32_MAX);
+    if (dest && exit->dest_reg != f->zero)
+        vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
+    for (; !dest && out < end; out++, slot++) /* 4 and 8 bytes: the rest is 0 */
+        vc->priv.ops->reg_write(vc->priv.ctx, slot->reg, *out);
     if (rip)
-        ops->reg_write(ctx, pc_reg, (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
+        vc->priv.ops->reg_write(vc->priv.ctx, f->pc,
+                                (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
+    return SVMC_OK;
+}
+
+/* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time. */
+static CORE_COLD enum svmc_status commit_rdtscp(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                const uint64_t out[SLOTS_OUT])
+{
+    uint64_t aux = 0;
+    enum svmc_status st = vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux);
+
+    if (st == SVMC_OK)
+        st = commit_registers(vc, rule, out);
+    if (st != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    vc->priv.ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);
     return SVMC_OK;
 }
 
@@ -244,5 +249,7 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
     }
     if (rule->string)
         return commit_string(vc, rule, done, outcome);
+    if (rule->kind == SVMC_KIND_RDTSCP)
+        return commit_rdtscp(vc, rule, out);
     return commit_registers(vc, rule, out);
 }

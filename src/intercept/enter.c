@@ -21,18 +21,14 @@ static CORE_COLD enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule,
     return SVMC_ERR_HOST_REPLY;
 }
 
-/* Host bytes that went into the guest: the ledger. */
+/* Host bytes that went into the guest: the ledger. The results of a row are all as wide. */
 static void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *rule, uint32_t done)
 {
     const struct svmc_pending *p = &vc->priv.pending;
-    uint32_t count = p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT;
-    uint64_t bytes = rule->out[0].bytes == 0 ? count * p->exit.size : 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        bytes += rule->out[i].bytes;
+    vc->priv.stats.bytes_accepted += p->out_count * slot_bytes(&rule->out[0], &p->exit);
     if (rule->string && rule->direction == SVMC_DIRECTION_IN)
-        bytes += (uint64_t)done * p->exit.size;
-    vc->priv.stats.bytes_accepted += bytes;
+        vc->priv.stats.bytes_accepted += (uint64_t)done * p->exit.size;
 }
 
 /* MO-6: what a looser mode let through, once the reply has been taken. */
@@ -50,7 +46,7 @@ static CORE_COLD enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_
 
     if (vc->priv.pending.retries >= vc->priv.policy->priv.retry_limit)
         return svmc_intercept_stop(vc, SVMC_STOP_RETRIES, out);
-    st = svmc_intercept_ask(vc, rule, out);
+    st = svmc_intercept_tell(vc, rule, out);
     if (st == SVMC_OK) {
         vc->priv.pending.retries++;
         vc->priv.stats.retries++;
@@ -78,7 +74,7 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
             vc->priv.page_used = done * p->exit.size;
         p->at += done;
         p->issued = svmc_intercept_chunk(p);
-        return svmc_intercept_ask(vc, rule, out); /* a string has no slot: this cannot fail */
+        return svmc_intercept_tell(vc, rule, out); /* a string has no slot: this cannot fail */
     }
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)

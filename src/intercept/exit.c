@@ -28,45 +28,17 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
-/* EX-1: bit n: an element of n bytes is legal. INDEX: a register, where none is implied. */
-static const uint16_t sizes[] = {
-    [SPACE_NONE] = 1,  [SPACE_PORT] = 0x16,  [SPACE_MSR] = 1,        [SPACE_WINDOW] = 0x1fe,
-    [SPACE_HCALL] = 1, [SPACE_CPUID] = 1,    [SPACE_SYSREG] = 0x100, [SPACE_CALL] = 1,
-    [SPACE_KIND] = 1,  [SPACE_INDEX] = 0x114
-};
-
-static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
-{
-    bool sized =
-        rule->out[0].place == PLACE_DEST || (rule->in_count != 0 && rule->in[0].bytes == 0);
-
-    if (rule->space == SPACE_INDEX && !sized)
-        return size == 0;
-    return size <= 8 && (sizes[rule->space] >> size & 1u); /* clamp: a row's space */
-}
-
-static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
-{
-    if (rule->kind == SVMC_KIND_RDTIME) /* RV32 reads it in halves */
-        return isa == SVMC_ISA_RV64;
-    if (rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
-        return isa <= SVMC_ISA_X86_64;
-    if (rule->kind == SVMC_KIND_SBI)
-        return isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64;
-    return (rule->space != SPACE_SYSREG && rule->space != SPACE_CALL) || isa == SVMC_ISA_A64;
-}
-
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                           const uint8_t *data)
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
-    if (e->isa >= ISAS || reg_file(e)->pc == SVMC_REG_NONE || e->user > 1 ||
-        e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
-        (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
+    _Static_assert(SVMC_STATE_ALL == 31 && (SVMC_FINISH_REGS | SVMC_FINISH_RIP) == 3, "whole bits");
+    if ((e->user >> 1 | e->state >> 5 | e->finish >> 2 | e->isa >> 4 | e->size >> 4) != 0 ||
+        !(rule->isas >> e->isa & rule->sizes >> e->size & 1u))
         return false;
-    if (!size_is_sound(rule, e->size) || !isa_is_sound(rule, e->isa))
+    if (rip && (!own || e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX))
         return false;
     if (rule->string)
         return string_is_sound(rule, e, data);
@@ -161,31 +133,6 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     return SVMC_OK;
 }
 
-/*
- * PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out); how
- * many bytes they are goes to the ledger.
- */
-static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                               uint64_t in[SVMC_PAGE_SLOTS])
-{
-    const struct svmc_pending *p = &vc->priv.pending;
-    uint64_t sized = core_mask(p->exit.size);
-    uint32_t shown = 0, count = p->in_count < SLOTS_IN ? p->in_count : SLOTS_IN;
-
-    for (uint32_t i = 0; i < count; i++) {
-        const struct slot *s = &rule->in[i];
-
-        if (s->place == PLACE_VALUE)
-            in[i] = p->exit.value;
-        else if (vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
-            return SVMC_ERR_CALLBACK;
-        in[i] &= s->bytes != 0 ? s->mask : sized;
-        shown += slot_bytes(s, &p->exit);
-    }
-    vc->priv.stats.bytes_shown += shown;
-    return SVMC_OK;
-}
-
 /* A string's bytes or its destination, before the host hears of it (EX-7). */
 static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                      const uint8_t *data, struct svmc_fault *fault)
@@ -210,22 +157,6 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
     return SVMC_OK;
 }
 
-/* Ask for elements [at, at + issued); the record is what the reply will be held against. */
-enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                    struct svmc_outcome *out)
-{
-    uint64_t in[SVMC_PAGE_SLOTS] = { 0 };
-    enum svmc_status st = gather(vc, rule, in);
-
-    if (st != SVMC_OK)
-        return st;
-    svmc_intercept_page_fill(vc, rule,
-                             rule->string ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_SINGLE, in);
-    vc->priv.pending.active = 1;
-    out->action = SVMC_ACT_DELEGATED;
-    return SVMC_OK;
-}
-
 static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                  struct svmc_outcome *out)
 {
@@ -247,7 +178,7 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
         return answer_inside(vc, rule, status, out);
     if (rule->out[0].check == CHECK_TIME)
         svmc_intercept_time_ask(vc);
-    return svmc_intercept_ask(vc, rule, out);
+    return svmc_intercept_tell(vc, rule, out);
 }
 
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
@@ -275,20 +206,6 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
 }
 
-static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                               struct svmc_outcome *out)
-{
-    static const uint64_t nothing[SVMC_PAGE_SLOTS];
-    uint32_t done = 0;
-    enum svmc_status st = svmc_intercept_commit(vc, rule, nothing, &done, out);
-
-    if (st != SVMC_OK)
-        return st;
-    svmc_intercept_page_fill(vc, rule, SVMC_COMPLETION_NONE, nothing);
-    out->action = SVMC_ACT_NOTIFIED;
-    return SVMC_OK;
-}
-
 static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                 const uint8_t *data, struct svmc_outcome *out)
 {
@@ -297,7 +214,7 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
     case SVMC_VERDICT_CONST:
         return answer(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
-        return notify(vc, rule, out);
+        return svmc_intercept_tell(vc, rule, out);
     case SVMC_VERDICT_INTERPRET:
         return svmc_intercept_interpret(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:

@@ -58,6 +58,9 @@ struct slot {
 /** One row: all that is fixed about a kind of exit. Sources stand in rows.def. */
 struct exit_rule {
     uint16_t kind;
+    uint16_t row;      /* its number, below SVMC_LEDGER_ROWS */
+    uint16_t isas;     /* bit n: svmc_isa n is legal (EX-1) */
+    uint16_t sizes;    /* bit n: an element of n bytes is legal (EX-1) */
     uint8_t verdict;   /* enum svmc_verdict; DELEGATE: if the space's table says so too */
     uint8_t space;     /* enum space */
     uint8_t write;     /* which half of the space's table: 0 reads, 1 writes */
@@ -171,8 +174,12 @@ uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);
 bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint32_t *count);
 
 /* page.c */
-void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                              enum svmc_completion completion, const uint64_t in[SVMC_PAGE_SLOTS]);
+/**
+ * Fill the page: for the elements [at, at + issued) of an exit, which then waits for the answer, or,
+ * where out->verdict is NOTIFY, with a notice of one that this ends.
+ */
+enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                     struct svmc_outcome *out);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
 void svmc_intercept_page_clear(struct svmc_vcpu *vc);
@@ -216,9 +223,6 @@ bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
 /* exit.c */
 /** Elements to ask for next (EX-7). */
 uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
-/** Fill the page for elements [at, at + issued) and wait for the answer. */
-enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                    struct svmc_outcome *out);
 
 /* ledger.c */
 CORE_COLD void svmc_intercept_record_begin(struct svmc_vcpu *vc);

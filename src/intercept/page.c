@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/** Filling the page: PG-1 to PG-7. */
+/** What the host is told: PG-1 to PG-8. */
 #include <svmcore/page.h>
 
+#include "../core/bytes.h"
 #include "../core/memory.h"
 #include "../core/shared.h"
 #include "intercept_private.h"
@@ -10,12 +11,14 @@
 
 /* PG-2: the request area, word by word; a notice says its kind and no more (PG-8). */
 static void put_request(volatile void *page, const struct svmc_vcpu *vc,
-                        const struct exit_rule *rule, enum svmc_completion completion,
+                        const struct exit_rule *rule, bool notice, uint64_t address,
                         const uint64_t in[SVMC_PAGE_SLOTS])
 {
     const struct svmc_pending *p = &vc->priv.pending;
-    bool told = completion != SVMC_COMPLETION_NONE;
-    uint32_t slots = told ? p->in_count : 0;
+    enum svmc_completion completion = notice         ? SVMC_COMPLETION_NONE
+                                      : rule->string ? SVMC_COMPLETION_CHUNK
+                                                     : SVMC_COMPLETION_SINGLE;
+    uint32_t slots = notice ? 0 : p->in_count;
 
     core_shared_put(page, SVMC_PAGE_REQ_MAGIC,
                     SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32 |
@@ -27,9 +30,9 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
     core_shared_put(page, SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << slots) - 1);
     core_shared_put(page, SVMC_PAGE_REQ_INSN, svmc_intercept_insn_text(rule, &p->exit));
     core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);
-    core_shared_put(page, SVMC_PAGE_REQ_ADDRESS,
-                    told && address_bytes(rule) != 0 ? p->exit.address : 0);
-    core_shared_put(page, SVMC_PAGE_REQ_SIZE, told ? p->exit.size | (uint64_t)p->issued << 32 : 0);
+    core_shared_put(page, SVMC_PAGE_REQ_ADDRESS, address);
+    core_shared_put(page, SVMC_PAGE_REQ_SIZE,
+                    notice ? 0 : p->exit.size | (uint64_t)p->issued << 32);
     CORE_UNROLL
     for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
         core_shared_put(page, SVMC_PAGE_REQ_IN + CORE_WORD * i, in[i]);
@@ -54,23 +57,56 @@ static CORE_COLD void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32
     vc->priv.page_used = bytes;
 }
 
-void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                              enum svmc_completion completion, const uint64_t in[SVMC_PAGE_SLOTS])
+/*
+ * PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out); how
+ * many bytes they are comes to *shown, for the ledger.
+ */
+static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                               uint64_t in[SVMC_PAGE_SLOTS], uint32_t *shown)
 {
-    struct svmc_pending *p = &vc->priv.pending;
-    uint32_t data = 0;
+    const struct svmc_pending *p = &vc->priv.pending;
+    uint32_t count = p->in_count < SLOTS_IN ? p->in_count : SLOTS_IN;
 
-    /* PG-7 */
-    p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret);
-    if (completion != SVMC_COMPLETION_NONE) {
-        if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
-            data = p->issued * p->exit.size;
-        vc->priv.stats.bytes_shown += address_bytes(rule) + data;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct slot *s = &rule->in[i];
+
+        if (s->place == PLACE_VALUE)
+            in[i] = p->exit.value;
+        else if (vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
+            return SVMC_ERR_CALLBACK;
+        in[i] &= s->bytes != 0 ? s->mask : core_mask(p->exit.size);
+        *shown += slot_bytes(s, &p->exit);
     }
+    return SVMC_OK;
+}
+
+/* Everything that can fail stands before the first word. */
+enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                     struct svmc_outcome *out)
+{
+    static const uint64_t nothing[SLOTS_OUT];
+    struct svmc_pending *p = &vc->priv.pending;
+    bool notice = out->verdict == SVMC_VERDICT_NOTIFY;
+    uint32_t shown = notice ? 0 : address_bytes(rule), data = 0, done = 0;
+    uint64_t in[SVMC_PAGE_SLOTS], address = shown != 0 ? p->exit.address : 0;
+    enum svmc_status st;
+
+    core_wipe(in, sizeof in);
+    st = notice ? svmc_intercept_commit(vc, rule, nothing, &done, out)
+                : gather(vc, rule, in, &shown);
+    if (st != SVMC_OK)
+        return st;
+    if (!notice && rule->string && rule->direction == SVMC_DIRECTION_OUT)
+        data = p->issued * p->exit.size;
+    vc->priv.stats.bytes_shown += shown + data;
+    p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret); /* PG-7 */
     if ((data | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
         put_data(vc, vc->priv.staging + p->at * p->exit.size, data);
-    put_request(vc->priv.page, vc, rule, completion, in);
+    put_request(vc->priv.page, vc, rule, notice, address, in);
     vc->priv.stats.requests++;
+    p->active = !notice;
+    out->action = notice ? SVMC_ACT_NOTIFIED : SVMC_ACT_DELEGATED;
+    return SVMC_OK;
 }
 
 /*

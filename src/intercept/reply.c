@@ -56,26 +56,30 @@ static unsigned check_extent(const struct svmc_pending *p, const struct exit_rul
     return 0;
 }
 
-/* R8, R10: each result within its width and, where the row says so, one of its legal values. */
-static unsigned check_values(const struct svmc_pending *p, const struct exit_rule *rule,
-                             const struct svmc_reply *r)
+/* R8: each result within its width, and nothing where none is declared. */
+static bool check_widths(const struct svmc_pending *p, const struct exit_rule *rule,
+                         const struct svmc_reply *r)
 {
     uint32_t declared = r->out_valid != 0 ? p->out_count : 0; /* R6 has compared them */
-    uint64_t beyond = 0, sized = core_mask(p->exit.size);
-    bool legal = true;
+    uint64_t beyond = 0, sized = rule->out[0].bytes != 0 ? ~(uint64_t)0 : core_mask(p->exit.size);
 
     CORE_UNROLL
-    for (uint32_t i = 0; i < SLOTS_OUT; i++) {
-        const struct slot *s = &rule->out[i];
-
-        beyond |= r->out[i] & ~(i >= declared ? 0 : s->bytes != 0 ? s->mask : sized);
-        legal = legal && (s->check == CHECK_ANY || i >= declared ||
-                          svmc_intercept_is_legal(s->check, &p->exit, r->out[i]));
-    }
+    for (uint32_t i = 0; i < SLOTS_OUT; i++)
+        beyond |= r->out[i] & ~(i < declared ? rule->out[i].mask & sized : 0);
     CORE_UNROLL
     for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)
         beyond |= r->out[i];
-    return beyond != 0 ? 8 : legal ? 0 : 10;
+    return beyond == 0;
+}
+
+/* R10: the first result, where the row says so, is one of its legal values. */
+static bool check_value(const struct svmc_pending *p, const struct exit_rule *rule,
+                        const struct svmc_reply *r)
+{
+    uint32_t check = rule->out[0].check;
+
+    return check == CHECK_ANY || r->out_valid == 0 ||
+           svmc_intercept_is_legal(check, &p->exit, r->out[0]);
 }
 
 unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,
@@ -83,7 +87,11 @@ unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const str
 {
     unsigned broken = check_extent(pending, rule, reply);
 
-    return broken != 0 ? broken : check_values(pending, rule, reply);
+    if (broken != 0)
+        return broken;
+    if (!check_widths(pending, rule, reply))
+        return 8;
+    return check_value(pending, rule, reply) ? 0 : 10;
 }
 
 /*

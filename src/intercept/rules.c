@@ -17,6 +17,25 @@ enum {
     UD_FAULT = 1u << SVMC_FAULT_UD
 };
 
+/* Likewise, EX-1: bit n: svmc_isa n is one that has the kind, and registers that we know. */
+enum {
+    X86 =
+        1u << SVMC_ISA_NONE | 1u << SVMC_ISA_X86_16 | 1u << SVMC_ISA_X86_32 | 1u << SVMC_ISA_X86_64,
+    A64 = 1u << SVMC_ISA_A64,
+    RV64 = 1u << SVMC_ISA_RV64,
+    RV = 1u << SVMC_ISA_RV32 | RV64,
+    ANY = X86 | A64 | RV | 1u << SVMC_ISA_S390X
+};
+
+/* And bit n: an element may have n bytes; 0: the kind has none, or a register is implied. */
+enum {
+    UNSIZED = 1u << 0,
+    EIGHT = 1u << 8,
+    PORT_SIZES = 1u << 1 | 1u << 2 | 1u << 4,
+    REGISTER_SIZES = 1u << 2 | 1u << 4 | EIGHT,
+    MEMORY_SIZES = 0x1fe
+};
+
 /* clang-format off */
 #define MASK(n) ((n) == 0 || (n) >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * ((n) & 7)) - 1)
 #define SLOT(place, reg, n, check) { place, reg, n, check, MASK(n) }
@@ -51,11 +70,11 @@ enum row_number {
 /* clang-format off */
 static const struct exit_rule rules[ROW_COUNT] = {
     /* #UD, and nothing leaves */
-    { SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
+    { SVMC_KIND_UNKNOWN, ROW_UNKNOWN, ANY, UNSIZED, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
       SVMC_FAULT_UD, IN0, OUT0 },
-#define ROW(kind_, verdict_, space_, write_, direction_, string_, statuses_, faults_, refusal_, \
-            in_, out_, source_)                                                                 \
-    { SVMC_KIND_##kind_, SVMC_VERDICT_##verdict_, SPACE_##space_, write_,                       \
+#define ROW(kind_, isas_, sizes_, verdict_, space_, write_, direction_, string_, statuses_,     \
+            faults_, refusal_, in_, out_, source_)                                              \
+    { SVMC_KIND_##kind_, ROW_##kind_, isas_, sizes_, SVMC_VERDICT_##verdict_, SPACE_##space_, write_,        \
       SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_, in_, out_ },
 #include "rows.def"
 #undef ROW
@@ -162,7 +181,8 @@ static uint32_t find(uint16_t kind)
 
     if (op >= OPERATIONS)
         return ROW_UNKNOWN;
-    return row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + op, CLASSES * OPERATIONS)];
+    /* clamp: both within their bits */
+    return row_of[(uint32_t)(kind >> 12) * OPERATIONS + (op & (OPERATIONS - 1))];
 }
 
 const struct exit_rule *svmc_intercept_rule(uint16_t kind)
@@ -172,7 +192,7 @@ const struct exit_rule *svmc_intercept_rule(uint16_t kind)
 
 uint32_t svmc_intercept_row(const struct exit_rule *rule)
 {
-    return (uint32_t)(rule - rules);
+    return rule->row;
 }
 
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
@@ -183,7 +203,7 @@ bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
 
 uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit)
 {
-    uint32_t isa = exit->isa, size = exit->size, row = (uint32_t)(rule - rules);
+    uint32_t isa = exit->isa, size = exit->size, row = rule->row;
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     if (size > 2 && size != 4 && size != 8)
