@@ -113,8 +113,8 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
  * Own strings: memory, then RSI or RDI, RCX and, when the last element is done, RIP. *done gets
  * smaller where the destination has become so.
  */
-static CORE_COLD enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                                uint32_t *done, struct svmc_outcome *outcome)
+static CORE_APART enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                 uint32_t *done, struct svmc_outcome *outcome)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
@@ -218,20 +218,16 @@ static CORE_COLD enum svmc_status commit_rdtscp(struct svmc_vcpu *vc, const stru
 }
 
 /* The backend ends the access itself: it gets the results one behind the other, little-endian. */
-static CORE_COLD void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                     const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
+static CORE_APART void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                      const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t at = 0;
 
     for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++) {
-        uint8_t le[8];
-        uint32_t bytes = slot_bytes(&rule->out[i], &p->exit);
-
-        core_store_le64(le, out[i]);
-        memcpy(vc->priv.staging + core_clamp(at, SVMC_EXIT_DATA_MAX - 8), le,
-               bytes < sizeof le ? bytes : sizeof le);
-        at += bytes;
+        /* all eight: the next one's come over those that are too many */
+        core_store_le64(vc->priv.staging + core_clamp(at, SVMC_EXIT_DATA_MAX - 8), out[i]);
+        at += slot_bytes(&rule->out[i], &p->exit);
     }
     if (rule->string && rule->direction == SVMC_DIRECTION_IN)
         at = p->exit.count * p->exit.size;

@@ -88,8 +88,6 @@ static inline uint16_t kind_of(uint32_t entry)
 
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
-/** The number of a rule's row, below SVMC_LEDGER_ROWS; 0 is that of all without a row. */
-uint32_t svmc_intercept_row(const struct exit_rule *rule);
 /** The kind of row n; false: there is none. */
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
@@ -198,9 +196,10 @@ unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const str
  * MO-2 MO-3: put the copy of a reply that broke a rule right as far as the mode allows. Returns the
  * rule under which it is refused all the same, or 0; *seen: bit n: rule n was let through.
  */
-unsigned svmc_intercept_reply_mend(enum svmc_mode mode, const struct svmc_pending *pending,
-                                   const struct exit_rule *rule, unsigned broken,
-                                   struct svmc_reply *reply, uint32_t *seen);
+CORE_COLD unsigned svmc_intercept_reply_mend(enum svmc_mode mode,
+                                             const struct svmc_pending *pending,
+                                             const struct exit_rule *rule, unsigned broken,
+                                             struct svmc_reply *reply, uint32_t *seen);
 
 /* commit.c */
 struct span {
@@ -216,8 +215,8 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
                                        struct svmc_outcome *outcome);
 
 /* vcpu.c */
-enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
-                                     struct svmc_outcome *out);
+CORE_COLD enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
+                                               struct svmc_outcome *out);
 bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
 
 /* exit.c */

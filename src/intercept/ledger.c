@@ -118,7 +118,7 @@ enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_r
 
     if (was->ledger) {
         struct svmc_ledger_sums *sums =
-            &was->ledger->priv.by_row[core_clamp(svmc_intercept_row(rule), SVMC_LEDGER_ROWS)];
+            &was->ledger->priv.by_row[core_clamp(rule->row, SVMC_LEDGER_ROWS)];
 
         sums->exits += stats->exits - was->exits;
         sums->delegated += stats->verdicts[SVMC_VERDICT_DELEGATE] - was->delegated;

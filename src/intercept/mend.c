@@ -27,9 +27,7 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
 static void fail_status(const struct svmc_pending *p, const struct exit_rule *rule,
                         struct svmc_reply *r)
 {
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
-        if (!svmc_intercept_is_legal(rule->out[i].check, &p->exit, r->out[i]))
-            r->out[i] = svmc_intercept_failure(rule->out[i].check, &p->exit);
+    r->out[0] = svmc_intercept_failure(rule->out[0].check, &p->exit);
 }
 
 /* R11: as many elements as were asked for, never more; a part that is nothing is no progress. */

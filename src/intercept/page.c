@@ -40,7 +40,7 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
 }
 
 /* PG-1: what the data area held of the last request or reply, and under full_wipe all of it. */
-static CORE_COLD void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
+static CORE_APART void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
 {
     uint32_t used = vc->priv.page_used;
     volatile void *page = vc->priv.page;

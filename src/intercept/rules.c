@@ -190,11 +190,6 @@ const struct exit_rule *svmc_intercept_rule(uint16_t kind)
     return &rules[find(kind)]; /* clamp: a number that stands in our table, here and below */
 }
 
-uint32_t svmc_intercept_row(const struct exit_rule *rule)
-{
-    return rule->row;
-}
-
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
 {
     *kind = rules[core_clamp(row, ROW_COUNT)].kind;

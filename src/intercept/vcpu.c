@@ -12,8 +12,9 @@ bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
     return HAS_OP(vc->priv.ops, translate) && HAS_OP(vc->priv.ops, guest_span);
 }
 
-enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops *ops, void *ctx,
-                                const struct svmc_policy *policy, volatile void *page, uint32_t id)
+CORE_COLD enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops *ops,
+                                          void *ctx, const struct svmc_policy *policy,
+                                          volatile void *page, uint32_t id)
 {
     uint8_t secret[8];
 
@@ -36,7 +37,7 @@ enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops
     return SVMC_OK;
 }
 
-void svmc_vcpu_drop(struct svmc_vcpu *vc)
+CORE_COLD void svmc_vcpu_drop(struct svmc_vcpu *vc)
 {
     if (!is_vcpu(vc))
         return;
@@ -44,7 +45,7 @@ void svmc_vcpu_drop(struct svmc_vcpu *vc)
     memset(vc, 0, sizeof *vc);
 }
 
-void svmc_vcpu_cancel(struct svmc_vcpu *vc)
+CORE_COLD void svmc_vcpu_cancel(struct svmc_vcpu *vc)
 {
     if (!is_vcpu(vc))
         return;
