@@ -11,6 +11,7 @@
 #include "event.h"
 #include "exit.h"
 #include "exit_a64.h"
+#include "exit_kvm.h"
 #include "exit_rv.h"
 #include "exit_svm.h"
 #include "exit_vmx.h"

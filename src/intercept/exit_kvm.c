@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Front end for KVM on x86: the mapped struct kvm_run, read and written at the offsets of its ABI
- * (Linux include/uapi/linux/kvm.h), little-endian. Pure; rule EX-2.
+ * (Linux include/uapi/linux/kvm.h), little-endian. Pure; rule EX-2. A64 and RISC-V have device
+ * memory at the same offsets (EX-61): exit_kvm_words.c.
  */
 
 #include "../core/bytes.h"
@@ -66,7 +67,7 @@ static enum svmc_status from_io(const uint8_t *run, size_t run_bytes, struct svm
     return SVMC_OK;
 }
 
-static enum svmc_status from_mmio(const uint8_t *run, struct svmc_exit *out)
+enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out)
 {
     uint32_t len = core_load_le32(run + RUN_MMIO_LEN);
     uint8_t write = run[RUN_MMIO_IS_WRITE];
@@ -96,7 +97,7 @@ enum svmc_status svmc_exit_from_kvm(const uint8_t *run, size_t run_bytes, struct
         st = from_io(run, run_bytes, out);
         break;
     case KVM_MMIO:
-        st = from_mmio(run, out);
+        st = svmc_intercept_kvm_mmio(run, out);
         break;
     case KVM_HLT:
         out->kind = SVMC_KIND_HLT;

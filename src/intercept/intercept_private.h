@@ -59,6 +59,10 @@ uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
                                           struct svmc_exit *out);
 
+/* exit_kvm.c */
+/** KVM_EXIT_MMIO of a little-endian host; run has at least the 64 bytes that hold it. */
+enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out);
+
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                         struct svmc_exit *e);
