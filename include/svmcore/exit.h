@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define SVMC_EXIT_DATA_MAX 4096u /* bytes a backend can hand over with one exit */
+#define SVMC_EXIT_ARGS     3u    /* registers that an exit can name beside the others */
 
 /** What the library does itself once the answer is there; the rest is the backend's. */
 enum svmc_finish {
@@ -61,6 +62,8 @@ struct svmc_exit {
     uint8_t isa;        /* enum svmc_isa; own: what registers and RIP are; NONE: X86_64 */
     uint8_t state;      /* bits of enum svmc_event_state at the exit */
     uint8_t user;       /* 1: the guest's user mode: CPL 3, EL0, VU-mode, problem state */
+    /* registers whose values are parameters: the kinds of s390x have such (EX-63) */
+    uint8_t arg[SVMC_EXIT_ARGS];
     struct svmc_event interrupted; /* whose delivery the exit interrupted (EV-5) */
 };
 

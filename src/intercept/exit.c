@@ -46,6 +46,8 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         return false;
     if (rule->string)
         return string_is_sound(rule, e, data);
+    if (rule->space == SPACE_S390 && !svmc_intercept_s390_sound(rule, e))
+        return false;
     return e->count == 1 && (!own || rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
@@ -141,10 +143,12 @@ static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rul
 
     for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++) {
         const struct slot *s = &rule->in[i];
+        uint32_t reg = s->reg;
 
+        if (s->place == PLACE_ARG)
+            reg = p->exit.arg[core_clamp(reg, SVMC_EXIT_ARGS)];
         in[i] = s->place == PLACE_VALUE ? p->exit.value : 0;
-        if (s->place == PLACE_REG &&
-            vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
+        if (s->place != PLACE_VALUE && vc->priv.ops->reg_read(vc->priv.ctx, reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
         in[i] &= core_mask(slot_bytes(s, &p->exit));
     }
@@ -236,13 +240,16 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
 static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                struct svmc_outcome *out)
 {
-    static const uint64_t nothing[SLOTS_IN];
+    static const uint64_t nothing[SLOTS_OUT];
+    uint64_t in[SLOTS_IN]; /* as many as there are in slots */
     uint32_t done = 0;
-    enum svmc_status st = svmc_intercept_commit(vc, rule, nothing, &done, out);
+    enum svmc_status st = gather(vc, rule, in);
 
+    if (st == SVMC_OK)
+        st = svmc_intercept_commit(vc, rule, nothing, &done, out);
     if (st != SVMC_OK)
         return st;
-    svmc_intercept_page_fill(vc, rule, SVMC_COMPLETION_NONE, nothing);
+    svmc_intercept_page_fill(vc, rule, SVMC_COMPLETION_NONE, in);
     out->action = SVMC_ACT_NOTIFIED;
     return SVMC_OK;
 }

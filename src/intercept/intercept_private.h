@@ -9,18 +9,29 @@
 #define HAS_OP(ops, op) \
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
-/** Which of the policy's tables decides about a row that says DELEGATE. */
-enum space { SPACE_NONE, SPACE_PORT, SPACE_MSR, SPACE_WINDOW, SPACE_HCALL, SPACE_CPUID };
+/** Which of the policy's tables decides about a row that says DELEGATE; S390: none, as NONE. */
+enum space {
+    SPACE_NONE,
+    SPACE_PORT,
+    SPACE_MSR,
+    SPACE_WINDOW,
+    SPACE_HCALL,
+    SPACE_CPUID,
+    SPACE_S390
+};
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
     PLACE_REG,   /* the register named in the slot */
     PLACE_VALUE, /* exit.value */
-    PLACE_DEST   /* the destination of the exit, in the way dest_* says */
+    PLACE_DEST,  /* the destination of the exit, in the way dest_* says */
+    PLACE_ARG    /* the register that exit.arg[] names at the index in the slot */
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS };
+enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_CC };
+
+#define CC_MOST 3u /* a condition code: PoP 4, program-status word */
 
 struct slot {
     uint8_t place;
@@ -62,6 +73,10 @@ enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa
 /* exit_kvm.c */
 /** KVM_EXIT_MMIO of a little-endian host; run has at least the 64 bytes that hold it. */
 enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out);
+
+/* s390.c */
+/** EX-63: what a kind of s390x needs beside what all kinds do. */
+bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_exit *exit);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,

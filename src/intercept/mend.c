@@ -25,13 +25,18 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
         r->out[i] = 0;
 }
 
-/* R10: a status word that is none says that the call failed. */
+/* R10: what is no code becomes the one that says that nothing came of it. */
 static void fail_status(const struct svmc_pending *p, const struct exit_rule *rule,
                         struct svmc_reply *r)
 {
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
-        if (rule->out[i].check == CHECK_HCALL_STATUS && r->out[i] >= SVMC_HCALL_CODES)
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++) {
+        uint32_t check = rule->out[i].check;
+
+        if (check == CHECK_HCALL_STATUS && r->out[i] >= SVMC_HCALL_CODES)
             r->out[i] = SVMC_HCALL_FAILED;
+        if (check == CHECK_CC && r->out[i] > CC_MOST)
+            r->out[i] = CC_MOST; /* not operational */
+    }
 }
 
 /* R11: as many elements as were asked for, never more; a part that is nothing is no progress. */

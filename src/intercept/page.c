@@ -20,14 +20,14 @@ static uint64_t shown_bytes(const struct svmc_pending *p, const struct exit_rule
     return shown;
 }
 
-/* PG-2: the request area, word by word; a notice says its kind and no more (PG-8). */
+/* PG-2: the request area, word by word; a notice says its kind and its slots, no more (PG-8). */
 static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                         const struct exit_rule *rule, enum svmc_completion completion,
                         const uint64_t in[SLOTS_IN])
 {
     const struct svmc_pending *p = &vc->priv.pending;
     bool told = completion != SVMC_COMPLETION_NONE;
-    uint32_t slots = told ? p->in_count : 0;
+    uint32_t slots = p->in_count;
 
     core_shared_put(page, SVMC_PAGE_REQ_MAGIC,
                     SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32 |
@@ -79,11 +79,9 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     /* PG-7 */
     p->seq = (uint64_t)vc->priv.id << 48 |
              ((vc->priv.seq_count++ ^ vc->priv.seq_secret) & 0xffffffffffffu);
-    if (completion != SVMC_COMPLETION_NONE) {
-        if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
-            data = p->issued * p->exit.size;
-        vc->priv.stats.bytes_shown += shown_bytes(p, rule, data);
-    }
+    if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
+        data = p->issued * p->exit.size;
+    vc->priv.stats.bytes_shown += shown_bytes(p, rule, data);
     put_data(vc, vc->priv.staging + p->at * p->exit.size, data);
     put_request(vc->priv.page, vc, rule, completion, in);
     vc->priv.stats.requests++;

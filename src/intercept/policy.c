@@ -291,6 +291,7 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
     case SPACE_CPUID: /* judged by its registers, where they are read */
     case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_NONE:
+    case SPACE_S390:
         break;
     }
     return (enum svmc_verdict)rule->verdict;

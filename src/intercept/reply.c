@@ -75,7 +75,8 @@ static unsigned check_values(const struct svmc_pending *p, const struct exit_rul
         const struct slot *s = &rule->out[i];
 
         beyond |= r->out[i] >> (8 * slot_bytes(s, &p->exit) - 1) >> 1;
-        legal = legal && (s->check != CHECK_HCALL_STATUS || r->out[i] < SVMC_HCALL_CODES);
+        legal = legal && (s->check != CHECK_HCALL_STATUS || r->out[i] < SVMC_HCALL_CODES) &&
+                (s->check != CHECK_CC || r->out[i] <= CC_MOST);
     }
     for (uint32_t i = declared; i < SVMC_PAGE_SLOTS; i++)
         beyond |= r->out[i];

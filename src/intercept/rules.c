@@ -13,7 +13,9 @@ enum {
     RETRY = 1u << SVMC_REPLY_RETRY,
     NO_STATUS = 0,
     NO_FAULT = 0,
-    GP_FAULT = 1u << SVMC_FAULT_GP
+    GP_FAULT = 1u << SVMC_FAULT_GP,
+    SPECIFICATION = 1u << SVMC_FAULT_SPECIFICATION,
+    OPERAND = 1u << SVMC_FAULT_OPERAND
 };
 
 /* clang-format off */
@@ -21,9 +23,13 @@ enum {
 #define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS }
 #define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY }
 #define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY }
+#define ARG(i, n) { PLACE_ARG, i, n, CHECK_ANY }
+#define CC { PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC }
 #define IN0 0, { { 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
+#define IN3(a, b, c) 3, { a, b, c }
+#define IN4(a, b, c, d) 4, { a, b, c, d }
 #define IN6(a, b, c, d, e, f) 6, { a, b, c, d, e, f }
 #define OUT0 0, { { 0, 0, 0, 0 } }
 #define OUT1(a) 1, { a }
@@ -52,13 +58,17 @@ static const struct exit_rule rules[ROW_COUNT + 1] = {
 };
 /* clang-format on */
 
-/* [class][operation] -> row + 1; operations count from 1 within their class */
+/* [class][operation] -> row + 1; operations count from 1 within their class, s390x's from 040 */
 #define CLASSES    16u
-#define OPERATIONS 4u
+#define LOW        4u
+#define HIGH       8u
+#define HIGH_FIRST 0x40u
+#define OPERATIONS (LOW + HIGH)
+#define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + LOW)
 
 static const uint8_t row_of[CLASSES * OPERATIONS] = {
 #define ROW(kind_, ...) \
-    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + (SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_ + 1,
+    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + CELL(SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_ + 1,
 #include "rows.def"
 #undef ROW
 };
@@ -86,9 +96,30 @@ static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
     [ROW_WFE] = { 0xd503205f },
 };
 
+/* and for s390x: DIAGNOSE with the code in R5, as the ultravisor shows it (s390-pv.rst) */
+static const uint8_t texts_s390[ROW_COUNT + 1][4] = {
+    [ROW_DIAG_288] = { 0x83, 0x02, 0x50, 0x00 }, /* diag %r0, %r2, 0(%r5) */
+    [ROW_DIAG_500] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_DIAG_44] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_DIAG_9C] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_DIAG_308] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_SPX] = { 0xb2, 0x10, 0x50, 0x00 },  /* spx 0(%r5) */
+    [ROW_LPSW] = { 0xb2, 0xb2, 0x50, 0x00 }, /* lpswe 0(%r5) */
+    [ROW_LCTL] = { 0xb7, 0x0f, 0x50, 0x00 }, /* lctl %c0, %c15, 0(%r5) */
+    [ROW_CSCH] = { 0xb2, 0x30 },
+    [ROW_HSCH] = { 0xb2, 0x31 },
+    [ROW_RSCH] = { 0xb2, 0x38 },
+    [ROW_XSCH] = { 0xb2, 0x76 },
+    [ROW_SAL] = { 0xb2, 0x37 },
+    [ROW_RCHP] = { 0xb2, 0x3b },
+    [ROW_SIGP] = { 0xae, 0x02, 0x50, 0x00 }, /* sigp %r0, %r2, 0(%r5) */
+};
+
 /* bytes of svmc_exit.address that the host is shown, for the ledger */
-static const uint8_t address_bytes[] = { [SPACE_NONE] = 0,   [SPACE_PORT] = 2,  [SPACE_MSR] = 4,
-                                         [SPACE_WINDOW] = 8, [SPACE_HCALL] = 8, [SPACE_CPUID] = 0 };
+static const uint8_t address_bytes[] = {
+    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4, [SPACE_WINDOW] = 8,
+    [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_S390] = 0
+};
 
 static const char names[ROW_COUNT][12] = {
     [ROW_CPUID] = "cpuid",
@@ -105,6 +136,22 @@ static const char names[ROW_COUNT][12] = {
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
     [ROW_SHUTDOWN] = "shutdown",
+    [ROW_DIAG_288] = "diag-288",
+    [ROW_DIAG_500] = "diag-500",
+    [ROW_WAIT] = "wait",
+    [ROW_DIAG_44] = "diag-44",
+    [ROW_DIAG_9C] = "diag-9c",
+    [ROW_SPX] = "spx",
+    [ROW_LPSW] = "lpsw",
+    [ROW_LCTL] = "lctl",
+    [ROW_CSCH] = "csch",
+    [ROW_HSCH] = "hsch",
+    [ROW_RSCH] = "rsch",
+    [ROW_XSCH] = "xsch",
+    [ROW_SAL] = "sal",
+    [ROW_RCHP] = "rchp",
+    [ROW_DIAG_308] = "diag-308",
+    [ROW_SIGP] = "sigp",
 };
 
 /* The number of a kind's row, or ROW_COUNT, which is that of the answer to everything else. */
@@ -112,9 +159,9 @@ static uint32_t find(uint16_t kind)
 {
     uint32_t op = kind & 0xfffu, row;
 
-    if (op >= OPERATIONS)
+    if (op >= HIGH_FIRST + HIGH || (op >= LOW && op < HIGH_FIRST))
         return ROW_COUNT;
-    row = row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + op, CLASSES * OPERATIONS)];
+    row = row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + CELL(op), CLASSES * OPERATIONS)];
     return row == 0 ? (uint32_t)ROW_COUNT : row - 1;
 }
 
@@ -132,6 +179,8 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, ui
         return 0;
     if (isa == SVMC_ISA_A64)
         return texts_a64[row][log]; /* clamp: row is, log is below 4 */
+    if (isa == SVMC_ISA_S390X)
+        return core_load_le32(texts_s390[row]);                          /* clamp: as above */
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 

@@ -4,6 +4,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* A condition code is the one result. */
+static bool gives_cc(const struct svmc_request *r)
+{
+    return r->kind >> 12 == 0xb && r->kind != SVMC_KIND_SAL;
+}
+
 static unsigned result_count(const struct svmc_request *r)
 {
     switch (r->kind) {
@@ -13,19 +19,20 @@ static unsigned result_count(const struct svmc_request *r)
         return 2;
     case SVMC_KIND_IN:
     case SVMC_KIND_MMIO_READ:
+    case SVMC_KIND_DIAG_500:
         return 1;
     case SVMC_KIND_HYPERCALL: /* the tests' policy: every call gives all three results */
         return 1 + FAKEHOST_HCALL_RESULTS;
     default:
-        return 0;
+        return gives_cc(r);
     }
 }
 
 static unsigned result_bytes(const struct svmc_request *r)
 {
-    return r->kind == SVMC_KIND_HYPERCALL                             ? 8
-           : r->kind == SVMC_KIND_CPUID || r->kind == SVMC_KIND_RDMSR ? 4
-                                                                      : r->size;
+    return r->kind == SVMC_KIND_HYPERCALL || r->kind == SVMC_KIND_DIAG_500 || gives_cc(r) ? 8
+           : r->kind == SVMC_KIND_CPUID || r->kind == SVMC_KIND_RDMSR                     ? 4
+                                                                                          : r->size;
 }
 
 static uint64_t low(uint64_t value, unsigned bytes)
@@ -49,6 +56,8 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
     }
     if (a->request.kind == SVMC_KIND_HYPERCALL)
         a->reply.out[0] = 0; /* SVMC_HCALL_OK */
+    if (gives_cc(&a->request))
+        a->reply.out[0] = 2;
     if (a->request.kind == SVMC_KIND_INS)
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
@@ -85,6 +94,8 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(slot_not_declared, 8, 0, a.reply.out[7] = 1)                                                 \
     X(hypercall_status, 10, NEEDS_HCALL, a.reply.out[0] = 7)                                       \
     X(hypercall_status_high, 10, NEEDS_HCALL, a.reply.out[0] = (uint64_t)1 << 32)                  \
+    X(condition_code, 10, NEEDS_CC, a.reply.out[0] = 4)                                            \
+    X(condition_code_high, 10, NEEDS_CC, a.reply.out[0] = (uint64_t)1 << 63)                       \
     X(done_none, 11, 0, a.reply.done = 0)                                                          \
     X(done_too_many, 11, 0, a.reply.done++)                                                        \
     X(done_wraps, 11, 0, a.reply.done = 0xffffffffu)                                               \
@@ -110,12 +121,14 @@ int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
     bool string = r->completion == SVMC_COMPLETION_CHUNK;
-    bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR;
+    bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR ||
+                  r->kind == SVMC_KIND_DIAG_288 || r->kind == SVMC_KIND_DIAG_500 ||
+                  r->kind >> 12 == 0xb;
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
              (needs & NEEDS_HCALL && r->kind != SVMC_KIND_HYPERCALL) ||
-             (needs & NEEDS_NO_STRING && string) ||
+             (needs & NEEDS_CC && !gives_cc(r)) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
              (needs & NEEDS_NO_FAULTS && faults));
 }

@@ -35,7 +35,8 @@ enum fakehost_needs {
     NEEDS_HCALL = 8,
     NEEDS_NO_STRING = 16,
     NEEDS_STRING_IN = 32,
-    NEEDS_NO_FAULTS = 64
+    NEEDS_NO_FAULTS = 64,
+    NEEDS_CC = 128
 };
 
 extern const struct fakehost_lie fakehost_lies[];

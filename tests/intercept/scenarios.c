@@ -12,6 +12,8 @@
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
 #define WORD(isa_) \
     .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP, .insn_bytes = 4, .isa = SVMC_ISA_##isa_
+#define S390(k)    .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
+#define ISA_S390X  SVMC_ISA_S390X
 #define FROM(what) .from = SVMC_FROM_##what
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
@@ -59,6 +61,16 @@ const struct scenario scenarios[] = {
     { "a64 str xzr", { WORD(A64), MMIO(WRITE, 8), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
     { "rv64 lbu a0", { WORD(RV64), MMIO(READ, 1), DEST(RV_X0 + 10, 8, 0, SVMC_EXTEND_ZERO) } },
     { "rv64 lw x0", { WORD(RV64), MMIO(READ, 4), DEST(RV_X0, 8, 0, SVMC_EXTEND_SIGN) } },
+    { "s390 diag 288",
+      { S390(DIAG_288),
+        .arg = { SVMC_REG_S390_R0 + 2, SVMC_REG_S390_R0 + 3, SVMC_REG_S390_R15 } } },
+    { "s390 diag 500", { S390(DIAG_500) } },
+    { "s390 csch", { S390(CSCH) } },
+    { "s390 hsch", { S390(HSCH) } },
+    { "s390 rsch", { S390(RSCH) } },
+    { "s390 xsch", { S390(XSCH) } },
+    { "s390 sal", { S390(SAL) } },
+    { "s390 rchp", { S390(RCHP) } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },

@@ -164,6 +164,13 @@ static void share_declared(const struct svmc_exit *e)
                         (hcall && (r == SVMC_REG_RDI || r == SVMC_REG_RSI || (r >= 8 && r <= 11)));
         uint64_t keep = declared ? (hcall ? UINT64_MAX : UINT32_MAX) : 0;
 
+        for (unsigned i = 0; e->kind == SVMC_KIND_DIAG_288 && i < SVMC_EXIT_ARGS; i++)
+            if (r == e->arg[i])
+                keep = UINT64_MAX;
+        if (e->kind == SVMC_KIND_DIAG_500 && r >= SVMC_REG_S390_R0 + 1 && r <= SVMC_REG_S390_R0 + 4)
+            keep = UINT64_MAX;
+        if (e->kind >> 12 == 0xb && r == SVMC_REG_S390_R0 + 1)
+            keep = UINT32_MAX;
         if ((e->from & SVMC_FROM_VALUE_REG) && r == e->value_reg)
             keep = e->value_high ? 0xff00 : UINT64_MAX >> (64 - 8 * e->size);
 
@@ -251,8 +258,13 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x0001, "cpuid" },     { 0x1001, "rdmsr" },     { 0x1002, "wrmsr" },
         { 0x2001, "in" },        { 0x2002, "out" },       { 0x3001, "ins" },
         { 0x3002, "outs" },      { 0x4001, "mmio-read" }, { 0x4002, "mmio-write" },
-        { 0x5001, "hypercall" }, { 0x6001, "hlt" },       { 0x6002, "wfi" },
-        { 0x6003, "wfe" },       { 0xc001, "shutdown" },
+        { 0x5001, "hypercall" }, { 0x5040, "diag-288" },  { 0x5041, "diag-500" },
+        { 0x6001, "hlt" },       { 0x6002, "wfi" },       { 0x6003, "wfe" },
+        { 0x6040, "wait" },      { 0x6041, "diag-44" },   { 0x6042, "diag-9c" },
+        { 0x9040, "spx" },       { 0x9041, "lpsw" },      { 0x9042, "lctl" },
+        { 0xb040, "csch" },      { 0xb041, "hsch" },      { 0xb042, "rsch" },
+        { 0xb043, "xsch" },      { 0xb044, "sal" },       { 0xb045, "rchp" },
+        { 0xc001, "shutdown" },  { 0xc040, "diag-308" },  { 0xd040, "sigp" },
     };
     uint64_t rng = 1;
 
