@@ -13,6 +13,7 @@
 #include "exit_a64.h"
 #include "exit_kvm.h"
 #include "exit_rv.h"
+#include "exit_s390.h"
 #include "exit_svm.h"
 #include "exit_vmx.h"
 #include "host.h"

@@ -77,6 +77,8 @@ enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *o
 /* s390.c */
 /** EX-63: what a kind of s390x needs beside what all kinds do. */
 bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_exit *exit);
+enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
+                                            const struct svmc_exit *exit);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,

@@ -290,8 +290,9 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         return judge_window(policy, half, exit->address, exit->size);
     case SPACE_CPUID: /* judged by its registers, where they are read */
     case SPACE_HCALL: /* judged by its number, where the control word is read */
-    case SPACE_NONE:
     case SPACE_S390:
+        return svmc_intercept_s390_judge(rule, exit);
+    case SPACE_NONE:
         break;
     }
     return (enum svmc_verdict)rule->verdict;

@@ -18,3 +18,14 @@ bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_e
     }
     return rule->kind != SVMC_KIND_SPX || (exit->value & ~PREFIX_BITS) == 0;
 }
+
+/* EX-63: the host does not see which registers DIAGNOSE 288 names, and R1 must be even. */
+enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
+                                            const struct svmc_exit *exit)
+{
+    bool odd = ((exit->arg[0] - (unsigned)SVMC_REG_S390_R0) & 1u) != 0;
+
+    if (rule->kind == SVMC_KIND_DIAG_288 && odd)
+        return SVMC_VERDICT_FAULT;
+    return (enum svmc_verdict)rule->verdict;
+}

@@ -198,6 +198,20 @@ TEST(s390, legal_exceptions_are_the_operations_own) /* R4 R7; s390-pv.rst */
         }
 }
 
+TEST(s390, an_odd_pair_is_the_guests_fault) /* EX-63; QEMU target/s390x/diag.c */
+{
+    struct svmc_exit e = exit_of(SVMC_KIND_DIAG_288);
+
+    for (unsigned r1 = 1; r1 < 16; r1 += 2) {
+        e.arg[0] = (uint8_t)R(r1);
+        e.arg[1] = (uint8_t)R((r1 + 1) & 15);
+        start(&e, SVMC_ACT_INJECT);
+        CHECK_EQ(lab.out.verdict, SVMC_VERDICT_FAULT);
+        CHECK_EQ(lab.out.fault.vector, 6, "specification");
+        check_registers(SVMC_REG_NONE, 0);
+    }
+}
+
 TEST(s390, an_exit_that_cannot_be_is_refused) /* EX-1 EX-63 */
 {
     static const uint16_t kinds[] = { 0x5040, 0x5041, 0x6040, 0x6041, 0x6042, 0x9040,

@@ -27,7 +27,7 @@ PUBLIC = {
     "x86_ids.h": "decode", "x86_features.h": "decode", "x86_cpu.h": "decode", "a64_ids.h": "decode",
     "rv_ids.h": "decode", "s390_ids.h": "decode", "host.h": "core", "exit.h": "intercept",
     "event.h": "intercept", "exit_a64.h": "intercept", "exit_kvm.h": "intercept",
-    "exit_rv.h": "intercept",
+    "exit_rv.h": "intercept", "exit_s390.h": "intercept",
     "exit_svm.h": "intercept", "exit_vmx.h": "intercept", "page.h": "intercept",
     "policy.h": "intercept", "intercept.h": "intercept", "guest/hypercall.h": "intercept",
     "port/sodium.h": "port",
