@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Exits of Linux KVM on processors other than x86, whose front end is in exit.h: the mapped struct
- * kvm_run after KVM_RUN returned 0 -> struct svmc_exit: docs/spec/exit.md, EX-61.
+ * kvm_run after KVM_RUN returned 0 -> struct svmc_exit: docs/spec/exit.md, EX-61 and EX-62.
  */
 #ifndef SVMCORE_EXIT_KVM_H
 #define SVMCORE_EXIT_KVM_H
@@ -47,6 +47,24 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *r
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes,
                                                                struct svmc_exit *out);
+
+/**
+ * KVM on s390x -> an exit that the library finishes: registers through the callbacks; the PSW has
+ * moved already. svmc_kvm_complete is not for it.
+ *
+ * Shape:  run[run_bytes], the whole mapping, big-endian on every machine. General registers are
+ *         those that KVM leaves in it. out->insn_bytes does not know of EXECUTE; KVM does.
+ * Owns:   nothing. Threads: pure.
+ * Source: EX-62; Linux Documentation/virt/kvm/api.rst, section 5.
+ *
+ * @return SVMC_OK: S390_SIEIC, as svmc_exit_from_s390 says; S390_RESET, which is DIAGNOSE 308;
+ *         SVMC_ERR_UNSUPPORTED (every other reason: yours to handle); SVMC_ERR_MISMATCH (what KVM
+ *         cannot have meant, or no instruction that is intercepted); SVMC_ERR_ARG (NULL, run_bytes
+ *         too small).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_s390(const uint8_t *run,
+                                                                 size_t run_bytes,
+                                                                 struct svmc_exit *out);
 
 #ifdef __cplusplus
 }
