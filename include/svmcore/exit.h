@@ -40,12 +40,12 @@ enum svmc_from {
 struct svmc_exit {
     uint16_t kind;         /* enum svmc_kind */
     uint8_t finish;        /* bits of enum svmc_finish */
-    uint8_t size;          /* bytes of an element: 1..8; 0 where the kind has none */
+    uint8_t size;          /* bytes of an element: 1..8, a block: its own; 0: the kind has none */
     uint32_t count;        /* elements; 1 where the kind has no repetition */
     uint64_t address;      /* port, MSR index or guest-physical address */
     uint64_t value;        /* a single element that the guest writes */
     const uint8_t *data;   /* backend strings: size * count bytes that the guest writes, or NULL */
-    svmc_gva buffer;       /* own strings: linear address of the first element */
+    svmc_gva buffer;       /* own strings, blocks: linear address of the first element */
     uint8_t insn_bytes;    /* FINISH_RIP: length of the instruction */
     uint8_t repeat;        /* own strings: 1 with REP */
     uint8_t backward;      /* own strings: 1 with RFLAGS.DF */

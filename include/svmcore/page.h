@@ -77,6 +77,10 @@ enum svmc_kind {
     SVMC_KIND_XSCH = 0xb043,
     SVMC_KIND_SAL = 0xb044,
     SVMC_KIND_RCHP = 0xb045,
+    SVMC_KIND_SSCH = 0xb046, /* with a block of memory, here and below */
+    SVMC_KIND_MSCH = 0xb047,
+    SVMC_KIND_STSCH = 0xb048,
+    SVMC_KIND_TSCH = 0xb049,
     SVMC_KIND_DIAG_308 = 0xc040,
     SVMC_KIND_SIGP = 0xd040
 };

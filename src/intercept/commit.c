@@ -11,6 +11,7 @@
 
 #define PAGE     4096u
 #define VECTORS  32u              /* exceptions: AMD APM vol. 2, 8.2 */
+#define CODES    64u              /* of s390x; translation has those up to 3b: PoP 6 */
 #define PLAN_MAX (SLOTS_OUT + 1u) /* results and RIP; a string needs RCX, RSI or RDI, RIP */
 
 /* Register writes, computed from the current values (R9) before any of them happens. */
@@ -93,6 +94,7 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
                                   struct span *span, struct svmc_fault *fault)
 {
     const struct svmc_host_ops *ops = vc->priv.ops;
+    uint32_t vectors = vc->priv.pending.exit.isa == SVMC_ISA_S390X ? CODES : VECTORS;
     svmc_gva gva = { at };
     svmc_gpa gpa = { 0 };
 
@@ -102,7 +104,7 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
         return SVMC_ERR_CALLBACK;
     /* what a callback gives is checked like anything else */
     if (fault->raised)
-        return fault->raised == 1 && fault->vector < VECTORS && fault->has_error <= 1
+        return fault->raised == 1 && fault->vector < vectors && fault->has_error <= 1
                    ? SVMC_OK
                    : SVMC_ERR_CALLBACK;
     if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))
@@ -189,7 +191,8 @@ static uint64_t extend(uint64_t value, uint32_t from, uint32_t how)
 
 /* HC-5: what is not declared is not written. */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                         const uint64_t out[SLOTS_OUT])
+                                         const uint64_t out[SLOTS_OUT],
+                                         struct svmc_outcome *outcome)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_exit *exit = &p->exit;
@@ -210,7 +213,9 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     }
     if (st == SVMC_OK)
         st = plan_rip(vc, &plan);
-    if (st == SVMC_OK)
+    if (st == SVMC_OK && is_block(rule))
+        st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
+    if (st == SVMC_OK && !outcome->fault.raised)
         plan_apply(vc, &plan);
     return st;
 }
@@ -245,7 +250,7 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
         commit_backend(vc, rule, out, outcome);
         return SVMC_OK;
     }
-    if (rule->string)
+    if (rule->string && !is_block(rule))
         return commit_string(vc, rule, done, outcome);
-    return commit_registers(vc, rule, out);
+    return commit_registers(vc, rule, out, outcome);
 }

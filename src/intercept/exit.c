@@ -42,9 +42,10 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         return false;
     if (rule->space == SPACE_WINDOW && (e->size == 0 || e->size > 8))
         return false;
-    if (rule->space != SPACE_PORT && rule->space != SPACE_WINDOW && e->size != 0)
+    if (rule->space != SPACE_PORT && rule->space != SPACE_WINDOW &&
+        e->size != (is_block(rule) ? rule->string : 0))
         return false;
-    if (rule->string)
+    if (rule->string && !is_block(rule))
         return string_is_sound(rule, e, data);
     if (rule->space == SPACE_S390 && !svmc_intercept_s390_sound(rule, e))
         return false;
@@ -222,7 +223,8 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
-        enum svmc_status st = stage_string(vc, rule, data, &out->fault);
+        enum svmc_status st = is_block(rule) ? svmc_intercept_block_stage(vc, rule, &out->fault)
+                                             : stage_string(vc, rule, data, &out->fault);
 
         if (st != SVMC_OK)
             return st;

@@ -28,8 +28,13 @@ _Static_assert(sizeof(struct svmc_s390_exit) == 152, "no padding");
 
 /* PoP 4, program-status word */
 #define PSW_PROBLEM (UINT64_C(1) << (63 - 15))
+#define PSW_EA      (UINT64_C(1) << (63 - 31))
+#define PSW_BA      (UINT64_C(1) << (63 - 32))
 #define PSW_WAIT    (UINT64_C(1) << (63 - 14))
 #define PSW_ENABLED (UINT64_C(1) << (63 - 6) | UINT64_C(1) << (63 - 7) | UINT64_C(1) << (63 - 13))
+
+#define ADDRESSES_24 UINT64_C(0xffffff)
+#define ADDRESSES_31 UINT64_C(0x7fffffff)
 
 enum s390_what { NO_ROW, EVENT, INSTRUCTION, INSTRUCTION_PER, OPERATION, WAIT_STATE };
 
@@ -79,6 +84,20 @@ static uint64_t operand_address(const struct svmc_s390_exit *raw, const struct s
     if (base < SVMC_S390_GPRS)
         address += raw->gpr[core_clamp(base, SVMC_S390_GPRS)];
     return address;
+}
+
+/* EX-68: PoP 3, address wraparound: EA and BA of the PSW say how much of an address counts. */
+static enum svmc_status from_block(const struct svmc_s390_exit *raw, const struct svmc_insn *insn,
+                                   uint32_t bytes, struct svmc_exit *out)
+{
+    uint64_t ea = raw->psw_mask & PSW_EA, ba = raw->psw_mask & PSW_BA;
+    uint64_t mask = ea ? UINT64_MAX : ba ? ADDRESSES_31 : ADDRESSES_24;
+
+    if (ea && !ba) /* PoP 4: no such mode */
+        return SVMC_ERR_MISMATCH;
+    out->size = (uint8_t)bytes;
+    out->buffer.v = operand_address(raw, insn) & mask;
+    return bytes - 1 > mask - out->buffer.v ? SVMC_ERR_UNSUPPORTED : SVMC_OK;
 }
 
 /* EX-67: DIAGNOSE, by the low 16 bits of its second-operand address. */
@@ -136,6 +155,7 @@ static uint8_t length_of(const struct svmc_s390_exit *raw, uint8_t length)
 static enum svmc_status from_instruction(const struct svmc_s390_exit *raw, struct svmc_exit *out)
 {
     static const struct svmc_cpu cpu = { .isa = SVMC_ISA_S390X };
+    const struct exit_rule *rule;
     struct svmc_insn insn;
     bool listed = false;
     uint8_t text[6];
@@ -158,7 +178,8 @@ static enum svmc_status from_instruction(const struct svmc_s390_exit *raw, struc
         out->value = operand_address(raw, &insn) & 0xff;
     }
     out->insn_bytes = length_of(raw, insn.length);
-    return SVMC_OK;
+    rule = svmc_intercept_rule(out->kind);
+    return is_block(rule) ? from_block(raw, &insn, rule->string, out) : SVMC_OK;
 }
 
 static enum svmc_status from_code(const struct svmc_s390_exit *raw, struct svmc_exit *out)

@@ -50,7 +50,7 @@ struct exit_rule {
     uint8_t space;     /* enum space */
     uint8_t write;     /* which half of the space's table: 0 reads, 1 writes */
     uint8_t direction; /* enum svmc_direction */
-    uint8_t string;    /* 1: the data go through the data area, in chunks */
+    uint8_t string;    /* 1: the data go through the data area, in chunks; above: a block */
     uint8_t statuses;  /* bit n: reply status n is legal (R4) */
     uint8_t faults;    /* bit n: fault code n is legal (R7) */
     uint8_t refusal;   /* enum svmc_fault_code that the verdict FAULT gives the guest */
@@ -73,6 +73,19 @@ enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa
 /* exit_kvm.c */
 /** KVM_EXIT_MMIO of a little-endian host; run has at least the 64 bytes that hold it. */
 enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out);
+
+/* block.c: the operand of an instruction that is one block of memory: one element (EX-68) */
+static inline bool is_block(const struct exit_rule *rule)
+{
+    return rule->string > 1; /* its bytes */
+}
+/** Read the block that the guest gives into the staging area, or see that it can be written. */
+enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                            struct svmc_fault *fault);
+/** Write the block that the guest gets, or nothing: its fault, or a condition code without one. */
+enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                            const uint64_t out[SLOTS_OUT],
+                                            struct svmc_fault *fault);
 
 /* s390.c */
 /** EX-63: what a kind of s390x needs beside what all kinds do. */

@@ -61,7 +61,7 @@ static const struct exit_rule rules[ROW_COUNT + 1] = {
 /* [class][operation] -> row + 1; operations count from 1 within their class, s390x's from 040 */
 #define CLASSES    16u
 #define LOW        4u
-#define HIGH       8u
+#define HIGH       16u
 #define HIGH_FIRST 0x40u
 #define OPERATIONS (LOW + HIGH)
 #define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + LOW)
@@ -112,6 +112,10 @@ static const uint8_t texts_s390[ROW_COUNT + 1][4] = {
     [ROW_XSCH] = { 0xb2, 0x76 },
     [ROW_SAL] = { 0xb2, 0x37 },
     [ROW_RCHP] = { 0xb2, 0x3b },
+    [ROW_SSCH] = { 0xb2, 0x33, 0x50, 0x00 }, /* ssch 0(%r5) */
+    [ROW_MSCH] = { 0xb2, 0x32, 0x50, 0x00 },
+    [ROW_STSCH] = { 0xb2, 0x34, 0x50, 0x00 },
+    [ROW_TSCH] = { 0xb2, 0x35, 0x50, 0x00 },
     [ROW_SIGP] = { 0xae, 0x02, 0x50, 0x00 }, /* sigp %r0, %r2, 0(%r5) */
 };
 
@@ -150,6 +154,10 @@ static const char names[ROW_COUNT][12] = {
     [ROW_XSCH] = "xsch",
     [ROW_SAL] = "sal",
     [ROW_RCHP] = "rchp",
+    [ROW_SSCH] = "ssch",
+    [ROW_MSCH] = "msch",
+    [ROW_STSCH] = "stsch",
+    [ROW_TSCH] = "tsch",
     [ROW_DIAG_308] = "diag-308",
     [ROW_SIGP] = "sigp",
 };
@@ -175,12 +183,12 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, ui
     uint32_t row = core_clamp((uint32_t)(rule - rules), ROW_COUNT + 1);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
+    if (isa == SVMC_ISA_S390X)
+        return core_load_le32(texts_s390[row]); /* clamp: row is */
     if (size > 2 && size != 4 && size != 8)
         return 0;
     if (isa == SVMC_ISA_A64)
         return texts_a64[row][log]; /* clamp: row is, log is below 4 */
-    if (isa == SVMC_ISA_S390X)
-        return core_load_le32(texts_s390[row]);                          /* clamp: as above */
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 

@@ -16,16 +16,21 @@ bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_e
             !svmc_intercept_is_register(exit->isa, exit->arg[core_clamp(s->reg, SVMC_EXIT_ARGS)]))
             return false;
     }
+    if (is_block(rule) && !(exit->finish & SVMC_FINISH_REGS))
+        return false;
     return rule->kind != SVMC_KIND_SPX || (exit->value & ~PREFIX_BITS) == 0;
 }
 
-/* EX-63: the host does not see which registers DIAGNOSE 288 names, and R1 must be even. */
+/*
+ * What the host does not see it cannot judge, so specification exceptions are found here. EX-63:
+ * R1 of DIAGNOSE 288 is even. EX-68: a block begins at a word.
+ */
 enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
                                             const struct svmc_exit *exit)
 {
     bool odd = ((exit->arg[0] - (unsigned)SVMC_REG_S390_R0) & 1u) != 0;
 
-    if (rule->kind == SVMC_KIND_DIAG_288 && odd)
+    if ((rule->kind == SVMC_KIND_DIAG_288 && odd) || (is_block(rule) && (exit->buffer.v & 3) != 0))
         return SVMC_VERDICT_FAULT;
     return (enum svmc_verdict)rule->verdict;
 }

@@ -10,6 +10,11 @@ static bool gives_cc(const struct svmc_request *r)
     return r->kind >> 12 == 0xb && r->kind != SVMC_KIND_SAL;
 }
 
+static bool gives_data(const struct svmc_request *r)
+{
+    return r->kind == SVMC_KIND_INS || r->kind == SVMC_KIND_STSCH || r->kind == SVMC_KIND_TSCH;
+}
+
 static unsigned result_count(const struct svmc_request *r)
 {
     switch (r->kind) {
@@ -58,7 +63,7 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
         a->reply.out[0] = 0; /* SVMC_HCALL_OK */
     if (gives_cc(&a->request))
         a->reply.out[0] = 2;
-    if (a->request.kind == SVMC_KIND_INS)
+    if (gives_data(&a->request))
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
         a->data[i] = (uint8_t)(0xa0 + i * 7);
@@ -120,7 +125,7 @@ const unsigned fakehost_lie_count = sizeof fakehost_lies / sizeof fakehost_lies[
 int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
-    bool string = r->completion == SVMC_COMPLETION_CHUNK;
+    bool string = r->kind >> 12 == 3;
     bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR ||
                   r->kind == SVMC_KIND_DIAG_288 || r->kind == SVMC_KIND_DIAG_500 ||
                   r->kind >> 12 == 0xb;

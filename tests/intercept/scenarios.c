@@ -15,6 +15,7 @@
 #define S390(k)    .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
 #define ISA_S390X  SVMC_ISA_S390X
 #define FROM(what) .from = SVMC_FROM_##what
+#define BLOCK(at)  .buffer = { WORLD_LINEAR + (at) }
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
 const struct scenario scenarios[] = {
@@ -71,6 +72,10 @@ const struct scenario scenarios[] = {
     { "s390 xsch", { S390(XSCH) } },
     { "s390 sal", { S390(SAL) } },
     { "s390 rchp", { S390(RCHP) } },
+    { "s390 ssch", { S390(SSCH), .size = 32, BLOCK(0x100) } },
+    { "s390 msch, crosses a page", { S390(MSCH), .size = 52, BLOCK(0xff0) } },
+    { "s390 stsch", { S390(STSCH), .size = 52, BLOCK(0x200) } },
+    { "s390 tsch, crosses a page", { S390(TSCH), .size = 64, BLOCK(0x1ffc) } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },

@@ -10,6 +10,8 @@
 #define R(n)        (SVMC_REG_S390_R0 + (n))
 #define PROBLEM     0x0001000000000000u
 #define WAIT        0x0002000000000000u
+#define EA          0x0000000100000000u
+#define BA          0x0000000080000000u
 #define ENABLED_IO  0x0200000000000000u
 #define ENABLED_EXT 0x0100000000000000u
 #define ENABLED_MCK 0x0004000000000000u
@@ -127,6 +129,43 @@ TEST(exit_s390, a_code_is_base_and_displacement) /* EX-67 */
     raw.gpr[4] = 0x12345fc;
     CHECK_EQ(take(&raw), SVMC_OK);
     CHECK_EQ(e.value, 0x02, "an order code has 8");
+}
+
+TEST(exit_s390, blocks) /* EX-68; PoP 3, address wraparound */
+{
+    static const struct {
+        uint16_t ipa, kind;
+        uint8_t size;
+    } kinds[] = { { 0xb233, SVMC_KIND_SSCH, 32 },
+                  { 0xb232, SVMC_KIND_MSCH, 52 },
+                  { 0xb234, SVMC_KIND_STSCH, 52 },
+                  { 0xb235, SVMC_KIND_TSCH, 64 } };
+    static const struct {
+        uint64_t psw, base, buffer;
+        enum svmc_status st;
+    } modes[] = {
+        { EA | BA, 0xffff800012345670, 0xffff800012345678, SVMC_OK },
+        { EA | BA, 0xfffffffffffffff8, 0, SVMC_OK },
+        { EA | BA, 0xffffffffffffffe8, 0, SVMC_ERR_UNSUPPORTED }, /* goes on at 0 */
+        { BA, 0xffff800092345670, 0x12345678, SVMC_OK },
+        { BA, 0x7fffffe8, 0, SVMC_ERR_UNSUPPORTED },
+        { 0, 0xffff800012345670, 0x345678, SVMC_OK },
+        { 0, 0xffffe8, 0, SVMC_ERR_UNSUPPORTED },
+        { EA, 0, 0, SVMC_ERR_MISMATCH },
+    };
+
+    for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        for (unsigned m = 0; m < sizeof modes / sizeof modes[0]; m++) {
+            struct svmc_s390_exit raw = raw_of(0x04, kinds[k].ipa, 0x30080000); /* 8(3) */
+            bool good = modes[m].st == SVMC_OK;
+
+            raw.psw_mask = modes[m].psw;
+            raw.gpr[3] = modes[m].base;
+            CHECK_EQ(take(&raw), modes[m].st, "%x, mode %u", kinds[k].ipa, m);
+            CHECK_EQ(e.kind, good ? kinds[k].kind : 0);
+            CHECK_EQ(e.size, good ? kinds[k].size : 0);
+            CHECK_EQ(e.buffer.v, modes[m].buffer, "%x, mode %u", kinds[k].ipa, m);
+        }
 }
 
 TEST(exit_s390, every_code_has_an_answer) /* EX-64 */

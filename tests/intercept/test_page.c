@@ -176,7 +176,8 @@ static void share_declared(const struct svmc_exit *e)
 
         b.world.reg[r] = (a.world.reg[r] & keep) | (b.world.reg[r] & ~keep);
     }
-    if (e->repeat && e->kind == SVMC_KIND_OUTS)
+    if ((e->repeat && e->kind == SVMC_KIND_OUTS) || e->kind == SVMC_KIND_SSCH ||
+        e->kind == SVMC_KIND_MSCH)
         memcpy(b.world.memory + (e->buffer.v - WORLD_LINEAR),
                a.world.memory + (e->buffer.v - WORLD_LINEAR), (size_t)e->count * e->size);
 }
@@ -264,7 +265,9 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x9040, "spx" },       { 0x9041, "lpsw" },      { 0x9042, "lctl" },
         { 0xb040, "csch" },      { 0xb041, "hsch" },      { 0xb042, "rsch" },
         { 0xb043, "xsch" },      { 0xb044, "sal" },       { 0xb045, "rchp" },
-        { 0xc001, "shutdown" },  { 0xc040, "diag-308" },  { 0xd040, "sigp" },
+        { 0xb046, "ssch" },      { 0xb047, "msch" },      { 0xb048, "stsch" },
+        { 0xb049, "tsch" },      { 0xc001, "shutdown" },  { 0xc040, "diag-308" },
+        { 0xd040, "sigp" },
     };
     uint64_t rng = 1;
 
