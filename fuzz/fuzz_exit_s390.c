@@ -72,37 +72,60 @@ static void check_exit(const struct svmc_s390_exit *raw, const struct svmc_exit 
             (e->insn_bytes >= 2 && e->insn_bytes <= 6 && e->insn_bytes % 2 == 0));
 }
 
-/* The reply to what was delegated: only the declared result may change. */
+/* All addresses are the guest's 64 KiB; pages of `holes` are not mapped. */
+static uint8_t holes;
+
+static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                  struct svmc_fault *fault)
+{
+    (void)ctx, (void)access;
+    out->v = at.v % WORLD_MEMORY;
+    if (holes >> (out->v / 4096 & 7) & 1) {
+        fault->raised = 1;
+        fault->vector = 0x3b; /* region-third translation */
+    }
+    return SVMC_OK;
+}
+
+/* The reply to what was delegated: only the declared results may change. */
 static void reply(struct input *in, const struct svmc_exit *e)
 {
     struct svmc_reply r = { 0 };
     struct svmc_request request;
     struct svmc_outcome out;
-    uint8_t spoil[8];
+    uint8_t spoil[8], block[512];
     unsigned result = e->kind == SVMC_KIND_DIAG_500                      ? R0 + 2u
                       : e->kind >> 12 == 0xb && e->kind != SVMC_KIND_SAL ? SVMC_REG_S390_CC
                                                                          : SVMC_REG_NONE;
+    int brings = e->kind == SVMC_KIND_STSCH || e->kind == SVMC_KIND_TSCH;
     enum svmc_status st;
 
     require(svmc_request_read(world.page, &request, NULL, 0) == SVMC_OK);
     take(in, spoil, sizeof spoil);
+    memset(block, 0xb1, sizeof block);
     r.seq = request.seq ^ spoil[0];
     r.status = spoil[1];
     r.done = request.count ^ spoil[2];
+    r.data_bytes = (brings ? request.size : 0) + spoil[6];
     r.out_valid = (result != SVMC_REG_NONE) ^ spoil[3];
     r.fault = spoil[4];
     take(in, &r.out[0], sizeof r.out[0]);
     r.out[1] = spoil[5];
-    require(svmc_reply_write(world.page, &r, NULL) == SVMC_OK);
+    holes = spoil[7];
+    require(svmc_reply_write(world.page, &r, block) == SVMC_OK);
     before = world;
     st = svmc_vcpu_enter(&vc, &out);
     require(st == SVMC_OK || st == SVMC_ERR_HOST_REPLY);
     for (unsigned i = 0; i < WORLD_REGS; i++)
         require(world.reg[i] == before.reg[i] ||
                 (st == SVMC_OK && out.action == SVMC_ACT_RESUME && i == result));
+    if (brings && st == SVMC_OK && out.action == SVMC_ACT_RESUME && world.reg[result] != 3)
+        for (unsigned i = 0; i < e->size; i++)
+            before.memory[(e->buffer.v + i) % WORLD_MEMORY] = 0xb1;
     require(memcmp(world.memory, before.memory, sizeof world.memory) == 0);
     require(result != SVMC_REG_S390_CC || world.reg[SVMC_REG_S390_CC] <= 3);
-    require(out.action != SVMC_ACT_INJECT || out.fault.vector == 0x06 || out.fault.vector == 0x15);
+    require(out.action != SVMC_ACT_INJECT || out.fault.vector == 0x06 || out.fault.vector == 0x15 ||
+            (out.fault.vector == 0x3b && e->size != 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -111,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = { data, size };
     uint8_t sd[SVMC_S390_SD_BYTES] = { 0 };
     uint64_t gpr[14] = { 0 };
+    struct svmc_host_ops ops = world_ops;
     struct svmc_s390_exit raw;
     struct svmc_outcome out;
     struct svmc_exit exit;
@@ -128,7 +152,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check_exit(&raw, &exit);
     memset(&world, 0, sizeof world);
-    require(svmc_vcpu_init(&vc, &world_ops, &world, &policy, world.page, 1) == SVMC_OK);
+    ops.translate = translate;
+    holes = size & 1 ? 0x80 : 0;
+    require(svmc_vcpu_init(&vc, &ops, &world, &policy, world.page, 1) == SVMC_OK);
     require(svmc_vcpu_exit(&vc, &exit, &out) == SVMC_OK);
     require(exit.kind != SVMC_KIND_UNKNOWN || out.action == SVMC_ACT_INJECT);
     if (out.action == SVMC_ACT_DELEGATED)
