@@ -14,7 +14,8 @@ extern "C" {
 
 /**
  * KVM on a little-endian arm64 host -> an exit. Device memory is finished by KVM
- * (svmc_kvm_complete gives it the result); ARM_NISV, which KVM leaves alone, by the library.
+ * (svmc_kvm_complete gives it the result); ARM_NISV and HYPERCALL, which KVM leaves alone, by the
+ * library: call svmc_kvm_complete all the same, it has nothing to do.
  *
  * Shape:  run[run_bytes], the whole mapping. bytes[0..count): the guest's instruction at PC, for
  *         ARM_NISV alone; NULL and 0 else. out->user is 0, for KVM does not say it: set it where
@@ -22,7 +23,7 @@ extern "C" {
  * Owns:   nothing. Threads: pure.
  * Source: EX-61; Linux Documentation/virt/kvm/api.rst, section 5.
  *
- * @return SVMC_OK: MMIO, ARM_NISV, SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
+ * @return SVMC_OK: MMIO, ARM_NISV, HYPERCALL (as svmc_exit_from_a64 has HVC and SMC), SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
  *         SVMC_ERR_UNSUPPORTED (every other reason and event: yours to handle);
  *         SVMC_ERR_MISMATCH (a size or syndrome that KVM cannot have meant, or an instruction that
  *         is not what trapped); of ARM_NISV also what svmc_exit_from_a64 returns;
@@ -40,7 +41,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *r
  * Owns:   nothing. Threads: pure.
  * Source: EX-61; Linux Documentation/virt/kvm/api.rst, section 5.
  *
- * @return SVMC_OK: MMIO, SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
+ * @return SVMC_OK: MMIO, RISCV_SBI (as svmc_exit_from_rv has ECALL), SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
  *         SVMC_ERR_UNSUPPORTED (every other reason and event: yours to handle);
  *         SVMC_ERR_MISMATCH (a size that KVM cannot have meant); SVMC_ERR_ARG (NULL, run_bytes too
  *         small).

@@ -25,6 +25,8 @@
 #define RUN_MSR_DATA       48u
 #define MMIO_MOST          8u  /* bytes of an MMIO exit */
 #define RUN_LEAST          64u /* bytes that hold every field above */
+#define RUN_SBI_RET        96u /* two of 8 bytes, of RISC-V: exit_kvm_words.c */
+#define SBI_RET_BYTES      16u
 
 #define KVM_IO       2u
 #define KVM_HLT      5u
@@ -32,6 +34,7 @@
 #define KVM_SHUTDOWN 8u
 #define KVM_RDMSR    29u
 #define KVM_WRMSR    30u
+#define KVM_SBI      35u
 
 /* Where a port access keeps its data; 0 if it cannot be. */
 static size_t io_data(const uint8_t *run, size_t run_bytes)
@@ -143,6 +146,9 @@ static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t *bytes)
     case KVM_RDMSR:
         *bytes = 8;
         return run + RUN_MSR_DATA;
+    case KVM_SBI:
+        *bytes = SBI_RET_BYTES;
+        return run_bytes >= RUN_SBI_RET + SBI_RET_BYTES ? run + RUN_SBI_RET : NULL;
     default:
         return NULL;
     }

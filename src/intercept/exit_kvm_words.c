@@ -5,6 +5,7 @@
  */
 #include <svmcore/exit_a64.h>
 #include <svmcore/exit_kvm.h>
+#include <svmcore/exit_rv.h>
 
 #include "../core/bytes.h"
 #include "../core/memory.h"
@@ -15,18 +16,23 @@
 #define RUN_EVENT_TYPE  32u
 #define RUN_NISV_ISS    32u
 #define RUN_NISV_IPA    40u
-#define RUN_LEAST       64u /* bytes that hold every field */
+#define RUN_CALL_FLAGS  96u
+#define RUN_LEAST       112u /* bytes that hold every field */
 
+#define KVM_HYPERCALL    3u
 #define KVM_MMIO         6u
 #define KVM_SHUTDOWN     8u
 #define KVM_SYSTEM_EVENT 24u
 #define KVM_ARM_NISV     28u
+#define KVM_RISCV_SBI    35u
 
 #define EVENT_SHUTDOWN 1u
 #define EVENT_CRASH    3u /* and RESET between them */
 
 /* ESR_EL2 of a data abort from a lower exception level, four bytes long (Arm ARM D17.2.37) */
 #define ESR_DATA_ABORT UINT64_C(0x92000000)
+#define ESR_HVC        UINT64_C(0x5a000000)
+#define ESR_SMC        UINT64_C(0x5e000000)
 #define ISS_BITS       25u
 #define ISS_ISV        (UINT64_C(1) << 24)
 
@@ -61,6 +67,37 @@ static enum svmc_status from_nisv(const uint8_t *run, const uint8_t *bytes, size
     return svmc_exit_from_a64(&raw, bytes, count, out);
 }
 
+/*
+ * A call that KVM's SMCCC filter forwards, and the exit of the exception that it was. PC has moved.
+ * Flags: KVM_HYPERCALL_EXIT_SMC, KVM_HYPERCALL_EXIT_16BIT (AArch32): arm64's asm/kvm.h.
+ */
+static enum svmc_status from_call(const uint8_t *run, struct svmc_exit *out)
+{
+    uint64_t flags = core_load_le64(run + RUN_CALL_FLAGS);
+    const struct svmc_a64_exit raw = { .esr = flags & 1 ? ESR_SMC : ESR_HVC, .spsr = 4 };
+    enum svmc_status st;
+
+    if (flags > 3)
+        return SVMC_ERR_MISMATCH;
+    if (flags & 2)
+        return SVMC_ERR_UNSUPPORTED;
+    st = svmc_exit_from_a64(&raw, NULL, 0, out);
+    out->finish = SVMC_FINISH_REGS;
+    out->insn_bytes = 0;
+    return st;
+}
+
+/* The exit of an ECALL; KVM writes a0 and a1 and moves the program counter. */
+static enum svmc_status from_sbi(struct svmc_exit *out)
+{
+    const struct svmc_rv_exit raw = { .cause = 10, .isa = SVMC_ISA_RV64 }; /* from VS-mode */
+    enum svmc_status st = svmc_exit_from_rv(&raw, NULL, 0, out);
+
+    out->finish = SVMC_FINISH_BACKEND;
+    out->insn_bytes = 0;
+    return st;
+}
+
 enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *run, size_t run_bytes, const uint8_t *bytes,
                                         size_t count, struct svmc_exit *out)
 {
@@ -75,7 +112,12 @@ enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *run, size_t run_bytes, co
     out->count = 1;
     out->isa = SVMC_ISA_A64;
     reason = core_load_le32(run + RUN_EXIT_REASON);
-    st = reason == KVM_ARM_NISV ? from_nisv(run, bytes, count, out) : from_reason(run, reason, out);
+    if (reason == KVM_ARM_NISV)
+        st = from_nisv(run, bytes, count, out);
+    else if (reason == KVM_HYPERCALL)
+        st = from_call(run, out);
+    else
+        st = from_reason(run, reason, out);
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);
     return st;
@@ -84,6 +126,7 @@ enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *run, size_t run_bytes, co
 enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes, struct svmc_exit *out)
 {
     enum svmc_status st;
+    uint32_t reason;
 
     if (!out)
         return SVMC_ERR_ARG;
@@ -92,7 +135,8 @@ enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes, str
         return SVMC_ERR_ARG;
     out->count = 1;
     out->isa = SVMC_ISA_RV64;
-    st = from_reason(run, core_load_le32(run + RUN_EXIT_REASON), out);
+    reason = core_load_le32(run + RUN_EXIT_REASON);
+    st = reason == KVM_RISCV_SBI ? from_sbi(out) : from_reason(run, reason, out);
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);
     return st;

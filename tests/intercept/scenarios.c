@@ -91,6 +91,14 @@ unsigned scenario_named(const char *name)
     return 0;
 }
 
+bool scenario_stores(unsigned n)
+{
+    const struct svmc_exit *e = &scenarios[n].exit;
+
+    return (e->kind == SVMC_KIND_INS && e->finish) || e->kind == SVMC_KIND_STSCH ||
+           e->kind == SVMC_KIND_TSCH;
+}
+
 void lab_init(struct lab *lab, uint64_t *rng)
 {
     world_init(&lab->world, rng);

@@ -24,6 +24,9 @@ extern const unsigned scenario_count;
 /** The number of the scenario with this name; a failed check if there is none. */
 unsigned scenario_named(const char *name);
 
+/** Whether an honest reply writes memory of the guest. */
+bool scenario_stores(unsigned n);
+
 /** A vCPU with everything in scenarios[] delegated, over a fresh random world. */
 struct lab {
     struct world world;

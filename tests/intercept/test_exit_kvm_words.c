@@ -2,7 +2,9 @@
 /* EX-61: struct kvm_run of arm64 and RISC-V. Bytes by hand from the KVM ABI. */
 #include "scenarios.h"
 
+#include <svmcore/exit_a64.h>
 #include <svmcore/exit_kvm.h>
+#include <svmcore/exit_rv.h>
 
 #if defined(__linux__) && !defined(__s390x__)
 #include <linux/kvm.h>
@@ -14,6 +16,9 @@ _Static_assert(offsetof(struct kvm_run, mmio.is_write) == 52, "mmio.is_write");
 _Static_assert(offsetof(struct kvm_run, system_event.type) == 32, "system_event.type");
 _Static_assert(offsetof(struct kvm_run, arm_nisv.esr_iss) == 32, "arm_nisv.esr_iss");
 _Static_assert(offsetof(struct kvm_run, arm_nisv.fault_ipa) == 40, "arm_nisv.fault_ipa");
+_Static_assert(offsetof(struct kvm_run, hypercall.longmode) == 96, "hypercall.flags, since 6.4");
+_Static_assert(offsetof(struct kvm_run, riscv_sbi.ret) == 96, "riscv_sbi.ret");
+_Static_assert(KVM_EXIT_HYPERCALL == 3 && KVM_EXIT_RISCV_SBI == 35, "reasons");
 _Static_assert(KVM_EXIT_MMIO == 6 && KVM_EXIT_SHUTDOWN == 8, "reasons");
 _Static_assert(KVM_EXIT_SYSTEM_EVENT == 24 && KVM_EXIT_ARM_NISV == 28, "reasons");
 _Static_assert(KVM_SYSTEM_EVENT_SHUTDOWN == 1 && KVM_SYSTEM_EVENT_RESET == 2, "events");
@@ -103,7 +108,7 @@ TEST(exit_kvm_words, other_reasons_and_events) /* EX-61 */
                 word = 0;
                 put(8, 4, reason);
                 put(32, 4, type);
-                if (reason == 6 || (a64 && reason == 28))
+                if (reason == 6 || (a64 ? reason == 28 || reason == 3 : reason == 35))
                     continue;
                 CHECK_EQ(parse(a64), ends ? SVMC_OK : SVMC_ERR_UNSUPPORTED, "%u.%u", reason, type);
                 CHECK_EQ(exit_.kind, ends ? SVMC_KIND_SHUTDOWN : 0, "%u.%u", reason, type);
@@ -135,6 +140,58 @@ TEST(exit_kvm_words, a_syndrome_that_is_not_valid_needs_the_instruction) /* EX-6
     CHECK_EQ(parse(false), SVMC_ERR_UNSUPPORTED, "not a reason of RISC-V");
 }
 
+/* The exit is the one that the exception itself would have been, but for who ends it. */
+static void check_same(const struct svmc_exit *said, unsigned finish)
+{
+    struct svmc_exit want = *said;
+
+    want.finish = (uint8_t)finish;
+    want.insn_bytes = 0;
+    CHECK_MEM(&exit_, &want, sizeof want);
+}
+
+TEST(exit_kvm_words, calls) /* EX-61 */
+{
+    struct svmc_a64_exit a64 = { .esr = 0x5a000000, .spsr = 5 }; /* HVC #0 from EL1h */
+    const struct svmc_rv_exit rv = { .cause = 10, .isa = SVMC_ISA_RV64 };
+    struct svmc_outcome o = { .action = SVMC_ACT_RESUME };
+    struct svmc_exit said;
+    uint8_t before[sizeof run];
+
+    for (uint64_t flags = 0; flags < 8; flags++) {
+        memset(run, 0, sizeof run);
+        word = 0;
+        put(8, 4, 3);
+        put(32, 8, 0x84000000); /* PSCI_VERSION */
+        put(96, 8, flags);
+        CHECK_EQ(parse(true), flags < 2   ? SVMC_OK
+                              : flags < 4 ? SVMC_ERR_UNSUPPORTED
+                                          : SVMC_ERR_MISMATCH);
+        if (flags >= 2) {
+            CHECK_MEM(&exit_, &zero, sizeof zero);
+            continue;
+        }
+        a64.esr = flags ? 0x5e000000 : 0x5a000000;
+        CHECK_EQ(svmc_exit_from_a64(&a64, NULL, 0, &said), SVMC_OK);
+        check_same(&said, SVMC_FINISH_REGS);
+        CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_OK, "nothing to do");
+    }
+    memset(run, 0x11, sizeof run);
+    put(8, 4, 35);
+    CHECK_EQ(parse(false), SVMC_OK);
+    CHECK_EQ(svmc_exit_from_rv(&rv, NULL, 0, &said), SVMC_OK);
+    check_same(&said, SVMC_FINISH_BACKEND);
+    memcpy(before, run, sizeof run);
+    CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_ERR_MISMATCH, "two results are wanted");
+    o.data = (const uint8_t *)"0123456789abcdef";
+    o.data_bytes = 16;
+    CHECK_EQ(svmc_kvm_complete(run, 111, &o), SVMC_ERR_MISMATCH, "no room");
+    CHECK_MEM(run, before, sizeof run);
+    CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_OK);
+    memcpy(before + 96, o.data, 16);
+    CHECK_MEM(run, before, sizeof run);
+}
+
 TEST(exit_kvm_words, what_kvm_cannot_mean_is_refused) /* EX-61 */
 {
 #define REFUSED(a64, st, ...)                                \
@@ -160,10 +217,10 @@ TEST(exit_kvm_words, what_kvm_cannot_mean_is_refused) /* EX-61 */
     REFUSED(true, SVMC_ERR_MISMATCH, nisv(0x06, 0x9000018, 0xd503201f)); /* nop */
 #undef REFUSED
     CHECK_EQ(svmc_exit_from_kvm_a64(NULL, sizeof run, NULL, 0, &exit_), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exit_from_kvm_a64(run, 63, NULL, 0, &exit_), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_kvm_a64(run, 111, NULL, 0, &exit_), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exit_from_kvm_a64(run, sizeof run, NULL, 4, &exit_), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exit_from_kvm_a64(run, sizeof run, NULL, 0, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exit_from_kvm_rv(NULL, sizeof run, &exit_), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exit_from_kvm_rv(run, 63, &exit_), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_kvm_rv(run, 111, &exit_), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exit_from_kvm_rv(run, sizeof run, NULL), SVMC_ERR_ARG);
 }
