@@ -23,7 +23,8 @@ extern "C" {
  * Owns:   nothing. Threads: pure.
  * Source: EX-61; Linux Documentation/virt/kvm/api.rst, section 5.
  *
- * @return SVMC_OK: MMIO, ARM_NISV, HYPERCALL (as svmc_exit_from_a64 has HVC and SMC), SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
+ * @return SVMC_OK: MMIO, ARM_NISV, HYPERCALL (as svmc_exit_from_a64 has HVC and SMC), SHUTDOWN,
+ *         SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
  *         SVMC_ERR_UNSUPPORTED (every other reason and event: yours to handle);
  *         SVMC_ERR_MISMATCH (a size or syndrome that KVM cannot have meant, or an instruction that
  *         is not what trapped); of ARM_NISV also what svmc_exit_from_a64 returns;
@@ -41,7 +42,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *r
  * Owns:   nothing. Threads: pure.
  * Source: EX-61; Linux Documentation/virt/kvm/api.rst, section 5.
  *
- * @return SVMC_OK: MMIO, RISCV_SBI (as svmc_exit_from_rv has ECALL), SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
+ * @return SVMC_OK: MMIO, RISCV_SBI (as svmc_exit_from_rv has ECALL), SHUTDOWN, SYSTEM_EVENT of type
+ *         SHUTDOWN, RESET or CRASH;
  *         SVMC_ERR_UNSUPPORTED (every other reason and event: yours to handle);
  *         SVMC_ERR_MISMATCH (a size that KVM cannot have meant); SVMC_ERR_ARG (NULL, run_bytes too
  *         small).
