@@ -25,6 +25,19 @@ static void make_policy(void)
     require(svmc_policy_init(&policy, 2, 2) == SVMC_OK);
     require(svmc_policy_add_window(&policy, (svmc_gpa){ 0 }, UINT64_MAX, SVMC_ACCESS_RW,
                                    SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    require(svmc_policy_set_sysregs(&policy, 0x8000, 0x4000, SVMC_ACCESS_RW,
+                                    SVMC_VERDICT_INTERPRET) == SVMC_OK);
+    require(svmc_policy_set_sysregs(&policy, 0xc000, 0x4000, SVMC_ACCESS_RW,
+                                    SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    require(svmc_policy_set_kind(&policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    for (uint32_t n = 1; n < 7; n++) {
+        require(svmc_policy_set_call(&policy, SVMC_KIND_HVC, 0xc4000000 + n, (uint8_t)n, 1) ==
+                SVMC_OK);
+        require(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0x86000000 + n, (uint8_t)n,
+                                     (uint8_t)(n % 5)) == SVMC_OK);
+        require(svmc_policy_set_call(&policy, SVMC_KIND_SBI, (uint64_t)(n + 1) << 36, (uint8_t)n,
+                                     2) == SVMC_OK);
+    }
     require(svmc_policy_seal(&policy) == SVMC_OK);
 }
 
@@ -70,9 +83,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memset(&world, 0, sizeof world);
     require(svmc_vcpu_init(&vc, &world_ops, &world, &policy, world.page, 1) == SVMC_OK);
+    for (unsigned r = 0; r < WORLD_REGS; r++) /* numbers of calls, and what they ask about */
+        world.reg[r] = raw[4] >> (r & 15);
+    world.reg[SVMC_REG_X0] = raw[4];
+    world.reg[SVMC_REG_RV_X0 + 17] = raw[4] & 0xffffffff;
+    world.reg[SVMC_REG_RV_X0 + 16] = raw[4] >> 32;
     /* a front end makes nothing that the engine finds wrong */
     require(svmc_vcpu_exit(&vc, &exit, &out) == SVMC_OK);
     require(exit.kind != SVMC_KIND_UNKNOWN || out.action == SVMC_ACT_INJECT);
+    if (out.action == SVMC_ACT_DELEGATED) { /* a host that gives what the fuzzer likes */
+        struct svmc_request request;
+        struct svmc_reply reply = { .out_valid = raw[4] & 15, .done = 1 };
+
+        require(svmc_request_read(world.page, &request, NULL, 0) == SVMC_OK);
+        reply.seq = request.seq;
+        for (unsigned i = 0; i < 4; i++)
+            reply.out[i] = reply.out_valid >> i & 1 ? raw[(i + 1) % 5] : 0;
+        require(svmc_reply_write(world.page, &reply, NULL) == SVMC_OK);
+        st = svmc_vcpu_enter(&vc, &out);
+        require(st == SVMC_OK || (st == SVMC_ERR_HOST_REPLY && out.rule != 0));
+    }
     svmc_vcpu_drop(&vc);
     return 0;
 }

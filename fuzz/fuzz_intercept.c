@@ -58,6 +58,11 @@ static void make_policy(struct svmc_policy *policy, enum svmc_mode mode)
             SVMC_OK);
     require(svmc_policy_set_msrs(policy, 0, 8192, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE) ==
             SVMC_OK);
+    require(svmc_policy_set_msrs(policy, 0xc0000000, 8192, SVMC_ACCESS_RW,
+                                 SVMC_VERDICT_INTERPRET) == SVMC_OK);
+    require(svmc_policy_set_kind(policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    require(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    require(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE) == SVMC_OK);
     require(svmc_policy_add_window(policy, (svmc_gpa){ 0 }, 0x10000, SVMC_ACCESS_RW,
                                    SVMC_VERDICT_DELEGATE) == SVMC_OK);
     require(svmc_policy_set_doorbell(policy, SVMC_HCALL_PORT) == SVMC_OK);

@@ -38,12 +38,15 @@ static void check(const uint8_t *bytes, size_t size)
     require(policy.priv.window_count <= SVMC_POLICY_WINDOWS);
 }
 
-/* The header of a policy of so many windows and hypercalls; what is left over is runs of ports. */
+/*
+ * The header of a policy of so many windows, hypercalls, kinds, calls and leaves; what is left over
+ * is runs.
+ */
 static void mend(uint8_t *bytes, size_t size)
 {
-    static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 44, 0 };
-    size_t left = size - 44;
-    uint32_t per_list[4] = { 0, 0, 0, 0 };
+    static const uint8_t header[] = { 'S', 'V', 'P', 'L', 1, 0, 56, 0 };
+    size_t left = size - 56;
+    uint32_t per_list[6] = { 0 };
 
     memcpy(bytes, header, sizeof header);
     core_store_le32(bytes + 8, (uint32_t)size);
@@ -51,11 +54,18 @@ static void mend(uint8_t *bytes, size_t size)
     left -= 18u * bytes[26];
     bytes[27] = (uint8_t)(bytes[27] % 65 < left / 3 ? bytes[27] % 65 : left / 3);
     left -= 3u * bytes[27];
-    for (unsigned list = 0; list < 4; list++) {
-        uint32_t most = (uint32_t)(left / (list < 2 ? 5 : 9)), want = bytes[28 + 4 * list];
+    bytes[52] = (uint8_t)(bytes[52] % 65 < left / 24 ? bytes[52] % 65 : left / 24);
+    bytes[53] = 1 + bytes[53] % 2;
+    left -= 24u * bytes[52];
+    bytes[55] = (uint8_t)(bytes[55] % 17 < left / 3 ? bytes[55] % 17 : left / 3);
+    left -= 3u * bytes[55];
+    bytes[54] = (uint8_t)(bytes[54] % 65 < left / 11 ? bytes[54] % 65 : left / 11);
+    left -= 11u * bytes[54];
+    for (unsigned list = 0; list < 6; list++) {
+        uint32_t most = (uint32_t)(left / (list / 2 != 1 ? 5 : 9)), want = bytes[28 + 4 * list];
 
         per_list[list] = want < most ? want : most;
-        left -= (size_t)per_list[list] * (list < 2 ? 5 : 9);
+        left -= (size_t)per_list[list] * (list / 2 != 1 ? 5 : 9);
         core_store_le32(bytes + 28 + 4 * list, per_list[list]);
     }
     core_store_le32(bytes + 8, (uint32_t)(size - left));
@@ -68,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(bytes != NULL);
     memcpy(bytes, data, size);
     check(bytes, size);
-    if (size >= 44) {
+    if (size >= 56) {
         mend(bytes, size);
         check(bytes, core_load_le32(bytes + 8));
     }

@@ -53,6 +53,12 @@ void link_notify(struct link *l, uint32_t id)
     abort();
 }
 
+size_t link_console(struct link *l, size_t from, uint8_t *bytes, size_t cap)
+{
+    (void)l, (void)from, (void)bytes, (void)cap;
+    abort();
+}
+
 bool link_poll(struct link *l)
 {
     (void)l;
@@ -97,29 +103,33 @@ uint64_t boot_noise(uint64_t *state)
 static void replay(const uint8_t *bytes, size_t size)
 {
     static struct session s;
+    struct cpu *c = &s.cpu[0];
     char text[TAPE_TEXT_MAX], backend[64], guest[64];
     enum tape_error error;
 
     memset(&s, 0, sizeof s);
-    error = tape_open(&s.tape, TAPE_REPLAY, bytes, size);
-    tape_explain(&s.tape, error, text, sizeof text);
+    pthread_mutex_init(&s.report.lock, NULL);
+    error = tape_open(&c->tape, TAPE_REPLAY, bytes, size);
+    tape_explain(&c->tape, error, text, sizeof text);
     if (error != TAPE_OK)
         return;
-    session_header(&s.tape, guest, sizeof guest, backend, sizeof backend);
+    session_header(&c->tape, guest, sizeof guest, backend, sizeof backend);
     s.report.json = true; /* nothing is printed while it runs */
-    s.vcpu.page = (volatile uint8_t *)s.vcpu.private_page;
-    s.vcpu.run = s.vcpu.copy;
-    s.vcpu.run_bytes = sizeof s.vcpu.copy;
+    s.cpus = 1;
+    c->vcpu.page = (volatile uint8_t *)c->vcpu.private_page;
+    c->vcpu.run = c->vcpu.copy;
+    c->vcpu.run_bytes = sizeof c->vcpu.copy;
     session_run(&s);
     /* an end is always said; PASS only with every record compared and the guest halted */
     if (!s.report.verdict || s.report.status < EXIT_GOOD || s.report.status > EXIT_BACKEND)
         abort();
-    if (s.report.status == EXIT_GOOD && (!s.halted || tape_bad(&s.tape) || tape_peek(&s.tape) != 0))
+    if (s.report.status == EXIT_GOOD &&
+        (!c->halted || tape_bad(&c->tape) || tape_peek(&c->tape) != 0))
         abort();
-    for (size_t i = 0; i < s.report.row_count; i++) {
+    for (size_t i = 0; i < s.report.list[c->vcpu.id].count; i++) {
         char insn[SVMC_INSN_TEXT_MAX];
 
-        report_insn_text(&s.report.rows[i], insn, sizeof insn);
+        report_insn_text(&s.report.list[c->vcpu.id].rows[i], insn, sizeof insn);
     }
     report_drop(&s.report);
 }

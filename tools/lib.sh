@@ -163,6 +163,9 @@ build_options() {
     fast) echo "-Dexamples=disabled -Dtests=disabled -Dfuzz=enabled -Ddefault_library=static" ;;
     msan) echo "-Dexamples=disabled -Db_sanitize=memory -Db_lundef=false -Doptimization=1" \
         "-Ddebug=true -Ddefault_library=static" ;;
+    tsan) echo "-Dexamples=disabled -Db_sanitize=thread -Db_lundef=false -Doptimization=1" \
+        "-Ddebug=true -Ddefault_library=static" ;;
+    cov) echo "-Dexamples=disabled -Db_coverage=true -Doptimization=0 -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
         "-Dsodium=disabled --cross-file=tools/cross/$1.ini" ;;
     *) die "no build named $1" ;;
@@ -170,7 +173,7 @@ build_options() {
 }
 build_compiler() {
     case $1 in
-    clang | asan | fast | msan) echo clang ;;
+    clang | asan | fast | msan | tsan) echo clang ;;
     *) echo gcc ;;
     esac
 }
@@ -290,7 +293,7 @@ record_campaigns() {
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
-        [[ $name == fuzz* || $name == differential-* ]] || continue
+        [[ $name =~ ^(fuzz|differential-|intercept-(frame|race)) ]] || continue
         read -r status time passed failed skipped excused <"$build/log/$name.result"
         file=docs/campaigns/${name%%-*}.md
         [ -f "$file" ] || printf '# Long runs: %s\n' "${name%%-*}" >"$file"

@@ -9,30 +9,40 @@
 #define BOOT_INFO        0x8000u
 #define BOOT_NOISE       0x10000u /* words of noise for the guest's registers */
 #define BOOT_NOISE_BYTES 0x10000u
-#define BOOT_STACK_TOP   0x80000u
+#define BOOT_STACKS      0x40000u /* one a processor; at its bottom the guest's struct cpu */
+#define BOOT_STACK_BYTES 0x10000u
+#define BOOT_CPUS_MAX    4u
 #define BOOT_IMAGE       0x100000u /* the flat binary, entered at its first byte */
 
 #define BOOT_MAGIC   0x424d5653u /* "SVMB" */
-#define BOOT_VERSION 1u
+#define BOOT_VERSION 2u
 #define BOOT_LEAK    1u /* flags: print the secret, a control for the scanner */
-#define BOOT_MSR     2u /* flags: DEV_MSR exits; without it, leave it alone */
+#define BOOT_RESULTS 4u /* flags: calls have results; without it, those that do are unknown */
+#define BOOT_MSR     2u /* flags: the MSRs below exit; without it, leave them alone */
 
 /* devices, all in the host */
 #define DEV_CONSOLE        0x3f8u /* 8 ports: data at +0, line status at +5 */
 #define DEV_CONSOLE_STATUS 0x3fdu
 #define DEV_CLOCK          0x510u /* 4-byte IN: microseconds */
 #define DEV_CLOCK_STREAM   0x514u /* REP INS, elements of 1 or 4 bytes */
+#define DEV_RING           0x520u /* 64 bytes, written in turn and read in turn, by 1, 2 or 4 */
+#define DEV_RING_BYTES     64u
+#define DEV_RING_RESET     0x524u /* 4-byte OUT: both turns begin at its first byte */
 #define DEV_LATCH          0xe0u  /* 8 ports that give back what was written to them */
 #define DEV_EMPTY          0x700u /* 16 ports with nothing behind them: answered inside */
 #define DEV_MMIO           0xfe000000u
 #define DEV_MMIO_BYTES     0x1000u
-#define DEV_MMIO_ALIAS     0x200000u /* guest-virtual: the same page within reach of RIP */
-#define DEV_MSR            0x400000f0u
+#define DEV_MMIO_ALIAS     0x200000u   /* guest-virtual: the same page within reach of RIP */
+#define DEV_MSR            0x400000f0u /* one a processor: gives back what was written */
+#define DEV_MSR_FAULT      0x400000f1u /* the host answers #GP */
+#define DEV_MSR_ZERO       0x400000f2u /* answered inside: reads as 0 */
+#define DEV_MSR_NONE       0x400000f3u /* in no policy: #GP from inside */
+#define DEV_MSRS           4u
 
 /* registers of the MMIO device */
 #define MMIO_ID            0x000u
 #define MMIO_ACCUMULATOR   0x010u /* a write adds */
-#define MMIO_SCRATCH       0x100u
+#define MMIO_SCRATCH       0x100u /* each processor sees its own */
 #define MMIO_SCRATCH_BYTES 0x100u
 #define MMIO_ID_VALUE      0x0000000144564d53ull
 
@@ -40,10 +50,15 @@
 #define CALL_ADD     1u /* a, b -> a + b */
 #define CALL_CLOCK   2u /* -> microseconds */
 #define CALL_REVERSE 3u /* six words -> the last three, last first */
+#define CALL_PUSH    4u /* adds to MMIO_ACCUMULATOR; 0 is refused; no results */
 #define CALL_UNKNOWN 9u /* never defined: answered inside */
 
-/* RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. */
+/*
+ * RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. With
+ * VERDICT_IDLE the processor only rests, and runs on at once.
+ */
 #define VERDICT_PASS  0x53534150u /* "PASS" */
+#define VERDICT_IDLE  0x454c4449u /* "IDLE" */
 #define VERDICT_FAULT 0xe0000000u /* + vector: an exception */
 
 #ifndef __ASSEMBLER__
@@ -55,6 +70,7 @@ struct boot_info {
     uint64_t flags;
     uint64_t secret[2];
     uint64_t noise; /* guest-physical: BOOT_NOISE_BYTES of it */
+    uint64_t cpus;  /* processors, all entered at the first byte, each with its number in RDI */
 };
 #endif
 

@@ -22,6 +22,10 @@
 
 .macro NOISE_ARGS
     mov 0x48(%r11), %rcx
+    NOISE_POINTERS
+.endm
+
+.macro NOISE_POINTERS
     mov 0x50(%r11), %rsi
     mov 0x58(%r11), %rdi
     mov 0x60(%r11), %r11
@@ -65,16 +69,14 @@ FUNC out32
     out %eax, %dx
     LEAVE
 
-/* uint64_t in8(port) ...: all of RAX; what it held before is in io_rax_before */
+/* uint64_t in8(port) ...: all of RAX; it held word 8 of the noise before */
 FUNC in8
     PORT
-    mov %rax, io_rax_before(%rip)
     NOISE_ARGS
     in %dx, %al
     LEAVE
 FUNC in16
     PORT
-    mov %rax, io_rax_before(%rip)
     NOISE_ARGS
     in %dx, %ax
     LEAVE
@@ -99,7 +101,7 @@ FUNC in8_imm
     LEAVE
 
 /* uint64_t rep_ins8(port, buffer, count): what is left in RCX; likewise the others */
-.macro STRING insn, pointer
+.macro STRING insn, pointer, direction=cld
     mov %rdx, %rcx
     PORT
 .ifc \pointer, rsi
@@ -109,54 +111,82 @@ FUNC in8_imm
     mov 0x50(%r11), %rsi
 .endif
     mov 0x60(%r11), %r11
-    cld
+    \direction
     rep \insn
     mov %rcx, %rax
     LEAVE
 .endm
 FUNC rep_ins8
     STRING insb, rdi
+FUNC rep_ins16
+    STRING insw, rdi
+FUNC rep_ins16_down
+    STRING insw, rdi, std
 FUNC rep_ins32
     STRING insl, rdi
 FUNC rep_outs8
     STRING outsb, rsi
+FUNC rep_outs16
+    STRING outsw, rsi
 FUNC rep_outs32
     STRING outsl, rsi
 
-/* uint64_t read_msr(index); void write_msr(index, value) */
-FUNC read_msr
+/* An exception goes on behind the instruction, and its vector stands in struct cpu. */
+.macro RESUME_BEHIND
+    THIS_CPU %rax
+    movq $CPU_NO_VECTOR, CPU_VECTOR(%rax)
+    movq $9f, CPU_RESUME(%rax)
+.endm
+
+.macro RESUMED
+9:  THIS_CPU %rcx
+    movq $0, CPU_RESUME(%rcx)
+.endm
+
+.macro MSR
     mov 0x38(%r11), %rdx
     mov 0x40(%r11), %rax
     mov 0x48(%r11), %rcx
     shr $32, %rcx
     shl $32, %rcx
     or %rdi, %rcx
-    mov 0x50(%r11), %rsi
-    mov 0x58(%r11), %rdi
-    mov 0x60(%r11), %r11
+.endm
+
+/*
+ * uint64_t read_msr(index): RDX << 32 | RAX, which held words 7 and 8 of the noise before.
+ * void write_msr(index, value)
+ */
+FUNC read_msr
+    RESUME_BEHIND
+    MSR
+    NOISE_POINTERS
     rdmsr
+    RESUMED
     shl $32, %rdx
     or %rdx, %rax
     LEAVE
 FUNC write_msr
-    mov 0x38(%r11), %rdx
-    mov 0x40(%r11), %rax
-    mov 0x48(%r11), %rcx
-    shr $32, %rcx
-    shl $32, %rcx
+    RESUME_BEHIND
+    MSR
     shr $32, %rdx
     shl $32, %rdx
     shr $32, %rax
     shl $32, %rax
-    or %rdi, %rcx
     mov %esi, %edi
     or %rdi, %rax
     shr $32, %rsi
     or %rsi, %rdx
-    mov 0x50(%r11), %rsi
-    mov 0x58(%r11), %rdi
-    mov 0x60(%r11), %r11
+    NOISE_POINTERS
     wrmsr
+    RESUMED
+    LEAVE
+
+/* uint64_t idle(void): rest once; RAX behind it, the verdict that says so */
+FUNC idle
+    mov 0x38(%r11), %rdx
+    mov $VERDICT_IDLE, %eax
+    NOISE_ARGS
+    hlt
     LEAVE
 
 /* uint64_t hypercall(control, args): svmc_hcall with noise in rbx, rcx, rdx, rbp, r12, r13 */
@@ -178,12 +208,3 @@ FUNC hypercall
     mov %rsi, 8(%r11)
     mov %r8, 16(%r11)
     LEAVE
-
-    .section .data
-    .balign 8
-    .globl noise_at
-noise_at:
-    .quad BOOT_NOISE
-    .globl io_rax_before
-io_rax_before:
-    .quad 0

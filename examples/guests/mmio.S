@@ -4,7 +4,8 @@
  * io.S, registers that a form does not name hold noise.
  *
  * WRITE name, bytes: uint64_t name(uint64_t value): the value's bytes stand in rax, noise above.
- * READ name:         uint64_t name(void): rax is noise before and what the form left after.
+ * READ name:         uint64_t name(void): rax is noise before (word 8 of it) and what the form
+ *                    left after.
  */
 #include "noise.h"
 
@@ -43,7 +44,6 @@
 
 .macro READ name
     NOISE \name
-    mov %rax, io_rax_before(%rip)
     mov 0x58(%r11), %rdi
     mov 0x60(%r11), %r11
 .endm
@@ -82,6 +82,11 @@ WRITE w8_high, 1
     mov %r12b, %al
     mov $T, %edi
     mov %ah, (%rdi)
+    LEAVE
+WRITE w8_bh, 1
+    mov %al, %bh
+    mov $T, %esi
+    mov %bh, (%rsi)
     LEAVE
 WRITE w8_rex, 1
     mov %al, %sil
@@ -144,6 +149,24 @@ WRITE w64_imm, 8
     movq $-0x12345678, (%rbx)
     LEAVE
 
+/* a read, then a write */
+WRITE m8_or, 1
+    mov $T, %ebx
+    or %al, (%rbx)
+    LEAVE
+WRITE m16_sub, 2
+    mov $T, %esi
+    sub %ax, (%rsi)
+    LEAVE
+WRITE m32_add, 4
+    mov $T, %r9d
+    add %eax, (%r9)
+    LEAVE
+WRITE m64_xor, 8
+    mov $T, %ecx
+    xor %rax, (%rcx)
+    LEAVE
+
 /* loads */
 READ r8_base
     mov $T, %ebx
@@ -152,6 +175,12 @@ READ r8_base
 READ r8_high
     mov $T, %ebx
     mov (%rbx), %ah
+    LEAVE
+READ r8_bh
+    mov %rax, %rbx
+    mov $T, %ecx
+    mov (%rcx), %bh
+    mov %rbx, %rax
     LEAVE
 READ r16_base_index
     mov $(T - 0x40), %r8d
@@ -262,6 +291,16 @@ STRING movs8_in
     ret
 STRING lods32
     mov %rdi, %rsi
-    mov io_rax_before(%rip), %rax
+    THIS_CPU %rax
+    mov CPU_NOISE(%rax), %rax
+    mov 0x40(%rax), %rax
     lodsl
+    ret
+
+/* void copy16(to, from): 16 bytes in one instruction each way, which KVM cuts into two exits */
+    .globl copy16
+    .balign 16
+copy16:
+    movups (%rsi), %xmm0
+    movups %xmm0, (%rdi)
     ret

@@ -2,20 +2,27 @@
 /* For the guest's assembly: saving what C wants back, and filling registers with noise. */
 #ifndef GUESTS_NOISE_H
 #define GUESTS_NOISE_H
-#include "bootinfo.h"
+#include "cpu.h"
 
 /* clang-format off */
+/* to = this processor's struct cpu */
+.macro THIS_CPU to
+    mov %rsp, \to
+    and $-BOOT_STACK_BYTES, \to
+.endm
+
 /* Save what C wants back; take the next 128 bytes of noise at r11. */
 .macro ENTER
     push %rbx
     push %rbp
     push %r12
     push %r13
-    mov noise_at(%rip), %r11
+    THIS_CPU %r10
+    mov CPU_NOISE(%r10), %r11
     add $128, %r11
     and $(BOOT_NOISE_BYTES - 1), %r11
     or $BOOT_NOISE, %r11
-    mov %r11, noise_at(%rip)
+    mov %r11, CPU_NOISE(%r10)
 .endm
 
 .macro RESTORE

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Entry, exception stubs and the way out. Long mode, ring 0, interrupts off; the keeper has set up
- * page tables, GDT and stack. r14 and r15 hold the secret from here to the end.
+ * page tables, GDT and a stack for each processor; RDI is its number. r14 and r15 hold the secret
+ * from here to the end. The IDT is one for all: each processor writes the same into it.
  */
-#include "bootinfo.h"
+#include "noise.h"
 
     .section .start, "ax"
     .globl _start
 _start:
-    mov $BOOT_STACK_TOP, %esp
     xor %ebp, %ebp
-    mov $BOOT_INFO, %edi
-    mov 16(%rdi), %r14
-    mov 24(%rdi), %r15
+    mov $BOOT_INFO, %esi
+    mov 16(%rsi), %r14
+    mov 24(%rsi), %r15
+    THIS_CPU %rax
+    movq $0, CPU_RESUME(%rax)
     call build_idt
     lidt idt_pointer(%rip)
+    mov %rdi, %rsi
     mov $BOOT_INFO, %edi
     call guest_main
     mov %rax, %rdi
@@ -44,24 +47,44 @@ build_idt:
     jnz 1b
     ret
 
+/* Vector and error code on the stack; 8, 10 to 14 and 17 bring their own code. */
     .balign 16
 stubs:
     .set vector, 0
     .rept 32
     .balign 16
-    mov $(VERDICT_FAULT + vector), %edi
+.if !((vector == 8) | ((vector >= 10) & (vector <= 14)) | (vector == 17))
+    push $0
+.endif
+    push $vector
     jmp fault
     .set vector, vector + 1
     .endr
+
+/* Go on where struct cpu says, with all registers as they were; or say so and halt. */
     .balign 16
 fault:
-    mov %rdi, %rbx
-    lea fault_text(%rip), %rsi
+    push %rax
+    push %rbx
+    THIS_CPU %rax
+    mov 16(%rsp), %rbx
+    cmpq $0, CPU_RESUME(%rax)
+    je 1f
+    mov %rbx, CPU_VECTOR(%rax)
+    mov CPU_RESUME(%rax), %rbx
+    mov %rbx, 32(%rsp)
+    movq $0, CPU_RESUME(%rax)
+    pop %rbx
+    pop %rax
+    add $16, %rsp
+    iretq
+1:  lea fault_text(%rip), %rsi
     mov $DEV_CONSOLE, %edx
     mov $(fault_text_end - fault_text), %ecx
     cld
     rep outsb
-    mov %rbx, %rdi
+    mov $(VERDICT_FAULT), %edi
+    add %rbx, %rdi
     jmp guest_halt
 
     .section .rodata

@@ -55,12 +55,14 @@ static void put_tables(uint8_t *memory)
     put64(memory, PD_3 + 8 * (DEV_MMIO / MIB_2 % 512), DEV_MMIO | PTE_2M);
 }
 
-void boot_memory(uint8_t *memory, uint64_t noise, uint64_t flags, const uint8_t secret[16],
-                 const uint8_t *image, size_t image_bytes)
+void boot_memory(uint8_t *memory, uint64_t noise, uint64_t flags, uint32_t cpus,
+                 const uint8_t secret[16], const uint8_t *image, size_t image_bytes)
 {
-    struct boot_info info = {
-        .magic = BOOT_MAGIC, .version = BOOT_VERSION, .flags = flags, .noise = BOOT_NOISE
-    };
+    struct boot_info info = { .magic = BOOT_MAGIC,
+                              .version = BOOT_VERSION,
+                              .flags = flags,
+                              .noise = BOOT_NOISE,
+                              .cpus = cpus };
 
     for (uint32_t at = 0; at < BOOT_RAM_BYTES; at += 8)
         put64(memory, at, boot_noise(&noise));
@@ -84,16 +86,17 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, uint64_t base
                                  .db = !code };
 }
 
-void boot_registers(uint64_t noise, struct kvm_regs *regs, struct kvm_sregs *sregs,
+void boot_registers(uint32_t id, uint64_t noise, struct kvm_regs *regs, struct kvm_sregs *sregs,
                     struct kvm_fpu *fpu)
 {
     uint64_t *word = (uint64_t *)regs;
 
-    noise = ~noise;
+    noise = ~noise - id;
     for (size_t i = 0; i < sizeof *regs / sizeof *word; i++)
         word[i] = boot_noise(&noise);
     regs->rip = BOOT_IMAGE;
-    regs->rsp = BOOT_STACK_TOP;
+    regs->rsp = BOOT_STACKS + (id + 1) * BOOT_STACK_BYTES - 16;
+    regs->rdi = id;
     regs->rflags = 2;
     sregs->cs = segment(0x08, 11, 0, true);
     sregs->ds = sregs->es = sregs->ss = segment(0x10, 3, 0, false);

@@ -14,11 +14,11 @@
 uint64_t boot_noise(uint64_t *state);
 
 /** Fill `memory` (BOOT_RAM_BYTES): noise, tables, boot page with `secret`, the image. */
-void boot_memory(uint8_t *memory, uint64_t noise, uint64_t flags, const uint8_t secret[16],
-                 const uint8_t *image, size_t image_bytes);
+void boot_memory(uint8_t *memory, uint64_t noise, uint64_t flags, uint32_t cpus,
+                 const uint8_t secret[16], const uint8_t *image, size_t image_bytes);
 
-/** Registers at entry: noise but for what long mode needs. */
-void boot_registers(uint64_t noise, struct kvm_regs *regs, struct kvm_sregs *sregs,
+/** Registers of processor `id` at entry: noise but for what long mode needs, its stack, its id. */
+void boot_registers(uint32_t id, uint64_t noise, struct kvm_regs *regs, struct kvm_sregs *sregs,
                     struct kvm_fpu *fpu);
 
 /** Read a flat guest image; the caller frees *image. false: `why` says so. */

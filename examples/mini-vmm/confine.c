@@ -20,12 +20,18 @@
 #define AT_LEAST(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (unsigned)(k), yes, no)
 #define ALLOW(nr)            EQUAL(nr, 0, 1), RETURN(SECCOMP_RET_ALLOW)
 
-/* No new files, no memory image on disk, no further threads (root is exempt from the last). */
-static int limit(void)
+/*
+ * No new files, no memory image on disk, no further threads (root is exempt from the last). poll
+ * takes no more descriptors than the first of these limits.
+ */
+static int limit(unsigned polled)
 {
-    static const int zero[] = { RLIMIT_NOFILE, RLIMIT_CORE,    RLIMIT_FSIZE,
-                                RLIMIT_NPROC,  RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE };
-    const struct rlimit none = { 0, 0 };
+    static const int zero[] = { RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_MEMLOCK,
+                                RLIMIT_MSGQUEUE };
+    const struct rlimit none = { 0, 0 }, few = { polled, polled };
+
+    if (setrlimit(RLIMIT_NOFILE, &few) != 0)
+        return -1;
 
     for (unsigned i = 0; i < sizeof zero / sizeof zero[0]; i++)
         if (setrlimit((__rlimit_resource_t)zero[i], &none) != 0)
@@ -33,7 +39,7 @@ static int limit(void)
     return 0;
 }
 
-int confine(int fds)
+int confine(int fds, unsigned polled)
 {
     struct sock_filter code[] = {
         LOAD(arch),
@@ -49,6 +55,7 @@ int confine(int fds)
         AT_LEAST(fds, 0, 1),
         RETURN(SECCOMP_RET_KILL_PROCESS),
         RETURN(SECCOMP_RET_ALLOW),
+        ALLOW(SYS_poll),
         ALLOW(SYS_futex),
         ALLOW(SYS_clock_gettime),
         ALLOW(SYS_exit),
@@ -61,7 +68,7 @@ int confine(int fds)
     };
     struct sock_fprog program = { .len = sizeof code / sizeof code[0], .filter = code };
 
-    if (limit() != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (limit(polled) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -1;
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0
                ? 0

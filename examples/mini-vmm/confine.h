@@ -4,9 +4,9 @@
 #define CONFINE_H
 
 /**
- * Leave this process, all its threads, nothing but read and write on descriptors below `fds`,
- * the clock, memory it already has, and the end. -1: the kernel would not.
+ * Leave this process, all its threads, nothing but read and write on descriptors below `fds`, poll
+ * of `polled` of them, the clock, memory it already has, and the end. -1: the kernel would not.
  */
-int confine(int fds);
+int confine(int fds, unsigned polled);
 
 #endif

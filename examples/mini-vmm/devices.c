@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Console, clock, latch, the MMIO device, one MSR and three hypercalls. */
+/** Console, clock, latch, ring, the MMIO device, two MSRs and four hypercalls. */
 #include "devices.h"
 
 #include <string.h>
@@ -44,8 +44,20 @@ static void console_write(struct devices *d, const uint8_t *bytes, size_t n)
     }
 }
 
-static uint64_t port_read(const struct devices *d, uint64_t port, uint32_t size)
+/* 64 bytes, written in turn and read in turn. */
+static uint64_t ring_read(struct devices *d, uint32_t size)
 {
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < size; i++)
+        value |= (uint64_t)d->ring[d->ring_read++ % sizeof d->ring] << 8 * i;
+    return value;
+}
+
+static uint64_t port_read(struct devices *d, uint64_t port, uint32_t size)
+{
+    if (port == DEV_RING && size <= 4)
+        return ring_read(d, size);
     if (port == DEV_CONSOLE_STATUS)
         return 0x60;
     if (port == DEV_CLOCK || port == DEV_CLOCK_STREAM)
@@ -59,11 +71,16 @@ static void port_write(struct devices *d, uint64_t port, const uint8_t *bytes, u
 {
     if (port == DEV_CONSOLE && size == 1)
         console_write(d, bytes, 1);
+    else if (port == DEV_RING)
+        for (uint32_t i = 0; i < size; i++)
+            d->ring[d->ring_write++ % sizeof d->ring] = bytes[i];
+    else if (port == DEV_RING_RESET)
+        d->ring_write = d->ring_read = 0;
     else if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)
         memcpy(d->latch + (port - DEV_LATCH), bytes, size);
 }
 
-static uint64_t mmio_read(const struct devices *d, uint64_t at, uint32_t size)
+static uint64_t mmio_read(const struct devices *d, uint32_t id, uint64_t at, uint32_t size)
 {
     uint64_t offset = at - DEV_MMIO;
 
@@ -71,23 +88,23 @@ static uint64_t mmio_read(const struct devices *d, uint64_t at, uint32_t size)
         return load((const uint8_t *)&(uint64_t){ MMIO_ID_VALUE }, size);
     if (offset == MMIO_ACCUMULATOR)
         return load((const uint8_t *)&d->accumulator, size);
-    if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + sizeof d->scratch)
-        return load(d->scratch + (offset - MMIO_SCRATCH), size);
+    if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + MMIO_SCRATCH_BYTES)
+        return load(d->scratch[id] + (offset - MMIO_SCRATCH), size);
     return 0;
 }
 
-static void mmio_write(struct devices *d, uint64_t at, uint64_t value, uint32_t size)
+static void mmio_write(struct devices *d, uint32_t id, uint64_t at, uint64_t value, uint32_t size)
 {
     uint64_t offset = at - DEV_MMIO;
 
     if (offset == MMIO_ACCUMULATOR)
         d->accumulator += value;
-    else if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + sizeof d->scratch)
-        store(d->scratch + (offset - MMIO_SCRATCH), value, size);
+    else if (offset >= MMIO_SCRATCH && offset + size <= MMIO_SCRATCH + MMIO_SCRATCH_BYTES)
+        store(d->scratch[id] + (offset - MMIO_SCRATCH), value, size);
 }
 
 /* Results in out[1..]; out[0] is the status word, 0. */
-static uint64_t call(const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS])
+static uint64_t call(struct devices *d, const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS])
 {
     switch (r->address) {
     case CALL_ADD:
@@ -101,6 +118,10 @@ static uint64_t call(const struct svmc_request *r, uint64_t out[SVMC_PAGE_SLOTS]
         out[2] = r->in[4];
         out[3] = r->in[3];
         return 0xf;
+    case CALL_PUSH:
+        d->accumulator += r->in[0];
+        out[0] = r->in[0] ? 0 : 6;
+        return 0x1;
     default:
         out[0] = 6; /* SVMC_HCALL_FAILED */
         return 0x1;
@@ -126,8 +147,25 @@ static void answer_string(struct devices *d, const struct svmc_request *r, uint8
     }
 }
 
-void devices_answer(struct devices *d, const struct svmc_request *r, uint8_t *data, size_t cap,
-                    struct svmc_reply *reply)
+/* MSR accesses: RDMSR's value in two halves; one MSR, and what is none, is a #GP. */
+static void answer_msr(struct devices *d, uint32_t id, const struct svmc_request *r,
+                       struct svmc_reply *reply)
+{
+    if (r->address != DEV_MSR) {
+        *reply = (struct svmc_reply){ .seq = r->seq,
+                                      .status = SVMC_REPLY_FAULT,
+                                      .fault = SVMC_FAULT_GP };
+    } else if (r->kind == SVMC_KIND_RDMSR) {
+        reply->out[0] = d->msr[id] & 0xffffffff;
+        reply->out[1] = d->msr[id] >> 32;
+        reply->out_valid = 3;
+    } else {
+        d->msr[id] = r->in[0];
+    }
+}
+
+void devices_answer(struct devices *d, uint32_t id, const struct svmc_request *r, uint8_t *data,
+                    size_t cap, struct svmc_reply *reply)
 {
     uint8_t value[8];
 
@@ -147,21 +185,17 @@ void devices_answer(struct devices *d, const struct svmc_request *r, uint8_t *da
         answer_string(d, r, data, cap, reply);
         break;
     case SVMC_KIND_MMIO_READ:
-        reply->out[0] = mmio_read(d, r->address, r->size);
+        reply->out[0] = mmio_read(d, id, r->address, r->size);
         break;
     case SVMC_KIND_MMIO_WRITE:
-        mmio_write(d, r->address, r->in[0], r->size);
+        mmio_write(d, id, r->address, r->in[0], r->size);
         break;
     case SVMC_KIND_RDMSR:
-        reply->out[0] = d->msr & 0xffffffff;
-        reply->out[1] = d->msr >> 32;
-        reply->out_valid = 3;
-        break;
     case SVMC_KIND_WRMSR:
-        d->msr = r->in[0];
+        answer_msr(d, id, r, reply);
         break;
     case SVMC_KIND_HYPERCALL:
-        reply->out_valid = call(r, reply->out);
+        reply->out_valid = call(d, r, reply->out);
         break;
     default:
         reply->out_valid = 0;

@@ -11,6 +11,7 @@
 
 #include "../guests/bootinfo.h"
 #include "boot.h"
+#include "clock.h"
 #include "watch.h"
 
 static const struct {
@@ -19,7 +20,23 @@ static const struct {
 } ports[] = {
     { DEV_LATCH, 8, SVMC_VERDICT_DELEGATE }, { DEV_CONSOLE, 8, SVMC_VERDICT_DELEGATE },
     { DEV_CLOCK, 4, SVMC_VERDICT_DELEGATE }, { DEV_CLOCK_STREAM, 4, SVMC_VERDICT_DELEGATE },
-    { DEV_EMPTY, 16, SVMC_VERDICT_CONST },
+    { DEV_RING, 8, SVMC_VERDICT_DELEGATE },  { DEV_EMPTY, 16, SVMC_VERDICT_CONST },
+};
+
+static const struct {
+    uint32_t msr;
+    enum svmc_verdict verdict;
+} msrs[] = {
+    { DEV_MSR, SVMC_VERDICT_DELEGATE },
+    { DEV_MSR_FAULT, SVMC_VERDICT_DELEGATE },
+    { DEV_MSR_ZERO, SVMC_VERDICT_CONST },
+};
+
+static const struct {
+    uint16_t call;
+    uint8_t args, results;
+} calls[] = {
+    { CALL_ADD, 2, 1 }, { CALL_CLOCK, 0, 1 }, { CALL_REVERSE, 6, 3 }, { CALL_PUSH, 1, 0 }
 };
 
 enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *config)
@@ -29,19 +46,17 @@ enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *
     for (unsigned i = 0; st == SVMC_OK && i < sizeof ports / sizeof ports[0]; i++)
         st = svmc_policy_set_ports(p, ports[i].first, ports[i].count, SVMC_ACCESS_RW,
                                    ports[i].verdict);
-    if (st == SVMC_OK && config->msr_exits)
-        st = svmc_policy_set_msrs(p, DEV_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
+    for (unsigned i = 0; st == SVMC_OK && config->msr_exits && i < sizeof msrs / sizeof msrs[0];
+         i++)
+        st = svmc_policy_set_msrs(p, msrs[i].msr, 1, SVMC_ACCESS_RW, msrs[i].verdict);
     if (st == SVMC_OK)
         st = svmc_policy_add_window(p, (svmc_gpa){ DEV_MMIO }, DEV_MMIO_BYTES, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE);
     if (st == SVMC_OK)
         st = svmc_policy_set_doorbell(p, SVMC_HCALL_PORT);
-    if (st == SVMC_OK)
-        st = svmc_policy_set_hcall(p, CALL_ADD, 2, 1);
-    if (st == SVMC_OK)
-        st = svmc_policy_set_hcall(p, CALL_CLOCK, 0, 1);
-    if (st == SVMC_OK)
-        st = svmc_policy_set_hcall(p, CALL_REVERSE, 6, 3);
+    for (unsigned i = 0; st == SVMC_OK && i < sizeof calls / sizeof calls[0]; i++)
+        if (calls[i].results == 0 || !config->no_results)
+            st = svmc_policy_set_hcall(p, calls[i].call, calls[i].args, calls[i].results);
     return st == SVMC_OK ? svmc_policy_seal(p) : st;
 }
 
@@ -91,12 +106,40 @@ static void reg_write(void *ctx, uint32_t reg, uint64_t value)
         v->kvm->dirty = true;
 }
 
+/* For the ledger; no input of the library, so no tape needs it. */
+static uint64_t ticks(void *ctx)
+{
+    (void)ctx;
+    return now_ns();
+}
+
 const struct svmc_host_ops embed_ops = {
     .size = sizeof embed_ops,
     .random = fill_random,
     .reg_read = reg_read,
     .reg_write = reg_write,
+    .ticks = ticks,
 };
+
+/* For a host with a form of its own: the request in it. Not with hosts that read the page. */
+static bool emit(struct vcpu *v)
+{
+    if (svmc_request_read(v->shared, &v->request, v->data, sizeof v->data) != SVMC_OK ||
+        svmc_adapt_emit(&v->foreign, &v->request, v->data) != SVMC_OK)
+        return false;
+    watch_emitted(v);
+    return true;
+}
+
+/* Its answer, as a reply in the page; what breaks the form is a reply of zeros, to be refused. */
+static bool absorb(struct vcpu *v)
+{
+    struct svmc_reply reply;
+    enum svmc_status st = svmc_adapt_absorb(&v->foreign, &v->request, &reply, v->data, NULL);
+
+    return (st == SVMC_OK || st == SVMC_ERR_HOST_REPLY) &&
+           svmc_reply_write(v->shared, &reply, v->data) == SVMC_OK;
+}
 
 /* Ring the host and wait for its answer. */
 static enum served ask_host(struct vcpu *v)
@@ -106,10 +149,16 @@ static enum served ask_host(struct vcpu *v)
 
     if (!watch_request(v))
         return SERVED_TAPE;
+    if (v->foreign.area && !emit(v))
+        return SERVED_FORM;
     if (v->host)
         answer = link_ask(v->host, v->id, v->host_timeout_ms, &tag);
     if (answer != LINK_ANSWERED)
-        return answer == LINK_DEAD ? SERVED_HOST : SERVED_SILENT;
+        return answer == LINK_DEAD   ? SERVED_HOST
+               : answer == LINK_OVER ? SERVED_OVER
+                                     : SERVED_SILENT;
+    if (v->foreign.area && !absorb(v))
+        return SERVED_FORM;
     return watch_reply(v, tag) ? SERVED : SERVED_TAPE;
 }
 
@@ -138,7 +187,8 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
     }
     if (out->action == SVMC_ACT_STOP)
         return watch_good(v) ? SERVED_STOP : SERVED_TAPE;
-    if (out->action == SVMC_ACT_NOTIFIED && watch_request(v) && v->host)
+    if (out->action == SVMC_ACT_NOTIFIED && watch_request(v) && v->host &&
+        (!v->foreign.area || emit(v))) /* a form without notices gets none */
         link_notify(v->host, v->id);
     watch_stray(v);
 

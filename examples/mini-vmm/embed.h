@@ -4,6 +4,7 @@
 #define EMBED_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <svmcore/adapt.h>
 #include <svmcore/intercept.h>
 
 #include "link.h"
@@ -17,6 +18,7 @@ struct embed_config {
     uint32_t refusal_limit;
     uint32_t retry_limit;
     uint32_t msr_exits;
+    uint32_t no_results; /* the host's form has no place for the results of a hypercall */
     uint64_t state_bytes_registers; /* for the report: of one vCPU, GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;
 };
@@ -29,10 +31,12 @@ struct vcpu {
     uint32_t id;
     uint8_t *run; /* struct kvm_run: KVM's, or `copy` */
     size_t run_bytes;
-    struct vm_vcpu *kvm;      /* NULL: exits come from the tape */
-    struct link *host;        /* NULL: replies come from the tape */
-    volatile uint8_t *page;   /* that the library works on */
-    volatile uint8_t *shared; /* that the host sees; the same unless a tape is at work */
+    struct vm_vcpu *kvm;         /* NULL: exits come from the tape */
+    struct link *host;           /* NULL: replies come from the tape */
+    volatile uint8_t *page;      /* that the library works on */
+    volatile uint8_t *shared;    /* that the host sees; the same unless a tape is at work */
+    struct svmc_foreign foreign; /* area NULL: the host reads pages; else `shared` is ours */
+    struct svmc_request request; /* that is in the foreign area */
     struct tape *tape;
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */
@@ -40,6 +44,8 @@ struct vcpu {
     unsigned host_timeout_ms;
     uint64_t known[20]; /* FEED: registers as the trace tells them */
     uint64_t private_page[SVMC_PAGE_BYTES / 8];
+    uint64_t foreign_page[SVMC_PAGE_BYTES / 8];
+    uint8_t data[SVMC_PAGE_DATA_BYTES];
     uint8_t copy[EMBED_RUN_BYTES];
 };
 
@@ -51,6 +57,8 @@ enum served {
     SERVED_FAULT,  /* the policy refuses an access that KVM cannot turn into a fault */
     SERVED_HOST,   /* the host is dead */
     SERVED_SILENT, /* or does not answer */
+    SERVED_FORM,   /* the host's form cannot say this request */
+    SERVED_OVER,   /* another vCPU has ended the run */
     SERVED_TAPE,   /* the tape is at its end, or differs */
     SERVED_BACKEND /* an exit that cannot be */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * mini-host: the untrusted device model. All it is given is one parameter page and two doorbells
- * a vCPU, and a pipe for the console. An honest host is serve() with `tell` left out.
+ * mini-host: the untrusted device model of all vCPUs. All it is given is one parameter page and
+ * two doorbells a vCPU, and a pipe for the console. An honest host is serve() with `tell` left out.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,8 +12,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "../guests/bootinfo.h"
 #include "confine.h"
 #include "devices.h"
+#include "form.h"
+#include "kvm_host.h"
 #include "lies.h"
 #include "race.h"
 #include "wire.h"
@@ -22,16 +26,8 @@
 /* Which kinds of request a lie was told on: each is tried on each kind. */
 #define KINDS 16
 
-struct host {
-    struct devices devices;
-    uint8_t wanted[LIE_ALL]; /* 1: tell it */
-    uint8_t told[LIE_ALL][KINDS];
-    int evil;
-    unsigned turn;
-    struct racer racer;
-};
-
 struct vcpu {
+    uint32_t id;
     volatile void *page;
     int request;
     int answer;
@@ -40,7 +36,19 @@ struct vcpu {
     struct svmc_reply old; /* the truth about the request before */
     int lies;              /* told about this request */
     int raced;
+    struct racer racer;
     uint8_t data[SVMC_PAGE_DATA_BYTES];
+};
+
+struct host {
+    struct devices devices;
+    uint8_t wanted[LIE_ALL]; /* 1: tell it */
+    uint8_t told[LIE_ALL][KINDS];
+    int evil;
+    unsigned turn;
+    uint32_t vcpus;
+    const struct form *form;
+    struct vcpu vcpu[WIRE_VCPUS_MAX];
 };
 
 static unsigned kind_slot(const struct svmc_request *r)
@@ -53,6 +61,8 @@ static unsigned pick(struct host *h, const struct vcpu *v)
 {
     unsigned slot = kind_slot(&v->asked);
 
+    if (v->truth.status != SVMC_REPLY_DONE)
+        return LIE_ALL; /* a lie is made from a result */
     for (unsigned i = 0; i < LIE_COUNT && v->lies < LIES_A_REQUEST; i++)
         if (h->wanted[i] && !h->told[i][slot] && lie_fits(i, &v->asked) &&
             (i != LIE_OLD_REPLY || v->old.seq != 0)) {
@@ -103,11 +113,10 @@ static uint64_t tell(struct host *h, struct vcpu *v)
     unsigned lie = h->evil ? pick(h, v) : LIE_ALL, at = 0;
     struct svmc_reply reply = v->truth;
 
-    if (lie == LIE_RING_EARLY) {
+    if (lie == LIE_RING_EARLY) { /* nothing: the racer may have left something */
+        reply = (struct svmc_reply){ 0 };
         v->lies++;
-        return WIRE_TAG(lie + 1, 0);
-    }
-    if (h->wanted[LIE_ONLY_LIES]) {
+    } else if (h->wanted[LIE_ONLY_LIES]) {
         at = lie_tell(next_lie(h, v), &v->asked, &v->old, &reply);
         lie = LIE_ONLY_LIES;
     } else if (h->wanted[LIE_ENDLESS_RETRY] && lie_fits(LIE_ENDLESS_RETRY, &v->asked)) {
@@ -122,43 +131,83 @@ static uint64_t tell(struct host *h, struct vcpu *v)
     if (at != 0)
         ((volatile uint8_t *)v->page)[at] = 0x80;
     if (lie == LIE_ALL && h->wanted[LIE_RACE] && !v->raced) {
-        uint32_t unchecked = v->asked.kind == SVMC_KIND_INS && v->asked.size == 1;
+        bool unchecked = v->asked.address == DEV_CLOCK_STREAM && v->asked.size == 1;
 
         v->raced = 1;
-        beyond(&v->asked, &reply, h->racer.beyond);
-        racer_run(&h->racer, v->page, unchecked ? reply.data_bytes : 0);
+        beyond(&v->asked, &reply, v->racer.beyond);
+        racer_run(&v->racer, v->page, unchecked ? reply.data_bytes : 0);
         return WIRE_TAG(LIE_RACE + 1, 0);
     }
     return WIRE_TAG(lie == LIE_ALL ? 0 : lie + 1, 0);
 }
 
-static void serve(struct host *h, struct vcpu *v)
+/* One request, or a notice. false: the keeper is gone. */
+static bool serve(struct host *h, struct vcpu *v)
 {
     uint64_t bell, flips;
     struct svmc_request asked;
 
-    while (read(v->request, &bell, sizeof bell) == (ssize_t)sizeof bell) {
-        if (h->wanted[LIE_RACE])
-            racer_rest(&h->racer);
-        flips = atomic_exchange(&h->racer.flips, 0);
-        if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK)
-            continue;
-        if (asked.completion == SVMC_COMPLETION_NONE) { /* a notice: nobody waits */
-            bell = answer_notice(h, v, &asked);
-            if (bell != 0 && write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)
-                return;
-            continue;
-        }
-        if (asked.seq != v->asked.seq || v->truth.seq != asked.seq) {
-            v->old = v->truth;
-            v->asked = asked;
-            v->lies = v->raced = 0;
-            devices_answer(&h->devices, &asked, v->data, sizeof v->data, &v->truth);
-        }
-        bell = tell(h, v) | WIRE_TAG(0, flips);
-        if (write(v->answer, &bell, sizeof bell) != (ssize_t)sizeof bell)
-            return;
+    if (read(v->request, &bell, sizeof bell) != (ssize_t)sizeof bell)
+        return false;
+    if (h->wanted[LIE_RACE])
+        racer_rest(&v->racer);
+    flips = atomic_exchange(&v->racer.flips, 0);
+    if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK)
+        return true;
+    if (asked.completion == SVMC_COMPLETION_NONE) { /* a notice: nobody waits */
+        bell = answer_notice(h, v, &asked);
+        return bell == 0 || write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
     }
+    if (asked.seq != v->asked.seq || v->truth.seq != asked.seq) {
+        v->old = v->truth;
+        v->asked = asked;
+        v->lies = v->raced = 0;
+        devices_answer(&h->devices, v->id, &asked, v->data, sizeof v->data, &v->truth);
+    }
+    bell = tell(h, v) | WIRE_TAG(0, flips);
+    return write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
+}
+
+/*
+ * The same in another form: struct kvm_run as every host of KVM reads it, the others by the
+ * library's host side. What is no request, a notice or unknown, gets no answer.
+ */
+static bool serve_foreign(struct host *h, struct vcpu *v)
+{
+    const struct svmc_foreign foreign = form_foreign(h->form, v->page);
+    bool kvm = h->form->format == SVMC_FOREIGN_KVM;
+    struct kvm_run *run = (struct kvm_run *)(uintptr_t)v->page;
+    struct svmc_request asked;
+    struct svmc_reply reply;
+    uint64_t bell;
+
+    if (read(v->request, &bell, sizeof bell) != (ssize_t)sizeof bell)
+        return false;
+    if (kvm ? !kvm_host_read(run, h->form->area_bytes, &asked, v->data)
+            : svmc_adapt_decode(&foreign, &asked, v->data) != SVMC_OK ||
+                  asked.completion == SVMC_COMPLETION_NONE)
+        return true;
+    devices_answer(&h->devices, v->id, &asked, v->data, sizeof v->data, &reply);
+    if (kvm)
+        kvm_host_answer(run, &asked, &reply, v->data);
+    else if (svmc_adapt_answer(&foreign, &asked, &reply, v->data) != SVMC_OK)
+        return true;
+    bell = WIRE_TAG(0, 0);
+    return write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
+}
+
+/* Whoever rings, in turn. */
+static void serve_all(struct host *h)
+{
+    struct pollfd bells[WIRE_VCPUS_MAX];
+
+    for (uint32_t i = 0; i < h->vcpus; i++)
+        bells[i] = (struct pollfd){ .fd = h->vcpu[i].request, .events = POLLIN };
+    while (poll(bells, h->vcpus, -1) > 0)
+        for (uint32_t i = 0; i < h->vcpus; i++)
+            if (bells[i].revents != 0 &&
+                !(form_is_page(h->form) ? serve : serve_foreign)(h, &h->vcpu[i]))
+                return;
 }
 
 /* "wrong-seq,race" or "all": everything that is refused, and the race. */
@@ -178,26 +227,40 @@ static int want(struct host *h, char *list)
     return 0;
 }
 
-/* mini-host KEEPER-PID [LIES] */
+/* What vCPU `id` shares with the keeper; and its racer, at rest. */
+static int open_vcpu(struct host *h, uint32_t id)
+{
+    struct vcpu *v = &h->vcpu[id];
+
+    v->id = id;
+    v->request = WIRE_REQUEST(id);
+    v->answer = WIRE_ANSWER(id);
+    v->page = mmap(NULL, h->form->area_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(id), 0);
+    if (v->page == MAP_FAILED)
+        return -1;
+    return h->wanted[LIE_RACE] ? racer_start(&v->racer) : 0;
+}
+
+/* mini-host KEEPER-PID VCPUS FORM [LIES] */
 int main(int argc, char **argv)
 {
     static struct host host;
-    static struct vcpu vcpu = { .request = WIRE_REQUEST(0), .answer = WIRE_ANSWER(0) };
     uint64_t ready = WIRE_TAG(0, 0);
 
     host.devices.console = STDOUT_FILENO;
-    if (argc < 2 || (argc > 2 && want(&host, argv[2]) != 0))
+    host.vcpus = argc > 2 ? (uint32_t)atol(argv[2]) : 0;
+    host.form = argc > 3 ? form_find(argv[3]) : NULL;
+    if (host.vcpus < 1 || host.vcpus > WIRE_VCPUS_MAX || !host.form ||
+        (argc > 4 && want(&host, argv[4]) != 0))
         return 2;
-    vcpu.page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(0), 0);
-    if (vcpu.page == MAP_FAILED)
-        return 1;
+    for (uint32_t i = 0; i < host.vcpus; i++)
+        if (open_vcpu(&host, i) != 0)
+            return 1;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != (pid_t)atol(argv[1]))
         return 1; /* the keeper is gone already */
-    if (host.wanted[LIE_RACE] && racer_start(&host.racer) != 0)
+    if (confine(WIRE_PAGE(host.vcpus), host.vcpus) != 0)
         return 1;
-    if (confine(WIRE_PAGE(1)) != 0)
-        return 1;
-    if (write(vcpu.answer, &ready, sizeof ready) == (ssize_t)sizeof ready)
-        serve(&host, &vcpu);
+    if (write(WIRE_ANSWER(0), &ready, sizeof ready) == (ssize_t)sizeof ready)
+        serve_all(&host);
     _exit(0);
 }

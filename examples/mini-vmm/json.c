@@ -42,7 +42,7 @@ static void words(const char *name, const uint64_t *value, unsigned n, const cha
     printf("]%s", after);
 }
 
-static void row(const struct exit_row *e)
+static void row(uint32_t vcpu, const struct exit_row *e)
 {
     char insn[SVMC_INSN_TEXT_MAX], address[24], hex[2 * SVMC_INSN_MAX + 1] = "";
 
@@ -50,6 +50,7 @@ static void row(const struct exit_row *e)
         snprintf(hex + 2 * i, 3, "%02x", e->insn[i]);
     report_insn_text(e, insn, sizeof insn);
     putchar('{');
+    number("vcpu", vcpu, ",");
     number("number", e->number, ",");
     text("bytes", hex, ",");
     text("text", insn, ",");
@@ -94,6 +95,7 @@ static void refusals(const struct report *r)
         const struct refusal_row *e = &r->refusals[i];
 
         printf("%s{", i ? "," : "");
+        number("vcpu", e->vcpu, ",");
         number("exit", e->exit, ",");
         text("lie", e->lie > 0 && e->lie <= LIE_ALL ? lies[e->lie - 1].name : "", ",");
         number("rule", e->rule, ",");
@@ -111,24 +113,57 @@ static void refusals(const struct report *r)
     printf("\"guest_unchanged\":%s,", r->changed_after_refusal ? "false" : "true");
 }
 
+/* Ticks are nanoseconds, and left out where they say nothing. */
+static void by_kind(const struct totals *t, bool replay)
+{
+    bool first = true;
+
+    printf("\"by_kind\":{");
+    for (uint32_t i = 0; i < t->row_count; i++) {
+        const struct svmc_ledger_entry *e = &t->rows[i];
+        const struct svmc_ledger_sums *s = &e->sums;
+
+        if (s->exits == 0)
+            continue;
+        printf("%s\"%s\":{", first ? "" : ",", e->name);
+        number("delegated", s->delegated, ",");
+        number("inside", s->exits - s->delegated, ",");
+        number("refused", s->refused, ",");
+        number("retries", s->retries, ",");
+        number("bytes_shown", s->bytes_shown, ",");
+        number("bytes_accepted", s->bytes_accepted, ",");
+        if (!replay && e->timed) {
+            number("total_ns", s->ticks_total, ",");
+            number("worst_ns", s->ticks_worst, ",");
+        }
+        number("answered", s->answered, "}");
+        first = false;
+    }
+    printf("},");
+}
+
+static void audit(const struct totals *t)
+{
+    char last[2 * SVMC_AUDIT_TAG_BYTES + 1];
+
+    for (unsigned i = 0; i < SVMC_AUDIT_TAG_BYTES; i++)
+        snprintf(last + 2 * i, 3, "%02x", t->last[i]);
+    printf("\"audit\":{");
+    number("events", t->events, ",");
+    number("overwritten", t->overwritten, ",");
+    number("lost", t->lost, ",");
+    text("chain", t->chains == 0 ? "none" : t->broken == 0 ? "holds" : "broken", ",");
+    text("last_tag", t->chains > 0 ? last : "", "},");
+}
+
 static void summary(const struct report *r)
 {
     uint64_t state = r->state_bytes_registers + r->state_bytes_memory;
 
     printf("\"summary\":{");
     number("exits", r->exits, ",");
-    printf("\"by_kind\":{");
-    for (unsigned k = 0, first = 1; k < REPORT_KINDS; k++)
-        if (r->by_kind[k][0] + r->by_kind[k][1] > 0) {
-            uint16_t kind = (uint16_t)(k / 2 << 12 | (k & 1 ? 1 : 2));
-
-            printf("%s\"%s\":{", first ? "" : ",", k == 0 ? "other" : svmc_kind_name(kind));
-            number("delegated", r->by_kind[k][0], ",");
-            number("inside", r->by_kind[k][1], ",");
-            number("refused", r->by_kind[k][2], "}");
-            first = 0;
-        }
-    printf("},");
+    by_kind(&r->totals, r->replay);
+    audit(&r->totals);
     number("request_pages", r->stats.requests, ",");
     number("bytes_shown", r->stats.bytes_shown, ",");
     number("bytes_accepted", r->stats.bytes_accepted, ",");
@@ -161,11 +196,12 @@ void report_json(const struct report *r)
     string("console", (const char *)r->console, r->console_bytes, ",");
     number("console_dropped", r->console_dropped, ",");
     printf("\"exits\":[");
-    for (size_t i = 0; i < r->row_count; i++) {
-        if (i > 0)
-            putchar(',');
-        row(&r->rows[i]);
-    }
+    for (uint32_t v = 0, first = 1; v < WIRE_VCPUS_MAX; v++)
+        for (size_t i = 0; i < r->list[v].count; i++, first = 0) {
+            if (!first)
+                putchar(',');
+            row(v, &r->list[v].rows[i]);
+        }
     printf("],");
     refusals(r);
     summary(r);
@@ -179,6 +215,8 @@ void report_json(const struct report *r)
         printf("\"failed\":%s,", r->scan.failed ? "true" : "false");
         text("first_hit", r->scan.first_hit, "},");
     }
+    if (r->final_state)
+        words("final_state", &r->final_state, 1, ",");
     if (r->replay)
         number("replayed_records", r->records, ",");
     text("verdict", r->verdict, ",");

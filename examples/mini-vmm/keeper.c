@@ -24,10 +24,13 @@
 #define MINI_VMM_TRACE "traces/hello.svmtrace"
 #endif
 
-static struct session session;
-static struct link host;
+static struct session session = { .report.lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .scan.lock = PTHREAD_MUTEX_INITIALIZER };
+static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
-static struct vm_vcpu processor = { .fd = -1 };
+static struct vm_vcpu processors[WIRE_VCPUS_MAX];
+
+_Static_assert(WIRE_VCPUS_MAX == BOOT_CPUS_MAX, "the guest knows as many processors");
 
 static int complain(int status, const char *text)
 {
@@ -55,7 +58,8 @@ static bool start_host(const struct options *o, char *why, size_t cap)
     locate(program, sizeof program, "mini-host", "mini-host");
     host.on_console = report_console;
     host.console_ctx = &session.report;
-    if (!link_start(&host, 1, o->host ? o->host : program, o->lies, o->timeout_ms, why, cap))
+    if (!link_start(&host, o->vcpus, o->form, o->host ? o->host : program, o->lies, o->timeout_ms,
+                    why, cap))
         return false;
     if (!link_confined(&host)) {
         snprintf(why, cap, "%.200s: is not confined (seccomp filter, no new privileges): refused",
@@ -63,8 +67,8 @@ static bool start_host(const struct options *o, char *why, size_t cap)
         return false;
     }
     snprintf(session.report.host, sizeof session.report.host,
-             "process %ld, confined by seccomp; it has 1 page, 2 doorbells and the console",
-             (long)host.pid);
+             "process %ld, confined by seccomp; it has %u %s%s, %u doorbells and the console",
+             (long)host.pid, o->vcpus, o->form->name, o->vcpus > 1 ? "s" : "", 2 * o->vcpus);
     if (!o->pid_file)
         return true;
     file = fopen(o->pid_file, "w");
@@ -74,7 +78,7 @@ static bool start_host(const struct options *o, char *why, size_t cap)
     return false;
 }
 
-/* /dev/kvm, the guest in its memory, its processor. */
+/* /dev/kvm, the guest in its memory, its processors. */
 static bool start_guest(const struct options *o, const uint8_t *image, size_t image_bytes,
                         char *why, size_t cap)
 {
@@ -88,15 +92,23 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
                              (ssize_t)sizeof session.scan.secret)
         return false;
-    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, why, cap) ||
-        !vm_vcpu_open(&processor, &vm, 0, noise, why, cap))
+    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap))
         return false;
-    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0);
-    boot_memory(vm.memory, noise, flags, session.scan.secret, image, image_bytes);
+    for (uint32_t i = 0; i < o->vcpus; i++) {
+        struct vcpu *v = &session.cpu[i].vcpu;
+
+        if (!vm_vcpu_open(&processors[i], &vm, i, noise, why, cap))
+            return false;
+        v->kvm = &processors[i];
+        v->run = (uint8_t *)processors[i].run;
+        v->run_bytes = processors[i].run_bytes;
+    }
+    session.cpus = o->vcpus;
+    session.config.no_results = !form_is_page(o->form);
+    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0) |
+            (session.config.no_results ? 0 : BOOT_RESULTS);
+    boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
     session.config.msr_exits = vm.msr_exits;
-    session.vcpu.kvm = &processor;
-    session.vcpu.run = (uint8_t *)processor.run;
-    session.vcpu.run_bytes = processor.run_bytes;
     session.config.state_bytes_memory = vm.memory_bytes;
     session.config.state_bytes_registers =
         sizeof(struct kvm_regs) + sizeof(struct kvm_sregs) + vm.xsave_bytes;
@@ -104,12 +116,16 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
 }
 
 /* Which page the library works on: the host's, or with a tape a private one between the two. */
-static void choose_page(void)
+static void choose_page(struct cpu *c)
 {
-    struct vcpu *v = &session.vcpu;
-    bool private_page = session.tape.mode == TAPE_RECORD || session.tape.mode == TAPE_REPLAY;
+    struct vcpu *v = &c->vcpu;
+    bool private_page = c->tape.mode == TAPE_RECORD || c->tape.mode == TAPE_REPLAY;
 
-    v->shared = v->host ? host.vcpu[0].page : NULL;
+    v->shared = v->host ? host.vcpu[v->id].page : NULL;
+    if (v->host && !form_is_page(host.form)) {
+        v->foreign = form_foreign(host.form, v->shared);
+        v->shared = (volatile uint8_t *)v->foreign_page;
+    }
     v->page = private_page ? (volatile uint8_t *)v->private_page : v->shared;
     if (!v->kvm) {
         v->run = v->copy;
@@ -119,18 +135,28 @@ static void choose_page(void)
 
 static void set_up(const struct options *o)
 {
-    session.config = (struct embed_config){ SESSION_REFUSAL_LIMIT, SESSION_RETRY_LIMIT, 0, 0, 0 };
-    session.timeout_ms = session.vcpu.host_timeout_ms = o->timeout_ms;
-    session.vcpu.seeded = o->has_seed;
-    session.vcpu.random = o->seed;
+    session.config = (struct embed_config){ .refusal_limit = SESSION_REFUSAL_LIMIT,
+                                            .retry_limit = SESSION_RETRY_LIMIT };
+    session.timeout_ms = o->timeout_ms;
+    session.cpus = 1;
+    for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++) {
+        struct cpu *c = &session.cpu[i];
+
+        c->vcpu.id = i;
+        c->vcpu.host_timeout_ms = o->timeout_ms;
+        c->vcpu.seeded = o->has_seed;
+        c->vcpu.random = o->seed + i * 0x100000001u;
+        c->watch.guard = o->lies != NULL;
+        c->watch.scan = o->scan ? &session.scan : NULL;
+        processors[i].fd = -1;
+    }
     session.report.json = o->json;
     session.report.all = o->all;
     session.report.quiet = o->quiet;
     session.report.evil = o->lies != NULL;
-    session.watch.guard = o->lies != NULL;
     session.scan.report = &session.report.scan;
     host.stray_ms = o->wanted[LIE_ANSWER_A_NOTICE] ? o->timeout_ms : 0;
-    session.watch.scan = o->scan ? &session.scan : NULL;
+    host.over = &session.over;
 }
 
 /* Exits from a trace: compared bit for bit, or, with an evil host, fed to it. */
@@ -141,34 +167,39 @@ static int use_trace(const struct options *o, const char *path, const char *reas
     enum tape_error error;
     int number = 0;
 
-    error = tape_load(&session.tape, o->lies ? TAPE_FEED : TAPE_REPLAY, path, &number);
+    error = tape_load(&session.cpu[0].tape, o->lies ? TAPE_FEED : TAPE_REPLAY, path, &number);
     if (error != TAPE_OK) {
-        tape_explain(&session.tape, error, text, sizeof text);
+        tape_explain(&session.cpu[0].tape, error, text, sizeof text);
         fprintf(stderr, "mini-vmm: %s: %s%s%s\n", path, text, number ? ": " : "",
                 error == TAPE_ERR_OPEN ? strerror(number) : "");
         return EXIT_USAGE;
     }
-    session_header(&session.tape, guest, sizeof guest, r->recorded, sizeof r->recorded);
+    session_header(&session.cpu[0].tape, guest, sizeof guest, r->recorded, sizeof r->recorded);
     snprintf(r->guest, sizeof r->guest, "%s", guest);
     snprintf(r->backend, sizeof r->backend, "recorded trace, %s", reason);
     snprintf(r->trace, sizeof r->trace, "%.100s",
              strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
     r->from_trace = true;
     if (o->lies)
-        session.vcpu.host = &host;
+        session.cpu[0].vcpu.host = &host;
     return -1;
 }
 
-/* A file to write, opened before the run. false: said. */
-static bool open_output(const char *path, FILE **file)
+/* A vCPU's file to write, opened before the run: FILE, FILE.1 ... false: said. */
+static bool open_output(const char *path, uint32_t id, FILE **file)
 {
-    if (!path || (*file = fopen(path, "wb")) != NULL)
+    char name[PATH_MAX];
+
+    if (!path)
         return true;
-    fprintf(stderr, "mini-vmm: %s: %s\n", path, strerror(errno));
+    snprintf(name, sizeof name, id > 0 ? "%s.%u" : "%s", path, id);
+    if ((*file = fopen(name, "wb")) != NULL)
+        return true;
+    fprintf(stderr, "mini-vmm: %s: %s\n", name, strerror(errno));
     return false;
 }
 
-static int save_trace(const struct options *o, FILE *file)
+static int save_trace(const struct options *o, struct tape *tape, FILE *file)
 {
     char text[TAPE_TEXT_MAX + PATH_MAX], what[TAPE_TEXT_MAX];
     enum tape_error error;
@@ -176,12 +207,30 @@ static int save_trace(const struct options *o, FILE *file)
 
     if (!file)
         return EXIT_GOOD;
-    error = tape_save(&session.tape, file, &number);
+    error = tape_save(tape, file, &number);
     if (error == TAPE_OK)
         return EXIT_GOOD;
-    tape_explain(&session.tape, error, what, sizeof what);
+    tape_explain(tape, error, what, sizeof what);
     snprintf(text, sizeof text, "%s: %s: %s", o->record, what, strerror(number));
     return complain(EXIT_USAGE, text);
+}
+
+/* Memory but for the boot page, where runs may differ, and the registers at the last HLT. */
+static uint64_t final_state(void)
+{
+    const size_t behind = BOOT_INFO + 0x1000;
+    uint64_t part[2 + WIRE_VCPUS_MAX] = { tape_checksum(vm.memory, BOOT_INFO),
+                                          tape_checksum(vm.memory + behind,
+                                                        vm.memory_bytes - behind) };
+
+    for (uint32_t i = 0; i < session.cpus; i++) {
+        const struct kvm_regs *regs = vm_vcpu_regs(&processors[i]);
+
+        if (!regs)
+            return 0;
+        part[2 + i] = tape_checksum((const uint8_t *)regs, sizeof *regs);
+    }
+    return tape_checksum((const uint8_t *)part, sizeof part);
 }
 
 /* The last search, while the host waits; then what the run was meant to prove. */
@@ -211,31 +260,59 @@ static void judge(const struct options *o)
         complain(r->status, r->why);
 }
 
+/* The outputs of each vCPU. false: said. */
+static bool open_outputs(const struct options *o, FILE *record[WIRE_VCPUS_MAX])
+{
+    for (uint32_t i = 0; i < session.cpus; i++) {
+        struct cpu *c = &session.cpu[i];
+
+        if (!open_output(o->record, i, &record[i]) || !open_output(o->dump, i, &c->watch.dump))
+            return false;
+        if (record[i])
+            tape_record(&c->tape);
+        choose_page(c);
+    }
+    return true;
+}
+
+static int save_outputs(const struct options *o, FILE *record[WIRE_VCPUS_MAX])
+{
+    int status = EXIT_GOOD;
+
+    for (uint32_t i = 0; i < session.cpus && status == EXIT_GOOD; i++) {
+        struct cpu *c = &session.cpu[i];
+
+        status = save_trace(o, &c->tape, record[i]);
+        if (c->watch.dump && fclose(c->watch.dump) != 0)
+            status = complain(EXIT_USAGE, "--dump-pages: cannot be written");
+    }
+    return status;
+}
+
 static int run(const struct options *o)
 {
-    FILE *record = NULL;
+    FILE *record[WIRE_VCPUS_MAX] = { NULL };
+    struct watch *first = &session.cpu[0].watch;
+    bool with_host = session.cpu[0].vcpu.host != NULL;
     int status;
 
-    if (!open_output(o->record, &record) || !open_output(o->dump, &session.watch.dump)) {
-        if (session.vcpu.host)
+    if (!open_outputs(o, record)) {
+        if (with_host)
             link_stop(&host);
         return EXIT_USAGE;
     }
-    if (record)
-        tape_record(&session.tape);
-    choose_page();
-    if (session.watch.guard && session.vcpu.kvm)
-        session.watch.memory = malloc(vm.memory_bytes);
-    session.report.memory_guarded = session.watch.memory != NULL;
+    if (first->guard && session.cpu[0].vcpu.kvm && session.cpus == 1)
+        first->memory = malloc(vm.memory_bytes);
+    session.report.memory_guarded = first->memory != NULL;
     report_begin(&session.report);
     session_run(&session);
-    if (session.vcpu.host)
+    if (session.report.status == EXIT_GOOD && vm.memory)
+        session.report.final_state = final_state();
+    if (with_host)
         link_poll(&host);
     judge(o);
-    status = save_trace(o, record);
-    if (session.watch.dump && fclose(session.watch.dump) != 0)
-        status = complain(EXIT_USAGE, "--dump-pages: cannot be written");
-    if (session.vcpu.host)
+    status = save_outputs(o, record);
+    if (with_host)
         link_stop(&host);
     session.report.console_dropped += host.console_dropped;
     if (status != EXIT_GOOD && session.report.status == EXIT_GOOD)
@@ -247,12 +324,14 @@ static int run(const struct options *o)
 /* What only a live guest can do. NULL: the trace will do as well. */
 static const char *wants_kvm(const struct options *o)
 {
-    return o->record      ? "--record"
-           : o->scan      ? "--scan"
-           : o->leak      ? "--leak"
-           : o->has_noise ? "--noise"
-           : o->guest     ? "GUEST.bin"
-                          : NULL;
+    return o->record                ? "--record"
+           : o->scan                ? "--scan"
+           : o->leak                ? "--leak"
+           : o->has_noise           ? "--noise"
+           : o->guest               ? "GUEST.bin"
+           : o->vcpus > 1           ? "--vcpus"
+           : !form_is_page(o->form) ? "--host-format"
+                                    : NULL;
 }
 
 /* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */
@@ -293,6 +372,15 @@ static int without_host(const struct options *o, const char *why)
     return fall_back(o, strerror(error));
 }
 
+static void close_vm(void)
+{
+    for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++) {
+        vm_vcpu_close(&processors[i]);
+        session.cpu[i].vcpu.kvm = NULL;
+    }
+    vm_close(&vm);
+}
+
 static int live_or_trace(const struct options *o)
 {
     char why[300], missing[300], path[PATH_MAX];
@@ -317,12 +405,13 @@ static int live_or_trace(const struct options *o)
         return complain(EXIT_USAGE, missing);
     }
     if (live) {
-        session.vcpu.host = &host;
+        for (uint32_t i = 0; i < session.cpus; i++)
+            session.cpu[i].vcpu.host = &host;
         snprintf(session.report.backend, sizeof session.report.backend, "/dev/kvm (%s)", vm.text);
         return run(o);
     }
-    vm_vcpu_close(&processor);
-    vm_close(&vm);
+    close_vm();
+    session.cpus = 1;
     return fall_back(o, why);
 }
 
@@ -341,11 +430,11 @@ int main(int argc, char **argv)
     } else {
         status = live_or_trace(&o);
     }
-    vm_vcpu_close(&processor);
-    vm_close(&vm);
-    tape_drop(&session.tape);
+    close_vm();
+    for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++)
+        tape_drop(&session.cpu[i].tape);
     report_drop(&session.report);
-    free(session.watch.memory);
+    free(session.cpu[0].watch.memory);
     free(o.lies);
     if (ferror(stdout) || fflush(stdout) != 0)
         status = complain(status == EXIT_GOOD ? EXIT_USAGE : status, "cannot write the output");

@@ -29,16 +29,15 @@ static bool refuse(char *why, size_t cap, const char *what)
 }
 
 /* The size is sealed: a host that shrank its page would take the keeper down with SIGBUS. */
-static bool open_vcpu(struct link_vcpu *v)
+static bool open_vcpu(struct link_vcpu *v, uint32_t bytes)
 {
     v->page_fd = memfd_create("svmc-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     v->request = eventfd(0, EFD_CLOEXEC);
     v->answer = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (v->page_fd < 0 || v->request < 0 || v->answer < 0 ||
-        ftruncate(v->page_fd, SVMC_PAGE_BYTES) != 0 ||
+    if (v->page_fd < 0 || v->request < 0 || v->answer < 0 || ftruncate(v->page_fd, bytes) != 0 ||
         fcntl(v->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return false;
-    v->page = mmap(NULL, SVMC_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, v->page_fd, 0);
+    v->page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->page_fd, 0);
     return v->page != MAP_FAILED;
 }
 
@@ -47,11 +46,15 @@ _Noreturn static void become_host(const struct link *l, int console, const char 
                                   const char *lies)
 {
     int from[FDS_MAX], last = WIRE_PAGE(l->vcpus);
-    char parent[24];
-    char *argv[] = { (char *)(uintptr_t) "mini-host", parent, (char *)(uintptr_t)lies, NULL };
+    char parent[24], vcpus[12];
+    char *argv[] = {
+        (char *)(uintptr_t) "mini-host", parent, vcpus, (char *)(uintptr_t)l->form->name,
+        (char *)(uintptr_t)lies,         NULL
+    };
     char *envp[] = { NULL };
 
     snprintf(parent, sizeof parent, "%ld", (long)getppid());
+    snprintf(vcpus, sizeof vcpus, "%u", l->vcpus);
     from[1] = console;
     for (uint32_t i = 0; i < l->vcpus; i++) {
         from[WIRE_PAGE(i)] = l->vcpu[i].page_fd;
@@ -73,8 +76,8 @@ _Noreturn static void become_host(const struct link *l, int console, const char 
     _exit(127);
 }
 
-bool link_start(struct link *l, uint32_t vcpus, const char *program, const char *lies,
-                unsigned timeout_ms, char *why, size_t cap)
+bool link_start(struct link *l, uint32_t vcpus, const struct form *form, const char *program,
+                const char *lies, unsigned timeout_ms, char *why, size_t cap)
 {
     int ends[2];
     char how[80];
@@ -83,8 +86,9 @@ bool link_start(struct link *l, uint32_t vcpus, const char *program, const char 
 
     l->process = l->pipe = -1;
     l->vcpus = vcpus;
+    l->form = form;
     for (uint32_t i = 0; i < vcpus; i++)
-        if (!open_vcpu(&l->vcpu[i]))
+        if (!open_vcpu(&l->vcpu[i], form->area_bytes))
             return refuse(why, cap, "parameter page");
     if (access(program, X_OK) != 0)
         return refuse(why, cap, program);
@@ -135,6 +139,7 @@ static void take_console(struct link *l)
     uint8_t bytes[4096];
     ssize_t n;
 
+    pthread_mutex_lock(&l->lock);
     /* bounded: a host that floods the pipe is read 16 times, then the work goes on */
     for (int turn = 0; turn < 16 && (n = read(l->pipe, bytes, sizeof bytes)) > 0; turn++) {
         size_t room = LINK_CONSOLE_MAX - l->console_bytes,
@@ -146,12 +151,32 @@ static void take_console(struct link *l)
         if (l->on_console)
             l->on_console(l->console_ctx, bytes, take);
     }
+    pthread_mutex_unlock(&l->lock);
 }
 
-static void reap(struct link *l)
+size_t link_console(struct link *l, size_t from, uint8_t *bytes, size_t cap)
 {
+    size_t n;
+
+    pthread_mutex_lock(&l->lock);
+    n = l->console_bytes - from;
+    n = n < cap ? n : cap;
+    memcpy(bytes, l->console + from, n);
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+/* Is it dead? All threads get the same answer. */
+static bool reap(struct link *l)
+{
+    bool dead;
+
+    pthread_mutex_lock(&l->lock);
     if (!l->dead && waitpid(l->pid, &l->wait_status, WNOHANG) == l->pid)
         l->dead = true;
+    dead = l->dead;
+    pthread_mutex_unlock(&l->lock);
+    return dead;
 }
 
 bool link_poll(struct link *l)
@@ -159,9 +184,7 @@ bool link_poll(struct link *l)
     struct pollfd p = { .fd = l->process, .events = POLLIN };
 
     take_console(l);
-    if (l->process < 0 || poll(&p, 1, 0) > 0)
-        reap(l);
-    return !l->dead;
+    return !((l->process < 0 || poll(&p, 1, 0) > 0) && reap(l));
 }
 
 /* Take the bell, if it rang; never wait for it: its O_NONBLOCK is shared with the host. */
@@ -218,27 +241,28 @@ enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint
             take_console(l);
             return LINK_ANSWERED;
         }
-        if (l->process < 0 || (p[1].revents & POLLIN))
-            reap(l);
-        if (l->dead)
+        if ((l->process < 0 || (p[1].revents & POLLIN)) && reap(l))
             return LINK_DEAD;
+        if (l->over && atomic_load(l->over))
+            return LINK_OVER;
     }
 }
 
 void link_notify(struct link *l, uint32_t id)
 {
-    struct pollfd p = { .fd = l->vcpu[id].answer, .events = POLLIN };
+    struct link_vcpu *v = &l->vcpu[id];
+    struct pollfd p = { .fd = v->answer, .events = POLLIN };
 
-    (void)rang(p.fd, &l->stray);
-    l->stray = 0;
-    (void)ring(l->vcpu[id].request); /* a notice that is lost hurts nobody */
+    (void)rang(p.fd, &v->stray);
+    v->stray = 0;
+    (void)ring(v->request); /* a notice that is lost hurts nobody */
     if (l->stray_ms > 0 && poll(&p, 1, (int)l->stray_ms) == 1)
-        (void)rang(p.fd, &l->stray);
+        (void)rang(p.fd, &v->stray);
 }
 
 const char *link_death(struct link *l, char *text, size_t cap)
 {
-    reap(l);
+    (void)reap(l);
     if (WIFSIGNALED(l->wait_status))
         snprintf(text, cap, "killed by signal %d (%s)", WTERMSIG(l->wait_status),
                  strsignal(WTERMSIG(l->wait_status)));
@@ -251,14 +275,14 @@ void link_stop(struct link *l)
 {
     if (l->pid <= 0)
         return;
-    if (!l->dead) {
+    if (!reap(l)) {
         kill(l->pid, SIGKILL);
         waitpid(l->pid, &l->wait_status, 0);
-        l->dead = true;
+        l->dead = true; /* no other thread is left */
     }
     take_console(l);
     for (uint32_t i = 0; i < l->vcpus; i++) {
-        munmap((void *)(uintptr_t)l->vcpu[i].page, SVMC_PAGE_BYTES);
+        munmap((void *)(uintptr_t)l->vcpu[i].page, l->form->area_bytes);
         close(l->vcpu[i].page_fd);
         close(l->vcpu[i].request);
         close(l->vcpu[i].answer);

@@ -2,11 +2,14 @@
 /** The keeper's end of the untrusted host: its process, pages, doorbells, console pipe. */
 #ifndef LINK_H
 #define LINK_H
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "form.h"
 #include "wire.h"
 
 #define LINK_CONSOLE_MAX 65536u /* bytes of console that are kept; more is dropped */
@@ -17,19 +20,23 @@ struct link_vcpu {
     int request;
     int answer;
     volatile uint8_t *page;
+    uint64_t stray; /* what an unasked answer's doorbell said; 0: none came */
 };
 
+/** Any thread may ask, each for its own vCPU; what they share stands behind the lock. */
 struct link {
     pid_t pid;
-    int process; /* pidfd; -1: the kernel has none */
-    int pipe;    /* console, read end */
+    int process;             /* pidfd; -1: the kernel has none */
+    int pipe;                /* console, read end */
+    const atomic_bool *over; /* true: nobody waits any more */
+    unsigned stray_ms;       /* how long link_notify waits for an answer that must not come */
+    uint32_t vcpus;
+    const struct form *form; /* of what the host is shown */
+    struct link_vcpu vcpu[WIRE_VCPUS_MAX];
+    pthread_mutex_t lock; /* for all below */
     bool dead;
     int wait_status;
-    unsigned stray_ms; /* how long link_notify waits for an answer that must not come */
-    uint64_t stray;    /* and what came; 0: nothing */
-    uint32_t vcpus;
-    struct link_vcpu vcpu[WIRE_VCPUS_MAX];
-    /* console bytes as they came; `fresh` counts those nobody took yet */
+    /* console bytes as they came */
     uint8_t console[LINK_CONSOLE_MAX];
     size_t console_bytes;
     size_t console_dropped;
@@ -37,14 +44,14 @@ struct link {
     void *console_ctx;
 };
 
-enum link_answer { LINK_ANSWERED, LINK_SILENT, LINK_DEAD, LINK_ERROR };
+enum link_answer { LINK_ANSWERED, LINK_SILENT, LINK_DEAD, LINK_OVER, LINK_ERROR };
 
 /**
  * Start the host program in a process that has its pages, doorbells and console, and nothing else;
  * wait until it says that it is confined. false: `why` says what failed.
  */
-bool link_start(struct link *l, uint32_t vcpus, const char *program, const char *lies,
-                unsigned timeout_ms, char *why, size_t cap);
+bool link_start(struct link *l, uint32_t vcpus, const struct form *form, const char *program,
+                const char *lies, unsigned timeout_ms, char *why, size_t cap);
 
 /** What the kernel says about the host's cage, for the first lines; false: there is none. */
 bool link_confined(const struct link *l);
@@ -52,11 +59,14 @@ bool link_confined(const struct link *l);
 /** Ring for vCPU `id` and wait for the answer; *tag is the doorbell's value. */
 enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint64_t *tag);
 
-/** Ring for a notice: nobody has to answer. l->stray is the tag of one who did. */
+/** Ring for a notice: nobody has to answer. l->vcpu[id].stray is the tag of one who did. */
 void link_notify(struct link *l, uint32_t id);
 
 /** Take what lies in the console pipe; false once the host is dead. */
 bool link_poll(struct link *l);
+
+/** Console bytes from number `from` on, at most cap; returns how many. */
+size_t link_console(struct link *l, size_t from, uint8_t *bytes, size_t cap);
 
 /** How it died, e.g. "killed by signal 9"; returns `text`. */
 const char *link_death(struct link *l, char *text, size_t cap);

@@ -9,6 +9,8 @@
 
 #include <svmcore/version.h>
 
+#include "wire.h"
+
 static const char usage[] =
     "usage: mini-vmm [OPTION...] [GUEST.bin]\n"
     "\n"
@@ -18,6 +20,11 @@ static const char usage[] =
     "a recorded trace of real exits runs instead, and the first line says so and why.\n"
     "Without GUEST.bin: the demo guest, hello.\n"
     "\n"
+    "  --vcpus N            processors of the guest, 1 to 4 (default 1); each has a thread, a "
+    "page\n"
+    "                       and doorbells, all have one host\n"
+    "  --host-format FORM   what the host is shown: page, kvm_run, ghcb, tdx (default page)\n"
+    "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
     "  --list-lies          name the lies and the rules that refuse them\n"
@@ -25,7 +32,7 @@ static const char usage[] =
     "  --leak               the guest prints its secret, and --scan must find it\n"
     "\n"
     "Traces:\n"
-    "  --record FILE        write a trace of the run\n"
+    "  --record FILE        write a trace of the run; FILE.1 ... for further vCPUs\n"
     "  --replay FILE        run a trace without /dev/kvm and host, compare every output bit for "
     "bit\n"
     "\n"
@@ -38,7 +45,7 @@ static const char usage[] =
     "For tests:\n"
     "  --seed HEX           the library's random numbers follow from this\n"
     "  --noise HEX          the guest's unused memory and registers, and its secret, too\n"
-    "  --dump-pages FILE    write each request page, 4096 bytes each\n"
+    "  --dump-pages FILE    write each request page, 4096 bytes each; FILE.1 ... likewise\n"
     "  --timeout-ms N       bound for an answer of the host, and for the guest between two exits\n"
     "                       (default 5000)\n"
     "  --host PATH          the host program (default: mini-host beside mini-vmm)\n"
@@ -122,6 +129,8 @@ enum long_option {
     OPT_NOISE,
     OPT_DUMP,
     OPT_TIMEOUT,
+    OPT_VCPUS,
+    OPT_FORM,
     OPT_HOST,
     OPT_PID
 };
@@ -142,6 +151,8 @@ static const struct option names[] = {
     { "noise", required_argument, NULL, OPT_NOISE },
     { "dump-pages", required_argument, NULL, OPT_DUMP },
     { "timeout-ms", required_argument, NULL, OPT_TIMEOUT },
+    { "host-format", required_argument, NULL, OPT_FORM },
+    { "vcpus", required_argument, NULL, OPT_VCPUS },
     { "host", required_argument, NULL, OPT_HOST },
     { "host-pid-file", required_argument, NULL, OPT_PID },
     { NULL, 0, NULL, 0 },
@@ -149,15 +160,17 @@ static const struct option names[] = {
 
 static int take_number(struct options *o, int option)
 {
-    uint64_t value;
+    bool decimal = option == OPT_TIMEOUT || option == OPT_VCPUS;
+    uint64_t most = option == OPT_TIMEOUT ? 3600000 : WIRE_VCPUS_MAX, value;
 
-    if (!number(optarg, option == OPT_TIMEOUT ? 10 : 16, &value) ||
-        (option == OPT_TIMEOUT && (value == 0 || value > 3600000)))
+    if (!number(optarg, decimal ? 10 : 16, &value) || (decimal && (value == 0 || value > most)))
         return refuse("not a number of that kind", optarg);
     if (option == OPT_SEED)
         o->seed = value, o->has_seed = true;
     else if (option == OPT_NOISE)
         o->noise = value, o->has_noise = true;
+    else if (option == OPT_VCPUS)
+        o->vcpus = (uint32_t)value;
     else
         o->timeout_ms = (unsigned)value;
     return -1;
@@ -181,7 +194,11 @@ static int take(struct options *o, int option)
     case OPT_SEED:
     case OPT_NOISE:
     case OPT_TIMEOUT:
+    case OPT_VCPUS:
         return take_number(o, option);
+    case OPT_FORM:
+        o->form = form_find(optarg);
+        return o->form ? -1 : refuse("no such form", optarg);
     case OPT_SCAN:
         o->scan = true;
         return -1;
@@ -221,7 +238,7 @@ int options_parse(struct options *o, int argc, char **argv)
 {
     int option, status, index = 0;
 
-    *o = (struct options){ .timeout_ms = 5000 };
+    *o = (struct options){ .timeout_ms = 5000, .vcpus = 1, .form = form_find("page") };
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
         if (option == '?' || option == ':')
@@ -236,9 +253,14 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
     o->scan |= o->leak; /* a leak is there to be found */
+    if (o->lies && !form_is_page(o->form))
+        return refuse("--evil: the lies are about pages: no --host-format", NULL);
     if (o->replay && (o->record || o->lies || o->scan || o->guest))
         return refuse("--replay runs alone: no --record, --evil, --scan, --leak, GUEST", NULL);
-    if (o->replay && (o->host || o->pid_file || o->has_noise || o->has_seed))
-        return refuse("--replay has no use for --host, --host-pid-file, --noise, --seed", NULL);
+    if (o->replay && (o->host || o->pid_file || o->has_noise || o->has_seed || o->vcpus > 1 ||
+                      !form_is_page(o->form)))
+        return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
+                      "--seed, --vcpus",
+                      NULL);
     return -1;
 }

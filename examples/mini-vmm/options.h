@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "form.h"
 #include "lies.h"
 
 /** What the exit status says. */
@@ -28,6 +29,8 @@ struct options {
     bool has_seed, has_noise;
     uint64_t seed, noise;
     unsigned timeout_ms;
+    uint32_t vcpus;
+    const struct form *form;
 };
 
 /** Parse. Returns -1 to go on, else the exit status at once (help, version, usage error). */

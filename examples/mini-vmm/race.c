@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FLIPS_MOST 65536u /* of one answer: read long ago; others want the processor */
+
 static void sleep_while(_Atomic uint32_t *word, uint32_t value)
 {
     while (atomic_load(word) == value)
@@ -76,7 +78,8 @@ static void *flip(void *arg)
                 __asm__ volatile("pause");
             *word = held;
         }
-        atomic_fetch_add(&r->flips, 32);
+        if (atomic_fetch_add(&r->flips, 32) > FLIPS_MOST)
+            atomic_store(&r->on, 0);
         for (unsigned pause = (unsigned)(random >> 32 & 0x3f); pause > 0; pause--)
             __asm__ volatile("pause");
     }

@@ -18,7 +18,7 @@ struct racer {
 /** Start the thread, at rest. Before the cage closes. 0 or -1. */
 int racer_start(struct racer *r);
 
-/** Flip from now on, until racer_rest returned; back after some hundred flips. */
+/** Flip from now on, until racer_rest returned or it was often; back after some hundred flips. */
 void racer_run(struct racer *r, volatile void *page, uint32_t data);
 void racer_rest(struct racer *r);
 

@@ -36,6 +36,7 @@ void report_console(void *report, const uint8_t *bytes, size_t n)
 {
     struct report *r = report;
 
+    pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < n; i++) {
         uint8_t c = bytes[i];
 
@@ -54,21 +55,43 @@ void report_console(void *report, const uint8_t *bytes, size_t n)
     }
     if (!r->json)
         fflush(stdout);
+    pthread_mutex_unlock(&r->lock);
 }
 
-void report_exit(struct report *r, const struct exit_row *row)
+void report_exit(struct report *r, uint32_t vcpu, const struct exit_row *row)
 {
-    unsigned kind = report_kind(row->kind);
+    struct exit_list *l = &r->list[vcpu];
 
+    l->exits++;
+    if (room((void **)&l->rows, l->count, &l->capacity, sizeof *l->rows))
+        l->rows[l->count++] = *row;
+    pthread_mutex_lock(&r->lock);
     r->exits++;
-    r->by_kind[kind][row->requests > 0 && row->verdict == SVMC_VERDICT_DELEGATE ? 0 : 1]++;
-    r->by_kind[kind][2] += row->refused;
-    if (room((void **)&r->rows, r->row_count, &r->row_capacity, sizeof *r->rows))
-        r->rows[r->row_count++] = *row;
+    pthread_mutex_unlock(&r->lock);
+}
+
+void report_told(struct report *r, uint64_t tag)
+{
+    uint32_t lie = WIRE_TAG_LIE(tag);
+
+    pthread_mutex_lock(&r->lock);
+    r->flips += WIRE_TAG_FLIPS(tag);
+    if (lie > 0 && lie <= LIE_ALL)
+        r->told[lie - 1]++;
+    pthread_mutex_unlock(&r->lock);
+}
+
+void report_accepted(struct report *r, uint32_t lie)
+{
+    pthread_mutex_lock(&r->lock);
+    if (lie > 0 && lie <= LIE_ALL)
+        r->accepted_lies[lie - 1]++;
+    pthread_mutex_unlock(&r->lock);
 }
 
 void report_refusal(struct report *r, const struct refusal_row *row)
 {
+    pthread_mutex_lock(&r->lock);
     r->refusals_total++;
     r->changed_after_refusal += !row->unchanged;
     if (row->lie > 0 && row->lie <= LIE_ALL) {
@@ -80,6 +103,7 @@ void report_refusal(struct report *r, const struct refusal_row *row)
     }
     if (room((void **)&r->refusals, r->refusal_count, &r->refusal_capacity, sizeof *r->refusals))
         r->refusals[r->refusal_count++] = *row;
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* The text of the instruction, or, marked with ~, one made from the exit. */
@@ -221,28 +245,35 @@ static bool alike(const struct exit_row *a, const struct exit_row *b)
            a->requests == b->requests;
 }
 
-static void print_table(const struct report *r)
+static void print_list(const struct report *r, uint32_t vcpu)
 {
-    printf("\nExits; ~ means: no instruction bytes for sure, text made from the exit\n");
+    const struct exit_list *l = &r->list[vcpu];
+
+    printf("\nExits of vCPU %u; ~ means: no instruction bytes for sure, text made from the exit\n",
+           vcpu);
     printf("%4s %-*s %-*s %-10s %-8s %-*s %s\n", "#", WIDTH_BYTES, "bytes", WIDTH_TEXT,
            "instruction", "kind", "verdict", WIDTH_SAW, "the host saw", "taken back");
-    for (size_t i = 0, same; i < r->row_count; i += same) {
-        print_row(&r->rows[i]);
-        for (same = 1; i + same < r->row_count && alike(&r->rows[i], &r->rows[i + same]);)
+    for (size_t i = 0, same; i < l->count; i += same) {
+        print_row(&l->rows[i]);
+        for (same = 1; i + same < l->count && alike(&l->rows[i], &l->rows[i + same]);)
             same++;
         if (same == 2 || r->all)
             same = 1;
         else if (same > 2)
             printf("%4s ... %zu more like it (--all shows them)\n", "", same - 1);
     }
-    if (r->exits > r->row_count)
-        printf("%4s ... %" PRIu64 " exits not listed\n", "", r->exits - r->row_count);
+    if (l->exits > l->count)
+        printf("%4s ... %" PRIu64 " exits not listed\n", "", l->exits - l->count);
 }
 
 /* A lie that has a rule of its own was refused by another one. */
 static bool wrong_rule(const struct report *r, unsigned i)
 {
-    return lies[i].rule != 0 && (r->lie_rules[i] & ~(1u << lies[i].rule)) != 0;
+    uint32_t right = 1u << lies[i].rule;
+
+    if (i == LIE_RING_EARLY)
+        right |= 1u << 18; /* an empty reply also names vCPU 0 */
+    return lies[i].rule != 0 && (r->lie_rules[i] & ~right) != 0;
 }
 
 static void print_lies(const struct report *r)
@@ -269,8 +300,10 @@ static void print_lies(const struct report *r)
     printf("guest unchanged: %s (%s)\n", r->changed_after_refusal ? "NO" : "yes",
            r->memory_guarded ? "general registers, memory, kvm_run and the pending\n"
                                "record compared byte for byte after each refusal"
+           : r->from_trace   ? "general registers, kvm_run and the pending record\n"
+                               "compared; a trace has no guest memory"
                              : "general registers, kvm_run and the pending record\n"
-                               "compared; a trace has no guest memory");
+                               "compared; the memory belongs to the other vCPUs, too");
     if (r->told[LIE_RACE])
         printf("race: %" PRIu64 " words flipped, %" PRIu64 " replies refused, %" PRIu64
                " taken because they read right\n",
@@ -279,24 +312,53 @@ static void print_lies(const struct report *r)
            told - accepted, accepted);
 }
 
-static void print_kinds(const struct report *r)
+/* Nanoseconds as microseconds; a replay waits for nobody, so its times say nothing. */
+static void print_time(const struct report *r, const struct svmc_ledger_entry *e, uint64_t ns)
 {
-    printf("\n%-12s %10s %10s %10s\n", "exits", "delegated", "inside", "refused");
-    for (unsigned k = 0; k < REPORT_KINDS; k++) {
-        uint16_t kind = (uint16_t)(k / 2 << 12 | (k & 1 ? 1 : 2));
+    if (e->sums.answered > 0 && e->timed && !r->replay)
+        printf(" %10.1f", (double)ns / 1000);
+    else
+        printf(" %10s", "-");
+}
 
-        if (r->by_kind[k][0] + r->by_kind[k][1] > 0)
-            printf("%-12s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
-                   k == 0 ? "other" : svmc_kind_name(kind), r->by_kind[k][0], r->by_kind[k][1],
-                   r->by_kind[k][2]);
+static void print_ledger(const struct report *r)
+{
+    printf("\n%-12s %9s %9s %9s %9s %9s %9s %10s %10s\n", "exits", "delegated", "inside", "refused",
+           "retries", "shown B", "taken B", "mean us", "worst us");
+    for (uint32_t i = 0; i < r->totals.row_count; i++) {
+        const struct svmc_ledger_entry *e = &r->totals.rows[i];
+        const struct svmc_ledger_sums *s = &e->sums;
+
+        if (s->exits == 0)
+            continue;
+        printf("%-12s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64,
+               e->name, s->delegated, s->exits - s->delegated, s->refused, s->retries,
+               s->bytes_shown, s->bytes_accepted);
+        print_time(r, e, s->answered ? s->ticks_total / s->answered : 0);
+        print_time(r, e, s->ticks_worst);
+        putchar('\n');
     }
+}
+
+static void print_chain(const struct totals *t)
+{
+    if (t->chains == 0) {
+        printf("audit: no chain of events: this build has no libsodium\n");
+        return;
+    }
+    printf("audit: %" PRIu64 " events, %" PRIu64 " of them overwritten, %" PRIu64
+           " lost; BLAKE2b chain %s, last tag ",
+           t->events, t->overwritten, t->lost, t->broken == 0 ? "holds" : "IS BROKEN");
+    for (unsigned i = 0; i < 8; i++)
+        printf("%02x", t->last[i]);
+    putchar('\n');
 }
 
 static void print_summary(const struct report *r)
 {
     uint64_t state = r->state_bytes_registers + r->state_bytes_memory;
 
-    print_kinds(r);
+    print_ledger(r);
     printf("%" PRIu64 " exits, %" PRIu64 " request pages, %" PRIu64 " replies refused", r->exits,
            r->stats.requests, r->stats.refused);
     printf("%s", r->stats.refused > 0 ? "\nby rule:" : "");
@@ -305,6 +367,7 @@ static void print_summary(const struct report *r)
             printf(" R%u:%" PRIu64, i, r->stats.refused_by_rule[i]);
     printf("\nthe host was shown %" PRIu64 " bytes of the guest and gave %" PRIu64 ".\n",
            r->stats.bytes_shown, r->stats.bytes_accepted);
+    print_chain(&r->totals);
     if (r->state_bytes_memory > 0)
         printf(
             "without the library it sees all at each exit: %" PRIu64 " bytes of registers (GPRs, "
@@ -345,8 +408,9 @@ void report_end(struct report *r)
         putchar('\n');
     if (r->console_dropped > 0)
         printf("console: %zu more bytes dropped\n", r->console_dropped);
-    if (!r->quiet && r->row_count > 0)
-        print_table(r);
+    for (uint32_t i = 0; !r->quiet && i < WIRE_VCPUS_MAX; i++)
+        if (r->list[i].count > 0)
+            print_list(r, i);
     if (r->evil)
         print_lies(r);
     if (r->exits > 0)
@@ -359,9 +423,11 @@ void report_end(struct report *r)
 
 void report_drop(struct report *r)
 {
-    free(r->rows);
+    for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++) {
+        free(r->list[i].rows);
+        r->list[i] = (struct exit_list){ 0 };
+    }
     free(r->refusals);
-    r->rows = NULL;
     r->refusals = NULL;
 }
 

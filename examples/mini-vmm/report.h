@@ -2,6 +2,7 @@
 /** What happened, as rows, and the three ways to print it: table, summary, JSON. */
 #ifndef REPORT_H
 #define REPORT_H
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,10 +10,11 @@
 #include <svmcore/insn.h>
 #include <svmcore/intercept.h>
 
+#include "account.h"
 #include "lies.h"
 #include "link.h"
 
-#define REPORT_ROWS_MAX 20000u /* further exits are counted, not listed */
+#define REPORT_ROWS_MAX 20000u /* of one vCPU; further exits are counted, not listed */
 #define REPORT_KINDS    16u
 
 struct exit_row {
@@ -27,8 +29,8 @@ struct exit_row {
     uint32_t size;
     uint32_t count;
     uint64_t value; /* written by the guest */
-    uint8_t requests;
-    uint8_t refused;
+    uint32_t requests;
+    uint32_t refused;
     uint8_t shown_slots;
     uint8_t taken_slots;
     uint64_t shown[SVMC_PAGE_SLOTS];
@@ -38,8 +40,17 @@ struct exit_row {
     struct svmc_fault fault;
 };
 
+/** The exits of one vCPU, in order. Only its own thread writes here. */
+struct exit_list {
+    struct exit_row *rows;
+    size_t count;
+    size_t capacity;
+    uint64_t exits;
+};
+
 /** A reply that was not taken. */
 struct refusal_row {
+    uint32_t vcpu;
     uint64_t exit;
     uint32_t lie; /* number + 1 as the host calls it; 0: it says it told the truth */
     uint8_t rule;
@@ -69,11 +80,9 @@ struct report {
     bool json;
     bool all;
     /* the run */
-    struct exit_row *rows;
-    size_t row_count;
-    size_t row_capacity;
+    struct exit_list list[WIRE_VCPUS_MAX];
+    pthread_mutex_t lock; /* for all below, while vCPUs run */
     uint64_t exits;
-    uint64_t by_kind[REPORT_KINDS][3]; /* delegated, inside, refused replies */
     struct refusal_row *refusals;
     size_t refusal_count;
     size_t refusal_capacity;
@@ -92,9 +101,11 @@ struct report {
     bool msr_exits;
     bool memory_guarded;
     struct svmc_stats stats;
+    struct totals totals; /* of the run, once it has ended */
     struct report_scan scan;
     uint64_t state_bytes_registers; /* of one vCPU: GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;
+    uint64_t final_state; /* checksum of a guest that passed, but for its boot page; 0: not live */
     uint8_t console[LINK_CONSOLE_MAX];
     size_t console_bytes;
     size_t console_dropped;
@@ -107,8 +118,12 @@ struct report {
 };
 
 void report_console(void *report, const uint8_t *bytes, size_t n);
-void report_exit(struct report *r, const struct exit_row *row);
+void report_exit(struct report *r, uint32_t vcpu, const struct exit_row *row);
 void report_refusal(struct report *r, const struct refusal_row *row);
+
+/** What the host said of its answer; and that the library took an answer which is lie number n. */
+void report_told(struct report *r, uint64_t tag);
+void report_accepted(struct report *r, uint32_t lie);
 
 /** The first lines, and the last. With --json only report_end prints. */
 void report_begin(struct report *r);

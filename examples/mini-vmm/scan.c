@@ -37,8 +37,10 @@ void scan_page(struct scan *s, const uint8_t page[SVMC_PAGE_BYTES], uint64_t exi
     char where[48];
 
     snprintf(where, sizeof where, "the page of exit %" PRIu64, exit);
+    pthread_mutex_lock(&s->lock);
     search(s, page, SVMC_PAGE_BYTES, 0, where);
     s->report->pages++;
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* One mapping, in pieces that overlap by what a half could lose. */
@@ -105,5 +107,10 @@ bool scan_host(struct scan *s, pid_t host)
 
 bool scan_turn(struct scan *s, pid_t host)
 {
-    return ++s->turns % SCAN_EVERY != 0 || scan_host(s, host);
+    bool good;
+
+    pthread_mutex_lock(&s->lock);
+    good = ++s->turns % SCAN_EVERY != 0 || scan_host(s, host);
+    pthread_mutex_unlock(&s->lock);
+    return good;
 }

@@ -2,6 +2,7 @@
 /** The scanner: is the guest's secret anywhere in the host's memory, or in a page it is shown? */
 #ifndef SCAN_H
 #define SCAN_H
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,6 +15,7 @@ struct scan {
     uint8_t secret[16];
     struct report_scan *report;
     uint64_t turns;
+    pthread_mutex_t lock; /* one search at a time */
 };
 
 /** Search a request page. */

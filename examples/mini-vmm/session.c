@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/** A vCPU's run from start to end, and the threads that run them. */
 #include "session.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,16 +11,27 @@
 #include "bytes.h"
 #include "clock.h"
 
-__attribute__((format(printf, 4, 5))) static void end(struct session *s, int status,
+/* How this vCPU's run ends. The first that is not good is the end of all, and stays. */
+__attribute__((format(printf, 4, 5))) static void end(struct cpu *c, int status,
                                                       const char *verdict, const char *format, ...)
 {
+    struct session *s = c->session;
+    struct report *r = &s->report;
+    int n = 0;
     va_list args;
 
-    s->report.status = status;
-    s->report.verdict = verdict;
-    va_start(args, format);
-    vsnprintf(s->report.why, sizeof s->report.why, format, args);
-    va_end(args);
+    pthread_mutex_lock(&r->lock);
+    if (!atomic_load(&s->over)) {
+        r->status = status;
+        r->verdict = verdict;
+        if (s->cpus > 1 && status != EXIT_GOOD)
+            n = snprintf(r->why, sizeof r->why, "vCPU %u: ", c->vcpu.id);
+        va_start(args, format);
+        vsnprintf(r->why + n, sizeof r->why - (size_t)n, format, args);
+        va_end(args);
+        atomic_store(&s->over, status != EXIT_GOOD);
+    }
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* An input that a feed looks for and everybody else has next. */
@@ -68,236 +81,313 @@ bool session_header(const struct tape *t, char *guest, size_t guest_cap, char *b
 }
 
 /* HEADER and CONFIG: from the tape, where there is one to read. */
-static bool open_tape(struct session *s)
+static bool open_tape(struct cpu *cpu)
 {
-    uint8_t record[512], config[28];
+    uint8_t record[512], config[32];
+    uint32_t id;
     size_t n = 0, config_bytes = sizeof config;
+    struct session *s = cpu->session;
     struct embed_config *c = &s->config;
 
     n += put_text(record + n, s->report.guest, 100);
     n += put_text(record + n, s->report.backend, 250);
     store_le(config, c->refusal_limit, 4);
     store_le(config + 4, c->retry_limit, 4);
-    store_le(config + 8, c->msr_exits, 4);
+    store_le(config + 8, c->msr_exits | c->no_results << 1, 4);
     store_le(config + 12, c->state_bytes_registers, 8);
     store_le(config + 20, c->state_bytes_memory, 8);
-    if (!input(&s->tape, TAPE_HEADER, record, sizeof record, &n) ||
-        !input(&s->tape, TAPE_CONFIG, config, sizeof config, &config_bytes))
+    store_le(config + 28, cpu->vcpu.id, 4);
+    if (!input(&cpu->tape, TAPE_HEADER, record, sizeof record, &n) ||
+        !input(&cpu->tape, TAPE_CONFIG, config, sizeof config, &config_bytes))
         return false;
     if (config_bytes != sizeof config)
-        return tape_differs(&s->tape, TAPE_CONFIG, 0);
+        return tape_differs(&cpu->tape, TAPE_CONFIG, 0);
     *c = (struct embed_config){ .refusal_limit = (uint32_t)load_le(config, 4),
                                 .retry_limit = (uint32_t)load_le(config + 4, 4),
-                                .msr_exits = (uint32_t)load_le(config + 8, 4),
+                                .msr_exits = (uint32_t)load_le(config + 8, 4) & 1,
+                                .no_results = (uint32_t)load_le(config + 8, 4) >> 1 & 1,
                                 .state_bytes_registers = load_le(config + 12, 8),
                                 .state_bytes_memory = load_le(config + 20, 8) };
+    id = (uint32_t)load_le(config + 28, 4);
+    if (id >= WIRE_VCPUS_MAX || (cpu->tape.mode == TAPE_FEED && id != 0)) /* TR-6 */
+        return tape_differs(&cpu->tape, TAPE_CONFIG, 28);
+    cpu->vcpu.id = id;
     s->report.state_bytes_registers = c->state_bytes_registers;
     s->report.state_bytes_memory = c->state_bytes_memory;
     return true;
 }
 
-static bool start(struct session *s)
+static void end_tape(struct cpu *c)
 {
-    struct vcpu *v = &s->vcpu;
-    enum svmc_status st;
+    const struct report *r = &c->session->report;
+    char text[160];
 
-    if (!open_tape(s))
+    if (c->watch.broken) {
+        end(c, r->scan.failed ? EXIT_BAD : EXIT_USAGE, "ERROR", "%s",
+            r->scan.failed ? "the host's memory cannot be read: nothing is proved"
+                           : "a file cannot be written");
+        return;
+    }
+    if (!tape_bad(&c->tape)) {
+        end(c, EXIT_BAD, "ERROR", "the trace ends before the guest does");
+        return;
+    }
+    tape_explain(&c->tape, c->tape.error, text, sizeof text);
+    end(c, c->tape.error == TAPE_ERR_DIFFERENT ? EXIT_BAD : EXIT_USAGE,
+        c->tape.error == TAPE_ERR_DIFFERENT ? "DIFFERENT" : "ERROR", "the trace: %s", text);
+}
+
+/* The policy is one for all; what it is made of may come from the first tape. */
+static bool start(struct cpu *c)
+{
+    struct session *s = c->session;
+    struct vcpu *v = &c->vcpu;
+    enum svmc_status st = SVMC_OK;
+
+    v->tape = &c->tape;
+    v->watch = &c->watch;
+    c->watch.report = &s->report;
+    if (!open_tape(c)) {
+        end_tape(c);
         return false;
-    s->report.msr_exits = s->config.msr_exits != 0;
-    st = embed_policy(&s->policy, &s->config);
+    }
+    if (c == s->cpu)
+        st = embed_policy(&s->policy, &s->config);
     if (st == SVMC_OK)
         st = svmc_vcpu_init(&v->core, &embed_ops, v, &s->policy, v->page, v->id);
+    if (st == SVMC_OK && !account_open(&c->account, &v->core))
+        st = SVMC_ERR_STATE;
     if (st == SVMC_OK)
         return true;
-    end(s, EXIT_BACKEND, "ERROR", "the library refuses to start: %s", svmc_status_name(st));
+    if (tape_bad(&c->tape))
+        end_tape(c);
+    else
+        end(c, EXIT_BACKEND, "ERROR", "the library refuses to start: %s", svmc_status_name(st));
     return false;
 }
 
-/* Console bytes go on the tape before the next exit; from there they come back the same way. */
-static void sync_console(struct session *s)
+/*
+ * Console bytes go on the first vCPU's tape before its next exit; from there they come back the
+ * same way.
+ */
+static void sync_console(struct cpu *c)
 {
     uint8_t bytes[0x8000];
-    const struct link *l = s->vcpu.host;
+    struct session *s = c->session;
+    struct link *l = c->vcpu.host;
     size_t n;
 
-    if (s->tape.mode == TAPE_RECORD)
-        while (l && s->console_taped < l->console_bytes) {
-            n = l->console_bytes - s->console_taped;
-            n = n < sizeof bytes ? n : sizeof bytes;
-            memcpy(bytes, l->console + s->console_taped, n);
-            if (!tape_in(&s->tape, TAPE_CONSOLE, bytes, sizeof bytes, &n))
-                return;
-            s->console_taped += n;
-        }
-    while (s->tape.mode == TAPE_REPLAY && tape_peek(&s->tape) == TAPE_CONSOLE &&
-           tape_in(&s->tape, TAPE_CONSOLE, bytes, sizeof bytes, &n))
+    while (c == s->cpu && c->tape.mode == TAPE_RECORD && l &&
+           (n = link_console(l, s->console_taped, bytes, sizeof bytes)) > 0) {
+        if (!tape_in(&c->tape, TAPE_CONSOLE, bytes, sizeof bytes, &n))
+            return;
+        s->console_taped += n;
+    }
+    while (c->tape.mode == TAPE_REPLAY && tape_peek(&c->tape) == TAPE_CONSOLE &&
+           tape_in(&c->tape, TAPE_CONSOLE, bytes, sizeof bytes, &n))
         report_console(&s->report, bytes, n);
 }
 
-static void end_host(struct session *s, enum served served)
+static void end_host(struct cpu *c, enum served served)
 {
     char how[80];
 
     if (served == SERVED_SILENT) {
-        end(s, EXIT_HOST, "ERROR", "the host does not answer (%u ms)", s->vcpu.host_timeout_ms);
+        end(c, EXIT_HOST, "ERROR", "the host does not answer (%u ms)", c->vcpu.host_timeout_ms);
         return;
     }
-    link_death(s->vcpu.host, how, sizeof how);
-    end(s, EXIT_HOST, "ERROR", "the host died: %s", how);
+    link_death(c->vcpu.host, how, sizeof how);
+    end(c, EXIT_HOST, "ERROR", "the host died: %s", how);
 }
 
-/* Run KVM until the next exit; false: the end is set. */
-static bool run_guest(struct session *s)
+/* Run KVM until the next exit; false: the end is set. A guest hangs when no vCPU of it exits. */
+static bool run_guest(struct cpu *c)
 {
-    uint64_t begin = now_ms();
+    struct session *s = c->session;
     enum vm_turn turn;
     char why[160];
 
-    while ((turn = vm_vcpu_run(s->vcpu.kvm, why, sizeof why)) == VM_TICK) {
-        if (s->vcpu.host && !link_poll(s->vcpu.host)) {
-            end_host(s, SERVED_HOST);
+    atomic_store(&s->last_exit_ms, now_ms());
+    while ((turn = vm_vcpu_run(c->vcpu.kvm, why, sizeof why)) == VM_TICK) {
+        if (atomic_load(&s->over))
+            return false;
+        if (c->vcpu.host && !link_poll(c->vcpu.host)) {
+            end_host(c, SERVED_HOST);
             return false;
         }
-        if (now_ms() - begin > s->timeout_ms) {
-            end(s, EXIT_BACKEND, "ERROR", "the guest hangs: no exit for %u ms", s->timeout_ms);
+        if (now_ms() > atomic_load(&s->last_exit_ms) + s->timeout_ms) {
+            end(c, EXIT_BACKEND, "ERROR", "the guest hangs: no exit for %u ms", s->timeout_ms);
             return false;
         }
     }
     if (turn == VM_EXIT)
         return true;
-    end(s, EXIT_BACKEND, "ERROR", "%s", why);
+    end(c, EXIT_BACKEND, "ERROR", "%s", why);
     return false;
 }
 
-/* RAX at HLT: read from the guest's registers, never from the host. */
-static void take_verdict(struct session *s)
+/* RAX at HLT: read from the guest's registers, never from the host. true: it rests, and goes on. */
+static bool take_verdict(struct cpu *c)
 {
-    struct kvm_regs *regs = s->vcpu.kvm ? vm_vcpu_regs(s->vcpu.kvm) : NULL;
+    struct kvm_regs *regs = c->vcpu.kvm ? vm_vcpu_regs(c->vcpu.kvm) : NULL;
     uint8_t bytes[8];
     size_t n = sizeof bytes;
 
     store_le(bytes, regs ? regs->rax : 0, 8);
-    if (!input(&s->tape, TAPE_VERDICT, bytes, sizeof bytes, &n) || n != sizeof bytes)
-        return;
-    s->verdict = load_le(bytes, 8);
-    s->halted = true;
-    if (s->verdict == VERDICT_PASS)
-        end(s, EXIT_GOOD, "PASS", "%s", "");
-    else if (s->verdict >= VERDICT_FAULT && s->verdict < VERDICT_FAULT + 32)
-        end(s, EXIT_BAD, "FAIL", "exception %u in the guest", (unsigned)(s->verdict & 31));
-    else if (s->verdict < 0x1000 && strcmp(s->report.guest, "hello.bin") == 0)
-        end(s, EXIT_BAD, "FAIL", "check %llu of the guest", (unsigned long long)s->verdict);
+    if (!input(&c->tape, TAPE_VERDICT, bytes, sizeof bytes, &n) || n != sizeof bytes)
+        return false;
+    c->verdict = load_le(bytes, 8);
+    if (c->verdict == VERDICT_IDLE)
+        return true;
+    c->halted = true;
+    if (c->verdict == VERDICT_PASS)
+        end(c, EXIT_GOOD, "PASS", "%s", "");
+    else if (c->verdict >= VERDICT_FAULT && c->verdict < VERDICT_FAULT + 32)
+        end(c, EXIT_BAD, "FAIL", "exception %u in the guest", (unsigned)(c->verdict & 31));
+    else if (c->verdict < 0x1000 && strcmp(c->session->report.guest, "hello.bin") == 0)
+        end(c, EXIT_BAD, "FAIL", "check %llu of the guest", (unsigned long long)c->verdict);
     else
-        end(s, EXIT_BAD, "FAIL", "the guest halted with RAX 0x%llx, not PASS",
-            (unsigned long long)s->verdict);
+        end(c, EXIT_BAD, "FAIL", "the guest halted with RAX 0x%llx, not PASS",
+            (unsigned long long)c->verdict);
+    return false;
 }
 
-static void end_stop(struct session *s, const struct svmc_outcome *out)
+static void end_stop(struct cpu *c, const struct svmc_outcome *out)
 {
     switch (out->stop) {
     case SVMC_STOP_POLICY:
-        end(s, EXIT_BAD, "STOPPED", "by the policy: %s", svmc_kind_name(s->watch.row.kind));
+        end(c, EXIT_BAD, "STOPPED", "by the policy: %s", svmc_kind_name(c->watch.row.kind));
         break;
     case SVMC_STOP_REFUSALS:
-        end(s, EXIT_BAD, "STOPPED", "the host gave %u wrong replies in a row",
-            s->config.refusal_limit);
+        end(c, EXIT_BAD, "STOPPED", "the host gave %u wrong replies in a row",
+            c->session->config.refusal_limit);
         break;
     case SVMC_STOP_RETRIES:
-        end(s, EXIT_BAD, "STOPPED", "the host asked to retry more than %u times",
-            s->config.retry_limit);
+        end(c, EXIT_BAD, "STOPPED", "the host asked to retry more than %u times",
+            c->session->config.retry_limit);
         break;
     default:
-        end(s, EXIT_BACKEND, "ERROR", "the library could not go on");
+        end(c, EXIT_BACKEND, "ERROR", "the library could not go on");
         break;
     }
-}
-
-static void end_tape(struct session *s)
-{
-    char text[160];
-
-    if (s->watch.broken) {
-        end(s, s->report.scan.failed ? EXIT_BAD : EXIT_USAGE, "ERROR", "%s",
-            s->report.scan.failed ? "the host's memory cannot be read: nothing is proved"
-                                  : "a file cannot be written");
-        return;
-    }
-    if (!tape_bad(&s->tape)) {
-        end(s, EXIT_BAD, "ERROR", "the trace ends before the guest does");
-        return;
-    }
-    tape_explain(&s->tape, s->tape.error, text, sizeof text);
-    end(s, s->tape.error == TAPE_ERR_DIFFERENT ? EXIT_BAD : EXIT_USAGE,
-        s->tape.error == TAPE_ERR_DIFFERENT ? "DIFFERENT" : "ERROR", "the trace: %s", text);
 }
 
 /* One exit. false: it was the last. */
-static bool turn(struct session *s)
+static bool turn(struct cpu *c)
 {
     struct svmc_outcome out = { 0 };
     enum served served;
 
-    if (s->vcpu.kvm && !run_guest(s))
+    if (atomic_load(&c->session->over) || (c->vcpu.kvm && !run_guest(c)))
         return false;
-    sync_console(s);
-    if (!watch_take_exit(&s->vcpu)) {
-        end_tape(s);
+    sync_console(c);
+    if (!watch_take_exit(&c->vcpu)) {
+        end_tape(c);
         return false;
     }
-    served = embed_serve(&s->vcpu, &out);
-    report_exit(&s->report, &s->watch.row);
+    served = embed_serve(&c->vcpu, &out);
+    report_exit(&c->session->report, c->vcpu.id, &c->watch.row);
     switch (served) {
     case SERVED:
         return true;
     case SERVED_HALT:
-        sync_console(s);
-        take_verdict(s);
-        if (!s->halted)
-            end_tape(s);
+        sync_console(c);
+        if (take_verdict(c))
+            return true;
+        if (!c->halted)
+            end_tape(c);
         return false;
     case SERVED_STOP:
-        end_stop(s, &out);
+        end_stop(c, &out);
         return false;
     case SERVED_FAULT:
-        end(s, EXIT_BAD, "STOPPED", "the policy refuses this access: %s 0x%llx",
-            svmc_kind_name(s->watch.row.kind), (unsigned long long)s->watch.row.address);
+        end(c, EXIT_BAD, "STOPPED", "the policy refuses this access: %s 0x%llx",
+            svmc_kind_name(c->watch.row.kind), (unsigned long long)c->watch.row.address);
         return false;
     case SERVED_HOST:
     case SERVED_SILENT:
-        end_host(s, served);
+        end_host(c, served);
+        return false;
+    case SERVED_FORM:
+        end(c, EXIT_BACKEND, "ERROR", "the host's form cannot say this request: %s",
+            svmc_kind_name(c->watch.row.kind));
+        return false;
+    case SERVED_OVER:
         return false;
     case SERVED_TAPE:
-        end_tape(s);
+        end_tape(c);
         return false;
     case SERVED_BACKEND:
         break;
     }
-    end(s, EXIT_BACKEND, "ERROR", "KVM exit reason %u, or its fields, have no place here",
-        s->vcpu.run[8]); /* exit_reason; a trace has it at the same place */
+    end(c, EXIT_BACKEND, "ERROR", "KVM exit reason %u, or its fields, have no place here",
+        c->vcpu.run[8]); /* exit_reason; a trace has it at the same place */
     return false;
+}
+
+static void *run_cpu(void *arg)
+{
+    struct cpu *c = arg;
+
+    while (turn(c))
+        ;
+    return NULL;
+}
+
+/* A thread for each vCPU but the first. What a thread cannot be had for ends the run. */
+static void run_all(struct session *s)
+{
+    uint32_t threads = 1;
+
+    while (threads < s->cpus &&
+           pthread_create(&s->cpu[threads].thread, NULL, run_cpu, &s->cpu[threads]) == 0)
+        threads++;
+    if (threads < s->cpus)
+        end(&s->cpu[threads], EXIT_BACKEND, "ERROR", "no thread for it");
+    run_cpu(&s->cpu[0]);
+    while (threads > 1)
+        pthread_join(s->cpu[--threads].thread, NULL);
+}
+
+static void add_stats(struct svmc_stats *sum, const struct svmc_vcpu *core)
+{
+    struct svmc_stats one;
+
+    if (svmc_vcpu_stats(core, &one) != SVMC_OK)
+        return;
+    sum->requests += one.requests;
+    sum->bytes_shown += one.bytes_shown;
+    sum->bytes_accepted += one.bytes_accepted;
+    sum->retries += one.retries;
+    sum->refused += one.refused;
+    for (unsigned i = 0; i <= SVMC_REPLY_RULES; i++)
+        sum->refused_by_rule[i] += one.refused_by_rule[i];
 }
 
 void session_run(struct session *s)
 {
     uint64_t begin = now_ms();
+    uint32_t started = 0;
 
-    s->vcpu.tape = &s->tape;
-    s->vcpu.watch = &s->watch;
-    s->watch.report = &s->report;
-    s->report.replay = s->tape.mode == TAPE_REPLAY;
-    end(s, EXIT_BACKEND, "ERROR", "%s", "");
-    if (!start(s)) {
-        if (s->report.why[0] == 0)
-            end_tape(s);
-    } else {
-        while (turn(s))
-            ;
-    }
+    s->report.replay = s->cpu[0].tape.mode == TAPE_REPLAY;
+    s->report.status = EXIT_BACKEND;
+    s->report.verdict = "ERROR";
+    atomic_store(&s->over, false);
+    for (uint32_t i = 0; i < s->cpus; i++)
+        s->cpu[i].session = s;
+    while (started < s->cpus && start(&s->cpu[started]))
+        started++;
+    if (started == s->cpus)
+        run_all(s);
     /* TR-8 */
-    if (s->report.status == EXIT_GOOD && s->tape.mode == TAPE_REPLAY && tape_peek(&s->tape) != 0)
-        end(s, EXIT_BAD, "DIFFERENT", "the trace goes on behind the guest's end");
-    s->report.records = s->tape.record;
+    if (s->report.status == EXIT_GOOD && s->report.replay && tape_peek(&s->cpu[0].tape) != 0)
+        end(&s->cpu[0], EXIT_BAD, "DIFFERENT", "the trace goes on behind the guest's end");
+    s->report.records = s->cpu[0].tape.record;
     s->report.seconds = (double)(now_ms() - begin) / 1000;
-    if (svmc_vcpu_stats(&s->vcpu.core, &s->report.stats) != SVMC_OK)
-        s->report.stats = (struct svmc_stats){ 0 };
+    for (uint32_t i = 0; i < started; i++) {
+        add_stats(&s->report.stats, &s->cpu[i].vcpu.core);
+        account_add(&s->report.totals, &s->cpu[i].account);
+    }
+    if (s->report.totals.broken > 0 && s->report.status == EXIT_GOOD)
+        end(&s->cpu[0], EXIT_BAD, "FAIL", "the chain of events does not hold");
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/** One run of one guest: its tape, its exits, its end. Live, replayed or fed from a trace. */
+/** One run of one guest: its vCPUs, their exits, its end. Live, replayed or fed from a trace. */
 #ifndef SESSION_H
 #define SESSION_H
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "account.h"
 #include "embed.h"
 #include "options.h"
 #include "report.h"
@@ -12,23 +16,35 @@
 #define SESSION_REFUSAL_LIMIT 16u /* wrong replies in a row: an evil host tells up to 9 */
 #define SESSION_RETRY_LIMIT   8u
 
-struct session {
+/** One vCPU of the run: a thread, a page and a tape of its own. */
+struct cpu {
+    struct session *session;
+    pthread_t thread;
     struct vcpu vcpu;
+    struct watch watch;
+    struct tape tape;
+    struct account account;
+    uint64_t verdict; /* RAX at HLT */
+    bool halted;
+};
+
+struct session {
+    struct cpu cpu[WIRE_VCPUS_MAX];
+    uint32_t cpus;
     struct svmc_policy policy;
     struct embed_config config;
-    struct tape tape;
-    struct watch watch;
     struct report report;
     struct scan scan;
     unsigned timeout_ms;
     size_t console_taped; /* bytes of link.console that are on the tape */
-    uint64_t verdict;     /* RAX at HLT */
-    bool halted;
+    atomic_bool over;     /* an end that is not good: all vCPUs stop */
+    _Atomic uint64_t last_exit_ms;
 };
 
 /**
- * Run s->vcpu until its end and fill in the report's verdict. Before: tape, backend (vcpu.kvm,
- * vcpu.host or neither) and report's texts are set. A library or tape error is an end like others.
+ * Run the vCPUs until their end and fill in the report's verdict. Before: for each, id, tape and
+ * backend (vcpu.kvm, vcpu.host or neither) are set, and the report's texts. A library or tape error
+ * is an end like others. Without KVM there is one vCPU.
  */
 void session_run(struct session *s);
 

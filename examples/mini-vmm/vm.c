@@ -64,8 +64,8 @@ static unsigned capability(const struct vm *vm, int cap)
     return have > 0 ? (unsigned)have : 0;
 }
 
-/* One MSR that no processor has exits to us instead of raising #GP; without it, it stays away. */
-static bool filter_msr(const struct vm *vm, uint32_t msr)
+/* MSRs that no processor has exit to us instead of raising #GP; without it, they stay away. */
+static bool filter_msrs(const struct vm *vm, uint32_t msr, uint32_t msrs)
 {
     uint8_t denied[8] = { 0 };
     struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR,
@@ -73,7 +73,7 @@ static bool filter_msr(const struct vm *vm, uint32_t msr)
     struct kvm_msr_filter filter = {
         .flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
         .ranges = { { .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
-                      .nmsrs = 1,
+                      .nmsrs = msrs,
                       .base = msr,
                       .bitmap = denied } },
     };
@@ -120,7 +120,7 @@ static bool add_memory(struct vm *vm, size_t bytes, char *why, size_t cap)
     return true;
 }
 
-bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap)
+bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, uint32_t msrs, char *why, size_t cap)
 {
     int api;
 
@@ -146,7 +146,7 @@ bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap)
     }
     (void)ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS); /* only Intel's module knows it */
     vm->sync_regs = (capability(vm, KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_REGS) != 0;
-    vm->msr_exits = filter_msr(vm, msr);
+    vm->msr_exits = filter_msrs(vm, msr, msrs);
     vm->xsave_bytes = capability(vm, KVM_CAP_XSAVE2);
     if (vm->xsave_bytes < sizeof(struct kvm_xsave))
         vm->xsave_bytes = sizeof(struct kvm_xsave);
@@ -195,7 +195,7 @@ bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t 
         return refuse(why, cap, "KVM_SET_CPUID2");
     if (ioctl(c->fd, KVM_GET_SREGS, &sregs) != 0 || ioctl(c->fd, KVM_GET_FPU, &fpu) != 0)
         return refuse(why, cap, "KVM_GET_SREGS");
-    boot_registers(noise, &regs, &sregs, &fpu);
+    boot_registers(id, noise, &regs, &sregs, &fpu);
     if (ioctl(c->fd, KVM_SET_SREGS, &sregs) != 0 || ioctl(c->fd, KVM_SET_FPU, &fpu) != 0 ||
         ioctl(c->fd, KVM_SET_REGS, &regs) != 0)
         return refuse(why, cap, "KVM_SET_SREGS");

@@ -32,8 +32,11 @@ struct vm_vcpu {
 
 enum vm_turn { VM_EXIT, VM_TICK, VM_ERROR };
 
-/** Open /dev/kvm and make a VM with `bytes` of memory. On failure false, and `why` says so. */
-bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, char *why, size_t cap);
+/**
+ * Open /dev/kvm and make a VM with `bytes` of memory, whose MSRs from `msr` on exit, at most 8. On
+ * failure false, and `why` says so.
+ */
+bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, uint32_t msrs, char *why, size_t cap);
 
 /** Make a processor, in long mode, ring 0, with noise where nothing else must be. */
 bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,

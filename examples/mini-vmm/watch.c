@@ -198,7 +198,7 @@ void watch_exit(struct vcpu *v, enum svmc_status st, const struct svmc_exit *exi
     put(&p, exit->address, 8);
     put(&p, exit->value, 8);
     (void)tape_out(v->tape, TAPE_NORMAL, p.bytes, p.n);
-    row->number = v->watch->report->exits + 1;
+    row->number = v->watch->report->list[v->id].exits + 1;
     row->kind = exit->kind;
     if (exit->kind == SVMC_KIND_OUT && exit->size == 4 && exit->address == SVMC_HCALL_PORT)
         row->kind = SVMC_KIND_HYPERCALL;
@@ -214,19 +214,20 @@ void watch_exit(struct vcpu *v, enum svmc_status st, const struct svmc_exit *exi
 void watch_stray(struct vcpu *v)
 {
     struct watch *w = v->watch;
-    uint32_t lie = v->host ? WIRE_TAG_LIE(v->host->stray) : 0;
-    struct refusal_row refusal = { .exit = w->row.number, .lie = lie, .rule = 15 };
+    uint64_t tag = v->host ? v->host->vcpu[v->id].stray : 0;
+    uint32_t lie = WIRE_TAG_LIE(tag);
+    struct refusal_row refusal = { .vcpu = v->id, .exit = w->row.number, .lie = lie, .rule = 15 };
     struct svmc_outcome out;
 
     if (lie == 0 || lie > LIE_ALL)
         return;
-    v->host->stray = 0;
+    v->host->vcpu[v->id].stray = 0;
     if (w->guard)
         guard_take(v);
     memcpy(&w->pending, &v->core.priv.pending, sizeof w->pending);
-    w->report->told[lie - 1]++;
+    report_told(w->report, tag);
     if (svmc_vcpu_enter(&v->core, &out) == SVMC_OK) {
-        w->report->accepted_lies[lie - 1]++;
+        report_accepted(w->report, lie);
         return;
     }
     refusal.unchanged = guard_same(v, false);
@@ -236,7 +237,8 @@ void watch_stray(struct vcpu *v)
 static void note_refusal(struct vcpu *v, const struct svmc_outcome *out)
 {
     struct watch *w = v->watch;
-    struct refusal_row refusal = { .exit = w->row.number,
+    struct refusal_row refusal = { .vcpu = v->id,
+                                   .exit = w->row.number,
                                    .lie = WIRE_TAG_LIE(w->tag),
                                    .rule = out->rule,
                                    .unchanged = guard_same(v, out->action == SVMC_ACT_STOP) };
@@ -272,8 +274,8 @@ void watch_outcome(struct vcpu *v, enum watch_call which, enum svmc_status st,
     row->fault = out->fault;
     if (st == SVMC_ERR_HOST_REPLY)
         note_refusal(v, out);
-    else if (which == WATCH_ENTER && st == SVMC_OK && lie > 0 && lie <= LIE_ALL)
-        v->watch->report->accepted_lies[lie - 1]++;
+    else if (which == WATCH_ENTER && st == SVMC_OK)
+        report_accepted(v->watch->report, lie);
     if (out->data_bytes > 0 && out->data_bytes <= 8 && out->data && row->taken_slots == 0)
         row->taken[row->taken_slots++] = load_le(out->data, out->data_bytes);
     else if (out->data_bytes > 8)
@@ -327,17 +329,23 @@ bool watch_request(struct vcpu *v)
     return watch_good(v);
 }
 
+void watch_emitted(struct vcpu *v)
+{
+    uint8_t bytes[SVMC_PAGE_BYTES];
+
+    for (uint32_t at = 0; v->watch->scan && at < v->foreign.area_bytes; at += sizeof bytes) {
+        copy_page(bytes, (const volatile uint8_t *)v->foreign.area + at);
+        scan_page(v->watch->scan, bytes, v->watch->row.number);
+    }
+}
+
 bool watch_reply(struct vcpu *v, uint64_t tag)
 {
     uint8_t bytes[SVMC_PAGE_BYTES] = { 0 };
-    struct report *r = v->watch->report;
-    uint32_t lie = WIRE_TAG_LIE(tag);
     size_t n = 0;
 
     v->watch->tag = tag;
-    r->flips += WIRE_TAG_FLIPS(tag);
-    if (lie > 0 && lie <= LIE_ALL)
-        r->told[lie - 1]++;
+    report_told(v->watch->report, tag);
     if (v->watch->scan && v->host && !scan_turn(v->watch->scan, v->host->pid))
         v->watch->broken = true;
     if (v->shared == v->page)

@@ -50,6 +50,9 @@ void watch_outcome(struct vcpu *v, enum watch_call which, enum svmc_status st,
 bool watch_request(struct vcpu *v);
 bool watch_reply(struct vcpu *v, uint64_t tag);
 
+/** The request is in the host's own form. */
+void watch_emitted(struct vcpu *v);
+
 /** Did the host answer a notice? Then show that the library takes nothing from it. */
 void watch_stray(struct vcpu *v);
 

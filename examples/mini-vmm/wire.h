@@ -4,7 +4,7 @@
 #define WIRE_H
 #include <stdint.h>
 
-#define WIRE_VCPUS_MAX 8u
+#define WIRE_VCPUS_MAX 4u
 
 /* The host's file descriptors: 1 is the console pipe; three a vCPU from here on. */
 #define WIRE_FIRST_FD      3

@@ -31,7 +31,8 @@ struct svmc_host_ops {
 
     /* required: fill dst with n unpredictable bytes, all or nothing */
     SVMC_NODISCARD enum svmc_status (*random)(void *ctx, void *dst, size_t n);
-    /* required: the guest's register, 64 bits: RAX..R15, RIP, RFLAGS, FS_BASE, GS_BASE */
+    /* required: the guest's register, 64 bits: RAX..R15, RIP, RFLAGS, FS_BASE, GS_BASE; with
+       offer.h its masks */
     SVMC_NODISCARD enum svmc_status (*reg_read)(void *ctx, uint32_t reg, uint64_t *value);
     /* required: set it: a general register, RIP or s390x's condition code, which there always is,
        so this cannot fail */
@@ -45,6 +46,16 @@ struct svmc_host_ops {
        the library's call returns */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
+    /* optional (NULL: no times in the ledger, and a host's time is held to go forwards and no more): a
+       counter of the embedder's own that never goes back and is not slower than the guest's (R13),
+       e.g. the TSC. Called where a vCPU has a ledger (audit.h), and for exits that ask for time */
+    uint64_t (*ticks)(void *ctx);
+    /* optional (NULL: what the policy has INTERPRET for is a fault): do it, all or nothing. kind:
+       enum svmc_kind; number: of the MSR or register; value: what is written, else what is read,
+       as wide as the register. *fault, which comes 0: enum svmc_fault_code, GP or UD: the guest
+       gets it instead. General registers and the program counter are the library's. */
+    SVMC_NODISCARD enum svmc_status (*interpret)(void *ctx, uint32_t kind, uint64_t number,
+                                                 uint64_t *value, uint32_t *fault);
 };
 
 #ifdef __cplusplus

@@ -66,6 +66,7 @@ struct svmc_stats {
 /** The private record of the exit that waits for its answer: what a reply is checked against. */
 struct svmc_pending {
     struct svmc_exit exit; /* exit.data is NULL here: the bytes are in the vCPU's staging area */
+    const void *row;       /* the library's row for the kind; it has static storage */
     uint64_t seq;
     uint32_t active;
     uint32_t at;     /* elements done by earlier chunks */
@@ -74,6 +75,32 @@ struct svmc_pending {
     uint8_t in_count;
     uint8_t out_count;
     uint8_t reserved[6];
+    uint64_t clock; /* the embedder's, when time was asked for */
+};
+
+#define SVMC_TIME_SOURCES 2u /* counters of a guest: TSC or physical, virtual */
+
+/** The last time that a host gave (R13). */
+struct svmc_time {
+    uint64_t value;
+    uint64_t clock; /* the embedder's, when it was asked for */
+    uint64_t known; /* 1: there is one */
+};
+
+struct svmc_ledger; /* audit.h, here and below */
+struct svmc_audit_ring;
+
+/** What ledger and ring need between two calls: counters as they stood at the last one's end. */
+struct svmc_record {
+    struct svmc_ledger *ledger;
+    struct svmc_audit_ring *ring;
+    uint64_t began; /* ticks at the beginning of the exit */
+    uint64_t exits;
+    uint64_t delegated;
+    uint64_t bytes_shown;
+    uint64_t bytes_accepted;
+    uint64_t refused;
+    uint64_t retries;
 };
 
 /** One virtual processor. Allocated by the caller; moved by nobody while it is in use. */
@@ -88,11 +115,13 @@ struct svmc_vcpu {
         uint64_t seq_secret;
         uint64_t seq_count;
         uint32_t page_used; /* bytes of the data area that hold the last request's */
-        uint32_t reserved;
-        uint32_t refusals; /* in a row */
-        uint32_t stopped;  /* enum svmc_stop: every further call is SVMC_ERR_STATE */
+        uint32_t recording; /* 1: `record` has a ledger or a ring */
+        uint32_t refusals;  /* in a row */
+        uint32_t stopped;   /* enum svmc_stop: every further call is SVMC_ERR_STATE */
         struct svmc_pending pending;
         struct svmc_stats stats;
+        struct svmc_record record;
+        struct svmc_time time[SVMC_TIME_SOURCES];
         uint8_t staging[SVMC_EXIT_DATA_MAX];
     } priv;
 };

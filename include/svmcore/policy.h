@@ -1,70 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/** Who answers what: the embedder's table of ports, MSRs, device memory and hypercalls. */
+/** Who answers what: the embedder's tables, one for each kind of number that a guest can name. */
 #ifndef SVMCORE_POLICY_H
 #define SVMCORE_POLICY_H
 #include <stddef.h>
 #include <stdint.h>
 #include "page.h"
+#include "policy_rows.h"
 #include "status.h"
 #include "types.h"
 #include "x86_cpu.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define SVMC_POLICY_PORTS   65536u
-#define SVMC_POLICY_MSRS    (3u * 8192u + 256u) /* the three MSR pages of VMX and SVM, 0x400000xx */
-#define SVMC_POLICY_WINDOWS 16u
-#define SVMC_POLICY_HCALLS  64u
-#define SVMC_POLICY_CPUIDS  64u
-#define SVMC_CPUID_ANY      0xffffffffu /* a subleaf: every one that has no row of its own */
-#define SVMC_HCALL_ARGS     6u          /* arguments a hypercall can declare */
-#define SVMC_HCALL_RESULTS  3u          /* results it can declare, beside the status word */
-
-/** What happens on an exit. The order of the first four is that of the packed maps. */
-enum svmc_verdict {
-    SVMC_VERDICT_FAULT = 0,    /* the guest gets the row's fault; the host learns nothing */
-    SVMC_VERDICT_DELEGATE = 1, /* exactly the declared parameters go to the host */
-    SVMC_VERDICT_CONST = 2, /* a read gives a constant, a write is ignored; host learns nothing */
-    SVMC_VERDICT_TERMINATE = 3, /* the guest is stopped */
-    SVMC_VERDICT_NOTIFY = 4     /* done inside; the host is told that it happened, nothing else */
-};
-
-/** How a reply that breaks a rule is met: docs/spec/reply.md, MO-1 to MO-7. Pinned, 0 strictest */
-enum svmc_mode {
-    SVMC_MODE_STRICT = 0,  /* refused */
-    SVMC_MODE_LENIENT = 1, /* as strict, but bits beyond a result's width are cut off */
-    SVMC_MODE_OBSERVE = 2  /* counted, and taken as far as it is safe */
-};
-
-/** Ready-made policies: docs/spec/policy.md, PO-8 and PO-9; rows: src/intercept/presets.def. */
-enum svmc_preset {
-    SVMC_PRESET_SECURE = 0,  /* a PC without devices: CPUID alone is delegated; strict */
-    SVMC_PRESET_OBSERVE = 1, /* everything is delegated, replies are observed */
-    SVMC_PRESET_OPEN = 2     /* everything is delegated, lenient: a guest that keeps no secret */
-};
-
-#define SVMC_POLICY_VERSION 1u
-/** No policy's byte form is longer; a usual one has a few hundred bytes. */
-#define SVMC_POLICY_BYTES_MAX                                                               \
-    (46u + 18u * SVMC_POLICY_WINDOWS + 3u * SVMC_POLICY_HCALLS + 24u * SVMC_POLICY_CPUIDS + \
-     10u * SVMC_POLICY_PORTS + 18u * SVMC_POLICY_MSRS)
-
-/** One window of device memory. */
-struct svmc_window {
-    uint64_t first;
-    uint64_t last;
-    uint8_t verdict[2]; /* enum svmc_verdict for read, for write */
-    uint8_t reserved[6];
-};
-
-/** One hypercall: how many registers are shown and taken back. */
-struct svmc_hcall_rule {
-    uint8_t verdict; /* enum svmc_verdict: DELEGATE, or FAULT: answered NOT_DEFINED inside */
-    uint8_t args;    /* 0..SVMC_HCALL_ARGS */
-    uint8_t results; /* 0..SVMC_HCALL_RESULTS */
-    uint8_t reserved;
-};
 
 /**
  * A policy. Allocated by the caller, shared by any number of vCPUs, constant once sealed except for
@@ -84,12 +31,17 @@ struct svmc_policy {
         uint32_t user_memory; /* 1: the guest's user mode may reach device memory */
         uint32_t cpuid_count;
         uint32_t cpuid_rest; /* enum svmc_verdict of leaves without a row: DELEGATE, CONST */
-        uint32_t reserved;
+        uint32_t call_count;
+        struct svmc_call_rule calls[SVMC_POLICY_CALLS];   /* upwards by kind, number */
         struct svmc_cpuid_leaf cpuid[SVMC_POLICY_CPUIDS]; /* upwards by leaf, subleaf */
         struct svmc_window windows[SVMC_POLICY_WINDOWS];
         struct svmc_hcall_rule hcalls[SVMC_POLICY_HCALLS];
         uint8_t ports[2][SVMC_POLICY_PORTS / 4]; /* 2 bits a port: reads, writes */
         uint8_t msrs[2][SVMC_POLICY_MSRS / 4];
+        uint8_t sysregs[2][SVMC_POLICY_SYSREGS / 4];
+        uint8_t msrs_inside[2][SVMC_POLICY_MSRS / 8]; /* beside CONST: INTERPRET */
+        uint8_t sysregs_inside[2][SVMC_POLICY_SYSREGS / 8];
+        uint8_t kinds[128]; /* verdict + 1 by class and operation; 0: what rows.def says */
     } priv;
 };
 
@@ -117,11 +69,22 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_ports(struct svmc_polic
                                                                enum svmc_access access,
                                                                enum svmc_verdict verdict);
 
-/** As svmc_policy_set_ports, for MSRs; CONST reads as 0. A range lies within one MSR page. */
+/** As svmc_policy_set_ports, for MSRs; CONST reads as 0, and INTERPRET is a verdict too. A range
+ *  lies within one MSR page. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy,
                                                               uint32_t first, uint32_t count,
                                                               enum svmc_access access,
                                                               enum svmc_verdict verdict);
+
+/**
+ * As svmc_policy_set_msrs, for system registers of AArch64.
+ *
+ * Shape:  first: SVMC_SYSREG(op0, op1, CRn, CRm, op2) with op0 2 or 3, as MRS and MSR have it.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_sysregs(struct svmc_policy *policy,
+                                                                 uint32_t first, uint32_t count,
+                                                                 enum svmc_access access,
+                                                                 enum svmc_verdict verdict);
 
 /**
  * Add a window of device memory; what `access` leaves out is a FAULT. CONST reads as ones.
@@ -186,7 +149,37 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_hcall(struct svmc_polic
                                                                uint32_t number, uint8_t args,
                                                                uint8_t results);
 
-/** From here on it is only tightened (ports, MSRs, mode). A vCPU takes none but a sealed policy. */
+/**
+ * Delegate a call by HVC or SMC (SMCCC) or to the SBI: `args` argument registers from x1 or a0 on
+ * are shown, `results` from x0 or a0 on taken back. What is not set is answered inside, and so are,
+ * always, PSCI_VERSION, PSCI_FEATURES, SMCCC_VERSION, SMCCC_ARCH_FEATURES and the SBI's
+ * get_spec_version and probe_extension, which say what is set here.
+ *
+ * Shape:  kind: SVMC_KIND_HVC, _SMC, _SBI; number: the function identifier; of the SBI EID << 32 |
+ *         FID. A call of PSCI has 1 result, of the SBI 1 or 2, of its legacy extensions at most 1.
+ * Source: EX-53 to EX-57.
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_FULL (more than SVMC_POLICY_CALLS); SVMC_ERR_STATE.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_call(struct svmc_policy *policy,
+                                                              enum svmc_kind kind, uint64_t number,
+                                                              uint8_t args, uint8_t results);
+
+/**
+ * What happens on exits of a kind that names nothing a table could have an entry for: time (RDTSC,
+ * RDTSCP, RDPMC, RDTIME), caches (WBINVD, INVD), MONITOR, MWAIT, PAUSE, and control and debug
+ * registers (CR_READ to LMSW).
+ *
+ * Shape:  verdict: FAULT, TERMINATE or INTERPRET; DELEGATE for time alone; CONST (0, or nothing is
+ *         done) for all but control and debug registers; NOTIFY for caches, MONITOR, MWAIT, PAUSE.
+ * State:  after the seal only FAULT and TERMINATE are taken; TERMINATE stays.
+ * Source: EX-58, with the verdict that each has unless set.
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STATE (sealed, and not tighter).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_kind(struct svmc_policy *policy,
+                                                              enum svmc_kind kind,
+                                                              enum svmc_verdict verdict);
+
+/** From here on it is only tightened (ports, registers, kinds, mode). A vCPU takes no other. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_seal(struct svmc_policy *policy);
 
 /**

@@ -23,6 +23,7 @@ enum svmc_status {
 
     SVMC_ERR_CALLBACK = 0x30,   /* 0x3x: from outside: a callback failed or gave nonsense */
     SVMC_ERR_HOST_REPLY = 0x31, /* the reply breaks a rule of docs/spec/reply.md; nothing changed */
+    SVMC_ERR_AUTH = 0x32,       /* a tag does not fit: what it stands for is not what was written */
 
     SVMC_ERR_FULL = 0x40,        /* 0x4x: no room in the caller's buffer or table */
     SVMC_ERR_UNSUPPORTED = 0x41, /* well-formed, but not known to this build */

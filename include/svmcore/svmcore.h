@@ -5,7 +5,9 @@
  */
 #ifndef SVMCORE_SVMCORE_H
 #define SVMCORE_SVMCORE_H
+#include "adapt.h"
 #include "address.h"
+#include "audit.h"
 #include "config.h"
 #include "crypto.h"
 #include "event.h"
@@ -19,8 +21,10 @@
 #include "host.h"
 #include "insn.h"
 #include "intercept.h"
+#include "offer.h"
 #include "page.h"
 #include "policy.h"
+#include "policy_rows.h"
 #include "status.h"
 #include "types.h"
 #include "version.h"

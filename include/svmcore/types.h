@@ -26,7 +26,8 @@ enum svmc_access {
 
 /**
  * Registers. 0 to 63 are x86's, the general ones by their encoding (Intel SDM vol. 2, REX.B:rm
- * order); other processors get ranges of their own behind them.
+ * order); other processors get ranges of their own behind them. CR8, PSTATE, RV_HIDELEG to RV_MODE
+ * and S390_PSW to S390_CR14 are asked for by svmc_offers_next alone.
  */
 enum svmc_reg {
     SVMC_REG_RAX = 0,
@@ -53,19 +54,30 @@ enum svmc_reg {
     SVMC_REG_CS_BASE = 21,
     SVMC_REG_SS_BASE = 22,
     SVMC_REG_DS_BASE = 23,
-    SVMC_REG_CR4 = 24, /* asked for by CPUID from a pinned table that has XSAVE or PKU */
+    SVMC_REG_CR4 = 24,     /* asked for by CPUID from a pinned table that has XSAVE or PKU */
+    SVMC_REG_TSC_AUX = 25, /* MSR c0000103: asked for by RDTSCP */
+    SVMC_REG_CR8 = 48, /* bits 3:0: the task priority, or the class in service if that is higher */
     SVMC_REG_X0 = 64,  /* AArch64: X0 to X30, then these */
     SVMC_REG_X30 = 94,
     SVMC_REG_SP = 95,
     SVMC_REG_XZR = 96,
     SVMC_REG_PC = 97,
-    SVMC_REG_RV_X0 = 128, /* RISC-V: x0 to x31, then the program counter */
+    SVMC_REG_PSTATE = 112, /* in the form of SPSR_EL2 */
+    SVMC_REG_RV_X0 = 128,  /* RISC-V: x0 to x31, then the program counter */
     SVMC_REG_RV_X31 = 159,
     SVMC_REG_RV_PC = 160,
+    SVMC_REG_RV_HIDELEG = 176,
+    SVMC_REG_RV_VSIE = 177,
+    SVMC_REG_RV_VSSTATUS = 178,
+    SVMC_REG_RV_MODE = 179, /* 0: VU-mode, 1: VS-mode */
     SVMC_REG_S390_R0 = 192, /* s390x: r0 to r15, then the instruction address */
     SVMC_REG_S390_R15 = 207,
     SVMC_REG_S390_IA = 208,
     SVMC_REG_S390_CC = 209, /* the condition code of the PSW: 0 to 3; only ever written */
+    SVMC_REG_S390_PSW = 224, /* the mask half: PSW bits 0 to 63 */
+    SVMC_REG_S390_CR0 = 225,
+    SVMC_REG_S390_CR6 = 226,
+    SVMC_REG_S390_CR14 = 227,
     SVMC_REG_NONE = 0xff
 };
 

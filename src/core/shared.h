@@ -12,13 +12,6 @@
 
 #define CORE_WORD sizeof(uint64_t)
 
-/* A short loop with a constant count costs less written out; -O2 of gcc would keep it. */
-#if defined(__GNUC__) || defined(__clang__)
-#define CORE_UNROLL _Pragma("GCC unroll 16")
-#else
-#define CORE_UNROLL
-#endif
-
 #ifdef CORE_SHARED_HOOK /* only in the counting build of tests/checks/read_once.c */
 void core_shared_hook(const volatile void *base, size_t at);
 #else
@@ -65,15 +58,85 @@ static inline void core_shared_put(volatile void *base, size_t at, uint64_t valu
     core_shared_store(base, at, word);
 }
 
+/*
+ * x86 has instructions that move many words at a time, each byte of them once. What watches single
+ * accesses gets loops: a sanitizer, the counting build, and a prover, which is no GNU C.
+ */
+#if defined(__has_feature)
+#define CORE_WATCHED                                                        \
+    (__has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
+     __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CORE_WATCHED 1
+#else
+#define CORE_WATCHED 0
+#endif
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && \
+    !defined(CORE_SHARED_HOOK) && !CORE_WATCHED
+#define CORE_STRING 256u /* bytes from which on they are faster */
+static inline void core_string_copy(volatile void *to, const volatile void *from, size_t n)
+{
+    n /= CORE_WORD;
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+static inline void core_string_zero(volatile void *to, size_t n)
+{
+    n /= CORE_WORD;
+    __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"((uint64_t)0) : "memory");
+}
+#else
+#define CORE_STRING                   SIZE_MAX
+#define core_string_copy(to, from, n) ((void)0)
+#define core_string_zero(to, n)       ((void)0)
+#endif
+
+/* How many of n bytes one of those moves: whole words. */
+static inline size_t core_string_bytes(size_t n)
+{
+    return n >= CORE_STRING ? n - n % CORE_WORD : 0;
+}
+
 #define CORE_LINE (8u * CORE_WORD) /* what the loops below do at a time while there is as much */
+
+/**
+ * The bits set in any of n words from base + at. For a constant n. The empty asm keeps gcc from
+ * loading all of them before it combines two.
+ */
+static inline uint64_t core_shared_any(const volatile void *base, size_t at, uint32_t n)
+{
+    uint64_t any = 0;
+
+    CORE_UNROLL
+    for (uint32_t i = 0; i < n; i++) {
+        any |= core_shared_load(base, at + i * CORE_WORD);
+#if defined(__GNUC__) || defined(__clang__)
+        __asm__("" : "+r"(any));
+#endif
+    }
+    return any;
+}
+
+/** Zero n words from base + at, for a constant n. */
+static inline void core_shared_clear(volatile void *base, size_t at, uint32_t n)
+{
+    CORE_UNROLL
+    for (uint32_t i = 0; i < n; i++)
+        core_shared_store(base, at + i * CORE_WORD, 0);
+}
 
 /** Copy n bytes from base + at, a multiple of 8; the last word is loaded whole. */
 static inline void core_shared_read(const volatile void *base, size_t at, void *dst, size_t n)
 {
+    size_t string = core_string_bytes(n);
     uint8_t *to = dst;
     uint64_t word;
 
-    for (; n >= CORE_LINE; n -= CORE_LINE, at += CORE_LINE, to += CORE_LINE) {
+    if (string > 0)
+        core_string_copy(to, (const volatile uint8_t *)base + at, string);
+    for (n -= string, at += string, to += string; n >= CORE_LINE;
+         n -= CORE_LINE, at += CORE_LINE, to += CORE_LINE) {
         CORE_UNROLL
         for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
             word = core_shared_load(base, at + i);
@@ -92,10 +155,14 @@ static inline void core_shared_read(const volatile void *base, size_t at, void *
 /** Copy n bytes to base + at, a multiple of 8; the last word is filled up with zeros. */
 static inline void core_shared_write(volatile void *base, size_t at, const void *src, size_t n)
 {
+    size_t string = core_string_bytes(n);
     const uint8_t *from = src;
     uint64_t word;
 
-    for (; n >= CORE_LINE; n -= CORE_LINE, at += CORE_LINE, from += CORE_LINE) {
+    if (string > 0)
+        core_string_copy((volatile uint8_t *)base + at, from, string);
+    for (n -= string, at += string, from += string; n >= CORE_LINE;
+         n -= CORE_LINE, at += CORE_LINE, from += CORE_LINE) {
         CORE_UNROLL
         for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
             memcpy(&word, from + i, CORE_WORD);
@@ -115,7 +182,13 @@ static inline void core_shared_write(volatile void *base, size_t at, const void 
 /** Zero from base + at up to base + end, both rounded outwards to words. */
 static inline void core_shared_zero(volatile void *base, size_t at, size_t end)
 {
-    for (at -= at % CORE_WORD; at + CORE_LINE <= end; at += CORE_LINE) {
+    size_t string;
+
+    at -= at % CORE_WORD;
+    string = at < end ? core_string_bytes(end - at) : 0;
+    if (string > 0)
+        core_string_zero((volatile uint8_t *)base + at, string);
+    for (at += string; at + CORE_LINE <= end; at += CORE_LINE) {
         CORE_UNROLL
         for (size_t i = 0; i < CORE_LINE; i += CORE_WORD)
             core_shared_store(base, at + i, 0);

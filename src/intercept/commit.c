@@ -10,12 +10,13 @@
 #include "intercept_private.h"
 
 #define PAGE     4096u
-#define VECTORS  32u              /* exceptions: AMD APM vol. 2, 8.2 */
-#define CODES    64u              /* of s390x; translation has those up to 3b: PoP 6 */
-#define PLAN_MAX (SLOTS_OUT + 1u) /* results and RIP; a string needs RCX, RSI or RDI, RIP */
+#define VECTORS  32u /* exceptions: AMD APM vol. 2, 8.2 */
+#define CODES    64u /* of s390x; translation has those up to 3b: PoP 6 */
+#define PLAN_MAX 3u  /* a string: RCX, RSI or RDI, RIP */
 
 /* Register writes, computed from the current values (R9) before any of them happens. */
 struct plan {
+    uint64_t last; /* what the last step came to, in its own width */
     uint32_t count;
     struct {
         uint32_t reg;
@@ -23,53 +24,25 @@ struct plan {
     } write[PLAN_MAX];
 };
 
-/* Ready for plan_add; the rest of it is written before it is read. */
-static inline void plan_init(struct plan *plan)
-{
-    plan->count = 0;
-}
-
-/* 1 and 2 bytes keep the rest of the register: APM vol. 1, 3.1.2. */
-static __attribute__((noinline)) enum svmc_status merge(struct svmc_vcpu *vc, uint32_t reg,
-                                                        uint32_t bytes, bool high, uint64_t *value)
-{
-    uint64_t old = 0, mask = core_mask(bytes);
-    unsigned shift = high ? 8 : 0;
-
-    if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
-        return SVMC_ERR_CALLBACK;
-    *value = (old & ~(mask << shift)) | (*value & mask) << shift;
-    return SVMC_OK;
-}
-
-/* Write `bytes` of a register as x86 does; 4 zero the rest of it: APM vol. 1, 3.1.2. */
-static inline enum svmc_status plan_add(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
-                                        uint64_t value, uint32_t bytes, bool high)
-{
-    enum svmc_status st = SVMC_OK;
-
-    if (bytes < 4)
-        st = merge(vc, reg, bytes, high, &value);
-    else
-        value &= core_mask(bytes);
-    if (plan->count >= PLAN_MAX)
-        return SVMC_ERR_CALLBACK;
-    plan->write[plan->count].reg = reg;
-    plan->write[plan->count].value = value;
-    plan->count++;
-    return st;
-}
-
-/* Add a signed step to a register, cut to the address size. *after gets the new value. */
+/* Add a signed step to a register, cut to the address size. */
 static enum svmc_status plan_step(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
-                                  uint64_t step, uint32_t bytes, uint64_t *after)
+                                  uint64_t step, uint32_t bytes)
 {
     uint64_t old = 0;
 
     if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &old) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    *after = (old + step) & core_mask(bytes);
-    return plan_add(vc, plan, reg, *after, bytes, false);
+    plan->last = (old + step) & core_mask(bytes);
+    if (bytes < 4) /* 2: keeps the rest of the register; 4 zero it: APM vol. 1, 3.1.2 */
+        old &= ~core_mask(bytes);
+    else
+        old = 0;
+    if (plan->count >= PLAN_MAX)
+        return SVMC_ERR_CALLBACK;
+    plan->write[plan->count].reg = reg;
+    plan->write[plan->count].value = old | plan->last;
+    plan->count++;
+    return SVMC_OK;
 }
 
 static void plan_apply(struct svmc_vcpu *vc, const struct plan *plan)
@@ -81,12 +54,10 @@ static void plan_apply(struct svmc_vcpu *vc, const struct plan *plan)
 static enum svmc_status plan_rip(struct svmc_vcpu *vc, struct plan *plan)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
-    uint64_t rip;
 
     if (!(exit->finish & SVMC_FINISH_RIP))
         return SVMC_OK;
-    return plan_step(vc, plan, svmc_intercept_pc(exit->isa), exit->insn_bytes,
-                     is_legacy(exit) ? 4 : 8, &rip);
+    return plan_step(vc, plan, reg_file(exit)->pc, exit->insn_bytes, is_legacy(exit) ? 4 : 8);
 }
 
 /* One page's worth of a prepared buffer. */
@@ -144,17 +115,18 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
  * Own strings: memory, then RSI or RDI, RCX and, when the last element is done, RIP. *done gets
  * smaller where the destination has become so.
  */
-static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                      uint32_t *done, struct svmc_outcome *outcome)
+static CORE_COLD enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                uint32_t *done, struct svmc_outcome *outcome)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
     struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
     struct plan plan;
-    uint64_t left = 0, pointer, step;
+    uint64_t step;
     enum svmc_status st;
 
-    plan_init(&plan);
+    plan.count = 0;
+    plan.last = 0;
     if (*done == 0) { /* REP with a count of 0: nothing but RIP moves */
         st = plan_rip(vc, &plan);
         if (st == SVMC_OK)
@@ -168,10 +140,10 @@ static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_ru
     }
     step = (uint64_t)*done * exit->size;
     st = plan_step(vc, &plan, in ? SVMC_REG_RDI : SVMC_REG_RSI, exit->backward ? 0 - step : step,
-                   exit->address_bytes, &pointer);
+                   exit->address_bytes);
     if (st == SVMC_OK && exit->repeat)
-        st = plan_step(vc, &plan, SVMC_REG_RCX, 0 - (uint64_t)*done, exit->address_bytes, &left);
-    if (st == SVMC_OK && left == 0)
+        st = plan_step(vc, &plan, SVMC_REG_RCX, 0 - (uint64_t)*done, exit->address_bytes);
+    if (st == SVMC_OK && (!exit->repeat || plan.last == 0))
         st = plan_rip(vc, &plan);
     if (st != SVMC_OK)
         return st;
@@ -182,47 +154,73 @@ static enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_ru
     return SVMC_OK;
 }
 
-static uint64_t extend(uint64_t value, uint32_t from, uint32_t how)
+/*
+ * What a destination register gets: extended to its width as the access says, in 4 bytes the rest
+ * zeroed, in 1 and 2 bytes the rest kept as it is now (R9): APM vol. 1, 3.1.2.
+ */
+static CORE_COLD enum svmc_status merge(struct svmc_vcpu *vc, uint64_t *value)
 {
-    if (how == SVMC_EXTEND_SIGN)
-        return (uint64_t)core_sign_extend(value, 8 * from);
-    return value & core_mask(from);
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+    uint64_t old = 0, mask = core_mask(exit->dest_bytes);
+    unsigned shift = exit->dest_high ? 8 : 0;
+
+    if (exit->dest_extend == SVMC_EXTEND_SIGN)
+        *value = (uint64_t)core_sign_extend(*value, 8u * exit->size);
+    *value &= mask;
+    if (exit->dest_bytes >= 4)
+        return SVMC_OK;
+    if (vc->priv.ops->reg_read(vc->priv.ctx, exit->dest_reg, &old) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    *value = (old & ~(mask << shift)) | *value << shift;
+    return SVMC_OK;
 }
 
-/* HC-5: what is not declared is not written. */
+/*
+ * HC-5: what is not declared is not written. A DEST is its row's only result. R13: what RDTSCP puts
+ * in ECX is the guest's own, whoever knows the time.
+ */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          const uint64_t out[SLOTS_OUT],
                                          struct svmc_outcome *outcome)
 {
+    const struct svmc_host_ops *ops = vc->priv.ops;
     const struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_exit *exit = &p->exit;
-    enum svmc_status st = SVMC_OK;
-    struct plan plan;
+    const struct reg_file *f = reg_file(exit);
+    bool rip = (exit->finish & SVMC_FINISH_RIP) != 0;
+    uint32_t count = p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT, pc_reg = f->pc;
+    bool has_aux = rule->kind == SVMC_KIND_RDTSCP;
+    uint64_t dest = out[0], pc = 0, aux = 0;
+    void *ctx = vc->priv.ctx;
+    bool to_dest = rule->out[0].place == PLACE_DEST && exit->dest_reg != f->zero;
 
-    plan_init(&plan);
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT && st == SVMC_OK; i++) {
-        const struct slot *s = &rule->out[i];
+    if (to_dest && merge(vc, &dest) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (has_aux && ops->reg_read(ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (rip && ops->reg_read(ctx, pc_reg, &pc) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (is_block(rule)) {
+        enum svmc_status st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
 
-        if (s->place == PLACE_DEST && exit->dest_reg == svmc_intercept_zero_register(exit->isa))
-            continue;
-        if (s->place == PLACE_DEST)
-            st = plan_add(vc, &plan, exit->dest_reg, extend(out[i], exit->size, exit->dest_extend),
-                          exit->dest_bytes, exit->dest_high != 0);
-        else
-            st = plan_add(vc, &plan, s->reg, out[i], s->bytes, false);
+        if (st != SVMC_OK || outcome->fault.raised)
+            return st;
     }
-    if (st == SVMC_OK)
-        st = plan_rip(vc, &plan);
-    if (st == SVMC_OK && is_block(rule))
-        st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
-    if (st == SVMC_OK && !outcome->fault.raised)
-        plan_apply(vc, &plan);
-    return st;
+    if (to_dest)
+        ops->reg_write(ctx, exit->dest_reg, dest);
+    else if (rule->out[0].place == PLACE_REG)
+        for (uint32_t i = 0; i < count; i++)
+            ops->reg_write(ctx, rule->out[i].reg, out[i]); /* 4 and 8 bytes: the rest is 0 */
+    if (has_aux)
+        ops->reg_write(ctx, SVMC_REG_RCX, aux & UINT32_MAX);
+    if (rip)
+        ops->reg_write(ctx, pc_reg, (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
+    return SVMC_OK;
 }
 
 /* The backend ends the access itself: it gets the results one behind the other, little-endian. */
-static void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                           const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
+static CORE_COLD void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                     const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t at = 0;

@@ -5,7 +5,8 @@
 #include "intercept_private.h"
 
 /* R16: state as before, the rule counted; a right reply is still taken until the limit. */
-static enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule, struct svmc_outcome *out)
+static CORE_COLD enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule,
+                                         struct svmc_outcome *out)
 {
     vc->priv.stats.refused++;
     vc->priv.stats.refused_by_rule[core_clamp(rule, SVMC_REPLY_RULES + 1)]++;
@@ -24,25 +25,26 @@ static enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule, struct svmc_
 static void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *rule, uint32_t done)
 {
     const struct svmc_pending *p = &vc->priv.pending;
-    uint64_t bytes = 0;
+    uint32_t count = p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT;
+    uint64_t bytes = rule->out[0].bytes == 0 ? count * p->exit.size : 0;
 
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
-        bytes += slot_bytes(&rule->out[i], &p->exit);
+    for (uint32_t i = 0; i < count; i++)
+        bytes += rule->out[i].bytes;
     if (rule->string && rule->direction == SVMC_DIRECTION_IN)
         bytes += (uint64_t)done * p->exit.size;
     vc->priv.stats.bytes_accepted += bytes;
 }
 
 /* MO-6: what a looser mode let through, once the reply has been taken. */
-static void count_observed(struct svmc_vcpu *vc, uint32_t seen)
+static CORE_COLD void count_observed(struct svmc_vcpu *vc, uint32_t seen)
 {
     vc->priv.stats.observed += seen != 0;
     for (unsigned rule = 1; rule < SVMC_REPLY_RULES + 1; rule++)
         vc->priv.stats.observed_by_rule[core_clamp(rule, SVMC_REPLY_RULES + 1)] += seen >> rule & 1;
 }
 
-static enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                              struct svmc_outcome *out)
+static CORE_COLD enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                        struct svmc_outcome *out)
 {
     enum svmc_status st;
 
@@ -72,6 +74,8 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     if (rule->string && backend && done < p->exit.count - p->at) {
         /* a backend ends its string only when all of it is there */
         count_accepted(vc, rule, done);
+        if (rule->direction == SVMC_DIRECTION_IN) /* PG-1: the next request zeroes this reply's */
+            vc->priv.page_used = done * p->exit.size;
         p->at += done;
         p->issued = svmc_intercept_chunk(p);
         return svmc_intercept_ask(vc, rule, out); /* a string has no slot: this cannot fail */
@@ -79,6 +83,8 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)
         return st;
+    if (rule->out[0].check == CHECK_TIME || rule->kind == SVMC_KIND_WRMSR)
+        svmc_intercept_time_note(vc, reply);
     out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
     if (!out->fault.raised)
         count_accepted(vc, rule, done);
@@ -87,7 +93,7 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
 
 enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
 {
-    enum svmc_status st = svmc_intercept_begin(vc, out, true);
+    enum svmc_status st = call_begin(vc, out, true);
     const struct exit_rule *rule;
     struct svmc_pending *p;
     struct svmc_reply reply;
@@ -97,24 +103,26 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (st != SVMC_OK)
         return st;
     p = &vc->priv.pending;
-    rule = svmc_intercept_rule(p->exit.kind);
+    rule = p->row;
     out->verdict = SVMC_VERDICT_DELEGATE;
     first = svmc_intercept_reply_check(p, rule, vc->priv.page, vc->priv.id, &reply);
     broken = first;
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
+    if (broken == 0 && rule->out[0].check == CHECK_TIME)
+        st = svmc_intercept_time_check(vc, &reply, &broken);
     if (broken != 0)
-        return refuse(vc, broken, out);
-    if (reply.status == SVMC_REPLY_RETRY) {
+        return recorded(vc, rule, SVMC_AUDIT_ENTER, refuse(vc, broken, out), out);
+    if (st == SVMC_OK && reply.status == SVMC_REPLY_RETRY) {
         st = retry(vc, rule, out);
-    } else if (reply.status == SVMC_REPLY_FAULT) {
+    } else if (st == SVMC_OK && reply.status == SVMC_REPLY_FAULT) {
         out->fault = svmc_intercept_fault((enum svmc_fault_code)reply.fault, &p->exit);
         out->action = SVMC_ACT_INJECT;
-    } else {
+    } else if (st == SVMC_OK) {
         st = accept(vc, rule, &reply, out);
     }
-    svmc_intercept_end(vc, st, out);
+    call_end(vc, st, out);
     if (st == SVMC_OK) {
         vc->priv.refusals = 0;
         if (first != 0) {
@@ -123,8 +131,8 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
         }
         if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
             svmc_intercept_page_wipe(vc, rule->string ? p->issued * p->exit.size : 0);
-            svmc_intercept_forget(vc);
+            forget(vc);
         }
     }
-    return st;
+    return recorded(vc, rule, SVMC_AUDIT_ENTER, st, out);
 }

@@ -13,7 +13,7 @@ static bool dest_is_sound(const struct svmc_exit *e)
     bool narrow = e->dest_bytes == 1 || e->dest_bytes == 2; /* x86 alone keeps the rest of one */
 
     return (narrow ? e->isa <= SVMC_ISA_X86_64 : e->dest_bytes == 4 || e->dest_bytes == 8) &&
-           svmc_intercept_is_register(e->isa, e->dest_reg) && e->dest_extend <= SVMC_EXTEND_SIGN &&
+           is_register(reg_file(e), e->dest_reg) && e->dest_extend <= SVMC_EXTEND_SIGN &&
            e->dest_high <= (e->dest_bytes == 1 && e->dest_reg <= SVMC_REG_RBX);
 }
 
@@ -28,22 +28,47 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
+/* EX-1: bit n: an element of n bytes is legal. INDEX: a register, where none is implied. */
+static const uint16_t sizes[] = {
+    [SPACE_NONE] = 1,  [SPACE_PORT] = 0x16,   [SPACE_MSR] = 1,        [SPACE_WINDOW] = 0x1fe,
+    [SPACE_HCALL] = 1, [SPACE_CPUID] = 1,     [SPACE_SYSREG] = 0x100, [SPACE_CALL] = 1,
+    [SPACE_KIND] = 1,  [SPACE_INDEX] = 0x114, [SPACE_S390] = 1
+};
+
+static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
+{
+    bool sized =
+        rule->out[0].place == PLACE_DEST || (rule->in_count != 0 && rule->in[0].bytes == 0);
+
+    if (rule->space == SPACE_INDEX && !sized)
+        return size == 0;
+    if (is_block(rule))
+        return size == rule->string;
+    return size <= 8 && (sizes[rule->space] >> size & 1u); /* clamp: a row's space */
+}
+
+static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
+{
+    if (rule->kind == SVMC_KIND_RDTIME) /* RV32 reads it in halves */
+        return isa == SVMC_ISA_RV64;
+    if (rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
+        return isa <= SVMC_ISA_X86_64;
+    if (rule->kind == SVMC_KIND_SBI)
+        return isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64;
+    return (rule->space != SPACE_SYSREG && rule->space != SPACE_CALL) || isa == SVMC_ISA_A64;
+}
+
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                           const uint8_t *data)
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
-    if (e->isa > SVMC_ISA_S390X || svmc_intercept_pc(e->isa) == SVMC_REG_NONE || e->user > 1 ||
+    if (e->isa >= ISAS || reg_file(e)->pc == SVMC_REG_NONE || e->user > 1 ||
         e->state > SVMC_STATE_ALL || e->finish > (SVMC_FINISH_REGS | SVMC_FINISH_RIP) ||
         (rip && !own) || (rip && (e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX)))
         return false;
-    if (rule->space == SPACE_PORT && e->size != 1 && e->size != 2 && e->size != 4)
-        return false;
-    if (rule->space == SPACE_WINDOW && (e->size == 0 || e->size > 8))
-        return false;
-    if (rule->space != SPACE_PORT && rule->space != SPACE_WINDOW &&
-        e->size != (is_block(rule) ? rule->string : 0))
+    if (!size_is_sound(rule, e->size) || !isa_is_sound(rule, e->isa))
         return false;
     if (rule->string && !is_block(rule))
         return string_is_sound(rule, e, data);
@@ -53,7 +78,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 }
 
 /* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
-static const struct exit_rule *find_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
+static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 {
     if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
         e->address == vc->priv.policy->priv.doorbell - 1) {
@@ -61,8 +86,9 @@ static const struct exit_rule *find_hypercall(const struct svmc_vcpu *vc, struct
         e->size = 0;
         e->value = 0;
         e->finish |= SVMC_FINISH_REGS;
+        return true;
     }
-    return svmc_intercept_rule(e->kind);
+    return false;
 }
 
 /* EX-7: elements asked for at once. Downwards one at a time: the spans run upwards. */
@@ -76,13 +102,17 @@ uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
     return left < most ? left : most;
 }
 
-/* Results that need no host. */
+/* Results that need no host, cut to their widths as R8 wants those of a host. */
 static enum svmc_status commit_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                      const uint64_t values[SLOTS_OUT], struct svmc_outcome *out)
+                                      uint64_t values[SLOTS_OUT], struct svmc_outcome *out)
 {
-    uint32_t done = vc->priv.pending.issued;
-    enum svmc_status st = svmc_intercept_commit(vc, rule, values, &done, out);
+    const struct svmc_pending *p = &vc->priv.pending;
+    uint32_t done = p->issued;
+    enum svmc_status st;
 
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
+        values[i] &= core_mask(slot_bytes(&rule->out[i], &p->exit));
+    st = svmc_intercept_commit(vc, rule, values, &done, out);
     out->verdict = SVMC_VERDICT_CONST;
     if (st == SVMC_OK)
         out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
@@ -93,11 +123,10 @@ static enum svmc_status commit_inside(struct svmc_vcpu *vc, const struct exit_ru
 static enum svmc_status answer_inside(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                       uint64_t value, struct svmc_outcome *out)
 {
-    struct svmc_pending *p = &vc->priv.pending;
-    uint64_t values[SLOTS_OUT] = { 0 };
+    uint64_t values[SLOTS_OUT];
 
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
-        values[i] = value & core_mask(slot_bytes(&rule->out[i], &p->exit));
+    for (uint32_t i = 0; i < SLOTS_OUT; i++)
+        values[i] = value;
     if (rule->string)
         memset(vc->priv.staging, (int)(value & 0xff), sizeof vc->priv.staging);
     return commit_inside(vc, rule, values, out);
@@ -136,23 +165,31 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     return SVMC_OK;
 }
 
-/* PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out). */
+/*
+ * PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out); how
+ * many bytes they are goes to the ledger.
+ */
 static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                               uint64_t in[SLOTS_IN])
+                               uint64_t in[SVMC_PAGE_SLOTS])
 {
     const struct svmc_pending *p = &vc->priv.pending;
+    uint64_t sized = core_mask(p->exit.size);
+    uint32_t shown = 0, count = p->in_count < SLOTS_IN ? p->in_count : SLOTS_IN;
 
-    for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct slot *s = &rule->in[i];
         uint32_t reg = s->reg;
 
         if (s->place == PLACE_ARG)
             reg = p->exit.arg[core_clamp(reg, SVMC_EXIT_ARGS)];
-        in[i] = s->place == PLACE_VALUE ? p->exit.value : 0;
-        if (s->place != PLACE_VALUE && vc->priv.ops->reg_read(vc->priv.ctx, reg, &in[i]) != SVMC_OK)
+        if (s->place == PLACE_VALUE)
+            in[i] = p->exit.value;
+        else if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
-        in[i] &= core_mask(slot_bytes(s, &p->exit));
+        in[i] &= s->bytes != 0 ? s->mask : sized;
+        shown += slot_bytes(s, &p->exit);
     }
+    vc->priv.stats.bytes_shown += shown;
     return SVMC_OK;
 }
 
@@ -184,7 +221,7 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
 enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                     struct svmc_outcome *out)
 {
-    uint64_t in[SLOTS_IN]; /* as many as there are in slots */
+    uint64_t in[SVMC_PAGE_SLOTS] = { 0 };
     enum svmc_status st = gather(vc, rule, in);
 
     if (st != SVMC_OK)
@@ -203,23 +240,29 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
     enum svmc_status st = SVMC_OK;
     bool inside = false;
 
-    if (rule->space == SPACE_CPUID)
+    if (rule->space == SPACE_CPUID && svmc_intercept_is_pinned(vc->priv.policy))
         st = svmc_intercept_identity(vc, values, &inside);
+    if (rule->space == SPACE_CALL)
+        st = svmc_intercept_call(vc, values, &inside);
     if (st == SVMC_OK && inside)
         return commit_inside(vc, rule, values, out);
     if (st == SVMC_OK && rule->space == SPACE_HCALL)
         st = open_hypercall(vc, &status);
     if (st != SVMC_OK)
         return st;
-    if (status == SVMC_HCALL_OK)
-        return svmc_intercept_ask(vc, rule, out);
-    return answer_inside(vc, rule, status, out);
+    if (status != SVMC_HCALL_OK)
+        return answer_inside(vc, rule, status, out);
+    if (rule->out[0].check == CHECK_TIME)
+        svmc_intercept_time_ask(vc);
+    return svmc_intercept_ask(vc, rule, out);
 }
 
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
 static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const uint8_t *data, struct svmc_outcome *out)
 {
+    bool bus;
+
     if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
@@ -235,22 +278,25 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     }
     if (out->verdict == SVMC_VERDICT_DELEGATE)
         return delegate(vc, rule, out);
-    /* EX-6: an empty bus reads as ones, an MSR that is not there as 0 */
-    return answer_inside(vc, rule, rule->space == SPACE_MSR ? 0 : ~(uint64_t)0, out);
+    /* EX-6: an empty bus reads as ones, a register that is not there as 0 */
+    bus = rule->space == SPACE_PORT || rule->space == SPACE_WINDOW;
+    return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
 }
 
 static enum svmc_status notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                struct svmc_outcome *out)
 {
     static const uint64_t nothing[SLOTS_OUT];
-    uint64_t in[SLOTS_IN]; /* as many as there are in slots */
+    uint64_t in[SVMC_PAGE_SLOTS] = { 0 }, shown = vc->priv.stats.bytes_shown;
     uint32_t done = 0;
     enum svmc_status st = gather(vc, rule, in);
 
     if (st == SVMC_OK)
         st = svmc_intercept_commit(vc, rule, nothing, &done, out);
-    if (st != SVMC_OK)
+    if (st != SVMC_OK) {
+        vc->priv.stats.bytes_shown = shown; /* the host has heard of nothing */
         return st;
+    }
     svmc_intercept_page_fill(vc, rule, SVMC_COMPLETION_NONE, in);
     out->action = SVMC_ACT_NOTIFIED;
     return SVMC_OK;
@@ -265,6 +311,8 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
         return answer(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
         return notify(vc, rule, out);
+    case SVMC_VERDICT_INTERPRET:
+        return svmc_intercept_interpret(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:
         return svmc_intercept_stop(vc, SVMC_STOP_POLICY, out);
     case SVMC_VERDICT_FAULT:
@@ -292,10 +340,12 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
         st = svmc_intercept_resolve(vc, *rule, &p->exit);
     if (st != SVMC_OK)
         return st;
-    *rule = find_hypercall(vc, &p->exit);
+    if (is_hypercall(vc, &p->exit))
+        *rule = svmc_intercept_rule(p->exit.kind);
+    p->row = *rule;
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;
-    p->issued = svmc_intercept_chunk(p);
+    p->issued = (*rule)->string ? svmc_intercept_chunk(p) : 1;
     if (!exit_is_sound(*rule, &p->exit, exit->data))
         return SVMC_ERR_ARG;
     if ((*rule)->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
@@ -306,7 +356,7 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
 enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
                                 struct svmc_outcome *out)
 {
-    enum svmc_status st = svmc_intercept_begin(vc, out, false);
+    enum svmc_status st = call_begin(vc, out, false);
     const struct exit_rule *rule;
     struct svmc_pending *p;
 
@@ -314,6 +364,8 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         return st;
     if (!exit)
         return SVMC_ERR_ARG;
+    if (vc->priv.recording)
+        svmc_intercept_record_begin(vc);
     p = &vc->priv.pending;
     st = record(vc, exit, &rule);
     if (st == SVMC_OK) {
@@ -322,9 +374,9 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
         st = execute(vc, rule, exit->data, out);
     }
     if (st == SVMC_OK)
-        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_NOTIFY + 1)]++;
-    svmc_intercept_end(vc, st, out);
+        vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
+    call_end(vc, st, out);
     if (!p->active)
-        svmc_intercept_forget(vc);
-    return st;
+        forget(vc);
+    return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);
 }

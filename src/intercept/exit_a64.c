@@ -22,6 +22,8 @@
 #define ISS_DFSC(iss) ((iss)&0x3fu)
 #define EC_WFX        0x01u
 #define EC_HVC        0x16u
+#define EC_SMC        0x17u
+#define EC_SYSREG     0x18u
 #define EC_DATA_ABORT 0x24u
 #define SPSR_AARCH32  (1u << 4)
 #define SPSR_EL       0x0fu /* EL and SP of where it came from; 0: EL0 */
@@ -136,12 +138,48 @@ static enum svmc_status from_abort(const struct svmc_a64_exit *raw, const struct
     return SVMC_OK;
 }
 
+/* EX-51: ISS of EC 0x18: Op0 21:20, Op2 19:17, Op1 16:14, CRn 13:10, Rt 9:5, CRm 4:1, read 0. */
+static enum svmc_status from_sysreg(uint32_t iss, const struct svmc_insn *insn,
+                                    struct svmc_exit *out)
+{
+    uint32_t number =
+        SVMC_SYSREG(iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 15, iss >> 1 & 15, iss >> 17 & 7);
+    uint32_t rt = iss >> 5 & 31;
+    bool read = iss & 1;
+
+    if (number < SYSREG_FIRST) /* SYS, SYSL: instructions, not registers */
+        return SVMC_OK;
+    out->size = 8;
+    svmc_intercept_set_transfer(read ? SVMC_KIND_SYSREG_READ : SVMC_KIND_SYSREG_WRITE, number,
+                                (uint8_t)(rt == 31 ? (uint32_t)SVMC_REG_XZR : SVMC_REG_X0 + rt),
+                                out);
+    if (insn && (insn->id != (read ? SVMC_A64_MRS : SVMC_A64_MSR) || insn->imm != number ||
+                 insn->reg != (read ? out->dest_reg : out->value_reg)))
+        return SVMC_ERR_MISMATCH;
+    return SVMC_OK;
+}
+
+/* EX-53: the immediate is bits 15:0; SMCCC 2.9 has no other than 0. */
+static enum svmc_status from_call(uint32_t iss, bool hvc, const struct svmc_insn *insn,
+                                  struct svmc_exit *out)
+{
+    if (insn && (insn->id != (hvc ? SVMC_A64_HVC : SVMC_A64_SMC) || insn->imm != (iss & 0xffff)))
+        return SVMC_ERR_MISMATCH;
+    if ((iss & 0xffff) == 0)
+        out->kind = hvc ? SVMC_KIND_HVC : SVMC_KIND_SMC;
+    return SVMC_OK;
+}
+
 static enum svmc_status from_row(const struct svmc_a64_exit *raw, uint32_t ec,
                                  const struct svmc_insn *insn, struct svmc_exit *out)
 {
     if (ec == EC_DATA_ABORT)
         return from_abort(raw, insn, out);
     out->kind = SVMC_KIND_UNKNOWN;
+    if (ec == EC_HVC || ec == EC_SMC)
+        return from_call((uint32_t)raw->esr, ec == EC_HVC, insn, out);
+    if (ec == EC_SYSREG)
+        return from_sysreg((uint32_t)raw->esr & 0x1ffffffu, insn, out);
     if (ec == EC_WFX) /* TI, bit 0: WFE and WFET */
         out->kind = raw->esr & 1 ? SVMC_KIND_WFE : SVMC_KIND_WFI;
     return SVMC_OK;

@@ -108,35 +108,69 @@ static enum svmc_status from_memory(const struct svmc_insn *insn, svmc_gpa gpa,
     return SVMC_OK;
 }
 
-static enum svmc_status from_msr(const struct svmc_insn *insn, struct svmc_exit *out)
+void svmc_intercept_set_from(struct svmc_exit *out)
 {
-    if (insn->id != SVMC_X86_RDMSR && insn->id != SVMC_X86_WRMSR)
-        return SVMC_ERR_UNSUPPORTED;
-    out->kind = insn->id == SVMC_X86_RDMSR ? SVMC_KIND_RDMSR : SVMC_KIND_WRMSR;
-    out->from = SVMC_FROM_ADDRESS_REG;
+    bool pair = out->kind == SVMC_KIND_WRMSR || out->kind == SVMC_KIND_XSETBV;
+
+    if (!pair && out->kind != SVMC_KIND_RDMSR && out->kind != SVMC_KIND_RDPMC)
+        return;
+    out->from = (uint8_t)(SVMC_FROM_ADDRESS_REG | (pair ? SVMC_FROM_VALUE_PAIR : 0));
     out->address_reg = SVMC_REG_RCX;
-    if (out->kind == SVMC_KIND_WRMSR)
-        out->from |= SVMC_FROM_VALUE_PAIR;
-    return SVMC_OK;
 }
 
-/* The instructions that have a kind and nothing else. */
+/* The instructions that are a kind by their name alone. */
 static enum svmc_status from_id(const struct svmc_insn *insn, struct svmc_exit *out)
 {
-    switch (insn->id) {
-    case SVMC_X86_CPUID:
-        out->kind = SVMC_KIND_CPUID;
-        return SVMC_OK;
-    case SVMC_X86_HLT:
-        out->kind = SVMC_KIND_HLT;
-        return SVMC_OK;
-    case SVMC_X86_VMCALL:
-    case SVMC_X86_VMMCALL:
-        out->kind = SVMC_KIND_HYPERCALL;
-        return SVMC_OK;
-    default:
-        return SVMC_ERR_UNSUPPORTED;
-    }
+    static const struct {
+        uint16_t id, kind;
+    } names[] = {
+        { SVMC_X86_CPUID, SVMC_KIND_CPUID },      { SVMC_X86_RDMSR, SVMC_KIND_RDMSR },
+        { SVMC_X86_WRMSR, SVMC_KIND_WRMSR },      { SVMC_X86_HLT, SVMC_KIND_HLT },
+        { SVMC_X86_VMCALL, SVMC_KIND_HYPERCALL }, { SVMC_X86_VMMCALL, SVMC_KIND_HYPERCALL },
+        { SVMC_X86_RDTSC, SVMC_KIND_RDTSC },      { SVMC_X86_RDTSCP, SVMC_KIND_RDTSCP },
+        { SVMC_X86_RDPMC, SVMC_KIND_RDPMC },      { SVMC_X86_WBINVD, SVMC_KIND_WBINVD },
+        { SVMC_X86_WBNOINVD, SVMC_KIND_WBINVD },  { SVMC_X86_INVD, SVMC_KIND_INVD },
+        { SVMC_X86_MONITOR, SVMC_KIND_MONITOR },  { SVMC_X86_MWAIT, SVMC_KIND_MWAIT },
+        { SVMC_X86_MONITORX, SVMC_KIND_MONITOR }, { SVMC_X86_MWAITX, SVMC_KIND_MWAIT },
+        { SVMC_X86_PAUSE, SVMC_KIND_PAUSE },      { SVMC_X86_XSETBV, SVMC_KIND_XSETBV },
+        { SVMC_X86_CLTS, SVMC_KIND_CLTS },
+    };
+
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].id == insn->id) {
+            out->kind = names[i].kind;
+            svmc_intercept_set_from(out);
+            return SVMC_OK;
+        }
+    return SVMC_ERR_UNSUPPORTED;
+}
+
+/* EX-60: MOV to or from CRn and DRn, SMSW and LMSW with a register. */
+static enum svmc_status from_control(const struct svmc_insn *insn, struct svmc_exit *out)
+{
+    struct svmc_operand list[SVMC_OPERANDS_MAX];
+    const struct svmc_operand *to = &list[0], *from = &list[1];
+    bool debug = insn->insn_class == SVMC_CLASS_DEBUG_REG;
+    bool word = insn->id == SVMC_X86_SMSW || insn->id == SVMC_X86_LMSW;
+    uint32_t count;
+
+    if (insn->id != SVMC_X86_MOV && !word)
+        return from_id(insn, out);
+    if (svmc_insn_operands(insn, list, &count) != SVMC_OK || count != (word ? 1u : 2u) ||
+        (word && to->kind != SVMC_OPERAND_REG))
+        return SVMC_ERR_UNSUPPORTED; /* memory */
+    out->size = (uint8_t)to->bytes;
+    if (insn->id == SVMC_X86_LMSW)
+        svmc_intercept_set_transfer(SVMC_KIND_LMSW, 0, to->reg, out);
+    else if (insn->id == SVMC_X86_SMSW)
+        svmc_intercept_set_transfer(SVMC_KIND_CR_READ, 0, to->reg, out);
+    else if (to->reg_kind == SVMC_REG_KIND_GPR)
+        svmc_intercept_set_transfer(debug ? SVMC_KIND_DR_READ : SVMC_KIND_CR_READ, from->reg,
+                                    to->reg, out);
+    else
+        svmc_intercept_set_transfer(debug ? SVMC_KIND_DR_WRITE : SVMC_KIND_CR_WRITE, to->reg,
+                                    from->reg, out);
+    return SVMC_OK;
 }
 
 static enum svmc_status from_class(const struct svmc_insn *insn, svmc_gpa gpa,
@@ -149,11 +183,18 @@ static enum svmc_status from_class(const struct svmc_insn *insn, svmc_gpa gpa,
         return from_string(insn, out);
     case SVMC_CLASS_MEMORY:
         return from_memory(insn, gpa, out);
-    case SVMC_CLASS_MSR:
-        return from_msr(insn, out);
+    case SVMC_CLASS_CONTROL_REG:
+    case SVMC_CLASS_DEBUG_REG:
+        return from_control(insn, out);
     case SVMC_CLASS_CPUID:
+    case SVMC_CLASS_MSR:
     case SVMC_CLASS_IDLE:
     case SVMC_CLASS_HYPERCALL:
+    case SVMC_CLASS_TIME:
+    case SVMC_CLASS_COUNTER:
+    case SVMC_CLASS_CACHE:
+    case SVMC_CLASS_MONITOR:
+    case SVMC_CLASS_PAUSE:
         return from_id(insn, out);
     case SVMC_CLASS_OTHER: /* nothing of it can exit */
         return SVMC_ERR_MISMATCH;

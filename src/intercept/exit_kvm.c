@@ -8,33 +8,7 @@
 #include "../core/bytes.h"
 #include "../core/memory.h"
 #include "intercept_private.h"
-
-/* struct kvm_run; a test compares every one with <linux/kvm.h> */
-#define RUN_EXIT_REASON    8u
-#define RUN_IO_DIRECTION   32u
-#define RUN_IO_SIZE        33u
-#define RUN_IO_PORT        34u
-#define RUN_IO_COUNT       36u
-#define RUN_IO_DATA_OFFSET 40u
-#define RUN_MMIO_ADDRESS   32u
-#define RUN_MMIO_DATA      40u
-#define RUN_MMIO_LEN       48u
-#define RUN_MMIO_IS_WRITE  52u
-#define RUN_MSR_ERROR      32u
-#define RUN_MSR_INDEX      44u
-#define RUN_MSR_DATA       48u
-#define MMIO_MOST          8u  /* bytes of an MMIO exit */
-#define RUN_LEAST          64u /* bytes that hold every field above */
-#define RUN_SBI_RET        96u /* two of 8 bytes, of RISC-V: exit_kvm_words.c */
-#define SBI_RET_BYTES      16u
-
-#define KVM_IO       2u
-#define KVM_HLT      5u
-#define KVM_MMIO     6u
-#define KVM_SHUTDOWN 8u
-#define KVM_RDMSR    29u
-#define KVM_WRMSR    30u
-#define KVM_SBI      35u
+#include "kvm_run.h"
 
 /* Where a port access keeps its data; 0 if it cannot be. */
 static size_t io_data(const uint8_t *run, size_t run_bytes)
@@ -159,7 +133,7 @@ enum svmc_status svmc_kvm_complete(uint8_t *run, size_t run_bytes,
 {
     uint32_t reason, bytes;
     uint8_t *place;
-    bool msr;
+    bool msr, keep;
 
     if (!run || run_bytes < RUN_LEAST || !outcome || outcome->action > SVMC_ACT_INJECT)
         return SVMC_ERR_ARG;
@@ -174,9 +148,14 @@ enum svmc_status svmc_kvm_complete(uint8_t *run, size_t run_bytes,
     if (outcome->action == SVMC_ACT_INJECT)
         return SVMC_OK;
     place = result_place(run, run_bytes, &bytes);
+    keep = reason == KVM_SBI && place && (outcome->data_bytes == 0 || outcome->data_bytes == 8);
+    if (keep)
+        bytes = outcome->data_bytes;
     if (outcome->data_bytes != bytes || (bytes > 0 && (!place || !outcome->data)))
         return SVMC_ERR_MISMATCH;
-    if (place)
+    if (keep) /* EX-56: what a call does not give stays in a0 and a1 */
+        memcpy(place, run + RUN_SBI_ARGS, SBI_RET_BYTES);
+    if (place && bytes > 0)
         memcpy(place, outcome->data, bytes);
     return SVMC_OK;
 }

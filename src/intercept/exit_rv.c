@@ -10,6 +10,7 @@
 #define CAUSE_LOAD_GPF  21u
 #define CAUSE_VIRTUAL   22u
 #define CAUSE_STORE_GPF 23u
+#define CSR_TIME        0xc01u
 #define CAUSE_INTERRUPT ((uint64_t)1 << 63)
 
 static enum svmc_status decode(uint32_t isa, const uint8_t *bytes, size_t count,
@@ -79,6 +80,13 @@ static enum svmc_status from_fault(const struct svmc_rv_exit *raw, const uint8_t
     return st;
 }
 
+/* EX-39: a read of time that writes nothing, CSRRS or CSRRC with rs1 0. */
+static bool is_rdtime(const struct svmc_insn *insn, uint32_t word)
+{
+    return insn->isa == SVMC_ISA_RV64 && insn->imm == CSR_TIME && (word >> 15 & 31) == 0 &&
+           (insn->id == SVMC_RV_CSRRS || insn->id == SVMC_RV_CSRRC);
+}
+
 /* EX-38: stval has the instruction, or 0. */
 static enum svmc_status from_virtual(const struct svmc_rv_exit *raw, const uint8_t *bytes,
                                      size_t count, struct svmc_exit *out)
@@ -98,6 +106,14 @@ static enum svmc_status from_virtual(const struct svmc_rv_exit *raw, const uint8
         return st;
     out->kind = insn.id == SVMC_RV_WFI ? SVMC_KIND_WFI : SVMC_KIND_UNKNOWN;
     out->insn_bytes = insn.length;
+    if (insn.length == 4 && raw->stval == 0)
+        memcpy(word, bytes, sizeof word);
+    if (is_rdtime(&insn, core_load_le32(word))) {
+        out->size = 8;
+        svmc_intercept_set_transfer(SVMC_KIND_RDTIME, CSR_TIME,
+                                    (uint8_t)(SVMC_REG_RV_X0 + (word[1] & 15) * 2 + (word[0] >> 7)),
+                                    out);
+    }
     return SVMC_OK;
 }
 
@@ -117,7 +133,7 @@ static enum svmc_status from_cause(const struct svmc_rv_exit *raw, const uint8_t
         st = from_virtual(raw, bytes, count, out);
         break;
     case CAUSE_ECALL_VS: /* EX-36: its length is known */
-        out->kind = SVMC_KIND_UNKNOWN;
+        out->kind = SVMC_KIND_SBI;
         out->insn_bytes = 4;
         break;
     default:

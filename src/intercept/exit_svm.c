@@ -44,17 +44,20 @@
 #define IOIO_STRING 4u
 #define IOIO_REP    8u
 /* EXITINFO1 of a nested page fault, 15.25.6 */
-#define NPF_WRITE    ((uint64_t)1 << 1)
-#define NPF_FETCH    ((uint64_t)1 << 4)
-#define NPF_SHADOW   ((uint64_t)1 << 6) /* an access to a shadow stack */
-#define NPF_RMP      ((uint64_t)1 << 31)
-#define NPF_FINAL    ((uint64_t)1 << 32) /* at the guest's final address ... */
-#define NPF_TABLES   ((uint64_t)1 << 33) /* ... or at a table on the way there */
-#define ADDRESS_BITS 52u
+#define NPF_WRITE          ((uint64_t)1 << 1)
+#define NPF_FETCH          ((uint64_t)1 << 4)
+#define NPF_SHADOW         ((uint64_t)1 << 6) /* an access to a shadow stack */
+#define NPF_RMP            ((uint64_t)1 << 31)
+#define NPF_FINAL          ((uint64_t)1 << 32) /* at the guest's final address ... */
+#define NPF_TABLES         ((uint64_t)1 << 33) /* ... or at a table on the way there */
+#define ADDRESS_BITS       52u
+#define CR_IS_MOV          ((uint64_t)1 << 63) /* EXITINFO1 of a control register, 15.8.1 */
+#define CODE_CR0_SEL_WRITE 0x65u
 
 enum meaning {
     MEANING_EVENT,
     MEANING_INSN,
+    MEANING_TRANSFER,
     MEANING_IOIO,
     MEANING_MSR,
     MEANING_NPF,
@@ -112,6 +115,7 @@ struct witness {
     struct svmc_cpu cpu; /* isa: the VMCB's */
     const uint8_t *bytes;
     size_t count;
+    uint64_t code; /* EXITCODE */
     uint64_t info1;
     uint64_t info2;
     uint8_t length; /* as the processor says; 0: it does not */
@@ -173,7 +177,10 @@ static void begin(const struct witness *w, uint16_t kind, uint8_t length, struct
     out->isa = w->cpu.isa;
 }
 
-/* An instruction that the exit code names whole; without bytes the code's word is enough. */
+/*
+ * An instruction that the exit code names whole; without bytes the code's word is enough. kind 0:
+ * of several kinds, and there are bytes.
+ */
 static enum svmc_status from_code(const struct witness *w, uint8_t insn_class, uint16_t kind,
                                   struct svmc_exit *out)
 {
@@ -184,12 +191,7 @@ static enum svmc_status from_code(const struct witness *w, uint8_t insn_class, u
         return SVMC_ERR_TRUNCATED;
     if (w->count == 0) {
         begin(w, kind, w->length, out);
-        if (kind == SVMC_KIND_RDMSR || kind == SVMC_KIND_WRMSR) {
-            out->from = SVMC_FROM_ADDRESS_REG;
-            out->address_reg = SVMC_REG_RCX;
-        }
-        if (kind == SVMC_KIND_WRMSR)
-            out->from |= SVMC_FROM_VALUE_PAIR;
+        svmc_intercept_set_from(out);
         return SVMC_OK;
     }
     st = decode(w, &insn);
@@ -202,7 +204,36 @@ static enum svmc_status from_code(const struct witness *w, uint8_t insn_class, u
         begin(w, SVMC_KIND_UNKNOWN, insn.length, out);
         return SVMC_OK;
     }
-    return st == SVMC_OK && out->kind != kind ? SVMC_ERR_MISMATCH : st;
+    return st == SVMC_OK && kind != 0 && out->kind != kind ? SVMC_ERR_MISMATCH : st;
+}
+
+/*
+ * EX-60, 15.8.1: which register the code says; with decode assists bit 63 of EXITINFO1 means MOV
+ * CRn, and bits 3:0 are its general register. MOV DRn has no such bit: 0 may be RAX or no word.
+ */
+static enum svmc_status from_transfer(const struct witness *w, const struct svm_row *row,
+                                      struct svmc_exit *out)
+{
+    bool cr = row->insn_class == SVMC_CLASS_CONTROL_REG;
+    uint64_t number = w->code == CODE_CR0_SEL_WRITE ? 0 : w->code & 15;
+    uint8_t reg = w->info1 & 15;
+    enum svmc_status st;
+
+    if (w->count == 0) {
+        if (w->length == 0 || !cr || !(w->info1 & CR_IS_MOV))
+            return SVMC_ERR_TRUNCATED;
+        begin(w, row->kind, w->length, out);
+        out->size = w->cpu.isa == SVMC_ISA_X86_64 ? 8 : 4;
+        svmc_intercept_set_transfer((enum svmc_kind)row->kind, number, reg, out);
+        return SVMC_OK;
+    }
+    st = from_code(w, row->insn_class, 0, out);
+    if (st != SVMC_OK || out->kind == SVMC_KIND_UNKNOWN)
+        return st;
+    if (out->kind != row->kind && !(row->kind == SVMC_KIND_CR_WRITE && number == 0 &&
+                                    (out->kind == SVMC_KIND_LMSW || out->kind == SVMC_KIND_CLTS)))
+        return SVMC_ERR_MISMATCH;
+    return out->address == number ? SVMC_OK : SVMC_ERR_MISMATCH;
 }
 
 /* EX-13: what EXITINFO1 says of a port access. *whole: nothing is missing. */
@@ -315,6 +346,8 @@ static enum svmc_status from_row(const struct svm_row *row, const struct witness
     switch ((enum meaning)row->meaning) {
     case MEANING_INSN:
         return from_code(w, row->insn_class, row->kind, out);
+    case MEANING_TRANSFER:
+        return from_transfer(w, row, out);
     case MEANING_MSR: /* APM vol. 2, 15.11 */
         if (w->info1 > 1)
             return SVMC_ERR_MISMATCH;
@@ -393,7 +426,8 @@ enum svmc_status svmc_exit_from_vmcb(const uint8_t *vmcb, const struct svmc_cpu 
         if (cpu->reserved[i] != 0)
             return SVMC_ERR_ARG;
     w.cpu = *cpu;
-    row = find_row(core_load_le64(vmcb + VMCB_EXIT_CODE));
+    w.code = core_load_le64(vmcb + VMCB_EXIT_CODE);
+    row = find_row(w.code);
     if (row->meaning == MEANING_SHUTDOWN) { /* 15.14.3: nothing else in the VMCB is defined */
         out->kind = SVMC_KIND_SHUTDOWN;
         out->count = 1;

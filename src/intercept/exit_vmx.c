@@ -40,7 +40,17 @@ _Static_assert(sizeof(struct svmc_vmx_exit) == 72, "no padding");
 /* bits 2: a fetch; 13: a shadow stack; 15: paging verification; 16: no instruction's access */
 #define EPT_FOREIGN (1u << 2 | 1u << 13 | 1u << 15 | 1u << 16)
 
-enum vmx_what { NO_ROW, EVENT, INSN, IO, EPT_VIOLATION, EPT_MISCONFIG, TRIPLE_FAULT };
+enum vmx_what {
+    NO_ROW,
+    EVENT,
+    INSN,
+    CONTROL,
+    DEBUG,
+    IO,
+    EPT_VIOLATION,
+    EPT_MISCONFIG,
+    TRIPLE_FAULT
+};
 
 #define IDS_MOST 4u
 
@@ -160,13 +170,51 @@ static enum svmc_status from_insn(const struct front *f, struct svmc_exit *out)
     if (f->insn.length != 0 && !is_named(f))
         return SVMC_ERR_MISMATCH;
     out->kind = f->row->kind;
-    if (out->kind == SVMC_KIND_RDMSR || out->kind == SVMC_KIND_WRMSR) {
-        out->from = SVMC_FROM_ADDRESS_REG;
-        out->address_reg = SVMC_REG_RCX;
-    }
-    if (out->kind == SVMC_KIND_WRMSR)
-        out->from |= SVMC_FROM_VALUE_PAIR;
+    svmc_intercept_set_from(out);
     return set_end(f, out);
+}
+
+/* EX-60: whether the bytes are the same transfer. */
+static enum svmc_status compare_transfer(const struct front *f, const struct svmc_exit *out)
+{
+    struct svmc_exit text;
+    enum svmc_status st = svmc_exit_from_insn(
+        &f->insn, f->row->what == DEBUG ? SVMC_CLASS_DEBUG_REG : SVMC_CLASS_CONTROL_REG,
+        (svmc_gpa){ 0 }, &text);
+
+    if (st == SVMC_ERR_UNSUPPORTED && out->kind == SVMC_KIND_LMSW && f->insn.id == SVMC_X86_LMSW)
+        return SVMC_OK; /* of memory, which the processor has read */
+    if (st != SVMC_OK || text.kind != out->kind || text.address != out->address ||
+        text.size != out->size || text.dest_reg != out->dest_reg ||
+        (text.value_reg != out->value_reg && out->kind != SVMC_KIND_LMSW))
+        return SVMC_ERR_MISMATCH;
+    return SVMC_OK;
+}
+
+/* EX-60, tables 27-3 and 27-4; LMSW brings its operand along. */
+static enum svmc_status from_transfer(const struct front *f, struct svmc_exit *out)
+{
+    static const uint16_t cr[] = { SVMC_KIND_CR_WRITE, SVMC_KIND_CR_READ, SVMC_KIND_CLTS,
+                                   SVMC_KIND_LMSW };
+    uint64_t q = f->vmx->qualification;
+    bool debug = f->row->what == DEBUG;
+    uint32_t kind = debug ? (q >> 4 & 1 ? SVMC_KIND_DR_READ : SVMC_KIND_DR_WRITE)
+                          : cr[core_clamp((uint32_t)(q >> 4 & 3), 4)];
+    enum svmc_status st = SVMC_OK;
+
+    out->kind = (uint16_t)kind;
+    if (kind == SVMC_KIND_LMSW) {
+        out->size = 2;
+        out->value = q >> 16 & 0xffff;
+    } else if (kind != SVMC_KIND_CLTS) {
+        out->size = f->isa == SVMC_ISA_X86_64 ? 8 : 4;
+        svmc_intercept_set_transfer((enum svmc_kind)kind, q & (debug ? 7 : 15), q >> 8 & 15, out);
+    }
+    if ((kind == SVMC_KIND_LMSW || kind == SVMC_KIND_CLTS) && (q & 15) != 0)
+        return SVMC_ERR_MISMATCH;
+    if (f->insn.length != 0)
+        st = compare_transfer(f, out);
+    return st == SVMC_OK ? set_end(f, out) : st;
 }
 
 /* EX-24, table 27-8: address size in bits 9:7, segment in 17:15, which INS leaves undefined. */
@@ -286,6 +334,9 @@ static enum svmc_status from_row(const struct front *f, struct svmc_exit *out)
     switch ((enum vmx_what)f->row->what) {
     case INSN:
         return from_insn(f, out);
+    case CONTROL:
+    case DEBUG:
+        return from_transfer(f, out);
     case IO:
         return from_io(f, out);
     case EPT_VIOLATION:

@@ -44,6 +44,31 @@ static enum svmc_status from_idle(const struct svmc_insn *insn, struct svmc_exit
     return SVMC_OK;
 }
 
+void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t reg,
+                                 struct svmc_exit *out)
+{
+    out->kind = (uint16_t)kind;
+    out->address = number;
+    if (svmc_intercept_rule(out->kind)->direction == SVMC_DIRECTION_IN) {
+        out->dest_reg = reg;
+        out->dest_bytes = out->size;
+    } else {
+        out->from = SVMC_FROM_VALUE_REG;
+        out->value_reg = reg;
+    }
+}
+
+static enum svmc_status from_sysreg(const struct svmc_insn *insn, struct svmc_exit *out)
+{
+    if (insn->isa != SVMC_ISA_A64 || (insn->id != SVMC_A64_MRS && insn->id != SVMC_A64_MSR))
+        return SVMC_ERR_UNSUPPORTED;
+    out->size = 8;
+    svmc_intercept_set_transfer(insn->id == SVMC_A64_MRS ? SVMC_KIND_SYSREG_READ
+                                                         : SVMC_KIND_SYSREG_WRITE,
+                                insn->imm, insn->reg, out);
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
                                           struct svmc_exit *out)
 {
@@ -52,6 +77,8 @@ enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa
         return from_memory(insn, gpa, out);
     case SVMC_CLASS_IDLE:
         return from_idle(insn, out);
+    case SVMC_CLASS_SYSTEM_REG:
+        return from_sysreg(insn, out);
     default:
         return SVMC_ERR_UNSUPPORTED;
     }

@@ -115,8 +115,6 @@ enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOT
     uint64_t leaf = 0, subleaf = 0;
 
     *inside = policy->priv.cpuid_rest != SVMC_VERDICT_DELEGATE;
-    if (!*inside && policy->priv.cpuid_count == 0)
-        return SVMC_OK;
     if (vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RAX, &leaf) != SVMC_OK ||
         vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RCX, &subleaf) != SVMC_OK)
         return SVMC_ERR_CALLBACK;

@@ -3,7 +3,11 @@
 #define INTERCEPT_PRIVATE_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <svmcore/audit.h>
 #include <svmcore/intercept.h>
+
+#include "../core/clamp.h"
+#include "../core/memory.h"
 
 /** Whether a callback is there: in a table as long as this host compiled it, and not NULL. */
 #define HAS_OP(ops, op) \
@@ -17,6 +21,10 @@ enum space {
     SPACE_WINDOW,
     SPACE_HCALL,
     SPACE_CPUID,
+    SPACE_SYSREG,
+    SPACE_CALL,
+    SPACE_KIND,  /* the kind is all there is to judge */
+    SPACE_INDEX, /* the same, and address is the number of a register */
     SPACE_S390
 };
 
@@ -29,16 +37,24 @@ enum place {
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_CC };
+enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI, CHECK_TIME, CHECK_CC };
 
 #define CC_MOST 3u /* a condition code: PoP 4, program-status word */
 
 struct slot {
     uint8_t place;
     uint8_t reg;
-    uint8_t bytes; /* 0: exit.size */
+    uint8_t bytes; /* 0: exit.size; so is its mask */
     uint8_t check;
+    uint64_t mask; /* the bits of these bytes; all, where bytes is 0 */
 };
+
+/** Bytes of svmc_exit.address that the host is shown, by space, four bits each. */
+#define ADDRESS_BYTES                                                   \
+    ((uint64_t)2 << 4 * SPACE_PORT | (uint64_t)4 << 4 * SPACE_MSR |     \
+     (uint64_t)8 << 4 * SPACE_WINDOW | (uint64_t)8 << 4 * SPACE_HCALL | \
+     (uint64_t)4 << 4 * SPACE_INDEX | (uint64_t)2 << 4 * SPACE_SYSREG | \
+     (uint64_t)8 << 4 * SPACE_CALL)
 
 #define SLOTS_IN  6u
 #define SLOTS_OUT 4u
@@ -60,16 +76,37 @@ struct exit_rule {
     struct slot out[SLOTS_OUT];
 };
 
+#define KINDS 128u /* classes times operations */
+
+/** Where a kind's verdict stands in a policy; KINDS: it has none there. */
+uint32_t svmc_intercept_kind_entry(uint16_t kind);
+
+/** The kind of an entry. */
+static inline uint16_t kind_of(uint32_t entry)
+{
+    return (uint16_t)(entry >> 3 << 12 | (entry & 7));
+}
+
 /* rules.c */
 const struct exit_rule *svmc_intercept_rule(uint16_t kind);
+/** The number of a rule's row, below SVMC_LEDGER_ROWS; 0 is that of all without a row. */
+uint32_t svmc_intercept_row(const struct exit_rule *rule);
+/** The kind of row n; false: there is none. */
+bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind);
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size);
-uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule);
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit);
 
 /* exit_words.c */
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
                                           struct svmc_exit *out);
 
+/** A transfer, size bytes wide, between a general register and a numbered one of the system. */
+void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t reg,
+                                 struct svmc_exit *out);
+
+/* exit_insn.c */
+/** Which registers an instruction that is a kind by its name alone reads: from, address_reg. */
+void svmc_intercept_set_from(struct svmc_exit *out);
 /* exit_kvm.c */
 /** KVM_EXIT_MMIO of a little-endian host; run has at least the 64 bytes that hold it. */
 enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out);
@@ -99,9 +136,40 @@ enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_
 
 /* identity.c */
 bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy);
+/** Whether a host may not answer every leaf. */
+static inline bool svmc_intercept_is_pinned(const struct svmc_policy *policy)
+{
+    return policy->priv.cpuid_count != 0 || policy->priv.cpuid_rest != SVMC_VERDICT_DELEGATE;
+}
 /** The answer to a CPUID exit; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                          bool *inside);
+
+/* inside.c */
+/** EX-58 EX-59: what the embedder does itself. */
+enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                          struct svmc_outcome *out);
+
+/* time.c: R13 */
+/** Note when time is asked for. */
+void svmc_intercept_time_ask(struct svmc_vcpu *vc);
+/** *broken: 13 for a time that a reply must not give, else kept. */
+enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct svmc_reply *reply,
+                                           unsigned *broken);
+/** The reply was taken. */
+void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
+
+/* calls.c */
+/** The answer to an HVC, an SMC or an ECALL; *inside: it is in out, else the host is asked. */
+enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside);
+/** Whether a call in [first, last] is delegated. */
+bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
+                             uint64_t last);
+/** R10: whether the row's check lets a result pass, and the one that says that the call failed. */
+bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value);
+uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit);
+
+#define SYSREG_FIRST 0x8000u /* op0 2 and 3: Arm ARM C5.1.2 */
 
 /* policy.c */
 bool svmc_intercept_policy_usable(const struct svmc_policy *policy);
@@ -111,6 +179,18 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
 const struct svmc_hcall_rule *svmc_intercept_hcall(const struct svmc_policy *policy,
                                                    uint64_t number);
 
+/** The verdict of entry i of registers: two bits, and one more beside CONST. */
+static inline enum svmc_verdict svmc_intercept_register_verdict(const uint8_t *map,
+                                                                const uint8_t *inside, uint32_t i)
+{
+    uint32_t verdict = map[i >> 2] >> (2 * (i & 3u)) & 3u; /* clamp: the caller's, here and below */
+
+    /* clamp: as above */
+    if (verdict == SVMC_VERDICT_CONST && inside && (inside[i >> 3] >> (i & 7u) & 1u))
+        return SVMC_VERDICT_INTERPRET;
+    return (enum svmc_verdict)verdict;
+}
+
 /** The entry of an MSR, or SVMC_POLICY_MSRS; *left gets how many entries follow in its page. */
 uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);
 /** The n-th range of MSRs that have an entry: its first MSR, its first entry, how many. */
@@ -118,7 +198,7 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
 
 /* page.c */
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                              enum svmc_completion completion, const uint64_t in[SLOTS_IN]);
+                              enum svmc_completion completion, const uint64_t in[SVMC_PAGE_SLOTS]);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
 void svmc_intercept_page_clear(struct svmc_vcpu *vc);
@@ -155,14 +235,8 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
                                        struct svmc_outcome *outcome);
 
 /* vcpu.c */
-/** What every call on a vCPU starts with; `pending`: whether it wants a pending exit. */
-enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
-                                      bool pending);
-/** What it ends with: an error leaves nothing but STOP in *out. */
-void svmc_intercept_end(const struct svmc_vcpu *vc, enum svmc_status st, struct svmc_outcome *out);
 enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
                                      struct svmc_outcome *out);
-void svmc_intercept_forget(struct svmc_vcpu *vc);
 bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
 
 /* exit.c */
@@ -172,16 +246,54 @@ uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
 enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                     struct svmc_outcome *out);
 
+/* ledger.c */
+__attribute__((cold)) void svmc_intercept_record_begin(struct svmc_vcpu *vc);
+/** Tell ledger and ring what a call did; gives `st` back. */
+__attribute__((cold)) enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc,
+                                                             const struct exit_rule *rule,
+                                                             enum svmc_audit_call call,
+                                                             enum svmc_status st,
+                                                             const struct svmc_outcome *out);
+
+/** The end of a call that has its row: AU-4: one flag, where there is nobody to tell. */
+static inline enum svmc_status recorded(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                        enum svmc_audit_call call, enum svmc_status st,
+                                        const struct svmc_outcome *out)
+{
+    return vc->priv.recording ? svmc_intercept_record(vc, rule, call, st, out) : st;
+}
+
+/* audit.c */
+bool svmc_intercept_audit_ready(const struct svmc_audit_ring *ring);
+/** AU-9: append an event; of `event` all but sequence, lost_before and tag are the caller's. */
+void svmc_intercept_audit_add(struct svmc_audit_ring *ring, const struct svmc_audit_entry *event);
+
 /* fault.c */
 struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit);
 
 /* registers.c */
-/** A general register of this instruction set, the one that is always zero included. */
-bool svmc_intercept_is_register(uint32_t isa, uint32_t reg);
-/** The register that reads as zero and forgets what is written; SVMC_REG_NONE: there is none. */
-uint32_t svmc_intercept_zero_register(uint32_t isa);
-/** The program counter. */
-uint32_t svmc_intercept_pc(uint32_t isa);
+/** The registers of an instruction set, as enum svmc_reg. */
+struct reg_file {
+    uint8_t first, last; /* the general ones */
+    uint8_t zero;        /* reads as zero, forgets what is written; SVMC_REG_NONE: there is none */
+    uint8_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
+};
+#define ISAS (SVMC_ISA_S390X + 1u)
+#pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for the table */
+extern const struct reg_file svmc_intercept_reg_files[ISAS];
+#pragma GCC visibility pop
+
+/** An instruction set out of bounds, which EX-1 refuses, is taken for the first one. */
+static inline const struct reg_file *reg_file(const struct svmc_exit *exit)
+{
+    return &svmc_intercept_reg_files[core_clamp(exit->isa, ISAS)];
+}
+
+/** A general register, the one that is always zero included. */
+static inline bool is_register(const struct reg_file *f, uint32_t reg)
+{
+    return (reg >= f->first && reg <= f->last) || (reg == f->zero && reg != SVMC_REG_NONE);
+}
 
 /** x86 outside 64-bit mode: RIP and linear addresses end at 4 GiB. */
 static inline bool is_legacy(const struct svmc_exit *exit)
@@ -199,6 +311,64 @@ static inline bool code_mode(bool l, bool d, bool lma, uint8_t *isa)
 
     *isa = is_64 ? SVMC_ISA_X86_64 : d ? SVMC_ISA_X86_32 : SVMC_ISA_X86_16;
     return !(is_64 && d);
+}
+
+/* What each call on a vCPU begins and ends with; in a header because each exit pays it twice. */
+
+#define VCPU_MAGIC 0x56435055u
+
+static inline bool is_vcpu(const struct svmc_vcpu *vc)
+{
+    return vc && vc->priv.magic == VCPU_MAGIC;
+}
+
+/** `pending`: whether the call wants a pending exit. *out is STOP until the work is done. */
+static inline enum svmc_status call_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
+                                          bool pending)
+{
+    if (!out)
+        return SVMC_ERR_ARG;
+    *out = (struct svmc_outcome){ .stop = SVMC_STOP_ERROR };
+    if (!is_vcpu(vc))
+        return SVMC_ERR_ARG;
+    if (vc->priv.stopped) { /* EX-9 */
+        out->stop = (uint8_t)vc->priv.stopped;
+        return SVMC_ERR_STATE;
+    }
+    /* R1, R15: a reply is taken only where one is awaited */
+    return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
+}
+
+/** EV-6: an instruction that the library has ended, or a part of a string, ends shadows and RF. */
+static inline uint8_t state_after(const struct svmc_exit *exit, uint32_t action)
+{
+    bool done = action == SVMC_ACT_RESUME || action == SVMC_ACT_NOTIFIED;
+    unsigned ended = SVMC_STATE_SHADOW_STI | SVMC_STATE_SHADOW_SS | SVMC_STATE_RF;
+
+    return (uint8_t)(exit->state & ~(done && (exit->finish & SVMC_FINISH_RIP) ? ended : 0u));
+}
+
+/** An error leaves nothing but STOP in *out. */
+static inline void call_end(const struct svmc_vcpu *vc, enum svmc_status st,
+                            struct svmc_outcome *out)
+{
+    if (st == SVMC_OK && out->action != SVMC_ACT_STOP) {
+        out->stop = SVMC_STOP_NONE;
+        out->state = state_after(&vc->priv.pending.exit, out->action);
+    } else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY) {
+        *out = (struct svmc_outcome){ .action = SVMC_ACT_STOP, .stop = SVMC_STOP_ERROR };
+    }
+}
+
+/** R17: nothing of the exit stays in the record. */
+static inline void forget(struct svmc_vcpu *vc)
+{
+    core_wipe(&vc->priv.pending, sizeof vc->priv.pending);
+}
+
+static inline uint32_t address_bytes(const struct exit_rule *rule)
+{
+    return (uint32_t)(ADDRESS_BYTES >> 4 * rule->space) & 15u;
 }
 
 /** Bytes that slot s of an exit is wide. */

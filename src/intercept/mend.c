@@ -3,8 +3,6 @@
  * Modes: what is put right in the private copy of a reply that broke a rule, MO-1 to MO-5 of
  * docs/spec/reply.md. The page is not looked at again (R3).
  */
-#include <svmcore/guest/hypercall.h>
-
 #include "../core/bytes.h"
 #include "intercept_private.h"
 
@@ -29,14 +27,9 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
 static void fail_status(const struct svmc_pending *p, const struct exit_rule *rule,
                         struct svmc_reply *r)
 {
-    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++) {
-        uint32_t check = rule->out[i].check;
-
-        if (check == CHECK_HCALL_STATUS && r->out[i] >= SVMC_HCALL_CODES)
-            r->out[i] = SVMC_HCALL_FAILED;
-        if (check == CHECK_CC && r->out[i] > CC_MOST)
-            r->out[i] = CC_MOST; /* not operational */
-    }
+    for (uint32_t i = 0; i < p->out_count && i < SLOTS_OUT; i++)
+        if (!svmc_intercept_is_legal(rule->out[i].check, &p->exit, r->out[i]))
+            r->out[i] = svmc_intercept_failure(rule->out[i].check, &p->exit);
 }
 
 /* R11: as many elements as were asked for, never more; a part that is nothing is no progress. */

@@ -9,21 +9,10 @@
 
 #define REQUEST_BYTES 0x100u
 
-/* Guest bytes that the request shows: the ledger of vc->priv.stats. */
-static uint64_t shown_bytes(const struct svmc_pending *p, const struct exit_rule *rule,
-                            uint32_t data)
-{
-    uint64_t shown = svmc_intercept_address_bytes(rule) + data;
-
-    for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN; i++)
-        shown += slot_bytes(&rule->in[i], &p->exit);
-    return shown;
-}
-
 /* PG-2: the request area, word by word; a notice says its kind and its slots, no more (PG-8). */
 static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                         const struct exit_rule *rule, enum svmc_completion completion,
-                        const uint64_t in[SLOTS_IN])
+                        const uint64_t in[SVMC_PAGE_SLOTS])
 {
     const struct svmc_pending *p = &vc->priv.pending;
     bool told = completion != SVMC_COMPLETION_NONE;
@@ -37,24 +26,19 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                         (uint64_t)vc->priv.id << 32);
     core_shared_put(page, SVMC_PAGE_REQ_SEQ, p->seq);
     core_shared_put(page, SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << slots) - 1);
-    core_shared_put(page, SVMC_PAGE_REQ_INSN,
-                    svmc_intercept_insn_text(rule, p->exit.isa, p->exit.size));
+    core_shared_put(page, SVMC_PAGE_REQ_INSN, svmc_intercept_insn_text(rule, &p->exit));
     core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);
     core_shared_put(page, SVMC_PAGE_REQ_ADDRESS,
-                    told && svmc_intercept_address_bytes(rule) != 0 ? p->exit.address : 0);
+                    told && address_bytes(rule) != 0 ? p->exit.address : 0);
     core_shared_put(page, SVMC_PAGE_REQ_SIZE, told ? p->exit.size | (uint64_t)p->issued << 32 : 0);
     CORE_UNROLL
     for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        core_shared_put(page, SVMC_PAGE_REQ_IN + CORE_WORD * i,
-                        i < SLOTS_IN && i < slots ? in[i] : 0);
-    CORE_UNROLL
-    for (uint32_t at = SVMC_PAGE_REQ_IN + CORE_WORD * SVMC_PAGE_SLOTS; at < REQUEST_BYTES;
-         at += CORE_WORD)
-        core_shared_store(page, at, 0);
+        core_shared_put(page, SVMC_PAGE_REQ_IN + CORE_WORD * i, in[i]);
+    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * SVMC_PAGE_SLOTS, 16);
 }
 
 /* PG-1: what the data area held of the last request or reply, and under full_wipe all of it. */
-static void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
+static CORE_COLD void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
 {
     uint32_t used = vc->priv.page_used;
     volatile void *page = vc->priv.page;
@@ -63,7 +47,8 @@ static void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
         core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);
         used = SVMC_PAGE_DATA_BYTES;
     }
-    core_shared_write(page, SVMC_PAGE_DATA, from, bytes);
+    if (bytes != 0)
+        core_shared_write(page, SVMC_PAGE_DATA, from, bytes);
     if (bytes < used)
         core_shared_zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
                          SVMC_PAGE_DATA + used);
@@ -71,7 +56,7 @@ static void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
 }
 
 void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                              enum svmc_completion completion, const uint64_t in[SLOTS_IN])
+                              enum svmc_completion completion, const uint64_t in[SVMC_PAGE_SLOTS])
 {
     struct svmc_pending *p = &vc->priv.pending;
     uint32_t data = 0;
@@ -79,10 +64,13 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     /* PG-7 */
     p->seq = (uint64_t)vc->priv.id << 48 |
              ((vc->priv.seq_count++ ^ vc->priv.seq_secret) & 0xffffffffffffu);
-    if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
-        data = p->issued * p->exit.size;
-    vc->priv.stats.bytes_shown += shown_bytes(p, rule, data);
-    put_data(vc, vc->priv.staging + p->at * p->exit.size, data);
+    if (completion != SVMC_COMPLETION_NONE) {
+        if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
+            data = p->issued * p->exit.size;
+        vc->priv.stats.bytes_shown += address_bytes(rule) + data;
+    }
+    if ((data | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
+        put_data(vc, vc->priv.staging + p->at * p->exit.size, data);
     put_request(vc->priv.page, vc, rule, completion, in);
     vc->priv.stats.requests++;
 }
@@ -93,14 +81,15 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
  */
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 {
-    const struct svmc_pending *p = &vc->priv.pending;
     volatile void *page = vc->priv.page;
 
-    core_shared_zero(page, 0, SVMC_PAGE_REQ_IN + CORE_WORD * p->in_count);
-    core_shared_zero(page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_REP_DATA_BYTES + 4);
-    core_shared_zero(page, SVMC_PAGE_REP_OUT, SVMC_PAGE_REP_OUT + CORE_WORD * p->out_count);
-    core_shared_zero(page, SVMC_PAGE_DATA,
-                     SVMC_PAGE_DATA + (data > vc->priv.page_used ? data : vc->priv.page_used));
+    core_shared_clear(page, 0, SVMC_PAGE_REQ_IN / CORE_WORD + SVMC_PAGE_SLOTS);
+    core_shared_clear(page, SVMC_PAGE_REP_SEQ, 5); /* up to SVMC_PAGE_REP_DATA_BYTES */
+    core_shared_clear(page, SVMC_PAGE_REP_OUT, SLOTS_OUT);
+    if (data < vc->priv.page_used)
+        data = vc->priv.page_used;
+    if (data != 0)
+        core_shared_zero(page, SVMC_PAGE_DATA, SVMC_PAGE_DATA + data);
     vc->priv.page_used = 0;
 }
 
@@ -176,7 +165,8 @@ enum svmc_status svmc_reply_write(volatile void *page, const struct svmc_reply *
     if (!aligned(page) || !reply || reply->fault > 0xff ||
         reply->data_bytes > SVMC_PAGE_DATA_BYTES || (reply->data_bytes > 0 && !data))
         return SVMC_ERR_ARG;
-    core_shared_write(page, SVMC_PAGE_DATA, data, reply->data_bytes);
+    if (reply->data_bytes > 0)
+        core_shared_write(page, SVMC_PAGE_DATA, data, reply->data_bytes);
     core_shared_put(page, SVMC_PAGE_REP_SEQ, reply->seq);
     core_shared_put(page, SVMC_PAGE_REP_STATUS, reply->status);
     core_shared_put(page, SVMC_PAGE_REP_OUT_VALID, reply->out_valid);

@@ -46,10 +46,11 @@ bool svmc_intercept_policy_ready(const struct svmc_policy *policy)
 
 /* A setter may be asked for a real access and a verdict of two bits, tighter once sealed (EX-8). */
 static enum svmc_status check_change(const struct svmc_policy *policy, uint32_t access,
-                                     uint32_t verdict)
+                                     uint32_t verdict, bool registers)
 {
     if (!svmc_intercept_policy_usable(policy) || access == SVMC_ACCESS_NONE ||
-        access > SVMC_ACCESS_RW || verdict > SVMC_VERDICT_TERMINATE)
+        access > SVMC_ACCESS_RW ||
+        (verdict > SVMC_VERDICT_TERMINATE && !(registers && verdict == SVMC_VERDICT_INTERPRET)))
         return SVMC_ERR_ARG;
     if (policy->priv.sealed && verdict != SVMC_VERDICT_FAULT && verdict != SVMC_VERDICT_TERMINATE)
         return SVMC_ERR_STATE;
@@ -57,17 +58,23 @@ static enum svmc_status check_change(const struct svmc_policy *policy, uint32_t 
 }
 
 /* EX-8: a sealed FAULT never replaces a TERMINATE: that would be looser. */
-static void set_packed(const struct svmc_policy *policy, uint8_t *map, uint32_t first,
-                       uint32_t count, uint32_t verdict)
+static void set_packed(const struct svmc_policy *policy, uint8_t *map, uint8_t *inside,
+                       uint32_t first, uint32_t count, uint32_t verdict)
 {
+    uint32_t interpret = verdict == SVMC_VERDICT_INTERPRET;
+
+    if (interpret)
+        verdict = SVMC_VERDICT_CONST;
     for (uint32_t i = first; i < first + count; i++) {
-        unsigned shift = 2 * (i & 3u);
+        unsigned shift = 2 * (i & 3u), bit = i & 7u;
 
         /* clamp: a setter's range, checked by it; the embedder's value, no guest's */
         if (policy->priv.sealed && ((map[i >> 2] >> shift) & 3u) == SVMC_VERDICT_TERMINATE)
             continue;
         /* clamp: as above */
         map[i >> 2] = (uint8_t)((map[i >> 2] & ~(3u << shift)) | verdict << shift);
+        if (inside) /* clamp: as above */
+            inside[i >> 3] = (uint8_t)((inside[i >> 3] & ~(1u << bit)) | interpret << bit);
     }
 }
 
@@ -80,7 +87,7 @@ static enum svmc_verdict get_packed(const uint8_t *map, uint32_t entries, uint32
 enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t first, uint32_t count,
                                        enum svmc_access access, enum svmc_verdict verdict)
 {
-    enum svmc_status st = check_change(policy, access, verdict);
+    enum svmc_status st = check_change(policy, access, verdict, false);
 
     if (st != SVMC_OK)
         return st;
@@ -88,7 +95,7 @@ enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t firs
         return SVMC_ERR_ARG;
     for (unsigned half = 0; half < 2; half++)
         if (access & (1u << half))
-            set_packed(policy, policy->priv.ports[half], first, count, verdict);
+            set_packed(policy, policy->priv.ports[half], NULL, first, count, verdict);
     return SVMC_OK;
 }
 
@@ -121,7 +128,7 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
 enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first, uint32_t count,
                                       enum svmc_access access, enum svmc_verdict verdict)
 {
-    enum svmc_status st = check_change(policy, access, verdict);
+    enum svmc_status st = check_change(policy, access, verdict, true);
     uint32_t left, entry;
 
     if (st != SVMC_OK)
@@ -131,14 +138,32 @@ enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first
         return SVMC_ERR_ARG;
     for (unsigned half = 0; half < 2; half++)
         if (access & (1u << half))
-            set_packed(policy, policy->priv.msrs[half], entry, count, verdict);
+            set_packed(policy, policy->priv.msrs[half], policy->priv.msrs_inside[half], entry,
+                       count, verdict);
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_policy_set_sysregs(struct svmc_policy *policy, uint32_t first, uint32_t count,
+                                         enum svmc_access access, enum svmc_verdict verdict)
+{
+    enum svmc_status st = check_change(policy, access, verdict, true);
+    uint32_t entry = first - SYSREG_FIRST; /* huge where first is too small */
+
+    if (st != SVMC_OK)
+        return st;
+    if (count == 0 || entry >= SVMC_POLICY_SYSREGS || count > SVMC_POLICY_SYSREGS - entry)
+        return SVMC_ERR_ARG;
+    for (unsigned half = 0; half < 2; half++)
+        if (access & (1u << half))
+            set_packed(policy, policy->priv.sysregs[half], policy->priv.sysregs_inside[half], entry,
+                       count, verdict);
     return SVMC_OK;
 }
 
 enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa first, uint64_t bytes,
                                         enum svmc_access access, enum svmc_verdict verdict)
 {
-    enum svmc_status st = check_change(policy, access, verdict);
+    enum svmc_status st = check_change(policy, access, verdict, false);
     struct svmc_window w = { .first = first.v };
 
     if (st != SVMC_OK)
@@ -217,6 +242,45 @@ enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t numb
     return SVMC_OK;
 }
 
+/* What a kind can be given beside FAULT and TERMINATE. */
+static bool is_choice(const struct exit_rule *rule, uint32_t verdict)
+{
+    bool control = rule->kind >> 12 == SVMC_KIND_CR_READ >> 12;
+
+    switch (verdict) {
+    case SVMC_VERDICT_FAULT:
+    case SVMC_VERDICT_TERMINATE:
+    case SVMC_VERDICT_INTERPRET:
+        return true;
+    case SVMC_VERDICT_DELEGATE:
+        return rule->statuses != 0;
+    case SVMC_VERDICT_CONST:
+        return !control;
+    case SVMC_VERDICT_NOTIFY:
+        return !control && rule->out_count == 0;
+    default:
+        return false;
+    }
+}
+
+enum svmc_status svmc_policy_set_kind(struct svmc_policy *policy, enum svmc_kind kind,
+                                      enum svmc_verdict verdict)
+{
+    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kind);
+    uint32_t entry = svmc_intercept_kind_entry((uint16_t)kind);
+
+    if (!svmc_intercept_policy_usable(policy) || (uint32_t)kind > UINT16_MAX || entry >= KINDS ||
+        !is_choice(rule, (uint32_t)verdict))
+        return SVMC_ERR_ARG;
+    if (policy->priv.sealed && verdict != SVMC_VERDICT_FAULT && verdict != SVMC_VERDICT_TERMINATE)
+        return SVMC_ERR_STATE;
+    entry = core_clamp(entry, KINDS);
+    if (policy->priv.sealed && policy->priv.kinds[entry] == SVMC_VERDICT_TERMINATE + 1)
+        return SVMC_OK;
+    policy->priv.kinds[entry] = (uint8_t)(verdict == rule->verdict ? 0 : verdict + 1);
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_policy_seal(struct svmc_policy *policy)
 {
     if (!svmc_intercept_policy_usable(policy))
@@ -239,14 +303,36 @@ static enum svmc_verdict judge_port(const uint8_t *map, uint64_t port, uint32_t 
     return verdict;
 }
 
-static enum svmc_verdict judge_msr(const uint8_t *map, uint64_t msr)
+static enum svmc_verdict judge_msr(const uint8_t *map, const uint8_t *inside, uint64_t msr)
 {
     uint32_t left, entry;
 
     if (msr > UINT32_MAX)
         return SVMC_VERDICT_FAULT;
     entry = svmc_intercept_msr_entry((uint32_t)msr, &left);
-    return left == 0 ? SVMC_VERDICT_FAULT : get_packed(map, SVMC_POLICY_MSRS, entry);
+    return left == 0
+               ? SVMC_VERDICT_FAULT
+               : svmc_intercept_register_verdict(map, inside, core_clamp(entry, SVMC_POLICY_MSRS));
+}
+
+/* EX-52 */
+static enum svmc_verdict judge_sysreg(const uint8_t *map, const uint8_t *inside, uint64_t reg)
+{
+    uint64_t entry = reg - SYSREG_FIRST;
+
+    if (entry >= SVMC_POLICY_SYSREGS)
+        return SVMC_VERDICT_FAULT;
+    return svmc_intercept_register_verdict(map, inside,
+                                           core_clamp((uint32_t)entry, SVMC_POLICY_SYSREGS));
+}
+
+/* EX-58 */
+static enum svmc_verdict judge_kind(const struct svmc_policy *policy, const struct exit_rule *rule)
+{
+    uint32_t entry = svmc_intercept_kind_entry(rule->kind);
+    uint32_t said = entry < KINDS ? policy->priv.kinds[core_clamp(entry, KINDS)] : 0;
+
+    return (enum svmc_verdict)(said != 0 ? said - 1 : rule->verdict);
 }
 
 static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half, uint64_t gpa,
@@ -283,15 +369,27 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         return judge_port(policy->priv.ports[half], exit->address, exit->size);
     case SPACE_MSR:
         /* clamp: as above */
-        return judge_msr(policy->priv.msrs[half], exit->address);
+        return judge_msr(policy->priv.msrs[half], policy->priv.msrs_inside[half], exit->address);
+    case SPACE_SYSREG:
+        /* clamp: as above */
+        return judge_sysreg(policy->priv.sysregs[half], policy->priv.sysregs_inside[half],
+                            exit->address);
     case SPACE_WINDOW:
         if (exit->user && !policy->priv.user_memory) /* EX-17 */
             return SVMC_VERDICT_FAULT;
         return judge_window(policy, half, exit->address, exit->size);
-    case SPACE_CPUID: /* judged by its registers, where they are read */
-    case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_S390:
         return svmc_intercept_s390_judge(rule, exit);
+    case SPACE_KIND:
+    case SPACE_INDEX:
+        return judge_kind(policy, rule);
+    case SPACE_CALL: /* EX-54; the rest is judged by its number, where that is read */
+        if (exit->kind == SVMC_KIND_HVC &&
+            !svmc_intercept_has_call(policy, SVMC_KIND_HVC, 0, UINT64_MAX))
+            return SVMC_VERDICT_FAULT;
+        break;
+    case SPACE_CPUID: /* judged by its registers, where they are read */
+    case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_NONE:
         break;
     }

@@ -37,6 +37,9 @@ static enum svmc_status apply(struct svmc_policy *policy, const struct preset_ro
     if (row->space == SPACE_MSR)
         return svmc_policy_set_msrs(policy, (uint32_t)row->first, (uint32_t)row->count, access,
                                     verdict);
+    if (row->space == SPACE_SYSREG)
+        return svmc_policy_set_sysregs(policy, (uint32_t)row->first, (uint32_t)row->count, access,
+                                       verdict);
     return svmc_policy_add_window(policy, (svmc_gpa){ row->first }, row->count, access, verdict);
 }
 

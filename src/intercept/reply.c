@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** The one reply checker: docs/spec/reply.md, rules R2 to R11 and R18. Nothing is changed here;
  * what a looser mode then lets through is mend.c's. */
-#include <svmcore/guest/hypercall.h>
-
 #include "../core/bytes.h"
 #include "../core/clamp.h"
 #include "../core/shared.h"
@@ -27,16 +25,11 @@ static uint64_t fetch(const volatile void *page, struct svmc_reply *reply)
     word = core_shared_get(page, SVMC_PAGE_REP_DONE);
     reply->done = (uint32_t)word;
     reply->data_bytes = (uint32_t)(word >> 32);
-    CORE_UNROLL
-    for (uint32_t at = SVMC_PAGE_REP_DONE + CORE_WORD; at < SVMC_PAGE_REP_OUT; at += CORE_WORD)
-        reserved |= core_shared_load(page, at);
+    reserved |= core_shared_any(page, SVMC_PAGE_REP_DONE + CORE_WORD, 3);
     CORE_UNROLL
     for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
         reply->out[i] = core_shared_get(page, SVMC_PAGE_REP_OUT + CORE_WORD * i);
-    CORE_UNROLL
-    for (uint32_t at = SVMC_PAGE_REP_OUT + CORE_WORD * SVMC_PAGE_SLOTS; at < SVMC_PAGE_DATA;
-         at += CORE_WORD)
-        reserved |= core_shared_load(page, at);
+    reserved |= core_shared_any(page, SVMC_PAGE_REP_OUT + CORE_WORD * SVMC_PAGE_SLOTS, 16);
     return reserved;
 }
 
@@ -68,17 +61,19 @@ static unsigned check_values(const struct svmc_pending *p, const struct exit_rul
                              const struct svmc_reply *r)
 {
     uint32_t declared = r->out_valid != 0 ? p->out_count : 0; /* R6 has compared them */
-    uint64_t beyond = 0;
+    uint64_t beyond = 0, sized = core_mask(p->exit.size);
     bool legal = true;
 
-    for (uint32_t i = 0; i < declared && i < SLOTS_OUT; i++) {
+    CORE_UNROLL
+    for (uint32_t i = 0; i < SLOTS_OUT; i++) {
         const struct slot *s = &rule->out[i];
 
-        beyond |= r->out[i] >> (8 * slot_bytes(s, &p->exit) - 1) >> 1;
-        legal = legal && (s->check != CHECK_HCALL_STATUS || r->out[i] < SVMC_HCALL_CODES) &&
-                (s->check != CHECK_CC || r->out[i] <= CC_MOST);
+        beyond |= r->out[i] & ~(i >= declared ? 0 : s->bytes != 0 ? s->mask : sized);
+        legal = legal && (s->check == CHECK_ANY || i >= declared ||
+                          svmc_intercept_is_legal(s->check, &p->exit, r->out[i]));
     }
-    for (uint32_t i = declared; i < SVMC_PAGE_SLOTS; i++)
+    CORE_UNROLL
+    for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)
         beyond |= r->out[i];
     return beyond != 0 ? 8 : legal ? 0 : 10;
 }

@@ -50,13 +50,13 @@ static void resolve_string(struct reader *r, const struct exit_rule *rule, struc
 
 static bool is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 {
+    const struct reg_file *f = reg_file(e);
     bool string = (e->from & SVMC_FROM_STRING_REGS) != 0;
 
     return e->from <= 15 &&
-           (!(e->from & SVMC_FROM_ADDRESS_REG) ||
-            svmc_intercept_is_register(e->isa, e->address_reg)) &&
+           (!(e->from & SVMC_FROM_ADDRESS_REG) || is_register(f, e->address_reg)) &&
            (!(e->from & SVMC_FROM_VALUE_REG) ||
-            (svmc_intercept_is_register(e->isa, e->value_reg) && e->size >= 1 && e->size <= 8 &&
+            (is_register(f, e->value_reg) && e->size >= 1 && e->size <= 8 &&
              e->value_high <= (e->size == 1 && e->value_reg <= SVMC_REG_RBX))) &&
            (!(string || (e->from & SVMC_FROM_VALUE_PAIR)) || e->isa <= SVMC_ISA_X86_64) &&
            (!string || (rule->string && (e->finish & SVMC_FINISH_REGS) && e->size != 0 &&
@@ -66,12 +66,12 @@ static bool is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                         struct svmc_exit *e)
 {
-    struct reader r = { vc, svmc_intercept_zero_register(e->isa), SVMC_OK };
+    struct reader r = { vc, reg_file(e)->zero, SVMC_OK };
 
     if (!is_sound(rule, e))
         return SVMC_ERR_ARG;
     if (e->from & SVMC_FROM_ADDRESS_REG)
-        e->address = read_reg(&r, e->address_reg) & core_mask(svmc_intercept_address_bytes(rule));
+        e->address = read_reg(&r, e->address_reg) & core_mask(address_bytes(rule));
     if (e->from & SVMC_FROM_VALUE_REG)
         e->value = read_reg(&r, e->value_reg) >> (e->value_high ? 8 : 0) & core_mask(e->size);
     if (e->from & SVMC_FROM_VALUE_PAIR)

@@ -14,30 +14,40 @@ enum {
     NO_STATUS = 0,
     NO_FAULT = 0,
     GP_FAULT = 1u << SVMC_FAULT_GP,
+    UD_FAULT = 1u << SVMC_FAULT_UD,
     SPECIFICATION = 1u << SVMC_FAULT_SPECIFICATION,
     OPERAND = 1u << SVMC_FAULT_OPERAND
 };
 
 /* clang-format off */
-#define REG(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_ANY }
-#define STATUS(r, n) { PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS }
-#define VALUE(n) { PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY }
-#define DEST(n) { PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY }
-#define ARG(i, n) { PLACE_ARG, i, n, CHECK_ANY }
-#define CC { PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC }
-#define IN0 0, { { 0, 0, 0, 0 } }
+#define MASK(n) ((n) == 0 || (n) >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * ((n) & 7)) - 1)
+#define SLOT(place, reg, n, check) { place, reg, n, check, MASK(n) }
+#define REG(r, n) SLOT(PLACE_REG, SVMC_REG_##r, n, CHECK_ANY)
+#define STATUS(r, n) SLOT(PLACE_REG, SVMC_REG_##r, n, CHECK_HCALL_STATUS)
+#define TIME(r, n) SLOT(PLACE_REG, SVMC_REG_##r, n, CHECK_TIME)
+#define TIME_DEST SLOT(PLACE_DEST, SVMC_REG_NONE, 0, CHECK_TIME)
+#define VALUE(n) SLOT(PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY)
+#define DEST(n) SLOT(PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY)
+#define ARG(i, n) SLOT(PLACE_ARG, i, n, CHECK_ANY)
+#define CC SLOT(PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC)
+#define X(n) SLOT(PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY)
+#define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
+#define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
+#define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
+#define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
 #define IN3(a, b, c) 3, { a, b, c }
 #define IN4(a, b, c, d) 4, { a, b, c, d }
 #define IN6(a, b, c, d, e, f) 6, { a, b, c, d, e, f }
-#define OUT0 0, { { 0, 0, 0, 0 } }
+#define OUT0 0, { { 0, 0, 0, 0, 0 } }
 #define OUT1(a) 1, { a }
 #define OUT2(a, b) 2, { a, b }
 #define OUT4(a, b, c, d) 4, { a, b, c, d }
 /* clang-format on */
 
 enum row_number {
+    ROW_UNKNOWN, /* the answer to everything that has no row */
 #define ROW(kind, ...) ROW_##kind,
 #include "rows.def"
 #undef ROW
@@ -45,36 +55,40 @@ enum row_number {
 };
 
 /* clang-format off */
-static const struct exit_rule rules[ROW_COUNT + 1] = {
+static const struct exit_rule rules[ROW_COUNT] = {
+    /* #UD, and nothing leaves */
+    { SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
+      SVMC_FAULT_UD, IN0, OUT0 },
 #define ROW(kind_, verdict_, space_, write_, direction_, string_, statuses_, faults_, refusal_, \
             in_, out_, source_)                                                                 \
     { SVMC_KIND_##kind_, SVMC_VERDICT_##verdict_, SPACE_##space_, write_,                       \
       SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_, in_, out_ },
 #include "rows.def"
 #undef ROW
-    /* the answer to everything that has no row: #UD, and nothing leaves */
-    { SVMC_KIND_UNKNOWN, SVMC_VERDICT_FAULT, SPACE_NONE, 0, SVMC_DIRECTION_NONE, 0, 0, 0,
-      SVMC_FAULT_UD, IN0, OUT0 },
 };
 /* clang-format on */
 
-/* [class][operation] -> row + 1; operations count from 1 within their class, s390x's from 040 */
+_Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind");
+
+/* [class][operation] -> row; operations count from 1 within their class, s390x's from 040 */
 #define CLASSES    16u
-#define LOW        4u
+#define OPERATIONS 8u
 #define HIGH       16u
 #define HIGH_FIRST 0x40u
-#define OPERATIONS (LOW + HIGH)
-#define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + LOW)
+#define CELLS      (OPERATIONS + HIGH)
+#define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + OPERATIONS)
 
-static const uint8_t row_of[CLASSES * OPERATIONS] = {
+_Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
+
+static const uint8_t row_of[CLASSES * CELLS] = {
 #define ROW(kind_, ...) \
-    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + CELL(SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_ + 1,
+    [(SVMC_KIND_##kind_ >> 12) * CELLS + CELL(SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_,
 #include "rows.def"
 #undef ROW
 };
 
 /* PG-5: the instruction as a host sees it, by row and log2 of the access size; registers fixed */
-static const uint8_t texts[ROW_COUNT + 1][4][4] = {
+static const uint8_t texts[ROW_COUNT][4][4] = {
     [ROW_CPUID] = { { 0x0f, 0xa2 } },
     [ROW_RDMSR] = { { 0x0f, 0x32 } },
     [ROW_WRMSR] = { { 0x0f, 0x30 } },
@@ -86,18 +100,30 @@ static const uint8_t texts[ROW_COUNT + 1][4][4] = {
     [ROW_MMIO_WRITE] = { { 0x88, 0 }, { 0x66, 0x89, 0 }, { 0x89, 0 }, { 0x48, 0x89, 0 } },
     [ROW_HYPERCALL] = { { 0x0f, 0x01, 0xd9 } },
     [ROW_HLT] = { { 0xf4 } },
+    [ROW_MONITOR] = { { 0x0f, 0x01, 0xc8 } },
+    [ROW_MWAIT] = { { 0x0f, 0x01, 0xc9 } },
+    [ROW_PAUSE] = { { 0xf3, 0x90 } },
+    [ROW_WBINVD] = { { 0x0f, 0x09 } },
+    [ROW_INVD] = { { 0x0f, 0x08 } },
+    [ROW_RDTSC] = { { 0x0f, 0x31 } },
+    [ROW_RDTSCP] = { { 0x0f, 0x01, 0xf9 } },
+    [ROW_RDPMC] = { { 0x0f, 0x33 } },
 };
 
 /* the same for A64, whose kinds are few */
-static const uint32_t texts_a64[ROW_COUNT + 1][4] = {
+static const uint32_t texts_a64[ROW_COUNT][4] = {
     [ROW_MMIO_READ] = { 0x39400000, 0x79400000, 0xb9400000, 0xf9400000 }, /* ldr x0, [x0] */
     [ROW_MMIO_WRITE] = { 0x39000000, 0x79000000, 0xb9000000, 0xf9000000 },
+    [ROW_SYSREG_READ] = { 0, 0, 0, 0xd5200000 }, /* mrs x0, with the number in bits 20:5 */
+    [ROW_SYSREG_WRITE] = { 0, 0, 0, 0xd5000000 },
+    [ROW_HVC] = { 0, 0, 0xd4000002, 0xd4000002 },
+    [ROW_SMC] = { 0, 0, 0xd4000003, 0xd4000003 },
     [ROW_WFI] = { 0xd503207f },
     [ROW_WFE] = { 0xd503205f },
 };
 
 /* and for s390x: DIAGNOSE with the code in R5, as the ultravisor shows it (s390-pv.rst) */
-static const uint8_t texts_s390[ROW_COUNT + 1][4] = {
+static const uint8_t texts_s390[ROW_COUNT][4] = {
     [ROW_DIAG_288] = { 0x83, 0x02, 0x50, 0x00 }, /* diag %r0, %r2, 0(%r5) */
     [ROW_DIAG_500] = { 0x83, 0x02, 0x50, 0x00 },
     [ROW_DIAG_44] = { 0x83, 0x02, 0x50, 0x00 },
@@ -119,16 +145,18 @@ static const uint8_t texts_s390[ROW_COUNT + 1][4] = {
     [ROW_SIGP] = { 0xae, 0x02, 0x50, 0x00 }, /* sigp %r0, %r2, 0(%r5) */
 };
 
-/* bytes of svmc_exit.address that the host is shown, for the ledger */
-static const uint8_t address_bytes[] = {
-    [SPACE_NONE] = 0,  [SPACE_PORT] = 2,  [SPACE_MSR] = 4, [SPACE_WINDOW] = 8,
-    [SPACE_HCALL] = 8, [SPACE_CPUID] = 0, [SPACE_S390] = 0
-};
+/* and for RISC-V; its loads and stores have none */
+static const uint32_t texts_rv[ROW_COUNT] = {
+    [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
+}; /* rdtime a0 */
 
-static const char names[ROW_COUNT][12] = {
+static const char names[ROW_COUNT][16] = {
+    [ROW_UNKNOWN] = "unknown",
     [ROW_CPUID] = "cpuid",
     [ROW_RDMSR] = "rdmsr",
     [ROW_WRMSR] = "wrmsr",
+    [ROW_SYSREG_READ] = "sysreg-read",
+    [ROW_SYSREG_WRITE] = "sysreg-write",
     [ROW_IN] = "in",
     [ROW_OUT] = "out",
     [ROW_INS] = "ins",
@@ -136,9 +164,28 @@ static const char names[ROW_COUNT][12] = {
     [ROW_MMIO_READ] = "mmio-read",
     [ROW_MMIO_WRITE] = "mmio-write",
     [ROW_HYPERCALL] = "hypercall",
+    [ROW_HVC] = "hvc",
+    [ROW_SMC] = "smc",
+    [ROW_SBI] = "sbi",
     [ROW_HLT] = "hlt",
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
+    [ROW_MONITOR] = "monitor",
+    [ROW_MWAIT] = "mwait",
+    [ROW_PAUSE] = "pause",
+    [ROW_WBINVD] = "wbinvd",
+    [ROW_INVD] = "invd",
+    [ROW_RDTSC] = "rdtsc",
+    [ROW_RDTSCP] = "rdtscp",
+    [ROW_RDPMC] = "rdpmc",
+    [ROW_RDTIME] = "rdtime",
+    [ROW_CR_READ] = "cr-read",
+    [ROW_CR_WRITE] = "cr-write",
+    [ROW_DR_READ] = "dr-read",
+    [ROW_DR_WRITE] = "dr-write",
+    [ROW_XSETBV] = "xsetbv",
+    [ROW_CLTS] = "clts",
+    [ROW_LMSW] = "lmsw",
     [ROW_SHUTDOWN] = "shutdown",
     [ROW_DIAG_288] = "diag-288",
     [ROW_DIAG_500] = "diag-500",
@@ -162,44 +209,57 @@ static const char names[ROW_COUNT][12] = {
     [ROW_SIGP] = "sigp",
 };
 
-/* The number of a kind's row, or ROW_COUNT, which is that of the answer to everything else. */
 static uint32_t find(uint16_t kind)
 {
-    uint32_t op = kind & 0xfffu, row;
+    uint32_t op = kind & 0xfffu;
 
-    if (op >= HIGH_FIRST + HIGH || (op >= LOW && op < HIGH_FIRST))
-        return ROW_COUNT;
-    row = row_of[core_clamp((uint32_t)(kind >> 12) * OPERATIONS + CELL(op), CLASSES * OPERATIONS)];
-    return row == 0 ? (uint32_t)ROW_COUNT : row - 1;
+    if (op >= HIGH_FIRST + HIGH || (op >= OPERATIONS && op < HIGH_FIRST))
+        return ROW_UNKNOWN;
+    return row_of[core_clamp((uint32_t)(kind >> 12) * CELLS + CELL(op), CLASSES * CELLS)];
 }
 
 const struct exit_rule *svmc_intercept_rule(uint16_t kind)
 {
-    return &rules[core_clamp(find(kind), ROW_COUNT + 1)];
+    return &rules[find(kind)]; /* clamp: a number that stands in our table, here and below */
 }
 
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, uint32_t isa, uint32_t size)
+uint32_t svmc_intercept_row(const struct exit_rule *rule)
 {
-    uint32_t row = core_clamp((uint32_t)(rule - rules), ROW_COUNT + 1);
+    return (uint32_t)(rule - rules);
+}
+
+bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
+{
+    *kind = rules[core_clamp(row, ROW_COUNT)].kind;
+    return row < ROW_COUNT;
+}
+
+uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit)
+{
+    uint32_t isa = exit->isa, size = exit->size, row = (uint32_t)(rule - rules);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
     if (isa == SVMC_ISA_S390X)
         return core_load_le32(texts_s390[row]); /* clamp: row is */
     if (size > 2 && size != 4 && size != 8)
         return 0;
-    if (isa == SVMC_ISA_A64)
-        return texts_a64[row][log]; /* clamp: row is, log is below 4 */
+    if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */
+        return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
+    if (isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64)
+        return texts_rv[row];                                            /* clamp: the same */
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 
-uint32_t svmc_intercept_address_bytes(const struct exit_rule *rule)
+uint32_t svmc_intercept_kind_entry(uint16_t kind)
 {
-    return address_bytes[core_clamp(rule->space, sizeof address_bytes)];
+    const struct exit_rule *rule = svmc_intercept_rule(kind);
+
+    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX)
+        return KINDS;
+    return (uint32_t)(kind >> 12) * OPERATIONS + (kind & (OPERATIONS - 1));
 }
 
 const char *svmc_kind_name(uint16_t kind)
 {
-    uint32_t row = find(kind);
-
-    return row < ROW_COUNT ? names[core_clamp(row, ROW_COUNT)] : "unknown";
+    return names[find(kind)]; /* clamp: as above */
 }

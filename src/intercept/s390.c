@@ -13,7 +13,7 @@ bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_e
         const struct slot *s = &rule->in[i];
 
         if (s->place == PLACE_ARG &&
-            !svmc_intercept_is_register(exit->isa, exit->arg[core_clamp(s->reg, SVMC_EXIT_ARGS)]))
+            !is_register(reg_file(exit), exit->arg[core_clamp(s->reg, SVMC_EXIT_ARGS)]))
             return false;
     }
     if (is_block(rule) && !(exit->finish & SVMC_FINISH_REGS))

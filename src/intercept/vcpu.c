@@ -5,13 +5,7 @@
 #include "../core/shared.h"
 #include "intercept_private.h"
 
-#define VCPU_MAGIC 0x56435055u
-#define VCPU_IDS   65536u
-
-static bool usable(const struct svmc_vcpu *vc)
-{
-    return vc && vc->priv.magic == VCPU_MAGIC;
-}
+#define VCPU_IDS 65536u
 
 bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
 {
@@ -43,14 +37,9 @@ enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops
     return SVMC_OK;
 }
 
-void svmc_intercept_forget(struct svmc_vcpu *vc)
-{
-    memset(&vc->priv.pending, 0, sizeof vc->priv.pending);
-}
-
 void svmc_vcpu_drop(struct svmc_vcpu *vc)
 {
-    if (!usable(vc))
+    if (!is_vcpu(vc))
         return;
     svmc_intercept_page_clear(vc);
     memset(vc, 0, sizeof *vc);
@@ -58,11 +47,11 @@ void svmc_vcpu_drop(struct svmc_vcpu *vc)
 
 void svmc_vcpu_cancel(struct svmc_vcpu *vc)
 {
-    if (!usable(vc))
+    if (!is_vcpu(vc))
         return;
     svmc_intercept_page_clear(vc);
     memset(vc->priv.staging, 0, sizeof vc->priv.staging);
-    svmc_intercept_forget(vc);
+    forget(vc);
 }
 
 enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct svmc_stats *out)
@@ -70,7 +59,7 @@ enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct svmc_stats *
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!usable(vc))
+    if (!is_vcpu(vc))
         return SVMC_ERR_ARG;
     *out = vc->priv.stats;
     return SVMC_OK;
@@ -84,41 +73,4 @@ enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
     out->action = SVMC_ACT_STOP;
     out->stop = (uint8_t)why;
     return SVMC_OK;
-}
-
-/* What every call on a vCPU starts with. *out is STOP until the work is done. */
-enum svmc_status svmc_intercept_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
-                                      bool pending)
-{
-    if (!out)
-        return SVMC_ERR_ARG;
-    memset(out, 0, sizeof *out);
-    out->stop = SVMC_STOP_ERROR;
-    if (!usable(vc))
-        return SVMC_ERR_ARG;
-    if (vc->priv.stopped) { /* EX-9 */
-        out->stop = (uint8_t)vc->priv.stopped;
-        return SVMC_ERR_STATE;
-    }
-    /* R1, R15: a reply is taken only where one is awaited */
-    return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
-}
-
-/* EV-6: an instruction that the library has ended, or a part of a string, ends shadows and RF. */
-static uint8_t state_after(const struct svmc_exit *exit, uint32_t action)
-{
-    bool done = action == SVMC_ACT_RESUME || action == SVMC_ACT_NOTIFIED;
-    unsigned ended = SVMC_STATE_SHADOW_STI | SVMC_STATE_SHADOW_SS | SVMC_STATE_RF;
-
-    return (uint8_t)(exit->state & ~(done && (exit->finish & SVMC_FINISH_RIP) ? ended : 0u));
-}
-
-void svmc_intercept_end(const struct svmc_vcpu *vc, enum svmc_status st, struct svmc_outcome *out)
-{
-    if (st == SVMC_OK && out->action != SVMC_ACT_STOP) {
-        out->stop = SVMC_STOP_NONE;
-        out->state = state_after(&vc->priv.pending.exit, out->action);
-    } else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY) {
-        *out = (struct svmc_outcome){ .action = SVMC_ACT_STOP, .stop = SVMC_STOP_ERROR };
-    }
 }

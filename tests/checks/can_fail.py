@@ -13,7 +13,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 BUILDS = Path(os.environ.get("SVMC_BUILDS", TOP / "build"))
 sys.path.insert(0, str(TOP / "tools/checks"))
-from common import Report, copy_tree, run  # noqa: E402
+from common import Report, copy_tree, core_flags, first_error, run  # noqa: E402
 
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 HEADER = SPDX + """#ifndef SVMCORE_INSN_H
@@ -212,6 +212,7 @@ GATES = [
     for build, gate, tests in (
         ("asan", "asan", ("fails", "leaks", "overflows", "shifts", "crashes")),
         ("msan", "msan", ("fails", "uninitialised", "crashes")),
+        ("tsan", "tsan", ("fails", "races", "crashes")),
         ("release", "valgrind", ("fails", "leaks", "overflows", "uninitialised", "crashes")),
         ("release", "native", ("fails", "crashes", "no-such-test")),
         ("aarch64", "aarch64", ("fails", "crashes")),
@@ -221,6 +222,7 @@ GATES = [
 ] + [
     (build, gate, "canary-plain", "holds", True)
     for build, gate in (("asan", "asan"), ("msan", "msan"), ("release", "valgrind"),
+                        ("tsan", "tsan"),
                         ("aarch64", "aarch64"), ("riscv64", "riscv64"), ("s390x", "s390x"))
 ] + [
     ("release", "native", "canary", test, test == "holds")
@@ -228,6 +230,30 @@ GATES = [
 ] + [
     ("release", "native", "canary-stack", test, test == "instructions")
     for test in ("too_deep", "another_status", "instructions")
+]
+
+
+# program of the release build, what is done to the core, file, text, replacement
+CHECK = "    return svmc_intercept_reply_fits(pending, rule, reply);\n"
+AGAIN = ("    unsigned broken = svmc_intercept_reply_fits(pending, rule, reply);\n%s"
+         "    reply->out[0] = core_shared_get(page, SVMC_PAGE_REP_OUT);\n    return broken;\n")
+FAULTY_CORES = [
+    ("read-once", "a result that is loaded again behind its check", "src/intercept/reply.c",
+     CHECK, AGAIN % ""),
+    ("race", "a result that is loaded again some time behind its check", "src/intercept/reply.c",
+     CHECK, AGAIN % "    for (volatile int i = 0; i < 20000; i++)\n        ;\n"),
+    ("frame", "a result that is not merged", "src/intercept/commit.c",
+     "*value = (old & ~(mask << shift)) | (*value & mask) << shift;", "*value = *value & mask;"),
+    ("frame", "a width that is not looked at", "src/intercept/reply.c",
+     "beyond |= r->out[i] >> (8 * slot_bytes(s, &p->exit) - 1) >> 1;", ""),
+    ("frame", "a record that changes", "src/intercept/enter.c", "vc->priv.stats.refused++;",
+     "vc->priv.stats.refused++; vc->priv.pending.exit.state ^= 1;"),
+    ("frame", "a register that changes behind its log", "src/intercept/enter.c",
+     "vc->priv.stats.refused++;", "vc->priv.stats.refused++; *(uint64_t *)vc->priv.ctx ^= 1;"),
+    ("two-run", "an input that is not cut to its width", "src/intercept/exit.c",
+     "in[i] &= core_mask(slot_bytes(s, &p->exit));", ""),
+    ("two-run", "a data area that is not zeroed", "src/intercept/page.c",
+     "    if (bytes < used)\n", "    if (0)\n"),
 ]
 
 
@@ -294,6 +320,43 @@ def missing_header():
         return lacks(done, "hypercall.h was not installed")
 
 
+def faulty_core(program, what, file, old, new):
+    """A program of the release build, linked with one file of the core changed."""
+    text = (TOP / file).read_text()
+    if text.count(old) != 1:
+        return [f"the text to change stands {text.count(old)} times in {file}"]
+    name = file.replace("/", "_")
+    hook = ["-DCORE_SHARED_HOOK"] if program == "read-once" else []
+    with tempfile.TemporaryDirectory() as tmp:
+        source, target = Path(tmp, "faulty.c"), Path(tmp, "faulty.o")
+        source.write_text(text.replace(old, new))
+        done = run(["gcc", *core_flags("x86_64", "gcc"), *hook, "-iquote", (TOP / file).parent,
+                    "-w", "-c", source, "-o", target])
+        if not done.ok:
+            return [first_error(done.text)]
+        objects = [o for o in (BUILDS / f"release/tests/{program}.p").glob("*.o")
+                   if not o.name.endswith(name + ".o")]
+        done = run(["gcc", "-o", Path(tmp, program), *objects, target,
+                    BUILDS / "release/src/libsvmcore.a"])
+        if not done.ok:
+            return [first_error(done.text)]
+        return lacks(run([Path(tmp, program)], env={**os.environ, "SVMC_SECONDS": "10"}),
+                     "failed: ")
+
+
+def too_large():
+    """The archive with 24 KiB of code more in an object of the intercept."""
+    with tempfile.TemporaryDirectory() as tmp:
+        Path(tmp, "a.c").write_text('__asm__(".text\\n.skip 24576, 0x90");\n')
+        run(["ar", "x", BUILDS / "release/src/libsvmcore.a"], cwd=tmp)
+        run(["gcc", "-c", "a.c"], cwd=tmp)
+        run(["ld", "-r", "intercept_vcpu.c.o", "a.o", "-o", "intercept_vcpu.o"], cwd=tmp)
+        Path(tmp, "intercept_vcpu.c.o").unlink()
+        run(["ar", "rcs", "large.a", *sorted(Path(tmp).glob("[!a]*.o"))], cwd=tmp)
+        return lacks(run([TOP / "tools/checks/size.py", Path(tmp, "large.a")]),
+                     "more than 24576 bytes of code")
+
+
 TRAPS = SPDX + """#include <stddef.h>
 #include <stdint.h>
 
@@ -338,6 +401,12 @@ def main():
         verb = "accepts" if good else "refuses"
         report.check(f"gate {gate} {program} {verb} {test}",
                      [] if done.ok == good else [done.text[-200:]])
+    for program, what, *change in FAULTY_CORES:
+        report.check(f"{program} refuses {what}", faulty_core(program, what, *change))
+    report.check("size refuses a core that is too large", too_large())
+    report.check("branch-coverage refuses a part of the tests",
+                 lacks(run([TOP / "tests/checks/branch_coverage.py", BUILDS / "cov", "edges"]),
+                       ": below 98.0 %"))
     report.check("freestanding refuses a bad archive", bad_archive())
     report.check("install refuses a missing header", missing_header())
     trapping_target(report)

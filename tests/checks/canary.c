@@ -2,6 +2,7 @@
 /* Faults that a gate must notice. tools/checks runs one of these tests under each gate and wants
  * it refused; `holds` is the counter-proof that must pass. */
 #include "harness.h"
+#include <pthread.h>
 #include <stdlib.h>
 
 static volatile int zero;
@@ -45,6 +46,24 @@ TEST(canary, uninitialised)
     REQUIRE(p != NULL);
     CHECK(p[zero] != 1 || p[zero + 1] != 2 || p[zero + 2] != 3);
     free(p);
+}
+
+static unsigned shared;
+
+static void *add(void *unused)
+{
+    for (unsigned i = 0; i < 1000; i++)
+        shared++;
+    return unused;
+}
+
+TEST(canary, races)
+{
+    pthread_t thread;
+
+    REQUIRE(pthread_create(&thread, NULL, add, NULL) == 0);
+    add(NULL);
+    CHECK(pthread_join(thread, NULL) == 0 && shared != 0);
 }
 
 TEST(canary, crashes)

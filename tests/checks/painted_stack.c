@@ -357,6 +357,10 @@ TEST(stack, instructions)
 #define DELEGATE SVMC_VERDICT_DELEGATE
 static struct svmc_policy policy;
 static struct svmc_stats stats;
+static struct svmc_ledger ledger;
+static struct svmc_ledger_entry ledger_entry;
+static struct svmc_audit_entry audit_entry;
+static const uint8_t entry_bytes[SVMC_AUDIT_ENTRY_BYTES];
 
 #define CALLS(X)                                                                                   \
     X(svmc_policy_init, svmc_policy_init(&policy, 4, 4))                                           \
@@ -369,6 +373,10 @@ static struct svmc_stats stats;
     X(svmc_policy_seal, svmc_policy_seal(&policy))                                                 \
     X(svmc_vcpu_init, svmc_vcpu_init(&lab.vc, &world_ops, &lab.world, &policy, lab.world.page, 1)) \
     X(svmc_vcpu_stats, svmc_vcpu_stats(&lab.vc, &stats))                                           \
+    X(svmc_vcpu_set_ledger, svmc_vcpu_set_ledger(&lab.vc, &ledger))                                \
+    X(svmc_vcpu_set_audit, svmc_vcpu_set_audit(&lab.vc, NULL))                                     \
+    X(svmc_ledger_read, svmc_ledger_read(&ledger, 0, &ledger_entry))                               \
+    X(svmc_audit_entry_read, svmc_audit_entry_read(entry_bytes, &audit_entry))                     \
     X(svmc_vcpu_cancel, (svmc_vcpu_cancel(&lab.vc), SVMC_OK))                                      \
     X(svmc_vcpu_drop, (svmc_vcpu_drop(&lab.vc), SVMC_OK))                                          \
     X(svmc_kind_name, (sink += (unsigned)*svmc_kind_name(SVMC_KIND_HLT), SVMC_OK))                 \

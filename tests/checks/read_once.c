@@ -4,6 +4,9 @@
  * CORE_SHARED_HOOK, which tells of every word that the core loads from the page: a host that
  * changes a word right behind the core's load, at every single load.
  */
+#include <svmcore/offer.h>
+
+#include "../intercept/adapt_lab.h"
 #include "../intercept/scenarios.h"
 
 void core_shared_hook(const volatile void *base, size_t at);
@@ -14,13 +17,28 @@ void core_shared_hook(const volatile void *base, size_t at);
 static struct lab lab, honest_run, before;
 static struct fakehost_answer honest;
 static unsigned loads[WORDS], total, change_at;
+static _Alignas(8) uint8_t area[SVMC_OFFER_AREA_BYTES];
 static enum { COUNT, CHANGE_WORD, CHANGE_ALL } mode;
+
+static struct adapt_lab foreign;
+static unsigned foreign_loads[ADAPT_BYTES / 8];
+static bool foreign_changes;
+
+/* A host that changes every word of a foreign area right behind the core's load. */
+static void foreign_hook(size_t at)
+{
+    foreign_loads[at / 8]++;
+    for (unsigned i = 0; foreign_changes && i < 8; i++)
+        foreign.area[at / 8 * 8 + i] ^= 0xff;
+}
 
 void core_shared_hook(const volatile void *base, size_t at)
 {
-    uint64_t *words = (uint64_t *)(void *)lab.world.page;
+    uint64_t *words = (uint64_t *)(void *)(base == area ? area : lab.world.page);
 
-    if (base != lab.world.page)
+    if (base == foreign.area)
+        foreign_hook(at);
+    if (base != lab.world.page && base != area)
         return;
     loads[at / 8]++;
     total++;
@@ -105,4 +123,75 @@ TEST(read_once, a_page_that_turns_into_lies_is_refused_or_read_before) /* R3 */
         }
     }
     CHECK(refused > 0, "nothing was refused");
+}
+
+TEST(read_once, an_offer_is_the_one_that_was_read) /* OF-1 AT-1 */
+{
+    static const struct svmc_offer_policy policy = { .vectors = { 0, 2, 0, 0 },
+                                                     .kinds = 1u << SVMC_OFFER_X86_INTERRUPT };
+    struct svmc_offer offer = { .kind = SVMC_OFFER_X86_INTERRUPT, .code = 0x41 };
+    struct svmc_offer_notice notice;
+    struct svmc_offer_result result;
+    struct svmc_offers offers;
+    uint64_t rng = 7;
+
+    for (unsigned k = 0; k <= 8; k++) { /* 0: nothing changes */
+        mode = COUNT;
+        lab_init(&lab, &rng);
+        CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, SVMC_ISA_X86_64), SVMC_OK);
+        CHECK_EQ(svmc_offer_notice_read(area, &notice), SVMC_OK);
+        offer.seq = notice.next;
+        CHECK_EQ(svmc_offer_write(area, &offer), SVMC_OK);
+        memset(loads, 0, sizeof loads);
+        total = 0;
+        change_at = k;
+        mode = CHANGE_WORD;
+        CHECK_EQ(svmc_offers_fetch(&offers, &result), SVMC_OK, "load %u", k);
+        CHECK_EQ(offers.priv.held[SVMC_OFFER_X86_INTERRUPT].code, 0x41, "load %u", k);
+        for (unsigned w = 0; w < SVMC_OFFER_AREA_BYTES / 8; w++)
+            CHECK_EQ(loads[w], w < 8, "word %u", w);
+    }
+}
+
+/* Load nothing twice, whoever reads: the host's decode, then the core's absorb. */
+static void one_foreign(enum svmc_foreign_format format, const char *scenario)
+{
+    static uint8_t data[SVMC_PAGE_DATA_BYTES], out[SVMC_PAGE_DATA_BYTES];
+    struct svmc_request request;
+    struct svmc_reply reply;
+    unsigned decoded = 0, absorbed = 0;
+    static uint8_t asked[ADAPT_BYTES];
+
+    foreign_changes = false;
+    adapt_init(&foreign, format, 0x1111222233334444);
+    REQUIRE(adapt_exit(&foreign, scenario));
+    if (adapt_emit(&foreign) != SVMC_OK) /* the form has no such kind */
+        return;
+    memcpy(asked, foreign.area, sizeof asked);
+    memset(foreign_loads, 0, sizeof foreign_loads);
+    foreign_changes = true;
+    CHECK_EQ(svmc_adapt_decode(&foreign.foreign, &request, data), SVMC_OK, "%s", scenario);
+    foreign_changes = false;
+    for (unsigned w = 0; w < ADAPT_BYTES / 8; w++) {
+        CHECK(foreign_loads[w] <= 1, "%s, form %u: decode loads 0x%03x", scenario, format, 8 * w);
+        decoded += foreign_loads[w];
+    }
+    memcpy(foreign.area, asked, sizeof asked);
+    device_answer(&foreign.device, &request, data, &reply, out);
+    CHECK_EQ(svmc_adapt_answer(&foreign.foreign, &request, &reply, out), SVMC_OK);
+    memset(foreign_loads, 0, sizeof foreign_loads);
+    foreign_changes = true;
+    CHECK_EQ(adapt_enter(&foreign), SVMC_OK, "%s, form %u", scenario, format);
+    for (unsigned w = 0; w < ADAPT_BYTES / 8; w++) {
+        CHECK(foreign_loads[w] <= 1, "%s, form %u: absorb loads 0x%03x", scenario, format, 8 * w);
+        absorbed += foreign_loads[w];
+    }
+    CHECK(decoded > 2 && absorbed > 2, "%s, form %u: the counting works", scenario, format);
+}
+
+TEST(read_once, no_word_of_a_foreign_area_is_loaded_twice) /* AP-1 */
+{
+    for (unsigned form = 0; form < SVMC_FOREIGN_FORMATS; form++)
+        for (unsigned n = 0; n < scenario_count; n++)
+            one_foreign((enum svmc_foreign_format)form, scenarios[n].name);
 }

@@ -67,6 +67,7 @@ TEST(status, every_value_has_its_own_name)
         { 0x23, "SVMC_ERR_MISMATCH" },
         { 0x30, "SVMC_ERR_CALLBACK" },
         { 0x31, "SVMC_ERR_HOST_REPLY" },
+        { 0x32, "SVMC_ERR_AUTH" },
         { 0x40, "SVMC_ERR_FULL" },
         { 0x41, "SVMC_ERR_UNSUPPORTED" },
         { 0x50, "SVMC_ERR_STALE" },

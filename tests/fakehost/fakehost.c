@@ -4,40 +4,66 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A condition code is the one result. */
-static bool gives_cc(const struct svmc_request *r)
-{
-    return r->kind >> 12 == 0xb && r->kind != SVMC_KIND_SAL;
-}
+/* What a host knows of each kind; bytes 0: the request's size. By docs/spec/page.md. */
+static const struct kind {
+    uint16_t kind;
+    uint8_t results, bytes;
+    bool faults;     /* FAULT is legal */
+    bool status;     /* the first result is a status, and 0 one of them */
+    bool cc;         /* the first result is a condition code */
+    bool data;       /* bytes come in */
+    uint64_t number; /* of a call; 0: all of them */
+} kinds[] = {
+    { SVMC_KIND_CPUID, 4, 4, .number = 0 },
+    { SVMC_KIND_RDMSR, 2, 4, .faults = true },
+    { SVMC_KIND_WRMSR, 0, 0, .faults = true },
+    { SVMC_KIND_SYSREG_READ, 1, 0, .faults = true },
+    { SVMC_KIND_SYSREG_WRITE, 0, 0, .faults = true },
+    { SVMC_KIND_RDTSC, 2, 4, .number = 0 },
+    { SVMC_KIND_RDTSCP, 2, 4, .number = 0 },
+    { SVMC_KIND_RDTIME, 1, 0, .number = 0 },
+    { SVMC_KIND_RDPMC, 2, 4, .faults = true },
+    { SVMC_KIND_IN, 1, 0, .number = 0 },
+    { SVMC_KIND_MMIO_READ, 1, 0, .number = 0 },
+    /* the tests' policy: every call gives all three results */
+    { SVMC_KIND_HYPERCALL, 1 + FAKEHOST_HCALL_RESULTS, 8, .status = true },
+    { SVMC_KIND_SMC, 4, 0, .number = FAKEHOST_VENDOR_CALL },
+    { SVMC_KIND_SMC, 1, 0, .status = true }, /* of PSCI */
+    { SVMC_KIND_HVC, 1, 0, .status = true },
+    { SVMC_KIND_SBI, 2, 0, .status = true },
+    { SVMC_KIND_INS, 0, 0, .data = true },
+    { SVMC_KIND_DIAG_288, 0, 0, .faults = true },
+    { SVMC_KIND_DIAG_500, 1, 8, .faults = true },
+    { SVMC_KIND_CSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_HSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_RSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_XSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_SAL, 0, 0, .faults = true },
+    { SVMC_KIND_RCHP, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_SSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_MSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_STSCH, 1, 8, .faults = true, .cc = true, .data = true },
+    { SVMC_KIND_TSCH, 1, 8, .faults = true, .cc = true, .data = true },
+};
 
-static bool gives_data(const struct svmc_request *r)
+static const struct kind *find(const struct svmc_request *r)
 {
-    return r->kind == SVMC_KIND_INS || r->kind == SVMC_KIND_STSCH || r->kind == SVMC_KIND_TSCH;
+    static const struct kind none;
+
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].kind == r->kind && (!kinds[i].number || kinds[i].number == r->address))
+            return &kinds[i];
+    return &none;
 }
 
 static unsigned result_count(const struct svmc_request *r)
 {
-    switch (r->kind) {
-    case SVMC_KIND_CPUID:
-        return 4;
-    case SVMC_KIND_RDMSR:
-        return 2;
-    case SVMC_KIND_IN:
-    case SVMC_KIND_MMIO_READ:
-    case SVMC_KIND_DIAG_500:
-        return 1;
-    case SVMC_KIND_HYPERCALL: /* the tests' policy: every call gives all three results */
-        return 1 + FAKEHOST_HCALL_RESULTS;
-    default:
-        return gives_cc(r);
-    }
+    return find(r)->results;
 }
 
 static unsigned result_bytes(const struct svmc_request *r)
 {
-    return r->kind == SVMC_KIND_HYPERCALL || r->kind == SVMC_KIND_DIAG_500 || gives_cc(r) ? 8
-           : r->kind == SVMC_KIND_CPUID || r->kind == SVMC_KIND_RDMSR                     ? 4
-                                                                                          : r->size;
+    return find(r)->bytes != 0 ? find(r)->bytes : r->size;
 }
 
 static uint64_t low(uint64_t value, unsigned bytes)
@@ -59,11 +85,11 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
         a->reply.out_valid |= 1u << i;
         a->reply.out[i] = low(FAKEHOST_PATTERN + i, result_bytes(&a->request));
     }
-    if (a->request.kind == SVMC_KIND_HYPERCALL)
-        a->reply.out[0] = 0; /* SVMC_HCALL_OK */
-    if (gives_cc(&a->request))
+    if (find(&a->request)->status)
+        a->reply.out[0] = 0;
+    if (find(&a->request)->cc)
         a->reply.out[0] = 2;
-    if (gives_data(&a->request))
+    if (find(&a->request)->data)
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
         a->data[i] = (uint8_t)(0xa0 + i * 7);
@@ -97,8 +123,8 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(fault_with_done, 7, 0, a.reply.fault = SVMC_FAULT_GP)                                        \
     X(wider_than_operand, 8, NEEDS_RESULT | NEEDS_NARROW, a.reply.out[0] |= (uint64_t)1 << 63)     \
     X(slot_not_declared, 8, 0, a.reply.out[7] = 1)                                                 \
-    X(hypercall_status, 10, NEEDS_HCALL, a.reply.out[0] = 7)                                       \
-    X(hypercall_status_high, 10, NEEDS_HCALL, a.reply.out[0] = (uint64_t)1 << 32)                  \
+    X(no_status, 10, NEEDS_STATUS, a.reply.out[0] = 7)                                             \
+    X(no_status_high, 10, NEEDS_STATUS | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 32)           \
     X(condition_code, 10, NEEDS_CC, a.reply.out[0] = 4)                                            \
     X(condition_code_high, 10, NEEDS_CC, a.reply.out[0] = (uint64_t)1 << 63)                       \
     X(done_none, 11, 0, a.reply.done = 0)                                                          \
@@ -125,15 +151,13 @@ const unsigned fakehost_lie_count = sizeof fakehost_lies / sizeof fakehost_lies[
 int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
-    bool string = r->kind >> 12 == 3;
-    bool faults = r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_WRMSR ||
-                  r->kind == SVMC_KIND_DIAG_288 || r->kind == SVMC_KIND_DIAG_500 ||
-                  r->kind >> 12 == 0xb;
+    bool string = r->kind >> 12 == 3; /* not a block, which is one element */
+    bool faults = find(r)->faults;
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
-             (needs & NEEDS_HCALL && r->kind != SVMC_KIND_HYPERCALL) ||
-             (needs & NEEDS_CC && !gives_cc(r)) || (needs & NEEDS_NO_STRING && string) ||
+             (needs & NEEDS_WIDE && result_bytes(r) != 8) || (needs & NEEDS_CC && !find(r)->cc) ||
+             (needs & NEEDS_STATUS && !find(r)->status) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
              (needs & NEEDS_NO_FAULTS && faults));
 }

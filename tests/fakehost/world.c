@@ -78,6 +78,35 @@ static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t ac
     return SVMC_OK;
 }
 
+static uint64_t ticks(void *ctx)
+{
+    struct world *w = ctx;
+
+    w->clock_calls++;
+    return w->clock += w->clock_step;
+}
+
+static enum svmc_status interpret(void *ctx, uint32_t kind, uint64_t number, uint64_t *value,
+                                  uint32_t *fault)
+{
+    struct world *w = ctx;
+    unsigned op = kind & 0xfff;
+    bool read = (kind >> 12 == 1 && (op == 1 || op == 3)) || kind == SVMC_KIND_CR_READ ||
+                kind == SVMC_KIND_DR_READ || kind >> 12 == 8;
+
+    if (fails(w))
+        return SVMC_ERR_CALLBACK;
+    w->inside_calls++;
+    w->inside_kind = kind;
+    w->inside_number = number;
+    *fault = w->inside_fault;
+    if (read)
+        *value = w->inside_value;
+    else
+        w->inside_value = *value;
+    return SVMC_OK;
+}
+
 const struct svmc_host_ops world_ops = {
     .size = sizeof(struct svmc_host_ops),
     .random = give_random,
@@ -85,6 +114,8 @@ const struct svmc_host_ops world_ops = {
     .reg_write = reg_write,
     .translate = translate,
     .guest_span = guest_span,
+    .ticks = ticks,
+    .interpret = interpret,
 };
 
 void world_init(struct world *w, uint64_t *rng)

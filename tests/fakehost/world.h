@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <svmcore/intercept.h>
 
-#define WORLD_REGS           210u /* enum svmc_reg, up to the last processor's */
+#define WORLD_REGS           228u /* enum svmc_reg, up to the last processor's */
 #define WORLD_MEMORY         65536u
 #define WORLD_PAGES          (WORLD_MEMORY / 4096u)
 #define WORLD_TRANSLATE_LIES 5u
@@ -23,6 +23,14 @@ struct world {
     unsigned calls;         /* callbacks that can fail, so far */
     unsigned fail_at;       /* 1-based number of the call that fails; 0: none */
     unsigned reg_writes;
+    uint64_t clock; /* of the ticks callback: each call goes on by clock_step */
+    uint64_t clock_step;
+    unsigned clock_calls;
+    uint64_t inside_value; /* what interpret reads; what was written to it last */
+    uint64_t inside_number;
+    uint32_t inside_kind;
+    uint32_t inside_fault; /* what interpret answers */
+    unsigned inside_calls;
     unsigned translate_lie; /* 0: none; below WORLD_TRANSLATE_LIES */
     _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
 };

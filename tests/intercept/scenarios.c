@@ -7,6 +7,8 @@
 #define PORT(k, n)       .kind = SVMC_KIND_##k, .size = n, .count = 1, .address = LAB_PORT
 #define MMIO(k, n)       .kind = SVMC_KIND_MMIO_##k, .size = n, .count = 1, .address = LAB_GPA
 #define MSR(k)           .kind = SVMC_KIND_##k, .count = 1, .address = LAB_MSR
+#define SYSREG(k)        .kind = SVMC_KIND_SYSREG_##k, .size = 8, .count = 1, .address = LAB_SYSREG
+#define CALL(k, n)       .kind = SVMC_KIND_##k, .count = 1, .address = n
 #define DEST(r, n, h, x) .dest_reg = SVMC_REG_##r, .dest_bytes = n, .dest_high = h, .dest_extend = x
 #define STRING(k, n) \
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
@@ -24,6 +26,12 @@ const struct scenario scenarios[] = {
     { "rdmsr own", { OWN, MSR(RDMSR) } },
     { "wrmsr kvm", { MSR(WRMSR), .value = 0x1122334455667788 } },
     { "wrmsr own", { OWN, MSR(WRMSR), .value = 0x1122334455667788 } },
+    { "rdtsc own", { OWN, .kind = SVMC_KIND_RDTSC, .count = 1 } },
+    { "rdtscp own", { OWN, .kind = SVMC_KIND_RDTSCP, .count = 1 } },
+    { "rdmsr tsc own", { OWN, .kind = SVMC_KIND_RDMSR, .count = 1, .address = 0x10 } },
+    { "rdpmc own, ecx",
+      { OWN, .kind = SVMC_KIND_RDPMC, .count = 1, .address = 2, FROM(ADDRESS_REG),
+        .address_reg = SVMC_REG_RCX } },
     { "in 1 kvm", { PORT(IN, 1) } },
     { "in 4 kvm", { PORT(IN, 4) } },
     { "in al own", { OWN, PORT(IN, 1), DEST(RAX, 1, 0, 0) } },
@@ -60,6 +68,13 @@ const struct scenario scenarios[] = {
     { "a64 ldr xzr", { WORD(A64), MMIO(READ, 8), DEST(XZR, 8, 0, 0) } },
     { "a64 strh w30", { WORD(A64), MMIO(WRITE, 2), FROM(VALUE_REG), .value_reg = SVMC_REG_X30 } },
     { "a64 str xzr", { WORD(A64), MMIO(WRITE, 8), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
+    { "a64 mrs x9", { WORD(A64), SYSREG(READ), DEST(X0 + 9, 8, 0, 0) } },
+    { "a64 mrs xzr", { WORD(A64), SYSREG(READ), DEST(XZR, 8, 0, 0) } },
+    { "a64 mrs x1, cntvct_el0",
+      { WORD(A64), .kind = SVMC_KIND_SYSREG_READ, .size = 8, .count = 1, .address = LAB_CNTVCT,
+        DEST(X0 + 1, 8, 0, 0) } },
+    { "a64 msr x30", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_X30 } },
+    { "a64 msr xzr", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
     { "rv64 lbu a0", { WORD(RV64), MMIO(READ, 1), DEST(RV_X0 + 10, 8, 0, SVMC_EXTEND_ZERO) } },
     { "rv64 lw x0", { WORD(RV64), MMIO(READ, 4), DEST(RV_X0, 8, 0, SVMC_EXTEND_SIGN) } },
     { "s390 diag 288",
@@ -76,6 +91,14 @@ const struct scenario scenarios[] = {
     { "s390 msch, crosses a page", { S390(MSCH), .size = 52, BLOCK(0xff0) } },
     { "s390 stsch", { S390(STSCH), .size = 52, BLOCK(0x200) } },
     { "s390 tsch, crosses a page", { S390(TSCH), .size = 64, BLOCK(0x1ffc) } },
+    { "a64 hvc", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_A64, CALL(HVC, LAB_HVC) } },
+    { "a64 smc, 32 bits", { WORD(A64), CALL(SMC, LAB_SMC) } },
+    { "a64 smc, vendor's", { WORD(A64), CALL(SMC, FAKEHOST_VENDOR_CALL) } },
+    { "rv64 rdtime a5",
+      { WORD(RV64), .kind = SVMC_KIND_RDTIME, .size = 8, .count = 1, .address = 0xc01,
+        DEST(RV_X0 + 15, 8, 0, 0) } },
+    { "rv64 ecall", { WORD(RV64), CALL(SBI, LAB_SBI) } },
+    { "rv32 ecall", { WORD(RV32), CALL(SBI, LAB_SBI) } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
@@ -110,11 +133,28 @@ void lab_init(struct lab *lab, uint64_t *rng)
         SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(&lab->policy, LAB_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
              SVMC_OK);
+    CHECK_EQ(
+        svmc_policy_set_sysregs(&lab->policy, LAB_SYSREG, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+        SVMC_OK);
     CHECK_EQ(svmc_policy_add_window(&lab->policy, (svmc_gpa){ 0xfe000000 }, 0x1000, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE),
              SVMC_OK);
     CHECK_EQ(svmc_policy_set_doorbell(&lab->policy, SVMC_HCALL_PORT), SVMC_OK);
     CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, 6, FAKEHOST_HCALL_RESULTS), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_HVC, LAB_HVC, 3, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SMC, LAB_SMC, 2, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(&lab->policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_sysregs(&lab->policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ,
+                                     SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE), SVMC_OK);
     if (lab->full_wipe)
         CHECK_EQ(svmc_policy_set_full_wipe(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);
@@ -148,6 +188,13 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
     }
     if (exit.kind == SVMC_KIND_HYPERCALL || doorbell)
         lab->world.reg[SVMC_REG_RAX] = (uint64_t)SVMC_HCALL_ABI << 56 | LAB_HCALL;
+    if (exit.kind == SVMC_KIND_HVC || exit.kind == SVMC_KIND_SMC) /* W0, whatever X0 is */
+        lab->world.reg[SVMC_REG_X0] =
+            (lab->world.reg[SVMC_REG_X0] & ~(uint64_t)UINT32_MAX) | exit.address;
+    if (exit.kind == SVMC_KIND_SBI) {
+        lab->world.reg[SVMC_REG_RV_X0 + 17] = exit.address >> 32;
+        lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;
+    }
     return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
 }
 

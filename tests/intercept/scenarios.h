@@ -8,7 +8,12 @@
 
 #define LAB_PORT     0x60u
 #define LAB_MSR      0x400000f0u
+#define LAB_SYSREG   0xc664u /* S3_0_C12_C12_4: ICC_CTLR_EL1, by bits 20:5 of its MRS */
+#define LAB_CNTVCT   0xdf02u /* S3_3_C14_C0_2 */
 #define LAB_GPA      0xfe000010u
+#define LAB_HVC      0xc4000003u                /* CPU_ON, 64 bits: three arguments, one result */
+#define LAB_SMC      0x84000003u                /* CPU_ON, 32 bits: two of them */
+#define LAB_SBI      ((uint64_t)0x48534d << 32) /* hart_start: six arguments, two results */
 #define LAB_HCALL    3u
 #define LAB_REFUSALS 1000u
 #define LAB_RETRIES  4u

@@ -118,7 +118,7 @@ TEST(exit_a64, which_aborts_are_devices) /* EX-32 */
     CHECK_EQ(take(&(struct svmc_a64_exit)ABORT(0x91820045), 0), SVMC_ERR_MISMATCH, "IL clear");
 }
 
-TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
+TEST(exit_a64, other_instructions) /* EX-31 EX-34 EX-53 */
 {
     static const struct {
         const char *name;
@@ -128,8 +128,11 @@ TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
     } other[] = {
         { "wfi", 0x07e00000, 0xd503207f, SVMC_KIND_WFI, 3 },
         { "wfe", 0x07e00001, 0xd503205f, SVMC_KIND_WFE, 3 },
-        { "mrs xzr, mdccsr_el0", 0x6220c3e3, 0xd533011f, SVMC_KIND_UNKNOWN, 3 },
+        { "dc cisw, x1", 0x62141c3c, 0xd5087e41, SVMC_KIND_UNKNOWN, 3 },
         { "hvc #0x123", 0x5a000123, 0xd4002462, SVMC_KIND_UNKNOWN, 1 },
+        { "hvc #0", 0x5a000000, 0xd4000002, SVMC_KIND_HVC, 1 },
+        { "smc #0", 0x5e000000, 0xd4000003, SVMC_KIND_SMC, 3 },
+        { "smc #1", 0x5e000001, 0xd4000023, SVMC_KIND_UNKNOWN, 3 },
     };
 
     for (unsigned i = 0; i < sizeof other / sizeof other[0]; i++) {
@@ -142,6 +145,58 @@ TEST(exit_a64, other_instructions) /* EX-31 EX-34 */
         CHECK_EQ(take(&raw, 0xf9400023), SVMC_ERR_MISMATCH, "%s, but ldr", other[i].name);
         raw.spsr |= 1u << 4;
         CHECK_EQ(take(&raw, 0), SVMC_ERR_UNSUPPORTED, "AArch32");
+        raw.spsr &= ~(uint64_t)(1u << 4);
+        if (raw.esr >> 26 == 0x16 || raw.esr >> 26 == 0x17)
+            for (unsigned j = 0; j < sizeof other / sizeof other[0]; j++)
+                CHECK_EQ(take(&raw, other[j].word), i == j ? SVMC_OK : SVMC_ERR_MISMATCH,
+                         "%s, but %s", other[i].name, other[j].name);
+    }
+}
+
+/* EX-51; words by binutils, the second syndrome from QEMU, the others by hand: D17.2.37 */
+TEST(exit_a64, system_registers)
+{
+    static const struct {
+        const char *name;
+        uint32_t esr, word;
+        uint16_t number;
+        uint8_t read, reg;
+    } regs[] = {
+        { "mrs x0, icc_ctlr_el1", 0x62383019, 0xd538cc80, 0xc664, 1, SVMC_REG_X0 },
+        { "mrs xzr, mdccsr_el0", 0x6220c3e3, 0xd533011f, 0x9808, 1, SVMC_REG_XZR },
+        { "msr icc_sgi1r_el1, x30", 0x623a33d6, 0xd518cbbe, 0xc65d, 0, SVMC_REG_X30 },
+        { "mrs x7, id_aa64pfr0_el1", 0x623000e9, 0xd5380407, 0xc020, 1, SVMC_REG_X0 + 7 },
+    };
+
+    for (unsigned i = 0; i < sizeof regs / sizeof regs[0]; i++) {
+        struct svmc_a64_exit raw = { .esr = regs[i].esr, .spsr = 0x3c5 };
+        struct svmc_cpu cpu = { .isa = SVMC_ISA_A64 };
+        struct svmc_insn insn;
+        uint8_t le[4];
+
+        for (unsigned way = 0; way < 3; way++) {
+            for (unsigned b = 0; b < 4; b++)
+                le[b] = (uint8_t)(regs[i].word >> 8 * b);
+            CHECK_EQ(svmc_insn_decode(&cpu, le, 4, &insn), SVMC_OK, "%s", regs[i].name);
+            CHECK_EQ(way < 2
+                         ? take(&raw, way ? regs[i].word : 0)
+                         : svmc_exit_from_insn(&insn, SVMC_CLASS_SYSTEM_REG, (svmc_gpa){ 0 }, &e),
+                     SVMC_OK, "%s, %u", regs[i].name, way);
+            CHECK_EQ(e.kind, regs[i].read ? SVMC_KIND_SYSREG_READ : SVMC_KIND_SYSREG_WRITE, "%s",
+                     regs[i].name);
+            CHECK_EQ(e.address, regs[i].number, "%s, %u", regs[i].name, way);
+            CHECK_EQ(e.size, 8);
+            CHECK_EQ(e.from, regs[i].read ? SVMC_FROM_EXIT : SVMC_FROM_VALUE_REG);
+            CHECK_EQ(regs[i].read ? e.dest_reg : e.value_reg, regs[i].reg, "%s", regs[i].name);
+            CHECK_EQ(e.dest_bytes, regs[i].read ? 8 : 0);
+        }
+        for (unsigned bit = 0; bit < 20; bit++) { /* all but op0, which may name no register */
+            struct svmc_a64_exit other = raw;
+
+            other.esr ^= 1u << bit;
+            CHECK_EQ(take(&other, regs[i].word), SVMC_ERR_MISMATCH, "%s, bit %u", regs[i].name,
+                     bit);
+        }
     }
 }
 

@@ -159,11 +159,11 @@ TEST(exit_insn, what_cannot_exit_or_is_not_finished_is_said)
     CHECK_EQ(TAKE("\x8c\x1b"), SVMC_ERR_UNSUPPORTED, "mov [rbx], ds");
     CHECK_EQ(TAKE("\x8e\x1b"), SVMC_ERR_UNSUPPORTED, "mov ds, [rbx]");
     CHECK_EQ(TAKE("\xff\x23"), SVMC_ERR_UNSUPPORTED, "jmp [rbx]");
-    CHECK_EQ(TAKE("\x0f\x20\xc0"), SVMC_ERR_UNSUPPORTED, "mov rax, cr0");
-    CHECK_EQ(TAKE("\x0f\x21\xc0"), SVMC_ERR_UNSUPPORTED, "mov rax, dr0");
+    CHECK_EQ(TAKE("\x0f\x01\x30"), SVMC_ERR_UNSUPPORTED, "lmsw [rax]");
+    CHECK_EQ(TAKE("\x0f\x01\x20"), SVMC_ERR_UNSUPPORTED, "smsw [rax]");
     CHECK_EQ(TAKE("\x0f\x01\xc6"), SVMC_ERR_UNSUPPORTED, "wrmsrns");
     CHECK_EQ(TAKE("\xf3\x0f\x01\xd9"), SVMC_ERR_UNSUPPORTED, "vmgexit");
-    CHECK_EQ(TAKE("\x0f\x31"), SVMC_ERR_UNSUPPORTED, "rdtsc");
+    CHECK_EQ(TAKE("\x0f\x01\xfd"), SVMC_ERR_UNSUPPORTED, "rdpru");
     CHECK_EQ(TAKE("\xf3\xa4"), SVMC_ERR_UNSUPPORTED, "rep movsb");
     CHECK_MEM(&exit_, &zero, sizeof zero);
     gpa.v = 0xfee00ffe;

@@ -182,14 +182,80 @@ TEST(exit_kvm_words, calls) /* EX-61 */
     CHECK_EQ(svmc_exit_from_rv(&rv, NULL, 0, &said), SVMC_OK);
     check_same(&said, SVMC_FINISH_BACKEND);
     memcpy(before, run, sizeof run);
-    CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_ERR_MISMATCH, "two results are wanted");
     o.data = (const uint8_t *)"0123456789abcdef";
+    for (unsigned bytes = 1; bytes < 20; bytes++) {
+        o.data_bytes = bytes;
+        if (bytes != 8 && bytes != 16)
+            CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_ERR_MISMATCH, "%u", bytes);
+    }
+    CHECK_MEM(run, before, sizeof run);
     o.data_bytes = 16;
     CHECK_EQ(svmc_kvm_complete(run, 111, &o), SVMC_ERR_MISMATCH, "no room");
     CHECK_MEM(run, before, sizeof run);
     CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_OK);
     memcpy(before + 96, o.data, 16);
     CHECK_MEM(run, before, sizeof run);
+    put(48, 8, 0xa0a0);
+    put(56, 8, 0xa1a1);
+    memcpy(before, run, sizeof run);
+    o.data_bytes = 8; /* EX-56: a legacy extension keeps a1, which KVM writes all the same */
+    CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_OK);
+    memcpy(before + 96, o.data, 8);
+    memcpy(before + 104, before + 56, 8);
+    CHECK_MEM(run, before, sizeof run);
+    o.data_bytes = 0;
+    o.data = NULL;
+    CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_OK);
+    memcpy(before + 96, before + 48, 16);
+    CHECK_MEM(run, before, sizeof run);
+}
+
+/* EX-61: from the structure to the guest's registers: a call that a host answers, and one inside */
+TEST(exit_kvm_words, calls_reach_the_host) /* EX-61 EX-53 EX-54 */
+{
+    static struct lab lab;
+    struct fakehost_answer honest;
+    uint64_t rng = 7;
+
+    for (unsigned kind = SVMC_KIND_HVC; kind <= SVMC_KIND_SBI; kind++) {
+        bool sbi = kind == SVMC_KIND_SBI;
+
+        memset(run, 0, sizeof run);
+        word = 0;
+        put(8, 4, sbi ? 35 : 3);
+        put(96, 8, kind == SVMC_KIND_SMC);
+        CHECK_EQ(parse(!sbi), SVMC_OK);
+        CHECK_EQ(exit_.kind, kind);
+        CHECK_EQ(exit_.finish, sbi ? SVMC_FINISH_BACKEND : SVMC_FINISH_REGS);
+        lab_init(&lab, &rng);
+        lab.world.reg[SVMC_REG_X0] = kind == SVMC_KIND_HVC ? LAB_HVC : LAB_SMC;
+        lab.world.reg[SVMC_REG_RV_X0 + 17] = (uint64_t)LAB_SBI >> 32;
+        lab.world.reg[SVMC_REG_RV_X0 + 16] = (uint32_t)LAB_SBI;
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED);
+        CHECK(fakehost_prepare(lab.world.page, &honest));
+        CHECK_EQ(honest.request.kind, kind);
+        CHECK(fakehost_send(lab.world.page, &honest));
+        CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+        CHECK_EQ(lab.out.data_bytes, sbi ? 16 : 0);
+        if (!sbi)
+            CHECK_EQ(lab.world.reg[SVMC_REG_X0], honest.reply.out[0]);
+        CHECK_EQ(svmc_kvm_complete(run, sizeof run, &lab.out), SVMC_OK);
+        for (unsigned i = 0; sbi && i < 16; i++)
+            CHECK_EQ(run[96 + i], (uint8_t)(honest.reply.out[i / 8] >> 8 * (i % 8)));
+
+        /* nobody has this one: -1 of SMCCC, -2 and 0 of the SBI */
+        lab.world.reg[SVMC_REG_X0] = 0xc6000099;
+        lab.world.reg[SVMC_REG_RV_X0 + 17] = 0x0a000099;
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+        CHECK_EQ(svmc_kvm_complete(run, sizeof run, &lab.out), SVMC_OK);
+        if (sbi)
+            CHECK_MEM(run + 96, "\xfe\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0", 16);
+        else
+            CHECK_EQ(lab.world.reg[SVMC_REG_X0], UINT64_MAX);
+    }
 }
 
 TEST(exit_kvm_words, what_kvm_cannot_mean_is_refused) /* EX-61 */

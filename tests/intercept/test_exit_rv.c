@@ -119,8 +119,45 @@ TEST(exit_rv, virtual_instructions_and_calls) /* EX-36 EX-38 */
     CHECK_EQ(e.user, 1);
     raw = (struct svmc_rv_exit){ .cause = 10, .isa = SVMC_ISA_RV64 };
     CHECK_EQ(take(&raw, 0), SVMC_OK, "ecall");
-    CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN);
+    CHECK_EQ(e.kind, SVMC_KIND_SBI);
     CHECK_EQ(e.insn_bytes, 4);
+}
+
+TEST(exit_rv, a_read_of_time) /* EX-39; words by binutils */
+{
+    static const struct {
+        uint32_t word;
+        uint8_t reg; /* 0xff: UNKNOWN */
+    } reads[] = {
+        { 0xc01022f3, 5 },    /* rdtime t0 */
+        { 0xc0102ff3, 31 },   /* rdtime t6 */
+        { 0xc0102073, 0 },    /* rdtime zero */
+        { 0xc0103573, 10 },   /* csrrc a0, time, zero */
+        { 0xc010a573, 0xff }, /* csrrs a0, time, ra: writes */
+        { 0xc0101573, 0xff }, /* csrrw a0, time, zero: writes */
+        { 0xc0106573, 0xff }, /* csrrsi a0, time, 0 */
+        { 0xc0002573, 0xff }, /* rdcycle a0 */
+        { 0xc8102573, 0xff }, /* rdtimeh a0 */
+    };
+
+    for (unsigned i = 0; i < sizeof reads / sizeof reads[0]; i++)
+        for (unsigned way = 0; way < 2; way++) {
+            struct svmc_rv_exit raw = { .cause = 22,
+                                        .stval = way ? reads[i].word : 0,
+                                        .isa = SVMC_ISA_RV64 };
+
+            CHECK_EQ(take(&raw, way ? 0 : reads[i].word), SVMC_OK, "row %u", i);
+            CHECK_EQ(e.insn_bytes, 4);
+            CHECK_EQ(e.kind, reads[i].reg == 0xff ? SVMC_KIND_UNKNOWN : SVMC_KIND_RDTIME, "row %u",
+                     i);
+            CHECK_EQ(e.address, reads[i].reg == 0xff ? 0 : 0xc01, "row %u", i);
+            if (reads[i].reg != 0xff)
+                CHECK_EQ(e.dest_reg, SVMC_REG_RV_X0 + reads[i].reg, "row %u", i);
+            CHECK_EQ(e.dest_bytes, reads[i].reg == 0xff ? 0 : 8);
+            raw.isa = SVMC_ISA_RV32;
+            CHECK_EQ(take(&raw, way ? 0 : reads[i].word), SVMC_OK, "row %u", i);
+            CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN, "RV32 has halves");
+        }
 }
 
 TEST(exit_rv, every_cause_has_an_answer) /* EX-36 */

@@ -87,21 +87,6 @@ static const struct row {
     uint16_t kind;
 } rows[] = {
 #define U SVMC_KIND_UNKNOWN
-    { "mov rax, cr0", 0x000, 3, "\x0f\x20\xc0", U },
-    { "smsw eax", 0x000, 3, "\x0f\x01\xe0", U },
-    { "mov rax, cr4", 0x004, 3, "\x0f\x20\xe0", U },
-    { "lock mov rax, cr0", 0x008, 4, "\xf0\x0f\x20\xc0", U },
-    { "cr15 read", 0x00f, 3, "\x0f\x20\xc0", U },
-    { "mov cr0, rax", 0x010, 3, "\x0f\x22\xc0", U },
-    { "lmsw ax", 0x010, 3, "\x0f\x01\xf0", U },
-    { "clts", 0x010, 2, "\x0f\x06", U },
-    { "mov cr3, rax", 0x013, 3, "\x0f\x22\xd8", U },
-    { "cr15 write", 0x01f, 3, "\x0f\x22\xc0", U },
-    { "mov rax, dr0", 0x020, 3, "\x0f\x21\xc0", U },
-    { "mov rax, dr7", 0x027, 3, "\x0f\x21\xf8", U },
-    { "mov dr0, rax", 0x030, 3, "\x0f\x23\xc0", U },
-    { "mov dr7, rax", 0x037, 3, "\x0f\x23\xf8", U },
-    { "cr0 sel write", 0x065, 3, "\x0f\x22\xc0", U },
     { "sidt", 0x066, 3, "\x0f\x01\x08", U },
     { "sgdt", 0x067, 3, "\x0f\x01\x00", U },
     { "sldt", 0x068, 3, "\x0f\x00\xc0", U },
@@ -110,16 +95,16 @@ static const struct row {
     { "lgdt", 0x06b, 3, "\x0f\x01\x10", U },
     { "lldt", 0x06c, 3, "\x0f\x00\xd0", U },
     { "ltr", 0x06d, 3, "\x0f\x00\xd8", U },
-    { "rdtsc", 0x06e, 2, "\x0f\x31", U },
-    { "rdpmc", 0x06f, 2, "\x0f\x33", U },
+    { "rdtsc", 0x06e, 2, "\x0f\x31", SVMC_KIND_RDTSC },
+    { "rdpmc", 0x06f, 2, "\x0f\x33", SVMC_KIND_RDPMC },
     { "pushf", 0x070, 1, "\x9c", U },
     { "popf", 0x071, 1, "\x9d", U },
     { "cpuid", 0x072, 2, "\x0f\xa2", SVMC_KIND_CPUID },
     { "rsm", 0x073, 2, "\x0f\xaa", U },
     { "iret", 0x074, 1, "\xcf", U },
     { "int 0x80", 0x075, 2, "\xcd\x80", U },
-    { "invd", 0x076, 2, "\x0f\x08", U },
-    { "pause", 0x077, 2, "\xf3\x90", U },
+    { "invd", 0x076, 2, "\x0f\x08", SVMC_KIND_INVD },
+    { "pause", 0x077, 2, "\xf3\x90", SVMC_KIND_PAUSE },
     { "hlt", 0x078, 1, "\xf4", SVMC_KIND_HLT },
     { "invlpg", 0x079, 3, "\x0f\x01\x38", U },
     { "invlpga", 0x07a, 3, "\x0f\x01\xdf", U },
@@ -132,15 +117,15 @@ static const struct row {
     { "stgi", 0x084, 3, "\x0f\x01\xdc", U },
     { "clgi", 0x085, 3, "\x0f\x01\xdd", U },
     { "skinit", 0x086, 3, "\x0f\x01\xde", U },
-    { "rdtscp", 0x087, 3, "\x0f\x01\xf9", U },
+    { "rdtscp", 0x087, 3, "\x0f\x01\xf9", SVMC_KIND_RDTSCP },
     { "icebp", 0x088, 1, "\xf1", U },
-    { "wbinvd", 0x089, 2, "\x0f\x09", U },
-    { "monitor", 0x08a, 3, "\x0f\x01\xc8", U },
-    { "monitorx", 0x08a, 3, "\x0f\x01\xfa", U },
-    { "mwait", 0x08b, 3, "\x0f\x01\xc9", U },
-    { "mwaitx", 0x08b, 3, "\x0f\x01\xfb", U },
-    { "mwait, armed", 0x08c, 3, "\x0f\x01\xc9", U },
-    { "xsetbv", 0x08d, 3, "\x0f\x01\xd1", U },
+    { "wbinvd", 0x089, 2, "\x0f\x09", SVMC_KIND_WBINVD },
+    { "monitor", 0x08a, 3, "\x0f\x01\xc8", SVMC_KIND_MONITOR },
+    { "monitorx", 0x08a, 3, "\x0f\x01\xfa", SVMC_KIND_MONITOR },
+    { "mwait", 0x08b, 3, "\x0f\x01\xc9", SVMC_KIND_MWAIT },
+    { "mwaitx", 0x08b, 3, "\x0f\x01\xfb", SVMC_KIND_MWAIT },
+    { "mwait, armed", 0x08c, 3, "\x0f\x01\xc9", SVMC_KIND_MWAIT },
+    { "xsetbv", 0x08d, 3, "\x0f\x01\xd1", SVMC_KIND_XSETBV },
     { "rdpru", 0x08e, 3, "\x0f\x01\xfd", U },
     { "invlpgb", 0x0a0, 3, "\x0f\x01\xfe", U },
     { "invlpgb, illegal", 0x0a1, 3, "\x0f\x01\xfe", U },
@@ -161,10 +146,12 @@ static void expect(const struct row *r, unsigned isa)
                               .insn_bytes = r->n,
                               .isa = (uint8_t)isa };
 
-    if (r->kind == SVMC_KIND_RDMSR) {
+    if (r->kind == SVMC_KIND_RDMSR || r->kind == SVMC_KIND_RDPMC || r->kind == SVMC_KIND_XSETBV) {
         want.from = SVMC_FROM_ADDRESS_REG;
         want.address_reg = SVMC_REG_RCX;
     }
+    if (r->kind == SVMC_KIND_XSETBV)
+        want.from |= SVMC_FROM_VALUE_PAIR;
     CHECK_MEM(&exit_, &want, sizeof want, "%s, isa %u", r->name, isa);
 }
 
@@ -193,6 +180,93 @@ TEST(exit_svm, every_instruction_by_either_witness_in_every_mode) /* EX-11 EX-12
             put(0x0c8, 8, next + 1);
             CHECK_EQ(take(r->bytes, r->n), SVMC_ERR_MISMATCH, "%s: longer", r->name);
         }
+}
+
+/* Words by binutils; the codes are APM vol. 2, table C-1. */
+static const struct transfer {
+    char name[16];
+    uint16_t code;
+    uint8_t n;
+    char bytes[6];
+    uint16_t kind;
+    uint8_t number, size, reg; /* size 0: none; 9: as wide as the mode; 10: as its operands */
+} transfers[] = {
+    { "mov rax, cr0", 0x00, 3, "\x0f\x20\xc0", SVMC_KIND_CR_READ, 0, 9, SVMC_REG_RAX },
+    { "smsw eax", 0x00, 3, "\x0f\x01\xe0", SVMC_KIND_CR_READ, 0, 10, SVMC_REG_RAX },
+    { "mov rbx, cr4", 0x04, 3, "\x0f\x20\xe3", SVMC_KIND_CR_READ, 4, 9, SVMC_REG_RBX },
+    { "lock mov, cr0", 0x08, 4, "\xf0\x0f\x20\xc0", SVMC_KIND_CR_READ, 8, 9, SVMC_REG_RAX },
+    { "mov cr0, rsi", 0x10, 3, "\x0f\x22\xc6", SVMC_KIND_CR_WRITE, 0, 9, SVMC_REG_RSI },
+    { "mov cr0, rax", 0x65, 3, "\x0f\x22\xc0", SVMC_KIND_CR_WRITE, 0, 9, SVMC_REG_RAX },
+    { "lmsw cx", 0x10, 3, "\x0f\x01\xf1", SVMC_KIND_LMSW, 0, 2, SVMC_REG_RCX },
+    { "lmsw cx", 0x65, 3, "\x0f\x01\xf1", SVMC_KIND_LMSW, 0, 2, SVMC_REG_RCX },
+    { "clts", 0x10, 2, "\x0f\x06", SVMC_KIND_CLTS, 0, 0, 0 },
+    { "mov cr3, rax", 0x13, 3, "\x0f\x22\xd8", SVMC_KIND_CR_WRITE, 3, 9, SVMC_REG_RAX },
+    { "mov rax, dr0", 0x20, 3, "\x0f\x21\xc0", SVMC_KIND_DR_READ, 0, 9, SVMC_REG_RAX },
+    { "mov rsp, dr7", 0x27, 3, "\x0f\x21\xfc", SVMC_KIND_DR_READ, 7, 9, SVMC_REG_RSP },
+    { "mov dr0, rax", 0x30, 3, "\x0f\x23\xc0", SVMC_KIND_DR_WRITE, 0, 9, SVMC_REG_RAX },
+    { "mov dr7, rdx", 0x37, 3, "\x0f\x23\xfa", SVMC_KIND_DR_WRITE, 7, 9, SVMC_REG_RDX },
+};
+#define TRANSFERS (sizeof transfers / sizeof transfers[0])
+
+static void expect_transfer(const struct transfer *t, unsigned isa)
+{
+    bool read = t->kind == SVMC_KIND_CR_READ || t->kind == SVMC_KIND_DR_READ;
+    uint8_t size = t->size == 10  ? (isa == SVMC_ISA_X86_16 ? 2 : 4)
+                   : t->size != 9 ? t->size
+                                  : (isa == SVMC_ISA_X86_64 ? 8 : 4);
+    struct svmc_exit want = { .kind = t->kind,
+                              .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
+                              .count = 1,
+                              .insn_bytes = t->n,
+                              .isa = (uint8_t)isa,
+                              .address = t->number,
+                              .size = size,
+                              .dest_reg = read ? t->reg : 0,
+                              .dest_bytes = read ? size : 0,
+                              .value_reg = read ? 0 : t->reg,
+                              .from = !read && size ? SVMC_FROM_VALUE_REG : SVMC_FROM_EXIT };
+
+    CHECK_MEM(&exit_, &want, sizeof want, "%s, isa %u", t->name, isa);
+}
+
+TEST(exit_svm, control_and_debug_registers) /* EX-60; APM vol. 2, 15.8.1 */
+{
+    for (unsigned i = 0; i < TRANSFERS; i++)
+        for (unsigned isa = SVMC_ISA_X86_16; isa <= SVMC_ISA_X86_64; isa++) {
+            const struct transfer *t = &transfers[i];
+            bool mov = t->size == 9, assist = mov && t->kind <= SVMC_KIND_CR_WRITE;
+
+            fresh(isa, t->code, 0, 0);
+            CHECK_EQ(NONE, SVMC_ERR_TRUNCATED, "%s", t->name);
+            CHECK_EQ(take(t->bytes, t->n), SVMC_OK, "%s, isa %u", t->name, isa);
+            expect_transfer(t, isa);
+            for (unsigned other = 0; other < TRANSFERS; other++) {
+                const struct transfer *o = &transfers[other];
+                bool same =
+                    (o->kind == t->kind && o->number == t->number) ||
+                    ((t->code == 0x10 || t->code == 0x65) && (o->code == 0x10 || o->code == 0x65));
+
+                CHECK_EQ(take(o->bytes, o->n), same ? SVMC_OK : SVMC_ERR_MISMATCH, "%s, %s",
+                         t->name, o->name);
+            }
+            put(0x0c8, 8,
+                isa == SVMC_ISA_X86_64 ? rip_in(isa) + t->n : (rip_in(isa) + t->n) & 0xffffffff);
+            if (isa == SVMC_ISA_X86_32 && ((rip_in(isa) + t->n) & 0xffffffff) == 0)
+                continue;
+            CHECK_EQ(NONE, SVMC_ERR_TRUNCATED, "%s: which register?", t->name);
+            fresh(isa, t->code, (uint64_t)1 << 63 | t->reg, 0);
+            put(0x0c8, 8,
+                isa == SVMC_ISA_X86_64 ? rip_in(isa) + t->n : (rip_in(isa) + t->n) & 0xffffffff);
+            if (!mov)
+                continue;
+            CHECK_EQ(NONE, assist ? SVMC_OK : SVMC_ERR_TRUNCATED, "%s", t->name);
+            if (assist)
+                expect_transfer(t, isa);
+        }
+    fresh(SVMC_ISA_X86_64, 0x00, 0, 0);
+    CHECK_EQ(TAKE("\x0f\x01\x20"), SVMC_OK, "smsw [rax]");
+    CHECK_EQ(exit_.kind, SVMC_KIND_UNKNOWN);
+    CHECK_EQ(TAKE("\x0f\x01\xd1"), SVMC_ERR_MISMATCH, "xsetbv");
 }
 
 /* Table C-1 in words: which codes tell of an instruction that has not been executed. */

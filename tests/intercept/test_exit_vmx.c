@@ -31,10 +31,10 @@ static const struct instruction {
     { 10, LENGTHS, 2, { 0x0f, 0xa2 }, SVMC_KIND_CPUID },
     { 11, LENGTHS, 2, { 0x0f, 0x37 }, SVMC_KIND_UNKNOWN },             /* getsec */
     { 12, LENGTHS, 1, { 0xf4 }, SVMC_KIND_HLT },                       /* hlt */
-    { 13, LENGTHS, 2, { 0x0f, 0x08 }, SVMC_KIND_UNKNOWN },             /* invd */
+    { 13, LENGTHS, 2, { 0x0f, 0x08 }, SVMC_KIND_INVD },                /* invd */
     { 14, LENGTHS, 3, { 0x0f, 0x01, 0x3b }, SVMC_KIND_UNKNOWN },       /* invlpg [ebx] */
-    { 15, LENGTHS, 2, { 0x0f, 0x33 }, SVMC_KIND_UNKNOWN },             /* rdpmc */
-    { 16, LENGTHS, 2, { 0x0f, 0x31 }, SVMC_KIND_UNKNOWN },             /* rdtsc */
+    { 15, LENGTHS, 2, { 0x0f, 0x33 }, SVMC_KIND_RDPMC },               /* rdpmc */
+    { 16, LENGTHS, 2, { 0x0f, 0x31 }, SVMC_KIND_RDTSC },               /* rdtsc */
     { 17, LENGTHS, 2, { 0x0f, 0xaa }, SVMC_KIND_UNKNOWN },             /* rsm */
     { 18, LENGTHS, 3, { 0x0f, 0x01, 0xc1 }, SVMC_KIND_HYPERCALL },     /* vmcall */
     { 19, LENGTHS, 4, { 0x66, 0x0f, 0xc7, 0x33 }, SVMC_KIND_UNKNOWN }, /* vmclear */
@@ -46,18 +46,12 @@ static const struct instruction {
     { 25, LENGTHS, 3, { 0x0f, 0x79, 0xc1 }, SVMC_KIND_UNKNOWN },       /* vmwrite */
     { 26, LENGTHS, 3, { 0x0f, 0x01, 0xc4 }, SVMC_KIND_UNKNOWN },       /* vmxoff */
     { 27, LENGTHS, 4, { 0xf3, 0x0f, 0xc7, 0x33 }, SVMC_KIND_UNKNOWN }, /* vmxon */
-    { 28, LENGTHS, 3, { 0x0f, 0x20, 0xc0 }, SVMC_KIND_UNKNOWN },       /* mov eax, cr0 */
-    { 28, LENGTHS, 3, { 0x0f, 0x22, 0xd8 }, SVMC_KIND_UNKNOWN },       /* mov cr3, eax */
-    { 28, LENGTHS, 2, { 0x0f, 0x06 }, SVMC_KIND_UNKNOWN },             /* clts */
-    { 28, LENGTHS, 3, { 0x0f, 0x01, 0xf0 }, SVMC_KIND_UNKNOWN },       /* lmsw ax */
-    { 29, LENGTHS, 3, { 0x0f, 0x21, 0xc0 }, SVMC_KIND_UNKNOWN },       /* mov eax, dr0 */
-    { 29, LENGTHS, 3, { 0x0f, 0x23, 0xf8 }, SVMC_KIND_UNKNOWN },       /* mov dr7, eax */
     { 31, LENGTHS, 2, { 0x0f, 0x32 }, SVMC_KIND_RDMSR },
     { 32, LENGTHS, 2, { 0x0f, 0x30 }, SVMC_KIND_WRMSR },
     { 32, LENGTHS, 3, { 0x0f, 0x01, 0xc6 }, SVMC_KIND_WRMSR },               /* wrmsrns */
-    { 36, LENGTHS, 3, { 0x0f, 0x01, 0xc9 }, SVMC_KIND_UNKNOWN },             /* mwait */
-    { 39, LENGTHS, 3, { 0x0f, 0x01, 0xc8 }, SVMC_KIND_UNKNOWN },             /* monitor */
-    { 40, LENGTHS, 2, { 0xf3, 0x90 }, SVMC_KIND_UNKNOWN },                   /* pause */
+    { 36, LENGTHS, 3, { 0x0f, 0x01, 0xc9 }, SVMC_KIND_MWAIT },               /* mwait */
+    { 39, LENGTHS, 3, { 0x0f, 0x01, 0xc8 }, SVMC_KIND_MONITOR },             /* monitor */
+    { 40, LENGTHS, 2, { 0xf3, 0x90 }, SVMC_KIND_PAUSE },                     /* pause */
     { 46, LENGTHS, 3, { 0x0f, 0x01, 0x03 }, SVMC_KIND_UNKNOWN },             /* sgdt */
     { 46, LENGTHS, 3, { 0x0f, 0x01, 0x0b }, SVMC_KIND_UNKNOWN },             /* sidt */
     { 46, LENGTHS, 3, { 0x0f, 0x01, 0x13 }, SVMC_KIND_UNKNOWN },             /* lgdt */
@@ -67,11 +61,11 @@ static const struct instruction {
     { 47, LENGTHS, 3, { 0x0f, 0x00, 0xd0 }, SVMC_KIND_UNKNOWN },             /* lldt ax */
     { 47, LENGTHS, 3, { 0x0f, 0x00, 0xd8 }, SVMC_KIND_UNKNOWN },             /* ltr ax */
     { 50, LENGTHS, 5, { 0x66, 0x0f, 0x38, 0x80, 0x03 }, SVMC_KIND_UNKNOWN }, /* invept */
-    { 51, LENGTHS, 3, { 0x0f, 0x01, 0xf9 }, SVMC_KIND_UNKNOWN },             /* rdtscp */
+    { 51, LENGTHS, 3, { 0x0f, 0x01, 0xf9 }, SVMC_KIND_RDTSCP },              /* rdtscp */
     { 53, LENGTHS, 5, { 0x66, 0x0f, 0x38, 0x81, 0x03 }, SVMC_KIND_UNKNOWN }, /* invvpid */
-    { 54, LENGTHS, 2, { 0x0f, 0x09 }, SVMC_KIND_UNKNOWN },                   /* wbinvd */
-    { 54, LENGTHS, 3, { 0xf3, 0x0f, 0x09 }, SVMC_KIND_UNKNOWN },             /* wbnoinvd */
-    { 55, LENGTHS, 3, { 0x0f, 0x01, 0xd1 }, SVMC_KIND_UNKNOWN },             /* xsetbv */
+    { 54, LENGTHS, 2, { 0x0f, 0x09 }, SVMC_KIND_WBINVD },                    /* wbinvd */
+    { 54, LENGTHS, 3, { 0xf3, 0x0f, 0x09 }, SVMC_KIND_WBINVD },              /* wbnoinvd */
+    { 55, LENGTHS, 3, { 0x0f, 0x01, 0xd1 }, SVMC_KIND_XSETBV },              /* xsetbv */
     { 57, LENGTHS, 3, { 0x0f, 0xc7, 0xf0 }, SVMC_KIND_UNKNOWN },             /* rdrand eax */
     { 58, LENGTHS, 5, { 0x66, 0x0f, 0x38, 0x82, 0x03 }, SVMC_KIND_UNKNOWN }, /* invpcid */
     { 59, LENGTHS, 3, { 0x0f, 0x01, 0xd4 }, SVMC_KIND_UNKNOWN },             /* vmfunc */
@@ -136,11 +130,12 @@ static void check_own(unsigned reason, unsigned kind, unsigned len, enum svmc_is
                               .insn_bytes = (uint8_t)len,
                               .isa = (uint8_t)isa };
 
-    if (kind == SVMC_KIND_RDMSR || kind == SVMC_KIND_WRMSR) {
+    if (kind == SVMC_KIND_RDMSR || kind == SVMC_KIND_WRMSR || kind == SVMC_KIND_RDPMC ||
+        kind == SVMC_KIND_XSETBV) {
         want.from = SVMC_FROM_ADDRESS_REG;
         want.address_reg = SVMC_REG_RCX;
     }
-    if (kind == SVMC_KIND_WRMSR)
+    if (kind == SVMC_KIND_WRMSR || kind == SVMC_KIND_XSETBV)
         want.from |= SVMC_FROM_VALUE_PAIR;
     CHECK_MEM(&exit_, &want, sizeof want, "reason %u", reason);
 }
@@ -167,6 +162,72 @@ TEST(exit_vmx, every_instruction_in_every_mode) /* EX-21, EX-22, EX-23 */
             check_own(r->reason, r->kind, r->len, (enum svmc_isa)isa);
         }
     }
+}
+
+/* SDM vol. 3, tables 27-3 and 27-4; words by binutils. */
+static const struct transfer {
+    const char *name;
+    uint8_t reason, len, bytes[4];
+    uint32_t qualification;
+    uint16_t kind;
+    uint8_t number, size, reg; /* size 9: as wide as the mode */
+} transfers[] = {
+    { "mov rbx, cr4", 28, 3, { 0x0f, 0x20, 0xe3 }, 0x314, SVMC_KIND_CR_READ, 4, 9, SVMC_REG_RBX },
+    { "mov cr0, rsi", 28, 3, { 0x0f, 0x22, 0xc6 }, 0x600, SVMC_KIND_CR_WRITE, 0, 9, SVMC_REG_RSI },
+    { "mov cr3, rax", 28, 3, { 0x0f, 0x22, 0xd8 }, 0x003, SVMC_KIND_CR_WRITE, 3, 9, SVMC_REG_RAX },
+    { "clts", 28, 2, { 0x0f, 0x06 }, 0x020, SVMC_KIND_CLTS, 0, 0, 0 },
+    { "lmsw cx", 28, 3, { 0x0f, 0x01, 0xf1 }, 0x12340030, SVMC_KIND_LMSW, 0, 2, 0 },
+    { "lmsw [rax]", 28, 3, { 0x0f, 0x01, 0x30 }, 0x56780070, SVMC_KIND_LMSW, 0, 2, 0 },
+    { "mov rsp, dr7", 29, 3, { 0x0f, 0x21, 0xfc }, 0x417, SVMC_KIND_DR_READ, 7, 9, SVMC_REG_RSP },
+    { "mov dr6, rdx", 29, 3, { 0x0f, 0x23, 0xf2 }, 0x206, SVMC_KIND_DR_WRITE, 6, 9, SVMC_REG_RDX },
+};
+#define TRANSFERS (sizeof transfers / sizeof transfers[0])
+
+static void check_transfer(const struct transfer *t, enum svmc_isa isa)
+{
+    bool read = t->kind == SVMC_KIND_CR_READ || t->kind == SVMC_KIND_DR_READ;
+    uint8_t size = t->size != 9 ? t->size : isa == SVMC_ISA_X86_64 ? 8 : 4;
+    struct svmc_exit want = { .kind = t->kind,
+                              .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
+                              .count = 1,
+                              .insn_bytes = t->len,
+                              .isa = (uint8_t)isa,
+                              .address = t->number,
+                              .size = size,
+                              .value = t->size == 2 ? t->qualification >> 16 : 0,
+                              .dest_reg = read ? t->reg : 0,
+                              .dest_bytes = read ? size : 0,
+                              .value_reg = read ? 0 : t->reg,
+                              .from = !read && t->size == 9 ? SVMC_FROM_VALUE_REG : 0 };
+
+    CHECK_MEM(&exit_, &want, sizeof want, "%s", t->name);
+}
+
+TEST(exit_vmx, control_and_debug_registers) /* EX-60 */
+{
+    for (unsigned i = 0; i < TRANSFERS; i++)
+        for (unsigned isa = SVMC_ISA_X86_16; isa <= SVMC_ISA_X86_64; isa++) {
+            const struct transfer *t = &transfers[i];
+            struct svmc_vmx_exit vmx = vmx_of(t->reason, t->len);
+
+            set_mode(&vmx, (enum svmc_isa)isa);
+            vmx.qualification = t->qualification;
+            CHECK_EQ(ALONE(&vmx), SVMC_OK, "%s", t->name);
+            check_transfer(t, (enum svmc_isa)isa);
+            CHECK_EQ(take(&vmx, t->bytes, t->len), SVMC_OK, "%s", t->name);
+            check_transfer(t, (enum svmc_isa)isa);
+            for (unsigned o = 0; o < TRANSFERS; o++)
+                if (o != i && !(t->size == 2 && transfers[o].size == 2))
+                    CHECK_EQ(take(&vmx, transfers[o].bytes, transfers[o].len), SVMC_ERR_MISMATCH,
+                             "%s, %s", t->name, transfers[o].name);
+            CHECK_EQ(TAKE(&vmx, "\x0f\x01\xd1"), SVMC_ERR_MISMATCH, "%s, xsetbv", t->name);
+            vmx.insn_length = 16;
+            CHECK_EQ(ALONE(&vmx), SVMC_ERR_MISMATCH, "%s", t->name);
+            vmx.insn_length = t->len;
+            vmx.qualification ^= 1; /* CLTS and LMSW have no other register */
+            CHECK_EQ(ALONE(&vmx), t->size == 9 ? SVMC_OK : SVMC_ERR_MISMATCH, "%s", t->name);
+            CHECK_EQ(take(&vmx, t->bytes, t->len), SVMC_ERR_MISMATCH, "%s", t->name);
+        }
 }
 
 TEST(exit_vmx, bytes_and_reason_agree) /* EX-23, CVE-2024-25742 */
@@ -238,7 +299,7 @@ TEST(exit_vmx, every_basic_reason) /* EX-21, EX-22 */
 
         if (memory || (is_instruction(reason) && rare))
             want = SVMC_ERR_TRUNCATED;
-        else if (is_instruction(reason) || reason == 2 || reason == 30)
+        else if (is_instruction(reason) || reason == 2 || (reason >= 28 && reason <= 30))
             want = SVMC_OK;
         vmx.qualification = memory ? 0x181 : 0;
         CHECK_EQ(ALONE(&vmx), want, "reason %u", reason);
@@ -636,16 +697,21 @@ TEST(exit_vmx, interrupted_deliveries) /* EX-26, EV-5 */
 
 TEST(exit_vmx, what_has_no_kind_is_a_fault) /* EX-22, EX-4 */
 {
-    struct svmc_vmx_exit vmx = vmx_of(16, 2);
+    /* VMX itself, and what belongs to it */
+    static const uint8_t reasons[] = { 19, 20, 21, 22, 23, 24, 25, 26, 27, 50, 53, 59 };
+    struct svmc_vmx_exit vmx;
     static struct lab lab;
     uint64_t rng = 6;
 
     lab_init(&lab, &rng);
-    CHECK_EQ(TAKE(&vmx, "\x0f\x31"), SVMC_OK, "rdtsc");
-    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK);
-    CHECK_EQ(lab.out.action, SVMC_ACT_INJECT);
-    CHECK_EQ(lab.out.fault.vector, 6, "#UD");
-    CHECK_EQ(lab.world.reg_writes, 0);
+    for (unsigned i = 0; i < sizeof reasons; i++) {
+        vmx = vmx_of(reasons[i], 4);
+        CHECK_EQ(ALONE(&vmx), SVMC_OK, "%u", reasons[i]);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_INJECT, "%u", reasons[i]);
+        CHECK_EQ(lab.out.fault.vector, 6, "#UD");
+        CHECK_EQ(lab.world.reg_writes, 0);
+    }
     vmx = vmx_of(32, 2);
     lab.world.reg[SVMC_REG_RCX] = LAB_MSR;
     CHECK_EQ(ALONE(&vmx), SVMC_OK, "wrmsr");

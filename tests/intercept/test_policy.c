@@ -83,6 +83,51 @@ TEST(policy, const_reads_as_an_empty_bus)
     CHECK_EQ(lab.vc.priv.stats.requests, 0, "the host learned nothing");
 }
 
+TEST(policy, system_registers_have_an_entry_each) /* EX-52 EX-1 */
+{
+    struct svmc_exit e = { .kind = SVMC_KIND_SYSREG_READ,
+                           .size = 8,
+                           .isa = SVMC_ISA_A64,
+                           .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
+                           .insn_bytes = 4,
+                           .dest_reg = SVMC_REG_X0 + 3,
+                           .dest_bytes = 8,
+                           .count = 1 };
+    static const uint64_t other[] = { 0xbfff, 0xc040, 0x8000, 0x1c020, 0x10000c000 };
+    uint64_t rng = 1;
+
+    fresh();
+    CHECK_EQ(svmc_policy_init(&policy, 1, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_sysregs(&policy, SVMC_SYSREG(3, 0, 0, 0, 0), 64, SVMC_ACCESS_RW,
+                                     SVMC_VERDICT_CONST),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_sysregs(&policy, 0xffff, 1, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&policy), SVMC_OK);
+    world_init(&lab.world, &rng);
+    CHECK_EQ(svmc_vcpu_init(&lab.vc, &world_ops, &lab.world, &policy, lab.world.page, 0), SVMC_OK);
+    e.address = 0xc03f;
+    CHECK_EQ(judge(e), SVMC_ACT_RESUME);
+    CHECK_EQ(lab.world.reg[SVMC_REG_X0 + 3], 0, "reads as 0");
+    e.kind = SVMC_KIND_SYSREG_WRITE;
+    CHECK_EQ(judge(e), SVMC_ACT_RESUME, "ignored");
+    CHECK_EQ(lab.vc.priv.stats.requests, 0, "the host learned nothing");
+    for (unsigned i = 0; i < sizeof other / sizeof other[0]; i++) {
+        e.address = other[i];
+        CHECK_EQ(judge(e), SVMC_ACT_INJECT, "%u", i);
+        CHECK_EQ(lab.out.fault.vector, 0, "UNDEF: EC 0");
+    }
+    e.address = 0x7fff;
+    CHECK_EQ(judge(e), SVMC_ACT_INJECT, "an instruction, no register");
+    e.address = 0xffff;
+    CHECK_EQ(judge(e), SVMC_ACT_INJECT, "writes have their own half");
+    e.kind = SVMC_KIND_SYSREG_READ;
+    e.size = 4;
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_ARG);
+    e.size = 8;
+    CHECK_EQ(judge(e), SVMC_ACT_STOP);
+}
+
 TEST(policy, terminate_stops)
 {
     fresh();
@@ -104,6 +149,8 @@ TEST(policy, sealed_is_never_loosened) /* EX-8 */
     CHECK_EQ(svmc_policy_set_ports(&lab.policy, 0, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST),
              SVMC_ERR_STATE);
     CHECK_EQ(svmc_policy_set_msrs(&lab.policy, 0, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
+             SVMC_ERR_STATE);
+    CHECK_EQ(svmc_policy_set_sysregs(&lab.policy, 0x8000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST),
              SVMC_ERR_STATE);
     CHECK_EQ(svmc_policy_set_hcall(&lab.policy, 9, 0, 0), SVMC_ERR_STATE);
     CHECK_EQ(svmc_policy_set_doorbell(&lab.policy, 1), SVMC_ERR_STATE);
@@ -137,6 +184,12 @@ TEST(policy, setters_refuse_nonsense_and_change_nothing)
     REFUSED(svmc_policy_set_ports(&policy, 1, 1, SVMC_ACCESS_READ, SVMC_VERDICT_NOTIFY));
     REFUSED(svmc_policy_set_msrs(&policy, 0x1fff, 2, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     REFUSED(svmc_policy_set_msrs(&policy, 0x2000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_sysregs(&policy, 0x7fff, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_sysregs(&policy, 0x7fff, 2, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_sysregs(&policy, 0x8000, 0x8001, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_sysregs(&policy, 0x10000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_sysregs(&policy, 0x8000, 0, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    REFUSED(svmc_policy_set_sysregs(&policy, 0x8000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_NOTIFY));
     REFUSED(svmc_policy_add_window(&policy, top, 2, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     REFUSED(svmc_policy_add_window(&policy, top, 0, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     REFUSED(svmc_policy_set_hcall(&policy, SVMC_POLICY_HCALLS, 0, 0));

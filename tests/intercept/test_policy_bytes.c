@@ -12,15 +12,22 @@ static uint8_t bytes[SVMC_POLICY_BYTES_MAX + 1], again[SVMC_POLICY_BYTES_MAX + 1
 /* clang-format off */
 static const uint8_t golden[] = {
     /* header */
-    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x2e, 0x00, 0xaf, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+    0x53, 0x56, 0x50, 0x4c, 0x01, 0x00, 0x38, 0x00, 0xf9, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x5d, 0x56, 0x00, 0x00, 0x01, 0x01, 0x02, 0x01, 0x01, 0x00, 0x00, 0x00,
-    0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x02, 0x02,
+    0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00,
+    0x01, 0x00, 0x00, 0x00, 0x02, 0x02, 0x03, 0x02,
     /* windows */
     0x00, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0x00, 0x0a, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x02, 0x00, 0x00, 0x00, 0x00, 0xfe, 0x00, 0x00, 0x00, 0x00, 0xff, 0x0f, 0x00, 0xfe, 0x00, 0x00,
     0x00, 0x00, 0x01, 0x01,
     /* hypercall 2 */
     0x02, 0x03, 0x01,
+    /* INVD, RDTSC */
+    0x02, 0x70, 0x02, 0x01, 0x80, 0x01,
+    /* HVC 84000003, SMC c4000001, extension 48534d function 1 */
+    0x03, 0x00, 0x00, 0x84, 0x00, 0x00, 0x00, 0x00, 0x02, 0x01, 0x01, 0x01, 0x00, 0x00, 0xc4, 0x00,
+    0x00, 0x00, 0x00, 0x03, 0x03, 0x01, 0x01, 0x00, 0x00, 0x00, 0x4d, 0x53, 0x48, 0x00, 0x04, 0x00,
+    0x02,
     /* leaf 1, any subleaf; leaf 7, subleaf 0 */
     0x01, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x11, 0x00, 0x00, 0x00, 0x12, 0x00, 0x00, 0x00,
     0x13, 0x00, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -29,19 +36,25 @@ static const uint8_t golden[] = {
     0x60, 0x00, 0x63, 0x00, 0x01, 0x60, 0x00, 0x63, 0x00, 0x01, 0xf8, 0x03, 0xff, 0x03, 0x02, 0x10,
     0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x03, 0xf0, 0x00, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x40,
     0x01, 0xf0, 0x00, 0x00, 0x40, 0xf0, 0x00, 0x00, 0x40, 0x01,
+    /* system registers read, written */
+    0x00, 0xc0, 0x0f, 0xc0, 0x02, 0x10, 0xc0, 0x13, 0xc0, 0x05, 0x14, 0xc0, 0x3f, 0xc0, 0x02, 0x64,
+    0xc6, 0x64, 0xc6, 0x01, 0x64, 0xc6, 0x64, 0xc6, 0x03,
 };
 /* clang-format on */
 static const uint8_t golden_digest[32] = {
-    0xfa, 0x21, 0x08, 0xe6, 0xf9, 0x19, 0x53, 0x5d, 0x27, 0xe2, 0xfe, 0x80, 0x7f, 0x93, 0x38, 0x8f,
-    0xc3, 0x4a, 0x7b, 0x16, 0x18, 0xb5, 0xca, 0xbd, 0x17, 0x71, 0x56, 0x56, 0x55, 0x0f, 0xe1, 0xdc,
+    0xb0, 0xc3, 0x94, 0x83, 0x1c, 0x6e, 0x94, 0x82, 0x44, 0xd9, 0x00, 0x38, 0x60, 0xee, 0xb4, 0x50,
+    0x75, 0x13, 0x15, 0x79, 0xc8, 0x07, 0xde, 0x05, 0xa2, 0x13, 0x27, 0xef, 0x70, 0xf7, 0x13, 0x27,
 };
 enum {
-    WINDOWS = 46,
-    HCALLS = 82,
-    CPUIDS = 85,
-    PORTS_READ = 133,
-    PORTS_WRITE = 138,
-    MSRS_READ = 148
+    WINDOWS = 56,
+    HCALLS = 92,
+    KIND_ROWS = 95,
+    CALLS = 101,
+    CPUIDS = 134,
+    PORTS_READ = 182,
+    PORTS_WRITE = 187,
+    MSRS_READ = 197,
+    SYSREGS_READ = 224
 };
 
 static void ok(enum svmc_status st)
@@ -53,6 +66,14 @@ static void window(struct svmc_policy *p, uint64_t first, uint64_t n, enum svmc_
                    enum svmc_verdict verdict)
 {
     ok(svmc_policy_add_window(p, (svmc_gpa){ first }, n, access, verdict));
+}
+
+/* Many numbers are no kind, or take another verdict. */
+static void try_kind(struct svmc_policy *p, enum svmc_kind kind, enum svmc_verdict verdict)
+{
+    enum svmc_status st = svmc_policy_set_kind(p, kind, verdict);
+
+    CHECK(st == SVMC_OK || st == SVMC_ERR_ARG);
 }
 
 static const struct svmc_cpuid_leaf leaves[] = {
@@ -69,11 +90,20 @@ static void make_golden(struct svmc_policy *p)
     window(p, 0xfe000000, 0x1000, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
     window(p, 0xa0000, 0x100, SVMC_ACCESS_READ, SVMC_VERDICT_CONST);
     ok(svmc_policy_set_hcall(p, 2, 3, 1));
+    ok(svmc_policy_set_call(p, SVMC_KIND_SBI, (uint64_t)0x48534d << 32 | 1, 0, 2));
+    ok(svmc_policy_set_call(p, SVMC_KIND_HVC, 0x84000003, 1, 1));
+    ok(svmc_policy_set_call(p, SVMC_KIND_SMC, 0xc4000001, 3, 1));
     ok(svmc_policy_set_cpuid(p, leaves, 2, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_ports(p, 0x60, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     ok(svmc_policy_set_ports(p, 0x3f8, 8, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
     ok(svmc_policy_set_msrs(p, 0x10, 1, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE));
     ok(svmc_policy_set_msrs(p, 0x400000f0, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_sysregs(p, 0xc000, 64, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    ok(svmc_policy_set_sysregs(p, 0xc010, 4, SVMC_ACCESS_READ, SVMC_VERDICT_INTERPRET));
+    ok(svmc_policy_set_kind(p, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_kind(p, SVMC_KIND_INVD, SVMC_VERDICT_CONST));
+    ok(svmc_policy_set_sysregs(p, 0xc664, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_sysregs(p, 0xc664, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_TERMINATE));
     ok(svmc_policy_seal(p));
 }
 
@@ -123,6 +153,24 @@ TEST(policy_bytes, the_way_it_was_built_leaves_no_trace) /* PO-1 PO-3 PO-4 PO-10
     ok(svmc_policy_set_msrs(&policy, 0x400000f0, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     ok(svmc_policy_set_msrs(&policy, 0x10, 2, SVMC_ACCESS_READ, SVMC_VERDICT_TERMINATE));
     ok(svmc_policy_set_msrs(&policy, 0x11, 1, SVMC_ACCESS_READ, SVMC_VERDICT_FAULT));
+    ok(svmc_policy_set_sysregs(&policy, 0xc664, 1, SVMC_ACCESS_RW, SVMC_VERDICT_TERMINATE));
+    ok(svmc_policy_set_sysregs(&policy, 0xc664, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE));
+    for (uint32_t reg = 0xc03f; reg >= 0xc000; reg--)
+        ok(svmc_policy_set_sysregs(&policy, reg, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
+    ok(svmc_policy_set_sysregs(&policy, 0xc010, 4, SVMC_ACCESS_READ, SVMC_VERDICT_INTERPRET));
+    ok(svmc_policy_set_sysregs(&policy, 0xc800, 9, SVMC_ACCESS_RW, SVMC_VERDICT_INTERPRET));
+    ok(svmc_policy_set_sysregs(&policy, 0xc800, 9, SVMC_ACCESS_RW, SVMC_VERDICT_FAULT));
+    ok(svmc_policy_set_msrs(&policy, 0x400000f0, 1, SVMC_ACCESS_RW, SVMC_VERDICT_INTERPRET));
+    ok(svmc_policy_set_msrs(&policy, 0x400000f0, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_kind(&policy, SVMC_KIND_INVD, SVMC_VERDICT_CONST));
+    ok(svmc_policy_set_kind(&policy, SVMC_KIND_RDTSC, SVMC_VERDICT_INTERPRET));
+    ok(svmc_policy_set_kind(&policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE));
+    ok(svmc_policy_set_kind(&policy, SVMC_KIND_XSETBV, SVMC_VERDICT_FAULT));
+    ok(svmc_policy_set_kind(&policy, SVMC_KIND_XSETBV, SVMC_VERDICT_INTERPRET)); /* its own */
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0xc4000001, 6, 1));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0xc4000001, 3, 1));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_HVC, 0x84000003, 1, 1));
+    ok(svmc_policy_set_call(&policy, SVMC_KIND_SBI, (uint64_t)0x48534d << 32 | 1, 0, 2));
     ok(svmc_policy_set_hcall(&policy, 2, 6, 3));
     ok(svmc_policy_set_hcall(&policy, 2, 3, 1));
     ok(svmc_policy_set_cpuid(&policy, many, 64, SVMC_VERDICT_DELEGATE));
@@ -145,6 +193,9 @@ static uint32_t below(uint64_t *rng, uint32_t n)
 static void random_policy(struct svmc_policy *p, uint64_t *rng)
 {
     static const uint32_t page[] = { 0, 0xc0000000, 0xc0010000, 0x40000000 };
+    static const enum svmc_verdict verdict[] = { SVMC_VERDICT_FAULT, SVMC_VERDICT_DELEGATE,
+                                                 SVMC_VERDICT_CONST, SVMC_VERDICT_TERMINATE,
+                                                 SVMC_VERDICT_INTERPRET };
     struct svmc_cpuid_leaf leaf[SVMC_POLICY_CPUIDS];
     uint64_t at = harness_random(rng) >> (below(rng, 40) + 8);
 
@@ -169,8 +220,10 @@ static void random_policy(struct svmc_policy *p, uint64_t *rng)
             p, first, 1 + below(rng, below(rng, 8) ? 16 : 65536 - first) % (65536 - first),
             (enum svmc_access)(1 + below(rng, 3)), (enum svmc_verdict)below(rng, 4)));
         ok(svmc_policy_set_msrs(p, page[which] + msr, 1 + below(rng, size - msr),
-                                (enum svmc_access)(1 + below(rng, 3)),
-                                (enum svmc_verdict)below(rng, 4)));
+                                (enum svmc_access)(1 + below(rng, 3)), verdict[below(rng, 5)]));
+        first = 0x8000 + first / 2;
+        ok(svmc_policy_set_sysregs(p, first, 1 + below(rng, 0x10000 - first),
+                                   (enum svmc_access)(1 + below(rng, 3)), verdict[below(rng, 5)]));
     }
     for (uint32_t n = below(rng, SVMC_POLICY_WINDOWS + 1); n > 0; n--) {
         uint64_t size = 1 + below(rng, 0x3000);
@@ -183,6 +236,12 @@ static void random_policy(struct svmc_policy *p, uint64_t *rng)
     for (uint32_t n = below(rng, 20); n > 0; n--)
         ok(svmc_policy_set_hcall(p, below(rng, SVMC_POLICY_HCALLS), (uint8_t)below(rng, 7),
                                  (uint8_t)below(rng, 4)));
+    for (unsigned n = below(rng, 20); n > 0; n--)
+        try_kind(p, (enum svmc_kind)((6 + below(rng, 4)) << 12 | below(rng, 8)),
+                 (enum svmc_verdict)below(rng, 6));
+    for (uint32_t n = below(rng, SVMC_POLICY_CALLS + 1); n > 0; n--)
+        ok(svmc_policy_set_call(p, (enum svmc_kind)(SVMC_KIND_HVC + below(rng, 3)),
+                                0x20000000 + below(rng, 300), (uint8_t)below(rng, 7), 1));
     ok(svmc_policy_seal(p));
 }
 
@@ -228,6 +287,9 @@ static bool ports_and_msrs_the_same(void)
         for (uint32_t msr = page[p]; msr < page[p] + 8193; msr++)
             same = same && judged_the_same(SVMC_KIND_RDMSR, msr, 0) &&
                    judged_the_same(SVMC_KIND_WRMSR, msr, 0);
+    for (uint32_t reg = 0x7ff0; reg < 0x10010; reg++)
+        same = same && judged_the_same(SVMC_KIND_SYSREG_READ, reg, 8) &&
+               judged_the_same(SVMC_KIND_SYSREG_WRITE, reg, 8);
     return same;
 }
 
@@ -250,6 +312,9 @@ TEST(policy_bytes, what_is_loaded_decides_the_same) /* PO-1 PO-5 */
         CHECK_EQ(other.priv.user_memory, policy.priv.user_memory);
         CHECK_EQ(other.priv.mode, policy.priv.mode);
         CHECK_EQ(other.priv.sealed, 1);
+        CHECK_MEM(other.priv.kinds, policy.priv.kinds, sizeof policy.priv.kinds);
+        CHECK_EQ(other.priv.call_count, policy.priv.call_count);
+        CHECK_MEM(other.priv.calls, policy.priv.calls, sizeof policy.priv.calls);
         REQUIRE(save(&other, again) == len, "round %u", round);
         CHECK_MEM(bytes, again, len, "round %u", round);
     }
@@ -264,9 +329,14 @@ TEST(policy_bytes, the_longest_there_is) /* PO-2 PO-4 */
     for (uint32_t i = 0; i < SVMC_POLICY_CPUIDS; i++)
         many[i].subleaf = i;
     ok(svmc_policy_set_cpuid(&policy, many, SVMC_POLICY_CPUIDS, SVMC_VERDICT_DELEGATE));
+    for (unsigned kind = 0x6004; kind < 0xa000; kind++)
+        try_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_TERMINATE);
+    for (uint32_t i = 0; i < SVMC_POLICY_CALLS; i++)
+        ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, i, 6, 4));
     for (uint32_t i = 0; i < sizeof policy.priv.ports / 2; i++)
         policy.priv.ports[0][i] = policy.priv.ports[1][i] = 0x99; /* 1 2 1 2 */
     memset(policy.priv.msrs, 0x99, sizeof policy.priv.msrs);
+    memset(policy.priv.sysregs, 0x99, sizeof policy.priv.sysregs);
     for (uint8_t i = 0; i < SVMC_POLICY_WINDOWS; i++)
         window(&policy, i, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
     for (uint8_t i = 0; i < SVMC_POLICY_HCALLS; i++)
@@ -290,13 +360,13 @@ static void refused(size_t at, const char *with, size_t n, enum svmc_status want
 }
 #define REFUSED(at, with, why) refused(at, with, sizeof(with) - 1, SVMC_ERR_ARG, why)
 
-TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
+TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 PO-21 PO-22 */
 {
     refused(4, "\2", 1, SVMC_ERR_UNSUPPORTED, "a newer version");
     refused(4, "\0\1", 2, SVMC_ERR_UNSUPPORTED, "a much newer one");
     REFUSED(4, "\0", "version 0");
     REFUSED(0, "X", "magic");
-    REFUSED(6, "\57", "header bytes");
+    REFUSED(6, "\71", "header bytes");
     REFUSED(8, "\256", "length");
     REFUSED(12, "\0", "no refusal limit");
     REFUSED(16, "\0", "no retry limit");
@@ -315,10 +385,30 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(HCALLS, "\100", "no hypercall");
     REFUSED(HCALLS + 1, "\7", "too many arguments");
     REFUSED(HCALLS + 2, "\4", "too many results");
-    REFUSED(44, "\1", "fewer leaves of CPUID");
-    REFUSED(44, "\377", "more than there can be");
-    REFUSED(45, "\0", "no verdict of the other leaves");
-    REFUSED(45, "\3", "TERMINATE is none of them");
+    REFUSED(54, "\2", "fewer calls");
+    REFUSED(55, "\1", "fewer kinds");
+    REFUSED(KIND_ROWS, "\1\0\0", "CPUID's verdict is not said here");
+    REFUSED(KIND_ROWS, "\7\160", "no kind");
+    REFUSED(KIND_ROWS + 2, "\0", "what it would be without it");
+    REFUSED(KIND_ROWS + 2, "\1", "INVD is never delegated");
+    REFUSED(KIND_ROWS + 2, "\6", "no verdict of a kind");
+    REFUSED(KIND_ROWS + 3, "\2\160\2", "a kind twice");
+    REFUSED(KIND_ROWS + 3, "\1\160\0", "kinds downwards");
+    REFUSED(SYSREGS_READ + 9, "\4", "no verdict of a register");
+    REFUSED(SYSREGS_READ + 9, "\2", "two runs of registers that are one");
+    REFUSED(PORTS_READ + 4, "\5", "nobody interprets a port");
+    REFUSED(CALLS, "\0\0\0\204", "PSCI_VERSION is not the host's");
+    REFUSED(CALLS + 4, "\1", "a function identifier of more than 32 bits");
+    REFUSED(CALLS + 8, "\5", "no conduit");
+    REFUSED(CALLS + 3, "\304\0\0\0\0\3", "calls downwards");
+    REFUSED(CALLS + 9, "\7", "too many arguments of a call");
+    REFUSED(CALLS + 10, "\2", "too many results of a call of PSCI");
+    REFUSED(CALLS + 11, "\3\0\0\204\0\0\0\0\2", "a call twice");
+    REFUSED(CALLS + 22 + 7, "\200", "a negative extension");
+    REFUSED(52, "\1", "fewer leaves of CPUID");
+    REFUSED(52, "\377", "more than there can be");
+    REFUSED(53, "\0", "no verdict of the other leaves");
+    REFUSED(53, "\3", "TERMINATE is none of them");
     REFUSED(CPUIDS, "\10", "leaves downwards");
     REFUSED(CPUIDS, "\7\0\0\0\0\0\0\0", "a leaf twice");
     REFUSED(PORTS_READ + 4, "\0", "a run of FAULT");
@@ -331,6 +421,9 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 */
     REFUSED(MSRS_READ, "\377\37\0\0\0\40\0\0", "over the end of a range");
     REFUSED(MSRS_READ, "\0\40\0\0\0\40\0\0", "no MSR of a range");
     REFUSED(MSRS_READ, "\0\0\0\0\377\377\377\377", "all MSRs there are");
+    REFUSED(SYSREGS_READ, "\377\177\0\200", "no system register");
+    REFUSED(SYSREGS_READ, "\377\377\0\200", "ends before it begins");
+    REFUSED(SYSREGS_READ + 2, "\144\306", "runs of registers overlap");
     CHECK_EQ(svmc_policy_load(&other, NULL, 4), SVMC_ERR_ARG);
     CHECK_EQ(svmc_policy_load(NULL, golden, sizeof golden), SVMC_ERR_ARG);
     for (size_t len = 0; len < sizeof golden; len++)
@@ -351,7 +444,7 @@ TEST(policy_bytes, a_run_may_go_on_in_the_next_range_of_msrs) /* PO-4 */
     ok(svmc_policy_set_msrs(&policy, 0xc0000000, 8192, SVMC_ACCESS_READ, SVMC_VERDICT_CONST));
     ok(svmc_policy_seal(&policy));
     len = save(&policy, bytes);
-    CHECK_EQ(len, 46 + 2 * 9);
+    CHECK_EQ(len, 56 + 2 * 9);
     CHECK_EQ(svmc_policy_load(&other, bytes, len), SVMC_OK);
     CHECK_MEM(&other, &policy, sizeof other);
 }
@@ -411,7 +504,7 @@ TEST(policy_bytes, only_what_is_sealed_is_written) /* PO-5 */
 
 TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
 {
-    uint8_t digest[15][32];
+    uint8_t digest[21][32];
     unsigned n = 0;
 
     fake_crypto_init(&fake);
@@ -439,8 +532,14 @@ TEST(policy_bytes, the_digest_covers_all_that_decides) /* PO-1 PO-7 */
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_ports(&policy, 65535, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
     DIGEST(ok(svmc_policy_set_msrs(&policy, 0x1fff, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST)));
+    DIGEST(ok(svmc_policy_set_sysregs(&policy, 0x8000, 1, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
+    DIGEST(ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 0xc4000001, 2, 1)));
+    DIGEST(ok(svmc_policy_set_call(&policy, SVMC_KIND_SMC, 1, 0, 0)));
+    DIGEST(ok(svmc_policy_set_sysregs(&policy, 0xc010, 4, SVMC_ACCESS_READ, SVMC_VERDICT_CONST)));
+    DIGEST(ok(svmc_policy_set_msrs(&policy, 0x1b, 1, SVMC_ACCESS_RW, SVMC_VERDICT_INTERPRET)));
+    DIGEST(ok(svmc_policy_set_kind(&policy, SVMC_KIND_RDTSC, SVMC_VERDICT_FAULT)));
 #undef DIGEST
-    REQUIRE(n == 15);
+    REQUIRE(n == 21);
     CHECK_MEM(digest[0], golden_digest, 32);
     for (unsigned i = 0; i < n; i++)
         for (unsigned j = 0; j < i; j++)

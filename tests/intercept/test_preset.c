@@ -18,7 +18,12 @@ static void start(enum svmc_preset preset)
 
 static enum svmc_action act(uint16_t kind, uint32_t size, uint64_t address)
 {
-    const struct svmc_exit exit = { .kind = kind, .size = size, .count = 1, .address = address };
+    bool a64 = kind == SVMC_KIND_SYSREG_READ || kind == SVMC_KIND_SYSREG_WRITE;
+    const struct svmc_exit exit = { .kind = kind,
+                                    .size = size,
+                                    .count = 1,
+                                    .address = address,
+                                    .isa = a64 ? SVMC_ISA_A64 : SVMC_ISA_NONE };
 
     svmc_vcpu_cancel(&lab.vc);
     CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit, &lab.out), SVMC_OK);
@@ -77,6 +82,9 @@ TEST(preset, observe_and_open_delegate_all_but_hypercalls) /* PO-9 */
             CHECK_EQ(act(SVMC_KIND_IN, 1, port), SVMC_ACT_DELEGATED, "%x", (unsigned)port);
             CHECK_EQ(act(SVMC_KIND_OUT, 1, port), SVMC_ACT_DELEGATED, "%x", (unsigned)port);
         }
+        for (uint32_t reg = 0x8000; reg < 0x10000; reg++)
+            CHECK_EQ(act(reg & 1 ? SVMC_KIND_SYSREG_READ : SVMC_KIND_SYSREG_WRITE, 8, reg),
+                     SVMC_ACT_DELEGATED);
         for (uint32_t msr = 0; msr < 0x2000; msr++) {
             CHECK_EQ(act(SVMC_KIND_RDMSR, 0, msr), SVMC_ACT_DELEGATED);
             CHECK_EQ(act(SVMC_KIND_WRMSR, 0, 0xc0000000 + msr), SVMC_ACT_DELEGATED);

@@ -32,6 +32,9 @@ evil mini-vmm --quiet --evil
 pages-1 mini-vmm --quiet --seed 1 --noise 1 --dump-pages /tmp/1
 pages-2 mini-vmm --quiet --seed 1 --noise 2 --dump-pages /tmp/2
 pages-equal cmp /tmp/1 /tmp/2
+vcpus mini-vmm --quiet --vcpus 2
+kvm_run mini-vmm --quiet --host-format kvm_run
+ghcb mini-vmm --quiet --host-format ghcb
 record mini-vmm --quiet --record /tmp/trace
 replay mini-vmm --quiet --replay /tmp/trace
 END
@@ -48,7 +51,7 @@ END
 chmod +x root/init
 (cd root && find . | cpio -o -H newc --quiet | gzip -1) >root.gz
 
-timeout 90 qemu-system-x86_64 -M pc -accel tcg -cpu max,+svm -m 512 -nographic -no-reboot \
+timeout 150 qemu-system-x86_64 -M pc -accel tcg -cpu max,+svm -m 512 -nographic -no-reboot \
     -nodefaults -serial stdio -kernel "$kernel"/boot/vmlinuz-* -initrd root.gz \
     -append 'console=ttyS0 quiet panic=-1' </dev/null | tr -d '\r' >console.txt || true
 cat console.txt

@@ -46,6 +46,21 @@ class Damaged(Case):
                          summary["exits"] * (summary["state_bytes_memory"] +
                                              summary["state_bytes_registers"]))
 
+    def test_the_ledger_sums_up_and_the_chain_holds(self):  # AU-1 AU-11
+        summary = vmm_json("--replay", TRACE).json["summary"]
+        kinds = summary["by_kind"].values()
+        for total, name in (("exits", "delegated"), ("refused", "refused"), ("retries", "retries"),
+                            ("bytes_shown", "bytes_shown"), ("bytes_accepted", "bytes_accepted")):
+            also = sum(k["inside"] for k in kinds) if total == "exits" else 0
+            self.assertEqual(sum(k[name] for k in kinds) + also, summary[total], total)
+        audit, answers = summary["audit"], sum(k["answered"] for k in kinds)
+        self.assertEqual(audit["chain"], "holds")
+        self.assertEqual(audit["events"], summary["exits"] + answers + summary["refused"])
+        self.assertEqual(audit["lost"], 0)
+        self.assertGreater(answers, 50)
+        self.assertRegex(vmm("--replay", TRACE, "--quiet").text,
+                         r"\naudit: \d+ events, .* chain holds, last tag [0-9a-f]{16}\n")
+
     def test_truncated_anywhere(self):  # TR-1 TR-3
         whole = TRACE.read_bytes()
         for at in [0, 1, 7, 8, 15, 31, *random.Random(1).sample(range(len(whole)), 40)]:
@@ -159,11 +174,16 @@ class Usage(Case):
         self.one_line_error(vmm(self.tmp / "no-guest.bin"), "no-guest.bin")
         self.one_line_error(vmm("--evil=no-such-lie"), "no-such-lie")
         self.one_line_error(vmm("--timeout-ms", "x"), "x")
+        self.one_line_error(vmm("--host-format", "xen"), "xen")
+        self.one_line_error(vmm("--host-format", "ghcb", "--evil"), "--evil")
+        for count in ("0", "5", "-1", "x", ""):
+            self.one_line_error(vmm("--vcpus", count), "not a number of that kind")
         self.one_line_error(vmm("--replay"), "--replay")
         self.one_line_error(vmm("a", "b"))
         self.one_line_error(vmm("--record", self.tmp / "no" / "folder"), "folder")
         for more in (["--host", "/bin/true"], ["--noise", "1"], ["--seed", "1"], ["--leak"],
-                     ["--scan"], ["--evil"], ["--record", self.tmp / "x"], ["guest.bin"]):
+                     ["--scan"], ["--evil"], ["--record", self.tmp / "x"], ["guest.bin"],
+                     ["--vcpus", "2"], ["--host-format", "ghcb"]):
             self.one_line_error(vmm("--replay", TRACE, *more), "--replay")
         self.assertFalse((self.tmp / "x").exists())
 
@@ -199,7 +219,8 @@ class WithoutKvm(Case):
         self.replays(self.hidden(VMM), "/dev/kvm", "No such file")
 
     def test_what_only_a_live_guest_can_do_is_refused(self):
-        for args in (["--scan"], ["--leak"], ["--noise", "1"], ["--record", self.tmp / "x"]):
+        for args in (["--scan"], ["--leak"], ["--noise", "1"], ["--record", self.tmp / "x"],
+                     ["--vcpus", "2"], ["--host-format", "ghcb"]):
             done = self.hidden(VMM, *map(str, args))
             self.one_line_error(done, "needs /dev/kvm", "No such file", status=BACKEND)
         self.assertFalse((self.tmp / "x").exists())

@@ -17,11 +17,11 @@ from common import (FAMILIES, ROOT, Report, compiler_command, core_flags, first_
 TABLE = re.compile(r"^(?:static\s+|extern\s+)?const\s+[^;=(]*?\b(\w+)\s*((?:\[[^\]]*\])+)\s*[=;]",
                    re.M)
 STRUCT_TABLE = re.compile(r"^\}\s*(\w+)\s*((?:\[[^\]]*\])+)\s*=", re.M)
-# arrays reached through a pointer: members of struct svmc_policy and svmc_stats, and the parameter
-# that is a packed map
-MEMBERS = {"ports", "msrs", "hcalls", "windows", "verdicts", "refused_by_rule",
-           "observed_by_rule"}
-PARAMETERS = {"map"}
+# arrays reached through a pointer: members of the policies, the offers and the ledgers, and the
+# parameters that are packed maps
+MEMBERS = {"ports", "msrs", "sysregs", "msrs_inside", "sysregs_inside", "kinds", "hcalls", "calls",
+           "windows", "verdicts", "refused_by_rule", "observed_by_rule", "rows", "vectors", "held"}
+PARAMETERS = {"map", "inside"}
 CONSTANT = re.compile(r"(?:0x[0-9a-fA-F]+|\d+|[A-Z][A-Z0-9_]*)[uUlL]*")
 
 

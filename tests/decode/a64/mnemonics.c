@@ -395,11 +395,12 @@ static void add_system(void)
         { "gcspopm", A(SYSL), SYSTEM_NAMED, SVMC_CLASS_SYSTEM_REG, 0 },
         { "gcsss2", A(SYSL), SYSTEM_NAMED, SVMC_CLASS_SYSTEM_REG, 0 },
     };
-    static const char hints[][12] = { "hint",    "dgh",       "esb",       "psb",       "tsb",
-                                      "gcsb",    "csdb",      "clrbhb",    "chkfeat",   "bti",
-                                      "xpaclri", "pacia1716", "pacib1716", "autia1716", "autib1716",
-                                      "paciaz",  "paciasp",   "pacibz",    "pacibsp",   "autiaz",
-                                      "autiasp", "autibz",    "autibsp",   "pacm",      "bhb" };
+    static const char hints[][12] = { "hint",      "dgh",     "esb",       "psb",       "tsb",
+                                      "gcsb",      "csdb",    "clrbhb",    "clearbhb",  "chkfeat",
+                                      "bti",       "xpaclri", "pacia1716", "pacib1716", "autia1716",
+                                      "autib1716", "paciaz",  "paciasp",   "pacibz",    "pacibsp",
+                                      "autiaz",    "autiasp", "autibz",    "autibsp",   "pacm",
+                                      "bhb" };
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         add(rows[i].name, rows[i].id, rows[i].syntax, rows[i].class)->number = rows[i].number;

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* docs/spec/audit.md: the ledger, and that nobody but its reader notices it. */
+#include <svmcore/audit.h>
+
+#include "../fakehost/crypto.h"
+#include "scenarios.h"
+
+static struct lab lab, other;
+static struct svmc_ledger ledger;
+static struct fakehost_answer honest;
+
+static void set_up(void)
+{
+    uint64_t rng = 8;
+
+    lab_init(&lab, &rng);
+    lab.world.clock_step = 1;
+    memset(&ledger, 0x55, sizeof ledger);
+    CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, &ledger), SVMC_OK);
+}
+
+static struct svmc_ledger_sums sums_of(uint16_t kind)
+{
+    struct svmc_ledger_entry e;
+
+    for (uint32_t i = 0; svmc_ledger_read(&ledger, i, &e) == SVMC_OK; i++)
+        if (e.kind == kind)
+            return e.sums;
+    CHECK(false, "no row of kind %x", kind);
+    return (struct svmc_ledger_sums){ 0 };
+}
+
+static enum svmc_status give(uint32_t status)
+{
+    CHECK(fakehost_prepare(lab.world.page, &honest));
+    if (status == SVMC_REPLY_RETRY)
+        honest.reply = (struct svmc_reply){ .seq = honest.request.seq, .status = status };
+    CHECK(fakehost_send(lab.world.page, &honest));
+    return svmc_vcpu_enter(&lab.vc, &lab.out);
+}
+
+/* Every scenario with every lie, a retry where it is legal, and the truth; exits done inside. */
+static void run_all(void)
+{
+    static const struct svmc_exit inside[] = {
+        { .kind = SVMC_KIND_HLT, .count = 1 },
+        { .kind = SVMC_KIND_OUT, .size = 1, .count = 1 },
+        { .kind = SVMC_KIND_OUT, .size = 3, .count = 1 },
+        { .kind = 0x0abc, .count = 1 },
+        { .kind = SVMC_KIND_WFI, .count = 1, .isa = SVMC_ISA_A64 },
+    };
+
+    for (unsigned n = 0; n < scenario_count; n++) {
+        memset(lab.vc.priv.time, 0, sizeof lab.vc.priv.time); /* another processor's time */
+        CHECK_EQ(lab_exit(&lab, n), SVMC_OK, "%s", scenarios[n].name);
+        for (unsigned lie = 0; lie < fakehost_lie_count; lie++) {
+            CHECK(fakehost_prepare(lab.world.page, &honest));
+            if (!fakehost_lie_applies(lie, &honest.request))
+                continue;
+            CHECK(fakehost_lie(lab.world.page, &honest, lie));
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
+        }
+        if (honest.request.kind >> 12 >= 2 && honest.request.kind >> 12 != 8) /* no ID, MSR, time */
+            CHECK_EQ(give(SVMC_REPLY_RETRY), SVMC_OK, "%s", scenarios[n].name);
+        if (n % 5 == 4)
+            svmc_vcpu_cancel(&lab.vc);
+        else
+            CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK, "%s", scenarios[n].name);
+    }
+    for (unsigned i = 0; i < sizeof inside / sizeof inside[0]; i++)
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &inside[i], &lab.out),
+                 inside[i].size == 3 ? SVMC_ERR_ARG : SVMC_OK, "%u", i);
+    lab.world.fail_at = lab.world.calls + 1; /* and one that fails */
+    CHECK_EQ(lab_exit(&lab, scenario_named("hypercall own")), SVMC_ERR_CALLBACK);
+    lab.world.fail_at = 0;
+}
+
+TEST(ledger, rows_sum_up_to_the_counters) /* AU-1 */
+{
+    struct svmc_ledger_sums all = { 0 };
+    struct svmc_ledger_entry e;
+    struct svmc_stats stats;
+    uint32_t rows = 0;
+
+    set_up();
+    run_all();
+    CHECK_EQ(svmc_vcpu_stats(&lab.vc, &stats), SVMC_OK);
+    for (; svmc_ledger_read(&ledger, rows, &e) == SVMC_OK; rows++) {
+        CHECK(e.name == svmc_kind_name(e.kind));
+        CHECK_EQ(e.timed, 1);
+        CHECK(e.sums.ticks_worst <= e.sums.ticks_total);
+        CHECK((e.sums.answered > 0) == (e.sums.ticks_worst > 0), "%s", e.name);
+        all.exits += e.sums.exits;
+        all.delegated += e.sums.delegated;
+        all.bytes_shown += e.sums.bytes_shown;
+        all.bytes_accepted += e.sums.bytes_accepted;
+        all.refused += e.sums.refused;
+        all.retries += e.sums.retries;
+        all.answered += e.sums.answered;
+    }
+    CHECK(rows > 10 && rows <= SVMC_LEDGER_ROWS);
+    CHECK_EQ(e.kind, 0, "zeroed behind the last row");
+    CHECK(e.name == NULL);
+    CHECK_EQ(all.exits, stats.exits);
+    CHECK_EQ(all.delegated, stats.verdicts[SVMC_VERDICT_DELEGATE]);
+    CHECK_EQ(all.bytes_shown, stats.bytes_shown);
+    CHECK_EQ(all.bytes_accepted, stats.bytes_accepted);
+    CHECK_EQ(all.refused, stats.refused);
+    CHECK_EQ(all.retries, stats.retries);
+    CHECK_EQ(all.answered, scenario_count - scenario_count / 5);
+    CHECK(all.bytes_shown > 100 && all.bytes_accepted > 100 && all.refused > 100 &&
+          all.retries > 10);
+    CHECK_EQ(svmc_ledger_read(&ledger, UINT32_MAX, &e), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_read(&ledger, SVMC_LEDGER_ROWS, &e), SVMC_ERR_ARG);
+}
+
+TEST(ledger, each_kind_has_its_own_row) /* AU-1: widths of rows.def by hand */
+{
+    struct svmc_ledger_entry e;
+
+    set_up();
+    for (uint32_t i = 0; svmc_ledger_read(&ledger, i, &e) == SVMC_OK; i++)
+        CHECK((e.kind == SVMC_KIND_UNKNOWN) == (i == 0) &&
+                  (i == 0 || svmc_kind_name(e.kind)[0] != 'u'),
+              "row %u", i);
+    CHECK_EQ(lab_exit(&lab, scenario_named("cpuid own")), SVMC_OK);
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    CHECK_EQ(lab_exit(&lab, scenario_named("outs 2 own")), SVMC_OK);
+    CHECK_EQ(give(SVMC_REPLY_RETRY), SVMC_OK);
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    CHECK_EQ(lab_exit(&lab, scenario_named("rdmsr kvm")), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY); /* nothing is there */
+    svmc_vcpu_cancel(&lab.vc);
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &(struct svmc_exit){ .kind = 0x7123, .count = 1 }, &lab.out),
+             SVMC_OK);
+    CHECK_EQ(
+        svmc_vcpu_exit(&lab.vc, &(struct svmc_exit){ .kind = SVMC_KIND_HLT, .count = 1 }, &lab.out),
+        SVMC_OK);
+#define ROW(kind, exits_, delegated_, shown, accepted, refused_, retries_, answered_) \
+    do {                                                                              \
+        const struct svmc_ledger_sums s = sums_of(SVMC_KIND_##kind);                  \
+        CHECK_EQ(s.exits, exits_, #kind);                                             \
+        CHECK_EQ(s.delegated, delegated_, #kind);                                     \
+        CHECK_EQ(s.bytes_shown, shown, #kind);                                        \
+        CHECK_EQ(s.bytes_accepted, accepted, #kind);                                  \
+        CHECK_EQ(s.refused, refused_, #kind);                                         \
+        CHECK_EQ(s.retries, retries_, #kind);                                         \
+        CHECK_EQ(s.answered, answered_, #kind);                                       \
+    } while (0)
+    ROW(CPUID, 1, 1, 4 + 4, 4 * 4, 0, 0, 1);
+    ROW(OUTS, 1, 1, 2 * (2 + 5 * 2), 0, 0, 1, 1);
+    ROW(RDMSR, 1, 1, 4, 0, 1, 0, 0);
+    ROW(UNKNOWN, 1, 0, 0, 0, 0, 0, 0);
+    ROW(HLT, 1, 0, 0, 0, 0, 0, 0);
+    ROW(IN, 0, 0, 0, 0, 0, 0, 0);
+#undef ROW
+}
+
+TEST(ledger, ticks_go_from_the_exit_to_the_accepted_answer) /* AU-3 */
+{
+    static const unsigned waits[] = { 100, 70, 250, 30 };
+    unsigned in_1 = scenario_named("in 1 kvm");
+    struct svmc_ledger_sums s;
+
+    set_up();
+    lab.world.clock_step = 0;
+    for (unsigned i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        CHECK_EQ(lab_exit(&lab, in_1), SVMC_OK);
+        lab.world.clock += waits[i] / 2;
+        CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
+        CHECK_EQ(give(SVMC_REPLY_RETRY), SVMC_OK);
+        lab.world.clock += waits[i] / 2;
+        CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+        lab.world.clock += 1000; /* the guest runs */
+    }
+    s = sums_of(SVMC_KIND_IN);
+    CHECK_EQ(s.answered, 4);
+    CHECK_EQ(s.ticks_total, 100 + 70 + 250 + 30);
+    CHECK_EQ(s.ticks_worst, 250);
+    CHECK_EQ(lab_exit(&lab, in_1), SVMC_OK); /* never answered: no ticks */
+    lab.world.clock += 9000;
+    svmc_vcpu_cancel(&lab.vc);
+    CHECK_EQ(lab_exit(&lab, in_1), SVMC_OK); /* a clock that went back */
+    lab.world.clock -= 500;
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    s = sums_of(SVMC_KIND_IN);
+    CHECK_EQ(s.answered, 5);
+    CHECK_EQ(s.ticks_total, 100 + 70 + 250 + 30);
+    CHECK_EQ(s.ticks_worst, 250);
+}
+
+TEST(ledger, without_a_clock_it_says_so) /* AU-3 */
+{
+    for (unsigned way = 0; way < 2; way++) {
+        struct svmc_host_ops ops = world_ops;
+        struct svmc_ledger_entry e;
+        uint64_t rng = 8;
+
+        if (way == 0)
+            ops.size = offsetof(struct svmc_host_ops, ticks); /* a table from before it was there */
+        else
+            ops.ticks = NULL;
+        lab_init(&lab, &rng);
+        lab.world.clock_step = 1;
+        CHECK_EQ(svmc_vcpu_init(&lab.vc, &ops, &lab.world, &lab.policy, lab.world.page, 7),
+                 SVMC_OK);
+        CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, &ledger), SVMC_OK);
+        CHECK_EQ(lab_exit(&lab, scenario_named("in 1 kvm")), SVMC_OK);
+        CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+        CHECK_EQ(svmc_ledger_read(&ledger, 0, &e), SVMC_OK);
+        CHECK_EQ(e.timed, 0, "way %u", way);
+        CHECK_EQ(sums_of(SVMC_KIND_IN).answered, 1);
+        CHECK_EQ(sums_of(SVMC_KIND_IN).ticks_total, 0);
+        CHECK_EQ(lab.world.clock_calls, 0);
+    }
+}
+
+TEST(ledger, it_comes_and_goes_between_exits) /* AU-2 */
+{
+    struct svmc_ledger_entry e;
+    unsigned in_1 = scenario_named("in 1 kvm");
+
+    set_up();
+    CHECK_EQ(lab_exit(&lab, in_1), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, NULL), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_vcpu_set_audit(&lab.vc, NULL), SVMC_ERR_STATE);
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).exits, 1);
+
+    CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, NULL), SVMC_OK);
+    CHECK_EQ(lab_exit(&lab, in_1), SVMC_OK);
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).exits, 1, "it was away");
+
+    CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, &ledger), SVMC_OK);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).exits, 0, "it starts at 0");
+    CHECK_EQ(lab_exit(&lab, in_1), SVMC_OK);
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).exits, 1, "and has nothing of before");
+    CHECK_EQ(sums_of(SVMC_KIND_IN).bytes_shown, 2);
+    svmc_vcpu_drop(&lab.vc);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).exits, 1, "it outlives the vCPU");
+
+    CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, &ledger), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_vcpu_set_ledger(NULL, &ledger), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_read(NULL, 0, &e), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_read(&ledger, 0, NULL), SVMC_ERR_ARG);
+    memset(&ledger, 0, sizeof ledger);
+    CHECK_EQ(svmc_ledger_read(&ledger, 0, &e), SVMC_ERR_ARG);
+}
+
+TEST(ledger, nobody_notices_it) /* AU-4 */
+{
+    static struct fake_crypto fake;
+    static struct svmc_audit_ring ring;
+    static uint8_t memory[16 * SVMC_AUDIT_ENTRY_BYTES];
+    uint64_t rng = 8;
+    unsigned quiet;
+
+    lab_init(&lab, &rng);
+    lab.world.clock_step = 1;
+    run_all();
+    quiet = lab.world.clock_calls; /* for R13 alone */
+    CHECK(quiet < scenario_count / 2);
+    other = lab;
+    set_up();
+    fake_crypto_init(&fake);
+    CHECK_EQ(svmc_audit_init(&ring, &fake.ops, SVMC_ALG_SHA_256, NULL, memory, 16, NULL), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_set_audit(&lab.vc, &ring), SVMC_OK);
+    run_all();
+    CHECK(lab.world.clock_calls > quiet + scenario_count);
+    CHECK(lab_same(&lab, &other));
+    CHECK_MEM(lab.world.page, other.world.page, sizeof lab.world.page);
+    CHECK_MEM(&lab.vc.priv.stats, &other.vc.priv.stats, sizeof lab.vc.priv.stats);
+    CHECK_EQ(lab.world.calls, other.world.calls);
+    CHECK_EQ(lab.world.reg_writes, other.world.reg_writes);
+    CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, NULL), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_set_audit(&lab.vc, NULL), SVMC_OK);
+    CHECK_EQ(lab.vc.priv.recording, 0);
+}

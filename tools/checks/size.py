@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, and
+of all that src/intercept offers.
+
+The core is what all functions of intercept.h, page.h and policy.h pull in: engine, page, reply
+check and commit, the policy with its setters, presets and byte form; no front end and no adapter.
+Its code (.text) is bounded. The figures of tools/bench are code and constants (.rodata).
+
+Arguments: the archive, built as it ships (-O2); --figures: the lines of tools/bench, no check."""
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from common import ROOT, Report, first_error, need_tools, run
+
+BOUND = 24 * 1024
+CORE = ("intercept.h", "page.h", "policy.h")
+
+
+def declared(headers):
+    return {name for header in headers
+            for name in re.findall(r"SVMC_API[^;{]*?\b(svmc_\w+)\s*\(", header.read_text())}
+
+
+def linked(objects, names, tmp):
+    """(code, constants, None) of the objects that the names pull in, or (0, 0, why not)."""
+    (tmp / "main.c").write_text("int main(void)\n{\n    return 0;\n}\n")
+    done = run(["gcc", "-O2", "-static", "-no-pie", "-Wl,--gc-sections",
+                *(f"-Wl,--undefined={name}" for name in sorted(names)), tmp / "main.c",
+                tmp / "prefixed.a", "-o", tmp / "program"])
+    if not done.ok or not objects:
+        return 0, 0, first_error(done.text)
+    rows = re.findall(r"^\.svmcore\.(\w+)\S* +(\d+)", run(["size", "-A", tmp / "program"]).text,
+                      re.M)
+    data = [kind for kind, size in rows if kind in ("data", "bss") and int(size)]
+    code, constants = (sum(int(size) for kind, size in rows if kind == which)
+                       for which in ("text", "rodata"))
+    return code, constants, f"writable {data}" if data else None if code else "nothing was linked"
+
+
+def measure(archive, tmp):
+    """{figure: (code, constants, why not)}"""
+    done = run(["ar", "x", archive], cwd=tmp)
+    objects = sorted(tmp.glob("*intercept_*.o"))
+    for part in objects:
+        run(["objcopy", "--prefix-alloc-sections=.svmcore", part])
+    done = run(["ar", "rcs", tmp / "prefixed.a", *sorted(tmp.glob("*.o"))])
+    here = set(re.findall(r" T (svmc_\w+)", run(["nm", *objects]).text)) if objects else set()
+    headers = [h for h in (ROOT / "include/svmcore").glob("*.h")]
+    core = declared([ROOT / "include/svmcore" / name for name in CORE])
+    if not done.ok or not core <= here:
+        why = f"not in src/intercept: {sorted(core - here)} {done.text[-200:]}"
+        return {"size.intercept-core": (0, 0, why)}
+    return {"size.intercept-core": linked(objects, core, tmp),
+            "size.intercept": linked(objects, declared(headers) & here, tmp)}
+
+
+def main():
+    need_tools("gcc", "ar", "objcopy", "nm", "size")
+    report = Report()
+    with tempfile.TemporaryDirectory() as tmp:
+        figures = measure(Path(sys.argv[1]).resolve(), Path(tmp))
+    for name, (code, constants, fault) in figures.items():
+        if "--figures" in sys.argv and fault:
+            sys.exit(f"{name}: {fault}")
+        if "--figures" in sys.argv:
+            print(f"{name}\t{code + constants}\tbytes\t-\t-")
+            continue
+        bound = BOUND if name.endswith("-core") else None
+        over = [f"more than {bound} bytes of code"] if bound and code > bound else []
+        report.check(f"{name}: {code} bytes of code" + (f" of {bound}" if bound else "")
+                     + f", {constants} of constants", [fault] if fault else over)
+    if "--figures" not in sys.argv:
+        report.close()
+
+
+main()
