@@ -46,9 +46,10 @@ struct svmc_host_ops {
        the library's call returns */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
-    /* optional (NULL: no times in the ledger, and a host's time is held to go forwards and no more): a
-       counter of the embedder's own that never goes back and is not slower than the guest's (R13),
-       e.g. the TSC. Called where a vCPU has a ledger (audit.h), and for exits that ask for time */
+    /* optional (NULL: no times in the ledger, and a host's time is held to go forwards and no
+       more): a counter of the embedder's own that never goes back and is not slower than the
+       guest's (R13), e.g. the TSC. Called where a vCPU has a ledger (audit.h), and for exits that
+       ask for time */
     uint64_t (*ticks)(void *ctx);
     /* optional (NULL: what the policy has INTERPRET for is a fault): do it, all or nothing. kind:
        enum svmc_kind; number: of the MSR or register; value: what is written, else what is read,

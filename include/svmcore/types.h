@@ -73,7 +73,7 @@ enum svmc_reg {
     SVMC_REG_S390_R0 = 192, /* s390x: r0 to r15, then the instruction address */
     SVMC_REG_S390_R15 = 207,
     SVMC_REG_S390_IA = 208,
-    SVMC_REG_S390_CC = 209, /* the condition code of the PSW: 0 to 3; only ever written */
+    SVMC_REG_S390_CC = 209,  /* the condition code of the PSW: 0 to 3; only ever written */
     SVMC_REG_S390_PSW = 224, /* the mask half: PSW bits 0 to 63 */
     SVMC_REG_S390_CR0 = 225,
     SVMC_REG_S390_CR6 = 226,

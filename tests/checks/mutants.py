@@ -72,7 +72,8 @@ MUTANTS = (
      "        if (st != SVMC_OK || outcome->fault.raised)\n            return st;\n    }\n    step",
      "        if (st != SVMC_OK)\n            return st;\n    }\n    step"),
     ("R12", R + "commit.c", "fault->vector < vectors", "true"),
-    ("R12", R + "commit.c", "if (st != SVMC_OK || outcome->fault.raised)\n            return st;\n    }\n    if (to_dest)",
+    ("R12", R + "commit.c", "if (st != SVMC_OK || outcome->fault.raised)\n"
+     "            return st;\n    }\n    if (to_dest)",
      "if (st != SVMC_OK)\n            return st;\n    }\n    if (to_dest)"),
     ("R12", R + "block.c",
      "    if (st != SVMC_OK || fault->raised)\n        return st;\n    for (size_t i = 0, at = 0;",

@@ -307,7 +307,7 @@ static bool parse(const struct svmc_foreign *from, const struct adapt_form *form
                       : rule->string      ? SVMC_COMPLETION_CHUNK
                                           : SVMC_COMPLETION_SINGLE;
     if (out->completion == SVMC_COMPLETION_NONE)
-        out->count = 0; /* PG-8 */
+        out->count = 0;             /* PG-8 */
     exit.size = (uint8_t)out->size; /* an item's: at most 8 */
     exit.address = out->address;
     core_store_le64(out->insn, svmc_intercept_insn_text(rule, &exit));
