@@ -46,7 +46,7 @@ struct svmc_ledger {
     struct {
         uint32_t magic;
         uint32_t timed;
-        struct svmc_ledger_sums rows[SVMC_LEDGER_ROWS];
+        struct svmc_ledger_sums by_row[SVMC_LEDGER_ROWS];
     } priv;
 };
 
@@ -111,7 +111,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_set_ledger(struct svmc_vcpu *
 
 /**
  * Read one row; for (i = 0; svmc_ledger_read(ledger, i, &e) == SVMC_OK; i++) reads all. Rows stand
- * in the order of src/intercept/rows.def; UNKNOWN is the last (AU-1).
+ * in the order of src/intercept/rows.def; UNKNOWN is the first (AU-1).
  *
  * Threads: while no call on the vCPU runs.
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, never attached, no such row: *out is zeroed).

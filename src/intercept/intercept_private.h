@@ -274,9 +274,9 @@ struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct s
 /* registers.c */
 /** The registers of an instruction set, as enum svmc_reg. */
 struct reg_file {
-    uint8_t first, last; /* the general ones */
-    uint8_t zero;        /* reads as zero, forgets what is written; SVMC_REG_NONE: there is none */
-    uint8_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
+    uint16_t first, last; /* the general ones; 16 bits: s390x addresses even places alone */
+    uint16_t zero;        /* reads as zero, forgets what is written; SVMC_REG_NONE: there is none */
+    uint16_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
 };
 #define ISAS (SVMC_ISA_S390X + 1u)
 #pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for the table */

@@ -81,7 +81,7 @@ enum svmc_status svmc_ledger_read(const struct svmc_ledger *ledger, uint32_t row
     out->name = svmc_kind_name(kind);
     out->kind = kind;
     out->timed = (uint16_t)ledger->priv.timed;
-    out->sums = ledger->priv.rows[core_clamp(row, SVMC_LEDGER_ROWS)];
+    out->sums = ledger->priv.by_row[core_clamp(row, SVMC_LEDGER_ROWS)];
     return SVMC_OK;
 }
 
@@ -118,7 +118,7 @@ enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_r
 
     if (was->ledger) {
         struct svmc_ledger_sums *sums =
-            &was->ledger->priv.rows[core_clamp(svmc_intercept_row(rule), SVMC_LEDGER_ROWS)];
+            &was->ledger->priv.by_row[core_clamp(svmc_intercept_row(rule), SVMC_LEDGER_ROWS)];
 
         sums->exits += stats->exits - was->exits;
         sums->delegated += stats->verdicts[SVMC_VERDICT_DELEGATE] - was->delegated;
