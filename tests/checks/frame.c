@@ -100,7 +100,9 @@ static void near_right(struct reply_words *r)
     if (status == SVMC_REPLY_FAULT || status == SVMC_REPLY_RETRY)
         r->w[2] = r->w[8] = r->w[9] = r->w[10] = r->w[11] = done = 0;
     if (status == SVMC_REPLY_FAULT)
-        r->w[3] = pick >> 32 & 7 ? 1 : pick >> 35 & 3;
+        r->w[3] = !(pick >> 32 & 7)               ? pick >> 35 & 7
+                  : ask.rule->space == SPACE_S390 ? 3 + (pick >> 35 & 1)
+                                                  : 1;
     r->w[1] = status;
     r->w[4] = done | (r->w[4] >> 32 ? (uint64_t)done * ask.size << 32 : 0);
     if ((pick >> 40 & 7) == 0)
@@ -181,8 +183,9 @@ static void check_taken(const struct reply_words *r)
     if (out.action != fx.action || out.rule != 0)
         wrong("another end", r, fx.action);
     if (out.fault.raised != fx.fault ||
-        (fx.fault && (out.fault.vector != 13 || out.fault.has_error != 1 || out.fault.error != 0)))
-        wrong("another fault", r, 13);
+        (fx.fault && (out.fault.vector != fx.vector || out.fault.has_error != fx.has_error ||
+                      out.fault.error != 0)))
+        wrong("another fault", r, fx.vector);
     why = turn_differs(&turn, &fx, &guest, &shadow, data);
     if (why)
         wrong(why, r, 0);
@@ -250,7 +253,7 @@ static void one_exit(unsigned row)
         wrong("ask_make and turn_make do not know how to get it delegated", &right, 0);
     memcpy(shadow.reg, guest.reg, sizeof shadow.reg);
     if (turn.own && ask.rule->string && ask.rule->direction == SVMC_DIRECTION_OUT)
-        memcpy(shadow.memory + turn.memory, ask.data, ask.count * ask.size);
+        memcpy(shadow.memory + turn.memory, ask.data, ask_bytes(&ask));
     look();
     turn_right(&turn, seq, &right, &rng);
     for (unsigned i = 0; i < MUTATIONS; i++) {

@@ -149,6 +149,17 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     must(svmc_policy_seal(policy), "seal");
 }
 
+/* s390x, by docs/spec/page.md: all of channel I/O but SAL gives a condition code. */
+static bool gives_cc(uint16_t kind)
+{
+    return kind >> 12 == 0xb && kind != 0xb044;
+}
+
+static bool is_string(const struct exit_rule *rule)
+{
+    return rule->string && !is_block(rule);
+}
+
 /* An instruction set whose registers the row names, or any that can have such an exit. */
 static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
 {
@@ -164,6 +175,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
                : reg < SVMC_REG_RV_X0   ? SVMC_ISA_A64
                : reg < SVMC_REG_S390_R0 ? SVMC_ISA_RV64
                                         : SVMC_ISA_S390X;
+    if (rule->space == SPACE_S390)
+        return SVMC_ISA_S390X;
     if (rule->string || rule->space == SPACE_PORT || rule->space == SPACE_MSR)
         return SVMC_ISA_X86_64;
     return all[below(rng, sizeof all)];
@@ -195,6 +208,13 @@ static uint64_t address_of(const struct ask *ask, uint64_t *rng)
     }
 }
 
+uint32_t ask_bytes(const struct ask *ask)
+{
+    bool part = ask->rule->kind == SVMC_KIND_SSCH && !(ask->data[7] & 1);
+
+    return part ? 12 : ask->count * ask->size; /* EX-68: an ORB without X */
+}
+
 void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
 {
     bool hcall = rule->space == SPACE_HCALL;
@@ -203,16 +223,19 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     ask->isa = isa_of(rule, rng);
     ask->size = rule->space == SPACE_PORT     ? 1u << below(rng, 3)
                 : rule->space == SPACE_WINDOW ? 1 + below(rng, 8)
+                : is_block(rule)              ? rule->string
                                               : 0;
     ask->count = 1;
-    if (rule->string)
+    if (is_string(rule))
         ask->count = 1 + below(rng, one_in(rng, 16) ? MOST(ask->size) : 8);
-    if (rule->string && one_in(rng, 64))
+    if (is_string(rule) && one_in(rng, 64))
         ask->count = MOST(ask->size);
     ask->address = address_of(ask, rng);
     ask->args = hcall ? (uint8_t)ask->address : rule->in_count;
     ask->results = hcall ? (uint8_t)(ask->address % 4) : 0;
     ask->value = one_in(rng, 8) ? 0 : turn_random(rng);
+    if (rule->kind == SVMC_KIND_SPX)
+        ask->value &= 0x7fffe000;
     for (unsigned i = 0; i < SLOTS_IN; i++) {
         const struct slot *s = &rule->in[i];
         unsigned bytes = s->bytes != 0 ? s->bytes : ask->size;
@@ -223,6 +246,8 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     }
     if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
         turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
+    if (rule->kind == SVMC_KIND_SSCH)
+        memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
 }
 
 /* ---- one of the exits that ask for it --------------------------------------------------------*/
@@ -404,6 +429,33 @@ static void place_hypercall(struct maker *m)
     }
 }
 
+/* EX-63: the registers of operands; DIAGNOSE 288 has an even one and the next. */
+static void name_args(struct maker *m)
+{
+    const struct exit_rule *rule = m->t->ask->rule;
+    struct svmc_exit *e = &m->t->exit;
+
+    for (unsigned i = 0; i < rule->in_count; i++) {
+        if (rule->in[i].place != PLACE_ARG)
+            continue;
+        e->arg[i] = rule->kind != SVMC_KIND_DIAG_288 || i == 2 ? free_reg(m, 16)
+                    : i == 1                                   ? (uint8_t)(e->arg[0] + 1)
+                             : (uint8_t)(SVMC_REG_S390_R0 + 2 * below(m->rng, 8));
+        set_low(m, e->arg[i], m->t->ask->in[i], rule->in[i].bytes);
+    }
+}
+
+/* EX-68: at any word. */
+static void place_block(struct maker *m)
+{
+    const struct ask *ask = m->t->ask;
+
+    m->t->memory = below(m->rng, (GUEST_MEMORY - ask->size) / 4 + 1) * 4;
+    m->t->exit.buffer.v = GUEST_LINEAR + m->t->memory;
+    if (ask->rule->direction == SVMC_DIRECTION_OUT)
+        memcpy(m->g->memory + m->t->memory, ask->data, ask_bytes(ask));
+}
+
 void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t *rng)
 {
     struct maker m = { .t = t, .g = g, .rng = rng };
@@ -413,7 +465,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 
     memset(e, 0, sizeof *e);
     t->ask = ask;
-    t->own = (shape & 1) != 0;
+    t->own = (shape & 1) != 0 || is_block(rule);
     t->rip = t->own && shape != 1;
     t->backward = false;
     t->at = 0;
@@ -421,7 +473,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     for (unsigned i = 0; i < rule->in_count; i++)
         if (rule->in[i].place == PLACE_REG && i < ask->args)
             set_low(&m, rule->in[i].reg, ask->in[i], rule->in[i].bytes);
-    if (rule->string) /* set when all else stands */
+    if (is_string(rule)) /* set when all else stands */
         m.used[SVMC_REG_RCX] = m.used[SVMC_REG_RSI] = m.used[SVMC_REG_RDI] = 1;
     e->kind = rule->kind;
     e->finish = (uint8_t)((t->own ? SVMC_FINISH_REGS : 0) | (t->rip ? SVMC_FINISH_RIP : 0));
@@ -435,7 +487,10 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->user = (uint8_t)below(rng, 2);
     name_registers(&m);
     set_destination(&m);
-    if (rule->string)
+    name_args(&m);
+    if (is_block(rule))
+        place_block(&m);
+    if (is_string(rule))
         place_string(&m);
     if (rule->space == SPACE_HCALL)
         place_hypercall(&m);
@@ -469,6 +524,19 @@ static const struct model {
     { 0x4001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },             /* device memory, read */
     { 0x4002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                   /* and written */
     { 0x5001, DONE | AGAIN, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 } }, /* hypercall */
+    /* s390x: r0 is 192, the condition code 209 */
+    { 0x5040, DONE | FAULTS | AGAIN, false, 0, { 0 }, { 0 } },   /* DIAGNOSE 288 */
+    { 0x5041, DONE | FAULTS | AGAIN, false, 1, { 194 }, { 8 } }, /* DIAGNOSE 500 */
+    { 0xb040, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* CSCH */
+    { 0xb041, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* HSCH */
+    { 0xb042, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* RSCH */
+    { 0xb043, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* XSCH */
+    { 0xb044, DONE | FAULTS | AGAIN, false, 0, { 0 }, { 0 } },   /* SAL */
+    { 0xb045, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* RCHP */
+    { 0xb046, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* SSCH */
+    { 0xb047, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* MSCH */
+    { 0xb048, DONE | FAULTS | AGAIN, true, 1, { 209 }, { 8 } },  /* STSCH */
+    { 0xb049, DONE | FAULTS | AGAIN, true, 1, { 209 }, { 8 } },  /* TSCH */
 };
 #define HYPERCALL 0x5001u
 
@@ -510,7 +578,8 @@ static bool is_known(const struct exit_rule *rule)
 
     if (rule->verdict == SVMC_VERDICT_DELEGATE)
         return model_of(&turn) != NULL;
-    return rule->space == SPACE_NONE && rule->in_count == 0 && rule->out_count == 0;
+    return rule->space == SPACE_S390 ||
+           (rule->space == SPACE_NONE && rule->in_count == 0 && rule->out_count == 0);
 }
 
 unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS], unsigned *unknown)
@@ -556,6 +625,21 @@ void turn_right(const struct turn *t, uint64_t seq, struct reply_words *r, uint6
         r->w[8 + i] = low(turn_random(rng), bytes_of(t, m, i));
     if (m->kind == HYPERCALL)
         r->w[8] %= SVMC_HCALL_CODES;
+    if (gives_cc(m->kind))
+        r->w[8] %= 4;
+}
+
+/* R7: #GP, but for s390x 3 specification, 4 operand. */
+static bool is_fault(uint16_t kind, uint64_t code)
+{
+    switch (kind) {
+    case 0x5040:
+        return code == 3;
+    case 0x5041:
+        return code == 3 || code == 4;
+    default:
+        return code == (kind >> 12 == 0xb ? 4 : FAULT_GP);
+    }
 }
 
 unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_words *r)
@@ -579,7 +663,7 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
         return 5;
     if (r->w[2] != (gives ? ((uint64_t)1 << count) - 1 : 0))
         return 6;
-    if (r->w[3] != (status == 1 ? FAULT_GP : 0))
+    if (status == 1 ? !is_fault(m->kind, r->w[3]) : r->w[3] != 0)
         return 7;
     if (status == 0 ? done != t->issued : status == 2 ? done < 1 || done >= t->issued : done != 0)
         return 11;
@@ -590,6 +674,8 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
             wide || r->w[8 + i] != (gives && i < count ? low(r->w[8 + i], bytes_of(t, m, i)) : 0);
     if (wide)
         return 8;
+    if (gives && gives_cc(m->kind) && r->w[8] > 3)
+        return 10;
     return gives && m->kind == HYPERCALL && r->w[8] > 6 ? 10 : 0;
 }
 
@@ -672,7 +758,7 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
 {
     const struct model *m = model_of(t);
     uint32_t status = status_of(r), done = done_of(r);
-    bool string = t->ask->rule->string != 0;
+    bool string = is_string(t->ask->rule);
 
     fx->action = SVMC_ACT_RESUME;
     fx->fault = false;
@@ -682,6 +768,10 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     } else if (status == 1) {
         fx->action = SVMC_ACT_INJECT;
         fx->fault = true;
+        fx->vector = 13;
+        fx->has_error = t->ask->rule->space != SPACE_S390;
+        if (!fx->has_error) /* PoP 6: specification, operand */
+            fx->vector = r->w[3] == 3 ? 0x06 : 0x15;
     } else if (!t->own) {
         backend_effects(t, m, r, fx);
     } else if (string) {
@@ -698,13 +788,15 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
                                     t->exit.dest_high != 0)
                            : merged(reg[to], r->w[8 + i], bytes_of(t, m, i), false));
         }
+        if (m->data_in && r->w[8] != 3) /* EX-68 */
+            fx->memory_bytes = t->ask->size;
         add_pc(t, reg, fx);
     }
 }
 
 void turn_next(struct turn *t, const struct reply_words *r)
 {
-    if (status_of(r) == 3 || !t->ask->rule->string)
+    if (status_of(r) == 3 || !is_string(t->ask->rule))
         return;
     t->at += done_of(r);
     t->issued = t->total - t->at;
@@ -756,7 +848,7 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
         if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
             r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
     }
-    if (t->ask->rule->string) {
+    if (is_string(t->ask->rule)) {
         done = t->own ? 1 : t->issued;
         if (t->own && t->exit.repeat)
             done = (uint32_t)low(before->reg[SVMC_REG_RCX] - g->reg[SVMC_REG_RCX],
@@ -797,10 +889,10 @@ bool page_right(const volatile uint8_t *page, struct reply_words *r, uint64_t *r
     for (unsigned i = 0; i < 8; i++)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     rule.kind = (uint16_t)w[1];
-    ask.size = (uint32_t)w[7] & 15;
+    ask.size = (uint32_t)w[7] & 127;
     ask.results = (uint8_t)(w[6] % 4);
     turn.issued = (uint32_t)(w[7] >> 32);
-    if (!model_of(&turn) || ask.size > 8)
+    if (!model_of(&turn) || ask.size > 64)
         return false;
     turn_right(&turn, w[2], r, rng);
     return true;
