@@ -156,8 +156,7 @@ static void say_retry(const char *name)
 
     answer.reply = (struct svmc_reply){ .seq = answer.request.seq, .status = SVMC_REPLY_RETRY };
     CHECK_EQ(svmc_reply_write(lab.world.page, &answer.reply, NULL), SVMC_OK, "%s", name);
-    measure(&by_retry, name, call_enter,
-            class < 2 || class == 8 ? SVMC_ERR_HOST_REPLY : SVMC_OK);
+    measure(&by_retry, name, call_enter, class < 2 || class == 8 ? SVMC_ERR_HOST_REPLY : SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "%s", name);
 }
 

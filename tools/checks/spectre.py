@@ -20,7 +20,8 @@ STRUCT_TABLE = re.compile(r"^\}\s*(\w+)\s*((?:\[[^\]]*\])+)\s*=", re.M)
 # arrays reached through a pointer: members of the policies, the offers and the ledgers, and the
 # parameters that are packed maps
 MEMBERS = {"ports", "msrs", "sysregs", "msrs_inside", "sysregs_inside", "kinds", "hcalls", "calls",
-           "windows", "verdicts", "refused_by_rule", "observed_by_rule", "by_row", "vectors", "held"}
+           "windows", "verdicts", "refused_by_rule", "observed_by_rule", "by_row", "vectors",
+           "held"}
 PARAMETERS = {"map", "inside"}
 CONSTANT = re.compile(r"(?:0x[0-9a-fA-F]+|\d+|[A-Z][A-Z0-9_]*)[uUlL]*")
 
