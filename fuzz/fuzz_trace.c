@@ -11,6 +11,7 @@
 
 #include "../examples/mini-vmm/tape.c"
 
+#include "../examples/mini-vmm/account.c"
 #include "../examples/mini-vmm/embed.c"
 #include "../examples/mini-vmm/guard.c"
 #include "../examples/mini-vmm/lies.c"

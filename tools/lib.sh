@@ -156,7 +156,7 @@ build_options() {
     release) echo "-Dsodium=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
-    static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static" ;;
+    static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
     clang) echo "-Dexamples=disabled" ;;
     asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
         "-Db_lundef=false -Doptimization=1 -Ddebug=true -Ddefault_library=static" ;;

@@ -5,12 +5,19 @@
  */
 #ifndef CORE_SHARED_H
 #define CORE_SHARED_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "bytes.h"
 #include "memory.h"
 
 #define CORE_WORD sizeof(uint64_t)
+
+/** There, and where words can be loaded and stored whole. */
+static inline bool core_shared_usable(const volatile void *base)
+{
+    return base && ((uintptr_t)base & (CORE_WORD - 1)) == 0;
+}
 
 #ifdef CORE_SHARED_HOOK /* only in the counting build of tests/checks/read_once.c */
 void core_shared_hook(const volatile void *base, size_t at);

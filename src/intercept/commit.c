@@ -154,25 +154,28 @@ static CORE_COLD enum svmc_status commit_string(struct svmc_vcpu *vc, const stru
     return SVMC_OK;
 }
 
-/*
- * What a destination register gets: extended to its width as the access says, in 4 bytes the rest
- * zeroed, in 1 and 2 bytes the rest kept as it is now (R9): APM vol. 1, 3.1.2.
- */
+/* 1 and 2 bytes of a register: the rest is kept as it is now (R9): APM vol. 1, 3.1.2. */
 static CORE_COLD enum svmc_status merge(struct svmc_vcpu *vc, uint64_t *value)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     uint64_t old = 0, mask = core_mask(exit->dest_bytes);
     unsigned shift = exit->dest_high ? 8 : 0;
 
-    if (exit->dest_extend == SVMC_EXTEND_SIGN)
-        *value = (uint64_t)core_sign_extend(*value, 8u * exit->size);
-    *value &= mask;
-    if (exit->dest_bytes >= 4)
-        return SVMC_OK;
     if (vc->priv.ops->reg_read(vc->priv.ctx, exit->dest_reg, &old) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *value = (old & ~(mask << shift)) | *value << shift;
     return SVMC_OK;
+}
+
+/* What a destination register gets: extended as the access says; of 4 bytes the rest is zeroed. */
+static enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value)
+{
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+
+    if (exit->dest_extend == SVMC_EXTEND_SIGN)
+        *value = (uint64_t)core_sign_extend(*value, 8u * exit->size);
+    *value &= core_mask(exit->dest_bytes);
+    return exit->dest_bytes < 4 ? merge(vc, value) : SVMC_OK;
 }
 
 /*
@@ -194,7 +197,7 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     void *ctx = vc->priv.ctx;
     bool to_dest = rule->out[0].place == PLACE_DEST && exit->dest_reg != f->zero;
 
-    if (to_dest && merge(vc, &dest) != SVMC_OK)
+    if (to_dest && widen(vc, &dest) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     if (has_aux && ops->reg_read(ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
         return SVMC_ERR_CALLBACK;

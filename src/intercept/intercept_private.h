@@ -247,13 +247,11 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
                                     struct svmc_outcome *out);
 
 /* ledger.c */
-__attribute__((cold)) void svmc_intercept_record_begin(struct svmc_vcpu *vc);
+CORE_COLD void svmc_intercept_record_begin(struct svmc_vcpu *vc);
 /** Tell ledger and ring what a call did; gives `st` back. */
-__attribute__((cold)) enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc,
-                                                             const struct exit_rule *rule,
-                                                             enum svmc_audit_call call,
-                                                             enum svmc_status st,
-                                                             const struct svmc_outcome *out);
+CORE_COLD enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                 enum svmc_audit_call call, enum svmc_status st,
+                                                 const struct svmc_outcome *out);
 
 /** The end of a call that has its row: AU-4: one flag, where there is nobody to tell. */
 static inline enum svmc_status recorded(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -369,6 +367,12 @@ static inline void forget(struct svmc_vcpu *vc)
 static inline uint32_t address_bytes(const struct exit_rule *rule)
 {
     return (uint32_t)(ADDRESS_BYTES >> 4 * rule->space) & 15u;
+}
+
+/** PG-7: the vCPU's id, and below it a counter hidden by a secret. */
+static inline uint64_t sequence(uint32_t id, uint64_t count, uint64_t secret)
+{
+    return (uint64_t)id << 48 | ((count ^ secret) & 0xffffffffffffu);
 }
 
 /** Bytes that slot s of an exit is wide. */

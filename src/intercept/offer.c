@@ -26,16 +26,10 @@ static uint16_t bit(uint32_t kind)
     return (uint16_t)(1u << kind);
 }
 
-static bool aligned(const volatile void *area)
-{
-    return area && ((uintptr_t)area & (CORE_WORD - 1)) == 0;
-}
-
 /* OF-2: as PG-7: the vCPU's id, and a counter hidden by a secret. */
 static uint64_t next_seq(const struct svmc_offers *o)
 {
-    return (uint64_t)o->priv.vcpu->priv.id << 48 |
-           ((o->priv.seq_count ^ o->priv.seq_secret) & 0xffffffffffffu);
+    return sequence(o->priv.vcpu->priv.id, o->priv.seq_count, o->priv.seq_secret);
 }
 
 /* OF-10: all that the host is told. */
@@ -58,7 +52,7 @@ enum svmc_status svmc_offers_init(struct svmc_offers *offers, struct svmc_vcpu *
     if (!offers)
         return SVMC_ERR_ARG;
     memset(offers, 0, sizeof *offers);
-    if (!vc || !policy || !svmc_offer_policy_sound(policy) || !aligned(area) ||
+    if (!vc || !policy || !svmc_offer_policy_sound(policy) || !core_shared_usable(area) ||
         (isa != SVMC_ISA_X86_64 && isa != SVMC_ISA_A64 && isa != SVMC_ISA_RV64 &&
          isa != SVMC_ISA_S390X))
         return SVMC_ERR_ARG;
@@ -100,7 +94,7 @@ enum svmc_status svmc_offers_stats(const struct svmc_offers *offers, struct svmc
 /* OF-1: the host's half, each word once. Returns what its reserved bytes hold. */
 static uint64_t fetch(const volatile void *area, struct svmc_offer *offer)
 {
-    uint64_t word, reserved = 0;
+    uint64_t word;
 
     offer->seq = core_shared_get(area, SVMC_OFFER_SEQ);
     word = core_shared_get(area, SVMC_OFFER_KIND);
@@ -110,9 +104,7 @@ static uint64_t fetch(const volatile void *area, struct svmc_offer *offer)
     offer->reserved = (uint32_t)(word >> 32);
     offer->data[0] = core_shared_get(area, SVMC_OFFER_DATA);
     offer->data[1] = core_shared_get(area, SVMC_OFFER_DATA + CORE_WORD);
-    for (uint32_t at = SVMC_OFFER_DATA + 2 * CORE_WORD; at < HOST_END; at += CORE_WORD)
-        reserved |= core_shared_load(area, at);
-    return reserved | offer->reserved;
+    return offer->reserved | core_shared_any(area, SVMC_OFFER_DATA + 2 * CORE_WORD, 4);
 }
 
 /* OF-6: one offer a kind; a line goes down only if it was raised. */
@@ -302,7 +294,7 @@ enum svmc_status svmc_offers_next(struct svmc_offers *offers, uint8_t state,
 
 enum svmc_status svmc_offer_write(volatile void *area, const struct svmc_offer *offer)
 {
-    if (!aligned(area) || !offer)
+    if (!core_shared_usable(area) || !offer)
         return SVMC_ERR_ARG;
     core_shared_put(area, SVMC_OFFER_SEQ, offer->seq);
     core_shared_put(area, SVMC_OFFER_KIND,
@@ -320,7 +312,7 @@ enum svmc_status svmc_offer_notice_read(const volatile void *area, struct svmc_o
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!aligned(area))
+    if (!core_shared_usable(area))
         return SVMC_ERR_ARG;
     out->next = core_shared_get(area, SVMC_OFFER_NEXT);
     word = core_shared_get(area, SVMC_OFFER_ANSWER);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/** Filling the page (PG-1 to PG-7), and the host's two ways to it. */
+/** Filling the page: PG-1 to PG-7. */
 #include <svmcore/page.h>
 
-#include "../core/bytes.h"
 #include "../core/memory.h"
 #include "../core/shared.h"
 #include "intercept_private.h"
@@ -62,8 +61,7 @@ void svmc_intercept_page_fill(struct svmc_vcpu *vc, const struct exit_rule *rule
     uint32_t data = 0;
 
     /* PG-7 */
-    p->seq = (uint64_t)vc->priv.id << 48 |
-             ((vc->priv.seq_count++ ^ vc->priv.seq_secret) & 0xffffffffffffu);
+    p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret);
     if (completion != SVMC_COMPLETION_NONE) {
         if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
             data = p->issued * p->exit.size;
@@ -104,76 +102,4 @@ void svmc_intercept_page_clear(struct svmc_vcpu *vc)
 {
     core_shared_zero(vc->priv.page, 0, SVMC_PAGE_BYTES);
     vc->priv.page_used = 0;
-}
-
-static bool aligned(const volatile void *page)
-{
-    return page && ((uintptr_t)page & (CORE_WORD - 1)) == 0;
-}
-
-/* Each word once; what a hostile core could write there is only shown to the host itself. */
-static void get_request(const volatile void *page, struct svmc_request *out)
-{
-    uint64_t word = core_shared_get(page, SVMC_PAGE_REQ_KIND), text[2];
-
-    out->kind = (uint16_t)word;
-    out->completion = (uint8_t)(word >> 16);
-    out->direction = (uint8_t)(word >> 24);
-    out->vcpu = (uint32_t)(word >> 32);
-    out->seq = core_shared_get(page, SVMC_PAGE_REQ_SEQ);
-    out->in_valid = core_shared_get(page, SVMC_PAGE_REQ_IN_VALID);
-    text[0] = core_shared_load(page, SVMC_PAGE_REQ_INSN);
-    text[1] = core_shared_load(page, SVMC_PAGE_REQ_INSN + CORE_WORD);
-    memcpy(out->insn, text, sizeof out->insn);
-    out->address = core_shared_get(page, SVMC_PAGE_REQ_ADDRESS);
-    word = core_shared_get(page, SVMC_PAGE_REQ_SIZE);
-    out->size = (uint32_t)word;
-    out->count = (uint32_t)(word >> 32);
-    CORE_UNROLL
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        out->in[i] = core_shared_get(page, SVMC_PAGE_REQ_IN + CORE_WORD * i);
-}
-
-enum svmc_status svmc_request_read(const volatile void *page, struct svmc_request *out, void *data,
-                                   size_t cap)
-{
-    uint64_t magic, bytes;
-
-    if (!out)
-        return SVMC_ERR_ARG;
-    memset(out, 0, sizeof *out);
-    if (!aligned(page) || (!data && cap > 0))
-        return SVMC_ERR_ARG;
-    magic = core_shared_get(page, SVMC_PAGE_REQ_MAGIC);
-    if ((magic & 0xffffffffffffu) != (SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32))
-        return SVMC_ERR_UNSUPPORTED;
-    get_request(page, out);
-    bytes = (uint64_t)out->size * out->count;
-    if (out->completion != SVMC_COMPLETION_CHUNK || out->direction != SVMC_DIRECTION_OUT || !data)
-        return SVMC_OK;
-    if (bytes > cap || bytes > SVMC_PAGE_DATA_BYTES) {
-        memset(out, 0, sizeof *out);
-        return SVMC_ERR_FULL;
-    }
-    core_shared_read(page, SVMC_PAGE_DATA, data, (size_t)bytes);
-    return SVMC_OK;
-}
-
-enum svmc_status svmc_reply_write(volatile void *page, const struct svmc_reply *reply,
-                                  const void *data)
-{
-    if (!aligned(page) || !reply || reply->fault > 0xff ||
-        reply->data_bytes > SVMC_PAGE_DATA_BYTES || (reply->data_bytes > 0 && !data))
-        return SVMC_ERR_ARG;
-    if (reply->data_bytes > 0)
-        core_shared_write(page, SVMC_PAGE_DATA, data, reply->data_bytes);
-    core_shared_put(page, SVMC_PAGE_REP_SEQ, reply->seq);
-    core_shared_put(page, SVMC_PAGE_REP_STATUS, reply->status);
-    core_shared_put(page, SVMC_PAGE_REP_OUT_VALID, reply->out_valid);
-    core_shared_put(page, SVMC_PAGE_REP_FAULT, reply->fault);
-    core_shared_put(page, SVMC_PAGE_REP_DONE, reply->done | (uint64_t)reply->data_bytes << 32);
-    CORE_UNROLL
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        core_shared_put(page, SVMC_PAGE_REP_OUT + CORE_WORD * i, reply->out[i]);
-    return SVMC_OK;
 }

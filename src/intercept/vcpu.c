@@ -21,8 +21,7 @@ enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops
         return SVMC_ERR_ARG;
     memset(vc, 0, sizeof *vc);
     if (!ops || !HAS_OP(ops, random) || !HAS_OP(ops, reg_read) || !HAS_OP(ops, reg_write) ||
-        !page || ((uintptr_t)page & (CORE_WORD - 1)) != 0 || id >= VCPU_IDS ||
-        !svmc_intercept_policy_ready(policy))
+        !core_shared_usable(page) || id >= VCPU_IDS || !svmc_intercept_policy_ready(policy))
         return SVMC_ERR_ARG;
     if (ops->random(ctx, secret, sizeof secret) != SVMC_OK)
         return SVMC_ERR_CALLBACK;

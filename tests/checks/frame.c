@@ -6,7 +6,8 @@
  *
  * SVMC_COUNT mutated replies, in two processes. A register or span that is written is in the
  * guest's log and compared at once; every FULL mutations registers, memory, staging area and reply
- * area are compared whole, so that a write behind the log's back is found as well.
+ * area are compared whole, so that a write behind the log's back is found as well. One process
+ * lends the core a clock, the other does not (R13).
  */
 #include "turns.h"
 
@@ -21,7 +22,8 @@
 #define REPLIES   2000000u
 #define WORKERS   2u
 #define FULL      256u
-#define MUTATIONS 64u /* of one exit, unless one is taken before */
+#define EXITS     512u /* of one vCPU */
+#define MUTATIONS 64u  /* of one exit, unless one is taken before */
 
 struct tally {
     uint64_t replies, taken;
@@ -94,15 +96,16 @@ static void near_right(struct reply_words *r)
 {
     uint64_t pick = turn_random(&rng);
     uint32_t status = (uint32_t)(pick >> 8 & 3), done = turn.issued;
+    unsigned count, bytes[SLOTS_OUT];
 
     if (status == SVMC_REPLY_PARTIAL)
         done = (uint32_t)((pick >> 16 & 0xffff) % (turn.issued + 2));
     if (status == SVMC_REPLY_FAULT || status == SVMC_REPLY_RETRY)
         r->w[2] = r->w[8] = r->w[9] = r->w[10] = r->w[11] = done = 0;
+    else if (turn_results(&turn, &count, bytes))
+        r->w[2] = ((uint64_t)1 << count) - 1; /* the right one may have been RETRY */
     if (status == SVMC_REPLY_FAULT)
-        r->w[3] = !(pick >> 32 & 7)               ? pick >> 35 & 7
-                  : ask.rule->space == SPACE_S390 ? 3 + (pick >> 35 & 1)
-                                                  : 1;
+        r->w[3] = pick >> 32 & 7; /* none, the four that there are, and no code */
     r->w[1] = status;
     r->w[4] = done | (r->w[4] >> 32 ? (uint64_t)done * ask.size << 32 : 0);
     if ((pick >> 40 & 7) == 0)
@@ -201,10 +204,14 @@ static void check_taken(const struct reply_words *r)
 static void look(void)
 {
     static const struct reply_words none;
+    const char *why;
 
     if (!vc.priv.pending.active || vc.priv.pending.issued != turn.issued)
         wrong("another request", &none, turn.issued);
     seq = page_seq(page);
+    why = turn_shows(&turn, page);
+    if (why)
+        wrong(why, &none, 0);
     pending = vc.priv.pending;
     memcpy(staging, vc.priv.staging, sizeof staging);
     if (ask.rule->string && ask.rule->direction == SVMC_DIRECTION_IN) {
@@ -222,6 +229,8 @@ static bool one_reply(struct tally *tally, const struct reply_words *right)
     unsigned rule;
 
     mutate(&r);
+    if (turn_random(&rng) >> 62 == 0) /* else the time that is right may be the last that is */
+        guest.times.clock += turn_random(&rng) >> 52;
     rule = turn_breaks(&turn, seq, &r);
     page_put(page, &r);
     guest.writes = guest.spans = 0;
@@ -248,6 +257,7 @@ static void one_exit(unsigned row)
     struct reply_words right = { { 0 } };
 
     ask_make(&ask, rows[row], &rng);
+    guest.times.clock += turn_random(&rng) >> 48;
     turn_make(&turn, &ask, &guest, &rng);
     if (svmc_vcpu_exit(&vc, &turn.exit, &out) != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
         wrong("ask_make and turn_make do not know how to get it delegated", &right, 0);
@@ -267,27 +277,31 @@ static void one_exit(unsigned row)
     svmc_vcpu_cancel(&vc);
 }
 
-static bool is_delegated(const struct exit_rule *rule)
+/* A new vCPU: no time was given yet. */
+static void start(bool timed)
 {
-    return rule->verdict == SVMC_VERDICT_DELEGATE;
+    guest.times = (struct times){ .timed = timed };
+    if (svmc_vcpu_init(&vc, timed ? &guest_ops_timed : &guest_ops, &guest, &policy, page, 7) !=
+        SVMC_OK)
+        exit(1);
 }
 
-static void work(uint64_t seed, uint64_t replies)
+static void work(uint64_t seed, bool timed, uint64_t replies)
 {
     struct rusage used;
-    uint64_t done = 0;
+    uint64_t done = 0, exits = 0;
 
     rng = seed * 2 + 1;
     turn_fill(&guest, sizeof guest, &rng);
     guest.writes = guest.spans = 0;
     shadow = guest;
     turn_policy(&policy, false, SVMC_MODE_STRICT);
-    if (svmc_vcpu_init(&vc, &guest_ops, &guest, &policy, page, 7) != SVMC_OK)
-        exit(1);
     for (unsigned row = 0; done < replies; row = (row + 1) % row_count) {
         uint64_t before = worker->row[row].replies;
 
-        if (is_delegated(rows[row]))
+        if (exits++ % EXITS == 0)
+            start(timed);
+        if (turn_delegates(rows[row]))
             one_exit(row);
         done += worker->row[row].replies - before;
     }
@@ -312,7 +326,7 @@ static void report(const struct worker *workers, uint64_t replies)
         sum.nanoseconds += workers[n].nanoseconds;
     }
     for (unsigned row = 0; row < row_count; row++)
-        if (is_delegated(rows[row])) {
+        if (turn_delegates(rows[row])) {
             printf("%-12s %11" PRIu64 " replies, %5.2f %% taken\n", svmc_kind_name(rows[row]->kind),
                    sum.row[row].replies,
                    100.0 * (double)sum.row[row].taken /
@@ -323,8 +337,8 @@ static void report(const struct worker *workers, uint64_t replies)
     for (unsigned rule = 1; rule <= SVMC_REPLY_RULES; rule++)
         if (sum.refused[rule] > 0)
             printf("R%-11u %11" PRIu64 " refused\n", rule, sum.refused[rule]);
-    for (unsigned i = 0; i < 8; i++) {
-        static const unsigned rules[8] = { 2, 4, 5, 6, 7, 8, 11, 18 };
+    for (unsigned i = 0; i < 10; i++) {
+        static const unsigned rules[10] = { 2, 4, 5, 6, 7, 8, 10, 11, 13, 18 };
 
         CHECK(sum.refused[rules[i]] > 0, "nothing was refused under R%u", rules[i]);
     }
@@ -334,7 +348,7 @@ static void report(const struct worker *workers, uint64_t replies)
            1000.0 * WORKERS * (double)replies / (double)(sum.nanoseconds + 1));
 }
 
-TEST(frame, a_reply_changes_what_its_row_declares_or_nothing) /* R4 to R11, R16, R18 */
+TEST(frame, a_reply_changes_what_its_row_declares_or_nothing) /* R4 to R11, R13, R16, R18 */
 {
     const char *count = getenv("SVMC_COUNT");
     uint64_t replies = count ? strtoull(count, NULL, 10) : REPLIES, seed = harness_seed();
@@ -353,7 +367,7 @@ TEST(frame, a_reply_changes_what_its_row_declares_or_nothing) /* R4 to R11, R16,
         pids[n] = fork();
         REQUIRE(pids[n] >= 0);
         if (pids[n] == 0)
-            work(harness_random(&(uint64_t){ seed + n }), replies / WORKERS);
+            work(harness_random(&(uint64_t){ seed + n }), n % 2 == 1, replies / WORKERS);
     }
     for (unsigned n = 0; n < WORKERS; n++) {
         int status = -1;

@@ -107,11 +107,11 @@ MUTANTS = (
     ("EX-5", R + "policy.c", "if ((gpa & 0xfff) + size > 4096)", "if (0)"),
     ("EX-10", R + "resolve.c", "core_mask(address_bytes(rule))", "UINT64_MAX"),
     ("EV-5", R + "exit.c", "if (exit->interrupted.type != SVMC_EVENT_NONE)", "if (0)"),
-    ("R3", R + "offer.c", "    return reserved | offer->reserved;\n",
-     "    offer->seq = core_shared_get(area, SVMC_OFFER_SEQ);\n    return reserved | "
-     "offer->reserved;\n"),
+    ("R3", R + "offer.c", "    return offer->reserved | core_shared_any",
+     "    offer->seq = core_shared_get(area, SVMC_OFFER_SEQ);\n"
+     "    return offer->reserved | core_shared_any"),
     ("OF-1", R + "offer.c", "    if (reserved != 0)\n", "    if (0)\n"),
-    ("OF-1", R + "offer.c", "return reserved | offer->reserved;", "return reserved;"),
+    ("OF-1", R + "offer.c", "return offer->reserved | core_shared_any", "return core_shared_any"),
     ("OF-1", R + "offer.c", "    core_shared_zero(offers->priv.area, 0, HOST_END);\n", ""),
     ("OF-2", R + "offer.c", "if (offer->seq != next_seq(o))", "if (0)"),
     ("OF-2", R + "offer.c", "    o->priv.seq_count++;\n", ""),

@@ -117,16 +117,89 @@ static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t ac
     return SVMC_OK;
 }
 
-const struct svmc_host_ops guest_ops = {
-    .size = sizeof(struct svmc_host_ops),
-    .random = give_random,
-    .reg_read = reg_read,
-    .reg_write = reg_write,
-    .translate = translate,
-    .guest_span = guest_span,
-};
+static uint64_t ticks(void *ctx)
+{
+    const struct guest *g = ctx;
+
+    return g->times.clock;
+}
+
+/* Control and debug registers: a value that no page may show; a fault as often in both runs. */
+static enum svmc_status interpret(void *ctx, uint32_t kind, uint64_t number, uint64_t *value,
+                                  uint32_t *fault)
+{
+    const struct guest *g = ctx;
+
+    (void)kind;
+    (void)number;
+    *value = g->reg[SVMC_REG_RSP];
+    *fault = (g->random & 3) == 0 ? SVMC_FAULT_GP : SVMC_FAULT_NONE;
+    return SVMC_OK;
+}
+
+#define GUEST_OPS(clock)                                                                   \
+    {                                                                                      \
+        .size = sizeof(struct svmc_host_ops), .random = give_random, .reg_read = reg_read, \
+        .reg_write = reg_write, .translate = translate, .guest_span = guest_span,          \
+        .ticks = (clock), .interpret = interpret,                                          \
+    }
+const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_OPS(ticks);
 
 /* ---- what there is to ask for ----------------------------------------------------------------*/
+
+#define RDTSCP   0x8002u
+#define RDPMC    0x8003u
+#define RDTIME   0x8004u
+#define CR_FIRST 0x9001u
+#define DR_LAST  0x9004u
+#define XSETBV   0x9005u
+#define LMSW     0x9007u
+#define HVC      0x5002u
+#define SMC      0x5003u
+#define SBI      0x5004u
+#define A0       138u /* of RISC-V: a0 to a7 are x10 to x17 */
+#define ANY      0xffffffffu
+
+/* Calls that are delegated, and their results by DEN0022, 5, and SBI 2.0, 3 and 5. */
+static const struct call {
+    bool sbi;
+    uint64_t number;
+    uint8_t args, results;
+    uint32_t legal; /* bit n: -n is, bit 16 + n: n is; 0: it does not come back */
+} calls[] = {
+    { false, 0x84000001, 3, 1, 0x20d },        /* CPU_SUSPEND: 0 -2 -3 -9 */
+    { false, 0x84000002, 0, 1, 0x008 },        /* CPU_OFF: -3 */
+    { false, 0xc4000003, 3, 1, 0x27d },        /* CPU_ON: 0 -2 -3 -4 -5 -6 -9 */
+    { false, 0xc4000004, 2, 1, 0x60185 },      /* AFFINITY_INFO: 0 1 2 -2 -7 -8 */
+    { false, 0x84000006, 0, 1, 0x60003 },      /* MIGRATE_INFO_TYPE: 0 1 2 -1 */
+    { false, 0xc4000007, 0, 1, ANY },          /* MIGRATE_INFO_UP_CPU */
+    { false, 0x84000008, 0, 1, 0 },            /* SYSTEM_OFF */
+    { false, 0x84000009, 0, 1, 0 },            /* SYSTEM_RESET */
+    { false, 0xc400000d, 2, 1, 0x60007 },      /* NODE_HW_STATE: 0 1 2 -1 -2 */
+    { false, 0xc4000011, 2, 1, ANY },          /* STAT_COUNT */
+    { false, 0xc4000012, 2, 1, 0x006 },        /* SYSTEM_RESET2: -1 -2 */
+    { false, 0x84000013, 1, 1, 0x20003 },      /* MEM_PROTECT: 0 1 -1 */
+    { false, 0xc4000014, 2, 1, 0x3ff },        /* MEM_PROTECT_CHECK_RANGE: a general code */
+    { false, 0x86000001, 6, 4, ANY },          /* a hypervisor's own, 32 bits */
+    { false, 0xc6000002, 6, 4, ANY },          /* and 64 */
+    { false, 0xc6000003, 1, 0, ANY },          /* it gives nothing */
+    { false, 0xc3000004, 5, 3, ANY },          /* OEM service */
+    { true, 0x0000000100000000, 1, 1, ANY },   /* legacy console_putchar */
+    { true, 0x0000000000000000, 1, 0, ANY },   /* legacy set_timer, without a result */
+    { true, 0x54494d4500000000, 1, 1, 0x3ff }, /* TIME: set_timer */
+    { true, 0x0048534d00000002, 1, 2, 0x3ff }, /* HSM: hart_get_status */
+    { true, 0x4442434e00000000, 3, 2, 0x3ff }, /* DBCN: console_write */
+    { true, 0x0900000000000007, 6, 2, 0x3ff }, /* a vendor's own */
+};
+#define CALLS (sizeof calls / sizeof calls[0])
+
+static const struct call *call_of(unsigned kind, uint64_t number)
+{
+    for (unsigned i = 0; i < CALLS; i++)
+        if (calls[i].sbi == (kind == SBI) && calls[i].number == number)
+            return &calls[i];
+    return NULL;
+}
 
 static void must(enum svmc_status st, const char *what)
 {
@@ -144,6 +217,12 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     must(svmc_policy_set_doorbell(policy, SVMC_HCALL_PORT), "doorbell");
     for (uint8_t n = 0; n < HCALLS; n++)
         must(svmc_policy_set_hcall(policy, n, n, n % 4), "hypercall");
+    for (unsigned kind = 0x8001; kind <= 0x8004; kind++)
+        must(svmc_policy_set_kind(policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE), "time");
+    for (const struct call *c = calls; c < calls + CALLS; c++)
+        for (unsigned kind = c->sbi ? SBI : HVC; kind <= (c->sbi ? SBI : SMC); kind++)
+            must(svmc_policy_set_call(policy, (enum svmc_kind)kind, c->number, c->args, c->results),
+                 "call");
     if (full_wipe)
         must(svmc_policy_set_full_wipe(policy), "full wipe");
     must(svmc_policy_seal(policy), "seal");
@@ -166,6 +245,12 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
     static const uint8_t all[] = { SVMC_ISA_X86_64, SVMC_ISA_A64, SVMC_ISA_RV64, SVMC_ISA_S390X };
     unsigned reg = SVMC_REG_NONE;
 
+    if (rule->kind == SBI) /* its calls are as wide as XLEN */
+        return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
+    if (rule->kind == RDTIME)
+        return SVMC_ISA_RV64;
+    if (rule->space == SPACE_SYSREG || rule->space == SPACE_CALL)
+        return SVMC_ISA_A64;
     if (rule->in_count > 0 && rule->in[0].place == PLACE_REG)
         reg = rule->in[0].reg;
     else if (rule->out_count > 0 && rule->out[0].place == PLACE_REG)
@@ -177,7 +262,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
                                         : SVMC_ISA_S390X;
     if (rule->space == SPACE_S390)
         return SVMC_ISA_S390X;
-    if (rule->string || rule->space == SPACE_PORT || rule->space == SPACE_MSR)
+    if (rule->string || rule->space == SPACE_PORT || rule->space == SPACE_MSR ||
+        rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
         return SVMC_ISA_X86_64;
     return all[below(rng, sizeof all)];
 }
@@ -189,20 +275,33 @@ static uint64_t address_of(const struct ask *ask, uint64_t *rng)
     } msrs[] = {
         { 0, 0x2000 }, { 0xc0000000, 0x2000 }, { 0xc0010000, 0x2000 }, { 0x40000000, 0x100 }
     }; /* EX-5 */
+    static const uint16_t counters[] = { 0xdf01, 0xdf02, 0xdf05, 0xdf06 };
     uint64_t at = turn_random(rng);
     unsigned page = (unsigned)(at & 3);
+    bool is_time = one_in(rng, 4);
 
     switch (ask->rule->space) {
     case SPACE_PORT:
         at %= 65536 - ask->size + 1;
         return at == SVMC_HCALL_PORT ? 0 : at;
     case SPACE_MSR:
+        if (is_time)
+            return page == 0 ? 0x3b : 0x10; /* TSC_ADJUST, TSC */
         return msrs[page].first + (at >> 2) % msrs[page].count;
     case SPACE_WINDOW:
         at >>= 12;
         return (at & 4095) + ask->size > 4096 ? at & ~(uint64_t)7 : at;
     case SPACE_HCALL:
         return at % HCALLS;
+    case SPACE_SYSREG:
+        return is_time ? counters[page] : 0x8000 + (at >> 2) % 0x8000; /* op0 2 and 3 */
+    case SPACE_CALL:
+        do
+            page = below(rng, CALLS);
+        while (calls[page].sbi != (ask->rule->kind == SBI));
+        return calls[page].number;
+    case SPACE_INDEX:
+        return ask->rule->kind == RDTIME ? 0xc01 : at & 0xffffffffu;
     default:
         return at;
     }
@@ -215,24 +314,55 @@ uint32_t ask_bytes(const struct ask *ask)
     return part ? 12 : ask->count * ask->size; /* EX-68: an ORB without X */
 }
 
+/* What the page says, EX-57 of a call; of an exit that no host hears of what EX-1 allows. */
+static uint32_t size_of(const struct ask *ask, uint64_t *rng)
+{
+    const struct exit_rule *rule = ask->rule;
+
+    switch (rule->space) {
+    case SPACE_PORT:
+        return 1u << below(rng, 3);
+    case SPACE_WINDOW:
+        return 1 + below(rng, 8);
+    case SPACE_SYSREG:
+        return 8;
+    case SPACE_INDEX:
+        return rule->kind == RDTIME                              ? 8
+               : rule->kind >= CR_FIRST && rule->kind <= DR_LAST ? 4u << below(rng, 2)
+               : rule->kind == LMSW                              ? 2
+                                                                 : 0;
+    case SPACE_S390:
+        return rule->string;
+    case SPACE_CALL:
+        if (rule->kind == SBI)
+            return ask->isa == SVMC_ISA_RV32 ? 4 : 8;
+        return ask->address >> 30 & 1 ? 8 : 4;
+    default:
+        return 0;
+    }
+}
+
 void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
 {
-    bool hcall = rule->space == SPACE_HCALL;
+    bool hcall = rule->space == SPACE_HCALL, call = rule->space == SPACE_CALL;
+    const struct call *c = NULL;
 
     ask->rule = rule;
     ask->isa = isa_of(rule, rng);
-    ask->size = rule->space == SPACE_PORT     ? 1u << below(rng, 3)
-                : rule->space == SPACE_WINDOW ? 1 + below(rng, 8)
-                : is_block(rule)              ? rule->string
-                                              : 0;
+    if (call) {
+        ask->address = address_of(ask, rng);
+        c = call_of(rule->kind, ask->address);
+    }
+    ask->size = size_of(ask, rng);
     ask->count = 1;
     if (is_string(rule))
         ask->count = 1 + below(rng, one_in(rng, 16) ? MOST(ask->size) : 8);
     if (is_string(rule) && one_in(rng, 64))
         ask->count = MOST(ask->size);
-    ask->address = address_of(ask, rng);
-    ask->args = hcall ? (uint8_t)ask->address : rule->in_count;
-    ask->results = hcall ? (uint8_t)(ask->address % 4) : 0;
+    if (!call)
+        ask->address = address_of(ask, rng);
+    ask->args = c ? c->args : hcall ? (uint8_t)ask->address : rule->in_count;
+    ask->results = c ? c->results : hcall ? (uint8_t)(ask->address % 4) : 0;
     ask->value = one_in(rng, 8) ? 0 : turn_random(rng);
     if (rule->kind == SVMC_KIND_SPX)
         ask->value &= 0x7fffe000;
@@ -286,11 +416,13 @@ static uint32_t regs_of(uint32_t isa)
     return IS_X86(isa) || isa == SVMC_ISA_S390X ? 16 : 31;
 }
 
-static uint8_t isa_like(uint32_t isa, uint64_t *rng)
+static uint8_t isa_like(const struct ask *ask, uint64_t *rng)
 {
+    uint32_t isa = ask->isa;
+
     if (IS_X86(isa))
         return (uint8_t)below(rng, 4);
-    if (isa == SVMC_ISA_RV64)
+    if (isa == SVMC_ISA_RV64 && ask->rule->kind != SBI && ask->rule->kind != RDTIME)
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     return (uint8_t)isa;
 }
@@ -318,7 +450,9 @@ static void name_registers(struct maker *m)
             set_low(m, e->value_reg, ask->value, ask->size);
         e->value = turn_random(m->rng);
     }
-    if ((ask->rule->space == SPACE_PORT || ask->rule->space == SPACE_MSR) && one_in(m->rng, 2)) {
+    if ((ask->rule->space == SPACE_PORT || ask->rule->space == SPACE_MSR ||
+         ask->rule->kind == RDPMC || ask->rule->kind == XSETBV) &&
+        one_in(m->rng, 2)) {
         e->from |= SVMC_FROM_ADDRESS_REG;
         e->address_reg = free_reg(m, regs_of(e->isa));
         set_low(m, e->address_reg, ask->address, ask->rule->space == SPACE_PORT ? 2 : 4);
@@ -456,6 +590,24 @@ static void place_block(struct maker *m)
         memcpy(m->g->memory + m->t->memory, ask->data, ask_bytes(ask));
 }
 
+/* EX-53: the number in W0, or in a7 and a6; arguments from x1, or from a0 on. */
+static void place_call(struct maker *m)
+{
+    const struct ask *ask = m->t->ask;
+    bool sbi = ask->rule->kind == SBI;
+
+    for (unsigned i = 0; i < ask->args; i++)
+        set_low(m, (sbi ? A0 : SVMC_REG_X0 + 1) + i, ask->in[i], ask->size);
+    if (sbi) {
+        set_low(m, A0 + 7, ask->address >> 32, ask->size);
+        set_low(m, A0 + 6, ask->address & 0xffffffffu, ask->size);
+    } else {
+        set_low(m, SVMC_REG_X0, ask->address, 4);
+    }
+    m->t->exit.size = 0;
+    m->t->exit.address = turn_random(m->rng);
+}
+
 void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t *rng)
 {
     struct maker m = { .t = t, .g = g, .rng = rng };
@@ -467,11 +619,13 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     t->ask = ask;
     t->own = (shape & 1) != 0 || is_block(rule);
     t->rip = t->own && shape != 1;
+    t->times = &g->times;
+    t->asked = g->times.clock;
     t->backward = false;
     t->at = 0;
     t->issued = t->total = ask->count;
     for (unsigned i = 0; i < rule->in_count; i++)
-        if (rule->in[i].place == PLACE_REG && i < ask->args)
+        if (rule->in[i].place == PLACE_REG && i < ask->args && rule->space != SPACE_CALL)
             set_low(&m, rule->in[i].reg, ask->in[i], rule->in[i].bytes);
     if (is_string(rule)) /* set when all else stands */
         m.used[SVMC_REG_RCX] = m.used[SVMC_REG_RSI] = m.used[SVMC_REG_RDI] = 1;
@@ -482,7 +636,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->address = ask->address;
     e->value = ask->value;
     e->insn_bytes = (uint8_t)(1 + below(rng, 15));
-    e->isa = isa_like(ask->isa, rng);
+    e->isa = isa_like(ask, rng);
     e->state = (uint8_t)below(rng, SVMC_STATE_ALL + 1);
     e->user = (uint8_t)below(rng, 2);
     name_registers(&m);
@@ -494,68 +648,252 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
         place_string(&m);
     if (rule->space == SPACE_HCALL)
         place_hypercall(&m);
+    if (rule->space == SPACE_CALL)
+        place_call(&m);
 }
 
 /* ---- what a reply may do: docs/spec/page.md and reply.md, read once more ----------------------*/
 
-#define DEST     0xfeu /* the exit's destination */
-#define DONE     1u    /* bits by status number */
-#define FAULTS   2u
-#define PARTIAL  4u
-#define AGAIN    8u
-#define SIZE     0xffu /* as wide as the access */
-#define FAULT_GP 1u
+#define DEST          0xfeu /* the exit's destination */
+#define DONE          1u    /* bits by status number */
+#define FAULTS        2u
+#define PARTIAL       4u
+#define AGAIN         8u
+#define SIZE          0xffu /* as wide as the access */
+#define NOTICE        16u
+#define GP            2u /* bits by number of the fault */
+#define UD            4u
+#define SPECIFICATION 8u
+#define OPERAND       16u
 
-/* One line a kind that can be delegated; numbers as they stand in the documents. */
+/* One line a kind; numbers as they stand in the documents. No status: the host learns nothing. */
 static const struct model {
     uint16_t kind;
     uint8_t statuses;
+    uint8_t faults; /* bit n: FAULT may be n */
     bool data_in;
     uint8_t results;
     uint8_t reg[SLOTS_OUT], bytes[SLOTS_OUT];
 } models[] = {
-    { 0x0001, DONE, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },         /* CPUID */
-    { 0x1001, DONE | FAULTS, false, 2, { 0, 2 }, { 4, 4 } },            /* RDMSR */
-    { 0x1002, DONE | FAULTS, false, 0, { 0 }, { 0 } },                  /* WRMSR */
-    { 0x2001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },             /* IN */
-    { 0x2002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                   /* OUT */
-    { 0x3001, DONE | PARTIAL | AGAIN, true, 0, { 0 }, { 0 } },          /* INS */
-    { 0x3002, DONE | PARTIAL | AGAIN, false, 0, { 0 }, { 0 } },         /* OUTS */
-    { 0x4001, DONE | AGAIN, false, 1, { DEST }, { SIZE } },             /* device memory, read */
-    { 0x4002, DONE | AGAIN, false, 0, { 0 }, { 0 } },                   /* and written */
-    { 0x5001, DONE | AGAIN, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 } }, /* hypercall */
+    { 0x0001, DONE, 0, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },         /* CPUID */
+    { 0x1001, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },           /* RDMSR */
+    { 0x1002, DONE | FAULTS, GP, false, 0, { 0 }, { 0 } },                 /* WRMSR */
+    { 0x1003, DONE | FAULTS, UD, false, 1, { DEST }, { 8 } },              /* SYSREG_READ */
+    { 0x1004, DONE | FAULTS, UD, false, 0, { 0 }, { 0 } },                 /* SYSREG_WRITE */
+    { 0x2001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE } },             /* IN */
+    { 0x2002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },                   /* OUT */
+    { 0x3001, DONE | PARTIAL | AGAIN, 0, true, 0, { 0 }, { 0 } },          /* INS */
+    { 0x3002, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 } },         /* OUTS */
+    { 0x4001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE } },             /* device memory, read */
+    { 0x4002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },                   /* and written */
+    { 0x5001, DONE | AGAIN, 0, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 } }, /* hypercall */
+    { HVC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
+    { SMC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
+    { SBI, DONE | AGAIN, 0, false, 2, { A0, A0 + 1 }, { SIZE, SIZE } },
+    { 0x8001, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* RDTSC */
+    { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* and ECX, which is no result */
+    { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },
+    { RDTIME, DONE, 0, false, 1, { DEST }, { 8 } },
+    { .kind = 0x6001, .statuses = NOTICE }, /* HLT */
+    { .kind = 0x6002, .statuses = NOTICE }, /* WFI */
+    { .kind = 0x6003, .statuses = NOTICE }, /* WFE */
+    { .kind = 0x7001, .statuses = NOTICE }, /* WBINVD */
+    { .kind = 0x6004 },                     /* MONITOR */
+    { .kind = 0x6005 },                     /* MWAIT */
+    { .kind = 0x6006 },                     /* PAUSE */
+    { .kind = 0x7002 },                     /* INVD */
+    { .kind = CR_FIRST },                   /* CR_READ */
+    { .kind = 0x9002 },                     /* CR_WRITE */
+    { .kind = 0x9003 },                     /* DR_READ */
+    { .kind = DR_LAST },                    /* DR_WRITE */
+    { .kind = XSETBV },
+    { .kind = 0x9006 }, /* CLTS */
+    { .kind = LMSW },
+    { .kind = 0xc001 }, /* SHUTDOWN */
     /* s390x: r0 is 192, the condition code 209 */
-    { 0x5040, DONE | FAULTS | AGAIN, false, 0, { 0 }, { 0 } },   /* DIAGNOSE 288 */
-    { 0x5041, DONE | FAULTS | AGAIN, false, 1, { 194 }, { 8 } }, /* DIAGNOSE 500 */
-    { 0xb040, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* CSCH */
-    { 0xb041, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* HSCH */
-    { 0xb042, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* RSCH */
-    { 0xb043, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* XSCH */
-    { 0xb044, DONE | FAULTS | AGAIN, false, 0, { 0 }, { 0 } },   /* SAL */
-    { 0xb045, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* RCHP */
-    { 0xb046, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* SSCH */
-    { 0xb047, DONE | FAULTS | AGAIN, false, 1, { 209 }, { 8 } }, /* MSCH */
-    { 0xb048, DONE | FAULTS | AGAIN, true, 1, { 209 }, { 8 } },  /* STSCH */
-    { 0xb049, DONE | FAULTS | AGAIN, true, 1, { 209 }, { 8 } },  /* TSCH */
+    { 0x5040, DONE | FAULTS | AGAIN, SPECIFICATION, false, 0, { 0 }, { 0 } }, /* DIAGNOSE 288 */
+    { 0x5041,
+      DONE | FAULTS | AGAIN,
+      SPECIFICATION | OPERAND,
+      false,
+      1,
+      { 194 },
+      { 8 } },                                                            /* DIAGNOSE 500 */
+    { 0xb040, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* CSCH */
+    { 0xb041, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* HSCH */
+    { 0xb042, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* RSCH */
+    { 0xb043, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* XSCH */
+    { 0xb044, DONE | FAULTS | AGAIN, OPERAND, false, 0, { 0 }, { 0 } },   /* SAL */
+    { 0xb045, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* RCHP */
+    { 0xb046, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* SSCH */
+    { 0xb047, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* MSCH */
+    { 0xb048, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },  /* STSCH */
+    { 0xb049, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },  /* TSCH */
+    { .kind = 0x6040, .statuses = NOTICE },                               /* WAIT */
+    { .kind = 0x6041, .statuses = NOTICE },                               /* DIAGNOSE 44 */
+    { .kind = 0x6042, .statuses = NOTICE },                               /* DIAGNOSE 9C */
+    { .kind = 0x9040, .statuses = NOTICE },                               /* SPX */
+    { .kind = 0x9041, .statuses = NOTICE },                               /* LPSW */
+    { .kind = 0x9042, .statuses = NOTICE },                               /* LCTL */
+    { .kind = 0xc040, .statuses = NOTICE },                               /* DIAGNOSE 308 */
+    { .kind = 0xd040, .statuses = NOTICE },                               /* SIGP */
 };
 #define HYPERCALL 0x5001u
+#define RDMSR     0x1001u
+#define WRMSR     0x1002u
+#define SYSREG    0x1003u
 
-static const struct model *model_of(const struct turn *t)
+static const struct model *line_of(unsigned kind)
 {
     for (unsigned i = 0; i < sizeof models / sizeof models[0]; i++)
-        if (models[i].kind == t->ask->rule->kind)
+        if (models[i].kind == kind)
             return &models[i];
     return NULL;
 }
 
+static const struct model *model_of(const struct turn *t)
+{
+    const struct model *m = line_of(t->ask->rule->kind);
+
+    return m && m->results <= SLOTS_OUT && (m->statuses & DONE) ? m : NULL;
+}
+
+bool turn_delegates(const struct exit_rule *rule)
+{
+    const struct model *m = line_of(rule->kind);
+
+    return m && (m->statuses & DONE);
+}
+
+bool turn_notifies(const struct exit_rule *rule)
+{
+    const struct model *m = line_of(rule->kind);
+
+    return m && m->statuses == NOTICE;
+}
+
+static bool is_call(unsigned kind)
+{
+    return kind == HVC || kind == SMC || kind == SBI;
+}
+
 static unsigned results_of(const struct turn *t, const struct model *m)
 {
-    return m->kind == HYPERCALL ? 1u + t->ask->results : m->results;
+    return m->kind == HYPERCALL ? 1u + t->ask->results
+           : is_call(m->kind)   ? t->ask->results
+                                : m->results;
 }
 
 static unsigned bytes_of(const struct turn *t, const struct model *m, unsigned i)
 {
     return m->bytes[i] == SIZE ? t->ask->size : m->bytes[i];
+}
+
+/* R13: the counter that is read; TURN_TIMES: none. */
+static unsigned counter_of(const struct turn *t)
+{
+    uint64_t at = t->ask->address;
+
+    switch (t->ask->rule->kind) {
+    case 0x8001:
+    case RDTSCP:
+    case RDTIME:
+        return 0;
+    case RDMSR:
+        return at == 0x10 ? 0 : TURN_TIMES;
+    case SYSREG:
+        return at == 0xdf01 || at == 0xdf05 ? 0 : at == 0xdf02 || at == 0xdf06 ? 1 : TURN_TIMES;
+    default:
+        return TURN_TIMES;
+    }
+}
+
+bool turn_hides_time(const struct turn *t)
+{
+    return t->own && counter_of(t) < TURN_TIMES &&
+           (t->exit.dest_reg == SVMC_REG_XZR || t->exit.dest_reg == SVMC_REG_RV_X0);
+}
+
+static uint64_t time_of(const struct turn *t, const struct reply_words *r)
+{
+    return model_of(t)->results == 2 ? r->w[8] | r->w[9] << 32 : r->w[8];
+}
+
+static bool is_time(const struct turn *t, const struct reply_words *r)
+{
+    unsigned n = counter_of(t);
+    const struct guest_time *last = &t->times->last[n % TURN_TIMES];
+    uint64_t time = time_of(t, r);
+
+    if (n >= TURN_TIMES || !last->known)
+        return true;
+    return time >= last->value &&
+           (!t->times->timed || time - last->value <= t->times->clock - last->asked);
+}
+
+/* A time that holds. */
+static void put_time(const struct turn *t, struct reply_words *r, uint64_t *rng)
+{
+    const struct guest_time *last = &t->times->last[counter_of(t) % TURN_TIMES];
+    uint64_t time = turn_random(rng) >> 16, most = t->times->clock - last->asked;
+
+    if (last->known) {
+        uint64_t on = one_in(rng, 4) ? 0 : turn_random(rng) >> 48;
+
+        if (t->times->timed && (on > most || one_in(rng, 8)))
+            on = most;
+        time = last->value + on < last->value ? last->value : last->value + on;
+    }
+    r->w[8] = time;
+    if (model_of(t)->results == 2) {
+        r->w[8] = time & 0xffffffffu;
+        r->w[9] = time >> 32;
+    }
+}
+
+static void note_time(struct turn *t, const struct reply_words *r)
+{
+    unsigned n = counter_of(t);
+    unsigned kind = t->ask->rule->kind;
+
+    if ((uint32_t)r->w[1] != 0)
+        return;
+    if (kind == WRMSR && (t->ask->address == 0x10 || t->ask->address == 0x3b))
+        t->times->last[0].known = false;
+    if (n < TURN_TIMES)
+        t->times->last[n] = (struct guest_time){ true, time_of(t, r), t->asked };
+}
+
+/* R10 */
+static bool is_legal(const struct turn *t, const struct reply_words *r)
+{
+    unsigned kind = t->ask->rule->kind;
+    const struct call *c = is_call(kind) ? call_of(kind, t->ask->address) : NULL;
+    int64_t value = (int64_t)r->w[8];
+
+    if (kind == HYPERCALL)
+        return r->w[8] <= 6;
+    if (gives_cc((uint16_t)kind))
+        return r->w[8] <= 3;
+    if (!c || c->results == 0 || c->legal == ANY)
+        return true;
+    if (t->ask->size == 4)
+        value = (int32_t)(uint32_t)r->w[8];
+    return value <= 0 ? value >= -9 && (c->legal >> (unsigned)-value & 1)
+                      : value <= 2 && (c->legal >> (unsigned)(16 + value) & 1);
+}
+
+/* A result that the call can have; false: it has none. */
+static bool put_legal(const struct turn *t, struct reply_words *r, uint64_t *rng)
+{
+    const struct call *c = call_of(t->ask->rule->kind, t->ask->address);
+
+    if (c && c->legal == 0)
+        return false;
+    /* not for ever: a size that a racing host has flipped may leave none */
+    for (unsigned tries = 0; tries < 1000 && !is_legal(t, r); tries++)
+        r->w[8] = low((uint64_t)below(rng, 12) - 9, t->ask->size);
+    return is_legal(t, r);
 }
 
 bool turn_results(const struct turn *t, unsigned *count, unsigned bytes[SLOTS_OUT])
@@ -570,18 +908,6 @@ bool turn_results(const struct turn *t, unsigned *count, unsigned bytes[SLOTS_OU
     return true;
 }
 
-/* Delegated: a line in models. Else what ask_make can ask for. */
-static bool is_known(const struct exit_rule *rule)
-{
-    struct ask ask = { .rule = rule };
-    struct turn turn = { .ask = &ask };
-
-    if (rule->verdict == SVMC_VERDICT_DELEGATE)
-        return model_of(&turn) != NULL;
-    return rule->space == SPACE_S390 ||
-           (rule->space == SPACE_NONE && rule->in_count == 0 && rule->out_count == 0);
-}
-
 unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS], unsigned *unknown)
 {
     unsigned count = 0;
@@ -592,7 +918,7 @@ unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS], unsigned *unknown)
 
         if (rule->kind != kind || kind == SVMC_KIND_UNKNOWN)
             continue;
-        if (is_known(rule) && count < TURN_ROWS) {
+        if (line_of(kind) && count < TURN_ROWS) {
             rows[count++] = rule;
         } else {
             printf("failed: %s, kind 0x%04x, has no line in models of turns.c\n",
@@ -624,21 +950,14 @@ void turn_right(const struct turn *t, uint64_t seq, struct reply_words *r, uint6
     for (unsigned i = 0; i < count; i++)
         r->w[8 + i] = low(turn_random(rng), bytes_of(t, m, i));
     if (m->kind == HYPERCALL)
-        r->w[8] %= SVMC_HCALL_CODES;
+        r->w[8] %= 7;
     if (gives_cc(m->kind))
         r->w[8] %= 4;
-}
-
-/* R7: #GP, but for s390x 3 specification, 4 operand. */
-static bool is_fault(uint16_t kind, uint64_t code)
-{
-    switch (kind) {
-    case 0x5040:
-        return code == 3;
-    case 0x5041:
-        return code == 3 || code == 4;
-    default:
-        return code == (kind >> 12 == 0xb ? 4 : FAULT_GP);
+    if (counter_of(t) < TURN_TIMES)
+        put_time(t, r, rng);
+    if (is_call(m->kind) && count > 0 && !put_legal(t, r, rng)) { /* nothing but RETRY */
+        memset(r->w + 1, 0, sizeof r->w - sizeof r->w[0]);
+        r->w[1] = 3;
     }
 }
 
@@ -663,7 +982,7 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
         return 5;
     if (r->w[2] != (gives ? ((uint64_t)1 << count) - 1 : 0))
         return 6;
-    if (status == 1 ? !is_fault(m->kind, r->w[3]) : r->w[3] != 0)
+    if (status == 1 ? r->w[3] > 7 || !(m->faults >> r->w[3] & 1) : r->w[3] != 0)
         return 7;
     if (status == 0 ? done != t->issued : status == 2 ? done < 1 || done >= t->issued : done != 0)
         return 11;
@@ -674,9 +993,9 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
             wide || r->w[8 + i] != (gives && i < count ? low(r->w[8 + i], bytes_of(t, m, i)) : 0);
     if (wide)
         return 8;
-    if (gives && gives_cc(m->kind) && r->w[8] > 3)
+    if (gives && !is_legal(t, r))
         return 10;
-    return gives && m->kind == HYPERCALL && r->w[8] > 6 ? 10 : 0;
+    return gives && !is_time(t, r) ? 13 : 0;
 }
 
 static void add_write(struct effects *fx, uint32_t reg, uint64_t value)
@@ -759,19 +1078,20 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     const struct model *m = model_of(t);
     uint32_t status = status_of(r), done = done_of(r);
     bool string = is_string(t->ask->rule);
+    /* #GP; of AArch64 exception class 0 (EX-34); PoP 6: specification, operand */
+    static const uint8_t vectors[8] = { [1] = 13, [3] = 0x06, [4] = 0x15 };
 
     fx->action = SVMC_ACT_RESUME;
     fx->fault = false;
+    fx->vector = 0;
     fx->writes = fx->memory_bytes = fx->given_bytes = 0;
     if (status == 3 || (string && !t->own && done < t->total - t->at)) {
         fx->action = SVMC_ACT_DELEGATED;
     } else if (status == 1) {
         fx->action = SVMC_ACT_INJECT;
         fx->fault = true;
-        fx->vector = 13;
-        fx->has_error = t->ask->rule->space != SPACE_S390;
-        if (!fx->has_error) /* PoP 6: specification, operand */
-            fx->vector = r->w[3] == 3 ? 0x06 : 0x15;
+        fx->vector = vectors[r->w[3] & 7];
+        fx->has_error = r->w[3] < 3;
     } else if (!t->own) {
         backend_effects(t, m, r, fx);
     } else if (string) {
@@ -790,12 +1110,15 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
         }
         if (m->data_in && r->w[8] != 3) /* EX-68 */
             fx->memory_bytes = t->ask->size;
+        if (m->kind == RDTSCP) /* R13 */
+            add_write(fx, SVMC_REG_RCX, low(reg[SVMC_REG_TSC_AUX], 4));
         add_pc(t, reg, fx);
     }
 }
 
 void turn_next(struct turn *t, const struct reply_words *r)
 {
+    note_time(t, r);
     if (status_of(r) == 3 || !is_string(t->ask->rule))
         return;
     t->at += done_of(r);
@@ -878,24 +1201,54 @@ void page_put(volatile uint8_t *page, const struct reply_words *r)
         __atomic_store_n(&words[i], little(r->w[i]), __ATOMIC_RELAXED);
 }
 
-bool page_right(const volatile uint8_t *page, struct reply_words *r, uint64_t *rng)
+bool page_right(const volatile uint8_t *page, uint64_t least, struct reply_words *r, uint64_t *rng)
 {
     const volatile uint64_t *words = (const volatile uint64_t *)(const volatile void *)page;
     uint64_t w[REPLY_WORDS];
     struct exit_rule rule = { 0 };
     struct ask ask = { .rule = &rule };
-    struct turn turn = { .ask = &ask };
+    struct times times = { .last = { { true, least, 0 }, { true, least, 0 } } };
+    struct turn turn = { .ask = &ask, .times = &times };
+    const struct call *c;
 
     for (unsigned i = 0; i < 8; i++)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     rule.kind = (uint16_t)w[1];
     ask.size = (uint32_t)w[7] & 127;
+    ask.address = w[6];
     ask.results = (uint8_t)(w[6] % 4);
     turn.issued = (uint32_t)(w[7] >> 32);
-    if (!model_of(&turn) || ask.size > 64)
+    c = call_of(rule.kind, ask.address);
+    if (!model_of(&turn) || ask.size > 64 || (is_call(rule.kind) && (!c || ask.size < 4)))
         return false;
+    if (c)
+        ask.results = c->results;
     turn_right(&turn, w[2], r, rng);
     return true;
+}
+
+const char *turn_shows(const struct turn *t, const volatile uint8_t *page)
+{
+    const volatile uint64_t *words = (const volatile uint64_t *)(const volatile void *)page;
+    const struct ask *ask = t->ask;
+    unsigned kind = ask->rule->kind;
+    bool address = kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP;
+    uint64_t w[16];
+
+    for (unsigned i = 0; i < 16; i++)
+        w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
+    if ((w[1] & 0xffff) != kind)
+        return "the page has another kind";
+    if (w[6] != (address ? ask->address : 0))
+        return "the page has another address";
+    if (w[7] != (ask->size | (uint64_t)t->issued << 32))
+        return "the page has another size or count";
+    if (w[3] != ((uint64_t)1 << ask->args) - 1)
+        return "the page has more or fewer slots";
+    for (unsigned i = 0; i < 8; i++)
+        if (w[8 + i] != (i < ask->args ? ask->in[i] : 0))
+            return "a slot has another value";
+    return NULL;
 }
 
 uint64_t page_seq(const volatile uint8_t *page)

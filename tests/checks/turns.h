@@ -13,17 +13,31 @@
 #define GUEST_LOG    8u
 #define REPLY_WORDS  32u /* the reply area, 100 to 1ff */
 
+#define TURN_TIMES 2u /* counters, R13 */
+
+/** What a host has said of the time, and the embedder's clock, which goes on as the test says. */
+struct times {
+    uint64_t clock;
+    bool timed; /* the embedder lends it */
+    struct guest_time {
+        bool known;
+        uint64_t value;
+        uint64_t asked; /* the clock then */
+    } last[TURN_TIMES];
+};
+
 /** Registers and memory, and a log of what the core wrote to since the caller emptied it. */
 struct guest {
     uint64_t reg[WORLD_REGS];
     uint8_t memory[GUEST_MEMORY];
-    uint64_t random;                /* what the random callback gives */
+    uint64_t random; /* what the random callback gives */
+    struct times times;
     uint32_t writes, spans;         /* how many, the ones that the log has no room for too */
     uint8_t written[GUEST_LOG];     /* registers */
     struct span span_of[GUEST_LOG]; /* writable memory that was handed out */
 };
 
-extern const struct svmc_host_ops guest_ops;
+extern const struct svmc_host_ops guest_ops, guest_ops_timed; /* with a clock: times.timed */
 
 uint64_t turn_random(uint64_t *state); /* xorshift64: cheap; state is never 0 */
 /** n bytes of a random pool, from a random place on. */
@@ -36,6 +50,10 @@ void turn_fill(void *dst, size_t n, uint64_t *rng);
 #define TURN_ROWS 128u
 unsigned turn_rows(const struct exit_rule *rows[TURN_ROWS], unsigned *unknown);
 
+/** What docs/spec/exit.md says of the row under turn_policy; neither: the host learns nothing. */
+bool turn_delegates(const struct exit_rule *rule);
+bool turn_notifies(const struct exit_rule *rule);
+
 /** Everything delegated that a policy can delegate, in mode STRICT; sealed. */
 void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode);
 
@@ -45,7 +63,7 @@ struct ask {
     uint32_t isa; /* one of its family: x86 stands for all three modes */
     uint32_t size;
     uint32_t count;        /* elements of the first request */
-    uint8_t args, results; /* hypercalls */
+    uint8_t args, results; /* hypercalls and calls */
     uint64_t address, value, in[SLOTS_IN];
     uint8_t data[SVMC_PAGE_DATA_BYTES]; /* strings that go out: count * size bytes */
 };
@@ -53,6 +71,8 @@ struct ask {
 /** One of the many exits that declare the same. */
 struct turn {
     const struct ask *ask;
+    struct times *times;
+    uint64_t asked; /* times.clock as it stood */
     struct svmc_exit exit;
     uint8_t data[SVMC_EXIT_DATA_MAX]; /* a backend's string */
     bool own, rip, backward;
@@ -84,7 +104,7 @@ unsigned turn_breaks(const struct turn *turn, uint64_t seq, const struct reply_w
 /** What a right reply does. */
 struct effects {
     uint8_t action; /* enum svmc_action */
-    bool fault;     /* INJECT: #GP(0), or s390x's program interruption */
+    bool fault;     /* INJECT, with error 0 where it has one */
     uint8_t vector, has_error;
     uint32_t writes;
     struct {
@@ -107,12 +127,18 @@ const char *turn_differs(const struct turn *turn, const struct effects *effects,
 void turn_given(const struct turn *turn, uint64_t seq, const struct guest *before,
                 const struct guest *guest, const struct svmc_outcome *out,
                 struct reply_words *reply);
-/** A reply left a part of a backend's string undone: the next request. */
+/** A time that no register gets: what a host said cannot be seen. */
+bool turn_hides_time(const struct turn *turn);
+/** A reply was taken; where it left a part of a backend's string undone: the next request. */
 void turn_next(struct turn *turn, const struct reply_words *reply);
 
 void page_put(volatile uint8_t *page, const struct reply_words *reply);
-/** As a host: the right reply to what the page asks for; false: it asks for nothing. */
-bool page_right(const volatile uint8_t *page, struct reply_words *reply, uint64_t *rng);
+/** As a host: the right reply to what the page asks for; false: it asks for nothing. least: of a
+ *  time. */
+bool page_right(const volatile uint8_t *page, uint64_t least, struct reply_words *reply,
+                uint64_t *rng);
+/** What a page asks for beside the data of a string, by page.md; NULL: just that. */
+const char *turn_shows(const struct turn *turn, const volatile uint8_t *page);
 uint64_t page_seq(const volatile uint8_t *page);
 
 #endif

@@ -5,8 +5,8 @@
 
 void adapt_put(uint8_t *at, unsigned bytes, uint64_t value)
 {
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
+    for (unsigned i = 0; i < bytes; i++, value >>= 8) /* 0 beyond the eighth */
+        at[i] = (uint8_t)value;
 }
 
 uint64_t adapt_get(const uint8_t *at, unsigned bytes)
@@ -36,16 +36,7 @@ void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t f
     for (unsigned i = 0; i < sizeof lab->backend_data; i++)
         lab->backend_data[i] = (uint8_t)(i * 11 + 3);
     CHECK_EQ(svmc_policy_init(&lab->policy, LAB_REFUSALS, LAB_RETRIES), SVMC_OK);
-    CHECK_EQ(
-        svmc_policy_set_ports(&lab->policy, LAB_PORT, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
-        SVMC_OK);
-    CHECK_EQ(svmc_policy_set_msrs(&lab->policy, LAB_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
-             SVMC_OK);
-    CHECK_EQ(svmc_policy_add_window(&lab->policy, (svmc_gpa){ 0xfe000000 }, 0x1000, SVMC_ACCESS_RW,
-                                    SVMC_VERDICT_DELEGATE),
-             SVMC_OK);
-    CHECK_EQ(svmc_policy_set_doorbell(&lab->policy, SVMC_HCALL_PORT), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, adapt_arguments(format), 0), SVMC_OK);
+    lab_delegate(&lab->policy, adapt_arguments(format), 0);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_vcpu_init(&lab->vc, &world_ops, &lab->world, &lab->policy, lab->world.page, 7),
              SVMC_OK);

@@ -122,39 +122,41 @@ bool scenario_stores(unsigned n)
            e->kind == SVMC_KIND_TSCH;
 }
 
+void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
+{
+    CHECK_EQ(svmc_policy_set_ports(policy, LAB_PORT, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(policy, LAB_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_sysregs(policy, LAB_SYSREG, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_add_window(policy, (svmc_gpa){ 0xfe000000 }, 0x1000, SVMC_ACCESS_RW,
+                                    SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_doorbell(policy, SVMC_HCALL_PORT), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_hcall(policy, LAB_HCALL, args, results), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_HVC, LAB_HVC, 3, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, LAB_SMC, 2, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(policy, 0x3b, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(
+        svmc_policy_set_sysregs(policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
+        SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE), SVMC_OK);
+}
+
 void lab_init(struct lab *lab, uint64_t *rng)
 {
     world_init(&lab->world, rng);
     for (unsigned i = 0; i < sizeof lab->backend_data; i++)
         lab->backend_data[i] = (uint8_t)(i * 11 + 3);
     CHECK_EQ(svmc_policy_init(&lab->policy, LAB_REFUSALS, LAB_RETRIES), SVMC_OK);
-    CHECK_EQ(
-        svmc_policy_set_ports(&lab->policy, LAB_PORT, 4, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
-        SVMC_OK);
-    CHECK_EQ(svmc_policy_set_msrs(&lab->policy, LAB_MSR, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
-             SVMC_OK);
-    CHECK_EQ(
-        svmc_policy_set_sysregs(&lab->policy, LAB_SYSREG, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
-        SVMC_OK);
-    CHECK_EQ(svmc_policy_add_window(&lab->policy, (svmc_gpa){ 0xfe000000 }, 0x1000, SVMC_ACCESS_RW,
-                                    SVMC_VERDICT_DELEGATE),
-             SVMC_OK);
-    CHECK_EQ(svmc_policy_set_doorbell(&lab->policy, SVMC_HCALL_PORT), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_hcall(&lab->policy, LAB_HCALL, 6, FAKEHOST_HCALL_RESULTS), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_HVC, LAB_HVC, 3, 1), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SMC, LAB_SMC, 2, 1), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4),
-             SVMC_OK);
-    CHECK_EQ(svmc_policy_set_call(&lab->policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_msrs(&lab->policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE),
-             SVMC_OK);
-    CHECK_EQ(svmc_policy_set_sysregs(&lab->policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ,
-                                     SVMC_VERDICT_DELEGATE),
-             SVMC_OK);
-    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_kind(&lab->policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    lab_delegate(&lab->policy, 6, FAKEHOST_HCALL_RESULTS);
     if (lab->full_wipe)
         CHECK_EQ(svmc_policy_set_full_wipe(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);

@@ -42,6 +42,8 @@ struct lab {
     bool full_wipe;                           /* the policy's, for the next lab_init */
 };
 
+/** What the scenarios ask for; args, results: of the hypercall. */
+void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results);
 void lab_init(struct lab *lab, uint64_t *rng);
 void lab_drop(struct lab *lab);
 /** Take scenario n; the world's registers are set so that an own string has 5 elements to go. */

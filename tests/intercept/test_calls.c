@@ -84,6 +84,7 @@ TEST(calls, discovery_says_what_is_delegated) /* EX-55 */
         { FEATURES, 0x80008000, MINUS(1), 0 },        /* ARCH_WORKAROUND_1, delegated */
         { FEATURES, 0x80007fff, MINUS(1), MINUS(1) }, /* another workaround */
         { FEATURES, PSCI_0_2_FN_CPU_OFF, MINUS(1), MINUS(1) },
+        { FEATURES, PSCI_0_2_FN64_CPU_ON, MINUS(1), MINUS(1) }, /* delegated, but PSCI's */
         { PSCI_0_2_FN_PSCI_VERSION, 0, MINUS(1), 0x10001 },
         { PSCI_1_0_FN_PSCI_FEATURES, PSCI_0_2_FN_PSCI_VERSION, MINUS(1), 0 },
         { PSCI_1_0_FN_PSCI_FEATURES, PSCI_1_0_FN_PSCI_FEATURES, MINUS(1), 0 },
@@ -109,6 +110,16 @@ TEST(calls, discovery_says_what_is_delegated) /* EX-55 */
                     CHECK_EQ(smccc(kind, rows[i].number, rows[i].arg),
                              with ? rows[i].with : rows[i].without, "kind %x, row %u", kind, i);
         }
+}
+
+TEST(calls, a_call_of_psci_in_32_bits_is_psci) /* EX-55 */
+{
+    fresh();
+    allow(SVMC_KIND_SMC, PSCI_0_2_FN_CPU_ON, 3, 1);
+    start();
+    CHECK_EQ(smccc(SVMC_KIND_SMC, PSCI_0_2_FN_PSCI_VERSION, 0), 0x10001);
+    CHECK_EQ(smccc(SVMC_KIND_SMC, PSCI_1_0_FN_PSCI_FEATURES, PSCI_0_2_FN_CPU_ON), 0);
+    CHECK_EQ(smccc(SVMC_KIND_SMC, PSCI_1_0_FN_PSCI_FEATURES, PSCI_0_2_FN64_CPU_ON), MINUS(1));
 }
 
 TEST(calls, without_a_call_by_hvc_there_is_no_hvc) /* EX-54 */

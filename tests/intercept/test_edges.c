@@ -41,6 +41,18 @@ static const struct svmc_exit own_ins = { .kind = SVMC_KIND_INS,
                                           .address_bytes = 8,
                                           .buffer = { WORLD_LINEAR + 0x100 } };
 
+TEST(edges, one_exit_at_a_time) /* R1 */
+{
+    static struct lab before;
+
+    fresh();
+    CHECK_EQ(lab_exit(&lab, scenario_named("cpuid own")), SVMC_OK);
+    memcpy(&before, &lab, sizeof before);
+    CHECK_EQ(lab_exit(&lab, scenario_named("rdmsr own")), SVMC_ERR_STATE);
+    CHECK_MEM(&lab.vc, &before.vc, sizeof before.vc);
+    CHECK_MEM(lab.world.page, before.world.page, sizeof before.world.page);
+}
+
 TEST(edges, strings_are_checked_field_by_field) /* EX-1 */
 {
     struct svmc_exit e = own_ins;

@@ -91,16 +91,55 @@ TEST(time, of_one_counter_is_one) /* R13 */
 
 TEST(time, a_counter_that_the_guest_sets_starts_anew) /* R13 */
 {
-    struct svmc_exit e = { .kind = SVMC_KIND_WRMSR, .count = 1, .address = 0x10 };
+    static const struct {
+        uint32_t msr;
+        enum svmc_status back;
+    } writes[] = { { 0x10, SVMC_OK }, { 0x3b, SVMC_OK }, { LAB_MSR, SVMC_ERR_HOST_REPLY } };
 
-    start(true);
-    CHECK_EQ(tell("rdtsc own", 0, BASE, 0), SVMC_OK);
-    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
-    CHECK(fakehost_prepare(lab.world.page, &honest));
-    CHECK(fakehost_send(lab.world.page, &honest));
-    CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK);
-    CHECK_EQ(tell("rdtsc own", 0, 7, 0), SVMC_OK);
-    CHECK_EQ(tell("rdtsc own", 0, 6, 0), SVMC_ERR_HOST_REPLY);
+    for (unsigned i = 0; i < 3; i++) {
+        struct svmc_exit e = { .kind = SVMC_KIND_WRMSR, .count = 1, .address = writes[i].msr };
+
+        start(true);
+        CHECK_EQ(tell("rdtsc own", 0, BASE, 0), SVMC_OK);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+        CHECK(fakehost_prepare(lab.world.page, &honest));
+        CHECK(fakehost_send(lab.world.page, &honest));
+        CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK);
+        CHECK_EQ(tell("rdtsc own", 0, 7, 0), writes[i].back, "MSR %x", writes[i].msr);
+        CHECK_EQ(tell("rdtsc own", 0, 6, 0), SVMC_ERR_HOST_REPLY);
+    }
+}
+
+TEST(time, both_views_of_a_counter_are_one) /* R13 */
+{
+    static const uint64_t views[2][2] = {
+        { SVMC_SYSREG(3, 3, 14, 0, 1), SVMC_SYSREG(3, 3, 14, 0, 5) },
+        { SVMC_SYSREG(3, 3, 14, 0, 2), SVMC_SYSREG(3, 3, 14, 0, 6) }
+    };
+    static struct svmc_policy policy;
+
+    for (unsigned n = 0; n < 2; n++) {
+        start(true);
+        ops.ticks = NULL; /* as long as a table with it */
+        CHECK_EQ(svmc_policy_preset(&policy, SVMC_PRESET_OPEN, 9, 9), SVMC_OK);
+        CHECK_EQ(svmc_policy_seal(&policy), SVMC_OK);
+        CHECK_EQ(svmc_vcpu_init(&lab.vc, &ops, &lab.world, &policy, lab.world.page, 7), SVMC_OK);
+        for (unsigned i = 0; i < 4; i++) {
+            struct svmc_exit e = scenarios[scenario_named("a64 mrs x9")].exit;
+
+            e.address = views[n][i % 2];
+            CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+            CHECK(fakehost_prepare(lab.world.page, &honest));
+            honest.reply.out[0] = i < 2 ? BASE + i : BASE;
+            CHECK(fakehost_send(lab.world.page, &honest));
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), i < 2 ? SVMC_OK : SVMC_ERR_HOST_REPLY,
+                     "counter %u, read %u", n, i);
+            if (i >= 2) {
+                CHECK_EQ(lab.out.rule, 13);
+                svmc_vcpu_cancel(&lab.vc);
+            }
+        }
+    }
 }
 
 TEST(time, no_mode_lets_it_go_back) /* R13 MO-4 */

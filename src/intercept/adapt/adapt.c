@@ -6,7 +6,7 @@
 static bool open_form(const struct svmc_foreign *foreign, struct adapt_form *form)
 {
     memset(form, 0, sizeof *form);
-    if (!foreign || !foreign->area || ((uintptr_t)foreign->area & (CORE_WORD - 1)) != 0)
+    if (!foreign || !core_shared_usable(foreign->area))
         return false;
     switch (foreign->format) {
     case SVMC_FOREIGN_GHCB:
