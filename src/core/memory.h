@@ -26,10 +26,13 @@ int memcmp(const void *a, const void *b, size_t n);
 #define CORE_UNROLL _Pragma("GCC unroll 16")
 /* Kept out of its caller, which then saves no registers for it. */
 #define CORE_COLD __attribute__((noinline))
+/* For what a guest does seldom, or an embedder once: made small, not fast. */
+#define CORE_SMALL __attribute__((noinline, cold))
 typedef uint64_t __attribute__((may_alias)) core_any_word;
 #else
 #define CORE_UNROLL
 #define CORE_COLD
+#define CORE_SMALL
 typedef unsigned char core_any_word;
 #endif
 

@@ -166,8 +166,8 @@ static bool is_callable(uint32_t kind, uint64_t number, uint32_t results)
                            : results <= SVMC_CALL_RESULTS;
 }
 
-enum svmc_status svmc_policy_set_call(struct svmc_policy *policy, enum svmc_kind kind,
-                                      uint64_t number, uint8_t args, uint8_t results)
+CORE_SMALL enum svmc_status svmc_policy_set_call(struct svmc_policy *policy, enum svmc_kind kind,
+                                                 uint64_t number, uint8_t args, uint8_t results)
 {
     uint32_t at, count;
 

@@ -27,9 +27,9 @@ bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy)
     return true;
 }
 
-enum svmc_status svmc_policy_set_cpuid(struct svmc_policy *policy,
-                                       const struct svmc_cpuid_leaf *leaves, size_t count,
-                                       enum svmc_verdict rest)
+CORE_SMALL enum svmc_status svmc_policy_set_cpuid(struct svmc_policy *policy,
+                                                  const struct svmc_cpuid_leaf *leaves,
+                                                  size_t count, enum svmc_verdict rest)
 {
     if (!svmc_intercept_policy_usable(policy) || (!leaves && count > 0) ||
         count > SVMC_POLICY_CPUIDS || (rest != SVMC_VERDICT_DELEGATE && rest != SVMC_VERDICT_CONST))

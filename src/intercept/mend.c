@@ -78,9 +78,10 @@ static bool mend(unsigned broken, const struct svmc_pending *p, const struct exi
     }
 }
 
-unsigned svmc_intercept_reply_mend(enum svmc_mode mode, const struct svmc_pending *pending,
-                                   const struct exit_rule *rule, unsigned broken,
-                                   struct svmc_reply *reply, uint32_t *seen)
+CORE_SMALL unsigned svmc_intercept_reply_mend(enum svmc_mode mode,
+                                              const struct svmc_pending *pending,
+                                              const struct exit_rule *rule, unsigned broken,
+                                              struct svmc_reply *reply, uint32_t *seen)
 {
     *seen = 0;
     while (broken != 0) {

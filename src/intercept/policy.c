@@ -84,8 +84,9 @@ static enum svmc_verdict get_packed(const uint8_t *map, uint32_t entries, uint32
     return (enum svmc_verdict)((map[i >> 2] >> (2 * (i & 3u))) & 3u);
 }
 
-enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t first, uint32_t count,
-                                       enum svmc_access access, enum svmc_verdict verdict)
+CORE_SMALL enum svmc_status svmc_policy_set_ports(struct svmc_policy *policy, uint32_t first,
+                                                  uint32_t count, enum svmc_access access,
+                                                  enum svmc_verdict verdict)
 {
     enum svmc_status st = check_change(policy, access, verdict, false);
 
@@ -125,8 +126,9 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
     return true;
 }
 
-enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first, uint32_t count,
-                                      enum svmc_access access, enum svmc_verdict verdict)
+CORE_SMALL enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first,
+                                                 uint32_t count, enum svmc_access access,
+                                                 enum svmc_verdict verdict)
 {
     enum svmc_status st = check_change(policy, access, verdict, true);
     uint32_t left, entry;
@@ -143,8 +145,9 @@ enum svmc_status svmc_policy_set_msrs(struct svmc_policy *policy, uint32_t first
     return SVMC_OK;
 }
 
-enum svmc_status svmc_policy_set_sysregs(struct svmc_policy *policy, uint32_t first, uint32_t count,
-                                         enum svmc_access access, enum svmc_verdict verdict)
+CORE_SMALL enum svmc_status svmc_policy_set_sysregs(struct svmc_policy *policy, uint32_t first,
+                                                    uint32_t count, enum svmc_access access,
+                                                    enum svmc_verdict verdict)
 {
     enum svmc_status st = check_change(policy, access, verdict, true);
     uint32_t entry = first - SYSREG_FIRST; /* huge where first is too small */
@@ -160,8 +163,9 @@ enum svmc_status svmc_policy_set_sysregs(struct svmc_policy *policy, uint32_t fi
     return SVMC_OK;
 }
 
-enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa first, uint64_t bytes,
-                                        enum svmc_access access, enum svmc_verdict verdict)
+CORE_SMALL enum svmc_status svmc_policy_add_window(struct svmc_policy *policy, svmc_gpa first,
+                                                   uint64_t bytes, enum svmc_access access,
+                                                   enum svmc_verdict verdict)
 {
     enum svmc_status st = check_change(policy, access, verdict, false);
     struct svmc_window w = { .first = first.v };
@@ -227,8 +231,8 @@ enum svmc_status svmc_policy_set_doorbell(struct svmc_policy *policy, uint16_t p
     return SVMC_OK;
 }
 
-enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t number, uint8_t args,
-                                       uint8_t results)
+CORE_SMALL enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uint32_t number,
+                                                  uint8_t args, uint8_t results)
 {
     if (!svmc_intercept_policy_usable(policy) || number >= SVMC_POLICY_HCALLS ||
         args > SVMC_HCALL_ARGS || results > SVMC_HCALL_RESULTS)
@@ -263,8 +267,8 @@ static bool is_choice(const struct exit_rule *rule, uint32_t verdict)
     }
 }
 
-enum svmc_status svmc_policy_set_kind(struct svmc_policy *policy, enum svmc_kind kind,
-                                      enum svmc_verdict verdict)
+CORE_SMALL enum svmc_status svmc_policy_set_kind(struct svmc_policy *policy, enum svmc_kind kind,
+                                                 enum svmc_verdict verdict)
 {
     const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kind);
     uint32_t entry = svmc_intercept_kind_entry((uint16_t)kind);

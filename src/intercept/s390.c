@@ -5,7 +5,8 @@
 
 #define PREFIX_BITS UINT64_C(0x7fffe000) /* PoP 3, prefixing: 31 bits, 8 KiB */
 
-bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_exit *exit)
+CORE_SMALL bool svmc_intercept_s390_sound(const struct exit_rule *rule,
+                                          const struct svmc_exit *exit)
 {
     if (exit->isa != SVMC_ISA_S390X)
         return false;

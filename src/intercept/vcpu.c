@@ -12,8 +12,9 @@ bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
     return HAS_OP(vc->priv.ops, translate) && HAS_OP(vc->priv.ops, guest_span);
 }
 
-enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops *ops, void *ctx,
-                                const struct svmc_policy *policy, volatile void *page, uint32_t id)
+CORE_SMALL enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops *ops,
+                                           void *ctx, const struct svmc_policy *policy,
+                                           volatile void *page, uint32_t id)
 {
     uint8_t secret[8];
 

@@ -654,17 +654,17 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 
 /* ---- what a reply may do: docs/spec/page.md and reply.md, read once more ----------------------*/
 
-#define DEST          0xfeu /* the exit's destination */
-#define DONE          1u    /* bits by status number */
-#define FAULTS        2u
-#define PARTIAL       4u
-#define AGAIN         8u
-#define SIZE          0xffu /* as wide as the access */
-#define NOTICE        16u
-#define GP            2u /* bits by number of the fault */
-#define UD            4u
-#define SPECIFICATION 8u
-#define OPERAND       16u
+#define DEST    0xfeu /* the exit's destination */
+#define DONE    1u    /* bits by status number */
+#define FAULTS  2u
+#define PARTIAL 4u
+#define AGAIN   8u
+#define SIZE    0xffu /* as wide as the access */
+#define NOTICE  16u
+#define GP      2u /* bits by number of the fault */
+#define UD      4u
+#define SPEC    8u
+#define OPERAND 16u
 
 /* One line a kind; numbers as they stand in the documents. No status: the host learns nothing. */
 static const struct model {
@@ -672,7 +672,7 @@ static const struct model {
     uint8_t statuses;
     uint8_t faults; /* bit n: FAULT may be n */
     bool data_in;
-    uint8_t results;
+    uint8_t results; /* of a notice: its slots */
     uint8_t reg[SLOTS_OUT], bytes[SLOTS_OUT];
 } models[] = {
     { 0x0001, DONE, 0, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },         /* CPUID */
@@ -711,32 +711,26 @@ static const struct model {
     { .kind = LMSW },
     { .kind = 0xc001 }, /* SHUTDOWN */
     /* s390x: r0 is 192, the condition code 209 */
-    { 0x5040, DONE | FAULTS | AGAIN, SPECIFICATION, false, 0, { 0 }, { 0 } }, /* DIAGNOSE 288 */
-    { 0x5041,
-      DONE | FAULTS | AGAIN,
-      SPECIFICATION | OPERAND,
-      false,
-      1,
-      { 194 },
-      { 8 } },                                                            /* DIAGNOSE 500 */
-    { 0xb040, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* CSCH */
-    { 0xb041, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* HSCH */
-    { 0xb042, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* RSCH */
-    { 0xb043, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* XSCH */
-    { 0xb044, DONE | FAULTS | AGAIN, OPERAND, false, 0, { 0 }, { 0 } },   /* SAL */
-    { 0xb045, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* RCHP */
-    { 0xb046, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* SSCH */
-    { 0xb047, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } }, /* MSCH */
-    { 0xb048, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },  /* STSCH */
-    { 0xb049, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },  /* TSCH */
-    { .kind = 0x6040, .statuses = NOTICE },                               /* WAIT */
-    { .kind = 0x6041, .statuses = NOTICE },                               /* DIAGNOSE 44 */
-    { .kind = 0x6042, .statuses = NOTICE },                               /* DIAGNOSE 9C */
-    { .kind = 0x9040, .statuses = NOTICE },                               /* SPX */
-    { .kind = 0x9041, .statuses = NOTICE },                               /* LPSW */
-    { .kind = 0x9042, .statuses = NOTICE },                               /* LCTL */
-    { .kind = 0xc040, .statuses = NOTICE },                               /* DIAGNOSE 308 */
-    { .kind = 0xd040, .statuses = NOTICE },                               /* SIGP */
+    { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 } },             /* DIAGNOSE 288 */
+    { 0x5041, DONE | FAULTS | AGAIN, SPEC | OPERAND, false, 1, { 194 }, { 8 } }, /* DIAGNOSE 500 */
+    { 0xb040, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* CSCH */
+    { 0xb041, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* HSCH */
+    { 0xb042, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* RSCH */
+    { 0xb043, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* XSCH */
+    { 0xb044, DONE | FAULTS | AGAIN, OPERAND, false, 0, { 0 }, { 0 } },          /* SAL */
+    { 0xb045, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* RCHP */
+    { 0xb046, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* SSCH */
+    { 0xb047, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* MSCH */
+    { 0xb048, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },         /* STSCH */
+    { 0xb049, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },         /* TSCH */
+    { .kind = 0x6040, .statuses = NOTICE },                                      /* WAIT */
+    { .kind = 0x6041, .statuses = NOTICE },                                      /* DIAGNOSE 44 */
+    { .kind = 0x6042, .statuses = NOTICE, .results = 1 },                        /* DIAGNOSE 9C */
+    { .kind = 0x9040, .statuses = NOTICE, .results = 1 },                        /* SPX */
+    { .kind = 0x9041, .statuses = NOTICE },                                      /* LPSW */
+    { .kind = 0x9042, .statuses = NOTICE },                                      /* LCTL */
+    { .kind = 0xc040, .statuses = NOTICE, .results = 1 },                        /* DIAGNOSE 308 */
+    { .kind = 0xd040, .statuses = NOTICE, .results = 2 },                        /* SIGP */
 };
 #define HYPERCALL 0x5001u
 #define RDMSR     0x1001u
@@ -1232,21 +1226,24 @@ const char *turn_shows(const struct turn *t, const volatile uint8_t *page)
     const volatile uint64_t *words = (const volatile uint64_t *)(const volatile void *)page;
     const struct ask *ask = t->ask;
     unsigned kind = ask->rule->kind;
-    bool address = kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP;
+    bool s390 = (kind & 0xfff) >= 0x40; /* no kind of its has an address */
+    bool address = kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP && !s390;
+    bool notice = turn_notifies(ask->rule);
+    unsigned args = notice ? line_of(kind)->results : ask->args;
     uint64_t w[16];
 
     for (unsigned i = 0; i < 16; i++)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     if ((w[1] & 0xffff) != kind)
         return "the page has another kind";
-    if (w[6] != (address ? ask->address : 0))
+    if (w[6] != (address && !notice ? ask->address : 0))
         return "the page has another address";
-    if (w[7] != (ask->size | (uint64_t)t->issued << 32))
+    if (w[7] != (notice ? 0 : ask->size | (uint64_t)t->issued << 32))
         return "the page has another size or count";
-    if (w[3] != ((uint64_t)1 << ask->args) - 1)
+    if (w[3] != ((uint64_t)1 << args) - 1)
         return "the page has more or fewer slots";
     for (unsigned i = 0; i < 8; i++)
-        if (w[8 + i] != (i < ask->args ? ask->in[i] : 0))
+        if (w[8 + i] != (i < args ? ask->in[i] : 0))
             return "a slot has another value";
     return NULL;
 }
