@@ -65,7 +65,7 @@ struct svmc_exit {
     /* registers whose values are parameters: the kinds of s390x have such (EX-63) */
     uint8_t arg[SVMC_EXIT_ARGS];
     uint8_t reserved[8 - SVMC_EXIT_ARGS]; /* 0 */
-    struct svmc_event interrupted; /* whose delivery the exit interrupted (EV-5) */
+    struct svmc_event interrupted;        /* whose delivery the exit interrupted (EV-5) */
 };
 
 struct svmc_outcome; /* intercept.h */

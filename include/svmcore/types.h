@@ -78,6 +78,9 @@ enum svmc_reg {
     SVMC_REG_S390_CR0 = 225,
     SVMC_REG_S390_CR6 = 226,
     SVMC_REG_S390_CR14 = 227,
+    SVMC_REG_PPC_R3 = 228, /* Power: R3 to R12, then the address of the next instruction */
+    SVMC_REG_PPC_R12 = 237,
+    SVMC_REG_PPC_NIA = 238,
     SVMC_REG_NONE = 0xff
 };
 

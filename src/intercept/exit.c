@@ -55,6 +55,8 @@ static bool isa_is_sound(const struct exit_rule *rule, uint32_t isa)
         return isa <= SVMC_ISA_X86_64;
     if (rule->kind == SVMC_KIND_SBI)
         return isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64;
+    if (rule->kind == SVMC_KIND_HCALL)
+        return isa == SVMC_ISA_PPC64;
     return (rule->space != SPACE_SYSREG && rule->space != SPACE_CALL) || isa == SVMC_ISA_A64;
 }
 

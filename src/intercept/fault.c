@@ -23,6 +23,9 @@
 #define CODE_SPECIFICATION 0x06u
 #define CODE_OPERAND       0x15u
 
+#define DATA_STORAGE 0x03u /* Power ISA book III, 7.5, figure: vectors, by 100 */
+#define PROGRAM      0x07u
+
 static struct svmc_fault fault_x86(bool gp)
 {
     struct svmc_fault fault = { .raised = 1, .vector = gp ? VECTOR_GP : VECTOR_UD };
@@ -56,7 +59,8 @@ static struct svmc_fault fault_s390(enum svmc_fault_code code)
     return fault;
 }
 
-struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit)
+CORE_SMALL struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code,
+                                                  const struct svmc_exit *exit)
 {
     bool gp = code == SVMC_FAULT_GP, write = exit->kind == SVMC_KIND_MMIO_WRITE;
 
@@ -73,6 +77,8 @@ struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct s
                                                                 : CAUSE_LOAD) };
     case SVMC_ISA_S390X:
         return fault_s390(code);
+    case SVMC_ISA_PPC64:
+        return (struct svmc_fault){ .raised = 1, .vector = gp ? DATA_STORAGE : PROGRAM };
     default:
         return fault_x86(gp);
     }

@@ -37,7 +37,15 @@ enum place {
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI, CHECK_TIME, CHECK_CC };
+enum check {
+    CHECK_ANY,
+    CHECK_HCALL_STATUS,
+    CHECK_PSCI,
+    CHECK_SBI,
+    CHECK_TIME,
+    CHECK_CC,
+    CHECK_PAPR
+};
 
 #define CC_MOST 3u /* a condition code: PoP 4, program-status word */
 
@@ -160,7 +168,7 @@ enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct sv
 void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
 
 /* calls.c */
-/** The answer to an HVC, an SMC or an ECALL; *inside: it is in out, else the host is asked. */
+/** The answer to HVC, SMC, ECALL and sc 1; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside);
 /** Whether a call in [first, last] is delegated. */
 bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
@@ -276,7 +284,7 @@ struct reg_file {
     uint16_t zero;        /* reads as zero, forgets what is written; SVMC_REG_NONE: there is none */
     uint16_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
 };
-#define ISAS (SVMC_ISA_S390X + 1u)
+#define ISAS (SVMC_ISA_PPC64 + 1u)
 #pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for the table */
 extern const struct reg_file svmc_intercept_reg_files[ISAS];
 #pragma GCC visibility pop

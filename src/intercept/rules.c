@@ -34,6 +34,8 @@ enum {
 #define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
 #define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
 #define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
+#define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R3 - 3 + (n), 0, CHECK_ANY)
+#define R_STATUS SLOT(PLACE_REG, SVMC_REG_PPC_R3, 0, CHECK_PAPR)
 #define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
@@ -145,6 +147,8 @@ static const uint8_t texts_s390[ROW_COUNT][4] = {
     [ROW_SIGP] = { 0xae, 0x02, 0x50, 0x00 }, /* sigp %r0, %r2, 0(%r5) */
 };
 
+#define TEXT_SC_1 0x44000022u /* and for Power: sc 1, Power ISA book III, 4.3.1 */
+
 /* and for RISC-V; its loads and stores have none */
 static const uint32_t texts_rv[ROW_COUNT] = {
     [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
@@ -167,6 +171,7 @@ static const char names[ROW_COUNT][16] = {
     [ROW_HVC] = "hvc",
     [ROW_SMC] = "smc",
     [ROW_SBI] = "sbi",
+    [ROW_HCALL] = "hcall",
     [ROW_HLT] = "hlt",
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
@@ -239,6 +244,8 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svm
     uint32_t isa = exit->isa, size = exit->size, row = (uint32_t)(rule - rules);
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
+    if (isa == SVMC_ISA_PPC64)
+        return rule->kind == SVMC_KIND_HCALL ? TEXT_SC_1 : 0;
     if (isa == SVMC_ISA_S390X)
         return core_load_le32(texts_s390[row]); /* clamp: row is */
     if (size > 2 && size != 4 && size != 8)

@@ -45,7 +45,7 @@ void svmc_vcpu_drop(struct svmc_vcpu *vc)
     memset(vc, 0, sizeof *vc);
 }
 
-void svmc_vcpu_cancel(struct svmc_vcpu *vc)
+CORE_SMALL void svmc_vcpu_cancel(struct svmc_vcpu *vc)
 {
     if (!is_vcpu(vc))
         return;

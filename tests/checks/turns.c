@@ -157,46 +157,53 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 #define HVC      0x5002u
 #define SMC      0x5003u
 #define SBI      0x5004u
+#define HCALL    0x5005u
+#define R3       228u /* of Power */
 #define A0       138u /* of RISC-V: a0 to a7 are x10 to x17 */
 #define ANY      0xffffffffu
 
-/* Calls that are delegated, and their results by DEN0022, 5, and SBI 2.0, 3 and 5. */
+/* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
-    bool sbi;
+    uint16_t kind; /* SMC: HVC, too */
     uint64_t number;
     uint8_t args, results;
     uint32_t legal; /* bit n: -n is, bit 16 + n: n is; 0: it does not come back */
 } calls[] = {
-    { false, 0x84000001, 3, 1, 0x20d },        /* CPU_SUSPEND: 0 -2 -3 -9 */
-    { false, 0x84000002, 0, 1, 0x008 },        /* CPU_OFF: -3 */
-    { false, 0xc4000003, 3, 1, 0x27d },        /* CPU_ON: 0 -2 -3 -4 -5 -6 -9 */
-    { false, 0xc4000004, 2, 1, 0x60185 },      /* AFFINITY_INFO: 0 1 2 -2 -7 -8 */
-    { false, 0x84000006, 0, 1, 0x60003 },      /* MIGRATE_INFO_TYPE: 0 1 2 -1 */
-    { false, 0xc4000007, 0, 1, ANY },          /* MIGRATE_INFO_UP_CPU */
-    { false, 0x84000008, 0, 1, 0 },            /* SYSTEM_OFF */
-    { false, 0x84000009, 0, 1, 0 },            /* SYSTEM_RESET */
-    { false, 0xc400000d, 2, 1, 0x60007 },      /* NODE_HW_STATE: 0 1 2 -1 -2 */
-    { false, 0xc4000011, 2, 1, ANY },          /* STAT_COUNT */
-    { false, 0xc4000012, 2, 1, 0x006 },        /* SYSTEM_RESET2: -1 -2 */
-    { false, 0x84000013, 1, 1, 0x20003 },      /* MEM_PROTECT: 0 1 -1 */
-    { false, 0xc4000014, 2, 1, 0x3ff },        /* MEM_PROTECT_CHECK_RANGE: a general code */
-    { false, 0x86000001, 6, 4, ANY },          /* a hypervisor's own, 32 bits */
-    { false, 0xc6000002, 6, 4, ANY },          /* and 64 */
-    { false, 0xc6000003, 1, 0, ANY },          /* it gives nothing */
-    { false, 0xc3000004, 5, 3, ANY },          /* OEM service */
-    { true, 0x0000000100000000, 1, 1, ANY },   /* legacy console_putchar */
-    { true, 0x0000000000000000, 1, 0, ANY },   /* legacy set_timer, without a result */
-    { true, 0x54494d4500000000, 1, 1, 0x3ff }, /* TIME: set_timer */
-    { true, 0x0048534d00000002, 1, 2, 0x3ff }, /* HSM: hart_get_status */
-    { true, 0x4442434e00000000, 3, 2, 0x3ff }, /* DBCN: console_write */
-    { true, 0x0900000000000007, 6, 2, 0x3ff }, /* a vendor's own */
+    { SMC, 0x84000001, 3, 1, 0x20d },         /* CPU_SUSPEND: 0 -2 -3 -9 */
+    { SMC, 0x84000002, 0, 1, 0x008 },         /* CPU_OFF: -3 */
+    { SMC, 0xc4000003, 3, 1, 0x27d },         /* CPU_ON: 0 -2 -3 -4 -5 -6 -9 */
+    { SMC, 0xc4000004, 2, 1, 0x60185 },       /* AFFINITY_INFO: 0 1 2 -2 -7 -8 */
+    { SMC, 0x84000006, 0, 1, 0x60003 },       /* MIGRATE_INFO_TYPE: 0 1 2 -1 */
+    { SMC, 0xc4000007, 0, 1, ANY },           /* MIGRATE_INFO_UP_CPU */
+    { SMC, 0x84000008, 0, 1, 0 },             /* SYSTEM_OFF */
+    { SMC, 0x84000009, 0, 1, 0 },             /* SYSTEM_RESET */
+    { SMC, 0xc400000d, 2, 1, 0x60007 },       /* NODE_HW_STATE: 0 1 2 -1 -2 */
+    { SMC, 0xc4000011, 2, 1, ANY },           /* STAT_COUNT */
+    { SMC, 0xc4000012, 2, 1, 0x006 },         /* SYSTEM_RESET2: -1 -2 */
+    { SMC, 0x84000013, 1, 1, 0x20003 },       /* MEM_PROTECT: 0 1 -1 */
+    { SMC, 0xc4000014, 2, 1, 0x3ff },         /* MEM_PROTECT_CHECK_RANGE: a general code */
+    { SMC, 0x86000001, 6, 4, ANY },           /* a hypervisor's own, 32 bits */
+    { SMC, 0xc6000002, 6, 4, ANY },           /* and 64 */
+    { SMC, 0xc6000003, 1, 0, ANY },           /* it gives nothing */
+    { SMC, 0xc3000004, 5, 3, ANY },           /* OEM service */
+    { SBI, 0x0000000100000000, 1, 1, ANY },   /* legacy console_putchar */
+    { SBI, 0x0000000000000000, 1, 0, ANY },   /* legacy set_timer, without a result */
+    { SBI, 0x54494d4500000000, 1, 1, 0x3ff }, /* TIME: set_timer */
+    { SBI, 0x0048534d00000002, 1, 2, 0x3ff }, /* HSM: hart_get_status */
+    { SBI, 0x4442434e00000000, 3, 2, 0x3ff }, /* DBCN: console_write */
+    { SBI, 0x0900000000000007, 6, 2, 0x3ff }, /* a vendor's own */
+    { HCALL, 0x3c, 2, 2, ANY },               /* H_LOGICAL_CI_LOAD; for the code: is_return_code */
+    { HCALL, 0x54, 1, 4, ANY },               /* H_GET_TERM_CHAR */
+    { HCALL, 0x58, 4, 1, ANY },               /* H_PUT_TERM_CHAR */
+    { HCALL, 0xe0, 0, 1, ANY },               /* H_CEDE */
+    { HCALL, 0x2e4, 6, 1, ANY },              /* H_SEND_SUB_CRQ */
 };
 #define CALLS (sizeof calls / sizeof calls[0])
 
 static const struct call *call_of(unsigned kind, uint64_t number)
 {
     for (unsigned i = 0; i < CALLS; i++)
-        if (calls[i].sbi == (kind == SBI) && calls[i].number == number)
+        if (calls[i].kind == (kind == HVC ? SMC : kind) && calls[i].number == number)
             return &calls[i];
     return NULL;
 }
@@ -220,7 +227,7 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     for (unsigned kind = 0x8001; kind <= 0x8004; kind++)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE), "time");
     for (const struct call *c = calls; c < calls + CALLS; c++)
-        for (unsigned kind = c->sbi ? SBI : HVC; kind <= (c->sbi ? SBI : SMC); kind++)
+        for (unsigned kind = c->kind == SMC ? HVC : c->kind; kind <= c->kind; kind++)
             must(svmc_policy_set_call(policy, (enum svmc_kind)kind, c->number, c->args, c->results),
                  "call");
     if (full_wipe)
@@ -249,6 +256,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     if (rule->kind == RDTIME)
         return SVMC_ISA_RV64;
+    if (rule->kind == HCALL)
+        return SVMC_ISA_PPC64;
     if (rule->space == SPACE_SYSREG || rule->space == SPACE_CALL)
         return SVMC_ISA_A64;
     if (rule->in_count > 0 && rule->in[0].place == PLACE_REG)
@@ -298,7 +307,7 @@ static uint64_t address_of(const struct ask *ask, uint64_t *rng)
     case SPACE_CALL:
         do
             page = below(rng, CALLS);
-        while (calls[page].sbi != (ask->rule->kind == SBI));
+        while (!call_of(ask->rule->kind, calls[page].number));
         return calls[page].number;
     case SPACE_INDEX:
         return ask->rule->kind == RDTIME ? 0xc01 : at & 0xffffffffu;
@@ -336,6 +345,8 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
     case SPACE_CALL:
         if (rule->kind == SBI)
             return ask->isa == SVMC_ISA_RV32 ? 4 : 8;
+        if (rule->kind == HCALL)
+            return 8;
         return ask->address >> 30 & 1 ? 8 : 4;
     default:
         return 0;
@@ -594,13 +605,16 @@ static void place_block(struct maker *m)
 static void place_call(struct maker *m)
 {
     const struct ask *ask = m->t->ask;
-    bool sbi = ask->rule->kind == SBI;
+    bool sbi = ask->rule->kind == SBI, papr = ask->rule->kind == HCALL;
+    unsigned first = sbi ? A0 : papr ? R3 + 1 : SVMC_REG_X0 + 1;
 
     for (unsigned i = 0; i < ask->args; i++)
-        set_low(m, (sbi ? A0 : SVMC_REG_X0 + 1) + i, ask->in[i], ask->size);
+        set_low(m, first + i, ask->in[i], ask->size);
     if (sbi) {
         set_low(m, A0 + 7, ask->address >> 32, ask->size);
         set_low(m, A0 + 6, ask->address & 0xffffffffu, ask->size);
+    } else if (papr) {
+        set_low(m, R3, ask->address, 8);
     } else {
         set_low(m, SVMC_REG_X0, ask->address, 4);
     }
@@ -690,6 +704,7 @@ static const struct model {
     { HVC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
     { SMC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
     { SBI, DONE | AGAIN, 0, false, 2, { A0, A0 + 1 }, { SIZE, SIZE } },
+    { HCALL, DONE | AGAIN, 0, false, 4, { R3, R3 + 1, R3 + 2, R3 + 3 }, { 8, 8, 8, 8 } },
     { 0x8001, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* RDTSC */
     { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* and ECX, which is no result */
     { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },
@@ -768,7 +783,7 @@ bool turn_notifies(const struct exit_rule *rule)
 
 static bool is_call(unsigned kind)
 {
-    return kind == HVC || kind == SMC || kind == SBI;
+    return kind == HVC || kind == SMC || kind == SBI || kind == HCALL;
 }
 
 static unsigned results_of(const struct turn *t, const struct model *m)
@@ -858,6 +873,13 @@ static void note_time(struct turn *t, const struct reply_words *r)
         t->times->last[n] = (struct guest_time){ true, time_of(t, r), t->asked };
 }
 
+/* R10: return codes of Linux asm/hvcall.h; the negative ones as a range */
+static bool is_return_code(int64_t value)
+{
+    return (value >= -511 && value <= 5) || (value >= 14 && value <= 18) ||
+           (value >= 9900 && value <= 9905);
+}
+
 /* R10 */
 static bool is_legal(const struct turn *t, const struct reply_words *r)
 {
@@ -869,6 +891,8 @@ static bool is_legal(const struct turn *t, const struct reply_words *r)
         return r->w[8] <= 6;
     if (gives_cc((uint16_t)kind))
         return r->w[8] <= 3;
+    if (kind == HCALL)
+        return is_return_code(value);
     if (!c || c->results == 0 || c->legal == ANY)
         return true;
     if (t->ask->size == 4)
@@ -1030,6 +1054,7 @@ static void add_pc(const struct turn *t, const uint64_t *reg, struct effects *fx
     uint32_t pc = IS_X86(isa)             ? SVMC_REG_RIP
                   : isa == SVMC_ISA_A64   ? SVMC_REG_PC
                   : isa == SVMC_ISA_S390X ? SVMC_REG_S390_IA
+                  : isa == SVMC_ISA_PPC64 ? SVMC_REG_PPC_NIA
                                           : SVMC_REG_RV_PC;
     bool legacy = isa == SVMC_ISA_X86_16 || isa == SVMC_ISA_X86_32;
 

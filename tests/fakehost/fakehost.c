@@ -31,6 +31,8 @@ static const struct kind {
     { SVMC_KIND_SMC, 1, 0, .status = true }, /* of PSCI */
     { SVMC_KIND_HVC, 1, 0, .status = true },
     { SVMC_KIND_SBI, 2, 0, .status = true },
+    { SVMC_KIND_HCALL, 1, 0, .status = true, .number = FAKEHOST_PUT_TERM },
+    { SVMC_KIND_HCALL, 4, 0, .status = true },
     { SVMC_KIND_INS, 0, 0, .data = true },
     { SVMC_KIND_DIAG_288, 0, 0, .faults = true },
     { SVMC_KIND_DIAG_500, 1, 8, .faults = true },

@@ -9,6 +9,7 @@
 /** What the honest host puts in: 64 bits of it, and a byte stream of it. */
 #define FAKEHOST_HCALL_RESULTS 3u /* the tests' policies declare all three for every call */
 #define FAKEHOST_VENDOR_CALL   0xc6000001u /* an SMC with four results; all others: PSCI's one */
+#define FAKEHOST_PUT_TERM      0x58u       /* H_PUT_TERM_CHAR: four arguments, one result */
 #define FAKEHOST_PATTERN       0x8877665544332211u
 
 struct fakehost_answer {

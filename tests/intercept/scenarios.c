@@ -99,6 +99,9 @@ const struct scenario scenarios[] = {
         DEST(RV_X0 + 15, 8, 0, 0) } },
     { "rv64 ecall", { WORD(RV64), CALL(SBI, LAB_SBI) } },
     { "rv32 ecall", { WORD(RV32), CALL(SBI, LAB_SBI) } },
+    { "power sc 1", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, LAB_PAPR) } },
+    { "power sc 1, one result",
+      { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, FAKEHOST_PUT_TERM) } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
@@ -139,6 +142,8 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, LAB_SMC, 2, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4), SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_HCALL, LAB_PAPR, 1, 4), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_HCALL, FAKEHOST_PUT_TERM, 4, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(policy, 0x3b, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(
@@ -193,6 +198,8 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
     if (exit.kind == SVMC_KIND_HVC || exit.kind == SVMC_KIND_SMC) /* W0, whatever X0 is */
         lab->world.reg[SVMC_REG_X0] =
             (lab->world.reg[SVMC_REG_X0] & ~(uint64_t)UINT32_MAX) | exit.address;
+    if (exit.kind == SVMC_KIND_HCALL)
+        lab->world.reg[SVMC_REG_PPC_R3] = exit.address;
     if (exit.kind == SVMC_KIND_SBI) {
         lab->world.reg[SVMC_REG_RV_X0 + 17] = exit.address >> 32;
         lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;

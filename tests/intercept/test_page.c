@@ -270,6 +270,10 @@ static uint64_t shown_of_call(const struct svmc_exit *e, unsigned r)
 {
     unsigned args = e->address == LAB_HVC ? 3 : e->address == LAB_SMC ? 2 : 6;
 
+    if (e->kind == SVMC_KIND_HCALL)
+        return r >= SVMC_REG_PPC_R3 && r <= SVMC_REG_PPC_R3 + (e->address == LAB_PAPR ? 1u : 4u)
+                   ? UINT64_MAX
+                   : 0;
     if (e->kind == SVMC_KIND_SBI)
         return r < SVMC_REG_RV_X0 + 10 || r >= SVMC_REG_RV_X0 + 18 ? 0
                : e->isa == SVMC_ISA_RV32                           ? UINT32_MAX
@@ -405,20 +409,20 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x2002, "out" },         { 0x3001, "ins" },          { 0x3002, "outs" },
         { 0x4001, "mmio-read" },   { 0x4002, "mmio-write" },   { 0x5001, "hypercall" },
         { 0x5002, "hvc" },         { 0x5003, "smc" },          { 0x5004, "sbi" },
-        { 0x5040, "diag-288" },    { 0x5041, "diag-500" },     { 0x6001, "hlt" },
-        { 0x6002, "wfi" },         { 0x6003, "wfe" },          { 0x6004, "monitor" },
-        { 0x6005, "mwait" },       { 0x6006, "pause" },        { 0x6040, "wait" },
-        { 0x6041, "diag-44" },     { 0x6042, "diag-9c" },      { 0x7001, "wbinvd" },
-        { 0x7002, "invd" },        { 0x8001, "rdtsc" },        { 0x8002, "rdtscp" },
-        { 0x8003, "rdpmc" },       { 0x8004, "rdtime" },       { 0x9001, "cr-read" },
-        { 0x9002, "cr-write" },    { 0x9003, "dr-read" },      { 0x9004, "dr-write" },
-        { 0x9005, "xsetbv" },      { 0x9006, "clts" },         { 0x9007, "lmsw" },
-        { 0x9040, "spx" },         { 0x9041, "lpsw" },         { 0x9042, "lctl" },
-        { 0xb040, "csch" },        { 0xb041, "hsch" },         { 0xb042, "rsch" },
-        { 0xb043, "xsch" },        { 0xb044, "sal" },          { 0xb045, "rchp" },
-        { 0xb046, "ssch" },        { 0xb047, "msch" },         { 0xb048, "stsch" },
-        { 0xb049, "tsch" },        { 0xc001, "shutdown" },     { 0xc040, "diag-308" },
-        { 0xd040, "sigp" },
+        { 0x5005, "hcall" },       { 0x5040, "diag-288" },     { 0x5041, "diag-500" },
+        { 0x6001, "hlt" },         { 0x6002, "wfi" },          { 0x6003, "wfe" },
+        { 0x6004, "monitor" },     { 0x6005, "mwait" },        { 0x6006, "pause" },
+        { 0x6040, "wait" },        { 0x6041, "diag-44" },      { 0x6042, "diag-9c" },
+        { 0x7001, "wbinvd" },      { 0x7002, "invd" },         { 0x8001, "rdtsc" },
+        { 0x8002, "rdtscp" },      { 0x8003, "rdpmc" },        { 0x8004, "rdtime" },
+        { 0x9001, "cr-read" },     { 0x9002, "cr-write" },     { 0x9003, "dr-read" },
+        { 0x9004, "dr-write" },    { 0x9005, "xsetbv" },       { 0x9006, "clts" },
+        { 0x9007, "lmsw" },        { 0x9040, "spx" },          { 0x9041, "lpsw" },
+        { 0x9042, "lctl" },        { 0xb040, "csch" },         { 0xb041, "hsch" },
+        { 0xb042, "rsch" },        { 0xb043, "xsch" },         { 0xb044, "sal" },
+        { 0xb045, "rchp" },        { 0xb046, "ssch" },         { 0xb047, "msch" },
+        { 0xb048, "stsch" },       { 0xb049, "tsch" },         { 0xc001, "shutdown" },
+        { 0xc040, "diag-308" },    { 0xd040, "sigp" },
     };
     uint64_t rng = 1;
 
