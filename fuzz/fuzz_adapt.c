@@ -17,7 +17,8 @@ static const uint16_t kinds[] = {
     SVMC_KIND_CPUID,      SVMC_KIND_RDMSR,     SVMC_KIND_WRMSR,   SVMC_KIND_IN,
     SVMC_KIND_OUT,        SVMC_KIND_INS,       SVMC_KIND_OUTS,    SVMC_KIND_MMIO_READ,
     SVMC_KIND_MMIO_WRITE, SVMC_KIND_HYPERCALL, SVMC_KIND_HLT,     SVMC_KIND_WFI,
-    SVMC_KIND_WFE,        SVMC_KIND_SHUTDOWN,  SVMC_KIND_UNKNOWN,
+    SVMC_KIND_WFE,        SVMC_KIND_SHUTDOWN,  SVMC_KIND_UNKNOWN, SVMC_KIND_DIAG_500,
+    SVMC_KIND_CSCH,       SVMC_KIND_SSCH,      SVMC_KIND_TSCH,
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -30,6 +31,7 @@ static const uint16_t places[] = { 0x000, 0x008, 0x020, 0x028, 0x030, 0x038, 0x0
 #define PLACES (sizeof places / sizeof places[0])
 
 static _Alignas(8) uint8_t area[AREA], other[AREA];
+static _Alignas(8) uint8_t sida[4096], other_sida[4096];
 static uint8_t bytes[SVMC_PAGE_DATA_BYTES], again_bytes[SVMC_PAGE_DATA_BYTES];
 
 static void require(int holds)
@@ -60,7 +62,7 @@ static void absorb(const struct svmc_foreign *f, const struct svmc_request *requ
         return;
     }
     require(reply.seq == request->seq && reply.status <= SVMC_REPLY_RETRY);
-    require(reply.fault <= SVMC_FAULT_UD && reply.data_bytes <= SVMC_PAGE_DATA_BYTES);
+    require(reply.fault <= SVMC_FAULT_OPERAND && reply.data_bytes <= SVMC_PAGE_DATA_BYTES);
     require((reply.status == SVMC_REPLY_FAULT) == (reply.fault != SVMC_FAULT_NONE));
     require(reply.done <= request->count || reply.done <= 1);
     if (reply.status == SVMC_REPLY_PARTIAL)
@@ -85,6 +87,7 @@ static void decode(const struct svmc_foreign *f)
     require((uint64_t)request.size * request.count <= SVMC_PAGE_DATA_BYTES);
     memset(other, 0, sizeof other);
     second.area = other;
+    second.sida = other_sida;
     require(svmc_adapt_emit(&second, &request, bytes) == SVMC_OK);
     require(svmc_adapt_decode(&second, &again, again_bytes) == SVMC_OK);
     require(memcmp(&request, &again, sizeof again) == 0);
@@ -97,7 +100,9 @@ static void decode(const struct svmc_foreign *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct svmc_foreign f = { .area_bytes = AREA, .area = area, .gpa = 0x7000 };
+    struct svmc_foreign f = {
+        .area_bytes = AREA, .area = area, .gpa = 0x7000, .sida = sida, .sida_bytes = sizeof sida
+    };
     struct svmc_request request = { .seq = 0x70000deadbeef, .completion = SVMC_COMPLETION_SINGLE };
 
     if (size < 14)

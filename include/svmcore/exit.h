@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define SVMC_EXIT_DATA_MAX 4096u /* bytes a backend can hand over with one exit */
+#define SVMC_EXIT_ARGS     3u    /* registers that an exit can name beside the others */
 
 /** What the library does itself once the answer is there; the rest is the backend's. */
 enum svmc_finish {
@@ -39,12 +40,12 @@ enum svmc_from {
 struct svmc_exit {
     uint16_t kind;         /* enum svmc_kind */
     uint8_t finish;        /* bits of enum svmc_finish */
-    uint8_t size;          /* bytes of an element: 1..8; 0 where the kind has none */
+    uint8_t size;          /* bytes of an element: 1..8, a block: its own; 0: the kind has none */
     uint32_t count;        /* elements; 1 where the kind has no repetition */
     uint64_t address;      /* port, MSR index or guest-physical address */
     uint64_t value;        /* a single element that the guest writes */
     const uint8_t *data;   /* backend strings: size * count bytes that the guest writes, or NULL */
-    svmc_gva buffer;       /* own strings: linear address of the first element */
+    svmc_gva buffer;       /* own strings, blocks: linear address of the first element */
     uint8_t insn_bytes;    /* FINISH_RIP: length of the instruction */
     uint8_t repeat;        /* own strings: 1 with REP */
     uint8_t backward;      /* own strings: 1 with RFLAGS.DF */
@@ -61,7 +62,10 @@ struct svmc_exit {
     uint8_t isa;        /* enum svmc_isa; own: what registers and RIP are; NONE: X86_64 */
     uint8_t state;      /* bits of enum svmc_event_state at the exit */
     uint8_t user;       /* 1: the guest's user mode: CPL 3, EL0, VU-mode, problem state */
-    struct svmc_event interrupted; /* whose delivery the exit interrupted (EV-5) */
+    /* registers whose values are parameters: the kinds of s390x have such (EX-63) */
+    uint8_t arg[SVMC_EXIT_ARGS];
+    uint8_t reserved[8 - SVMC_EXIT_ARGS]; /* 0 */
+    struct svmc_event interrupted;        /* whose delivery the exit interrupted (EV-5) */
 };
 
 struct svmc_outcome; /* intercept.h */

@@ -34,7 +34,8 @@ struct svmc_host_ops {
     /* required: the guest's register, 64 bits: RAX..R15, RIP, RFLAGS, FS_BASE, GS_BASE; with
        offer.h its masks */
     SVMC_NODISCARD enum svmc_status (*reg_read)(void *ctx, uint32_t reg, uint64_t *value);
-    /* required: set it: a general register or RIP, which there always is, so this cannot fail */
+    /* required: set it: a general register, RIP or s390x's condition code, which there always is,
+       so this cannot fail */
     void (*reg_write)(void *ctx, uint32_t reg, uint64_t value);
     /* optional (NULL: own strings are UNSUPPORTED): where does this byte lie, with the guest's
        rights? `at` may be any number, canonical or not. A guest fault is SVMC_OK with *fault, which

@@ -31,7 +31,8 @@ enum svmc_isa {
     SVMC_ISA_T32 = 6, /* the same */
     SVMC_ISA_RV32 = 7,
     SVMC_ISA_RV64 = 8,
-    SVMC_ISA_S390X = 9
+    SVMC_ISA_S390X = 9,
+    SVMC_ISA_PPC64 = 10 /* hypercalls alone (EX-69): its bytes are SVMC_ERR_UNSUPPORTED */
 };
 
 /** Whose x86, where they differ. An input without a default there: 0 is refused; 0 elsewhere. */

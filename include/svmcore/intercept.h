@@ -22,7 +22,7 @@ enum svmc_action {
     SVMC_ACT_RESUME = 1,    /* give the backend its data, if any, and run the guest */
     SVMC_ACT_DELEGATED = 2, /* ring the host's doorbell, call svmc_vcpu_enter when it answered */
     /* HLT, done inside: run again when an interrupt is there; the page tells the host: ring or not,
-       never wait */
+       never wait. Of s390x (EX-63): executing it is yours, or already done */
     SVMC_ACT_NOTIFIED = 3,
     SVMC_ACT_INJECT = 4 /* the guest gets `fault` instead of the instruction's end */
 };

@@ -60,12 +60,13 @@ enum svmc_kind {
     SVMC_KIND_MMIO_READ = 0x4001,
     SVMC_KIND_MMIO_WRITE = 0x4002,
     SVMC_KIND_HYPERCALL = 0x5001,
-    SVMC_KIND_HVC = 0x5002, /* AArch64, SMCCC */
-    SVMC_KIND_SMC = 0x5003, /* AArch64, SMCCC */
-    SVMC_KIND_SBI = 0x5004, /* RISC-V: ECALL of VS-mode */
-    SVMC_KIND_HLT = 0x6001, /* x86 */
-    SVMC_KIND_WFI = 0x6002, /* A64 WFI and WFIT, RISC-V */
-    SVMC_KIND_WFE = 0x6003, /* A64 WFE and WFET */
+    SVMC_KIND_HVC = 0x5002,   /* AArch64, SMCCC */
+    SVMC_KIND_SMC = 0x5003,   /* AArch64, SMCCC */
+    SVMC_KIND_SBI = 0x5004,   /* RISC-V: ECALL of VS-mode */
+    SVMC_KIND_HCALL = 0x5005, /* Power: sc 1, PAPR */
+    SVMC_KIND_HLT = 0x6001,   /* x86 */
+    SVMC_KIND_WFI = 0x6002,   /* A64 WFI and WFIT, RISC-V */
+    SVMC_KIND_WFE = 0x6003,   /* A64 WFE and WFET */
     SVMC_KIND_MONITOR = 0x6004,
     SVMC_KIND_MWAIT = 0x6005,
     SVMC_KIND_PAUSE = 0x6006,
@@ -83,7 +84,27 @@ enum svmc_kind {
     SVMC_KIND_CLTS = 0x9006,
     SVMC_KIND_LMSW = 0x9007,
     SVMC_KIND_SHUTDOWN = 0xc001,
-    SVMC_KIND_UNKNOWN = 0xf000
+    SVMC_KIND_UNKNOWN = 0xf000,
+    SVMC_KIND_DIAG_288 = 0x5040, /* s390x, here and below; operations from 040 on */
+    SVMC_KIND_DIAG_500 = 0x5041,
+    SVMC_KIND_WAIT = 0x6040,    /* a PSW with the wait bit */
+    SVMC_KIND_DIAG_44 = 0x6041, /* yield */
+    SVMC_KIND_DIAG_9C = 0x6042, /* yield to a processor */
+    SVMC_KIND_SPX = 0x9040,
+    SVMC_KIND_LPSW = 0x9041, /* LPSW, LPSWE, LPSWEY */
+    SVMC_KIND_LCTL = 0x9042, /* LCTL, LCTLG */
+    SVMC_KIND_CSCH = 0xb040,
+    SVMC_KIND_HSCH = 0xb041,
+    SVMC_KIND_RSCH = 0xb042,
+    SVMC_KIND_XSCH = 0xb043,
+    SVMC_KIND_SAL = 0xb044,
+    SVMC_KIND_RCHP = 0xb045,
+    SVMC_KIND_SSCH = 0xb046, /* with a block of memory, here and below */
+    SVMC_KIND_MSCH = 0xb047,
+    SVMC_KIND_STSCH = 0xb048,
+    SVMC_KIND_TSCH = 0xb049,
+    SVMC_KIND_DIAG_308 = 0xc040,
+    SVMC_KIND_SIGP = 0xd040
 };
 
 /** What kind of answer is awaited. */
@@ -104,7 +125,13 @@ enum svmc_reply_status {
 };
 
 /** The faults a host may ask for; vector and error code are made inside (R7). */
-enum svmc_fault_code { SVMC_FAULT_NONE = 0, SVMC_FAULT_GP = 1, SVMC_FAULT_UD = 2 };
+enum svmc_fault_code {
+    SVMC_FAULT_NONE = 0,
+    SVMC_FAULT_GP = 1,
+    SVMC_FAULT_UD = 2,
+    SVMC_FAULT_SPECIFICATION = 3, /* s390x */
+    SVMC_FAULT_OPERAND = 4        /* s390x */
+};
 
 /** A request as a host reads it. */
 struct svmc_request {

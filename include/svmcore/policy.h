@@ -150,14 +150,15 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_hcall(struct svmc_polic
                                                                uint8_t results);
 
 /**
- * Delegate a call by HVC or SMC (SMCCC) or to the SBI: `args` argument registers from x1 or a0 on
- * are shown, `results` from x0 or a0 on taken back. What is not set is answered inside, and so are,
- * always, PSCI_VERSION, PSCI_FEATURES, SMCCC_VERSION, SMCCC_ARCH_FEATURES and the SBI's
- * get_spec_version and probe_extension, which say what is set here.
+ * Delegate a call by HVC or SMC (SMCCC), to the SBI or of PAPR: `args` argument registers from x1,
+ * a0 or R4 on are shown, `results` from x0, a0 or R3 on taken back. What is not set is answered
+ * inside, and so are, always, PSCI_VERSION, PSCI_FEATURES, SMCCC_VERSION, SMCCC_ARCH_FEATURES and
+ * the SBI's get_spec_version and probe_extension, which say what is set here.
  *
- * Shape:  kind: SVMC_KIND_HVC, _SMC, _SBI; number: the function identifier; of the SBI EID << 32 |
- *         FID. A call of PSCI has 1 result, of the SBI 1 or 2, of its legacy extensions at most 1.
- * Source: EX-53 to EX-57.
+ * Shape:  kind: SVMC_KIND_HVC, _SMC, _SBI, _HCALL; number: the function identifier; of the SBI
+ *         EID << 32 | FID. A call of PSCI has 1 result, of the SBI 1 or 2, of its legacy extensions
+ *         at most 1; of PAPR what src/intercept/power.def lists, at most.
+ * Source: EX-53 to EX-57, EX-69.
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_FULL (more than SVMC_POLICY_CALLS); SVMC_ERR_STATE.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_call(struct svmc_policy *policy,

@@ -73,10 +73,14 @@ enum svmc_reg {
     SVMC_REG_S390_R0 = 192, /* s390x: r0 to r15, then the instruction address */
     SVMC_REG_S390_R15 = 207,
     SVMC_REG_S390_IA = 208,
+    SVMC_REG_S390_CC = 209,  /* the condition code of the PSW: 0 to 3; only ever written */
     SVMC_REG_S390_PSW = 224, /* the mask half: PSW bits 0 to 63 */
     SVMC_REG_S390_CR0 = 225,
     SVMC_REG_S390_CR6 = 226,
     SVMC_REG_S390_CR14 = 227,
+    SVMC_REG_PPC_R3 = 228, /* Power: R3 to R12, then the address of the next instruction */
+    SVMC_REG_PPC_R12 = 237,
+    SVMC_REG_PPC_NIA = 238,
     SVMC_REG_NONE = 0xff
 };
 

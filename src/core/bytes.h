@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Wire values. Little-endian, any alignment, the same result on every processor; gcc and clang make
- * one load or store of each where the processor allows it.
+ * Wire values. Any alignment, the same result on every processor; gcc and clang make one load or
+ * store of each where the processor allows it. Big-endian ones are s390x's.
  */
 #ifndef CORE_BYTES_H
 #define CORE_BYTES_H
@@ -20,6 +20,21 @@ static inline uint32_t core_load_le32(const uint8_t *p)
 static inline uint64_t core_load_le64(const uint8_t *p)
 {
     return (uint64_t)core_load_le32(p) | (uint64_t)core_load_le32(p + 4) << 32;
+}
+
+static inline uint16_t core_load_be16(const uint8_t *p)
+{
+    return (uint16_t)(p[1] | (unsigned)p[0] << 8);
+}
+
+static inline uint32_t core_load_be32(const uint8_t *p)
+{
+    return (uint32_t)core_load_be16(p) << 16 | core_load_be16(p + 2);
+}
+
+static inline uint64_t core_load_be64(const uint8_t *p)
+{
+    return (uint64_t)core_load_be32(p) << 32 | core_load_be32(p + 4);
 }
 
 static inline void core_store_le16(uint8_t *p, uint16_t v)

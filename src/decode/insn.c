@@ -46,7 +46,7 @@ enum svmc_status svmc_insn_decode(const struct svmc_cpu *cpu, const uint8_t *byt
             return svmc_rv_decode(cpu, bytes, count, out);
         if (head == SVMC_ISA_S390X)
             return svmc_s390_decode(cpu, bytes, count, out);
-        if (head == SVMC_ISA_A32 || head == SVMC_ISA_T32)
+        if (head == SVMC_ISA_A32 || head == SVMC_ISA_T32 || head == SVMC_ISA_PPC64)
             st = SVMC_ERR_UNSUPPORTED;
     }
     return svmc_decode_refuse(st, SVMC_REFUSAL_NONE, out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Calls of firmware and hypervisors: SMCCC by HVC and SMC, the SBI by ECALL. Which of them a host
- * hears of, what the others get, and what a host may answer: EX-53 to EX-57.
+ * Calls of firmware and hypervisors: SMCCC by HVC and SMC, the SBI by ECALL, PAPR by sc 1. Which of
+ * them a host hears of, what the others get, and what a host may answer: EX-53 to EX-57, EX-69.
  */
 #include <svmcore/guest/hypercall.h>
 
@@ -34,9 +34,20 @@
 #define SBI_VENDOR_ID          SBI_FUNCTION(SBI_BASE, 4) /* and architecture, implementation */
 #define SBI_MACHINE_ID         SBI_FUNCTION(SBI_BASE, 6)
 #define SBI_VERSION_2_0        0x02000000u
-#define SBI_FAILED             ((uint64_t)0 - 1)
+#define SBI_FAILED             ((uint64_t)0 - 1) /* and H_HARDWARE */
 #define SBI_NOT_SUPPORTED      ((uint64_t)0 - 2)
 #define SBI_CODES              9 /* -1 to -9 */
+
+/* PAPR 1.1, 14.2.2: numbers are multiples of 4; return codes: Linux asm/hvcall.h */
+#define HCALL_STEP     4u
+#define HCALL_LAST     0x3d0u
+#define HCALLS         (HCALL_LAST / HCALL_STEP + 1u)
+#define H_FUNCTION     ((uint64_t)0 - 2)
+#define H_FLAG_LAST    (-511)   /* the least of those that say which flag is not supported */
+#define H_CODES        0x7c03fu /* bit n: n is one: 0 to 5, 14 to 18 */
+#define H_CODE_LAST    18
+#define H_LONG_BUSY    9900
+#define H_BUSY_LONGEST 9905
 
 static bool is_psci(uint64_t number)
 {
@@ -84,6 +95,13 @@ static bool is_psci_result(uint64_t number, int64_t value)
     return value < 14 && (legal >> (16 + value) & 1u);
 }
 
+static bool is_papr_result(int64_t value)
+{
+    if (value >= 0 && value <= H_CODE_LAST)
+        return H_CODES >> value & 1u;
+    return (value >= H_FLAG_LAST && value < 0) || (value >= H_LONG_BUSY && value <= H_BUSY_LONGEST);
+}
+
 bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value)
 {
     int64_t number = core_sign_extend(value, exit->size == 4 ? 32 : 64);
@@ -95,6 +113,10 @@ bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint6
         return is_psci_result(exit->address, number);
     case CHECK_SBI:
         return exit->address <= SBI_LEGACY_LAST || (number <= 0 && number >= -SBI_CODES);
+    case CHECK_PAPR:
+        return is_papr_result(number);
+    case CHECK_CC:
+        return value <= CC_MOST;
     case CHECK_TIME: /* R13 is time.c's */
     case CHECK_ANY:
         break;
@@ -106,6 +128,8 @@ uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit)
 {
     if (check == CHECK_HCALL_STATUS)
         return SVMC_HCALL_FAILED;
+    if (check == CHECK_CC) /* not operational */
+        return CC_MOST;
     return (check == CHECK_PSCI ? PSCI_FAILED : SBI_FAILED) & core_mask(exit->size);
 }
 
@@ -148,9 +172,33 @@ bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, ui
     return find(policy, kind, first, last) != NULL;
 }
 
-/* EX-53: what can be delegated: not the discovery, and as many results as the call has. */
-static bool is_callable(uint32_t kind, uint64_t number, uint32_t results)
+/* EX-69: bits 6:4 arguments, 2:0 results, at most; 0: not to be delegated */
+static const uint8_t hcalls[HCALLS] = {
+#define DELEGATE(args, results) ((args) << 4 | (results))
+#define INSIDE(args, results)   0
+#define HCALL(name, number, verdict, args, results, source) \
+    [(number) / HCALL_STEP] = verdict(args, results),
+#include "power.def"
+#undef HCALL
+#undef INSIDE
+#undef DELEGATE
+};
+
+static bool is_hcall(uint64_t number, uint32_t args, uint32_t results)
 {
+    uint32_t row;
+
+    if (number > HCALL_LAST || number % HCALL_STEP != 0)
+        return false;
+    row = hcalls[core_clamp((uint32_t)number / HCALL_STEP, HCALLS)];
+    return args <= row >> 4 && results >= 1 && results <= (row & 7u);
+}
+
+/* EX-53: what can be delegated: not the discovery, and as many results as the call has. */
+static bool is_callable(uint32_t kind, uint64_t number, uint32_t args, uint32_t results)
+{
+    if (kind == SVMC_KIND_HCALL)
+        return is_hcall(number, args, results);
     if (kind == SVMC_KIND_SBI) /* neither number is negative */
         return !(number & SBI_FUNCTION(1u << 31, 1u << 31)) && number != SBI_SPEC_VERSION &&
                number != SBI_PROBE_EXTENSION &&
@@ -168,13 +216,13 @@ CORE_COLD enum svmc_status svmc_policy_set_call(struct svmc_policy *policy, enum
     uint32_t at, count;
 
     if (!svmc_intercept_policy_usable(policy) || args > SVMC_CALL_ARGS ||
-        !is_callable((uint32_t)kind, number, results))
+        !is_callable((uint32_t)kind, number, args, results))
         return SVMC_ERR_ARG;
     if (policy->priv.sealed)
         return SVMC_ERR_STATE;
     at = lower_bound(policy, (uint32_t)kind, number);
     count = policy->priv.call_count;
-    if (!find(policy, (uint32_t)kind, number, number)) {
+    if (!svmc_intercept_has_call(policy, (uint32_t)kind, number, number)) {
         if (count >= SVMC_POLICY_CALLS)
             return SVMC_ERR_FULL;
         for (uint32_t i = count; i > at; i--)
@@ -197,8 +245,8 @@ static bool has_psci(const struct svmc_policy *policy, uint32_t kind)
 }
 
 /* EX-55: discovery, by what is delegated; `function` is what two of the calls ask about. */
-static uint64_t answer_smccc(const struct svmc_policy *policy, uint32_t kind, uint64_t number,
-                             uint64_t function)
+static CORE_COLD uint64_t answer_smccc(const struct svmc_policy *policy, uint32_t kind,
+                                       uint64_t number, uint64_t function)
 {
     bool listed = svmc_intercept_has_call(policy, kind, function, function);
 
@@ -221,8 +269,8 @@ static uint64_t answer_smccc(const struct svmc_policy *policy, uint32_t kind, ui
 }
 
 /* EX-56: out[0] is the error, out[1] the value. */
-static void answer_sbi(const struct svmc_policy *policy, uint64_t number, uint64_t extension,
-                       uint64_t out[SLOTS_OUT])
+static CORE_COLD void answer_sbi(const struct svmc_policy *policy, uint64_t number,
+                                 uint64_t extension, uint64_t out[SLOTS_OUT])
 {
     uint64_t first = SBI_FUNCTION(extension & UINT32_MAX, 0);
 
@@ -244,32 +292,40 @@ static enum svmc_status read_reg(struct svmc_vcpu *vc, uint32_t reg, uint64_t *v
                                                                        : SVMC_ERR_CALLBACK;
 }
 
-static enum svmc_status call_smccc(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside)
+/* Its row and what the record says of it; NULL: it is answered inside, with so many results. */
+static const struct svmc_call_rule *open(struct svmc_vcpu *vc, uint64_t number, uint8_t results)
 {
     struct svmc_pending *p = &vc->priv.pending;
-    const struct svmc_call_rule *call;
+    const struct svmc_call_rule *call = find(vc->priv.policy, p->exit.kind, number, number);
+
+    p->exit.address = number;
+    p->exit.size = 8;
+    p->in_count = call ? call->args : 0;
+    p->out_count = call ? call->results : results;
+    return call;
+}
+
+static enum svmc_status call_smccc(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside)
+{
+    struct svmc_exit *exit = &vc->priv.pending.exit;
     uint64_t number, function;
 
     if (read_reg(vc, SVMC_REG_X0, &number) != SVMC_OK ||
         read_reg(vc, SVMC_REG_X0 + 1, &function) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     number &= UINT32_MAX; /* W0 */
-    call = find(vc->priv.policy, p->exit.kind, number, number);
-    *inside = !call;
-    p->exit.address = number;
-    p->in_count = call ? call->args : 0;
-    p->out_count = call ? call->results : 1;
-    p->exit.size = call && !(number & SMCCC_64) ? 4 : 8; /* EX-57 */
+    *inside = !open(vc, number, 1);
     if (*inside)
-        out[0] = answer_smccc(vc->priv.policy, p->exit.kind, number, function & UINT32_MAX);
+        out[0] = answer_smccc(vc->priv.policy, exit->kind, number, function & UINT32_MAX);
+    else if (!(number & SMCCC_64)) /* EX-57 */
+        exit->size = 4;
     return SVMC_OK;
 }
 
 static enum svmc_status call_sbi(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside)
 {
-    struct svmc_pending *p = &vc->priv.pending;
-    uint32_t bytes = p->exit.isa == SVMC_ISA_RV32 ? 4 : 8, a0 = SVMC_REG_RV_X0 + 10;
-    const struct svmc_call_rule *call;
+    struct svmc_exit *exit = &vc->priv.pending.exit;
+    uint32_t bytes = exit->isa == SVMC_ISA_RV32 ? 4 : 8, a0 = SVMC_REG_RV_X0 + 10;
     uint64_t eid, fid, extension, number;
 
     if (read_reg(vc, a0 + 7, &eid) != SVMC_OK || read_reg(vc, a0 + 6, &fid) != SVMC_OK ||
@@ -280,19 +336,32 @@ static enum svmc_status call_sbi(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], 
     number = SBI_FUNCTION(eid, fid);
     if (eid > UINT32_MAX || fid > UINT32_MAX)
         number = UINT64_MAX; /* negative numbers: nobody has them */
-    call = find(vc->priv.policy, SVMC_KIND_SBI, number, number);
-    *inside = !call;
-    p->exit.address = number;
-    p->in_count = call ? call->args : 0;
-    p->out_count = call ? call->results : number <= SBI_LEGACY_LAST ? 1 : 2;
-    p->exit.size = (uint8_t)bytes;
+    *inside = !open(vc, number, number <= SBI_LEGACY_LAST ? 1 : 2);
+    exit->size = (uint8_t)bytes;
     if (*inside)
         answer_sbi(vc->priv.policy, number, extension & core_mask(bytes), out);
     return SVMC_OK;
 }
 
+static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside)
+{
+    uint64_t number;
+
+    if (read_reg(vc, SVMC_REG_PPC_R3, &number) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    *inside = !open(vc, number, 1);
+    out[0] = H_FUNCTION;
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside)
 {
-    return vc->priv.pending.exit.kind == SVMC_KIND_SBI ? call_sbi(vc, out, inside)
-                                                       : call_smccc(vc, out, inside);
+    switch (vc->priv.pending.exit.kind) {
+    case SVMC_KIND_SBI:
+        return call_sbi(vc, out, inside);
+    case SVMC_KIND_HCALL:
+        return call_papr(vc, out, inside);
+    default:
+        return call_smccc(vc, out, inside);
+    }
 }

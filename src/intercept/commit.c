@@ -11,6 +11,7 @@
 
 #define PAGE     4096u
 #define VECTORS  32u /* exceptions: AMD APM vol. 2, 8.2 */
+#define CODES    64u /* of s390x; translation has those up to 3b: PoP 6 */
 #define PLAN_MAX 3u  /* a string: RCX, RSI or RDI, RIP */
 
 /* Register writes, computed from the current values (R9) before any of them happens. */
@@ -64,6 +65,7 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
                                   struct span *span, struct svmc_fault *fault)
 {
     const struct svmc_host_ops *ops = vc->priv.ops;
+    uint32_t vectors = vc->priv.pending.exit.isa == SVMC_ISA_S390X ? CODES : VECTORS;
     svmc_gva gva = { at };
     svmc_gpa gpa = { 0 };
 
@@ -73,7 +75,7 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
         return SVMC_ERR_CALLBACK;
     /* what a callback gives is checked like anything else */
     if (fault->raised)
-        return fault->raised == 1 && fault->vector < VECTORS && fault->has_error <= 1
+        return fault->raised == 1 && fault->vector < vectors && fault->has_error <= 1
                    ? SVMC_OK
                    : SVMC_ERR_CALLBACK;
     if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))
@@ -178,7 +180,8 @@ static enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value)
 
 /* HC-5: what is not declared is not written. A DEST is its row's only result. */
 static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                         const uint64_t out[SLOTS_OUT])
+                                         const uint64_t out[SLOTS_OUT],
+                                         struct svmc_outcome *outcome)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_exit *exit = &p->exit;
@@ -192,6 +195,12 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
         return SVMC_ERR_CALLBACK;
     if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
+    if (is_block(rule)) {
+        enum svmc_status st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
+
+        if (st != SVMC_OK || outcome->fault.raised)
+            return st;
+    }
     if (dest && exit->dest_reg != f->zero)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
     for (; !dest && out < end; out++, slot++) /* 4 and 8 bytes: the rest is 0 */
@@ -204,13 +213,14 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
 
 /* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time. */
 static CORE_COLD enum svmc_status commit_rdtscp(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                                const uint64_t out[SLOTS_OUT])
+                                                const uint64_t out[SLOTS_OUT],
+                                                struct svmc_outcome *outcome)
 {
     uint64_t aux = 0;
     enum svmc_status st = vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux);
 
     if (st == SVMC_OK)
-        st = commit_registers(vc, rule, out);
+        st = commit_registers(vc, rule, out, outcome);
     if (st != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     vc->priv.ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);
@@ -243,9 +253,9 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
         commit_backend(vc, rule, out, outcome);
         return SVMC_OK;
     }
-    if (rule->string)
+    if (rule->string && !is_block(rule))
         return commit_string(vc, rule, done, outcome);
     if (rule->kind == SVMC_KIND_RDTSCP)
-        return commit_rdtscp(vc, rule, out);
-    return commit_registers(vc, rule, out);
+        return commit_rdtscp(vc, rule, out, outcome);
+    return commit_registers(vc, rule, out, outcome);
 }

@@ -28,6 +28,12 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
+/* Below 16 a bit of the row; a block (EX-68) is larger. */
+static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
+{
+    return size < 16 ? rule->sizes >> size & 1u : is_block(rule) && size == rule->string;
+}
+
 /* EX-1: every field within its range before anything is judged by it. */
 static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                           const uint8_t *data)
@@ -35,13 +41,15 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
     _Static_assert(SVMC_STATE_ALL == 31 && (SVMC_FINISH_REGS | SVMC_FINISH_RIP) == 3, "whole bits");
-    if ((e->user >> 1 | e->state >> 5 | e->finish >> 2 | e->isa >> 4 | e->size >> 4) != 0 ||
-        !(rule->isas >> e->isa & rule->sizes >> e->size & 1u))
+    if ((e->user >> 1 | e->state >> 5 | e->finish >> 2 | e->isa >> 4) != 0 ||
+        !(rule->isas >> e->isa & 1u) || !size_is_sound(rule, e->size))
         return false;
     if (rip && (!own || e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX))
         return false;
-    if (rule->string)
+    if (rule->string && !is_block(rule))
         return string_is_sound(rule, e, data);
+    if (rule->space == SPACE_S390 && !svmc_intercept_s390_sound(rule, e))
+        return false;
     return e->count == 1 && (!own || rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
@@ -190,7 +198,8 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
-        enum svmc_status st = stage_string(vc, rule, data, &out->fault);
+        enum svmc_status st = is_block(rule) ? svmc_intercept_block_stage(vc, rule, &out->fault)
+                                             : stage_string(vc, rule, data, &out->fault);
 
         if (st != SVMC_OK)
             return st;

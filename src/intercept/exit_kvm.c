@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Front end for KVM on x86: the mapped struct kvm_run, read and written at the offsets of its ABI
- * (Linux include/uapi/linux/kvm.h), little-endian. Pure; rule EX-2.
+ * (Linux include/uapi/linux/kvm.h), little-endian. Pure; rule EX-2. A64 and RISC-V have device
+ * memory at the same offsets (EX-61): exit_kvm_words.c.
  */
 
 #include "../core/bytes.h"
@@ -43,7 +44,7 @@ static enum svmc_status from_io(const uint8_t *run, size_t run_bytes, struct svm
     return SVMC_OK;
 }
 
-static enum svmc_status from_mmio(const uint8_t *run, struct svmc_exit *out)
+enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out)
 {
     uint32_t len = core_load_le32(run + RUN_MMIO_LEN);
     uint8_t write = run[RUN_MMIO_IS_WRITE];
@@ -73,7 +74,7 @@ enum svmc_status svmc_exit_from_kvm(const uint8_t *run, size_t run_bytes, struct
         st = from_io(run, run_bytes, out);
         break;
     case KVM_MMIO:
-        st = from_mmio(run, out);
+        st = svmc_intercept_kvm_mmio(run, out);
         break;
     case KVM_HLT:
         out->kind = SVMC_KIND_HLT;
@@ -119,6 +120,9 @@ static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t *bytes)
     case KVM_RDMSR:
         *bytes = 8;
         return run + RUN_MSR_DATA;
+    case KVM_SBI:
+        *bytes = SBI_RET_BYTES;
+        return run_bytes >= RUN_SBI_RET + SBI_RET_BYTES ? run + RUN_SBI_RET : NULL;
     default:
         return NULL;
     }
@@ -129,7 +133,7 @@ enum svmc_status svmc_kvm_complete(uint8_t *run, size_t run_bytes,
 {
     uint32_t reason, bytes;
     uint8_t *place;
-    bool msr;
+    bool msr, keep;
 
     if (!run || run_bytes < RUN_LEAST || !outcome || outcome->action > SVMC_ACT_INJECT)
         return SVMC_ERR_ARG;
@@ -144,9 +148,14 @@ enum svmc_status svmc_kvm_complete(uint8_t *run, size_t run_bytes,
     if (outcome->action == SVMC_ACT_INJECT)
         return SVMC_OK;
     place = result_place(run, run_bytes, &bytes);
+    keep = reason == KVM_SBI && place && (outcome->data_bytes == 0 || outcome->data_bytes == 8);
+    if (keep)
+        bytes = outcome->data_bytes;
     if (outcome->data_bytes != bytes || (bytes > 0 && (!place || !outcome->data)))
         return SVMC_ERR_MISMATCH;
-    if (place)
+    if (keep) /* EX-56: what a call does not give stays in a0 and a1 */
+        memcpy(place, run + RUN_SBI_ARGS, SBI_RET_BYTES);
+    if (place && bytes > 0)
         memcpy(place, outcome->data, bytes);
     return SVMC_OK;
 }

@@ -17,8 +17,14 @@
 #define CAUSE_LOAD    5u
 #define CAUSE_STORE   7u
 
-#define CODE_OPERATION  1u /* z/Architecture Principles of Operation, figure 6-3 */
-#define CODE_ADDRESSING 5u
+/* z/Architecture Principles of Operation, figure 6-3: program-interruption codes */
+#define CODE_OPERATION     0x01u
+#define CODE_ADDRESSING    0x05u
+#define CODE_SPECIFICATION 0x06u
+#define CODE_OPERAND       0x15u
+
+#define DATA_STORAGE 0x03u /* Power ISA book III, 7.5, figure: vectors, by 100 */
+#define PROGRAM      0x07u
 
 static struct svmc_fault fault_x86(bool gp)
 {
@@ -40,7 +46,21 @@ static struct svmc_fault fault_a64(bool gp, const struct svmc_exit *exit)
     return fault;
 }
 
-struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct svmc_exit *exit)
+static struct svmc_fault fault_s390(enum svmc_fault_code code)
+{
+    struct svmc_fault fault = { .raised = 1, .vector = CODE_OPERATION };
+
+    if (code == SVMC_FAULT_GP)
+        fault.vector = CODE_ADDRESSING;
+    else if (code == SVMC_FAULT_SPECIFICATION)
+        fault.vector = CODE_SPECIFICATION;
+    else if (code == SVMC_FAULT_OPERAND)
+        fault.vector = CODE_OPERAND;
+    return fault;
+}
+
+CORE_COLD struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code,
+                                                 const struct svmc_exit *exit)
 {
     bool gp = code == SVMC_FAULT_GP, write = exit->kind == SVMC_KIND_MMIO_WRITE;
 
@@ -56,7 +76,9 @@ struct svmc_fault svmc_intercept_fault(enum svmc_fault_code code, const struct s
                                                         : write ? CAUSE_STORE
                                                                 : CAUSE_LOAD) };
     case SVMC_ISA_S390X:
-        return (struct svmc_fault){ .raised = 1, .vector = gp ? CODE_ADDRESSING : CODE_OPERATION };
+        return fault_s390(code);
+    case SVMC_ISA_PPC64:
+        return (struct svmc_fault){ .raised = 1, .vector = gp ? DATA_STORAGE : PROGRAM };
     default:
         return fault_x86(gp);
     }

@@ -13,7 +13,7 @@
 #define HAS_OP(ops, op) \
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
-/** Which of the policy's tables decides about a row that says DELEGATE. */
+/** Which of the policy's tables decides about a row that says DELEGATE; S390: none, as NONE. */
 enum space {
     SPACE_NONE,
     SPACE_PORT,
@@ -23,19 +23,31 @@ enum space {
     SPACE_CPUID,
     SPACE_SYSREG,
     SPACE_CALL,
-    SPACE_KIND, /* the kind is all there is to judge */
-    SPACE_INDEX /* the same, and address is the number of a register */
+    SPACE_KIND,  /* the kind is all there is to judge */
+    SPACE_INDEX, /* the same, and address is the number of a register */
+    SPACE_S390
 };
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
     PLACE_REG,   /* the register named in the slot */
     PLACE_VALUE, /* exit.value */
-    PLACE_DEST   /* the destination of the exit, in the way dest_* says */
+    PLACE_DEST,  /* the destination of the exit, in the way dest_* says */
+    PLACE_ARG    /* the register that exit.arg[] names at the index in the slot */
 };
 
 /** What a result must be beyond its width (R10). */
-enum check { CHECK_ANY, CHECK_HCALL_STATUS, CHECK_PSCI, CHECK_SBI, CHECK_TIME };
+enum check {
+    CHECK_ANY,
+    CHECK_HCALL_STATUS,
+    CHECK_PSCI,
+    CHECK_SBI,
+    CHECK_TIME,
+    CHECK_CC,
+    CHECK_PAPR
+};
+
+#define CC_MOST 3u /* a condition code: PoP 4, program-status word */
 
 struct slot {
     uint8_t place;
@@ -65,7 +77,7 @@ struct exit_rule {
     uint8_t space;     /* enum space */
     uint8_t write;     /* which half of the space's table: 0 reads, 1 writes */
     uint8_t direction; /* enum svmc_direction */
-    uint8_t string;    /* 1: the data go through the data area, in chunks */
+    uint8_t string;    /* 1: the data go through the data area, in chunks; above: a block */
     uint8_t statuses;  /* bit n: reply status n is legal (R4) */
     uint8_t faults;    /* bit n: fault code n is legal (R7) */
     uint8_t refusal;   /* enum svmc_fault_code that the verdict FAULT gives the guest */
@@ -104,6 +116,28 @@ void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t r
 /* exit_insn.c */
 /** Which registers an instruction that is a kind by its name alone reads: from, address_reg. */
 void svmc_intercept_set_from(struct svmc_exit *out);
+/* exit_kvm.c */
+/** KVM_EXIT_MMIO of a little-endian host; run has at least the 64 bytes that hold it. */
+enum svmc_status svmc_intercept_kvm_mmio(const uint8_t *run, struct svmc_exit *out);
+
+/* block.c: the operand of an instruction that is one block of memory: one element (EX-68) */
+static inline bool is_block(const struct exit_rule *rule)
+{
+    return rule->string > 1; /* its bytes */
+}
+/** Read the block that the guest gives into the staging area, or see that it can be written. */
+enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                            struct svmc_fault *fault);
+/** Write the block that the guest gets, or nothing: its fault, or a condition code without one. */
+enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                            const uint64_t out[SLOTS_OUT],
+                                            struct svmc_fault *fault);
+
+/* s390.c */
+/** EX-63: what a kind of s390x needs beside what all kinds do. */
+bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_exit *exit);
+enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
+                                            const struct svmc_exit *exit);
 
 /* resolve.c */
 enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -135,7 +169,7 @@ enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct sv
 void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
 
 /* calls.c */
-/** The answer to an HVC, an SMC or an ECALL; *inside: it is in out, else the host is asked. */
+/** The answer to HVC, SMC, ECALL and sc 1; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside);
 /** Whether a call in [first, last] is delegated. */
 bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
@@ -253,7 +287,7 @@ struct reg_file {
     uint16_t zero;        /* reads as zero, forgets what is written; SVMC_REG_NONE: there is none */
     uint16_t pc;          /* SVMC_REG_NONE: the engine knows no register of this instruction set */
 };
-#define ISAS (SVMC_ISA_S390X + 1u)
+#define ISAS (SVMC_ISA_PPC64 + 1u)
 #pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for the table */
 extern const struct reg_file svmc_intercept_reg_files[ISAS];
 #pragma GCC visibility pop

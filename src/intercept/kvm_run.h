@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** struct kvm_run of x86 by offset: what exit_kvm.c reads and adapt/kvm_run.c writes. */
+/** struct kvm_run by offset: what exit_kvm.c reads and writes, and adapt/kvm_run.c too. */
 #ifndef KVM_RUN_H
 #define KVM_RUN_H
 
@@ -27,6 +27,7 @@
 #define KVM_RDMSR     29u
 #define KVM_WRMSR     30u
 #define KVM_HYPERCALL 3u
+#define KVM_SBI       35u
 
 /* KVM_EXIT_HYPERCALL, and where x86 keeps a port access's data: KVM_PIO_PAGE_OFFSET */
 #define RUN_HYPERCALL_NR   32u
@@ -34,5 +35,10 @@
 #define RUN_HYPERCALL_RET  88u
 #define RUN_HYPERCALL_MODE 96u
 #define RUN_IO_DATA        4096u
+
+/* KVM_EXIT_RISCV_SBI: six arguments and two results of 8 bytes */
+#define RUN_SBI_ARGS  48u
+#define RUN_SBI_RET   96u
+#define SBI_RET_BYTES 16u
 
 #endif

@@ -23,7 +23,7 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
         r->out[i] = 0;
 }
 
-/* R10: a status word that is none says that the call failed. */
+/* R10: what is no code becomes the one that says that nothing came of it. */
 static void fail_status(const struct svmc_pending *p, const struct exit_rule *rule,
                         struct svmc_reply *r)
 {
@@ -76,9 +76,10 @@ static bool mend(unsigned broken, const struct svmc_pending *p, const struct exi
     }
 }
 
-unsigned svmc_intercept_reply_mend(enum svmc_mode mode, const struct svmc_pending *pending,
-                                   const struct exit_rule *rule, unsigned broken,
-                                   struct svmc_reply *reply, uint32_t *seen)
+CORE_COLD unsigned svmc_intercept_reply_mend(enum svmc_mode mode,
+                                             const struct svmc_pending *pending,
+                                             const struct exit_rule *rule, unsigned broken,
+                                             struct svmc_reply *reply, uint32_t *seen)
 {
     *seen = 0;
     while (broken != 0) {

@@ -9,7 +9,7 @@
 
 #define REQUEST_BYTES 0x100u
 
-/* PG-2: the request area, word by word; a notice says its kind and no more (PG-8). */
+/* PG-2: the request area, word by word; a notice says its kind and its slots, no more (PG-8). */
 static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                         const struct exit_rule *rule, bool notice, uint64_t address,
                         const uint64_t in[SVMC_PAGE_SLOTS])
@@ -18,7 +18,7 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
     enum svmc_completion completion = notice         ? SVMC_COMPLETION_NONE
                                       : rule->string ? SVMC_COMPLETION_CHUNK
                                                      : SVMC_COMPLETION_SINGLE;
-    uint32_t slots = notice ? 0 : p->in_count;
+    uint32_t slots = p->in_count;
 
     core_shared_put(page, SVMC_PAGE_REQ_MAGIC,
                     SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32 |
@@ -69,10 +69,13 @@ static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rul
 
     for (uint32_t i = 0; i < count; i++) {
         const struct slot *s = &rule->in[i];
+        uint32_t reg = s->reg;
 
+        if (s->place == PLACE_ARG)
+            reg = p->exit.arg[core_clamp(reg, SVMC_EXIT_ARGS)];
         if (s->place == PLACE_VALUE)
             in[i] = p->exit.value;
-        else if (vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
+        else if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
         in[i] &= s->bytes != 0 ? s->mask : core_mask(p->exit.size);
         *shown += slot_bytes(s, &p->exit);
@@ -92,8 +95,9 @@ enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rul
     enum svmc_status st;
 
     core_wipe(in, sizeof in);
-    st = notice ? svmc_intercept_commit(vc, rule, nothing, &done, out)
-                : gather(vc, rule, in, &shown);
+    st = gather(vc, rule, in, &shown);
+    if (st == SVMC_OK && notice)
+        st = svmc_intercept_commit(vc, rule, nothing, &done, out);
     if (st != SVMC_OK)
         return st;
     if (!notice && rule->string && rule->direction == SVMC_DIRECTION_OUT)

@@ -382,6 +382,8 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         if (exit->user && !policy->priv.user_memory) /* EX-17 */
             return SVMC_VERDICT_FAULT;
         return judge_window(policy, half, exit->address, exit->size);
+    case SPACE_S390:
+        return svmc_intercept_s390_judge(rule, exit);
     case SPACE_KIND:
     case SPACE_INDEX:
         return judge_kind(policy, rule);

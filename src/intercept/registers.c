@@ -21,5 +21,6 @@ const struct reg_file svmc_intercept_reg_files[ISAS] = {
     [SVMC_ISA_T32] = { 1, 0, SVMC_REG_NONE, SVMC_REG_NONE },
     [SVMC_ISA_RV32] = RV,
     [SVMC_ISA_RV64] = RV,
+    [SVMC_ISA_PPC64] = { SVMC_REG_PPC_R3, SVMC_REG_PPC_R12, SVMC_REG_NONE, SVMC_REG_PPC_NIA },
     [SVMC_ISA_S390X] = { SVMC_REG_S390_R0, SVMC_REG_S390_R15, SVMC_REG_NONE, SVMC_REG_S390_IA },
 };

@@ -14,7 +14,9 @@ enum {
     NO_STATUS = 0,
     NO_FAULT = 0,
     GP_FAULT = 1u << SVMC_FAULT_GP,
-    UD_FAULT = 1u << SVMC_FAULT_UD
+    UD_FAULT = 1u << SVMC_FAULT_UD,
+    SPECIFICATION = 1u << SVMC_FAULT_SPECIFICATION,
+    OPERAND = 1u << SVMC_FAULT_OPERAND
 };
 
 /* Likewise, EX-1: bit n: svmc_isa n is one that has the kind, and registers that we know. */
@@ -24,11 +26,14 @@ enum {
     A64 = 1u << SVMC_ISA_A64,
     RV64 = 1u << SVMC_ISA_RV64,
     RV = 1u << SVMC_ISA_RV32 | RV64,
-    ANY = X86 | A64 | RV | 1u << SVMC_ISA_S390X
+    S390 = 1u << SVMC_ISA_S390X,
+    PPC64 = 1u << SVMC_ISA_PPC64,
+    ANY = X86 | A64 | RV | S390 | PPC64
 };
 
 /* And bit n: an element may have n bytes; 0: the kind has none, or a register is implied. */
 enum {
+    BLOCK = 0, /* as many as the row's column "string?" says */
     UNSIZED = 1u << 0,
     EIGHT = 1u << 8,
     PORT_SIZES = 1u << 1 | 1u << 2 | 1u << 4,
@@ -45,13 +50,19 @@ enum {
 #define TIME_DEST SLOT(PLACE_DEST, SVMC_REG_NONE, 0, CHECK_TIME)
 #define VALUE(n) SLOT(PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY)
 #define DEST(n) SLOT(PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY)
+#define ARG(i, n) SLOT(PLACE_ARG, i, n, CHECK_ANY)
+#define CC SLOT(PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC)
 #define X(n) SLOT(PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY)
 #define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
 #define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
 #define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
+#define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R3 - 3 + (n), 0, CHECK_ANY)
+#define R_STATUS SLOT(PLACE_REG, SVMC_REG_PPC_R3, 0, CHECK_PAPR)
 #define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
+#define IN3(a, b, c) 3, { a, b, c }
+#define IN4(a, b, c, d) 4, { a, b, c, d }
 #define IN6(a, b, c, d, e, f) 6, { a, b, c, d, e, f }
 #define OUT0 0, { { 0, 0, 0, 0, 0 } }
 #define OUT1(a) 1, { a }
@@ -83,15 +94,19 @@ static const struct exit_rule rules[ROW_COUNT] = {
 
 _Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind");
 
-/* [class][operation] -> row; operations count from 1 within their class */
+/* [class][operation] -> row; operations count from 1 within their class, s390x's from 040 */
 #define CLASSES    16u
 #define OPERATIONS 8u
+#define HIGH       16u
+#define HIGH_FIRST 0x40u
+#define CELLS      (OPERATIONS + HIGH)
+#define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + OPERATIONS)
 
 _Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
 
-static const uint8_t row_of[CLASSES * OPERATIONS] = {
+static const uint8_t row_of[CLASSES * CELLS] = {
 #define ROW(kind_, ...) \
-    [(SVMC_KIND_##kind_ >> 12) * OPERATIONS + (SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_,
+    [(SVMC_KIND_##kind_ >> 12) * CELLS + CELL(SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_,
 #include "rows.def"
 #undef ROW
 };
@@ -131,6 +146,31 @@ static const uint32_t texts_a64[ROW_COUNT][4] = {
     [ROW_WFE] = { 0xd503205f },
 };
 
+/* and for s390x: DIAGNOSE with the code in R5, as the ultravisor shows it (s390-pv.rst) */
+static const uint8_t texts_s390[ROW_COUNT][4] = {
+    [ROW_DIAG_288] = { 0x83, 0x02, 0x50, 0x00 }, /* diag %r0, %r2, 0(%r5) */
+    [ROW_DIAG_500] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_DIAG_44] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_DIAG_9C] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_DIAG_308] = { 0x83, 0x02, 0x50, 0x00 },
+    [ROW_SPX] = { 0xb2, 0x10, 0x50, 0x00 },  /* spx 0(%r5) */
+    [ROW_LPSW] = { 0xb2, 0xb2, 0x50, 0x00 }, /* lpswe 0(%r5) */
+    [ROW_LCTL] = { 0xb7, 0x0f, 0x50, 0x00 }, /* lctl %c0, %c15, 0(%r5) */
+    [ROW_CSCH] = { 0xb2, 0x30 },
+    [ROW_HSCH] = { 0xb2, 0x31 },
+    [ROW_RSCH] = { 0xb2, 0x38 },
+    [ROW_XSCH] = { 0xb2, 0x76 },
+    [ROW_SAL] = { 0xb2, 0x37 },
+    [ROW_RCHP] = { 0xb2, 0x3b },
+    [ROW_SSCH] = { 0xb2, 0x33, 0x50, 0x00 }, /* ssch 0(%r5) */
+    [ROW_MSCH] = { 0xb2, 0x32, 0x50, 0x00 },
+    [ROW_STSCH] = { 0xb2, 0x34, 0x50, 0x00 },
+    [ROW_TSCH] = { 0xb2, 0x35, 0x50, 0x00 },
+    [ROW_SIGP] = { 0xae, 0x02, 0x50, 0x00 }, /* sigp %r0, %r2, 0(%r5) */
+};
+
+#define TEXT_SC_1 0x44000022u /* and for Power: sc 1, Power ISA book III, 4.3.1 */
+
 /* and for RISC-V; its loads and stores have none */
 static const uint32_t texts_rv[ROW_COUNT] = {
     [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
@@ -153,6 +193,7 @@ static const char names[ROW_COUNT][16] = {
     [ROW_HVC] = "hvc",
     [ROW_SMC] = "smc",
     [ROW_SBI] = "sbi",
+    [ROW_HCALL] = "hcall",
     [ROW_HLT] = "hlt",
     [ROW_WFI] = "wfi",
     [ROW_WFE] = "wfe",
@@ -173,16 +214,35 @@ static const char names[ROW_COUNT][16] = {
     [ROW_CLTS] = "clts",
     [ROW_LMSW] = "lmsw",
     [ROW_SHUTDOWN] = "shutdown",
+    [ROW_DIAG_288] = "diag-288",
+    [ROW_DIAG_500] = "diag-500",
+    [ROW_WAIT] = "wait",
+    [ROW_DIAG_44] = "diag-44",
+    [ROW_DIAG_9C] = "diag-9c",
+    [ROW_SPX] = "spx",
+    [ROW_LPSW] = "lpsw",
+    [ROW_LCTL] = "lctl",
+    [ROW_CSCH] = "csch",
+    [ROW_HSCH] = "hsch",
+    [ROW_RSCH] = "rsch",
+    [ROW_XSCH] = "xsch",
+    [ROW_SAL] = "sal",
+    [ROW_RCHP] = "rchp",
+    [ROW_SSCH] = "ssch",
+    [ROW_MSCH] = "msch",
+    [ROW_STSCH] = "stsch",
+    [ROW_TSCH] = "tsch",
+    [ROW_DIAG_308] = "diag-308",
+    [ROW_SIGP] = "sigp",
 };
 
 static uint32_t find(uint16_t kind)
 {
     uint32_t op = kind & 0xfffu;
 
-    if (op >= OPERATIONS)
+    if (op >= HIGH_FIRST + HIGH || (op >= OPERATIONS && op < HIGH_FIRST))
         return ROW_UNKNOWN;
-    /* clamp: both within their bits */
-    return row_of[(uint32_t)(kind >> 12) * OPERATIONS + (op & (OPERATIONS - 1))];
+    return row_of[core_clamp((uint32_t)(kind >> 12) * CELLS + CELL(op), CLASSES * CELLS)];
 }
 
 const struct exit_rule *svmc_intercept_rule(uint16_t kind)
@@ -201,6 +261,10 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svm
     uint32_t isa = exit->isa, size = exit->size, row = rule->row;
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
 
+    if (isa == SVMC_ISA_PPC64)
+        return rule->kind == SVMC_KIND_HCALL ? TEXT_SC_1 : 0;
+    if (isa == SVMC_ISA_S390X)
+        return core_load_le32(texts_s390[row]); /* clamp: row is */
     if (size > 2 && size != 4 && size != 8)
         return 0;
     if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */

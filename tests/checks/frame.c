@@ -105,7 +105,7 @@ static void near_right(struct reply_words *r)
     else if (turn_results(&turn, &count, bytes))
         r->w[2] = ((uint64_t)1 << count) - 1; /* the right one may have been RETRY */
     if (status == SVMC_REPLY_FAULT)
-        r->w[3] = pick >> 32 & 3; /* none, the two that there are, and no code */
+        r->w[3] = pick >> 32 & 7; /* none, the four that there are, and no code */
     r->w[1] = status;
     r->w[4] = done | (r->w[4] >> 32 ? (uint64_t)done * ask.size << 32 : 0);
     if ((pick >> 40 & 7) == 0)
@@ -186,8 +186,8 @@ static void check_taken(const struct reply_words *r)
     if (out.action != fx.action || out.rule != 0)
         wrong("another end", r, fx.action);
     if (out.fault.raised != fx.fault ||
-        (fx.fault &&
-         (out.fault.vector != fx.vector || out.fault.has_error != 1 || out.fault.error != 0)))
+        (fx.fault && (out.fault.vector != fx.vector || out.fault.has_error != fx.has_error ||
+                      out.fault.error != 0)))
         wrong("another fault", r, fx.vector);
     why = turn_differs(&turn, &fx, &guest, &shadow, data);
     if (why)
@@ -263,7 +263,7 @@ static void one_exit(unsigned row)
         wrong("ask_make and turn_make do not know how to get it delegated", &right, 0);
     memcpy(shadow.reg, guest.reg, sizeof shadow.reg);
     if (turn.own && ask.rule->string && ask.rule->direction == SVMC_DIRECTION_OUT)
-        memcpy(shadow.memory + turn.memory, ask.data, ask.count * ask.size);
+        memcpy(shadow.memory + turn.memory, ask.data, ask_bytes(&ask));
     look();
     turn_right(&turn, seq, &right, &rng);
     for (unsigned i = 0; i < MUTATIONS; i++) {

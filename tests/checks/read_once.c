@@ -77,9 +77,10 @@ static bool same_guest(const struct lab *other)
 TEST(read_once, no_word_is_loaded_twice) /* R3 AT-1 */
 {
     for (unsigned n = 0; n < scenario_count; n++) {
-        unsigned data = scenarios[n].exit.kind == SVMC_KIND_INS
-                            ? scenarios[n].exit.size * scenarios[n].exit.count
-                            : 0;
+        bool brings = scenarios[n].exit.kind == SVMC_KIND_INS ||
+                      scenarios[n].exit.kind == SVMC_KIND_STSCH ||
+                      scenarios[n].exit.kind == SVMC_KIND_TSCH;
+        unsigned data = brings ? scenarios[n].exit.size * scenarios[n].exit.count : 0;
 
         CHECK_EQ(run(n, COUNT, 0), SVMC_OK, "%s", scenarios[n].name);
         for (unsigned w = 0; w < WORDS; w++)

@@ -157,46 +157,53 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 #define HVC      0x5002u
 #define SMC      0x5003u
 #define SBI      0x5004u
+#define HCALL    0x5005u
+#define R3       228u /* of Power */
 #define A0       138u /* of RISC-V: a0 to a7 are x10 to x17 */
 #define ANY      0xffffffffu
 
-/* Calls that are delegated, and their results by DEN0022, 5, and SBI 2.0, 3 and 5. */
+/* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
-    bool sbi;
+    uint16_t kind; /* SMC: HVC, too */
     uint64_t number;
     uint8_t args, results;
     uint32_t legal; /* bit n: -n is, bit 16 + n: n is; 0: it does not come back */
 } calls[] = {
-    { false, 0x84000001, 3, 1, 0x20d },        /* CPU_SUSPEND: 0 -2 -3 -9 */
-    { false, 0x84000002, 0, 1, 0x008 },        /* CPU_OFF: -3 */
-    { false, 0xc4000003, 3, 1, 0x27d },        /* CPU_ON: 0 -2 -3 -4 -5 -6 -9 */
-    { false, 0xc4000004, 2, 1, 0x60185 },      /* AFFINITY_INFO: 0 1 2 -2 -7 -8 */
-    { false, 0x84000006, 0, 1, 0x60003 },      /* MIGRATE_INFO_TYPE: 0 1 2 -1 */
-    { false, 0xc4000007, 0, 1, ANY },          /* MIGRATE_INFO_UP_CPU */
-    { false, 0x84000008, 0, 1, 0 },            /* SYSTEM_OFF */
-    { false, 0x84000009, 0, 1, 0 },            /* SYSTEM_RESET */
-    { false, 0xc400000d, 2, 1, 0x60007 },      /* NODE_HW_STATE: 0 1 2 -1 -2 */
-    { false, 0xc4000011, 2, 1, ANY },          /* STAT_COUNT */
-    { false, 0xc4000012, 2, 1, 0x006 },        /* SYSTEM_RESET2: -1 -2 */
-    { false, 0x84000013, 1, 1, 0x20003 },      /* MEM_PROTECT: 0 1 -1 */
-    { false, 0xc4000014, 2, 1, 0x3ff },        /* MEM_PROTECT_CHECK_RANGE: a general code */
-    { false, 0x86000001, 6, 4, ANY },          /* a hypervisor's own, 32 bits */
-    { false, 0xc6000002, 6, 4, ANY },          /* and 64 */
-    { false, 0xc6000003, 1, 0, ANY },          /* it gives nothing */
-    { false, 0xc3000004, 5, 3, ANY },          /* OEM service */
-    { true, 0x0000000100000000, 1, 1, ANY },   /* legacy console_putchar */
-    { true, 0x0000000000000000, 1, 0, ANY },   /* legacy set_timer, without a result */
-    { true, 0x54494d4500000000, 1, 1, 0x3ff }, /* TIME: set_timer */
-    { true, 0x0048534d00000002, 1, 2, 0x3ff }, /* HSM: hart_get_status */
-    { true, 0x4442434e00000000, 3, 2, 0x3ff }, /* DBCN: console_write */
-    { true, 0x0900000000000007, 6, 2, 0x3ff }, /* a vendor's own */
+    { SMC, 0x84000001, 3, 1, 0x20d },         /* CPU_SUSPEND: 0 -2 -3 -9 */
+    { SMC, 0x84000002, 0, 1, 0x008 },         /* CPU_OFF: -3 */
+    { SMC, 0xc4000003, 3, 1, 0x27d },         /* CPU_ON: 0 -2 -3 -4 -5 -6 -9 */
+    { SMC, 0xc4000004, 2, 1, 0x60185 },       /* AFFINITY_INFO: 0 1 2 -2 -7 -8 */
+    { SMC, 0x84000006, 0, 1, 0x60003 },       /* MIGRATE_INFO_TYPE: 0 1 2 -1 */
+    { SMC, 0xc4000007, 0, 1, ANY },           /* MIGRATE_INFO_UP_CPU */
+    { SMC, 0x84000008, 0, 1, 0 },             /* SYSTEM_OFF */
+    { SMC, 0x84000009, 0, 1, 0 },             /* SYSTEM_RESET */
+    { SMC, 0xc400000d, 2, 1, 0x60007 },       /* NODE_HW_STATE: 0 1 2 -1 -2 */
+    { SMC, 0xc4000011, 2, 1, ANY },           /* STAT_COUNT */
+    { SMC, 0xc4000012, 2, 1, 0x006 },         /* SYSTEM_RESET2: -1 -2 */
+    { SMC, 0x84000013, 1, 1, 0x20003 },       /* MEM_PROTECT: 0 1 -1 */
+    { SMC, 0xc4000014, 2, 1, 0x3ff },         /* MEM_PROTECT_CHECK_RANGE: a general code */
+    { SMC, 0x86000001, 6, 4, ANY },           /* a hypervisor's own, 32 bits */
+    { SMC, 0xc6000002, 6, 4, ANY },           /* and 64 */
+    { SMC, 0xc6000003, 1, 0, ANY },           /* it gives nothing */
+    { SMC, 0xc3000004, 5, 3, ANY },           /* OEM service */
+    { SBI, 0x0000000100000000, 1, 1, ANY },   /* legacy console_putchar */
+    { SBI, 0x0000000000000000, 1, 0, ANY },   /* legacy set_timer, without a result */
+    { SBI, 0x54494d4500000000, 1, 1, 0x3ff }, /* TIME: set_timer */
+    { SBI, 0x0048534d00000002, 1, 2, 0x3ff }, /* HSM: hart_get_status */
+    { SBI, 0x4442434e00000000, 3, 2, 0x3ff }, /* DBCN: console_write */
+    { SBI, 0x0900000000000007, 6, 2, 0x3ff }, /* a vendor's own */
+    { HCALL, 0x3c, 2, 2, ANY },               /* H_LOGICAL_CI_LOAD; for the code: is_return_code */
+    { HCALL, 0x54, 1, 4, ANY },               /* H_GET_TERM_CHAR */
+    { HCALL, 0x58, 4, 1, ANY },               /* H_PUT_TERM_CHAR */
+    { HCALL, 0xe0, 0, 1, ANY },               /* H_CEDE */
+    { HCALL, 0x2e4, 6, 1, ANY },              /* H_SEND_SUB_CRQ */
 };
 #define CALLS (sizeof calls / sizeof calls[0])
 
 static const struct call *call_of(unsigned kind, uint64_t number)
 {
     for (unsigned i = 0; i < CALLS; i++)
-        if (calls[i].sbi == (kind == SBI) && calls[i].number == number)
+        if (calls[i].kind == (kind == HVC ? SMC : kind) && calls[i].number == number)
             return &calls[i];
     return NULL;
 }
@@ -220,12 +227,23 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     for (unsigned kind = 0x8001; kind <= 0x8004; kind++)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE), "time");
     for (const struct call *c = calls; c < calls + CALLS; c++)
-        for (unsigned kind = c->sbi ? SBI : HVC; kind <= (c->sbi ? SBI : SMC); kind++)
+        for (unsigned kind = c->kind == SMC ? HVC : c->kind; kind <= c->kind; kind++)
             must(svmc_policy_set_call(policy, (enum svmc_kind)kind, c->number, c->args, c->results),
                  "call");
     if (full_wipe)
         must(svmc_policy_set_full_wipe(policy), "full wipe");
     must(svmc_policy_seal(policy), "seal");
+}
+
+/* s390x, by docs/spec/page.md: all of channel I/O but SAL gives a condition code. */
+static bool gives_cc(uint16_t kind)
+{
+    return kind >> 12 == 0xb && kind != 0xb044;
+}
+
+static bool is_string(const struct exit_rule *rule)
+{
+    return rule->string && !is_block(rule);
 }
 
 /* An instruction set whose registers the row names, or any that can have such an exit. */
@@ -238,6 +256,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     if (rule->kind == RDTIME)
         return SVMC_ISA_RV64;
+    if (rule->kind == HCALL)
+        return SVMC_ISA_PPC64;
     if (rule->space == SPACE_SYSREG || rule->space == SPACE_CALL)
         return SVMC_ISA_A64;
     if (rule->in_count > 0 && rule->in[0].place == PLACE_REG)
@@ -249,6 +269,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
                : reg < SVMC_REG_RV_X0   ? SVMC_ISA_A64
                : reg < SVMC_REG_S390_R0 ? SVMC_ISA_RV64
                                         : SVMC_ISA_S390X;
+    if (rule->space == SPACE_S390)
+        return SVMC_ISA_S390X;
     if (rule->string || rule->space == SPACE_PORT || rule->space == SPACE_MSR ||
         rule->space == SPACE_KIND || rule->space == SPACE_INDEX)
         return SVMC_ISA_X86_64;
@@ -285,13 +307,20 @@ static uint64_t address_of(const struct ask *ask, uint64_t *rng)
     case SPACE_CALL:
         do
             page = below(rng, CALLS);
-        while (calls[page].sbi != (ask->rule->kind == SBI));
+        while (!call_of(ask->rule->kind, calls[page].number));
         return calls[page].number;
     case SPACE_INDEX:
         return ask->rule->kind == RDTIME ? 0xc01 : at & 0xffffffffu;
     default:
         return at;
     }
+}
+
+uint32_t ask_bytes(const struct ask *ask)
+{
+    bool part = ask->rule->kind == SVMC_KIND_SSCH && !(ask->data[7] & 1);
+
+    return part ? 12 : ask->count * ask->size; /* EX-68: an ORB without X */
 }
 
 /* What the page says, EX-57 of a call; of an exit that no host hears of what EX-1 allows. */
@@ -311,9 +340,13 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
                : rule->kind >= CR_FIRST && rule->kind <= DR_LAST ? 4u << below(rng, 2)
                : rule->kind == LMSW                              ? 2
                                                                  : 0;
+    case SPACE_S390:
+        return rule->string;
     case SPACE_CALL:
         if (rule->kind == SBI)
             return ask->isa == SVMC_ISA_RV32 ? 4 : 8;
+        if (rule->kind == HCALL)
+            return 8;
         return ask->address >> 30 & 1 ? 8 : 4;
     default:
         return 0;
@@ -333,15 +366,17 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     }
     ask->size = size_of(ask, rng);
     ask->count = 1;
-    if (rule->string)
+    if (is_string(rule))
         ask->count = 1 + below(rng, one_in(rng, 16) ? MOST(ask->size) : 8);
-    if (rule->string && one_in(rng, 64))
+    if (is_string(rule) && one_in(rng, 64))
         ask->count = MOST(ask->size);
     if (!call)
         ask->address = address_of(ask, rng);
     ask->args = c ? c->args : hcall ? (uint8_t)ask->address : rule->in_count;
     ask->results = c ? c->results : hcall ? (uint8_t)(ask->address % 4) : 0;
     ask->value = one_in(rng, 8) ? 0 : turn_random(rng);
+    if (rule->kind == SVMC_KIND_SPX)
+        ask->value &= 0x7fffe000;
     for (unsigned i = 0; i < SLOTS_IN; i++) {
         const struct slot *s = &rule->in[i];
         unsigned bytes = s->bytes != 0 ? s->bytes : ask->size;
@@ -352,6 +387,8 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     }
     if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
         turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
+    if (rule->kind == SVMC_KIND_SSCH)
+        memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
 }
 
 /* ---- one of the exits that ask for it --------------------------------------------------------*/
@@ -537,17 +574,47 @@ static void place_hypercall(struct maker *m)
     }
 }
 
+/* EX-63: the registers of operands; DIAGNOSE 288 has an even one and the next. */
+static void name_args(struct maker *m)
+{
+    const struct exit_rule *rule = m->t->ask->rule;
+    struct svmc_exit *e = &m->t->exit;
+
+    for (unsigned i = 0; i < rule->in_count; i++) {
+        if (rule->in[i].place != PLACE_ARG)
+            continue;
+        e->arg[i] = rule->kind != SVMC_KIND_DIAG_288 || i == 2 ? free_reg(m, 16)
+                    : i == 1                                   ? (uint8_t)(e->arg[0] + 1)
+                             : (uint8_t)(SVMC_REG_S390_R0 + 2 * below(m->rng, 8));
+        set_low(m, e->arg[i], m->t->ask->in[i], rule->in[i].bytes);
+    }
+}
+
+/* EX-68: at any word. */
+static void place_block(struct maker *m)
+{
+    const struct ask *ask = m->t->ask;
+
+    m->t->memory = below(m->rng, (GUEST_MEMORY - ask->size) / 4 + 1) * 4;
+    m->t->exit.buffer.v = GUEST_LINEAR + m->t->memory;
+    if (ask->rule->direction == SVMC_DIRECTION_OUT)
+        memcpy(m->g->memory + m->t->memory, ask->data, ask_bytes(ask));
+}
+
 /* EX-53: the number in W0, or in a7 and a6; arguments from x1, or from a0 on. */
 static void place_call(struct maker *m)
 {
     const struct ask *ask = m->t->ask;
-    bool sbi = ask->rule->kind == SBI;
+    bool sbi = ask->rule->kind == SBI, papr = ask->rule->kind == HCALL;
+    unsigned first = sbi ? A0 : papr ? R3 + 1 : SVMC_REG_X0 + 1;
 
     for (unsigned i = 0; i < ask->args; i++)
-        set_low(m, (sbi ? A0 : SVMC_REG_X0 + 1) + i, ask->in[i], ask->size);
+        set_low(m, first + i, ask->in[i], ask->size);
     if (sbi) {
         set_low(m, A0 + 7, ask->address >> 32, ask->size);
         set_low(m, A0 + 6, ask->address & 0xffffffffu, ask->size);
+    } else if (papr) {
+        set_low(m, R3, ask->address, 8);
     } else {
         set_low(m, SVMC_REG_X0, ask->address, 4);
     }
@@ -564,7 +631,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 
     memset(e, 0, sizeof *e);
     t->ask = ask;
-    t->own = (shape & 1) != 0;
+    t->own = (shape & 1) != 0 || is_block(rule);
     t->rip = t->own && shape != 1;
     t->times = &g->times;
     t->asked = g->times.clock;
@@ -574,7 +641,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     for (unsigned i = 0; i < rule->in_count; i++)
         if (rule->in[i].place == PLACE_REG && i < ask->args && rule->space != SPACE_CALL)
             set_low(&m, rule->in[i].reg, ask->in[i], rule->in[i].bytes);
-    if (rule->string) /* set when all else stands */
+    if (is_string(rule)) /* set when all else stands */
         m.used[SVMC_REG_RCX] = m.used[SVMC_REG_RSI] = m.used[SVMC_REG_RDI] = 1;
     e->kind = rule->kind;
     e->finish = (uint8_t)((t->own ? SVMC_FINISH_REGS : 0) | (t->rip ? SVMC_FINISH_RIP : 0));
@@ -588,7 +655,10 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->user = (uint8_t)below(rng, 2);
     name_registers(&m);
     set_destination(&m);
-    if (rule->string)
+    name_args(&m);
+    if (is_block(rule))
+        place_block(&m);
+    if (is_string(rule))
         place_string(&m);
     if (rule->space == SPACE_HCALL)
         place_hypercall(&m);
@@ -605,21 +675,25 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 #define AGAIN   8u
 #define SIZE    0xffu /* as wide as the access */
 #define NOTICE  16u
+#define GP      2u /* bits by number of the fault */
+#define UD      4u
+#define SPEC    8u
+#define OPERAND 16u
 
 /* One line a kind; numbers as they stand in the documents. No status: the host learns nothing. */
 static const struct model {
     uint16_t kind;
     uint8_t statuses;
-    uint8_t fault; /* the one that FAULT may be: 1 #GP, 2 #UD */
+    uint8_t faults; /* bit n: FAULT may be n */
     bool data_in;
-    uint8_t results;
+    uint8_t results; /* of a notice: its slots */
     uint8_t reg[SLOTS_OUT], bytes[SLOTS_OUT];
 } models[] = {
     { 0x0001, DONE, 0, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },         /* CPUID */
-    { 0x1001, DONE | FAULTS, 1, false, 2, { 0, 2 }, { 4, 4 } },            /* RDMSR */
-    { 0x1002, DONE | FAULTS, 1, false, 0, { 0 }, { 0 } },                  /* WRMSR */
-    { 0x1003, DONE | FAULTS, 2, false, 1, { DEST }, { 8 } },               /* SYSREG_READ */
-    { 0x1004, DONE | FAULTS, 2, false, 0, { 0 }, { 0 } },                  /* SYSREG_WRITE */
+    { 0x1001, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },           /* RDMSR */
+    { 0x1002, DONE | FAULTS, GP, false, 0, { 0 }, { 0 } },                 /* WRMSR */
+    { 0x1003, DONE | FAULTS, UD, false, 1, { DEST }, { 8 } },              /* SYSREG_READ */
+    { 0x1004, DONE | FAULTS, UD, false, 0, { 0 }, { 0 } },                 /* SYSREG_WRITE */
     { 0x2001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE } },             /* IN */
     { 0x2002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },                   /* OUT */
     { 0x3001, DONE | PARTIAL | AGAIN, 0, true, 0, { 0 }, { 0 } },          /* INS */
@@ -630,9 +704,10 @@ static const struct model {
     { HVC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
     { SMC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
     { SBI, DONE | AGAIN, 0, false, 2, { A0, A0 + 1 }, { SIZE, SIZE } },
+    { HCALL, DONE | AGAIN, 0, false, 4, { R3, R3 + 1, R3 + 2, R3 + 3 }, { 8, 8, 8, 8 } },
     { 0x8001, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* RDTSC */
     { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* and ECX, which is no result */
-    { RDPMC, DONE | FAULTS, 1, false, 2, { 0, 2 }, { 4, 4 } },
+    { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },
     { RDTIME, DONE, 0, false, 1, { DEST }, { 8 } },
     { .kind = 0x6001, .statuses = NOTICE }, /* HLT */
     { .kind = 0x6002, .statuses = NOTICE }, /* WFI */
@@ -650,6 +725,27 @@ static const struct model {
     { .kind = 0x9006 }, /* CLTS */
     { .kind = LMSW },
     { .kind = 0xc001 }, /* SHUTDOWN */
+    /* s390x: r0 is 192, the condition code 209 */
+    { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 } },             /* DIAGNOSE 288 */
+    { 0x5041, DONE | FAULTS | AGAIN, SPEC | OPERAND, false, 1, { 194 }, { 8 } }, /* DIAGNOSE 500 */
+    { 0xb040, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* CSCH */
+    { 0xb041, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* HSCH */
+    { 0xb042, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* RSCH */
+    { 0xb043, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* XSCH */
+    { 0xb044, DONE | FAULTS | AGAIN, OPERAND, false, 0, { 0 }, { 0 } },          /* SAL */
+    { 0xb045, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* RCHP */
+    { 0xb046, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* SSCH */
+    { 0xb047, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* MSCH */
+    { 0xb048, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },         /* STSCH */
+    { 0xb049, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },         /* TSCH */
+    { .kind = 0x6040, .statuses = NOTICE },                                      /* WAIT */
+    { .kind = 0x6041, .statuses = NOTICE },                                      /* DIAGNOSE 44 */
+    { .kind = 0x6042, .statuses = NOTICE, .results = 1 },                        /* DIAGNOSE 9C */
+    { .kind = 0x9040, .statuses = NOTICE, .results = 1 },                        /* SPX */
+    { .kind = 0x9041, .statuses = NOTICE },                                      /* LPSW */
+    { .kind = 0x9042, .statuses = NOTICE },                                      /* LCTL */
+    { .kind = 0xc040, .statuses = NOTICE, .results = 1 },                        /* DIAGNOSE 308 */
+    { .kind = 0xd040, .statuses = NOTICE, .results = 2 },                        /* SIGP */
 };
 #define HYPERCALL 0x5001u
 #define RDMSR     0x1001u
@@ -687,7 +783,7 @@ bool turn_notifies(const struct exit_rule *rule)
 
 static bool is_call(unsigned kind)
 {
-    return kind == HVC || kind == SMC || kind == SBI;
+    return kind == HVC || kind == SMC || kind == SBI || kind == HCALL;
 }
 
 static unsigned results_of(const struct turn *t, const struct model *m)
@@ -777,6 +873,13 @@ static void note_time(struct turn *t, const struct reply_words *r)
         t->times->last[n] = (struct guest_time){ true, time_of(t, r), t->asked };
 }
 
+/* R10: return codes of Linux asm/hvcall.h; the negative ones as a range */
+static bool is_return_code(int64_t value)
+{
+    return (value >= -511 && value <= 5) || (value >= 14 && value <= 18) ||
+           (value >= 9900 && value <= 9905);
+}
+
 /* R10 */
 static bool is_legal(const struct turn *t, const struct reply_words *r)
 {
@@ -786,6 +889,10 @@ static bool is_legal(const struct turn *t, const struct reply_words *r)
 
     if (kind == HYPERCALL)
         return r->w[8] <= 6;
+    if (gives_cc((uint16_t)kind))
+        return r->w[8] <= 3;
+    if (kind == HCALL)
+        return is_return_code(value);
     if (!c || c->results == 0 || c->legal == ANY)
         return true;
     if (t->ask->size == 4)
@@ -862,6 +969,8 @@ void turn_right(const struct turn *t, uint64_t seq, struct reply_words *r, uint6
         r->w[8 + i] = low(turn_random(rng), bytes_of(t, m, i));
     if (m->kind == HYPERCALL)
         r->w[8] %= 7;
+    if (gives_cc(m->kind))
+        r->w[8] %= 4;
     if (counter_of(t) < TURN_TIMES)
         put_time(t, r, rng);
     if (is_call(m->kind) && count > 0 && !put_legal(t, r, rng)) { /* nothing but RETRY */
@@ -891,7 +1000,7 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
         return 5;
     if (r->w[2] != (gives ? ((uint64_t)1 << count) - 1 : 0))
         return 6;
-    if (r->w[3] != (status == 1 ? m->fault : 0))
+    if (status == 1 ? r->w[3] > 7 || !(m->faults >> r->w[3] & 1) : r->w[3] != 0)
         return 7;
     if (status == 0 ? done != t->issued : status == 2 ? done < 1 || done >= t->issued : done != 0)
         return 11;
@@ -945,6 +1054,7 @@ static void add_pc(const struct turn *t, const uint64_t *reg, struct effects *fx
     uint32_t pc = IS_X86(isa)             ? SVMC_REG_RIP
                   : isa == SVMC_ISA_A64   ? SVMC_REG_PC
                   : isa == SVMC_ISA_S390X ? SVMC_REG_S390_IA
+                  : isa == SVMC_ISA_PPC64 ? SVMC_REG_PPC_NIA
                                           : SVMC_REG_RV_PC;
     bool legacy = isa == SVMC_ISA_X86_16 || isa == SVMC_ISA_X86_32;
 
@@ -986,7 +1096,9 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
 {
     const struct model *m = model_of(t);
     uint32_t status = status_of(r), done = done_of(r);
-    bool string = t->ask->rule->string != 0;
+    bool string = is_string(t->ask->rule);
+    /* #GP; of AArch64 exception class 0 (EX-34); PoP 6: specification, operand */
+    static const uint8_t vectors[8] = { [1] = 13, [3] = 0x06, [4] = 0x15 };
 
     fx->action = SVMC_ACT_RESUME;
     fx->fault = false;
@@ -997,7 +1109,8 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     } else if (status == 1) {
         fx->action = SVMC_ACT_INJECT;
         fx->fault = true;
-        fx->vector = m->fault == 1 ? 13 : 0; /* #GP; of AArch64 exception class 0 (EX-34) */
+        fx->vector = vectors[r->w[3] & 7];
+        fx->has_error = r->w[3] < 3;
     } else if (!t->own) {
         backend_effects(t, m, r, fx);
     } else if (string) {
@@ -1014,6 +1127,8 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
                                     t->exit.dest_high != 0)
                            : merged(reg[to], r->w[8 + i], bytes_of(t, m, i), false));
         }
+        if (m->data_in && r->w[8] != 3) /* EX-68 */
+            fx->memory_bytes = t->ask->size;
         if (m->kind == RDTSCP) /* R13 */
             add_write(fx, SVMC_REG_RCX, low(reg[SVMC_REG_TSC_AUX], 4));
         add_pc(t, reg, fx);
@@ -1023,7 +1138,7 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
 void turn_next(struct turn *t, const struct reply_words *r)
 {
     note_time(t, r);
-    if (status_of(r) == 3 || !t->ask->rule->string)
+    if (status_of(r) == 3 || !is_string(t->ask->rule))
         return;
     t->at += done_of(r);
     t->issued = t->total - t->at;
@@ -1075,7 +1190,7 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
         if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
             r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
     }
-    if (t->ask->rule->string) {
+    if (is_string(t->ask->rule)) {
         done = t->own ? 1 : t->issued;
         if (t->own && t->exit.repeat)
             done = (uint32_t)low(before->reg[SVMC_REG_RCX] - g->reg[SVMC_REG_RCX],
@@ -1118,12 +1233,12 @@ bool page_right(const volatile uint8_t *page, uint64_t least, struct reply_words
     for (unsigned i = 0; i < 8; i++)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     rule.kind = (uint16_t)w[1];
-    ask.size = (uint32_t)w[7] & 15;
+    ask.size = (uint32_t)w[7] & 127;
     ask.address = w[6];
     ask.results = (uint8_t)(w[6] % 4);
     turn.issued = (uint32_t)(w[7] >> 32);
     c = call_of(rule.kind, ask.address);
-    if (!model_of(&turn) || ask.size > 8 || (is_call(rule.kind) && (!c || ask.size < 4)))
+    if (!model_of(&turn) || ask.size > 64 || (is_call(rule.kind) && (!c || ask.size < 4)))
         return false;
     if (c)
         ask.results = c->results;
@@ -1136,21 +1251,24 @@ const char *turn_shows(const struct turn *t, const volatile uint8_t *page)
     const volatile uint64_t *words = (const volatile uint64_t *)(const volatile void *)page;
     const struct ask *ask = t->ask;
     unsigned kind = ask->rule->kind;
-    bool address = kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP;
+    bool s390 = (kind & 0xfff) >= 0x40; /* no kind of its has an address */
+    bool address = kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP && !s390;
+    bool notice = turn_notifies(ask->rule);
+    unsigned args = notice ? line_of(kind)->results : ask->args;
     uint64_t w[16];
 
     for (unsigned i = 0; i < 16; i++)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     if ((w[1] & 0xffff) != kind)
         return "the page has another kind";
-    if (w[6] != (address ? ask->address : 0))
+    if (w[6] != (address && !notice ? ask->address : 0))
         return "the page has another address";
-    if (w[7] != (ask->size | (uint64_t)t->issued << 32))
+    if (w[7] != (notice ? 0 : ask->size | (uint64_t)t->issued << 32))
         return "the page has another size or count";
-    if (w[3] != ((uint64_t)1 << ask->args) - 1)
+    if (w[3] != ((uint64_t)1 << args) - 1)
         return "the page has more or fewer slots";
     for (unsigned i = 0; i < 8; i++)
-        if (w[8 + i] != (i < ask->args ? ask->in[i] : 0))
+        if (w[8 + i] != (i < args ? ask->in[i] : 0))
             return "a slot has another value";
     return NULL;
 }

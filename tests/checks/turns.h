@@ -82,6 +82,8 @@ struct turn {
     uint32_t memory; /* own strings: guest-physical address of the first element */
 };
 
+/** Bytes of data that count as the guest's: the rest are 0, whatever it has there. */
+uint32_t ask_bytes(const struct ask *ask);
 void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng);
 /** Choose all that is not declared at random; sets the guest's registers and memory for it. */
 void turn_make(struct turn *turn, const struct ask *ask, struct guest *guest, uint64_t *rng);
@@ -102,8 +104,8 @@ unsigned turn_breaks(const struct turn *turn, uint64_t seq, const struct reply_w
 /** What a right reply does. */
 struct effects {
     uint8_t action; /* enum svmc_action */
-    bool fault;     /* INJECT, with error 0 */
-    uint8_t vector;
+    bool fault;     /* INJECT, with error 0 where it has one */
+    uint8_t vector, has_error;
     uint32_t writes;
     struct {
         uint32_t reg;

@@ -108,7 +108,7 @@ static bool begin(struct run *r, bool full_wipe, uint64_t secret, uint64_t *rng)
     return true;
 }
 
-/* PG-8: a notice holds no address, size or slot, and no reply is asked for. Else all is as it
+/* PG-8: a notice holds no address and no size, and no reply is asked for. Else all is as it
  * was, or nothing, where the vCPU is at its end. */
 static const char *told_too_much(const struct run *r, const uint8_t before[SVMC_PAGE_BYTES])
 {
@@ -119,10 +119,9 @@ static const char *told_too_much(const struct run *r, const uint8_t before[SVMC_
         return memcmp(p, zero, SVMC_PAGE_BYTES) == 0 ? NULL : "the host learns of it";
     if (r->out.action != SVMC_ACT_NOTIFIED)
         return memcmp(p, before, SVMC_PAGE_BYTES) == 0 ? NULL : "the host learns of it";
-    if (p[10] != SVMC_COMPLETION_NONE || memcmp(p + 0x18, zero, 8) != 0 ||
-        memcmp(p + 0x30, zero, 0x100 - 0x30) != 0)
+    if (p[10] != SVMC_COMPLETION_NONE || memcmp(p + 0x80, zero, 0x100 - 0x80) != 0)
         return "a notice has parameters";
-    return (p[8] | p[9] << 8) == same.rule->kind ? NULL : "a notice of another kind";
+    return turn_shows(&r->turn, p);
 }
 
 static unsigned long count_of(unsigned long otherwise)

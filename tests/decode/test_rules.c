@@ -488,7 +488,7 @@ TEST(decode, the_callers_contract)
         { { .isa = SVMC_ISA_X86_16, .vendor = INTEL }, SVMC_OK },
         { { .isa = SVMC_ISA_X86_64, .vendor = AMD, .features = { 1, 1 } }, SVMC_OK },
         { { .isa = SVMC_ISA_NONE, .vendor = AMD }, SVMC_ERR_ARG },
-        { { .isa = SVMC_ISA_S390X + 1 }, SVMC_ERR_ARG },
+        { { .isa = SVMC_ISA_PPC64 + 1 }, SVMC_ERR_ARG },
         { { .isa = SVMC_ISA_X86_64 }, SVMC_ERR_ARG },
         { { .isa = SVMC_ISA_X86_32 }, SVMC_ERR_ARG },
         { { .isa = SVMC_ISA_X86_64, .vendor = 3 }, SVMC_ERR_ARG },
@@ -499,6 +499,7 @@ TEST(decode, the_callers_contract)
         { { .isa = SVMC_ISA_A64, .features = { 0, 1 } }, SVMC_ERR_ARG },
         { { .isa = SVMC_ISA_A32 }, SVMC_ERR_UNSUPPORTED },
         { { .isa = SVMC_ISA_T32 }, SVMC_ERR_UNSUPPORTED },
+        { { .isa = SVMC_ISA_PPC64 }, SVMC_ERR_UNSUPPORTED },
     };
     struct svmc_insn insn;
 

@@ -10,6 +10,8 @@ static const struct kind {
     uint8_t results, bytes;
     bool faults;     /* FAULT is legal */
     bool status;     /* the first result is a status, and 0 one of them */
+    bool cc;         /* the first result is a condition code */
+    bool data;       /* bytes come in */
     uint64_t number; /* of a call; 0: all of them */
 } kinds[] = {
     { SVMC_KIND_CPUID, 4, 4, .number = 0 },
@@ -29,6 +31,21 @@ static const struct kind {
     { SVMC_KIND_SMC, 1, 0, .status = true }, /* of PSCI */
     { SVMC_KIND_HVC, 1, 0, .status = true },
     { SVMC_KIND_SBI, 2, 0, .status = true },
+    { SVMC_KIND_HCALL, 1, 0, .status = true, .number = FAKEHOST_PUT_TERM },
+    { SVMC_KIND_HCALL, 4, 0, .status = true },
+    { SVMC_KIND_INS, 0, 0, .data = true },
+    { SVMC_KIND_DIAG_288, 0, 0, .faults = true },
+    { SVMC_KIND_DIAG_500, 1, 8, .faults = true },
+    { SVMC_KIND_CSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_HSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_RSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_XSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_SAL, 0, 0, .faults = true },
+    { SVMC_KIND_RCHP, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_SSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_MSCH, 1, 8, .faults = true, .cc = true },
+    { SVMC_KIND_STSCH, 1, 8, .faults = true, .cc = true, .data = true },
+    { SVMC_KIND_TSCH, 1, 8, .faults = true, .cc = true, .data = true },
 };
 
 static const struct kind *find(const struct svmc_request *r)
@@ -72,7 +89,9 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
     }
     if (find(&a->request)->status)
         a->reply.out[0] = 0;
-    if (a->request.kind == SVMC_KIND_INS)
+    if (find(&a->request)->cc)
+        a->reply.out[0] = 2;
+    if (find(&a->request)->data)
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
         a->data[i] = (uint8_t)(0xa0 + i * 7);
@@ -108,6 +127,8 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(slot_not_declared, 8, 0, a.reply.out[7] = 1)                                                 \
     X(no_status, 10, NEEDS_STATUS, a.reply.out[0] = 7)                                             \
     X(no_status_high, 10, NEEDS_STATUS | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 32)           \
+    X(condition_code, 10, NEEDS_CC, a.reply.out[0] = 4)                                            \
+    X(condition_code_high, 10, NEEDS_CC, a.reply.out[0] = (uint64_t)1 << 63)                       \
     X(done_none, 11, 0, a.reply.done = 0)                                                          \
     X(done_too_many, 11, 0, a.reply.done++)                                                        \
     X(done_wraps, 11, 0, a.reply.done = 0xffffffffu)                                               \
@@ -132,12 +153,12 @@ const unsigned fakehost_lie_count = sizeof fakehost_lies / sizeof fakehost_lies[
 int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
-    bool string = r->completion == SVMC_COMPLETION_CHUNK;
+    bool string = r->kind >> 12 == 3; /* not a block, which is one element */
     bool faults = find(r)->faults;
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
-             (needs & NEEDS_WIDE && result_bytes(r) != 8) ||
+             (needs & NEEDS_WIDE && result_bytes(r) != 8) || (needs & NEEDS_CC && !find(r)->cc) ||
              (needs & NEEDS_STATUS && !find(r)->status) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
              (needs & NEEDS_NO_FAULTS && faults));

@@ -9,6 +9,7 @@
 /** What the honest host puts in: 64 bits of it, and a byte stream of it. */
 #define FAKEHOST_HCALL_RESULTS 3u /* the tests' policies declare all three for every call */
 #define FAKEHOST_VENDOR_CALL   0xc6000001u /* an SMC with four results; all others: PSCI's one */
+#define FAKEHOST_PUT_TERM      0x58u       /* H_PUT_TERM_CHAR: four arguments, one result */
 #define FAKEHOST_PATTERN       0x8877665544332211u
 
 struct fakehost_answer {
@@ -37,7 +38,8 @@ enum fakehost_needs {
     NEEDS_NO_STRING = 16,
     NEEDS_STRING_IN = 32,
     NEEDS_NO_FAULTS = 64,
-    NEEDS_WIDE = 128
+    NEEDS_WIDE = 128,
+    NEEDS_CC = 256
 };
 
 extern const struct fakehost_lie fakehost_lies[];

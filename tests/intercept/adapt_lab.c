@@ -18,11 +18,6 @@ uint64_t adapt_get(const uint8_t *at, unsigned bytes)
     return value;
 }
 
-uint8_t adapt_arguments(enum svmc_foreign_format format)
-{
-    return format == SVMC_FOREIGN_S390 ? 3 : 4;
-}
-
 void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t fill)
 {
     uint64_t rng = fill ^ 0x5eed;
@@ -36,13 +31,16 @@ void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t f
     for (unsigned i = 0; i < sizeof lab->backend_data; i++)
         lab->backend_data[i] = (uint8_t)(i * 11 + 3);
     CHECK_EQ(svmc_policy_init(&lab->policy, LAB_REFUSALS, LAB_RETRIES), SVMC_OK);
-    lab_delegate(&lab->policy, adapt_arguments(format), 0);
+    lab_delegate(&lab->policy, 4, 0);
     CHECK_EQ(svmc_policy_seal(&lab->policy), SVMC_OK);
     CHECK_EQ(svmc_vcpu_init(&lab->vc, &world_ops, &lab->world, &lab->policy, lab->world.page, 7),
              SVMC_OK);
-    a->foreign = (struct svmc_foreign){
-        .format = format, .area_bytes = sizeof a->area, .area = a->area, .gpa = ADAPT_GPA
-    };
+    a->foreign = (struct svmc_foreign){ .format = format,
+                                        .area_bytes = sizeof a->area,
+                                        .area = a->area,
+                                        .gpa = ADAPT_GPA,
+                                        .sida = a->sida,
+                                        .sida_bytes = sizeof a->sida };
 }
 
 bool adapt_exit(struct adapt_lab *a, const char *scenario)
@@ -112,7 +110,33 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
         for (unsigned i = 0; i < 4; i++)
             d->arguments = d->arguments * 31 + r->in[i];
         break;
-    default: /* OUT, MMIO_WRITE, WRMSR */
+    case SVMC_KIND_DIAG_500:
+        reply->out_valid = 1;
+        reply->out[0] = stream(d, 8);
+        for (unsigned i = 0; i < 4; i++)
+            d->arguments = d->arguments * 31 + r->in[i];
+        break;
+    case SVMC_KIND_STSCH:
+    case SVMC_KIND_TSCH:
+    case SVMC_KIND_SSCH:
+    case SVMC_KIND_MSCH:
+        reply->data_bytes = r->direction == SVMC_DIRECTION_IN ? r->size : 0;
+        for (unsigned i = 0; i < r->size; i++)
+            if (r->direction == SVMC_DIRECTION_IN)
+                out[i] = (uint8_t)stream(d, 1);
+            else
+                write_log(d, data[i]);
+        /* fall through */
+    case SVMC_KIND_CSCH:
+    case SVMC_KIND_HSCH:
+    case SVMC_KIND_RSCH:
+    case SVMC_KIND_XSCH:
+    case SVMC_KIND_RCHP:
+        reply->out_valid = 1;
+        reply->out[0] = 2;
+        d->arguments = d->arguments * 31 + r->in[0];
+        break;
+    default: /* OUT, MMIO_WRITE, WRMSR, SAL, DIAG_288 */
         for (unsigned i = 0; i < (r->size ? r->size : 8); i++)
             write_log(d, (uint8_t)(r->in[0] >> (8 * i)));
         break;

@@ -26,6 +26,7 @@ struct adapt_lab {
     struct svmc_reply reply;
     uint32_t rule;
     _Alignas(4096) uint8_t area[ADAPT_BYTES];
+    _Alignas(4096) uint8_t sida[4096];
 };
 
 /** One spoiled answer: what is written into the area, and the rule that refuses it. */
@@ -45,8 +46,6 @@ struct adapt_lie {
 void adapt_put(uint8_t *at, unsigned bytes, uint64_t value);
 uint64_t adapt_get(const uint8_t *at, unsigned bytes);
 
-/** How many arguments a hypercall has here: as many as the form has room for, up to four. */
-uint8_t adapt_arguments(enum svmc_foreign_format format);
 /** A fresh vCPU with every register `fill`; a hypercall gives a status. */
 void adapt_init(struct adapt_lab *a, enum svmc_foreign_format format, uint64_t fill);
 /** Take the scenario: false: the vCPU did not ask. */

@@ -14,7 +14,10 @@
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
 #define WORD(isa_) \
     .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP, .insn_bytes = 4, .isa = SVMC_ISA_##isa_
+#define S390(k)    .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
+#define ISA_S390X  SVMC_ISA_S390X
 #define FROM(what) .from = SVMC_FROM_##what
+#define BLOCK(at)  .buffer = { WORLD_LINEAR + (at) }
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
 const struct scenario scenarios[] = {
@@ -74,6 +77,20 @@ const struct scenario scenarios[] = {
     { "a64 msr xzr", { WORD(A64), SYSREG(WRITE), FROM(VALUE_REG), .value_reg = SVMC_REG_XZR } },
     { "rv64 lbu a0", { WORD(RV64), MMIO(READ, 1), DEST(RV_X0 + 10, 8, 0, SVMC_EXTEND_ZERO) } },
     { "rv64 lw x0", { WORD(RV64), MMIO(READ, 4), DEST(RV_X0, 8, 0, SVMC_EXTEND_SIGN) } },
+    { "s390 diag 288",
+      { S390(DIAG_288),
+        .arg = { SVMC_REG_S390_R0 + 2, SVMC_REG_S390_R0 + 3, SVMC_REG_S390_R15 } } },
+    { "s390 diag 500", { S390(DIAG_500) } },
+    { "s390 csch", { S390(CSCH) } },
+    { "s390 hsch", { S390(HSCH) } },
+    { "s390 rsch", { S390(RSCH) } },
+    { "s390 xsch", { S390(XSCH) } },
+    { "s390 sal", { S390(SAL) } },
+    { "s390 rchp", { S390(RCHP) } },
+    { "s390 ssch", { S390(SSCH), .size = 32, BLOCK(0x100) } },
+    { "s390 msch, crosses a page", { S390(MSCH), .size = 52, BLOCK(0xff0) } },
+    { "s390 stsch", { S390(STSCH), .size = 52, BLOCK(0x200) } },
+    { "s390 tsch, crosses a page", { S390(TSCH), .size = 64, BLOCK(0x1ffc) } },
     { "a64 hvc", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_A64, CALL(HVC, LAB_HVC) } },
     { "a64 smc, 32 bits", { WORD(A64), CALL(SMC, LAB_SMC) } },
     { "a64 smc, vendor's", { WORD(A64), CALL(SMC, FAKEHOST_VENDOR_CALL) } },
@@ -82,6 +99,9 @@ const struct scenario scenarios[] = {
         DEST(RV_X0 + 15, 8, 0, 0) } },
     { "rv64 ecall", { WORD(RV64), CALL(SBI, LAB_SBI) } },
     { "rv32 ecall", { WORD(RV32), CALL(SBI, LAB_SBI) } },
+    { "power sc 1", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, LAB_PAPR) } },
+    { "power sc 1, one result",
+      { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, FAKEHOST_PUT_TERM) } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
@@ -95,6 +115,14 @@ unsigned scenario_named(const char *name)
             return n;
     CHECK(false, "no scenario '%s'", name);
     return 0;
+}
+
+bool scenario_stores(unsigned n)
+{
+    const struct svmc_exit *e = &scenarios[n].exit;
+
+    return (e->kind == SVMC_KIND_INS && e->finish) || e->kind == SVMC_KIND_STSCH ||
+           e->kind == SVMC_KIND_TSCH;
 }
 
 void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
@@ -114,6 +142,8 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, LAB_SMC, 2, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SMC, FAKEHOST_VENDOR_CALL, 6, 4), SVMC_OK);
     CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_SBI, LAB_SBI, 6, 2), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_HCALL, LAB_PAPR, 1, 4), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(policy, SVMC_KIND_HCALL, FAKEHOST_PUT_TERM, 4, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(policy, 0x3b, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_msrs(policy, 0x10, 1, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(
@@ -168,6 +198,8 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
     if (exit.kind == SVMC_KIND_HVC || exit.kind == SVMC_KIND_SMC) /* W0, whatever X0 is */
         lab->world.reg[SVMC_REG_X0] =
             (lab->world.reg[SVMC_REG_X0] & ~(uint64_t)UINT32_MAX) | exit.address;
+    if (exit.kind == SVMC_KIND_HCALL)
+        lab->world.reg[SVMC_REG_PPC_R3] = exit.address;
     if (exit.kind == SVMC_KIND_SBI) {
         lab->world.reg[SVMC_REG_RV_X0 + 17] = exit.address >> 32;
         lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;

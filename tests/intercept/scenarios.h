@@ -13,6 +13,7 @@
 #define LAB_GPA      0xfe000010u
 #define LAB_HVC      0xc4000003u                /* CPU_ON, 64 bits: three arguments, one result */
 #define LAB_SMC      0x84000003u                /* CPU_ON, 32 bits: two of them */
+#define LAB_PAPR     0x54u                      /* H_GET_TERM_CHAR: one argument, four results */
 #define LAB_SBI      ((uint64_t)0x48534d << 32) /* hart_start: six arguments, two results */
 #define LAB_HCALL    3u
 #define LAB_REFUSALS 1000u
@@ -28,6 +29,9 @@ extern const unsigned scenario_count;
 
 /** The number of the scenario with this name; a failed check if there is none. */
 unsigned scenario_named(const char *name);
+
+/** Whether an honest reply writes memory of the guest. */
+bool scenario_stores(unsigned n);
 
 /** A vCPU with everything in scenarios[] delegated, over a fresh random world. */
 struct lab {

@@ -36,8 +36,20 @@ static const struct {
     { "mmio write 8 own", X86 | FORM(RMM) },
     { "a64 ldrsb w5", X86 | FORM(RMM) },
     { "a64 strh w30", X86 | FORM(RMM) },
-    { "hypercall by doorbell", ALL },
-    { "hypercall own", ALL },
+    { "s390 diag 288", FORM(S390) },
+    { "s390 diag 500", FORM(S390) },
+    { "s390 csch", FORM(S390) },
+    { "s390 hsch", FORM(S390) },
+    { "s390 rsch", FORM(S390) },
+    { "s390 xsch", FORM(S390) },
+    { "s390 sal", FORM(S390) },
+    { "s390 rchp", FORM(S390) },
+    { "s390 ssch", FORM(S390) },
+    { "s390 msch, crosses a page", FORM(S390) },
+    { "s390 stsch", FORM(S390) },
+    { "s390 tsch, crosses a page", FORM(S390) },
+    { "hypercall by doorbell", X86 | FORM(RMM) },
+    { "hypercall own", X86 | FORM(RMM) },
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -76,10 +88,14 @@ TEST(adapt, what_is_not_declared_does_not_matter) /* AP-2 */
 
             if (!(rows[i].forms >> form & 1) || strcmp(rows[i].name, "cpuid own") == 0 ||
                 strncmp(rows[i].name, "hypercall", 9) == 0 || strstr(rows[i].name, "w30") ||
-                strncmp(rows[i].name, "outs", 4) == 0)
+                strncmp(rows[i].name, "outs", 4) == 0 || strstr(rows[i].name, "ssch") ||
+                strstr(rows[i].name, "msch"))
                 continue; /* these declare registers or memory */
             adapt_init(&native, (enum svmc_foreign_format)form, 0);
             adapt_init(&foreign, (enum svmc_foreign_format)form, 0xa5a5a5a55a5a5a5a);
+            for (unsigned r = 1; keeps && r < 16; r = r == 4 ? 15 : r + 1) /* theirs are declared */
+                native.lab.world.reg[SVMC_REG_S390_R0 + r] =
+                    foreign.lab.world.reg[SVMC_REG_S390_R0 + r];
             memset(native.area, keeps ? 0 : 0x33, sizeof native.area);
             memset(foreign.area, keeps ? 0 : 0xcc, sizeof foreign.area);
             REQUIRE(adapt_exit(&native, rows[i].name) && adapt_exit(&foreign, rows[i].name));
@@ -119,18 +135,12 @@ TEST(adapt, what_a_form_has_no_room_for_is_unsupported) /* AP-3 */
         { X86,
           { .kind = SVMC_KIND_IN, .completion = 1, .count = 1, .size = 1, .address = 0x10000 } },
         { X86, { .kind = SVMC_KIND_IN, .completion = 1, .count = 1, .size = 3, .address = 0x60 } },
-        { FORM(GHCB) | FORM(TDX) | FORM(S390) | FORM(RMM) | FORM(KVM),
+        { X86 | FORM(RMM),
           { .kind = SVMC_KIND_HYPERCALL,
             .completion = 1,
             .count = 1,
             .address = 1,
             .in_valid = 0x7f } },
-        { FORM(S390),
-          { .kind = SVMC_KIND_HYPERCALL,
-            .completion = 1,
-            .count = 1,
-            .address = 1,
-            .in_valid = 0x0f } },
         { FORM(GHCB) | FORM(TDX),
           { .kind = SVMC_KIND_HYPERCALL,
             .completion = 1,
@@ -326,7 +336,7 @@ TEST(adapt, a_hypercall_brings_back_its_status_alone) /* AP-7 */
     adapt_init(&foreign, SVMC_FOREIGN_RMM, 0x1111222233334444);
     svmc_vcpu_drop(&foreign.lab.vc);
     CHECK_EQ(svmc_policy_init(&foreign.lab.policy, 8, 4), SVMC_OK);
-    CHECK_EQ(svmc_policy_set_hcall(&foreign.lab.policy, LAB_HCALL, 3, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_hcall(&foreign.lab.policy, LAB_HCALL, 4, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&foreign.lab.policy), SVMC_OK);
     CHECK_EQ(svmc_vcpu_init(&foreign.lab.vc, &world_ops, &foreign.lab.world, &foreign.lab.policy,
                             foreign.lab.world.page, 7),

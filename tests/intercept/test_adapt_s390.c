@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AP-50 AP-51: the s390 state description and save area. Fields as Linux's struct
+ * AP-50 AP-51 AP-52: the s390 state description and save area. Fields as Linux's struct
  * kvm_s390_sie_block and struct sie_page place them; the preset text and registers as
  * kvm-unit-tests checks them on hardware. Big-endian on every machine.
  */
@@ -10,7 +10,8 @@ struct sie_page {
     uint8_t cpuflags[4], prefix[4], reserved08[8], pv_handles[16], reserved20[32], svcc[4];
     uint8_t lctl[2], icpua[2], ictl[4], eca[4];
     uint8_t icptcode, icptstatus, ihcpu[2], reserved54, iictl, ipa[2], ipb[4], scaoh[4];
-    uint8_t reserved60[0x180 - 0x60], sidad[8], reserved188[0x200 - 0x188];
+    uint8_t reserved60[0x90 - 0x60], gpsw_mask[8], reserved98[0x180 - 0x98], sidad[8],
+        reserved188[0x200 - 0x188];
     uint8_t mcck_info[24], reserved218[360], pv_grregs[16][8];
 };
 _Static_assert(offsetof(struct sie_page, icptcode) == 0x50, "the comment in Linux's header");
@@ -28,18 +29,26 @@ static void put_be(uint8_t *at, unsigned bytes, uint64_t value)
 #define PUT(field, value) put_be(want.field, sizeof want.field, value)
 
 /* What the ultravisor shows of DIAGNOSE X'500': kvm-unit-tests, pv_icptdata.h and pv-diags.c. */
-static void call(uint64_t number, uint64_t p1, uint64_t p2, uint64_t p3)
+/* What the ultravisor shows of an instruction; registers are 0 but those that follow. */
+static void insn(uint64_t ipa, uint64_t ipb)
 {
-    uint64_t values[] = { 0, number, p1, p2, p3, 0x500 };
-
     want.icptcode = 0x68; /* ICPT_PV_INSTR */
     want.icptstatus = want.iictl = 0;
     PUT(ihcpu, 0);
     want.reserved54 = 0;
-    PUT(ipa, 0x8302);
-    PUT(ipb, 0x50000000);
-    for (unsigned i = 0; i < 16; i++)
-        PUT(pv_grregs[i], i < 6 ? values[i] : 0);
+    PUT(ipa, ipa);
+    PUT(ipb, ipb);
+    memset(want.pv_grregs, 0, sizeof want.pv_grregs);
+}
+
+/* DIAGNOSE X'500': kvm-unit-tests, pv_icptdata.h and pv-diags.c. */
+static void call(uint64_t number, uint64_t p1, uint64_t p2, uint64_t p3)
+{
+    uint64_t values[] = { 0, number, p1, p2, p3, 0x500 };
+
+    insn(0x8302, 0x50000000);
+    for (unsigned i = 0; i < 6; i++)
+        PUT(pv_grregs[i], values[i]);
 }
 
 static void start(void)
@@ -47,17 +56,19 @@ static void start(void)
     adapt_init(&a, SVMC_FOREIGN_S390, 0xffffffff11112222);
     memset(&want, 0x5c, sizeof want); /* the host's own fields */
     memcpy(a.area, &want, sizeof want);
-    a.lab.world.reg[SVMC_REG_RDI] = 0xa0;
-    a.lab.world.reg[SVMC_REG_RSI] = 0xa1;
-    a.lab.world.reg[SVMC_REG_R8] = 0xa3a4a5a6a7a8a9aa;
+    memset(a.sida, 0x5c, sizeof a.sida);
+    a.lab.world.reg[SVMC_REG_S390_R0 + 1] = 3;
+    a.lab.world.reg[SVMC_REG_S390_R0 + 2] = 0xa0;
+    a.lab.world.reg[SVMC_REG_S390_R0 + 3] = 0xa1;
+    a.lab.world.reg[SVMC_REG_S390_R0 + 4] = 0xa3a4a5a6a7a8a9aa;
 }
 
 TEST(adapt_s390, golden) /* AP-51 */
 {
     start();
-    REQUIRE(adapt_exit(&a, "hypercall own"));
+    REQUIRE(adapt_exit(&a, "s390 diag 500"));
     CHECK_EQ(adapt_emit(&a), SVMC_OK);
-    call(LAB_HCALL, 0xa0, 0xa1, 0xa3a4a5a6a7a8a9aa);
+    call(3, 0xa0, 0xa1, 0xa3a4a5a6a7a8a9aa);
     for (unsigned i = 0; i < sizeof want; i++)
         CHECK(a.area[i] == ((const uint8_t *)&want)[i], "byte 0x%03x is 0x%02x", i, a.area[i]);
     CHECK_EQ(a.area[0x3a7], 0xaa, "the last byte of r4, by hand");
@@ -68,30 +79,126 @@ TEST(adapt_s390, golden) /* AP-51 */
 TEST(adapt_s390, golden_answer_and_the_status)
 {
     start();
-    REQUIRE(adapt_exit(&a, "hypercall own"));
+    REQUIRE(adapt_exit(&a, "s390 diag 500"));
     CHECK_EQ(adapt_emit(&a), SVMC_OK);
     CHECK_EQ(adapt_host(&a), SVMC_OK);
-    call(LAB_HCALL, 3 /* SVMC_HCALL_DENIED */, 0xa1, 0xa3a4a5a6a7a8a9aa);
+    call(3, 0x5c3f2205e8cbae91, 0xa1, 0xa3a4a5a6a7a8a9aa); /* the device's first eight bytes */
     CHECK_MEM(a.area, &want, sizeof want, "r2 alone");
     CHECK_EQ(adapt_enter(&a), SVMC_OK);
-    CHECK_EQ(a.lab.world.reg[SVMC_REG_RAX], 3);
+    CHECK_EQ(a.lab.world.reg[SVMC_REG_S390_R0 + 2], 0x5c3f2205e8cbae91);
+}
+
+static void check(const char *scenario)
+{
+    REQUIRE(adapt_exit(&a, scenario));
+    CHECK_EQ(adapt_emit(&a), SVMC_OK);
+    for (unsigned i = 0; i < sizeof want; i++)
+        CHECK(a.area[i] == ((const uint8_t *)&want)[i], "%s: byte 0x%03x is 0x%02x, not 0x%02x",
+              scenario, i, a.area[i], ((const uint8_t *)&want)[i]);
+}
+
+TEST(adapt_s390, golden_channel_io) /* AP-52 */
+{
+    static const struct {
+        char name[32];
+        uint16_t ipa;
+        unsigned out; /* bytes that the guest gives */
+        bool cc, data;
+    } rows[] = {
+        { "s390 csch", 0xb230, 0, true, false },
+        { "s390 hsch", 0xb231, 0, true, false },
+        { "s390 rsch", 0xb238, 0, true, false },
+        { "s390 xsch", 0xb276, 0, true, false },
+        { "s390 sal", 0xb237, 0, false, false },
+        { "s390 rchp", 0xb23b, 0, true, false },
+        { "s390 ssch", 0xb233, 32, true, true },
+        { "s390 msch, crosses a page", 0xb232, 52, true, true },
+        { "s390 stsch", 0xb234, 0, true, true },
+        { "s390 tsch, crosses a page", 0xb235, 0, true, true },
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start();
+        a.lab.world.reg[SVMC_REG_S390_R0 + 1] = 0xdeadbeef00010002;
+        insn(rows[i].ipa, 0);
+        PUT(pv_grregs[1], 0x00010002);
+        if (rows[i].cc)
+            PUT(gpsw_mask, 0);
+        check(rows[i].name);
+        CHECK_MEM(a.sida, a.data, rows[i].out, "%s: the block", rows[i].name);
+        for (unsigned n = rows[i].out; n < sizeof a.sida; n++)
+            CHECK_EQ(a.sida[n], rows[i].data ? 0 : 0x5c, "%s: SIDA byte %u", rows[i].name, n);
+    }
+}
+
+TEST(adapt_s390, golden_watchdog)
+{
+    start();
+    insn(0x8302, 0x50000000);
+    PUT(pv_grregs[0], 0xa0);
+    PUT(pv_grregs[1], 0xa1);
+    PUT(pv_grregs[2], 0x77);
+    PUT(pv_grregs[5], 0x288);
+    a.lab.world.reg[SVMC_REG_S390_R15] = 0x77;
+    check("s390 diag 288");
+}
+
+TEST(adapt_s390, a_condition_code_and_a_block_by_hand)
+{
+    start();
+    REQUIRE(adapt_exit(&a, "s390 stsch"));
+    CHECK_EQ(adapt_emit(&a), SVMC_OK);
+    put_be(a.area + 0x90, 8,
+           0x0705100180000000); /* CC 1, and a PSW that is not the host's to say */
+    for (unsigned i = 0; i < 64; i++)
+        a.sida[i] = (uint8_t)(0x80 + i);
+    CHECK_EQ(adapt_enter(&a), SVMC_OK);
+    CHECK_MEM(a.lab.world.memory + 0x200, a.sida, 52, "the SCHIB");
+    CHECK_EQ(a.lab.world.reg[SVMC_REG_S390_CC], 1);
+
+    start();
+    REQUIRE(adapt_exit(&a, "s390 csch"));
+    CHECK_EQ(adapt_emit(&a), SVMC_OK);
+    a.area[0x55] = 0x11; /* IICTL_CODE_OPERAND */
+    CHECK_EQ(adapt_enter(&a), SVMC_OK);
+    CHECK_EQ(a.lab.out.action, SVMC_ACT_INJECT);
+    CHECK_EQ(a.lab.out.fault.vector, 0x15, "PoP 6, operand exception");
+}
+
+TEST(adapt_s390, the_sida_has_the_size_that_it_has) /* AP-52 */
+{
+    start();
+    REQUIRE(adapt_exit(&a, "s390 ssch"));
+    a.foreign.sida_bytes = 31;
+    CHECK_EQ(adapt_emit(&a), SVMC_ERR_UNSUPPORTED);
+    a.foreign.sida_bytes = 32;
+    CHECK_EQ(adapt_emit(&a), SVMC_OK);
+    CHECK_EQ(a.sida[32], 0x5c, "and no more");
+    PUT(sidad, 0xff); /* one MiB, says the host */
+    memcpy(a.area + 0x180, want.sidad, 8);
+    CHECK_EQ(adapt_host(&a), SVMC_OK);
+    CHECK_EQ(adapt_enter(&a), SVMC_OK);
+    start();
+    REQUIRE(adapt_exit(&a, "s390 ssch"));
+    a.foreign.sida = NULL;
+    CHECK_EQ(adapt_emit(&a), SVMC_ERR_UNSUPPORTED);
+    a.foreign.sida = a.sida + 4;
+    CHECK_EQ(adapt_emit(&a), SVMC_ERR_ARG);
 }
 
 TEST(adapt_s390, lies_are_refused) /* AP-50 */
 {
     static const struct adapt_lie lies[] = {
-        { "machine check", "hypercall own", { { 0x55, 1, 0x01 } }, 50, 0 },
-        { "external interruption", "hypercall own", { { 0x55, 1, 0x02 } }, 50, 0 },
-        { "I/O interruption", "hypercall own", { { 0x55, 1, 0x03 } }, 50, 0 },
-        { "restart", "hypercall own", { { 0x55, 1, 0x04 } }, 50, 0 },
-        { "specification", "hypercall own", { { 0x55, 1, 0x10 } }, 50, 0 },
-        { "operand", "hypercall own", { { 0x55, 1, 0x11 } }, 50, 0 },
-        { "no such injection", "hypercall by doorbell", { { 0x55, 1, 0x80 } }, 50, 0 },
-        { "all of it", "hypercall by doorbell", { { 0x55, 1, 0xff } }, 50, 0 },
-        { "no such status", "hypercall own", { { 0x397, 1, 7 } }, 0, 10 },
-        { "a status too high", "hypercall own", { { 0x393, 1, 1 } }, 0, 10 },
-        { "-EOPNOTSUPP", "hypercall own", { { 0x390, 8, ~(uint64_t)0 } }, 0, 10 },
-        { "the sign", "hypercall own", { { 0x390, 1, 0x80 } }, 0, 10 },
+        { "machine check", "s390 diag 500", { { 0x55, 1, 0x01 } }, 50, 0 },
+        { "external interruption", "s390 diag 500", { { 0x55, 1, 0x02 } }, 50, 0 },
+        { "I/O interruption", "s390 csch", { { 0x55, 1, 0x03 } }, 50, 0 },
+        { "restart", "s390 stsch", { { 0x55, 1, 0x04 } }, 50, 0 },
+        { "addressing", "s390 diag 500", { { 0x55, 1, 0x12 } }, 50, 0 },
+        { "no such injection", "s390 csch", { { 0x55, 1, 0x80 } }, 50, 0 },
+        { "all of it", "s390 csch", { { 0x55, 1, 0xff } }, 50, 0 },
+        { "specification for CSCH", "s390 csch", { { 0x55, 1, 0x10 } }, 0, 7 },
+        { "specification for SSCH", "s390 ssch", { { 0x55, 1, 0x10 } }, 0, 7 },
+        { "operand for the watchdog", "s390 diag 288", { { 0x55, 1, 0x11 } }, 0, 7 },
     };
 
     adapt_refuses(SVMC_FOREIGN_S390, lies, sizeof lies / sizeof lies[0]);
@@ -123,8 +230,8 @@ TEST(adapt_s390, a_guest_is_heard)
         memcpy(a.area, &want, sizeof want);
         a.area[rows[i].at] = rows[i].value;
         CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, NULL), rows[i].want, "%s", rows[i].name);
-        CHECK_EQ(r.kind, rows[i].want == SVMC_OK ? SVMC_KIND_HYPERCALL : 0);
-        CHECK_EQ(r.address, rows[i].want == SVMC_OK ? 3 : 0);
-        CHECK_EQ(r.in[2], rows[i].want == SVMC_OK ? 3 : 0);
+        CHECK_EQ(r.kind, rows[i].want == SVMC_OK ? SVMC_KIND_DIAG_500 : 0);
+        CHECK_EQ(r.in[0], rows[i].want == SVMC_OK ? 3 : 0);
+        CHECK_EQ(r.in[3], rows[i].want == SVMC_OK ? 3 : 0);
     }
 }

@@ -114,6 +114,9 @@ TEST(attacks, at7_vectors_are_not_the_hosts) /* AT-7 */
     for (unsigned n = 0; n < scenario_count; n++) {
         unsigned legal = legal_fault(scenarios[n].exit.kind);
 
+        if (scenarios[n].exit.isa == SVMC_ISA_S390X)
+            continue; /* legal_exceptions_are_the_operations_own, test_s390.c */
+
         for (unsigned code = 0; code < 256; code++) {
             start(scenarios[n].name);
             honest.reply =
@@ -227,9 +230,10 @@ TEST(attacks, at13_what_is_not_declared_is_zero) /* AT-13 */
     static const uint8_t zero[SVMC_PAGE_DATA_BYTES];
 
     for (unsigned n = 0; n < scenario_count; n++) {
-        size_t data = scenarios[n].exit.kind == SVMC_KIND_OUTS
-                          ? (size_t)scenarios[n].exit.count * scenarios[n].exit.size
-                          : 0;
+        bool shown = scenarios[n].exit.kind == SVMC_KIND_OUTS ||
+                     scenarios[n].exit.kind == SVMC_KIND_SSCH ||
+                     scenarios[n].exit.kind == SVMC_KIND_MSCH;
+        size_t data = shown ? (size_t)scenarios[n].exit.count * scenarios[n].exit.size : 0;
 
         start(scenarios[n].name);
         CHECK_MEM(lab.world.page + 0x80, zero, 0x180, "%s", scenarios[n].name);

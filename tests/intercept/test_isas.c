@@ -76,6 +76,7 @@ static struct svmc_fault refused(enum svmc_isa isa, uint16_t kind, uint8_t user)
                            .insn_bytes = 4,
                            .dest_reg = isa == SVMC_ISA_A64     ? SVMC_REG_X0
                                        : isa == SVMC_ISA_S390X ? SVMC_REG_S390_R0
+                                       : isa == SVMC_ISA_PPC64 ? SVMC_REG_PPC_R3
                                                                : SVMC_REG_RV_X0,
                            .dest_bytes = 8,
                            .isa = (uint8_t)isa,
@@ -106,6 +107,8 @@ TEST(isas, a_refusal_is_the_processors_own_exception) /* R7 EX-4 EX-34 */
     CHECK_EQ(refused(SVMC_ISA_RV64, SVMC_KIND_MMIO_WRITE, 0).vector, 7, "store access fault");
     CHECK_EQ(refused(SVMC_ISA_S390X, SVMC_KIND_UNKNOWN, 0).vector, 1, "operation");
     CHECK_EQ(refused(SVMC_ISA_S390X, SVMC_KIND_MMIO_READ, 0).vector, 5, "addressing");
+    CHECK_EQ(refused(SVMC_ISA_PPC64, SVMC_KIND_UNKNOWN, 0).vector, 7, "program, 700");
+    CHECK_EQ(refused(SVMC_ISA_PPC64, SVMC_KIND_MMIO_WRITE, 0).vector, 3, "data storage, 300");
 }
 
 TEST(isas, registers_of_another_processor_are_refused) /* EX-1 */
@@ -117,7 +120,7 @@ TEST(isas, registers_of_another_processor_are_refused) /* EX-1 */
         { SVMC_ISA_A64, SVMC_REG_X0, 2 },        { SVMC_ISA_X86_64, SVMC_REG_X0, 8 },
         { SVMC_ISA_RV64, SVMC_REG_X0, 8 },       { SVMC_ISA_RV64, SVMC_REG_RV_PC, 8 },
         { SVMC_ISA_A32, SVMC_REG_X0, 4 },        { SVMC_ISA_S390X, SVMC_REG_RV_X31, 8 },
-        { SVMC_ISA_S390X + 1, SVMC_REG_RAX, 8 }, { SVMC_ISA_X86_64, SVMC_REG_NONE, 8 },
+        { SVMC_ISA_PPC64 + 1, SVMC_REG_RAX, 8 }, { SVMC_ISA_X86_64, SVMC_REG_NONE, 8 },
     };
 
     for (unsigned i = 0; i < sizeof odd / sizeof odd[0]; i++) {

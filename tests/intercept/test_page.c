@@ -270,6 +270,10 @@ static uint64_t shown_of_call(const struct svmc_exit *e, unsigned r)
 {
     unsigned args = e->address == LAB_HVC ? 3 : e->address == LAB_SMC ? 2 : 6;
 
+    if (e->kind == SVMC_KIND_HCALL)
+        return r >= SVMC_REG_PPC_R3 && r <= SVMC_REG_PPC_R3 + (e->address == LAB_PAPR ? 1u : 4u)
+                   ? UINT64_MAX
+                   : 0;
     if (e->kind == SVMC_KIND_SBI)
         return r < SVMC_REG_RV_X0 + 10 || r >= SVMC_REG_RV_X0 + 18 ? 0
                : e->isa == SVMC_ISA_RV32                           ? UINT32_MAX
@@ -289,12 +293,20 @@ static void share_declared(const struct svmc_exit *e)
                         (hcall && (r == SVMC_REG_RDI || r == SVMC_REG_RSI || (r >= 8 && r <= 11)));
         uint64_t keep = declared ? (hcall ? UINT64_MAX : UINT32_MAX) : shown_of_call(e, r);
 
+        for (unsigned i = 0; e->kind == SVMC_KIND_DIAG_288 && i < SVMC_EXIT_ARGS; i++)
+            if (r == e->arg[i])
+                keep = UINT64_MAX;
+        if (e->kind == SVMC_KIND_DIAG_500 && r >= SVMC_REG_S390_R0 + 1 && r <= SVMC_REG_S390_R0 + 4)
+            keep = UINT64_MAX;
+        if (e->kind >> 12 == 0xb && r == SVMC_REG_S390_R0 + 1)
+            keep = UINT32_MAX;
         if ((e->from & SVMC_FROM_VALUE_REG) && r == e->value_reg)
             keep = e->value_high ? 0xff00 : UINT64_MAX >> (64 - 8 * e->size);
 
         b.world.reg[r] = (a.world.reg[r] & keep) | (b.world.reg[r] & ~keep);
     }
-    if (e->repeat && e->kind == SVMC_KIND_OUTS)
+    if ((e->repeat && e->kind == SVMC_KIND_OUTS) || e->kind == SVMC_KIND_SSCH ||
+        e->kind == SVMC_KIND_MSCH)
         memcpy(b.world.memory + (e->buffer.v - WORLD_LINEAR),
                a.world.memory + (e->buffer.v - WORLD_LINEAR), (size_t)e->count * e->size);
 }
@@ -397,13 +409,20 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x2002, "out" },         { 0x3001, "ins" },          { 0x3002, "outs" },
         { 0x4001, "mmio-read" },   { 0x4002, "mmio-write" },   { 0x5001, "hypercall" },
         { 0x5002, "hvc" },         { 0x5003, "smc" },          { 0x5004, "sbi" },
+        { 0x5005, "hcall" },       { 0x5040, "diag-288" },     { 0x5041, "diag-500" },
         { 0x6001, "hlt" },         { 0x6002, "wfi" },          { 0x6003, "wfe" },
         { 0x6004, "monitor" },     { 0x6005, "mwait" },        { 0x6006, "pause" },
+        { 0x6040, "wait" },        { 0x6041, "diag-44" },      { 0x6042, "diag-9c" },
         { 0x7001, "wbinvd" },      { 0x7002, "invd" },         { 0x8001, "rdtsc" },
         { 0x8002, "rdtscp" },      { 0x8003, "rdpmc" },        { 0x8004, "rdtime" },
         { 0x9001, "cr-read" },     { 0x9002, "cr-write" },     { 0x9003, "dr-read" },
         { 0x9004, "dr-write" },    { 0x9005, "xsetbv" },       { 0x9006, "clts" },
-        { 0x9007, "lmsw" },        { 0xc001, "shutdown" },
+        { 0x9007, "lmsw" },        { 0x9040, "spx" },          { 0x9041, "lpsw" },
+        { 0x9042, "lctl" },        { 0xb040, "csch" },         { 0xb041, "hsch" },
+        { 0xb042, "rsch" },        { 0xb043, "xsch" },         { 0xb044, "sal" },
+        { 0xb045, "rchp" },        { 0xb046, "ssch" },         { 0xb047, "msch" },
+        { 0xb048, "stsch" },       { 0xb049, "tsch" },         { 0xc001, "shutdown" },
+        { 0xc040, "diag-308" },    { 0xd040, "sigp" },
     };
     uint64_t rng = 1;
 

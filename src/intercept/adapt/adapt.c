@@ -27,7 +27,10 @@ static bool open_form(const struct svmc_foreign *foreign, struct adapt_form *for
     default:
         return false;
     }
-    return foreign->area_bytes >= form->area_bytes &&
+    if (form->data_outside && foreign->sida) /* AP-52 */
+        form->data_most = foreign->sida_bytes;
+    return ((uintptr_t)foreign->sida & (CORE_WORD - 1)) == 0 &&
+           foreign->area_bytes >= form->area_bytes &&
            (foreign->format != SVMC_FOREIGN_GHCB || (foreign->gpa & 0xfff) == 0);
 }
 
@@ -89,7 +92,7 @@ static uint32_t verdict(const struct svmc_foreign *from, const struct adapt_row 
     case SVMC_FOREIGN_RMM:
         return svmc_adapt_rmm_verdict(row, w, out);
     default:
-        return svmc_adapt_s390_verdict(w);
+        return svmc_adapt_s390_verdict(w, out);
     }
 }
 
@@ -131,16 +134,29 @@ static uint32_t data_at(const struct adapt_form *form)
     return form->offsets[form->data_place & (PLACES - 1)];
 }
 
-/* n bytes of a string: its first word is the one that load has taken. */
-static void load_string(const struct adapt_form *form, const volatile void *area,
+/* n bytes of a string: its first word is the one that load has taken, if it lies in the area. */
+static void load_string(const struct svmc_foreign *from, const struct adapt_form *form,
                         const struct adapt_words *w, uint8_t *data, size_t n)
 {
     uint8_t first[CORE_WORD];
 
+    if (form->data_outside) {
+        core_shared_read(from->sida, 0, data, n);
+        return;
+    }
     core_store_le64(first, w->word[form->data_place & (PLACES - 1)]);
     memcpy(data, first, n < CORE_WORD ? n : CORE_WORD);
     if (n > CORE_WORD)
-        core_shared_read(area, data_at(form) + CORE_WORD, data + CORE_WORD, n - CORE_WORD);
+        core_shared_read(from->area, data_at(form) + CORE_WORD, data + CORE_WORD, n - CORE_WORD);
+}
+
+static void store_string(const struct svmc_foreign *to, const struct adapt_form *form,
+                         const uint8_t *data, size_t n)
+{
+    if (form->data_outside)
+        core_shared_write(to->sida, 0, data, n);
+    else if (form->data_most > 1)
+        core_shared_write(to->area, data_at(form), data, n);
 }
 
 static const struct adapt_row *find_row(const struct adapt_form *form, uint16_t kind)
@@ -173,10 +189,12 @@ static enum svmc_status shape(const struct adapt_form *form, const struct adapt_
     *part = *request;
     if (!is_string(row))
         return request->count <= 1 ? SVMC_OK : SVMC_ERR_ARG;
-    if (request->size == 0 || request->size > CORE_WORD || request->count == 0 ||
+    if (request->size == 0 || request->count == 0 ||
         (uint64_t)request->size * request->count > SVMC_PAGE_DATA_BYTES)
         return SVMC_ERR_ARG;
     most = form->data_most == 1 ? 1 : form->data_most / request->size;
+    if (most == 0)
+        return SVMC_ERR_UNSUPPORTED;
     if (part->count > most)
         part->count = most;
     return SVMC_OK;
@@ -216,16 +234,20 @@ enum svmc_status svmc_adapt_emit(const struct svmc_foreign *to, const struct svm
     if (!row)
         return SVMC_ERR_UNSUPPORTED;
     st = shape(&form, row, request, &part);
-    if (st != SVMC_OK || (is_string(row) && !is_in(row) && !data))
-        return SVMC_ERR_ARG;
+    if (st == SVMC_OK && is_string(row) && !is_in(row) && !data)
+        st = SVMC_ERR_ARG;
+    if (st != SVMC_OK)
+        return st;
     if (!fill(to, row, &part, data, &w))
         return SVMC_ERR_UNSUPPORTED;
     ask(to, &form, &w);
     for (uint32_t i = 0; i < 2; i++) /* AP-2 */
         core_shared_zero(to->area, form.clear_at[i], form.clear_end[i]);
     store(&form, to->area, &w);
-    if (is_string(row) && !is_in(row) && form.data_most > 1)
-        core_shared_write(to->area, data_at(&form), data, (size_t)part.count * part.size);
+    if (form.data_outside && is_string(row)) /* AP-52 */
+        core_shared_zero(to->sida, 0, form.data_most);
+    if (is_string(row) && !is_in(row))
+        store_string(to, &form, data, (size_t)part.count * part.size);
     return SVMC_OK;
 }
 
@@ -246,7 +268,7 @@ static void bring(const struct svmc_foreign *from, const struct adapt_form *form
         return;
     reply->data_bytes = part->count * part->size;
     if (form->data_most > 1)
-        load_string(form, from->area, w, data, reply->data_bytes);
+        load_string(from, form, w, data, reply->data_bytes);
 }
 
 enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
@@ -257,6 +279,7 @@ enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
     struct adapt_form form;
     struct adapt_words w;
     struct svmc_request part;
+    enum svmc_status st;
     uint32_t broken;
 
     if (rule)
@@ -271,8 +294,11 @@ enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
         return SVMC_ERR_UNSUPPORTED;
     if (request->completion == SVMC_COMPLETION_NONE) /* AP-5 */
         return SVMC_ERR_STATE;
-    if (shape(&form, row, request, &part) != SVMC_OK || (is_string(row) && is_in(row) && !data))
-        return SVMC_ERR_ARG;
+    st = shape(&form, row, request, &part);
+    if (st == SVMC_OK && is_string(row) && is_in(row) && !data)
+        st = SVMC_ERR_ARG;
+    if (st != SVMC_OK)
+        return st;
     load(&form, from->area, &w);
     broken = verdict(from, row, &w, reply);
     if (broken != 0) { /* AP-6 */
@@ -298,6 +324,7 @@ static bool parse(const struct svmc_foreign *from, const struct adapt_form *form
     memset(out, 0, sizeof *out);
     out->kind = row->kind;
     out->count = 1;
+    out->size = is_block(rule) ? rule->string : 0;
     for (uint32_t i = 0; i < row->in_count && i < MOVES_IN; i++)
         if (!svmc_adapt_item_set(&row->in[i], w->word[row->in[i].at & (PLACES - 1)], from->gpa,
                                  out))
@@ -353,7 +380,7 @@ enum svmc_status svmc_adapt_decode(const struct svmc_foreign *from, struct svmc_
         return known ? SVMC_ERR_MISMATCH : SVMC_ERR_UNSUPPORTED;
     }
     if (is_string(row) && !is_in(row) && data)
-        load_string(&form, from->area, &w, data, (size_t)out->size * out->count);
+        load_string(from, &form, &w, data, (size_t)out->size * out->count);
     return SVMC_OK;
 }
 
@@ -400,8 +427,8 @@ enum svmc_status svmc_adapt_answer(const struct svmc_foreign *to,
         adapt_put(&w, row->out[i].at, svmc_adapt_out_set(&row->out[i], request, reply, data));
     if (!say(to, &form, row, reply, &w))
         return SVMC_ERR_UNSUPPORTED;
-    if (reply->data_bytes > 0 && form.data_most > 1)
-        core_shared_write(to->area, data_at(&form), data, reply->data_bytes);
+    if (reply->data_bytes > 0)
+        store_string(to, &form, data, reply->data_bytes);
     store(&form, to->area, &w);
     return SVMC_OK;
 }

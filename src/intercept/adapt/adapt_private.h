@@ -42,6 +42,7 @@ enum item {
     ITEM_OUT,        /* out slot n, all 64 bits */
     ITEM_OUT_DATA,   /* out slot 0, as wide as the access: the bytes above are not the answer's */
     ITEM_OUT_PAIR,   /* out slots 0 and 1, 32 bits each */
+    ITEM_OUT_CC,     /* out slot 0: s390, the condition code of a PSW */
     ITEM_OUT_ELEMENT /* the first element of a string that the guest reads */
 };
 
@@ -94,6 +95,7 @@ struct adapt_form {
     uint32_t clear_at[2]; /* what a request clears first: two ranges */
     uint32_t clear_end[2];
     uint8_t big_endian;
+    uint8_t data_outside; /* a string's bytes are in the SIDA */
 };
 
 /** One request or answer on its way: the words of its places, and which of them were filled. */
@@ -148,7 +150,7 @@ bool svmc_adapt_rmm_say(const struct adapt_row *row, const struct svmc_reply *re
 
 void svmc_adapt_s390_form(struct adapt_form *form);
 void svmc_adapt_s390_ask(const struct adapt_words *before, struct adapt_words *w);
-uint32_t svmc_adapt_s390_verdict(const struct adapt_words *w);
+uint32_t svmc_adapt_s390_verdict(const struct adapt_words *w, struct svmc_reply *out);
 bool svmc_adapt_s390_say(const struct svmc_reply *reply, const struct adapt_words *before,
                          struct adapt_words *w);
 

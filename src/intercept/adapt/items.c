@@ -24,6 +24,8 @@
 #define HPFAR_BITS    48u /* FIPA is bits 47:4, address bits 55:12 */
 #define ADDRESS_BITS  56u
 
+#define CC_SHIFT 44 /* z/Architecture PSW, bits 18 and 19 */
+
 #define MSR_FILTER 4u /* KVM_MSR_EXIT_REASON_FILTER */
 
 static bool is_port_in(uint16_t kind)
@@ -281,6 +283,10 @@ void svmc_adapt_out_get(const struct move *m, const struct svmc_request *r, uint
     case ITEM_OUT_ELEMENT:
         element_set(r, word, data);
         return;
+    case ITEM_OUT_CC:
+        reply->out[0] = word >> CC_SHIFT & 3;
+        reply->out_valid |= 1;
+        return;
     case ITEM_OUT_PAIR:
         reply->out[0] = word & 0xffffffffu;
         reply->out[1] = word >> 32;
@@ -299,6 +305,8 @@ uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,
     switch ((enum item)m->item) {
     case ITEM_OUT_ELEMENT:
         return element_get(r, data);
+    case ITEM_OUT_CC:
+        return (reply->out[0] & 3) << CC_SHIFT;
     case ITEM_OUT_PAIR:
         return (reply->out[0] & 0xffffffffu) | reply->out[1] << 32;
     default:
