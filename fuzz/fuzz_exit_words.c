@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer target: any syndrome and any bytes to the front ends of AArch64 and RISC-V; what they
- * make of it goes on to a vCPU. Shape of the input: a byte that says which, 40 bytes of registers,
- * the instruction.
+ * make of it, and hypercalls of Power, go on to a vCPU. Shape of the input: a byte that says which,
+ * 40 bytes of registers, the instruction.
  */
 #include <string.h>
 #include <svmcore/svmcore.h>
@@ -38,6 +38,8 @@ static void make_policy(void)
         require(svmc_policy_set_call(&policy, SVMC_KIND_SBI, (uint64_t)(n + 1) << 36, (uint8_t)n,
                                      2) == SVMC_OK);
     }
+    require(svmc_policy_set_call(&policy, SVMC_KIND_HCALL, 0x54, 1, 4) == SVMC_OK);
+    require(svmc_policy_set_call(&policy, SVMC_KIND_HCALL, 0x58, 4, 1) == SVMC_OK);
     require(svmc_policy_seal(&policy) == SVMC_OK);
 }
 
@@ -54,6 +56,12 @@ static enum svmc_status take(uint8_t which, const uint64_t raw[5], const uint8_t
                                .isa = which & 2 ? SVMC_ISA_RV64 : SVMC_ISA_RV32,
                                .user = which >> 2 & 1 };
 
+    if (which & 16) { /* Power: no front end, the registers say it all */
+        *exit = (struct svmc_exit){
+            .kind = SVMC_KIND_HCALL, .isa = SVMC_ISA_PPC64, .count = 1, .finish = SVMC_FINISH_REGS
+        };
+        return SVMC_OK;
+    }
     if (which & 1)
         return svmc_exit_from_a64(&a64, bytes, count, exit);
     if (which & 8) /* few causes have something to say */
@@ -88,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.reg[SVMC_REG_X0] = raw[4];
     world.reg[SVMC_REG_RV_X0 + 17] = raw[4] & 0xffffffff;
     world.reg[SVMC_REG_RV_X0 + 16] = raw[4] >> 32;
+    world.reg[SVMC_REG_PPC_R3] = raw[4] >> 4;
     /* a front end makes nothing that the engine finds wrong */
     require(svmc_vcpu_exit(&vc, &exit, &out) == SVMC_OK);
     require(exit.kind != SVMC_KIND_UNKNOWN || out.action == SVMC_ACT_INJECT);
