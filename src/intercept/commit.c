@@ -211,22 +211,6 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     return SVMC_OK;
 }
 
-/* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time. */
-static CORE_COLD enum svmc_status commit_rdtscp(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                                const uint64_t out[SLOTS_OUT],
-                                                struct svmc_outcome *outcome)
-{
-    uint64_t aux = 0;
-    enum svmc_status st = vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux);
-
-    if (st == SVMC_OK)
-        st = commit_registers(vc, rule, out, outcome);
-    if (st != SVMC_OK)
-        return SVMC_ERR_CALLBACK;
-    vc->priv.ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);
-    return SVMC_OK;
-}
-
 /* The backend ends the access itself: it gets the results one behind the other, little-endian. */
 static CORE_APART void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                       const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
@@ -249,13 +233,22 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
                                        const uint64_t out[SLOTS_OUT], uint32_t *done,
                                        struct svmc_outcome *outcome)
 {
+    const struct svmc_host_ops *ops = vc->priv.ops;
+    bool has_aux = rule->kind == SVMC_KIND_RDTSCP;
+    uint64_t aux = 0;
+    enum svmc_status st;
+
     if (!(vc->priv.pending.exit.finish & SVMC_FINISH_REGS)) {
         commit_backend(vc, rule, out, outcome);
         return SVMC_OK;
     }
     if (rule->string && !is_block(rule))
         return commit_string(vc, rule, done, outcome);
-    if (rule->kind == SVMC_KIND_RDTSCP)
-        return commit_rdtscp(vc, rule, out, outcome);
-    return commit_registers(vc, rule, out, outcome);
+    /* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time */
+    if (has_aux && ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    st = commit_registers(vc, rule, out, outcome);
+    if (st == SVMC_OK && has_aux)
+        ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);
+    return st;
 }

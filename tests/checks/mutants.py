@@ -90,7 +90,7 @@ MUTANTS = (
     ("R13", R + "time.c", "vc->priv.time[0].known = 0;", ";"),
     ("R13", R + "exit.c", "svmc_intercept_time_ask(vc);", ";"),
     ("R13", R + "commit.c",
-     "    vc->priv.ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);\n", ""),
+     "ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);", ";"),
     ("R14", R + "exit.c", "if (st == SVMC_OK && inside)", "if (0)"),
     ("R14", R + "identity.c", "*inside = *inside || row;", ""),
     ("R15", R + "enter.c", "call_begin(vc, out, true)", ANY),
