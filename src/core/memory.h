@@ -24,7 +24,7 @@ int memcmp(const void *a, const void *b, size_t n);
 /* A short loop with a constant count costs less written out; -O2 of gcc would keep it. */
 #if defined(__GNUC__) || defined(__clang__)
 #define CORE_UNROLL _Pragma("GCC unroll 16")
-/* Kept out of its caller, which then saves no registers for it. COLD: and made small: seldom run. */
+/* Kept out of its caller, which then saves no registers for it; COLD: and seldom run, so small. */
 #define CORE_APART __attribute__((noinline))
 #define CORE_COLD  __attribute__((noinline, cold))
 typedef uint64_t __attribute__((may_alias)) core_any_word;

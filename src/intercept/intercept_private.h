@@ -207,8 +207,8 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
 
 /* page.c */
 /**
- * Fill the page: for the elements [at, at + issued) of an exit, which then waits for the answer, or,
- * where out->verdict is NOTIFY, with a notice of one that this ends.
+ * Fill the page: for the elements [at, at + issued) of an exit, which then waits for the answer,
+ * or, where out->verdict is NOTIFY, with a notice of one that this ends.
  */
 enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                      struct svmc_outcome *out);
