@@ -256,9 +256,10 @@ static enum svmc_status call_smccc(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT]
     number &= UINT32_MAX; /* W0 */
     call = find(vc->priv.policy, p->exit.kind, number, number);
     *inside = !call;
+    //@ split *inside;
     p->exit.address = number;
-    p->in_count = call ? call->args : 0;
-    p->out_count = call ? call->results : 1;
+    p->in_count = call ? (uint8_t)core_clamp(call->args, SVMC_CALL_ARGS + 1) : 0;
+    p->out_count = call ? (uint8_t)core_clamp(call->results, SVMC_CALL_RESULTS + 1) : 1;
     p->exit.size = call && !(number & SMCCC_64) ? 4 : 8; /* EX-57 */
     if (*inside)
         out[0] = answer_smccc(vc->priv.policy, p->exit.kind, number, function & UINT32_MAX);
@@ -282,9 +283,12 @@ static enum svmc_status call_sbi(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], 
         number = UINT64_MAX; /* negative numbers: nobody has them */
     call = find(vc->priv.policy, SVMC_KIND_SBI, number, number);
     *inside = !call;
+    //@ split *inside;
     p->exit.address = number;
-    p->in_count = call ? call->args : 0;
-    p->out_count = call ? call->results : number <= SBI_LEGACY_LAST ? 1 : 2;
+    p->in_count = call ? (uint8_t)core_clamp(call->args, SVMC_CALL_ARGS + 1) : 0;
+    p->out_count = call                        ? (uint8_t)core_clamp(call->results, SLOTS_OUT + 1)
+                   : number <= SBI_LEGACY_LAST ? 1
+                                               : 2;
     p->exit.size = (uint8_t)bytes;
     if (*inside)
         answer_sbi(vc->priv.policy, number, extension & core_mask(bytes), out);

@@ -222,6 +222,7 @@ enum svmc_status svmc_intercept_ask(struct svmc_vcpu *vc, const struct exit_rule
     svmc_intercept_page_fill(vc, rule,
                              rule->string ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_SINGLE, in);
     vc->priv.pending.active = 1;
+    //@ split vc->priv.pending.active;
     out->action = SVMC_ACT_DELEGATED;
     return SVMC_OK;
 }
