@@ -182,8 +182,7 @@ enum svmc_status svmc_policy_set_call(struct svmc_policy *policy, enum svmc_kind
             policy->priv.calls[i] = policy->priv.calls[i - 1];
         policy->priv.call_count = count + 1;
     }
-    /* clamp: as above */
-    policy->priv.calls[at] =
+    policy->priv.calls[core_clamp(at, SVMC_POLICY_CALLS)] =
         (struct svmc_call_rule){ number, (uint16_t)kind, args, results, { 0 } };
     return SVMC_OK;
 }

@@ -60,7 +60,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
 
 /* n bytes and no more, where n is 1, 2 or 4; else up to the next of these: a case each, for n is
  * tied to what is left of it by its case alone. */
-static const uint32_t ends[] = { 1, 2, 3, 4, 511, 1023, 1535, 2047, 2559, 3071, 3583, 4095, 4096 };
+static const uint32_t ends[] = { 4, 511, 1023, 1535, 2047, 2559, 3071, 3583, 4096 };
 #define ENDS (sizeof ends / sizeof ends[0])
 
 static uint32_t spans; /* asked for by this call on the vCPU */
@@ -140,6 +140,7 @@ static void fresh(void)
         Frama_C_abort();
     ANY(vc.priv.seq_count);
     ANY(vc.priv.refusals);
+    ANY(vc.priv.stopped);
     ANY(vc.priv.stats);
     ANY(vc.priv.time);
     ANY(vc.priv.staging);
@@ -158,12 +159,12 @@ static const uint32_t kinds[] = {
     0x7001, 0x7002, 0x7003, 0x8000, 0x8001, 0x8002, 0x8003, 0x8004, 0x8005, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004, 0x9005,
     0x9006, 0x9007, 0x9008, 0xa000, 0xb000, 0xc000, 0xc001, 0xc002, 0xd000, 0xe000, 0xf000, 0x10000,
 };
-#define CASES (sizeof kinds / sizeof kinds[0] - 1)
+#define CASES   (sizeof kinds / sizeof kinds[0] - 1)
+#define STRINGS 14u /* of INS; OUTS is the next one, IN the fourth before it */
 
 /* What bounds cut 0..255 into: a case each. */
 static const uint16_t sizes[] = { 0, 1, 9, 256 };
 static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 };
-static const uint16_t finishes[] = { 0, 1, 2, 3, 4, 256 };
 static const uint16_t froms[] = { 0, 8, 16, 256 };
 #define PARTS(bounds)   (uint32_t)Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
 #define PART(bounds, i) (uint8_t)Frama_C_interval(bounds[i], bounds[i + 1] - 1)
@@ -182,9 +183,12 @@ static void any_exit(struct svmc_exit *e, uint32_t n)
         size = PARTS(string_sizes);
         //@ split size;
         e->size = PART(string_sizes, size);
-        finish = PARTS(finishes);
+        finish = (uint32_t)Frama_C_interval(0, 3); /* 0; 1 and 3; 2; others */
         //@ split finish;
-        e->finish = PART(finishes, finish);
+        e->finish = (uint8_t)(finish == 0   ? 0
+                              : finish == 1 ? 1 + 2 * MAYBE
+                              : finish == 2 ? 2
+                                            : Frama_C_interval(4, 255));
     } else if (from == 0) {
         size = PARTS(sizes);
         //@ split size;
@@ -226,10 +230,10 @@ static void exits(uint32_t n)
     fresh();
     any_exit(&e, n);
     st = svmc_vcpu_exit(&vc, &e, &out);
+    //@ check vc.priv.page_used <= SVMC_PAGE_DATA_BYTES;
     if (st != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
         return;
     //@ split vc.priv.pending.exit.kind;
-    Frama_C_show_each(vc.priv.pending.exit.kind, vc.priv.pending.exit.size, vc.priv.pending.in_count, vc.priv.pending.out_count, vc.priv.pending.at, vc.priv.pending.issued);
     check_record();
 }
 
@@ -268,27 +272,124 @@ static void enters(uint32_t n)
         }
     }
     st = svmc_vcpu_enter(&vc, &out);
+    //@ check vc.priv.page_used <= SVMC_PAGE_DATA_BYTES;
     if (st == SVMC_ERR_CALLBACK || out.action == SVMC_ACT_DELEGATED)
         check_record();
 }
 
-void exit_in(void) { exits(10); }
-void exit_ins(void) { exits(14); }
-void exit_outs(void) { exits(15); }
-void enter_in(void) { enters(10); }
-void enter_ins(void) { enters(14); }
-void enter_outs(void) { enters(15); }
-void exit_all(void) {
+static int is_string(uint32_t n)
+{
+    return kinds[n] == SVMC_KIND_INS || kinds[n] == SVMC_KIND_OUTS;
+}
+
+/* ---- what Eva is started from: tests/checks/eva.py --------------------------------------------*/
+
+void exit_plain(void)
+{
     uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
     //@ split n;
-    if (kinds[n] == 0x3001 || kinds[n] == 0x3002)
-        return;
+    if (!is_string(n))
+        exits(n);
+}
+
+void enter_plain(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
+    //@ split n;
+    if (!is_string(n))
+        enters(n);
+}
+
+void exit_string(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(STRINGS, STRINGS + 1);
+
+    //@ split n;
     exits(n);
 }
-void enter_all(void) {
-    uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
+void enter_string(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(STRINGS, STRINGS + 1);
+
     //@ split n;
-    if (kinds[n] == 0x3001 || kinds[n] == 0x3002)
-        return;
     enters(n);
+}
+
+void exit_in(void)
+{
+    exits(STRINGS - 4);
+}
+
+void enter_in(void)
+{
+    enters(STRINGS - 4);
+}
+
+static void setters(void)
+{
+    struct svmc_cpuid_leaf leaves[SVMC_POLICY_CPUIDS];
+    struct svmc_policy *p = MAYBE ? &policy : NULL;
+    uint32_t a, b, c, d;
+    uint64_t number;
+    svmc_gpa gpa;
+    enum svmc_status st;
+
+    ANY(a);
+    ANY(b);
+    ANY(c);
+    ANY(d);
+    ANY(number);
+    ANY(gpa);
+    ANY(leaves);
+    st = svmc_policy_init(p, a, b);
+    ANY(policy);
+    st = svmc_policy_set_ports(p, a, b, c, d);
+    st = svmc_policy_set_msrs(p, a, b, c, d);
+    st = svmc_policy_set_sysregs(p, a, b, c, d);
+    st = svmc_policy_add_window(p, gpa, number, c, d);
+    st = svmc_policy_set_full_wipe(p);
+    st = svmc_policy_set_mode(p, a);
+    st = svmc_policy_set_user_memory(p);
+    st = svmc_policy_set_doorbell(p, (uint16_t)a);
+    st = svmc_policy_set_hcall(p, a, (uint8_t)b, (uint8_t)c);
+    st = svmc_policy_set_cpuid(p, MAYBE ? leaves : NULL, b, d);
+    st = svmc_policy_set_call(p, a, number, (uint8_t)b, (uint8_t)c);
+    st = svmc_policy_set_kind(p, a, b);
+    st = svmc_policy_seal(p);
+    (void)st;
+}
+
+/* The calls beside exit and enter, and calls without their arguments. */
+void others(void)
+{
+    struct svmc_outcome out;
+    struct svmc_stats stats;
+    struct svmc_ledger_entry entry;
+    enum svmc_status st;
+    uint32_t row, first, at, count;
+    uint16_t kind;
+
+    setters();
+    ANY(row);
+    any_ops();
+    ANY(ops.size);
+    st = svmc_vcpu_init(MAYBE ? &vc : NULL, MAYBE ? &ops : NULL, NULL, MAYBE ? &policy : NULL,
+                        MAYBE ? page : NULL, row);
+    fresh();
+    st = svmc_vcpu_set_ledger(MAYBE ? &vc : NULL, MAYBE ? &ledger : NULL);
+    st = svmc_vcpu_set_audit(MAYBE ? &vc : NULL, NULL);
+    ANY(ledger);
+    st = svmc_ledger_read(MAYBE ? &ledger : NULL, row, MAYBE ? &entry : NULL);
+    st = svmc_vcpu_stats(MAYBE ? &vc : NULL, MAYBE ? &stats : NULL);
+    st = svmc_vcpu_exit(MAYBE ? &vc : NULL, NULL, MAYBE ? &out : NULL);
+    st = svmc_vcpu_enter(MAYBE ? &vc : NULL, MAYBE ? &out : NULL);
+    (void)svmc_intercept_msr_page(row, &first, &at, &count);
+    (void)svmc_kind_name((uint16_t)row);
+    (void)svmc_intercept_cpuid_sorted(&policy);
+    (void)svmc_intercept_row_kind(row, &kind);
+    svmc_vcpu_cancel(MAYBE ? &vc : NULL);
+    svmc_vcpu_drop(MAYBE ? &vc : NULL);
 }
