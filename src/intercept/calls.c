@@ -177,9 +177,12 @@ enum svmc_status svmc_policy_set_call(struct svmc_policy *policy, enum svmc_kind
     if (!find(policy, (uint32_t)kind, number, number)) {
         if (count >= SVMC_POLICY_CALLS)
             return SVMC_ERR_FULL;
-        for (uint32_t i = count; i > at; i--)
+        for (uint32_t i = count; i > at; i--) {
             /* clamp: below the count; the embedder's, here and below */
-            policy->priv.calls[i] = policy->priv.calls[i - 1];
+            struct svmc_call_rule call = policy->priv.calls[i - 1];
+
+            policy->priv.calls[i] = call; /* clamp: as above */
+        }
         policy->priv.call_count = count + 1;
     }
     policy->priv.calls[core_clamp(at, SVMC_POLICY_CALLS)] =

@@ -328,10 +328,23 @@ void enter_in(void)
     enters(STRINGS - 4);
 }
 
-static void setters(void)
+/* A range of a setter is one entry anywhere, or any number of them from the first on. */
+static void set_ranges(struct svmc_policy *p, uint32_t first, uint32_t count)
+{
+    uint32_t access, verdict;
+    enum svmc_status st;
+
+    ANY(access);
+    ANY(verdict);
+    st = svmc_policy_set_ports(p, first, count, access, verdict);
+    st = svmc_policy_set_msrs(p, first, count, access, verdict);
+    st = svmc_policy_set_sysregs(p, first, count, access, verdict);
+    (void)st;
+}
+
+static void setters(struct svmc_policy *p)
 {
     struct svmc_cpuid_leaf leaves[SVMC_POLICY_CPUIDS];
-    struct svmc_policy *p = MAYBE ? &policy : NULL;
     uint32_t a, b, c, d;
     uint64_t number;
     svmc_gpa gpa;
@@ -346,50 +359,68 @@ static void setters(void)
     ANY(leaves);
     st = svmc_policy_init(p, a, b);
     ANY(policy);
-    st = svmc_policy_set_ports(p, a, b, c, d);
-    st = svmc_policy_set_msrs(p, a, b, c, d);
-    st = svmc_policy_set_sysregs(p, a, b, c, d);
+    set_ranges(p, a, 1);
+    set_ranges(p, 0, b);
+    set_ranges(p, 0x8000, b);
     st = svmc_policy_add_window(p, gpa, number, c, d);
     st = svmc_policy_set_full_wipe(p);
     st = svmc_policy_set_mode(p, a);
     st = svmc_policy_set_user_memory(p);
     st = svmc_policy_set_doorbell(p, (uint16_t)a);
     st = svmc_policy_set_hcall(p, a, (uint8_t)b, (uint8_t)c);
-    st = svmc_policy_set_cpuid(p, MAYBE ? leaves : NULL, b, d);
+    st = svmc_policy_set_cpuid(p, leaves, b, d);
+    st = svmc_policy_set_cpuid(p, NULL, b, d);
     st = svmc_policy_set_call(p, a, number, (uint8_t)b, (uint8_t)c);
     st = svmc_policy_set_kind(p, a, b);
     st = svmc_policy_seal(p);
     (void)st;
 }
 
-/* The calls beside exit and enter, and calls without their arguments. */
+/* The calls beside exit and enter, and those without what they need. */
 void others(void)
 {
     struct svmc_outcome out;
     struct svmc_stats stats;
     struct svmc_ledger_entry entry;
     enum svmc_status st;
-    uint32_t row, first, at, count;
+    uint32_t any, first, at, count;
     uint16_t kind;
 
-    setters();
-    ANY(row);
+    setters(NULL);
+    setters(&policy);
+    ANY(any);
     any_ops();
     ANY(ops.size);
-    st = svmc_vcpu_init(MAYBE ? &vc : NULL, MAYBE ? &ops : NULL, NULL, MAYBE ? &policy : NULL,
-                        MAYBE ? page : NULL, row);
+    st = svmc_vcpu_init(NULL, &ops, NULL, &policy, page, any);
+    st = svmc_vcpu_init(&vc, NULL, NULL, &policy, page, any);
+    st = svmc_vcpu_init(&vc, &ops, NULL, NULL, page, any);
+    st = svmc_vcpu_init(&vc, &ops, NULL, &policy, NULL, any);
+    st = svmc_vcpu_init(&vc, &ops, NULL, &policy, page, any);
     fresh();
-    st = svmc_vcpu_set_ledger(MAYBE ? &vc : NULL, MAYBE ? &ledger : NULL);
-    st = svmc_vcpu_set_audit(MAYBE ? &vc : NULL, NULL);
-    ANY(ledger);
-    st = svmc_ledger_read(MAYBE ? &ledger : NULL, row, MAYBE ? &entry : NULL);
-    st = svmc_vcpu_stats(MAYBE ? &vc : NULL, MAYBE ? &stats : NULL);
-    st = svmc_vcpu_exit(MAYBE ? &vc : NULL, NULL, MAYBE ? &out : NULL);
-    st = svmc_vcpu_enter(MAYBE ? &vc : NULL, MAYBE ? &out : NULL);
-    (void)svmc_intercept_msr_page(row, &first, &at, &count);
-    (void)svmc_kind_name((uint16_t)row);
+    st = svmc_vcpu_set_ledger(NULL, &ledger);
+    st = svmc_vcpu_set_ledger(&vc, NULL);
+    st = svmc_vcpu_set_ledger(&vc, &ledger);
+    st = svmc_vcpu_set_audit(&vc, NULL);
+    st = svmc_ledger_read(NULL, any, &entry);
+    st = svmc_ledger_read(&ledger, any, NULL);
+    st = svmc_ledger_read(&ledger, any, &entry);
+    st = svmc_vcpu_stats(NULL, &stats);
+    st = svmc_vcpu_stats(&vc, NULL);
+    st = svmc_vcpu_stats(&vc, &stats);
+    st = svmc_vcpu_exit(NULL, NULL, &out);
+    st = svmc_vcpu_exit(&vc, NULL, NULL);
+    st = svmc_vcpu_exit(&vc, NULL, &out);
+    st = svmc_vcpu_enter(NULL, &out);
+    st = svmc_vcpu_enter(&vc, NULL);
+    st = svmc_vcpu_enter(&vc, &out);
+    (void)svmc_intercept_msr_page(any, &first, &at, &count);
+    (void)svmc_intercept_row_kind(any, &kind);
+    (void)svmc_kind_name((uint16_t)any);
+    policy.priv.cpuid_count = (uint32_t)Frama_C_interval(0, SVMC_POLICY_CPUIDS);
     (void)svmc_intercept_cpuid_sorted(&policy);
-    (void)svmc_intercept_row_kind(row, &kind);
-    svmc_vcpu_cancel(MAYBE ? &vc : NULL);
-    svmc_vcpu_drop(MAYBE ? &vc : NULL);
+    svmc_vcpu_cancel(NULL);
+    svmc_vcpu_cancel(&vc);
+    svmc_vcpu_drop(NULL);
+    svmc_vcpu_drop(&vc);
+    (void)st;
 }
