@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What Frama-C Eva starts from: tests/checks/eva.py analyses it, nobody compiles it. One call on a
+ * vCPU at a time: the policy's bytes, the exit, registers, guest memory, what callbacks give and
+ * the page are anything at all. What a call finds of the calls before it has the ranges of fresh()
+ * and enters(); check_record() and the checks behind each call show that every call leaves them so.
+ * Assumed beyond that, and nowhere else: what host.h and exit.h say of guest_span and
+ * svmc_exit.data, and that a record is zero once it was wiped (Eva takes a volatile store for one
+ * of anything). The splits keep cases apart and leave none out.
+ */
 #include <__fc_builtin.h>
 #include <string.h>
 #include <svmcore/audit.h>
@@ -6,9 +15,9 @@
 
 #include "intercept/intercept_private.h"
 
-#define ANY(object)  Frama_C_make_unknown((char *)&(object), sizeof(object))
-#define MAYBE        Frama_C_interval(0, 1)
-#define PAGE         4096u
+#define ANY(object) Frama_C_make_unknown((char *)&(object), sizeof(object))
+#define MAYBE       Frama_C_interval(0, 1)
+#define PAGE        4096u
 
 static volatile uint64_t page[PAGE / 8]; /* volatile: each load gives anything */
 static uint8_t guest[PAGE], staged[SVMC_EXIT_DATA_MAX];
@@ -117,9 +126,14 @@ static enum svmc_status interpret(void *ctx, uint32_t kind, uint64_t number, uin
 
 static void any_ops(void)
 {
-    ops = (struct svmc_host_ops){ sizeof ops, get_random, get_reg, set_reg,
-                                  MAYBE ? translate : NULL, MAYBE ? get_span : NULL,
-                                  MAYBE ? get_ticks : NULL, MAYBE ? interpret : NULL };
+    ops = (struct svmc_host_ops){ sizeof ops,
+                                  get_random,
+                                  get_reg,
+                                  set_reg,
+                                  MAYBE ? translate : NULL,
+                                  MAYBE ? get_span : NULL,
+                                  MAYBE ? get_ticks : NULL,
+                                  MAYBE ? interpret : NULL };
 }
 
 /* What svmc_vcpu_init leaves, and then what calls on it may have changed: anything. */
@@ -153,11 +167,12 @@ static void fresh(void)
 
 /* Where a kind with a row begins, and where the next ones do: a case each, and none is left out. */
 static const uint32_t kinds[] = {
-    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004, 0x1005, 0x2000, 0x2001, 0x2002,
-    0x2003, 0x3000, 0x3001, 0x3002, 0x3003, 0x4000, 0x4001, 0x4002, 0x4003, 0x5000, 0x5001, 0x5002,
-    0x5003, 0x5004, 0x5005, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004, 0x6005, 0x6006, 0x6007, 0x7000,
-    0x7001, 0x7002, 0x7003, 0x8000, 0x8001, 0x8002, 0x8003, 0x8004, 0x8005, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004, 0x9005,
-    0x9006, 0x9007, 0x9008, 0xa000, 0xb000, 0xc000, 0xc001, 0xc002, 0xd000, 0xe000, 0xf000, 0x10000,
+    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004,  0x1005, 0x2000, 0x2001,
+    0x2002, 0x2003, 0x3000, 0x3001, 0x3002, 0x3003, 0x4000, 0x4001,  0x4002, 0x4003, 0x5000,
+    0x5001, 0x5002, 0x5003, 0x5004, 0x5005, 0x6000, 0x6001, 0x6002,  0x6003, 0x6004, 0x6005,
+    0x6006, 0x6007, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000, 0x8001,  0x8002, 0x8003, 0x8004,
+    0x8005, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004, 0x9005, 0x9006,  0x9007, 0x9008, 0xa000,
+    0xb000, 0xc000, 0xc001, 0xc002, 0xd000, 0xe000, 0xf000, 0x10000,
 };
 #define CASES   (sizeof kinds / sizeof kinds[0] - 1)
 #define STRINGS 14u /* of INS; OUTS is the next one, IN the fourth before it */
@@ -166,8 +181,8 @@ static const uint32_t kinds[] = {
 static const uint16_t sizes[] = { 0, 1, 9, 256 };
 static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 };
 static const uint16_t froms[] = { 0, 8, 16, 256 };
-#define PARTS(bounds)   (uint32_t)Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
-#define PART(bounds, i) (uint8_t)Frama_C_interval(bounds[i], bounds[i + 1] - 1)
+#define PARTS(bounds)   (uint32_t) Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
+#define PART(bounds, i) (uint8_t) Frama_C_interval(bounds[i], bounds[i + 1] - 1)
 
 static void any_exit(struct svmc_exit *e, uint32_t n)
 {
