@@ -330,6 +330,7 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
         return st;
     if (is_hypercall(vc, &p->exit))
         *rule = svmc_intercept_rule(p->exit.kind);
+    //@ split p->exit.kind;
     p->row = *rule;
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;
