@@ -115,7 +115,6 @@ enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOT
     const struct svmc_cpuid_leaf *row;
     uint64_t leaf = 0, subleaf = 0;
 
-    memset(out, 0, SLOTS_OUT * sizeof *out);
     *inside = policy->priv.cpuid_rest != SVMC_VERDICT_DELEGATE;
     if (vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RAX, &leaf) != SVMC_OK ||
         vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_RCX, &subleaf) != SVMC_OK)

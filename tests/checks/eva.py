@@ -44,7 +44,7 @@ MUTANTS = (  # marshal, reply check, commit
 LEVELS = {5: "svmc_intercept_record_begin add_ticks has_clock size_is_sound",
           10: "svmc_policy_init svmc_policy_seal plan_step plan_rip find* is_hypercall "
               "answer*",
-          20: "fresh svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
+          20: "fresh delegate svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
               "first_case next_case",
           40: "svmc_vcpu_exit svmc_vcpu_enter exit_is_sound call_smccc call_sbi",
           60: "record take_span get_span",
