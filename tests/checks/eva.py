@@ -34,8 +34,9 @@ MUTANTS = (  # marshal, reply check, commit
      "SVMC_PAGE_REQ_IN +",
      "for (uint32_t i = 0; i <= SVMC_PAGE_SLOTS; i++)\n        core_shared_put(page, "
      "SVMC_PAGE_REQ_IN +"),
-    ("enter_in", "src/intercept/reply.c", "for (uint32_t i = 0; i < SLOTS_OUT; i++) {",
-     "for (uint32_t i = 0; i <= SLOTS_OUT; i++) {"),
+    ("enter_in", "src/intercept/reply.c",
+     "for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)",
+     "for (uint32_t i = SLOTS_OUT; i <= SVMC_PAGE_SLOTS; i++)"),
     ("enter_in", "src/intercept/commit.c", "bytes < sizeof le ? bytes : sizeof le);",
      "sizeof le + bytes);"),
 )
