@@ -121,12 +121,10 @@ static CORE_APART enum svmc_status commit_string(struct svmc_vcpu *vc, const str
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
     struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
-    struct plan plan;
+    struct plan plan = { 0 };
     uint64_t step;
     enum svmc_status st;
 
-    plan.count = 0;
-    plan.last = 0;
     if (*done == 0) { /* REP with a count of 0: nothing but RIP moves */
         st = plan_rip(vc, &plan);
         if (st == SVMC_OK)
