@@ -201,6 +201,7 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     }
     if (dest && exit->dest_reg != f->zero)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
+    //@ loop unroll 4;
     for (; !dest && out < end; out++, slot++) /* 4 and 8 bytes: the rest is 0 */
         vc->priv.ops->reg_write(vc->priv.ctx, slot->reg, *out);
     if (rip)

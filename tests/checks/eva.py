@@ -26,8 +26,10 @@ COVERAGE = 95
 DRIVER = "tests/checks/eva_driver.c"
 FILES = [f"src/intercept/{name}.c" for name in
          ("exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules", "registers",
-          "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger")]
-RUNS = ("exit_outs", "exit_plain", "exit_ins", "enter_string", "enter_plain", "others")
+          "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger", "block",
+          "s390")]
+RUNS = ("exit_outs", "exit_plain", "exit_ins", "enter_string", "enter_plain", "exit_block",
+        "enter_block", "others")
 MUTANTS = (  # marshal, reply check, commit
     ("exit_in", "src/intercept/page.c",
      "for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)\n        core_shared_put(page, "
@@ -37,8 +39,8 @@ MUTANTS = (  # marshal, reply check, commit
     ("enter_in", "src/intercept/reply.c",
      "for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)",
      "for (uint32_t i = SLOTS_OUT; i <= SVMC_PAGE_SLOTS; i++)"),
-    ("enter_in", "src/intercept/commit.c", "bytes < sizeof le ? bytes : sizeof le);",
-     "sizeof le + bytes);"),
+    ("enter_in", "src/intercept/commit.c", "core_clamp(at, SVMC_EXIT_DATA_MAX - 8), out[i]",
+     "SVMC_EXIT_DATA_MAX - 7, out[i]"),
 )
 
 # Where the analysis keeps cases apart: precision and time, never an assumption.
@@ -47,15 +49,16 @@ LEVELS = {5: "svmc_intercept_record_begin add_ticks has_clock size_is_sound",
               "answer*",
           20: "fresh delegate svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
               "first_case next_case",
-          40: "svmc_vcpu_exit svmc_vcpu_enter exit_is_sound call_smccc call_sbi",
+          40: "svmc_vcpu_exit svmc_vcpu_enter exit_is_sound call_smccc call_sbi call_papr "
+              "svmc_intercept_s390_sound",
           60: "record take_span get_span",
           100: "svmc_vcpu_init check_record enter_string",
-          400: "stage_string svmc_intercept_spans commit_string",
-          1000: "any_exit exits enters exit_plain enter_plain"}
+          400: "stage_string svmc_intercept_spans commit_string move svmc_intercept_block_stage",
+          1000: "any_exit exits enters exit_plain enter_plain exit_block enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter svmc_policy_init "
                      "svmc_policy_seal record take_span get_span svmc_intercept_spans answer* "
                      "svmc_intercept_identity",
-             "0": "exit_is_sound size_is_sound isa_is_sound string_is_sound has_clock "
+             "0": "exit_is_sound size_is_sound string_is_sound has_clock "
                   "svmc_intercept_has_memory find* plan_step plan_rip is_hypercall"}
 RELATIONS = "core_clamp* core_shared_zero* svmc_intercept_spans"  # between two variables
 COMMON = ["-machdep", "x86_64", "-c11", "-cpp-extra-args=-U__GNUC__ -Iinclude -Isrc", "-eva",

@@ -93,7 +93,7 @@ static uint32_t next_case(void)
 
 static enum svmc_status get_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
 {
-    uint32_t i = spans++ == 0 ? first_case() : next_case();
+    uint32_t i = spans++ % 2 == 0 ? first_case() : next_case();
 
     (void)ctx;
     (void)at;
@@ -170,15 +170,18 @@ static void fresh(void)
 
 /* Where a kind with a row begins, and where the next ones do: a case each, and none is left out. */
 static const uint32_t kinds[] = {
-    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004,  0x1005, 0x2000, 0x2001,
-    0x2002, 0x2003, 0x3000, 0x3001, 0x3002, 0x3003, 0x4000, 0x4001,  0x4002, 0x4003, 0x5000,
-    0x5001, 0x5002, 0x5003, 0x5004, 0x5005, 0x6000, 0x6001, 0x6002,  0x6003, 0x6004, 0x6005,
-    0x6006, 0x6007, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000, 0x8001,  0x8002, 0x8003, 0x8004,
-    0x8005, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004, 0x9005, 0x9006,  0x9007, 0x9008, 0xa000,
-    0xb000, 0xc000, 0xc001, 0xc002, 0xd000, 0xe000, 0xf000, 0x10000,
+    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002,  0x1003, 0x1004, 0x1005, 0x2000, 0x2001, 0x2002,
+    0x2003, 0x3000, 0x3001, 0x3002, 0x3003, 0x4000,  0x4001, 0x4002, 0x4003, 0x5000, 0x5001, 0x5002,
+    0x5003, 0x5004, 0x5005, 0x5006, 0x5040, 0x5041,  0x5042, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004,
+    0x6005, 0x6006, 0x6007, 0x6040, 0x6041, 0x6042,  0x6043, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000,
+    0x8001, 0x8002, 0x8003, 0x8004, 0x8005, 0x9000,  0x9001, 0x9002, 0x9003, 0x9004, 0x9005, 0x9006,
+    0x9007, 0x9008, 0x9040, 0x9041, 0x9042, 0x9043,  0xa000, 0xb000, 0xb040, 0xb041, 0xb042, 0xb043,
+    0xb044, 0xb045, 0xb046, 0xb047, 0xb048, 0xb049,  0xb04a, 0xc000, 0xc001, 0xc002, 0xc040, 0xc041,
+    0xd000, 0xd040, 0xd041, 0xe000, 0xf000, 0x10000,
 };
 #define CASES   (sizeof kinds / sizeof kinds[0] - 1)
 #define STRINGS 14u /* of INS; OUTS is the next one, IN the fourth before it */
+#define BLOCKS  74u /* of SSCH; MSCH, STSCH and TSCH are the next ones */
 
 /* What bounds cut 0..255 into: a case each. */
 static const uint16_t sizes[] = { 0, 1, 9, 256 };
@@ -189,7 +192,8 @@ static const uint16_t froms[] = { 0, 8, 16, 256 };
 
 static void any_exit(struct svmc_exit *e, uint32_t n)
 {
-    uint32_t from, size, finish;
+    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kinds[n]);
+    uint32_t from, size, finish, isa;
 
     ANY(*e);
     e->data = MAYBE ? staged : NULL;
@@ -197,20 +201,32 @@ static void any_exit(struct svmc_exit *e, uint32_t n)
     from = PARTS(froms);
     //@ split from;
     e->from = PART(froms, from);
-    if (kinds[n] == SVMC_KIND_INS || kinds[n] == SVMC_KIND_OUTS) {
+    isa = (uint32_t)MAYBE;
+    //@ split isa;
+    e->isa = (uint8_t)(isa ? Frama_C_interval(0, 15) : Frama_C_interval(16, 255));
+    if (rule->string > 1) {
+        size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
+        //@ split size;
+        e->size = (uint8_t)(size == 0   ? 0
+                            : size == 1 ? Frama_C_interval(1, rule->string - 1)
+                            : size == 2 ? rule->string
+                                        : Frama_C_interval(rule->string + 1, 255));
+    } else if (rule->string) {
         size = PARTS(string_sizes);
         //@ split size;
         e->size = PART(string_sizes, size);
+    } else if (from == 0) {
+        size = PARTS(sizes);
+        //@ split size;
+        e->size = PART(sizes, size);
+    }
+    if (rule->string) {
         finish = (uint32_t)Frama_C_interval(0, 3); /* 0; 1 and 3; 2; others */
         //@ split finish;
         e->finish = (uint8_t)(finish == 0   ? 0
                               : finish == 1 ? 1 + 2 * MAYBE
                               : finish == 2 ? 2
                                             : Frama_C_interval(4, 255));
-    } else if (from == 0) {
-        size = PARTS(sizes);
-        //@ split size;
-        e->size = PART(sizes, size);
     }
 }
 
@@ -223,8 +239,16 @@ static void check_record(void)
     //@ check p->row == rule;
     //@ check p->active == 1;
     //@ check p->in_count <= SLOTS_IN && p->out_count <= SLOTS_OUT;
-    //@ check p->exit.size <= 8;
+    //@ check p->exit.size <= 8 || p->exit.size == rule->string;
     //@ check rule->out[0].place == PLACE_DEST ==> p->exit.size >= 1;
+    if (rule->string > 1) {
+        //@ check p->exit.size == rule->string;
+        //@ check p->exit.finish == 1 || p->exit.finish == 3;
+        //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
+        //@ check p->at == 0;
+        //@ check ops.translate != \null && ops.guest_span != \null;
+        return;
+    }
     if (!rule->string)
         return;
     //@ check p->exit.size == 1 || p->exit.size == 2 || p->exit.size == 4;
@@ -273,9 +297,11 @@ static void enters(uint32_t n)
     p->exit.size = (uint8_t)Frama_C_interval(rule->out[0].place == PLACE_DEST, 8);
     if (rule->string) {
         size = (uint32_t)Frama_C_interval(0, 2);
-        //@ split size;
-        size = 1u << size;
         own = (uint32_t)MAYBE;
+        if (rule->string > 1)
+            own = 1;
+        //@ split size;
+        size = rule->string > 1 ? rule->string : 1u << size;
         //@ split own;
         p->exit.size = (uint8_t)size;
         p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
@@ -297,7 +323,7 @@ static void enters(uint32_t n)
 
 static int is_string(uint32_t n)
 {
-    return kinds[n] == SVMC_KIND_INS || kinds[n] == SVMC_KIND_OUTS;
+    return n == STRINGS || n == STRINGS + 1 || (n >= BLOCKS && n < BLOCKS + 4);
 }
 
 /* ---- what Eva is started from: tests/checks/eva.py --------------------------------------------*/
@@ -336,6 +362,22 @@ void exit_ins(void)
 void enter_string(void)
 {
     uint32_t n = (uint32_t)Frama_C_interval(STRINGS, STRINGS + 1);
+
+    //@ split n;
+    enters(n);
+}
+
+void exit_block(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(BLOCKS, BLOCKS + 3);
+
+    //@ split n;
+    exits(n);
+}
+
+void enter_block(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(BLOCKS, BLOCKS + 3);
 
     //@ split n;
     enters(n);
