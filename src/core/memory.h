@@ -41,7 +41,7 @@ static inline void core_wipe(void *at, size_t n)
     volatile core_any_word *word = at;
 
     CORE_UNROLL
-    //@ loop unroll 64;
+    //@ loop unroll 64 / n * 64;
     for (size_t i = 0; i < n / sizeof *word; i++)
         word[i] = 0;
 }

@@ -354,6 +354,7 @@ static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
     if (read_reg(vc, SVMC_REG_PPC_R3, &number) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *inside = !open(vc, number, 1);
+    //@ split *inside;
     out[0] = H_FUNCTION;
     return SVMC_OK;
 }

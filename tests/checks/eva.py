@@ -45,7 +45,7 @@ MUTANTS = (  # marshal, reply check, commit
 
 # Where the analysis keeps cases apart: precision and time, never an assumption.
 LEVELS = {5: "svmc_intercept_record_begin add_ticks has_clock size_is_sound",
-          10: "svmc_policy_init svmc_policy_seal plan_step plan_rip find* is_hypercall "
+          10: "svmc_policy_init svmc_policy_seal plan_step plan_rip find* open is_hypercall "
               "answer*",
           20: "fresh delegate svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
               "first_case next_case",
@@ -59,7 +59,7 @@ BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter svmc_policy_
                      "svmc_policy_seal record take_span get_span svmc_intercept_spans answer* "
                      "svmc_intercept_identity",
              "0": "exit_is_sound size_is_sound string_is_sound has_clock "
-                  "svmc_intercept_has_memory find* plan_step plan_rip is_hypercall"}
+                  "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}
 RELATIONS = "core_clamp* core_shared_zero* svmc_intercept_spans"  # between two variables
 COMMON = ["-machdep", "x86_64", "-c11", "-cpp-extra-args=-U__GNUC__ -Iinclude -Isrc", "-eva",
           "-eva-msg-key=-initial-state,-final-states", "-eva-ilevel", "16", "-eva-slevel", "0",

@@ -215,7 +215,7 @@ static void any_exit(struct svmc_exit *e, uint32_t n)
         size = PARTS(string_sizes);
         //@ split size;
         e->size = PART(string_sizes, size);
-    } else if (from == 0) {
+    } else if (from == 0 && isa) {
         size = PARTS(sizes);
         //@ split size;
         e->size = PART(sizes, size);
