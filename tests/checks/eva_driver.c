@@ -198,11 +198,11 @@ static void any_exit(struct svmc_exit *e, uint32_t n)
     isa = (uint32_t)MAYBE;
     //@ split isa;
     e->isa = (uint8_t)(isa ? Frama_C_interval(0, 15) : Frama_C_interval(16, 255));
-    if (rule->row == 0) /* none: the rest needs no cases */
-        return;
     from = PARTS(froms);
     //@ split from;
     e->from = PART(froms, from);
+    if (rule->row == 0) /* none: the rest needs no cases */
+        return;
     if (rule->string > 1) {
         size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
         //@ split size;
