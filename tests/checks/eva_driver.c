@@ -457,6 +457,7 @@ void others(void)
     uint32_t any, first, at, count;
     uint16_t kind;
 
+    //@ check kinds[STRINGS] == 0x3001 && kinds[BLOCKS] == 0xb046;
     setters(NULL);
     setters(&policy);
     ANY(any);
