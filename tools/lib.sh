@@ -62,6 +62,7 @@ binutils objcopy
 libc6-arm64-cross -
 libc6-riscv64-cross -
 libc6-s390x-cross -'
+packages_eva='frama-c-base frama-c'
 packages_test="llvm-19-dev llvm-config-19
 binutils-dev -
 libsodium-dev -

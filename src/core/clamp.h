@@ -12,12 +12,15 @@
  */
 static inline uint32_t core_clamp(uint32_t index, uint32_t bound)
 {
+    //@ split index < bound;
     uint64_t left = (uint64_t)index - bound; /* bit 63 set exactly if index < bound */
 
 #if defined(__GNUC__) || defined(__clang__)
     __asm__("" : "+r"(left));
 #endif
-    return index & (uint32_t)(0 - (left >> 63));
+    index &= (uint32_t)(0 - (left >> 63));
+    //@ merge index < bound;
+    return index;
 }
 
 #endif

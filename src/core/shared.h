@@ -135,57 +135,83 @@ static inline void core_shared_clear(volatile void *base, size_t at, uint32_t n)
         core_shared_store(base, at + i * CORE_WORD, 0);
 }
 
-/** Copy n bytes from base + at, a multiple of 8; the last word is loaded whole. */
-static inline void core_shared_read(const volatile void *base, size_t at, void *dst, size_t n)
+/**
+ * Copy n bytes from base + at, a multiple of 8, to room + from; the last word is loaded whole.
+ * n and from are the caller's to check; the loops write nothing at room + cap and behind it.
+ */
+static inline void core_shared_read_part(const volatile void *base, size_t at, void *room,
+                                         size_t cap, size_t from, size_t n)
 {
-    size_t string = core_string_bytes(n);
-    uint8_t *to = dst;
+    size_t done = core_string_bytes(n);
+    uint8_t *to = room;
     uint64_t word;
 
-    if (string > 0)
-        core_string_copy(to, (const volatile uint8_t *)base + at, string);
-    for (n -= string, at += string, to += string; n >= CORE_LINE;
-         n -= CORE_LINE, at += CORE_LINE, to += CORE_LINE) {
+    if (done > 0)
+        core_string_copy(to + from, (const volatile uint8_t *)base + at, done);
+    for (from += done; done + CORE_LINE <= n && from + CORE_LINE <= cap;
+         done += CORE_LINE, from += CORE_LINE) {
         CORE_UNROLL
         for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
-            word = core_shared_load(base, at + i);
-            memcpy(to + i, &word, CORE_WORD);
+            word = core_shared_load(base, at + done + i);
+            memcpy(to + from + i, &word, CORE_WORD);
         }
     }
-    for (; n > 0; at += CORE_WORD, to += CORE_WORD) {
-        size_t bytes = n < CORE_WORD ? n : CORE_WORD;
+    for (; done + CORE_WORD <= n && from + CORE_WORD <= cap; done += CORE_WORD, from += CORE_WORD) {
+        word = core_shared_load(base, at + done);
+        memcpy(to + from, &word, CORE_WORD);
+    }
+    if (done < n) {
+        const uint8_t *last = (const uint8_t *)&word;
 
-        word = core_shared_load(base, at);
-        memcpy(to, &word, bytes);
-        n -= bytes;
+        word = core_shared_load(base, at + done);
+        for (size_t i = 0; i < CORE_WORD && done + i < n && from + i < cap; i++)
+            to[from + i] = last[i];
     }
 }
 
-/** Copy n bytes to base + at, a multiple of 8; the last word is filled up with zeros. */
-static inline void core_shared_write(volatile void *base, size_t at, const void *src, size_t n)
+static inline void core_shared_read(const volatile void *base, size_t at, void *dst, size_t n)
 {
-    size_t string = core_string_bytes(n);
-    const uint8_t *from = src;
+    core_shared_read_part(base, at, dst, n, 0, n);
+}
+
+/**
+ * Copy n bytes from room + from to base + at, a multiple of 8; the last word is filled up with
+ * zeros. Likewise, nothing is read at room + cap and behind it.
+ */
+static inline void core_shared_write_part(volatile void *base, size_t at, const void *room,
+                                          size_t cap, size_t from, size_t n)
+{
+    size_t done = core_string_bytes(n);
+    const uint8_t *of = room;
     uint64_t word;
 
-    if (string > 0)
-        core_string_copy((volatile uint8_t *)base + at, from, string);
-    for (n -= string, at += string, from += string; n >= CORE_LINE;
-         n -= CORE_LINE, at += CORE_LINE, from += CORE_LINE) {
+    if (done > 0)
+        core_string_copy((volatile uint8_t *)base + at, of + from, done);
+    for (from += done; done + CORE_LINE <= n && from + CORE_LINE <= cap;
+         done += CORE_LINE, from += CORE_LINE) {
         CORE_UNROLL
         for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
-            memcpy(&word, from + i, CORE_WORD);
-            core_shared_store(base, at + i, word);
+            memcpy(&word, of + from + i, CORE_WORD);
+            core_shared_store(base, at + done + i, word);
         }
     }
-    for (; n > 0; at += CORE_WORD, from += CORE_WORD) {
-        size_t bytes = n < CORE_WORD ? n : CORE_WORD;
-
-        word = 0;
-        memcpy(&word, from, bytes);
-        core_shared_store(base, at, word);
-        n -= bytes;
+    for (; done + CORE_WORD <= n && from + CORE_WORD <= cap; done += CORE_WORD, from += CORE_WORD) {
+        memcpy(&word, of + from, CORE_WORD);
+        core_shared_store(base, at + done, word);
     }
+    if (done < n) {
+        uint8_t last[CORE_WORD] = { 0 };
+
+        for (size_t i = 0; i < CORE_WORD && done + i < n && from + i < cap; i++)
+            last[i] = of[from + i];
+        memcpy(&word, last, CORE_WORD);
+        core_shared_store(base, at + done, word);
+    }
+}
+
+static inline void core_shared_write(volatile void *base, size_t at, const void *src, size_t n)
+{
+    core_shared_write_part(base, at, src, n, 0, n);
 }
 
 /** Zero from base + at up to base + end, both rounded outwards to words. */

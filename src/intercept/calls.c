@@ -225,13 +225,15 @@ CORE_COLD enum svmc_status svmc_policy_set_call(struct svmc_policy *policy, enum
     if (!svmc_intercept_has_call(policy, (uint32_t)kind, number, number)) {
         if (count >= SVMC_POLICY_CALLS)
             return SVMC_ERR_FULL;
-        for (uint32_t i = count; i > at; i--)
+        for (uint32_t i = count; i > at; i--) {
             /* clamp: below the count; the embedder's, here and below */
-            policy->priv.calls[i] = policy->priv.calls[i - 1];
+            struct svmc_call_rule call = policy->priv.calls[i - 1];
+
+            policy->priv.calls[i] = call; /* clamp: as above */
+        }
         policy->priv.call_count = count + 1;
     }
-    /* clamp: as above */
-    policy->priv.calls[at] =
+    policy->priv.calls[core_clamp(at, SVMC_POLICY_CALLS)] =
         (struct svmc_call_rule){ number, (uint16_t)kind, args, results, { 0 } };
     return SVMC_OK;
 }
@@ -300,8 +302,8 @@ static const struct svmc_call_rule *open(struct svmc_vcpu *vc, uint64_t number, 
 
     p->exit.address = number;
     p->exit.size = 8;
-    p->in_count = call ? call->args : 0;
-    p->out_count = call ? call->results : results;
+    p->in_count = call ? (uint8_t)core_clamp(call->args, SVMC_CALL_ARGS + 1) : 0;
+    p->out_count = call ? (uint8_t)core_clamp(call->results, SLOTS_OUT + 1) : results;
     return call;
 }
 
@@ -315,6 +317,7 @@ static enum svmc_status call_smccc(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT]
         return SVMC_ERR_CALLBACK;
     number &= UINT32_MAX; /* W0 */
     *inside = !open(vc, number, 1);
+    //@ split *inside;
     if (*inside)
         out[0] = answer_smccc(vc->priv.policy, exit->kind, number, function & UINT32_MAX);
     else if (!(number & SMCCC_64)) /* EX-57 */
@@ -337,6 +340,7 @@ static enum svmc_status call_sbi(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], 
     if (eid > UINT32_MAX || fid > UINT32_MAX)
         number = UINT64_MAX; /* negative numbers: nobody has them */
     *inside = !open(vc, number, number <= SBI_LEGACY_LAST ? 1 : 2);
+    //@ split *inside;
     exit->size = (uint8_t)bytes;
     if (*inside)
         answer_sbi(vc->priv.policy, number, extension & core_mask(bytes), out);
@@ -350,6 +354,7 @@ static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
     if (read_reg(vc, SVMC_REG_PPC_R3, &number) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *inside = !open(vc, number, 1);
+    //@ split *inside;
     out[0] = H_FUNCTION;
     return SVMC_OK;
 }

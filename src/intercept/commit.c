@@ -121,12 +121,10 @@ static CORE_APART enum svmc_status commit_string(struct svmc_vcpu *vc, const str
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
     struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
-    struct plan plan;
+    struct plan plan = { 0 };
     uint64_t step;
     enum svmc_status st;
 
-    plan.count = 0;
-    plan.last = 0;
     if (*done == 0) { /* REP with a count of 0: nothing but RIP moves */
         st = plan_rip(vc, &plan);
         if (st == SVMC_OK)
@@ -203,6 +201,7 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
     }
     if (dest && exit->dest_reg != f->zero)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
+    //@ loop unroll 4;
     for (; !dest && out < end; out++, slot++) /* 4 and 8 bytes: the rest is 0 */
         vc->priv.ops->reg_write(vc->priv.ctx, slot->reg, *out);
     if (rip)

@@ -61,18 +61,19 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     struct svmc_pending *p = &vc->priv.pending;
     bool backend = !(p->exit.finish & SVMC_FINISH_REGS);
     uint32_t done = core_clamp(reply->done, p->issued + 1); /* R11 has checked it */
+    uint32_t at = p->at + done;
     enum svmc_status st;
 
     if (rule->string && rule->direction == SVMC_DIRECTION_IN)
-        core_shared_read(vc->priv.page, SVMC_PAGE_DATA,
-                         vc->priv.staging + (size_t)p->at * p->exit.size,
-                         (size_t)done * p->exit.size);
-    if (rule->string && backend && done < p->exit.count - p->at) {
+        core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging,
+                              sizeof vc->priv.staging, (size_t)p->at * p->exit.size,
+                              (size_t)done * p->exit.size);
+    if (rule->string && backend && at < p->exit.count) {
         /* a backend ends its string only when all of it is there */
         count_accepted(vc, rule, done);
         if (rule->direction == SVMC_DIRECTION_IN) /* PG-1: the next request zeroes this reply's */
             vc->priv.page_used = done * p->exit.size;
-        p->at += done;
+        p->at = at;
         p->issued = svmc_intercept_chunk(p);
         return svmc_intercept_tell(vc, rule, out); /* a string has no slot: this cannot fail */
     }

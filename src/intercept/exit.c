@@ -24,7 +24,7 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
         return e->isa <= SVMC_ISA_X86_64 &&
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
-    return e->count > 0 && (uint64_t)e->size * e->count <= SVMC_EXIT_DATA_MAX &&
+    return e->count > 0 && e->count <= SVMC_EXIT_DATA_MAX / e->size && /* size_is_sound */
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
@@ -255,6 +255,7 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
         return st;
     if (is_hypercall(vc, &p->exit))
         *rule = svmc_intercept_rule(p->exit.kind);
+    //@ split p->exit.kind;
     p->row = *rule;
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;

@@ -46,8 +46,9 @@ CORE_COLD enum svmc_status svmc_policy_set_cpuid(struct svmc_policy *policy,
         /* clamp: below the count of leaves; the embedder's, here and below */
         while (at > 0 &&
                !is_before(&policy->priv.cpuid[at - 1], leaves[i].leaf, leaves[i].subleaf)) {
-            policy->priv.cpuid[at] = policy->priv.cpuid[at - 1]; /* clamp: as above */
-            at--;
+            struct svmc_cpuid_leaf row = policy->priv.cpuid[at - 1]; /* clamp: as above */
+
+            policy->priv.cpuid[at--] = row; /* clamp: as above */
         }
         policy->priv.cpuid[at] = leaves[i]; /* clamp: as above */
     }
@@ -122,5 +123,6 @@ enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOT
     if (!row)
         row = find(policy, (uint32_t)leaf, SVMC_CPUID_ANY);
     *inside = *inside || row;
+    //@ split *inside;
     return *inside ? answer(vc, row ? row : &nothing, out) : SVMC_OK;
 }

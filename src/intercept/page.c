@@ -40,7 +40,7 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
 }
 
 /* PG-1: what the data area held of the last request or reply, and under full_wipe all of it. */
-static CORE_APART void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
+static CORE_APART void put_data(struct svmc_vcpu *vc, uint32_t from, uint32_t bytes)
 {
     uint32_t used = vc->priv.page_used;
     volatile void *page = vc->priv.page;
@@ -50,7 +50,8 @@ static CORE_APART void put_data(struct svmc_vcpu *vc, const uint8_t *from, uint3
         used = SVMC_PAGE_DATA_BYTES;
     }
     if (bytes != 0)
-        core_shared_write(page, SVMC_PAGE_DATA, from, bytes);
+        core_shared_write_part(page, SVMC_PAGE_DATA, vc->priv.staging, sizeof vc->priv.staging,
+                               from, bytes);
     if (bytes < used)
         core_shared_zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
                          SVMC_PAGE_DATA + used);
@@ -105,10 +106,11 @@ enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rul
     vc->priv.stats.bytes_shown += shown + data;
     p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret); /* PG-7 */
     if ((data | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
-        put_data(vc, vc->priv.staging + p->at * p->exit.size, data);
+        put_data(vc, p->at * p->exit.size, data);
     put_request(vc->priv.page, vc, rule, notice, address, in);
     vc->priv.stats.requests++;
     p->active = !notice;
+    //@ split vc->priv.pending.active;
     out->action = notice ? SVMC_ACT_NOTIFIED : SVMC_ACT_DELEGATED;
     return SVMC_OK;
 }

@@ -72,5 +72,6 @@ enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
     vc->priv.stopped = why;
     out->action = SVMC_ACT_STOP;
     out->stop = (uint8_t)why;
+    //@ split out->action;
     return SVMC_OK;
 }

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Frama-C Eva over the intercept's shipped sources, from tests/checks/eva_driver.c.
+
+No alarm, no check of the driver left open, nothing called without its body, nearly every statement
+reached; and a source with a bound taken out must give an alarm, or the silence proves nothing. The
+macro __GNUC__ is undefined for the preprocessor, so that the sources take the branch that they have
+for any other compiler: plain volatile accesses in src/core/shared.h, no asm, no builtins.
+
+Coverage: a function counts with the most statements that one of the runs reaches of it, which is no
+more than what all of them reach; the driver's own do not count. Every function of the files must be
+analysed."""
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tools/checks"))
+from common import ROOT, Report, need_tools, parallel, run, without_comments  # noqa: E402
+
+SECONDS = 900  # for a run, on a machine that has other things to do
+COVERAGE = 95
+DRIVER = "tests/checks/eva_driver.c"
+FILES = [f"src/intercept/{name}.c" for name in
+         ("exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules", "registers",
+          "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger", "block",
+          "s390")]
+RUNS = ("exit_ins", "exit_outs", "exit_block", "exit_plain", "exit_more", "enter_string",
+        "enter_plain", "enter_block", "others")
+MUTANTS = (  # marshal, reply check, commit
+    ("exit_in", "src/intercept/page.c",
+     "for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)\n        core_shared_put(page, "
+     "SVMC_PAGE_REQ_IN +",
+     "for (uint32_t i = 0; i <= SVMC_PAGE_SLOTS; i++)\n        core_shared_put(page, "
+     "SVMC_PAGE_REQ_IN +"),
+    ("enter_in", "src/intercept/reply.c",
+     "for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)",
+     "for (uint32_t i = SLOTS_OUT; i <= SVMC_PAGE_SLOTS; i++)"),
+    ("enter_in", "src/intercept/commit.c", "core_clamp(at, SVMC_EXIT_DATA_MAX - 8), out[i]",
+     "SVMC_EXIT_DATA_MAX - 7, out[i]"),
+)
+
+# Where the analysis keeps cases apart: precision and time, never an assumption.
+LEVELS = {5: "svmc_intercept_record_begin add_ticks has_clock size_is_sound",
+          10: "svmc_policy_init svmc_policy_seal plan_step plan_rip find* open is_hypercall "
+              "answer*",
+          20: "fresh delegate svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
+              "first_case next_case",
+          40: "svmc_vcpu_exit svmc_vcpu_enter exit_is_sound call_smccc call_sbi call_papr "
+              "svmc_intercept_s390_sound",
+          60: "record take_span get_span",
+          100: "svmc_vcpu_init check_record enter_string",
+          400: "stage_string svmc_intercept_spans commit_string move svmc_intercept_block_stage",
+          1000: "any_exit exits enters exit_some enter_plain exit_block enter_block"}
+BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter svmc_policy_init "
+                     "svmc_policy_seal record take_span get_span svmc_intercept_spans answer* "
+                     "svmc_intercept_identity",
+             "0": "exit_is_sound size_is_sound string_is_sound has_clock "
+                  "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}
+RELATIONS = "core_clamp* core_shared_zero* svmc_intercept_spans"  # between two variables
+COMMON = ["-machdep", "x86_64", "-c11", "-cpp-extra-args=-U__GNUC__ -Iinclude -Isrc", "-eva",
+          "-eva-msg-key=-initial-state,-final-states", "-eva-ilevel", "16", "-eva-slevel", "0",
+          "-eva-auto-loop-unroll", "32", "-eva-interprocedural-splits"]
+
+
+def with_copies(names, known):
+    """`find*`: every function that Frama-C calls so: static ones of several files get numbers."""
+    for name in names.split():
+        pattern = re.escape(name.rstrip("*")) + (r"(_\d+)?" if name.endswith("*") else "")
+        yield from (k for k in known if re.fullmatch(pattern, k))
+
+
+def options(known):
+    def listed(table):
+        return ",".join(f"{function}:{value}" for value, names in table.items()
+                        for function in with_copies(names, known))
+    octagons = ",".join(f"octagon:{f}" for f in with_copies(RELATIONS, known))
+    return [*COMMON, "-eva-slevel-function", listed(LEVELS), "-eva-split-return-function",
+            listed(BY_RESULT), "-eva-domains-function", octagons]
+
+
+def functions(tree):
+    """The names of all functions that Frama-C sees in the files and the driver, headers' too."""
+    text = run(["frama-c", *[o for o in COMMON if not o.startswith("-eva") and o not in
+                             ("16", "0", "32")], "-metrics", DRIVER, *FILES], cwd=tree).text
+    said = re.search(r"Defined functions \(\d+\)\n *=+\n(.*?)\n *\n", text, re.S)
+    return re.findall(r"(\w+) (?:\(address taken\) )?\(\d+ calls?\)", said.group(1)) if said else []
+
+
+def analyse(tree, main, flags):
+    began = time.monotonic()
+    done = run(["timeout", str(SECONDS), "frama-c", *flags, "-metrics", "-metrics-eva-cover",
+                "-main", main, DRIVER, *FILES], cwd=tree,
+               env={**os.environ, "PWD": str(tree)})  # Frama-C believes it
+    done.seconds = time.monotonic() - began
+    return done
+
+
+def alarms(text):
+    """What Eva warned of, a line each: its alarms, and what it could not show of a condition."""
+    found = re.findall(r"^\[eva:alarm\] (.*?)(?=^\[|\Z)", text, re.M | re.S)
+    said = re.search(r"(\d+) alarms? generated", text)
+    if said and int(said.group(1)) and not found:
+        found = [said.group(0)]
+    return [" ".join(m.split()) for m in found]
+
+
+def closing(text):
+    """The faults of a run that did not end, or that left something out."""
+    if "ANALYSIS SUMMARY" not in text or "Statements analyzed by Eva" not in text:
+        return ["no summary: " + " | ".join(text.splitlines()[-3:])]
+    return [line for line in text.splitlines()
+            if re.search(r"user error|[Nn]either code nor spec|missing code|[Bb]ody of function|"
+                         r"no implementation|assigns clause|not preserved|never terminates", line)]
+
+
+def reached(text):
+    """{function: (statements reached, out of)}"""
+    rows = re.findall(r"^ *(\w+): (\d+) stmts out of (\d+)", text, re.M)
+    return {name: (int(some), int(of)) for name, some, of in rows}
+
+
+def defined(path):
+    """The names of the functions that a file defines."""
+    return set(re.findall(r"^[a-z][\w \*]*?\b(\w+)\((?:[^;{}]*?)\)\n\{",
+                          without_comments(path.read_text()), re.M))
+
+
+def union(texts):
+    """The most that a run reaches of each function, without the driver's own."""
+    own = defined(ROOT / DRIVER)
+    best = {}
+    for text in texts:
+        for name, (some, of) in reached(text).items():
+            if name not in own:
+                best[name] = (max(some, best.get(name, (0, of))[0]), of)
+    return best
+
+
+def unseen(best):
+    """The functions of the files that no run analyses; names can stand in several files."""
+    wanted, seen = {}, {}
+    for file in FILES:
+        for name in defined(ROOT / file):
+            wanted[name] = wanted.get(name, 0) + 1
+    for name in best:
+        for base in {name, re.sub(r"_\d+$", "", name)}:
+            seen[base] = seen.get(base, 0) + 1
+    return sorted(name for name, count in wanted.items() if seen.get(name, 0) < count)
+
+
+def copy_tree(to):
+    os.symlink(ROOT / "include", Path(to, "include"))
+    for name in ("src/core", "src/intercept", "tests/checks"):
+        os.makedirs(Path(to, name))
+        for source in (ROOT / name).iterdir():
+            if source.is_file():
+                Path(to, name, source.name).write_bytes(source.read_bytes())
+
+
+def mutant_faults(mutant, flags, before):
+    main, file, old, new = mutant
+    with tempfile.TemporaryDirectory() as tmp:
+        copy_tree(tmp)
+        text = Path(tmp, file).read_text()
+        if text.count(old) != 1:
+            return [f"the text stands {text.count(old)} times"]
+        Path(tmp, file).write_text(text.replace(old, new))
+        done = analyse(tmp, main, flags)
+        if closing(done.text):
+            return closing(done.text)
+        return [] if set(alarms(done.text)) - before else ["no new alarm"]
+
+
+def main():
+    need_tools("frama-c", "timeout")
+    report = Report()
+    known = functions(ROOT)
+    flags = options(known)
+    print("files:", *FILES)
+    print("frama-c", " ".join(f"'{f}'" if " " in f else f for f in flags))
+    runs = dict(zip(RUNS, parallel(lambda name: analyse(ROOT, name, flags), RUNS)))
+    found = set()
+    for name, done in runs.items():
+        for alarm in alarms(done.text):
+            print(f"alarm in {name}:", alarm[:200])
+        found |= set(alarms(done.text))
+        said = re.search(r"\d+ statements reached \(out of \d+\): \d+% coverage", done.text)
+        print(f"{name}: {len(alarms(done.text))} alarms, "
+              f"{said.group(0) if said else 'no end'}, {done.seconds:.0f} s")
+        report.check(f"{name}: the analysis ends and leaves nothing out", closing(done.text))
+        report.check(f"{name}: no alarm", [f"{len(alarms(done.text))}"] if alarms(done.text)
+                     else [])
+    best = union(done.text for done in runs.values())
+    some, of = (sum(row[i] for row in best.values()) for i in (0, 1))
+    percent = 100 * some / of if of else 0
+    for name, (part, whole) in sorted(best.items()):
+        if part < whole:
+            print(f"not reached: {whole - part} of {whole} in {name}")
+    print(f"all runs: {len(found)} alarms, "
+          f"{some} statements reached (out of {of}): {percent:.1f} %")
+    report.check(f"{COVERAGE} % of the statements are reached",
+                 [] if percent >= COVERAGE else [f"{percent:.1f} %"])
+    report.check("every function of the files is analysed", unseen(best))
+    for mutant, faults in zip(MUTANTS, parallel(lambda m: mutant_faults(m, flags, found), MUTANTS)):
+        report.check(f"{mutant[1]} without a bound ({mutant[3].split(chr(10))[0][:50]}) gives an "
+                     "alarm", faults)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Frama-C Eva starts from: tests/checks/eva.py analyses it, nobody compiles it. One call on a
+ * vCPU at a time: the policy's bytes, the exit, registers, guest memory, what callbacks give and
+ * the page are anything at all. What a call finds of the calls before it has the ranges of fresh()
+ * and enters(); check_record() and the checks behind each call show that every call leaves them so.
+ * Assumed beyond that, and nowhere else: what host.h and exit.h say of guest_span and
+ * svmc_exit.data, and that a record is zero once it was wiped (Eva takes a volatile store for one
+ * of anything). The splits keep cases apart and leave none out.
+ */
+#include <__fc_builtin.h>
+#include <string.h>
+#include <svmcore/audit.h>
+#include <svmcore/intercept.h>
+
+#include "intercept/intercept_private.h"
+
+#define ANY(object) Frama_C_make_unknown((char *)&(object), sizeof(object))
+#define MAYBE       Frama_C_interval(0, 1)
+#define PAGE        4096u
+
+static volatile uint64_t page[PAGE / 8]; /* volatile: each load gives anything */
+static uint8_t guest[PAGE], staged[SVMC_EXIT_DATA_MAX];
+static struct svmc_vcpu vc;
+static struct svmc_policy policy;
+static struct svmc_ledger ledger;
+static struct svmc_host_ops ops;
+
+static enum svmc_status any_status(void)
+{
+    int status;
+
+    ANY(status);
+    return (enum svmc_status)status;
+}
+
+static enum svmc_status get_random(void *ctx, void *dst, size_t n)
+{
+    (void)ctx;
+    Frama_C_make_unknown(dst, n);
+    return any_status();
+}
+
+static enum svmc_status get_reg(void *ctx, uint32_t reg, uint64_t *value)
+{
+    (void)ctx;
+    (void)reg;
+    ANY(*value);
+    return any_status();
+}
+
+static void set_reg(void *ctx, uint32_t reg, uint64_t value)
+{
+    (void)ctx;
+    (void)reg;
+    (void)value;
+}
+
+static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                  struct svmc_fault *fault)
+{
+    (void)ctx;
+    (void)at;
+    (void)access;
+    ANY(*out);
+    ANY(*fault);
+    return any_status();
+}
+
+/* n bytes and no more, where n is 1, 2 or 4; else up to the next of these: a case each, for n is
+ * tied to what is left of it by its case alone. */
+static const uint32_t ends[] = { 4, 511, 1023, 1535, 2047, 2559, 3071, 3583, 4096 };
+#define ENDS (sizeof ends / sizeof ends[0])
+
+static uint32_t spans; /* asked for by this call on the vCPU: one keeps its case until the next */
+
+static uint32_t first_case(void)
+{
+    uint32_t i = (uint32_t)Frama_C_interval(0, ENDS);
+
+    //@ split i;
+    return i;
+}
+
+static uint32_t next_case(void)
+{
+    uint32_t i = (uint32_t)Frama_C_interval(0, ENDS);
+
+    //@ split i;
+    return i;
+}
+
+static enum svmc_status get_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+{
+    uint32_t i = spans++ % 2 == 0 ? first_case() : next_case();
+
+    (void)ctx;
+    (void)at;
+    (void)access;
+    if ((i > 0 && n <= ends[i - 1]) || (i < ENDS && n > ends[i]))
+        Frama_C_abort(); /* another case's */
+    Frama_C_make_unknown((char *)guest, sizeof guest);
+    *span = i < ENDS && MAYBE ? guest + PAGE - ends[i] : NULL;
+    return any_status();
+}
+
+static uint64_t get_ticks(void *ctx)
+{
+    uint64_t now;
+
+    (void)ctx;
+    ANY(now);
+    return now;
+}
+
+static enum svmc_status interpret(void *ctx, uint32_t kind, uint64_t number, uint64_t *value,
+                                  uint32_t *fault)
+{
+    (void)ctx;
+    (void)kind;
+    (void)number;
+    ANY(*value);
+    ANY(*fault);
+    return any_status();
+}
+
+static void any_ops(void)
+{
+    ops = (struct svmc_host_ops){ sizeof ops,
+                                  get_random,
+                                  get_reg,
+                                  set_reg,
+                                  MAYBE ? translate : NULL,
+                                  MAYBE ? get_span : NULL,
+                                  MAYBE ? get_ticks : NULL,
+                                  MAYBE ? interpret : NULL };
+}
+
+/* What svmc_vcpu_init leaves, and then what calls on it may have changed: anything. */
+static void fresh(void)
+{
+    uint32_t magic, sealed;
+
+    if (svmc_policy_init(&policy, 1, 1) != SVMC_OK)
+        Frama_C_abort();
+    magic = policy.priv.magic;
+    ANY(policy);
+    policy.priv.magic = magic;
+    if (svmc_policy_seal(&policy) != SVMC_OK)
+        Frama_C_abort();
+    any_ops();
+    if (svmc_vcpu_init(&vc, &ops, NULL, &policy, page, (uint32_t)Frama_C_interval(0, 65535)) !=
+        SVMC_OK)
+        Frama_C_abort();
+    ANY(vc.priv.seq_count);
+    ANY(vc.priv.refusals);
+    ANY(vc.priv.stopped);
+    ANY(vc.priv.stats);
+    ANY(vc.priv.time);
+    ANY(vc.priv.staging);
+    ANY(vc.priv.record);
+    vc.priv.page_used = (uint32_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES);
+    vc.priv.recording = (uint32_t)MAYBE;
+    vc.priv.record.ledger = MAYBE ? &ledger : NULL;
+    vc.priv.record.ring = NULL;
+}
+
+/* Where a kind with a row begins, and where the next ones do: a case each, and none is left out. */
+static const uint32_t kinds[] = {
+    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002,  0x1003, 0x1004, 0x1005, 0x2000, 0x2001, 0x2002,
+    0x2003, 0x3000, 0x3001, 0x3002, 0x3003, 0x4000,  0x4001, 0x4002, 0x4003, 0x5000, 0x5001, 0x5002,
+    0x5003, 0x5004, 0x5005, 0x5006, 0x5040, 0x5041,  0x5042, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004,
+    0x6005, 0x6006, 0x6007, 0x6040, 0x6041, 0x6042,  0x6043, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000,
+    0x8001, 0x8002, 0x8003, 0x8004, 0x8005, 0x9000,  0x9001, 0x9002, 0x9003, 0x9004, 0x9005, 0x9006,
+    0x9007, 0x9008, 0x9040, 0x9041, 0x9042, 0x9043,  0xa000, 0xb000, 0xb040, 0xb041, 0xb042, 0xb043,
+    0xb044, 0xb045, 0xb046, 0xb047, 0xb048, 0xb049,  0xb04a, 0xc000, 0xc001, 0xc002, 0xc040, 0xc041,
+    0xd000, 0xd040, 0xd041, 0xe000, 0xf000, 0x10000,
+};
+#define CASES   (sizeof kinds / sizeof kinds[0] - 1)
+#define STRINGS 14u /* of INS; OUTS is the next one, IN the fourth before it */
+#define BLOCKS  74u /* of SSCH; MSCH, STSCH and TSCH are the next ones */
+
+/* What bounds cut 0..255 into: a case each. */
+static const uint16_t sizes[] = { 0, 1, 9, 256 };
+static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 };
+static const uint16_t froms[] = { 0, 8, 16, 256 };
+#define PARTS(bounds)   (uint32_t) Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
+#define PART(bounds, i) (uint8_t) Frama_C_interval(bounds[i], bounds[i + 1] - 1)
+
+static void any_exit(struct svmc_exit *e, uint32_t n)
+{
+    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kinds[n]);
+    uint32_t from, size, finish, isa;
+
+    ANY(*e);
+    e->data = MAYBE ? staged : NULL;
+    e->kind = (uint16_t)Frama_C_interval((int)kinds[n], (int)kinds[n + 1] - 1);
+    isa = (uint32_t)MAYBE;
+    //@ split isa;
+    e->isa = (uint8_t)(isa ? Frama_C_interval(0, 15) : Frama_C_interval(16, 255));
+    from = PARTS(froms);
+    //@ split from;
+    e->from = PART(froms, from);
+    if (rule->row == 0) /* none: the rest needs no cases */
+        return;
+    if (rule->string > 1) {
+        size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
+        //@ split size;
+        e->size = (uint8_t)(size == 0   ? 0
+                            : size == 1 ? Frama_C_interval(1, rule->string - 1)
+                            : size == 2 ? rule->string
+                                        : Frama_C_interval(rule->string + 1, 255));
+    } else if (rule->string) {
+        size = PARTS(string_sizes);
+        //@ split size;
+        e->size = PART(string_sizes, size);
+    } else if (from == 0 && isa) {
+        size = PARTS(sizes);
+        //@ split size;
+        e->size = PART(sizes, size);
+    }
+    if (rule->string) {
+        finish = (uint32_t)Frama_C_interval(0, 3); /* 0; 1 and 3; 2; others */
+        //@ split finish;
+        e->finish = (uint8_t)(finish == 0   ? 0
+                              : finish == 1 ? 1 + 2 * MAYBE
+                              : finish == 2 ? 2
+                                            : Frama_C_interval(4, 255));
+    }
+}
+
+/* The record of an exit that waits for its answer. */
+static void check_record(void)
+{
+    const struct svmc_pending *p = &vc.priv.pending;
+    const struct exit_rule *rule = svmc_intercept_rule(p->exit.kind);
+
+    //@ check p->row == rule;
+    //@ check p->active == 1;
+    //@ check p->in_count <= SLOTS_IN && p->out_count <= SLOTS_OUT;
+    //@ check p->exit.size <= 8 || p->exit.size == rule->string;
+    //@ check rule->out[0].place == PLACE_DEST ==> p->exit.size >= 1;
+    if (rule->string > 1) {
+        //@ check p->exit.size == rule->string;
+        //@ check p->exit.finish == 1 || p->exit.finish == 3;
+        //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
+        //@ check p->at == 0;
+        //@ check ops.translate != \null && ops.guest_span != \null;
+        return;
+    }
+    if (!rule->string)
+        return;
+    //@ check p->exit.size == 1 || p->exit.size == 2 || p->exit.size == 4;
+    //@ check p->exit.finish == 0 || p->exit.finish == 1 || p->exit.finish == 3;
+    //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
+    if (p->exit.finish) {
+        //@ check p->at == 0;
+        //@ check ops.translate != \null && ops.guest_span != \null;
+        return;
+    }
+    //@ check 1 <= p->exit.count && p->exit.count * p->exit.size <= SVMC_EXIT_DATA_MAX;
+    //@ check p->at * p->exit.size < SVMC_EXIT_DATA_MAX;
+}
+
+static void exits(uint32_t n)
+{
+    struct svmc_outcome out;
+    struct svmc_exit e;
+    enum svmc_status st;
+
+    fresh();
+    any_exit(&e, n);
+    st = svmc_vcpu_exit(&vc, &e, &out);
+    //@ check vc.priv.page_used <= SVMC_PAGE_DATA_BYTES;
+    if (st != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
+        return;
+    //@ split vc.priv.pending.exit.kind;
+    check_record();
+}
+
+static void enters(uint32_t n)
+{
+    struct svmc_pending *p = &vc.priv.pending;
+    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kinds[n]);
+    struct svmc_outcome out;
+    enum svmc_status st;
+    uint32_t size, own;
+
+    fresh();
+    ANY(*p);
+    p->exit.kind = (uint16_t)kinds[n];
+    p->row = rule;
+    p->active = 1;
+    p->in_count = (uint8_t)Frama_C_interval(0, SLOTS_IN);
+    p->out_count = (uint8_t)Frama_C_interval(0, SLOTS_OUT);
+    p->exit.size = (uint8_t)Frama_C_interval(rule->out[0].place == PLACE_DEST, 8);
+    if (rule->string) {
+        size = (uint32_t)Frama_C_interval(0, 2);
+        own = (uint32_t)MAYBE;
+        if (rule->string > 1)
+            own = 1;
+        //@ split size;
+        size = rule->string > 1 ? rule->string : 1u << size;
+        //@ split own;
+        p->exit.size = (uint8_t)size;
+        p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
+        p->issued = (uint32_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES / size);
+        p->at = 0;
+        if (own) {
+            ops.translate = translate;
+            ops.guest_span = get_span;
+        } else {
+            p->exit.count = (uint32_t)Frama_C_interval(1, SVMC_EXIT_DATA_MAX / size);
+            p->at = (uint32_t)Frama_C_interval(0, SVMC_EXIT_DATA_MAX / size - 1);
+        }
+    }
+    st = svmc_vcpu_enter(&vc, &out);
+    //@ check vc.priv.page_used <= SVMC_PAGE_DATA_BYTES;
+    if (st == SVMC_ERR_CALLBACK || out.action == SVMC_ACT_DELEGATED)
+        check_record();
+}
+
+static int is_string(uint32_t n)
+{
+    return n == STRINGS || n == STRINGS + 1 || (n >= BLOCKS && n < BLOCKS + 4);
+}
+
+/* ---- what Eva is started from: tests/checks/eva.py --------------------------------------------*/
+
+static void exit_some(uint32_t first, uint32_t last)
+{
+    uint32_t n = (uint32_t)Frama_C_interval((int)first, (int)last);
+
+    //@ split n;
+    if (!is_string(n))
+        exits(n);
+}
+
+void exit_plain(void)
+{
+    exit_some(0, CASES / 2);
+}
+
+void exit_more(void)
+{
+    exit_some(CASES / 2 + 1, CASES - 1);
+}
+
+void enter_plain(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
+    //@ split n;
+    if (!is_string(n))
+        enters(n);
+}
+
+void exit_outs(void)
+{
+    exits(STRINGS + 1);
+}
+
+void exit_ins(void)
+{
+    exits(STRINGS);
+}
+
+void enter_string(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(STRINGS, STRINGS + 1);
+
+    //@ split n;
+    enters(n);
+}
+
+void exit_block(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(BLOCKS, BLOCKS + 3);
+
+    //@ split n;
+    exits(n);
+}
+
+void enter_block(void)
+{
+    uint32_t n = (uint32_t)Frama_C_interval(BLOCKS, BLOCKS + 3);
+
+    //@ split n;
+    enters(n);
+}
+
+void exit_in(void)
+{
+    exits(STRINGS - 4);
+}
+
+void enter_in(void)
+{
+    enters(STRINGS - 4);
+}
+
+/* A range of a setter is one entry anywhere, or any number of them from the first on. */
+static void set_ranges(struct svmc_policy *p, uint32_t first, uint32_t count)
+{
+    uint32_t access, verdict;
+    enum svmc_status st;
+
+    ANY(access);
+    ANY(verdict);
+    st = svmc_policy_set_ports(p, first, count, access, verdict);
+    st = svmc_policy_set_msrs(p, first, count, access, verdict);
+    st = svmc_policy_set_sysregs(p, first, count, access, verdict);
+    (void)st;
+}
+
+static void setters(struct svmc_policy *p)
+{
+    struct svmc_cpuid_leaf leaves[SVMC_POLICY_CPUIDS];
+    uint32_t a, b, c, d;
+    uint64_t number;
+    svmc_gpa gpa;
+    enum svmc_status st;
+
+    ANY(a);
+    ANY(b);
+    ANY(c);
+    ANY(d);
+    ANY(number);
+    ANY(gpa);
+    ANY(leaves);
+    st = svmc_policy_init(p, a, b);
+    ANY(policy);
+    set_ranges(p, a, 1);
+    set_ranges(p, 0, b);
+    set_ranges(p, 0x8000, b);
+    st = svmc_policy_add_window(p, gpa, number, c, d);
+    st = svmc_policy_set_full_wipe(p);
+    st = svmc_policy_set_mode(p, a);
+    st = svmc_policy_set_user_memory(p);
+    st = svmc_policy_set_doorbell(p, (uint16_t)a);
+    st = svmc_policy_set_hcall(p, a, (uint8_t)b, (uint8_t)c);
+    st = svmc_policy_set_cpuid(p, leaves, b, d);
+    st = svmc_policy_set_cpuid(p, NULL, b, d);
+    st = svmc_policy_set_call(p, a, number, (uint8_t)b, (uint8_t)c);
+    st = svmc_policy_set_kind(p, a, b);
+    st = svmc_policy_seal(p);
+    (void)st;
+}
+
+/* The calls beside exit and enter, and those without what they need. */
+void others(void)
+{
+    struct svmc_outcome out;
+    struct svmc_stats stats;
+    struct svmc_ledger_entry entry;
+    enum svmc_status st;
+    uint32_t any, first, at, count;
+    uint16_t kind;
+
+    //@ check kinds[STRINGS] == 0x3001 && kinds[BLOCKS] == 0xb046;
+    setters(NULL);
+    setters(&policy);
+    ANY(any);
+    any_ops();
+    ANY(ops.size);
+    st = svmc_vcpu_init(NULL, &ops, NULL, &policy, page, any);
+    st = svmc_vcpu_init(&vc, NULL, NULL, &policy, page, any);
+    st = svmc_vcpu_init(&vc, &ops, NULL, NULL, page, any);
+    st = svmc_vcpu_init(&vc, &ops, NULL, &policy, NULL, any);
+    st = svmc_vcpu_init(&vc, &ops, NULL, &policy, page, any);
+    fresh();
+    st = svmc_vcpu_set_ledger(NULL, &ledger);
+    st = svmc_vcpu_set_ledger(&vc, NULL);
+    st = svmc_vcpu_set_ledger(&vc, &ledger);
+    st = svmc_vcpu_set_audit(&vc, NULL);
+    st = svmc_ledger_read(NULL, any, &entry);
+    st = svmc_ledger_read(&ledger, any, NULL);
+    st = svmc_ledger_read(&ledger, any, &entry);
+    st = svmc_vcpu_stats(NULL, &stats);
+    st = svmc_vcpu_stats(&vc, NULL);
+    st = svmc_vcpu_stats(&vc, &stats);
+    st = svmc_vcpu_exit(NULL, NULL, &out);
+    st = svmc_vcpu_exit(&vc, NULL, NULL);
+    st = svmc_vcpu_exit(&vc, NULL, &out);
+    st = svmc_vcpu_enter(NULL, &out);
+    st = svmc_vcpu_enter(&vc, NULL);
+    st = svmc_vcpu_enter(&vc, &out);
+    (void)svmc_intercept_msr_page(any, &first, &at, &count);
+    (void)svmc_intercept_row_kind(any, &kind);
+    (void)svmc_kind_name((uint16_t)any);
+    policy.priv.cpuid_count = (uint32_t)Frama_C_interval(0, SVMC_POLICY_CPUIDS);
+    (void)svmc_intercept_cpuid_sorted(&policy);
+    svmc_vcpu_cancel(NULL);
+    svmc_vcpu_cancel(&vc);
+    svmc_vcpu_drop(NULL);
+    svmc_vcpu_drop(&vc);
+    (void)st;
+}
