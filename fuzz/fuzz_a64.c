@@ -9,13 +9,9 @@
 #include <svmcore/insn.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "input.h"
 
-static void require(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The end of a page that an unreadable one follows. */
 static uint8_t *guarded_end(void)

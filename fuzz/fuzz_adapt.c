@@ -9,6 +9,8 @@
 #include <string.h>
 #include <svmcore/adapt.h>
 
+#include "input.h"
+
 #define AREA 8192u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,12 +35,6 @@ static const uint16_t places[] = { 0x000, 0x008, 0x020, 0x028, 0x030, 0x038, 0x0
 static _Alignas(8) uint8_t area[AREA], other[AREA];
 static _Alignas(8) uint8_t sida[4096], other_sida[4096];
 static uint8_t bytes[SVMC_PAGE_DATA_BYTES], again_bytes[SVMC_PAGE_DATA_BYTES];
-
-static void require(int holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
 
 static int is_zero(const void *at, size_t n)
 {

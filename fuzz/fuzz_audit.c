@@ -9,6 +9,7 @@
 
 #include "../src/intercept/intercept_private.h"
 #include "../tests/fakehost/crypto.h"
+#include "input.h"
 
 #define ENTRY SVMC_AUDIT_ENTRY_BYTES
 #define TAG   SVMC_AUDIT_TAG_BYTES
@@ -17,12 +18,6 @@
 static const uint8_t key[SVMC_MAC_KEY_BYTES] = { 1, 2, 3 };
 static const uint32_t algs[] = { SVMC_ALG_HMAC_SHA_256, SVMC_ALG_MAC_BLAKE2B_256, SVMC_ALG_SHA_256,
                                  SVMC_ALG_BLAKE2B_256 };
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
 
 static enum svmc_status verify(const struct fake_crypto *fake, uint32_t alg, const uint8_t *before,
                                const uint8_t *bytes, size_t n, const uint8_t *last, size_t *good)

@@ -10,33 +10,13 @@
 #include <svmcore/svmcore.h>
 
 #include "../tests/fakehost/world.h"
+#include "input.h"
 
 #define R0 SVMC_REG_S390_R0
 
 static struct world world, before;
 static struct svmc_policy policy;
 static struct svmc_vcpu vc;
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static void take(struct input *in, void *dst, size_t n)
-{
-    size_t have = n < in->left ? n : in->left;
-
-    memset(dst, 0, n);
-    memcpy(dst, in->at, have);
-    in->at += have;
-    in->left -= have;
-}
 
 static void make_sd(struct input *in, uint8_t *sd, uint64_t *gpr)
 {

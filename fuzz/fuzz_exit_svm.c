@@ -9,31 +9,11 @@
 #include <svmcore/svmcore.h>
 
 #include "../tests/fakehost/world.h"
+#include "input.h"
 
 static struct world world;
 static struct svmc_policy policy;
 static struct svmc_vcpu vc;
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static void take(struct input *in, void *dst, size_t n)
-{
-    size_t have = n < in->left ? n : in->left;
-
-    memset(dst, 0, n);
-    memcpy(dst, in->at, have);
-    in->at += have;
-    in->left -= have;
-}
 
 /* Fields that are read, in the order that an input has them; its first word says which it has. */
 static const struct {

@@ -10,18 +10,13 @@
 #include <svmcore/svmcore.h>
 
 #include "../tests/fakehost/world.h"
+#include "input.h"
 
 #define FIELDS sizeof(struct svmc_vmx_exit)
 
 static struct world world;
 static struct svmc_policy policy;
 static struct svmc_vcpu vc;
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
 
 static void start(void)
 {

@@ -8,17 +8,12 @@
 #include <svmcore/svmcore.h>
 
 #include "fakehost/world.h"
+#include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct world world;
 static struct svmc_policy policy;
-
-static void require(int holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
 
 static void make_policy(void)
 {
@@ -43,8 +38,8 @@ static void make_policy(void)
     require(svmc_policy_seal(&policy) == SVMC_OK);
 }
 
-static enum svmc_status take(uint8_t which, const uint64_t raw[5], const uint8_t *bytes,
-                             size_t count, struct svmc_exit *exit)
+static enum svmc_status from_exit(uint8_t which, const uint64_t raw[5], const uint8_t *bytes,
+                                  size_t count, struct svmc_exit *exit)
 {
     const struct svmc_a64_exit a64 = {
         .esr = raw[0], .far = raw[1], .hpfar = raw[2], .spsr = raw[3]
@@ -84,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_policy();
     memcpy(raw, data + 1, sizeof raw);
     memset(&exit, 0xa5, sizeof exit);
-    st = take(data[0], raw, data + 1 + sizeof raw, size - 1 - sizeof raw, &exit);
+    st = from_exit(data[0], raw, data + 1 + sizeof raw, size - 1 - sizeof raw, &exit);
     if (st != SVMC_OK) {
         require(memcmp(&exit, &zero, sizeof exit) == 0);
         return 0;

@@ -10,41 +10,13 @@
 #include <svmcore/svmcore.h>
 
 #include "../tests/fakehost/world.h"
+#include "input.h"
 
 #define RUN_BYTES 8192u
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static void take(struct input *in, void *dst, size_t n)
-{
-    size_t have = n < in->left ? n : in->left;
-
-    memset(dst, 0, n);
-    memcpy(dst, in->at, have);
-    in->at += have;
-    in->left -= have;
-}
-
-static uint8_t take_byte(struct input *in)
-{
-    uint8_t byte;
-
-    take(in, &byte, 1);
-    return byte;
-}
 
 static struct world world, before;
 static struct svmc_policy policies[SVMC_MODE_OBSERVE + 1];
 static uint8_t run[RUN_BYTES];
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
 
 static void make_policy(struct svmc_policy *policy, enum svmc_mode mode)
 {

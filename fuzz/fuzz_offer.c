@@ -9,35 +9,7 @@
 #include <svmcore/svmcore.h>
 
 #include "../tests/fakehost/world.h"
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static void take(struct input *in, void *dst, size_t n)
-{
-    size_t have = n < in->left ? n : in->left;
-
-    memset(dst, 0, n);
-    memcpy(dst, in->at, have);
-    in->at += have;
-    in->left -= have;
-}
-
-static uint8_t take_byte(struct input *in)
-{
-    uint8_t byte;
-
-    take(in, &byte, 1);
-    return byte;
-}
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
+#include "input.h"
 
 static struct world world;
 static struct svmc_policy engine;

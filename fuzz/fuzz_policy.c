@@ -9,16 +9,11 @@
 #include <svmcore/svmcore.h>
 
 #include "../src/core/bytes.h"
+#include "input.h"
 
 static struct svmc_policy policy;
 static const struct svmc_policy zero;
 static uint8_t again[SVMC_POLICY_BYTES_MAX];
-
-static void require(int ok)
-{
-    if (!ok)
-        __builtin_trap();
-}
 
 static void check(const uint8_t *bytes, size_t size)
 {

@@ -9,15 +9,11 @@
 #include <unistd.h>
 #include <svmcore/insn.h>
 
+#include "input.h"
+
 #define MOST 8u /* bytes given to the decoder: no encoding that it decodes has more than 4 */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
 
 /* The end of a page behind which nothing may be read. */
 static uint8_t *page_end(void)

@@ -9,13 +9,9 @@
 #include <string.h>
 #include <svmcore/insn.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "input.h"
 
-static void require(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Decodes a copy of exactly count bytes, so that a sanitizer sees every read behind them. */
 static enum svmc_status decode(const uint8_t *data, size_t count, struct svmc_insn *out)
