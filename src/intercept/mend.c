@@ -23,13 +23,6 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
         r->out[i] = 0;
 }
 
-/* R10: what is no code becomes the one that says that nothing came of it. */
-static void fail_status(const struct svmc_pending *p, const struct exit_rule *rule,
-                        struct svmc_reply *r)
-{
-    r->out[0] = svmc_intercept_failure(rule->out[0].check, &p->exit);
-}
-
 /* R11: as many elements as were asked for, never more; a part that is nothing is no progress. */
 static bool set_extent(const struct svmc_pending *p, const struct exit_rule *rule,
                        struct svmc_reply *r)
@@ -67,7 +60,8 @@ static bool mend(unsigned broken, const struct svmc_pending *p, const struct exi
         cut_values(p, rule, r);
         return true;
     case 10:
-        fail_status(p, rule, r);
+        /* what is no code becomes the one that says that nothing came of it */
+        r->out[0] = svmc_intercept_failure(rule->out[0].check, &p->exit);
         return true;
     case 11:
         return set_extent(p, rule, r);

@@ -149,6 +149,8 @@ def unseen(best):
     for name in best:
         for base in {name, re.sub(r"_\d+$", "", name)}:
             seen[base] = seen.get(base, 0) + 1
+    if not wanted:
+        return ["no function was found in the files"]
     return sorted(name for name, count in wanted.items() if seen.get(name, 0) < count)
 
 
