@@ -65,7 +65,7 @@ struct svmc_stats {
 
 /** The private record of the exit that waits for its answer: what a reply is checked against. */
 struct svmc_pending {
-    struct svmc_exit exit; /* exit.data is NULL here: the bytes are in the vCPU's staging area */
+    struct svmc_exit exit; /* exit.data is NULL here between two calls */
     const void *row;       /* the library's row for the kind; it has static storage */
     uint64_t seq;
     uint32_t active;
@@ -74,7 +74,9 @@ struct svmc_pending {
     uint32_t retries;
     uint8_t in_count;
     uint8_t out_count;
-    uint8_t reserved[6];
+    uint8_t usual;  /* 1: the exit took the usual way: src/intercept/usual.c */
+    uint8_t staged; /* 1: the bytes that the guest writes are in the staging area */
+    uint8_t reserved[4];
     uint64_t clock; /* the embedder's, when time was asked for */
 };
 

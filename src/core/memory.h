@@ -35,6 +35,17 @@ typedef uint64_t __attribute__((may_alias)) core_any_word;
 typedef unsigned char core_any_word;
 #endif
 
+/** 0, in a register: a store of it is half as long as one of a constant. */
+static inline uint64_t core_zero(void)
+{
+    uint64_t zero = 0;
+
+#if defined(__GNUC__) || defined(__clang__)
+    __asm__("" : "+r"(zero));
+#endif
+    return zero;
+}
+
 /**
  * Zero n bytes, a multiple of 8 at an address that is one, whether or not they are read again. Eva
  * takes each step by itself up to 64 bytes (tests/checks/eva.py).
@@ -42,11 +53,12 @@ typedef unsigned char core_any_word;
 static inline void core_wipe(void *at, size_t n)
 {
     volatile core_any_word *word = at;
+    uint64_t zero = core_zero();
 
     CORE_UNROLL
     //@ loop unroll 64 / n * 64;
     for (size_t i = 0; i < n / sizeof *word; i++)
-        word[i] = 0;
+        word[i] = (core_any_word)zero;
 }
 
 #endif

@@ -130,9 +130,11 @@ static inline uint64_t core_shared_any(const volatile void *base, size_t at, uin
 /** Zero n words from base + at, for a constant n. */
 static inline void core_shared_clear(volatile void *base, size_t at, uint32_t n)
 {
+    uint64_t zero = core_zero();
+
     CORE_UNROLL
     for (uint32_t i = 0; i < n; i++)
-        core_shared_store(base, at + i * CORE_WORD, 0);
+        core_shared_store(base, at + i * CORE_WORD, zero);
 }
 
 /**

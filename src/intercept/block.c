@@ -49,6 +49,7 @@ CORE_COLD enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc,
     if (rule->direction == SVMC_DIRECTION_IN) /* the host hears of no block that has no place */
         return move(vc, PROBE, 0, bytes, fault);
     memset(vc->priv.staging, 0, bytes);
+    vc->priv.pending.staged = 1;
     st = move(vc, FETCH, 0, first, fault);
     if (st == SVMC_OK && !fault->raised && orb && (vc->priv.staging[ORB_X_AT] & 1))
         st = move(vc, FETCH, first, bytes - first, fault);

@@ -4,10 +4,7 @@
  * which cannot fail. Everything that can fail stands before the first write.
  */
 
-#include "../core/bytes.h"
-#include "../core/memory.h"
-#include "../core/clamp.h"
-#include "intercept_private.h"
+#include "stages.h"
 
 #define PAGE     4096u
 #define VECTORS  32u /* exceptions: AMD APM vol. 2, 8.2 */
@@ -86,9 +83,9 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
     return SVMC_OK;
 }
 
-enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_exit *exit,
-                                      uint32_t access, uint32_t *count, struct span span[2],
-                                      struct svmc_fault *fault)
+CORE_COLD enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                                uint32_t access, uint32_t *count,
+                                                struct span span[2], struct svmc_fault *fault)
 {
     size_t bytes = (size_t)*count * exit->size, here = PAGE - (exit->buffer.v & (PAGE - 1));
     uint64_t next = (exit->buffer.v + here) & core_mask(is_legacy(exit) ? 4 : 8);
@@ -153,7 +150,7 @@ static CORE_APART enum svmc_status commit_string(struct svmc_vcpu *vc, const str
 }
 
 /* 1 and 2 bytes of a register: the rest is kept as it is now (R9): APM vol. 1, 3.1.2. */
-static CORE_COLD enum svmc_status merge(struct svmc_vcpu *vc, uint64_t *value)
+CORE_COLD enum svmc_status svmc_intercept_merge(struct svmc_vcpu *vc, uint64_t *value)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     uint64_t old = 0, mask = core_mask(exit->dest_bytes);
@@ -162,51 +159,6 @@ static CORE_COLD enum svmc_status merge(struct svmc_vcpu *vc, uint64_t *value)
     if (vc->priv.ops->reg_read(vc->priv.ctx, exit->dest_reg, &old) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *value = (old & ~(mask << shift)) | *value << shift;
-    return SVMC_OK;
-}
-
-/* What a destination register gets: extended as the access says; of 4 bytes the rest is zeroed. */
-static enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value)
-{
-    const struct svmc_exit *exit = &vc->priv.pending.exit;
-
-    if (exit->dest_extend == SVMC_EXTEND_SIGN)
-        *value = (uint64_t)core_sign_extend(*value, 8u * exit->size);
-    *value &= core_mask(exit->dest_bytes);
-    return exit->dest_bytes < 4 ? merge(vc, value) : SVMC_OK;
-}
-
-/* HC-5: what is not declared is not written. A DEST is its row's only result. */
-static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                         const uint64_t out[SLOTS_OUT],
-                                         struct svmc_outcome *outcome)
-{
-    const struct svmc_pending *p = &vc->priv.pending;
-    const struct svmc_exit *exit = &p->exit;
-    const struct reg_file *f = reg_file(exit);
-    const struct slot *slot = rule->out;
-    const uint64_t *end = out + (p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT);
-    bool rip = (exit->finish & SVMC_FINISH_RIP) != 0, dest = slot->place == PLACE_DEST;
-    uint64_t pc = 0, value = out[0];
-
-    if (dest && exit->dest_reg != f->zero && widen(vc, &value) != SVMC_OK)
-        return SVMC_ERR_CALLBACK;
-    if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
-        return SVMC_ERR_CALLBACK;
-    if (is_block(rule)) {
-        enum svmc_status st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
-
-        if (st != SVMC_OK || outcome->fault.raised)
-            return st;
-    }
-    if (dest && exit->dest_reg != f->zero)
-        vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
-    //@ loop unroll 4;
-    for (; !dest && out < end; out++, slot++) /* 4 and 8 bytes: the rest is 0 */
-        vc->priv.ops->reg_write(vc->priv.ctx, slot->reg, *out);
-    if (rip)
-        vc->priv.ops->reg_write(vc->priv.ctx, f->pc,
-                                (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
     return SVMC_OK;
 }
 
@@ -228,9 +180,9 @@ static CORE_APART void commit_backend(struct svmc_vcpu *vc, const struct exit_ru
     outcome->data = at > 0 ? vc->priv.staging : NULL;
 }
 
-enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                       const uint64_t out[SLOTS_OUT], uint32_t *done,
-                                       struct svmc_outcome *outcome)
+CORE_COLD enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                 const uint64_t out[SLOTS_OUT], uint32_t *done,
+                                                 struct svmc_outcome *outcome)
 {
     const struct svmc_host_ops *ops = vc->priv.ops;
     bool has_aux = rule->kind == SVMC_KIND_RDTSCP;
@@ -246,7 +198,7 @@ enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_r
     /* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time */
     if (has_aux && ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    st = commit_registers(vc, rule, out, outcome);
+    st = commit_registers(vc, rule, out, false, outcome);
     if (st == SVMC_OK && has_aux)
         ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);
     return st;

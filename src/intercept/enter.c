@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** The second half: reply check -> commit. */
-#include "../core/clamp.h"
-#include "../core/shared.h"
-#include "intercept_private.h"
+#include "stages.h"
 
 /* R16: state as before, the rule counted; a right reply is still taken until the limit. */
 static CORE_COLD enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule,
@@ -19,16 +17,6 @@ static CORE_COLD enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule,
     }
     out->rule = (uint8_t)rule;
     return SVMC_ERR_HOST_REPLY;
-}
-
-/* Host bytes that went into the guest: the ledger. The results of a row are all as wide. */
-static void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *rule, uint32_t done)
-{
-    const struct svmc_pending *p = &vc->priv.pending;
-
-    vc->priv.stats.bytes_accepted += p->out_count * slot_bytes(&rule->out[0], &p->exit);
-    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
-        vc->priv.stats.bytes_accepted += (uint64_t)done * p->exit.size;
 }
 
 /* MO-6: what a looser mode let through, once the reply has been taken. */
@@ -54,6 +42,19 @@ static CORE_COLD enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_
     return st;
 }
 
+/*
+ * PARTIAL: the rest of a chunk that was not staged is in the page. If the host has changed it
+ * there, then for itself.
+ */
+static CORE_COLD void stage_rest(struct svmc_vcpu *vc)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+
+    core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging, sizeof vc->priv.staging,
+                          0, (size_t)p->issued * p->exit.size);
+    p->staged = 1;
+}
+
 /* The reply is sound: take its data, once and no more than asked for, and commit. */
 static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const struct svmc_reply *reply, struct svmc_outcome *out)
@@ -73,6 +74,8 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
         count_accepted(vc, rule, done);
         if (rule->direction == SVMC_DIRECTION_IN) /* PG-1: the next request zeroes this reply's */
             vc->priv.page_used = done * p->exit.size;
+        else if (!p->staged)
+            stage_rest(vc);
         p->at = at;
         p->issued = svmc_intercept_chunk(p);
         return svmc_intercept_tell(vc, rule, out); /* a string has no slot: this cannot fail */
@@ -80,35 +83,33 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)
         return st;
-    if (rule->out[0].check == CHECK_TIME || rule->kind == SVMC_KIND_WRMSR)
-        svmc_intercept_time_note(vc, reply);
+    if (svmc_intercept_has_time(rule))
+        svmc_intercept_time_note(vc, reply->out);
     out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
     if (!out->fault.raised)
         count_accepted(vc, rule, done);
     return SVMC_OK;
 }
 
-enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
+CORE_COLD enum svmc_status svmc_intercept_take(struct svmc_vcpu *vc, const struct fetched *fetched,
+                                               struct svmc_outcome *out)
 {
-    enum svmc_status st = call_begin(vc, out, true);
-    const struct exit_rule *rule;
-    struct svmc_pending *p;
+    struct svmc_pending *p = &vc->priv.pending;
+    const struct exit_rule *rule = p->row;
+    enum svmc_status st = SVMC_OK;
     struct svmc_reply reply;
     unsigned broken, first;
     uint32_t seen = 0;
 
-    if (st != SVMC_OK)
-        return st;
-    p = &vc->priv.pending;
-    rule = p->row;
+    outcome_begin(out);
     out->verdict = SVMC_VERDICT_DELEGATE;
-    first = svmc_intercept_reply_check(p, rule, vc->priv.page, vc->priv.id, &reply);
+    first = svmc_intercept_reply_check(p, rule, vc->priv.id, fetched, &reply);
     broken = first;
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
-    if (broken == 0 && rule->out[0].check == CHECK_TIME)
-        st = svmc_intercept_time_check(vc, &reply, &broken);
+    if (broken == 0 && rule->out[0].check == CHECK_TIME && reply.status == SVMC_REPLY_DONE)
+        st = svmc_intercept_time_check(vc, reply.out, &broken);
     if (broken != 0)
         return recorded(vc, rule, SVMC_AUDIT_ENTER, refuse(vc, broken, out), out);
     if (st == SVMC_OK && reply.status == SVMC_REPLY_RETRY) {

@@ -2,20 +2,7 @@
 /** The first half: exit -> policy -> what the guest gets at once, or the host's page. */
 #include <svmcore/guest/hypercall.h>
 
-#include "../core/bytes.h"
-#include "../core/clamp.h"
-#include "../core/memory.h"
-#include "intercept_private.h"
-
-/* EX-1, the destination of an own read. */
-static bool dest_is_sound(const struct svmc_exit *e)
-{
-    bool narrow = e->dest_bytes == 1 || e->dest_bytes == 2; /* x86 alone keeps the rest of one */
-
-    return (narrow ? e->isa <= SVMC_ISA_X86_64 : e->dest_bytes == 4 || e->dest_bytes == 8) &&
-           is_register(reg_file(e), e->dest_reg) && e->dest_extend <= SVMC_EXTEND_SIGN &&
-           e->dest_high <= (e->dest_bytes == 1 && e->dest_reg <= SVMC_REG_RBX);
-}
+#include "stages.h"
 
 static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                             const uint8_t *data)
@@ -24,14 +11,8 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
         return e->isa <= SVMC_ISA_X86_64 &&
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
-    return e->count > 0 && e->count <= SVMC_EXIT_DATA_MAX / e->size && /* size_is_sound */
+    return e->count > 0 && (uint64_t)e->count * e->size <= SVMC_EXIT_DATA_MAX &&
            (rule->direction == SVMC_DIRECTION_IN || data);
-}
-
-/* Below 16 a bit of the row; a block (EX-68) is larger. */
-static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
-{
-    return size < 16 ? rule->sizes >> size & 1u : is_block(rule) && size == rule->string;
 }
 
 /* EX-1: every field within its range before anything is judged by it. */
@@ -70,12 +51,12 @@ static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 /* EX-7: elements asked for at once. Downwards one at a time: the spans run upwards. */
 uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
 {
-    uint32_t most = p->exit.size ? SVMC_PAGE_DATA_BYTES / p->exit.size : 1;
-    uint32_t left = p->exit.count - p->at;
+    uint32_t left = p->exit.count - p->at, size = p->exit.size;
 
-    if (p->exit.backward)
-        most = 1;
-    return left < most ? left : most;
+    if (p->exit.backward || size == 0)
+        return left < 1 ? left : 1;
+    /* seldom a division */
+    return (uint64_t)left * size <= SVMC_PAGE_DATA_BYTES ? left : SVMC_PAGE_DATA_BYTES / size;
 }
 
 /* Results that need no host, cut to their widths as R8 wants those of a host. */
@@ -141,27 +122,35 @@ static enum svmc_status open_hypercall(struct svmc_vcpu *vc, uint64_t *status)
     return SVMC_OK;
 }
 
-/* A string's bytes or its destination, before the host hears of it (EX-7). */
+/*
+ * A string's bytes or its destination, before the host hears of it (EX-7). Bytes that lie in one
+ * piece and go in one chunk are left there for the page; others are staged.
+ */
 static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                      const uint8_t *data, struct svmc_fault *fault)
 {
     struct svmc_pending *p = &vc->priv.pending;
     bool reads = rule->direction == SVMC_DIRECTION_OUT;
-    struct span span[2];
+    struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
     enum svmc_status st;
 
     if (!(p->exit.finish & SVMC_FINISH_REGS)) {
-        if (reads)
+        p->staged = reads && p->issued < p->exit.count;
+        if (p->staged)
             memcpy(vc->priv.staging, data, (size_t)p->exit.count * p->exit.size);
+        else if (reads)
+            p->exit.data = data;
         return SVMC_OK;
     }
     st = svmc_intercept_spans(vc, &p->exit, reads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE,
                               &p->issued, span, fault);
     if (st != SVMC_OK || fault->raised || !reads)
         return st;
-    for (size_t i = 0, at = 0; i < 2; at += span[i].bytes, i++)
-        if (span[i].at)
-            memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
+    p->staged = span[1].at != NULL;
+    if (!p->staged)
+        p->exit.data = span[0].at;
+    for (size_t i = 0, at = 0; i < 2 && p->staged; at += span[i].bytes, i++)
+        memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
     return SVMC_OK;
 }
 
@@ -238,21 +227,11 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
 }
 
 /* The pending record of an exit that is sound, and its row. */
-static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+static enum svmc_status record(struct svmc_vcpu *vc, const uint8_t *data,
                                const struct exit_rule **rule)
 {
-    struct svmc_pending *p = &vc->priv.pending; /* all zero: nothing is pending */
-    enum svmc_status st = SVMC_OK;
+    struct svmc_pending *p = &vc->priv.pending;
 
-    p->exit = *exit;
-    p->exit.data = NULL;
-    *rule = svmc_intercept_rule(exit->kind);
-    if (exit->interrupted.type != SVMC_EVENT_NONE) /* EV-5: no instruction exited */
-        return SVMC_ERR_UNSUPPORTED;
-    if (exit->from != SVMC_FROM_EXIT)
-        st = svmc_intercept_resolve(vc, *rule, &p->exit);
-    if (st != SVMC_OK)
-        return st;
     if (is_hypercall(vc, &p->exit))
         *rule = svmc_intercept_rule(p->exit.kind);
     //@ split p->exit.kind;
@@ -260,32 +239,27 @@ static enum svmc_status record(struct svmc_vcpu *vc, const struct svmc_exit *exi
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;
     p->issued = (*rule)->string ? svmc_intercept_chunk(p) : 1;
-    if (!exit_is_sound(*rule, &p->exit, exit->data))
+    if (!exit_is_sound(*rule, &p->exit, data))
         return SVMC_ERR_ARG;
-    if ((*rule)->string && (exit->finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
+    if ((*rule)->string && (p->exit.finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
         return SVMC_ERR_UNSUPPORTED;
     return SVMC_OK;
 }
 
-enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
-                                struct svmc_outcome *out)
+CORE_COLD enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc,
+                                                   const struct exit_rule *rule,
+                                                   enum svmc_status st, const uint8_t *data,
+                                                   struct svmc_outcome *out)
 {
-    enum svmc_status st = call_begin(vc, out, false);
-    const struct exit_rule *rule;
-    struct svmc_pending *p;
+    struct svmc_pending *p = &vc->priv.pending;
 
-    if (st != SVMC_OK)
-        return st;
-    if (!exit)
-        return SVMC_ERR_ARG;
-    if (vc->priv.recording)
-        svmc_intercept_record_begin(vc);
-    p = &vc->priv.pending;
-    st = record(vc, exit, &rule);
+    outcome_begin(out);
+    if (st == SVMC_OK)
+        st = record(vc, data, &rule);
     if (st == SVMC_OK) {
         out->verdict = (uint8_t)svmc_intercept_judge(vc->priv.policy, rule, &p->exit);
         vc->priv.stats.exits++;
-        st = execute(vc, rule, exit->data, out);
+        st = execute(vc, rule, data, out);
     }
     if (st == SVMC_OK)
         vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
@@ -293,4 +267,34 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     if (!p->active)
         forget(vc);
     return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);
+}
+
+/* Apart, or a cold function would move these words by a string instruction. */
+static CORE_APART void copy_exit(struct svmc_exit *to, const struct svmc_exit *from)
+{
+    *to = *from;
+    to->data = NULL;
+}
+
+CORE_COLD enum svmc_status svmc_intercept_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                               struct svmc_outcome *out)
+{
+    enum svmc_status st = call_begin(vc, out, false);
+    struct svmc_pending *p;
+    const struct exit_rule *rule;
+
+    if (st != SVMC_OK)
+        return st;
+    if (!exit)
+        return SVMC_ERR_ARG;
+    if (vc->priv.recording)
+        svmc_intercept_record_begin(vc);
+    p = &vc->priv.pending; /* all zero: nothing is pending */
+    copy_exit(&p->exit, exit);
+    rule = svmc_intercept_rule(exit->kind);
+    if (exit->interrupted.type != SVMC_EVENT_NONE) /* EV-5: no instruction exited */
+        st = SVMC_ERR_UNSUPPORTED;
+    else if (exit->from != SVMC_FROM_EXIT)
+        st = svmc_intercept_resolve(vc, rule, &p->exit);
+    return svmc_intercept_resolved(vc, rule, st, exit->data, out);
 }

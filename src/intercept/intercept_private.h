@@ -6,6 +6,7 @@
 #include <svmcore/audit.h>
 #include <svmcore/intercept.h>
 
+#include "../core/bytes.h"
 #include "../core/clamp.h"
 #include "../core/memory.h"
 
@@ -13,15 +14,17 @@
 #define HAS_OP(ops, op) \
     ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
+struct fetched; /* stages.h */
+
 /** Which of the policy's tables decides about a row that says DELEGATE; S390: none, as NONE. */
 enum space {
     SPACE_NONE,
     SPACE_PORT,
     SPACE_MSR,
     SPACE_WINDOW,
-    SPACE_HCALL,
     SPACE_CPUID,
-    SPACE_SYSREG,
+    SPACE_SYSREG, /* so far: usual.c */
+    SPACE_HCALL,
     SPACE_CALL,
     SPACE_KIND,  /* the kind is all there is to judge */
     SPACE_INDEX, /* the same, and address is the number of a register */
@@ -57,13 +60,6 @@ struct slot {
     uint64_t mask; /* the bits of these bytes; all, where bytes is 0 */
 };
 
-/** Bytes of svmc_exit.address that the host is shown, by space, four bits each. */
-#define ADDRESS_BYTES                                                   \
-    ((uint64_t)2 << 4 * SPACE_PORT | (uint64_t)4 << 4 * SPACE_MSR |     \
-     (uint64_t)8 << 4 * SPACE_WINDOW | (uint64_t)8 << 4 * SPACE_HCALL | \
-     (uint64_t)4 << 4 * SPACE_INDEX | (uint64_t)2 << 4 * SPACE_SYSREG | \
-     (uint64_t)8 << 4 * SPACE_CALL)
-
 #define SLOTS_IN  6u
 #define SLOTS_OUT 4u
 
@@ -81,6 +77,8 @@ struct exit_rule {
     uint8_t statuses;  /* bit n: reply status n is legal (R4) */
     uint8_t faults;    /* bit n: fault code n is legal (R7) */
     uint8_t refusal;   /* enum svmc_fault_code that the verdict FAULT gives the guest */
+    uint8_t address;   /* bytes of svmc_exit.address that the host is shown */
+    uint8_t usual;     /* 1: an exit of its can go the usual way (usual.c) */
     uint8_t in_count;
     struct slot in[SLOTS_IN];
     uint8_t out_count;
@@ -99,11 +97,42 @@ static inline uint16_t kind_of(uint32_t entry)
 }
 
 /* rules.c */
-const struct exit_rule *svmc_intercept_rule(uint16_t kind);
+/* kind -> row: class in bits 8:5, then bit 6 of the operation, then its low bits */
+#define KIND_CELLS      512u
+#define KIND_CELL(kind) (((kind) >> 12 & 15u) << 5 | ((kind) >> 2 & 0x10u) | ((kind)&15u))
+#pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for them */
+extern const struct exit_rule svmc_intercept_rules[];
+extern const uint16_t svmc_intercept_row_of[KIND_CELLS];
+extern const uint32_t svmc_intercept_texts[][4];
+#pragma GCC visibility pop
+
+/** The row of a kind; of one that has none, the first. */
+static inline const struct exit_rule *svmc_intercept_rule(uint16_t kind)
+{
+    /* clamp: a cell has nine bits, a row's number stands in our table */
+    const struct exit_rule *rule = &svmc_intercept_rules[svmc_intercept_row_of[KIND_CELL(kind)]];
+
+    return rule->kind == kind ? rule : svmc_intercept_rules;
+}
 /** The kind of row n; false: there is none. */
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind);
+/** Of any processor but x86. */
+uint64_t svmc_intercept_other_text(const struct exit_rule *rule, const struct svmc_exit *exit);
+
 /** PG-5: the first eight bytes of `insn`, as a number; the others are 0. */
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit);
+static inline uint64_t svmc_intercept_insn_text(const struct exit_rule *rule,
+                                                const struct svmc_exit *exit)
+{
+    const uint64_t logs = 1u << 4 * 2 | 2u << 4 * 4 | (uint64_t)3 << 4 * 8;
+    const uint32_t whole = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8;
+
+    if (exit->isa > SVMC_ISA_X86_64)
+        return svmc_intercept_other_text(rule, exit);
+    if (exit->size > 8 || !(whole >> exit->size & 1))
+        return 0;
+    /* clamp: row is ours, the logarithm is below 4 */
+    return svmc_intercept_texts[rule->row][logs >> 4 * exit->size & 3];
+}
 
 /* exit_words.c */
 enum svmc_status svmc_intercept_from_word(const struct svmc_insn *insn, svmc_gpa gpa,
@@ -162,11 +191,16 @@ enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exi
 /* time.c: R13 */
 /** Note when time is asked for. */
 void svmc_intercept_time_ask(struct svmc_vcpu *vc);
-/** *broken: 13 for a time that a reply must not give, else kept. */
-enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct svmc_reply *reply,
+/** *broken: 13 for a time that a DONE reply must not give, else kept. */
+enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT],
                                            unsigned *broken);
-/** The reply was taken. */
-void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
+/** Results were taken. */
+void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT]);
+/** Whether time has to do with a row: the rest is the register's name. */
+static inline bool svmc_intercept_has_time(const struct exit_rule *rule)
+{
+    return rule->out[0].check == CHECK_TIME || rule->kind == SVMC_KIND_WRMSR;
+}
 
 /* calls.c */
 /** The answer to HVC, SMC, ECALL and sc 1; *inside: it is in out, else the host is asked. */
@@ -212,14 +246,17 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
  */
 enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                      struct svmc_outcome *out);
+/** PG-1: from[bytes] into the data area, or what is there as it is; zeros over what was there. */
+void svmc_intercept_put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
 void svmc_intercept_page_clear(struct svmc_vcpu *vc);
 
 /* reply.c */
+/** The number of the rule that a fetched reply broke, or 0; *reply is the copy. */
 unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
-                                    const struct exit_rule *rule, const volatile void *page,
-                                    uint32_t id, struct svmc_reply *reply);
+                                    const struct exit_rule *rule, uint32_t id,
+                                    const struct fetched *fetched, struct svmc_reply *reply);
 
 /** R6, R7, R11, R8, R10 alone: what can be said about a copy that has been put right. */
 unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,
@@ -247,13 +284,23 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
 enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                        const uint64_t out[SLOTS_OUT], uint32_t *done,
                                        struct svmc_outcome *outcome);
+/** 1 and 2 bytes of a register: the rest is kept as it is now (R9): APM vol. 1, 3.1.2. */
+enum svmc_status svmc_intercept_merge(struct svmc_vcpu *vc, uint64_t *value);
 
 /* vcpu.c */
 CORE_COLD enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
                                                struct svmc_outcome *out);
 bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
 
-/* exit.c */
+/* exit.c, enter.c: the whole way */
+enum svmc_status svmc_intercept_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                     struct svmc_outcome *out);
+/** The part behind EX-10, whose status is `st`; the exit stands in the record. */
+enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                         enum svmc_status st, const uint8_t *data,
+                                         struct svmc_outcome *out);
+enum svmc_status svmc_intercept_take(struct svmc_vcpu *vc, const struct fetched *fetched,
+                                     struct svmc_outcome *out);
 /** Elements to ask for next (EX-7). */
 uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
 
@@ -331,13 +378,20 @@ static inline bool is_vcpu(const struct svmc_vcpu *vc)
     return vc && vc->priv.magic == VCPU_MAGIC;
 }
 
-/** `pending`: whether the call wants a pending exit. *out is STOP until the work is done. */
+/** STOP, until the work is done. */
+static inline void outcome_begin(struct svmc_outcome *out)
+{
+    core_wipe(out, sizeof *out);
+    out->stop = SVMC_STOP_ERROR;
+}
+
+/** `pending`: whether the call wants a pending exit. */
 static inline enum svmc_status call_begin(const struct svmc_vcpu *vc, struct svmc_outcome *out,
                                           bool pending)
 {
     if (!out)
         return SVMC_ERR_ARG;
-    *out = (struct svmc_outcome){ .stop = SVMC_STOP_ERROR };
+    outcome_begin(out);
     if (!is_vcpu(vc))
         return SVMC_ERR_ARG;
     if (vc->priv.stopped) { /* EX-9 */
@@ -365,7 +419,7 @@ static inline void call_end(const struct svmc_vcpu *vc, enum svmc_status st,
         out->stop = SVMC_STOP_NONE;
         out->state = state_after(&vc->priv.pending.exit, out->action);
     } else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY) {
-        *out = (struct svmc_outcome){ .action = SVMC_ACT_STOP, .stop = SVMC_STOP_ERROR };
+        outcome_begin(out);
     }
 }
 
@@ -373,11 +427,6 @@ static inline void call_end(const struct svmc_vcpu *vc, enum svmc_status st,
 static inline void forget(struct svmc_vcpu *vc)
 {
     core_wipe(&vc->priv.pending, sizeof vc->priv.pending);
-}
-
-static inline uint32_t address_bytes(const struct exit_rule *rule)
-{
-    return (uint32_t)(ADDRESS_BYTES >> 4 * rule->space) & 15u;
 }
 
 /** PG-7: the vCPU's id, and below it a counter hidden by a secret. */

@@ -294,7 +294,7 @@ CORE_COLD enum svmc_status svmc_policy_seal(struct svmc_policy *policy)
 }
 
 /* EX-5: an access that touches several ports gets a verdict only if they all have the same. */
-static enum svmc_verdict judge_port(const uint8_t *map, uint64_t port, uint32_t size)
+static CORE_APART enum svmc_verdict judge_port(const uint8_t *map, uint64_t port, uint32_t size)
 {
     enum svmc_verdict verdict;
 
@@ -307,7 +307,8 @@ static enum svmc_verdict judge_port(const uint8_t *map, uint64_t port, uint32_t 
     return verdict;
 }
 
-static enum svmc_verdict judge_msr(const uint8_t *map, const uint8_t *inside, uint64_t msr)
+static CORE_APART enum svmc_verdict judge_msr(const uint8_t *map, const uint8_t *inside,
+                                              uint64_t msr)
 {
     uint32_t left, entry;
 
@@ -320,7 +321,8 @@ static enum svmc_verdict judge_msr(const uint8_t *map, const uint8_t *inside, ui
 }
 
 /* EX-52 */
-static enum svmc_verdict judge_sysreg(const uint8_t *map, const uint8_t *inside, uint64_t reg)
+static CORE_APART enum svmc_verdict judge_sysreg(const uint8_t *map, const uint8_t *inside,
+                                                 uint64_t reg)
 {
     uint64_t entry = reg - SYSREG_FIRST;
 
@@ -331,7 +333,8 @@ static enum svmc_verdict judge_sysreg(const uint8_t *map, const uint8_t *inside,
 }
 
 /* EX-58 */
-static enum svmc_verdict judge_kind(const struct svmc_policy *policy, const struct exit_rule *rule)
+static CORE_APART enum svmc_verdict judge_kind(const struct svmc_policy *policy,
+                                               const struct exit_rule *rule)
 {
     uint32_t entry = svmc_intercept_kind_entry(rule->kind);
     uint32_t said = entry < KINDS ? policy->priv.kinds[core_clamp(entry, KINDS)] : 0;
@@ -339,8 +342,8 @@ static enum svmc_verdict judge_kind(const struct svmc_policy *policy, const stru
     return (enum svmc_verdict)(said != 0 ? said - 1 : rule->verdict);
 }
 
-static enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half, uint64_t gpa,
-                                      uint32_t size)
+static CORE_APART enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half,
+                                                 uint64_t gpa, uint32_t size)
 {
     if ((gpa & 0xfff) + size > 4096) /* two pages may be two devices */
         return SVMC_VERDICT_FAULT;

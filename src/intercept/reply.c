@@ -1,37 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** The one reply checker: docs/spec/reply.md, rules R2 to R11 and R18. Nothing is changed here;
  * what a looser mode then lets through is mend.c's. */
-#include "../core/bytes.h"
-#include "../core/clamp.h"
-#include "../core/shared.h"
-#include "intercept_private.h"
-
-/*
- * R3: the reply area, each word once, into *reply. Returns what its reserved bytes hold (R5): 0 for
- * a right reply.
- */
-static uint64_t fetch(const volatile void *page, struct svmc_reply *reply)
-{
-    uint64_t word, reserved;
-
-    reply->seq = core_shared_get(page, SVMC_PAGE_REP_SEQ);
-    word = core_shared_get(page, SVMC_PAGE_REP_STATUS);
-    reply->status = (uint32_t)word;
-    reserved = word >> 32;
-    reply->out_valid = core_shared_get(page, SVMC_PAGE_REP_OUT_VALID);
-    word = core_shared_get(page, SVMC_PAGE_REP_FAULT);
-    reply->fault = (uint8_t)word;
-    reserved |= word >> 8;
-    word = core_shared_get(page, SVMC_PAGE_REP_DONE);
-    reply->done = (uint32_t)word;
-    reply->data_bytes = (uint32_t)(word >> 32);
-    reserved |= core_shared_any(page, SVMC_PAGE_REP_DONE + CORE_WORD, 3);
-    CORE_UNROLL
-    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
-        reply->out[i] = core_shared_get(page, SVMC_PAGE_REP_OUT + CORE_WORD * i);
-    reserved |= core_shared_any(page, SVMC_PAGE_REP_OUT + CORE_WORD * SVMC_PAGE_SLOTS, 16);
-    return reserved;
-}
+#include "stages.h"
 
 /* R6, R7, R11: what goes with the status. `gives`: the reply brings results. */
 static unsigned check_extent(const struct svmc_pending *p, const struct exit_rule *rule,
@@ -82,8 +52,9 @@ static bool check_value(const struct svmc_pending *p, const struct exit_rule *ru
            svmc_intercept_is_legal(check, &p->exit, r->out[0]);
 }
 
-unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const struct exit_rule *rule,
-                                   const struct svmc_reply *reply)
+CORE_COLD unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending,
+                                             const struct exit_rule *rule,
+                                             const struct svmc_reply *reply)
 {
     unsigned broken = check_extent(pending, rule, reply);
 
@@ -94,23 +65,34 @@ unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending, const str
     return check_value(pending, rule, reply) ? 0 : 10;
 }
 
-/*
- * Read the reply area once into our own copy and check that copy. Returns the number of the rule
- * that broke, or 0; *reply is the copy either way and all that may be used from here on (R3).
- */
-unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
-                                    const struct exit_rule *rule, const volatile void *page,
-                                    uint32_t id, struct svmc_reply *reply)
+/* The copy as a reply; a slot that no row declares stands for all of them. */
+static void unpack(const struct fetched *f, struct svmc_reply *r)
 {
-    uint64_t reserved = fetch(page, reply);
+    r->seq = f->seq;
+    r->status = (uint32_t)f->status;
+    r->fault = (uint8_t)f->fault;
+    r->out_valid = f->out_valid;
+    r->done = (uint32_t)f->done;
+    r->data_bytes = (uint32_t)(f->done >> 32);
+    CORE_UNROLL
+    for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)
+        r->out[i] = i < SLOTS_OUT ? f->out[i] : 0;
+    r->out[SLOTS_OUT] = f->more;
+}
 
+CORE_COLD unsigned svmc_intercept_reply_check(const struct svmc_pending *pending,
+                                              const struct exit_rule *rule, uint32_t id,
+                                              const struct fetched *fetched,
+                                              struct svmc_reply *reply)
+{
+    unpack(fetched, reply);
     if (reply->seq >> 48 != id) /* R18 */
         return 18;
     if (reply->seq != pending->seq) /* R2 */
         return 2;
     if (reply->status >= 8 || !(rule->statuses >> reply->status & 1u)) /* R4 */
         return 4;
-    if (reserved != 0) /* R5 */
+    if ((fetched->reserved | fetched->status >> 32 | fetched->fault >> 8) != 0) /* R5 */
         return 5;
     return svmc_intercept_reply_fits(pending, rule, reply);
 }

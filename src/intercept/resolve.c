@@ -71,7 +71,7 @@ enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_
     if (!is_sound(rule, e))
         return SVMC_ERR_ARG;
     if (e->from & SVMC_FROM_ADDRESS_REG)
-        e->address = read_reg(&r, e->address_reg) & core_mask(address_bytes(rule));
+        e->address = read_reg(&r, e->address_reg) & core_mask(rule->address);
     if (e->from & SVMC_FROM_VALUE_REG)
         e->value = read_reg(&r, e->value_reg) >> (e->value_high ? 8 : 0) & core_mask(e->size);
     if (e->from & SVMC_FROM_VALUE_PAIR)

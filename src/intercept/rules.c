@@ -78,15 +78,24 @@ enum row_number {
     ROW_COUNT
 };
 
+/* Bytes of an address, by space, four bits each. */
+#define ADDRESS_BYTES                                                   \
+    ((uint64_t)2 << 4 * SPACE_PORT | (uint64_t)4 << 4 * SPACE_MSR |     \
+     (uint64_t)8 << 4 * SPACE_WINDOW | (uint64_t)8 << 4 * SPACE_HCALL | \
+     (uint64_t)4 << 4 * SPACE_INDEX | (uint64_t)2 << 4 * SPACE_SYSREG | \
+     (uint64_t)8 << 4 * SPACE_CALL)
+
 /* clang-format off */
-static const struct exit_rule rules[ROW_COUNT] = {
+const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
     /* #UD, and nothing leaves */
     { SVMC_KIND_UNKNOWN, ROW_UNKNOWN, ANY, UNSIZED, SVMC_VERDICT_FAULT, SPACE_NONE, 0,
-      SVMC_DIRECTION_NONE, 0, 0, 0, SVMC_FAULT_UD, IN0, OUT0 },
+      SVMC_DIRECTION_NONE, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0 },
 #define ROW(kind_, isas_, sizes_, verdict_, space_, write_, direction_, string_, statuses_,     \
             faults_, refusal_, in_, out_, source_)                                              \
     { SVMC_KIND_##kind_, ROW_##kind_, isas_, sizes_, SVMC_VERDICT_##verdict_, SPACE_##space_,   \
       write_, SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_,  \
+      ADDRESS_BYTES >> 4 * SPACE_##space_ & 15,                                                 \
+      (string_) == 0 && SPACE_##space_ >= SPACE_PORT && SPACE_##space_ <= SPACE_SYSREG,         \
       in_, out_ },
 #include "rows.def"
 #undef ROW
@@ -95,44 +104,39 @@ static const struct exit_rule rules[ROW_COUNT] = {
 
 _Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind");
 
-/* [class][operation] -> row; operations count from 1 within their class, s390x's from 040 */
-#define CLASSES    16u
 #define OPERATIONS 8u
-#define HIGH       16u
-#define HIGH_FIRST 0x40u
-#define CELLS      (OPERATIONS + HIGH)
-#define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + OPERATIONS)
+_Static_assert(16 * OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
 
-_Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
-
-static const uint8_t row_of[CLASSES * CELLS] = {
-#define ROW(kind_, ...) \
-    [(SVMC_KIND_##kind_ >> 12) * CELLS + CELL(SVMC_KIND_##kind_ & 0xfff)] = ROW_##kind_,
+const uint16_t svmc_intercept_row_of[KIND_CELLS] = {
+#define ROW(kind_, ...) [KIND_CELL(SVMC_KIND_##kind_)] = ROW_##kind_,
 #include "rows.def"
 #undef ROW
 };
 
-/* PG-5: the instruction as a host sees it, by row and log2 of the access size; registers fixed */
-static const uint8_t texts[ROW_COUNT][4][4] = {
-    [ROW_CPUID] = { { 0x0f, 0xa2 } },
-    [ROW_RDMSR] = { { 0x0f, 0x32 } },
-    [ROW_WRMSR] = { { 0x0f, 0x30 } },
-    [ROW_IN] = { { 0xec }, { 0x66, 0xed }, { 0xed } },
-    [ROW_OUT] = { { 0xee }, { 0x66, 0xef }, { 0xef } },
-    [ROW_INS] = { { 0xf3, 0x6c }, { 0x66, 0xf3, 0x6d }, { 0xf3, 0x6d } },
-    [ROW_OUTS] = { { 0xf3, 0x6e }, { 0x66, 0xf3, 0x6f }, { 0xf3, 0x6f } },
-    [ROW_MMIO_READ] = { { 0x8a, 0 }, { 0x66, 0x8b, 0 }, { 0x8b, 0 }, { 0x48, 0x8b, 0 } },
-    [ROW_MMIO_WRITE] = { { 0x88, 0 }, { 0x66, 0x89, 0 }, { 0x89, 0 }, { 0x48, 0x89, 0 } },
-    [ROW_HYPERCALL] = { { 0x0f, 0x01, 0xd9 } },
-    [ROW_HLT] = { { 0xf4 } },
-    [ROW_MONITOR] = { { 0x0f, 0x01, 0xc8 } },
-    [ROW_MWAIT] = { { 0x0f, 0x01, 0xc9 } },
-    [ROW_PAUSE] = { { 0xf3, 0x90 } },
-    [ROW_WBINVD] = { { 0x0f, 0x09 } },
-    [ROW_INVD] = { { 0x0f, 0x08 } },
-    [ROW_RDTSC] = { { 0x0f, 0x31 } },
-    [ROW_RDTSCP] = { { 0x0f, 0x01, 0xf9 } },
-    [ROW_RDPMC] = { { 0x0f, 0x33 } },
+/*
+ * PG-5: the instruction as a host sees it, by row and log2 of the access size, registers fixed; its
+ * first byte is the lowest of the number.
+ */
+const uint32_t svmc_intercept_texts[ROW_COUNT][4] = {
+    [ROW_CPUID] = { 0xa20f },
+    [ROW_RDMSR] = { 0x320f },
+    [ROW_WRMSR] = { 0x300f },
+    [ROW_IN] = { 0xec, 0xed66, 0xed },
+    [ROW_OUT] = { 0xee, 0xef66, 0xef },
+    [ROW_INS] = { 0x6cf3, 0x6df366, 0x6df3 },
+    [ROW_OUTS] = { 0x6ef3, 0x6ff366, 0x6ff3 },
+    [ROW_MMIO_READ] = { 0x008a, 0x008b66, 0x008b, 0x008b48 },
+    [ROW_MMIO_WRITE] = { 0x0088, 0x008966, 0x0089, 0x008948 },
+    [ROW_HYPERCALL] = { 0xd9010f },
+    [ROW_HLT] = { 0xf4 },
+    [ROW_MONITOR] = { 0xc8010f },
+    [ROW_MWAIT] = { 0xc9010f },
+    [ROW_PAUSE] = { 0x90f3 },
+    [ROW_WBINVD] = { 0x090f },
+    [ROW_INVD] = { 0x080f },
+    [ROW_RDTSC] = { 0x310f },
+    [ROW_RDTSCP] = { 0xf9010f },
+    [ROW_RDPMC] = { 0x330f },
 };
 
 /* the same for A64, whose kinds are few */
@@ -237,27 +241,13 @@ static const char names[ROW_COUNT][16] = {
     [ROW_SIGP] = "sigp",
 };
 
-static uint32_t find(uint16_t kind)
-{
-    uint32_t op = kind & 0xfffu;
-
-    if (op >= HIGH_FIRST + HIGH || (op >= OPERATIONS && op < HIGH_FIRST))
-        return ROW_UNKNOWN;
-    return row_of[core_clamp((uint32_t)(kind >> 12) * CELLS + CELL(op), CLASSES * CELLS)];
-}
-
-const struct exit_rule *svmc_intercept_rule(uint16_t kind)
-{
-    return &rules[find(kind)]; /* clamp: a number that stands in our table, here and below */
-}
-
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
 {
-    *kind = rules[core_clamp(row, ROW_COUNT)].kind;
+    *kind = svmc_intercept_rules[core_clamp(row, ROW_COUNT)].kind;
     return row < ROW_COUNT;
 }
 
-uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svmc_exit *exit)
+uint64_t svmc_intercept_other_text(const struct exit_rule *rule, const struct svmc_exit *exit)
 {
     uint32_t isa = exit->isa, size = exit->size, row = rule->row;
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
@@ -270,9 +260,7 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svm
         return 0;
     if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */
         return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
-    if (isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64)
-        return texts_rv[row];                                            /* clamp: the same */
-    return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
+    return texts_rv[row]; /* clamp: the same */
 }
 
 uint32_t svmc_intercept_kind_entry(uint16_t kind)
@@ -286,5 +274,5 @@ uint32_t svmc_intercept_kind_entry(uint16_t kind)
 
 const char *svmc_kind_name(uint16_t kind)
 {
-    return names[find(kind)]; /* clamp: as above */
+    return names[svmc_intercept_rule(kind)->row]; /* clamp: a number that stands in our table */
 }

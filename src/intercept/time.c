@@ -36,9 +36,9 @@ static uint64_t read_clock(const struct svmc_vcpu *vc)
     return HAS_OP(vc->priv.ops, ticks) ? vc->priv.ops->ticks(vc->priv.ctx) : 0;
 }
 
-static uint64_t time_of(const struct svmc_pending *p, const struct svmc_reply *reply)
+static uint64_t time_of(const struct svmc_pending *p, const uint64_t out[SLOTS_OUT])
 {
-    return p->out_count == 2 ? reply->out[0] | reply->out[1] << 32 : reply->out[0];
+    return p->out_count == 2 ? out[0] | out[1] << 32 : out[0];
 }
 
 void svmc_intercept_time_ask(struct svmc_vcpu *vc)
@@ -49,14 +49,14 @@ void svmc_intercept_time_ask(struct svmc_vcpu *vc)
         p->clock = read_clock(vc);
 }
 
-enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct svmc_reply *reply,
+enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT],
                                            unsigned *broken)
 {
     uint32_t n = source(&vc->priv.pending.exit);
     const struct svmc_time *last = &vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)];
-    uint64_t time = time_of(&vc->priv.pending, reply), now;
+    uint64_t time = time_of(&vc->priv.pending, out), now;
 
-    if (n >= SVMC_TIME_SOURCES || reply->status != SVMC_REPLY_DONE || !last->known)
+    if (n >= SVMC_TIME_SOURCES || !last->known)
         return SVMC_OK;
     if (time < last->value) {
         *broken = 13;
@@ -71,7 +71,7 @@ enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct sv
     return SVMC_OK;
 }
 
-void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply)
+void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT])
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t n = source(&p->exit);
@@ -81,5 +81,5 @@ void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *rep
         vc->priv.time[0].known = 0; /* the guest has set its counter */
     if (n < SVMC_TIME_SOURCES)
         vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)] =
-            (struct svmc_time){ time_of(p, reply), p->clock, 1 };
+            (struct svmc_time){ time_of(p, out), p->clock, 1 };
 }

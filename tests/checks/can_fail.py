@@ -13,7 +13,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 BUILDS = Path(os.environ.get("SVMC_BUILDS", TOP / "build"))
 sys.path.insert(0, str(TOP / "tools/checks"))
-from common import Report, copy_tree, core_flags, first_error, run  # noqa: E402
+from common import Report, copy_tree, core_flags, edited, first_error, run  # noqa: E402
 
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 HEADER = SPDX + """#ifndef SVMCORE_INSN_H
@@ -234,25 +234,24 @@ GATES = [
 
 
 # program of the release build, what is done to the core, file, text, replacement
-CHECK = "    return svmc_intercept_reply_fits(pending, rule, reply);\n"
-AGAIN = ("    unsigned broken = svmc_intercept_reply_fits(pending, rule, reply);\n%s"
-         "    reply->out[0] = core_shared_get(page, SVMC_PAGE_REP_OUT);\n    return broken;\n")
+TAKE = "    if (commit_registers(vc, rule, f.out, true, out) != SVMC_OK)\n"
+AGAIN = "    f.out[0] = core_shared_get(vc->priv.page, SVMC_PAGE_REP_OUT);\n" + TAKE
 FAULTY_CORES = [
-    ("read-once", "a result that is loaded again behind its check", "src/intercept/reply.c",
-     CHECK, AGAIN % ""),
-    ("race", "a result that is loaded again some time behind its check", "src/intercept/reply.c",
-     CHECK, AGAIN % "    for (volatile int i = 0; i < 20000; i++)\n        ;\n"),
+    ("read-once", "a result that is loaded again behind its check", "src/intercept/usual.c",
+     TAKE, AGAIN),
+    ("race", "a result that is loaded again some time behind its check", "src/intercept/usual.c",
+     TAKE, "    for (volatile int i = 0; i < 20000; i++)\n        ;\n" + AGAIN),
     ("frame", "a result that is not merged", "src/intercept/commit.c",
      "*value = (old & ~(mask << shift)) | *value << shift;",
      "*value = (old & 0) | *value << shift;"),
-    ("frame", "a width that is not looked at", "src/intercept/reply.c",
-     "rule->out[i].mask & sized : 0);", "sized : 0);"),
+    ("frame", "a width that is not looked at", "src/intercept/usual.c",
+     " & ~rule->out[i].mask;", " & 0;"),
     ("frame", "a record that changes", "src/intercept/enter.c", "vc->priv.stats.refused++;",
      "vc->priv.stats.refused++; vc->priv.pending.exit.state ^= 1;"),
     ("frame", "a register that changes behind its log", "src/intercept/enter.c",
      "vc->priv.stats.refused++;", "vc->priv.stats.refused++; *(uint64_t *)vc->priv.ctx ^= 1;"),
-    ("two-run", "an input that is not cut to its width", "src/intercept/page.c",
-     "in[i] &= s->bytes != 0 ? s->mask : core_mask(p->exit.size);", ""),
+    ("two-run", "an input that is not cut to its width", "src/intercept/stages.h",
+     "*in &= s->bytes != 0 ? s->mask : core_mask(exit->size);", ""),
     ("two-run", "a data area that is not zeroed", "src/intercept/page.c",
      "    if (bytes < used)\n", "    if (0)\n"),
 ]
@@ -323,21 +322,21 @@ def missing_header():
 
 def faulty_core(program, what, file, old, new):
     """A program of the release build, linked with one file of the core changed."""
-    text = (TOP / file).read_text()
-    if text.count(old) != 1:
-        return [f"the text to change stands {text.count(old)} times in {file}"]
-    name = file.replace("/", "_")
     hook = ["-DCORE_SHARED_HOOK"] if program == "read-once" else []
     with tempfile.TemporaryDirectory() as tmp:
-        source, target = Path(tmp, "faulty.c"), Path(tmp, "faulty.o")
-        source.write_text(text.replace(old, new))
-        done = run(["gcc", *core_flags("x86_64", "gcc"), *hook, "-iquote", (TOP / file).parent,
-                    "-w", "-c", source, "-o", target])
-        if not done.ok:
-            return [first_error(done.text)]
+        copies = edited(file, old, new, Path(tmp, "edited"))
+        if isinstance(copies, str):
+            return [copies]
+        for copy in copies.values():
+            done = run(["gcc", *core_flags("x86_64", "gcc"), *hook, "-iquote",
+                        (TOP / file).parent, "-w", "-c", copy, "-o", copy.with_suffix(".o")])
+            if not done.ok:
+                return [first_error(done.text)]
+        built = tuple(c.replace("/", "_") + ".o" for c in copies)
         objects = [o for o in (BUILDS / f"release/tests/{program}.p").glob("*.o")
-                   if not o.name.endswith(name + ".o")]
-        done = run(["gcc", "-o", Path(tmp, program), *objects, target,
+                   if not o.name.endswith(built)]
+        targets = [c.with_suffix(".o") for c in copies.values()]
+        done = run(["gcc", "-o", Path(tmp, program), *objects, *targets,
                     BUILDS / "release/src/libsvmcore.a"])
         if not done.ok:
             return [first_error(done.text)]

@@ -25,9 +25,9 @@ SECONDS = 900  # for a run, on a machine that has other things to do
 COVERAGE = 95
 DRIVER = "tests/checks/eva_driver.c"
 FILES = [f"src/intercept/{name}.c" for name in
-         ("exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules", "registers",
-          "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger", "block",
-          "s390")]
+         ("usual", "exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules",
+          "registers", "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger",
+          "block", "s390")]
 RUNS = ("exit_ins", "exit_outs", "exit_block", "exit_plain", "exit_more", "enter_string",
         "enter_plain", "enter_block", "others")
 MUTANTS = (  # marshal, reply check, commit

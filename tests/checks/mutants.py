@@ -16,8 +16,8 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/checks"))
-from common import (Report, core_flags, first_error, need_tools, parallel,  # noqa: E402
-                    run, sources)
+from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
+                    parallel, run, sources)
 
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
@@ -26,14 +26,45 @@ ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pendin
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
     ("R2", R + "reply.c", "if (reply->seq != pending->seq)", "if (0)"),
-    ("R3", R + "reply.c", "    return reserved;\n}",
-     "    reply->out[0] = core_shared_get(page, SVMC_PAGE_REP_OUT);\n    return reserved;\n}"),
+    ("R3", R + "usual.c", "    fetch(vc->priv.page, &f);\n",
+     "    fetch(vc->priv.page, &f);\n"
+     "    f.out[0] = core_shared_get(vc->priv.page, SVMC_PAGE_REP_OUT);\n"),
     ("R4", R + "reply.c", "if (reply->status >= 8 || !(rule->statuses >> reply->status & 1u))",
      "if (reply->status >= 8)"),
     ("R4", R + "reply.c", "if (reply->status >= 8 || ", "if ("),
-    ("R5", R + "reply.c", "if (reserved != 0)", "if (0)"),
-    ("R5", R + "reply.c", "reserved = word >> 32;", "reserved = 0;"),
-    ("R5", R + "reply.c", "reserved |= word >> 8;", ""),
+    ("R5", R + "reply.c", "fetched->reserved | ", ""),
+    ("R5", R + "reply.c", "fetched->status >> 32 | ", ""),
+    ("R5", R + "reply.c", " | fetched->fault >> 8", ""),
+    ("R2", R + "usual.c", "(f->seq ^ p->seq) | ", ""),
+    ("R4", R + "usual.c", "(f->status ^ SVMC_REPLY_DONE) | ", ""),
+    ("R5", R + "usual.c", " | f->reserved;", ";"),
+    ("R6", R + "usual.c", "(f->out_valid ^ (((uint64_t)1 << rule->out_count) - 1)) | ", ""),
+    ("R7", R + "usual.c", "f->fault | ", ""),
+    ("R8", R + "usual.c", " & ~rule->out[i].mask;", " & 0;"),
+    ("R8", R + "usual.c", " & ~core_mask(p->exit.size);", " & 0;"),
+    ("R8", R + "usual.c", "f->more | ", ""),
+    ("R11", R + "usual.c", "(f->done ^ 1) |", ""),
+    ("R13", R + "usual.c", "if (st != SVMC_OK || broken != 0)", "if (0)"),
+    ("R13", R + "usual.c", "svmc_intercept_time_ask(vc);", ";"),
+    ("R13", R + "usual.c", "svmc_intercept_time_note(vc, f.out);", ";"),
+    ("R14", R + "usual.c", "return !svmc_intercept_is_pinned(policy);", "return true;"),
+    ("R16", R + "usual.c", "vc->priv.refusals = 0;", ";"),
+    ("R17", R + "usual.c", "    forget(vc);\n    return SVMC_OK;",
+     "    p->active = 0;\n    return SVMC_OK;"),
+    ("R17", R + "usual.c", "wipe_areas(vc->priv.page, USUAL_SLOTS);", ""),
+    ("EX-1", R + "usual.c", "SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0xf0, 0xe0, 0xfe",
+     "SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0xf0, 0, 0xfe"),
+    ("EX-1", R + "usual.c", "SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0xf0, 0xe0, 0xfe",
+     "SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0xf0, 0xe0, 0"),
+    ("EX-1", R + "usual.c", "(rule->isas >> e->isa & 1u) &&", ""),
+    ("EX-1", R + "usual.c", "size_is_sound(rule, e->size) &&", ""),
+    ("EX-1", R + "usual.c", "(rule->out[0].place != PLACE_DEST || dest_is_sound(e))", "true"),
+    ("EX-1", R + "usual.c", "e->insn_bytes - 1u < SVMC_INSN_MAX &&", ""),
+    ("EX-1", R + "usual.c", "e->count == 1 &&", ""),
+    ("EX-5", R + "usual.c", "return svmc_intercept_judge(policy, rule, e) == SVMC_VERDICT_DELEGATE;",
+     "return svmc_intercept_judge(policy, rule, e) != SVMC_VERDICT_FAULT;"),
+    ("HC-1", R + "usual.c", "e->address == policy->priv.doorbell - (uint64_t)1", "0"),
+    ("EV-5", R + "usual.c", " || e->interrupted.type != SVMC_EVENT_NONE", ""),
     ("R6", R + "reply.c", "if (r->out_valid != want_valid)", "if (r->out_valid & ~want_valid)"),
     ("R6", R + "reply.c", "if (r->out_valid != want_valid)", "if (want_valid & ~r->out_valid)"),
     ("R7", R + "reply.c", "!(rule->faults >> r->fault & 1u)", "0"),
@@ -47,7 +78,7 @@ MUTANTS = (
      "~(i < declared ? rule->out[i].mask & sized : ~(uint64_t)0);"),
     ("R9", R + "commit.c", "*value = (old & ~(mask << shift)) | *value << shift;", ";"),
     ("R9", R + "commit.c", "unsigned shift = exit->dest_high ? 8 : 0;", "unsigned shift = 0;"),
-    ("R9", R + "commit.c", "if (exit->dest_extend == SVMC_EXTEND_SIGN)", "if (0)"),
+    ("R9", R + "stages.h", "if (exit->dest_extend == SVMC_EXTEND_SIGN)", "if (0)"),
     ("R10", R + "reply.c", "svmc_intercept_is_legal(check, &p->exit, r->out[0]);", "true;"),
     ("R10", R + "calls.c", "return value <= CC_MOST;", "return true;"),
     ("R10", R + "calls.c", "return H_CODES >> value & 1u;", "return true;"),
@@ -77,12 +108,8 @@ MUTANTS = (
      "        if (st != SVMC_OK || outcome->fault.raised)\n            return st;\n    }\n    step",
      "        if (st != SVMC_OK)\n            return st;\n    }\n    step"),
     ("R12", R + "commit.c", "fault->vector < vectors", "true"),
-    ("R12", R + "commit.c", "if (st != SVMC_OK || outcome->fault.raised)\n"
-     "            return st;\n    }\n    if (dest",
-     "if (st != SVMC_OK)\n            return st;\n    }\n    if (dest"),
-    ("R12", R + "block.c",
-     "    if (st != SVMC_OK || fault->raised)\n        return st;\n    for (uint32_t i",
-     "    if (st != SVMC_OK)\n        return st;\n    for (uint32_t i"),
+    ("R12", R + "stages.h", "if (st != SVMC_OK || outcome->fault.raised)\n            return st;",
+     "if (st != SVMC_OK)\n            return st;"),
     ("R12", R + "commit.c", "if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))", "if (0)"),
     ("R13", R + "time.c", "if (time < last->value) {", "if (0) {"),
     ("R13", R + "time.c", "time - last->value > now - last->clock", "0"),
@@ -93,7 +120,8 @@ MUTANTS = (
      "ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);", ";"),
     ("R14", R + "exit.c", "if (st == SVMC_OK && inside)", "if (0)"),
     ("R14", R + "identity.c", "*inside = *inside || row;", ""),
-    ("R15", R + "enter.c", "call_begin(vc, out, true)", ANY),
+    ("R15", R + "usual.c", " || !vc->priv.pending.active)\n        return call_begin(vc, out, true);",
+     ")\n        return call_begin(vc, out, true);"),
     ("R16", R + "enter.c", "if (++vc->priv.refusals >= vc->priv.policy->priv.refusal_limit)",
      "if (0)"),
     ("R16", R + "enter.c",
@@ -102,15 +130,19 @@ MUTANTS = (
     ("R17", R + "enter.c",
      "svmc_intercept_page_wipe(vc, rule->string ? p->issued * p->exit.size : 0);", ""),
     ("R17", R + "enter.c", "            forget(vc);\n", "            p->active = 0;\n"),
-    ("R17", R + "page.c",
+    ("R17", R + "stages.h",
      "core_shared_clear(page, SVMC_PAGE_REP_OUT, SLOTS_OUT);", ""),
+    ("R17", R + "page.c", "at < SVMC_PAGE_REP_OUT + SLOTS_OUT * CORE_WORD;",
+     "at < SVMC_PAGE_REP_OUT;"),
     ("R18", R + "reply.c", "if (reply->seq >> 48 != id)", "if (0 && id)"),
     ("PG-1", R + "page.c", "    if (bytes < used)\n", "    if (0)\n"),
-    ("PG-6", R + "page.c", "in[i] &= s->bytes != 0 ? s->mask : core_mask(p->exit.size);", ""),
-    ("EX-4", R + "rules.c",
-     "if (op >= HIGH_FIRST + HIGH || (op >= OPERATIONS && op < HIGH_FIRST))", "if (0)"),
+    ("PG-6", R + "stages.h", "*in &= s->bytes != 0 ? s->mask : core_mask(exit->size);", ""),
+    ("PG-1", R + "stages.h", "core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots,",
+     "core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots, 0 *"),
+    ("EX-4", R + "intercept_private.h",
+     "return rule->kind == kind ? rule : svmc_intercept_rules;", "return rule;"),
     ("EX-5", R + "policy.c", "if ((gpa & 0xfff) + size > 4096)", "if (0)"),
-    ("EX-10", R + "resolve.c", "core_mask(address_bytes(rule))", "UINT64_MAX"),
+    ("EX-10", R + "resolve.c", "core_mask(rule->address)", "UINT64_MAX"),
     ("EV-5", R + "exit.c", "if (exit->interrupted.type != SVMC_EVENT_NONE)", "if (0)"),
     ("R3", R + "offer.c", "    return offer->reserved | core_shared_any",
      "    offer->seq = core_shared_get(area, SVMC_OFFER_SEQ);\n"
@@ -226,7 +258,7 @@ MUTANTS = (
     ("EX-61", R + "exit_kvm_words.c", "iss >> ISS_BITS != 0 || (iss & ISS_ISV) || ", ""),
     ("EX-62", R + "exit_kvm_s390.c", "if (!(core_load_be64(run + RUN_VALID_REGS) & SYNC_GPRS))",
      "if (0)"),
-    ("EX-1", R + "exit.c", "return size < 16 ? rule->sizes >> size & 1u :",
+    ("EX-1", R + "stages.h", "return size < 16 ? rule->sizes >> size & 1u :",
      "return size < 16 ? size <= 8 :"),
     ("EX-1", R + "exit.c", "!(rule->isas >> e->isa & 1u)", "0"),
     ("EX-63", R + "s390.c", "rule->kind != SVMC_KIND_SPX || (exit->value & ~PREFIX_BITS) == 0",
@@ -284,16 +316,16 @@ def verdict(objects, out, name, likely=None):
 
 def try_mutant(job):
     number, (rule, file, old, new), objects, out, hook = job
-    text = (TOP / file).read_text()
-    if text.count(old) != 1:
-        return f"the text of the check stands {text.count(old)} times in {file}"
-    source, target = out / f"mutant{number}.c", out / f"mutant{number}.o"
-    source.write_text(text.replace(old, new))
-    done = compile_to(source, target, True, ["-DCORE_SHARED_HOOK"] if hook else [])
-    if not done.ok:
-        return "does not compile: " + first_error(done.text)
-    rest = [o for s, o in objects.items() if s != file]
-    end = verdict([target, *rest], out, f"mutant{number}",
+    copies = edited(file, old, new, out / f"edited{number}")
+    if isinstance(copies, str):
+        return copies
+    for source in copies.values():
+        done = compile_to(source, source.with_suffix(".o"), True,
+                          ["-DCORE_SHARED_HOOK"] if hook else [])
+        if not done.ok:
+            return "does not compile: " + first_error(done.text)
+    rest = [o for s, o in objects.items() if s not in copies]
+    end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
                   None if hook else "adapt" if A in file else Path(file).stem.split("_")[0])
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 

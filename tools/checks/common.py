@@ -134,6 +134,25 @@ def copy_tree(target):
             shutil.copy(TOP / name, target / name)
 
 
+def edited(file, old, new, to):
+    """The source files of the core that a change of one text makes other ones, copied to the folder
+    `to` with it: of a header those beside it that include it. {file: copy}, or why not."""
+    text = (ROOT / file).read_text()
+    if text.count(old) != 1:
+        return f"the text stands {text.count(old)} times in {file}"
+    to.mkdir(parents=True, exist_ok=True)
+    users = [Path(file)]
+    if file.endswith(".h"):
+        (to / Path(file).name).write_text(text.replace(old, new))
+        users = [u.relative_to(ROOT) for u in sorted((ROOT / file).parent.glob("*.c"))
+                 if f'#include "{Path(file).name}"' in u.read_text()]
+    copies = {str(u): to / u.name for u in users}
+    for user, copy in copies.items():
+        text = (ROOT / user).read_text()
+        copy.write_text(text.replace(old, new) if user == file else text)
+    return copies
+
+
 def parallel(function, items):
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(function, items))

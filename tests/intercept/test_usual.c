@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The usual way and the whole way come to the same. Two vCPUs over equal worlds get the same exits
+ * and the same replies, good, spoiled and random, while callbacks fail; one of them is told that it
+ * is recorded, which sends it the whole way.
+ */
+#include <svmcore/guest/hypercall.h>
+
+#include "../../src/intercept/intercept_private.h"
+#include "scenarios.h"
+
+#define ROUNDS 400u
+
+static struct lab usual, whole;
+static struct fakehost_answer honest;
+static unsigned taken; /* requests of the usual way */
+
+/* What differs is how the exit went, and nothing else. */
+static void check_same(const char *name, unsigned round)
+{
+    struct svmc_pending p = usual.vc.priv.pending, q = whole.vc.priv.pending;
+
+    taken += p.usual;
+    CHECK_EQ(q.usual, 0, "%s", name);
+    if (p.usual) { /* fields without a meaning there, which are not kept */
+        p.usual = 0;
+        q.exit.buffer = p.exit.buffer;
+        memcpy(q.exit.arg, p.exit.arg, sizeof q.exit.arg + sizeof q.exit.reserved);
+        q.exit.interrupted = p.exit.interrupted;
+    }
+    CHECK_MEM(&p, &q, sizeof p, "%s, round %u: the record", name, round);
+    CHECK_MEM(usual.world.page, whole.world.page, SVMC_PAGE_BYTES, "%s, round %u: the page", name,
+              round);
+    CHECK_MEM(usual.world.reg, whole.world.reg, sizeof usual.world.reg, "%s, round %u: registers",
+              name, round);
+    CHECK_MEM(usual.world.memory, whole.world.memory, sizeof usual.world.memory, "%s", name);
+    CHECK_MEM(&usual.vc.priv.stats, &whole.vc.priv.stats, sizeof usual.vc.priv.stats,
+              "%s, round %u: counters", name, round);
+    CHECK_MEM(&usual.vc.priv.time, &whole.vc.priv.time, sizeof usual.vc.priv.time, "%s", name);
+    CHECK_EQ(usual.vc.priv.refusals, whole.vc.priv.refusals, "%s, round %u", name, round);
+    CHECK_EQ(usual.vc.priv.page_used, whole.vc.priv.page_used, "%s, round %u", name, round);
+    CHECK_EQ(usual.world.calls, whole.world.calls, "%s, round %u: callbacks", name, round);
+    usual.out.data = whole.out.data = NULL; /* each in its own vCPU */
+    CHECK_MEM(&usual.out, &whole.out, sizeof usual.out, "%s, round %u: the outcome", name, round);
+}
+
+/* One exit, told to both, with some bytes changed. */
+static void exit_both(unsigned n, uint64_t *rng, const char *name, unsigned round)
+{
+    struct svmc_exit e = scenarios[n].exit;
+    uint8_t *bytes = (uint8_t *)&e;
+    enum svmc_status st;
+
+    if (e.kind == SVMC_KIND_OUTS && !e.finish)
+        e.data = usual.backend_data;
+    for (unsigned i = (unsigned)harness_random(rng) % 4; i > 1; i--) {
+        unsigned at = (unsigned)harness_random(rng) % (unsigned)sizeof e;
+
+        if (at < offsetof(struct svmc_exit, data) || at >= offsetof(struct svmc_exit, buffer))
+            bytes[at] = (uint8_t)harness_random(rng) >> (harness_random(rng) & 7);
+    }
+    if (e.kind == SVMC_KIND_INS || e.kind == SVMC_KIND_OUTS)
+        e = scenarios[n].exit; /* a length that was changed would want other bytes */
+    st = svmc_vcpu_exit(&usual.vc, &e, &usual.out);
+    whole.vc.priv.recording = 1; /* without a ledger or a ring: each call ends it */
+    CHECK_EQ(svmc_vcpu_exit(&whole.vc, &e, &whole.out), st, "%s, round %u", name, round);
+    check_same(name, round);
+}
+
+/* A reply for both: honest, one of the lies, or honest with a byte of it changed. */
+static void reply_both(uint64_t *rng)
+{
+    unsigned what = (unsigned)harness_random(rng) % (fakehost_lie_count + 40);
+
+    if (!fakehost_prepare(usual.world.page, &honest))
+        return;
+    if (what >= fakehost_lie_count || !fakehost_lie_applies(what, &honest.request))
+        CHECK(fakehost_send(usual.world.page, &honest));
+    else
+        CHECK(fakehost_lie(usual.world.page, &honest, what));
+    if (what % 4 == 3)
+        usual.world.page[SVMC_PAGE_REP_SEQ + harness_random(rng) % 0x100] ^=
+            (uint8_t)(1u << (harness_random(rng) & 7));
+    memcpy(whole.world.page, usual.world.page, SVMC_PAGE_BYTES);
+}
+
+static void check_scenario(unsigned n, enum svmc_mode mode, bool full_wipe)
+{
+    const char *name = scenarios[n].name;
+    uint64_t rng = 77 + n, same;
+
+    usual.full_wipe = whole.full_wipe = full_wipe;
+    same = rng;
+    lab_init(&usual, &rng);
+    lab_init(&whole, &same);
+    usual.policy.priv.mode = whole.policy.priv.mode = (uint32_t)mode;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        usual.world.fail_at = harness_random(&rng) % 8 == 0
+                                  ? usual.world.calls + 1 + (unsigned)harness_random(&rng) % 4
+                                  : 0;
+        whole.world.fail_at = usual.world.fail_at;
+        exit_both(n, &rng, name, round);
+        while (usual.vc.priv.pending.active && harness_random(&rng) % 16 != 0) {
+            enum svmc_status st;
+
+            reply_both(&rng);
+            st = svmc_vcpu_enter(&usual.vc, &usual.out);
+            whole.vc.priv.recording = 1;
+            CHECK_EQ(svmc_vcpu_enter(&whole.vc, &whole.out), st, "%s, round %u", name, round);
+            check_same(name, round);
+        }
+        svmc_vcpu_cancel(&usual.vc);
+        svmc_vcpu_cancel(&whole.vc);
+    }
+}
+
+TEST(usual, both_ways_come_to_the_same) /* EX-1 R2 R4 R5 R6 R7 R8 R11 R13 R16 R17 R18 PG-1 PG-6 */
+{
+    taken = 0;
+    for (unsigned n = 0; n < scenario_count; n++)
+        for (unsigned mode = SVMC_MODE_STRICT; mode <= SVMC_MODE_OBSERVE; mode++)
+            check_scenario(n, (enum svmc_mode)mode, (n + mode) % 2 == 0);
+    CHECK(taken > 10000, "only %u", taken); /* else it was the whole way twice */
+}
+
+TEST(usual, a_usual_row_has_few_inputs) /* PG-6: what usual.c has room for */
+{
+    for (unsigned kind = 0; kind < 65536; kind++) {
+        const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kind);
+
+        if (!rule->usual)
+            continue;
+        CHECK(rule->in_count <= 2, "%s", svmc_kind_name((uint16_t)kind));
+        CHECK(rule->statuses & 1u << SVMC_REPLY_DONE, "%s", svmc_kind_name((uint16_t)kind));
+        CHECK(rule->out[0].check == CHECK_ANY || rule->out[0].check == CHECK_TIME, "%s",
+              svmc_kind_name((uint16_t)kind));
+        for (unsigned i = 0; i < rule->in_count; i++)
+            CHECK(rule->in[i].place != PLACE_ARG, "%s", svmc_kind_name((uint16_t)kind));
+    }
+}
+
+TEST(usual, a_doorbell_is_no_port) /* HC-1: whatever its port's own verdict is */
+{
+    struct svmc_exit e = scenarios[scenario_named("out ax own")].exit;
+    struct svmc_request request;
+    uint64_t rng = 9;
+
+    lab_init(&usual, &rng);
+    svmc_vcpu_drop(&usual.vc);
+    CHECK_EQ(svmc_policy_init(&usual.policy, LAB_REFUSALS, LAB_RETRIES), SVMC_OK);
+    lab_delegate(&usual.policy, 6, FAKEHOST_HCALL_RESULTS);
+    CHECK_EQ(svmc_policy_set_ports(&usual.policy, 0, SVMC_POLICY_PORTS, SVMC_ACCESS_RW,
+                                   SVMC_VERDICT_DELEGATE),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&usual.policy), SVMC_OK);
+    CHECK_EQ(
+        svmc_vcpu_init(&usual.vc, &world_ops, &usual.world, &usual.policy, usual.world.page, 7),
+        SVMC_OK);
+    usual.world.reg[SVMC_REG_RAX] = (uint64_t)SVMC_HCALL_ABI << 56 | LAB_HCALL;
+    e.address = SVMC_HCALL_PORT;
+    e.size = 4;
+    CHECK_EQ(svmc_vcpu_exit(&usual.vc, &e, &usual.out), SVMC_OK);
+    CHECK_EQ(svmc_request_read(usual.world.page, &request, NULL, 0), SVMC_OK);
+    CHECK_EQ(request.kind, SVMC_KIND_HYPERCALL);
+}
