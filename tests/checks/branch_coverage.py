@@ -19,7 +19,7 @@ from common import Report, need_tools, run  # noqa: E402
 
 LEAST = 98.0
 FILES = ("calls", "commit", "enter", "exit", "host_page", "inside", "mend", "page", "policy",
-         "policy_bytes", "policy_preset", "reply", "time", "vcpu")
+         "policy_bytes", "policy_preset", "reply", "time", "usual", "vcpu")
 # text of the line, branches of it that nothing takes, why
 ABSENT = (
     (r"_count && i < SLOTS_|i < declared && i < SLOTS_", 1,
