@@ -184,7 +184,7 @@ MUTANTS = (
     ("AU-12", R + "ledger.c", ".kind = rule->kind,",
      ".kind = (uint16_t)(rule->kind ^ vc->priv.pending.exit.address),"),
     ("AP-1", A + "adapt.c", "    if (n > CORE_WORD)\n",
-     "    (void)core_shared_load(from->area, data_at(form));\n    if (n > CORE_WORD)\n"),
+     "    (void)core_shared_load(from->area, data_at(form, row));\n    if (n > CORE_WORD)\n"),
     ("AP-2", A + "adapt.c",
      "        core_shared_zero(to->area, form.clear_at[i], form.clear_end[i]);\n", "        ;\n"),
     ("AP-3", A + "adapt.c", "return (part->in_valid & ~slots) == 0;", "(void)slots; return true;"),

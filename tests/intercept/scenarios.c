@@ -116,7 +116,7 @@ const struct scenario scenarios[] = {
         .buffer = { 0x21 } } },
     { "a64 data abort", { REALM(DATA_ABORT), .address = 0x8000fe000000, .value = 0x90000007 } },
     { "a64 protected abort",
-      { REALM(PROTECTED_ABORT), .address = 0x12345000, .value = 0x90000005 } },
+      { REALM(PROTECTED_ABORT), .address = 0x11000000, .value = 0x90000005 } },
     { "a64 instruction abort", { REALM(INSN_ABORT), .address = 0x1000, .value = 0x80000006 } },
     { "a64 ripas", { REALM(RIPAS), .address = 0x10000, .value = 0x400000, .buffer = { 1 } } },
     { "a64 s2ap", { REALM(S2AP), .address = 0x10000, .value = 0x20000 } },

@@ -58,7 +58,7 @@ TEST(request, golden_pages) /* EX-80 PG-1 PG-6 */
         { "guest request, certificates", 0xb002, 1, 3, 0x7000, { 0x8000, 0x9000, 4 } },
         { "ap create", 0xc002, 2, 2, 0x5000, { 0x300010001, 0x21 } },
         { "a64 data abort", 0x4003, 2, 1, 0x8000fe000000, { 0x90000007 } },
-        { "a64 protected abort", 0x4004, 2, 1, 0x12345000, { 0x90000005 } },
+        { "a64 protected abort", 0x4004, 2, 1, 0x11000000, { 0x90000005 } },
         { "a64 instruction abort", 0x4005, 2, 1, 0x1000, { 0x80000006 } },
         { "a64 ripas", 0xa003, 1, 2, 0x10000, { 0x400000, 1 } },
         { "a64 s2ap", 0xa004, 1, 1, 0x10000, { 0x20000 } },
