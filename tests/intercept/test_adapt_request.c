@@ -190,6 +190,32 @@ TEST(adapt_request, a_list_has_room_for_253) /* AP-4 AP-14 */
     CHECK_EQ(adapt_get(a.area + 0xff0, 8), 0, "and no more: the buffer ends there");
 }
 
+TEST(adapt_request, a_guests_list_begins_at_its_beginning) /* AP-14 AP-8 */
+{
+    static const struct {
+        uint64_t header;
+        enum svmc_status want;
+        uint32_t count;
+    } rows[] = { { 0, SVMC_OK, 1 },
+                 { 252 << 16, SVMC_OK, 253 },
+                 { 253 << 16, SVMC_ERR_MISMATCH, 0 },
+                 { 0xffff0000, SVMC_ERR_MISMATCH, 0 },
+                 { 4 << 16 | 1, SVMC_ERR_MISMATCH, 0 },
+                 { 4 << 16 | 0x8000, SVMC_ERR_MISMATCH, 0 },
+                 { (uint64_t)1 << 32, SVMC_ERR_MISMATCH, 0 },
+                 { (uint64_t)1 << 63 | 4 << 16, SVMC_ERR_MISMATCH, 0 } };
+    struct svmc_request r;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start(SVMC_FOREIGN_GHCB);
+        REQUIRE(adapt_exit(&a, "page state"));
+        CHECK_EQ(adapt_emit(&a), SVMC_OK);
+        adapt_put(a.area + 0x800, 8, rows[i].header);
+        CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, a.data), rows[i].want, "row %u", i);
+        CHECK_EQ(r.count, rows[i].count, "row %u", i);
+    }
+}
+
 /* The host's answer: all of KVM's valid bits, INFO1 0, and what is put. */
 static enum svmc_status answer_list(uint64_t info2, uint64_t header)
 {

@@ -160,6 +160,19 @@ TEST(request, an_entry_is_what_it_can_be) /* EX-81 EX-1 */
     CHECK_EQ(take_list((uint64_t)2 << 52, 512), SVMC_OK, "as many as a backend can give");
     CHECK_EQ(take_list((uint64_t)2 << 52, 513), SVMC_ERR_ARG);
     CHECK_EQ(take_list((uint64_t)5 << 52, 512), SVMC_ERR_ARG, "the last one counts");
+    for (unsigned finish = 1; finish < 4; finish++) { /* it is no OUTS of 8 bytes */
+        struct svmc_exit e = { .kind = SVMC_KIND_PAGE_STATE,
+                               .size = 8,
+                               .count = 1,
+                               .finish = (uint8_t)finish,
+                               .insn_bytes = 2,
+                               .address_bytes = 8,
+                               .repeat = 1,
+                               .buffer = { WORLD_LINEAR } };
+
+        fresh();
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_ARG, "finish %u", finish);
+    }
 }
 
 TEST(request, nobody_has_reached_what_is_not_there) /* EX-82 R10 */
@@ -346,6 +359,7 @@ TEST(request, addresses_are_pages) /* EX-1 EX-82 EX-83 EX-84 EX-85 */
     CHANGED("guest request, certificates", buffer.v, 0x9001, false);
     CHANGED("guest request, certificates", buffer.v, 0x8000, false);
     CHANGED("guest request, certificates", buffer.v, 0x5000, false);
+    CHANGED("guest request, certificates", buffer.v, 0x4000, false);
     CHANGED("guest request, certificates", buffer.v, 0x3000, true);
     CHANGED("guest request, certificates", count, 0, true);
     CHANGED("guest request, certificates", buffer.v, 0xffffffffff000, false);

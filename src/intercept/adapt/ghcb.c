@@ -186,8 +186,8 @@ static bool list_holds(const struct svmc_request *r, const struct adapt_words *w
 {
     uint64_t header = w->word[DATA];
 
-    return has_bits(w, 1u << INFO2) && w->word[INFO2] == 0 && header >> 32 == 0 &&
-           (header >> 16) + 1 == r->count && (header & 0xffff) <= r->count;
+    return has_bits(w, 1u << INFO2) && w->word[INFO2] == 0 && (header >> 16) + 1 == r->count &&
+           (header & 0xffff) <= r->count;
 }
 
 uint32_t svmc_adapt_ghcb_verdict(const struct adapt_row *row, const struct svmc_request *r,
