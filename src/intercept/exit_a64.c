@@ -44,7 +44,7 @@ struct row {
     uint8_t classes[4]; /* enum svmc_insn_class, ended by OTHER */
 };
 
-/* By exception class; sections of the Arm ARM beside each. */
+/* By exception class; sections of the Arm ARM beside each. Never delegated: EX-88. */
 static const struct row rows[64] = {
     [0x01] = { INSN, { SVMC_CLASS_IDLE } },                         /* D17.2.37: WFI, WFE */
     [0x07] = { INSN, { SVMC_CLASS_A64_SIMD, SVMC_CLASS_A64_SVE } }, /* CPTR_EL2: SIMD, FP, SVE */

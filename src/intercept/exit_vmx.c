@@ -164,7 +164,7 @@ static enum svmc_status set_end(const struct front *f, struct svmc_exit *out)
     return SVMC_OK;
 }
 
-/* EX-87, 27.2.4: bits 29:28 of the instruction information: SGDT, SIDT, LGDT, LIDT; SLDT, STR, ... */
+/* EX-87, 27.2.4: bits 29:28 of the information: SGDT, SIDT, LGDT, LIDT; SLDT, STR, LLDT, LTR */
 static bool set_table(const struct front *f, struct svmc_exit *out)
 {
     uint32_t which = f->vmx->insn_info >> 28 & 3u;

@@ -76,7 +76,7 @@ static bool request_is_sound(const struct svmc_exit *e)
         if (!is_page(e->buffer.v))
             return false;
         break;
-    case SVMC_KIND_AP_CREATE:
+    case SVMC_KIND_AP_CREATE: /* EX-84 */
         return is_page(e->address) && (e->value & AP_UNUSED) == 0 &&
                AP_REQUEST(e->value) <= AP_DESTROY && AP_VMPL(e->value) <= VMPL_LAST;
     default: /* MAP_GPA, S2AP */

@@ -470,7 +470,7 @@ TEST(audit, a_verifier_whose_callback_fails_says_so) /* AU-11 */
     }
 }
 
-/* A host may say what it likes: no status, address or condition code, and no time, which an MSR can be. */
+/* A host may say what it likes: no status, address or code, and no time, which an MSR can be. */
 static bool any_value(uint16_t kind)
 {
     unsigned class = kind >> 12;

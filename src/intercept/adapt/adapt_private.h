@@ -122,8 +122,8 @@ uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,
  * What a form does itself, each in its file; what it has not is nothing to do.
  *   form     what it is
  *   ask      finish the words of a request
- *   verdict  what the answer to `r` says of itself, into out->status, fault and, for REACHED, out[0];
- *            the rule it breaks, or 0
+ *   verdict  what the answer to `r` says of itself, into out->status, fault and, for REACHED,
+ *            out[0]; the rule it breaks, or 0
  *   heard    whether a request that fits a row is sound as a whole
  *   say      the words of an answer besides its results; false: the form cannot say it
  */
