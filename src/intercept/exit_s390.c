@@ -95,7 +95,7 @@ static enum svmc_status from_block(const struct svmc_s390_exit *raw, const struc
 
     if (ea && !ba) /* PoP 4: no such mode */
         return SVMC_ERR_MISMATCH;
-    out->size = (uint8_t)bytes;
+    out->size = (uint16_t)bytes;
     out->buffer.v = operand_address(raw, insn) & mask;
     return bytes - 1 > mask - out->buffer.v ? SVMC_ERR_UNSUPPORTED : SVMC_OK;
 }

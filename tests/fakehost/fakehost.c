@@ -12,6 +12,7 @@ static const struct kind {
     bool status;     /* the first result is a status, and 0 one of them */
     bool cc;         /* the first result is a condition code */
     bool data;       /* bytes come in */
+    bool code;       /* PCI: beside it a status */
     uint64_t number; /* of a call; 0: all of them */
 } kinds[] = {
     { SVMC_KIND_CPUID, 4, 4, .number = 0 },
@@ -46,6 +47,17 @@ static const struct kind {
     { SVMC_KIND_MSCH, 1, 8, .faults = true, .cc = true },
     { SVMC_KIND_STSCH, 1, 8, .faults = true, .cc = true, .data = true },
     { SVMC_KIND_TSCH, 1, 8, .faults = true, .cc = true, .data = true },
+    { SVMC_KIND_CHSC, 1, 8, .cc = true, .data = true },
+    { SVMC_KIND_TPI, 1, 8, .cc = true, .data = true },
+    { SVMC_KIND_SERVC, 0, 0, .data = true },
+    { SVMC_KIND_STSI, 1, 8, .cc = true, .data = true },
+    { SVMC_KIND_STHYI, 2, 8, .cc = true, .data = true },
+    { SVMC_KIND_PCILG, 3, 0, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_PCISTG, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_PCISTB, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_RPCIT, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_MPCIFC, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_STPCIFC, 2, 8, .faults = true, .cc = true, .code = true, .data = true },
 };
 
 static const struct kind *find(const struct svmc_request *r)
@@ -60,7 +72,7 @@ static const struct kind *find(const struct svmc_request *r)
 
 static unsigned result_count(const struct svmc_request *r)
 {
-    return find(r)->results;
+    return r->completion == SVMC_COMPLETION_PART ? 0 : find(r)->results; /* PG-10 */
 }
 
 static unsigned result_bytes(const struct svmc_request *r)
@@ -89,9 +101,11 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
     }
     if (find(&a->request)->status)
         a->reply.out[0] = 0;
-    if (find(&a->request)->cc)
-        a->reply.out[0] = 2;
-    if (find(&a->request)->data)
+    if (find(&a->request)->cc && a->reply.out_valid) /* all is well; TPI: something pends */
+        a->reply.out[0] = a->request.kind == SVMC_KIND_TPI;
+    if (find(&a->request)->code)
+        a->reply.out[1] = 0;
+    if (find(&a->request)->data && (a->request.direction & SVMC_DIRECTION_IN))
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
         a->data[i] = (uint8_t)(0xa0 + i * 7);
@@ -158,7 +172,8 @@ int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
-             (needs & NEEDS_WIDE && result_bytes(r) != 8) || (needs & NEEDS_CC && !find(r)->cc) ||
+             (needs & NEEDS_WIDE && result_bytes(r) != 8) ||
+             (needs & NEEDS_CC && !(find(r)->cc && result_count(r))) ||
              (needs & NEEDS_STATUS && !find(r)->status) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
              (needs & NEEDS_NO_FAULTS && faults));
