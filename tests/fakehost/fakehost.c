@@ -142,7 +142,7 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(no_status, 10, NEEDS_STATUS, a.reply.out[0] = 7)                                             \
     X(no_status_high, 10, NEEDS_STATUS | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 32)           \
     X(condition_code, 10, NEEDS_CC, a.reply.out[0] = 4)                                            \
-    X(condition_code_high, 10, NEEDS_CC, a.reply.out[0] = (uint64_t)1 << 63)                       \
+    X(condition_code_high, 10, NEEDS_CC | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 63)                       \
     X(done_none, 11, 0, a.reply.done = 0)                                                          \
     X(done_too_many, 11, 0, a.reply.done++)                                                        \
     X(done_wraps, 11, 0, a.reply.done = 0xffffffffu)                                               \
