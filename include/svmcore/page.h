@@ -120,6 +120,18 @@ enum svmc_kind {
     SVMC_KIND_MSCH = 0xb047,
     SVMC_KIND_STSCH = 0xb048,
     SVMC_KIND_TSCH = 0xb049,
+    SVMC_KIND_CHSC = 0xb04a,
+    SVMC_KIND_TPI = 0xb04b,
+    SVMC_KIND_SERVC = 0xb04c, /* an SCCB */
+    SVMC_KIND_RPCIT = 0xb04d,
+    SVMC_KIND_MPCIFC = 0xb04e,
+    SVMC_KIND_STPCIFC = 0xb04f,
+    SVMC_KIND_STSI = 0x0040,
+    SVMC_KIND_STHYI = 0x0041,
+    SVMC_KIND_PCILG = 0x4040,
+    SVMC_KIND_PCISTG = 0x4041,
+    SVMC_KIND_PCISTB = 0x4042,
+    SVMC_KIND_UVC = 0xa040, /* a page that is no longer shared */
     SVMC_KIND_DIAG_308 = 0xc040,
     SVMC_KIND_SIGP = 0xd040
 };
@@ -128,11 +140,17 @@ enum svmc_kind {
 enum svmc_completion {
     SVMC_COMPLETION_NONE = 0,   /* a notice: nothing is awaited, the reply area is not read */
     SVMC_COMPLETION_SINGLE = 1, /* all of it in one reply */
-    SVMC_COMPLETION_CHUNK = 2   /* a part may be done, the rest is asked for again */
+    SVMC_COMPLETION_CHUNK = 2,  /* a part may be done, the rest is asked for again */
+    SVMC_COMPLETION_PART = 3    /* of a block: not its last part; the reply has no results */
 };
 
 /** Where the data go, seen from the guest. */
-enum svmc_direction { SVMC_DIRECTION_NONE = 0, SVMC_DIRECTION_IN = 1, SVMC_DIRECTION_OUT = 2 };
+enum svmc_direction {
+    SVMC_DIRECTION_NONE = 0,
+    SVMC_DIRECTION_IN = 1,
+    SVMC_DIRECTION_OUT = 2,
+    SVMC_DIRECTION_INOUT = 3 /* of a block: bytes go out with the request and in with the reply */
+};
 
 enum svmc_reply_status {
     SVMC_REPLY_DONE = 0,

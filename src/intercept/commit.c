@@ -80,7 +80,8 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
                    : SVMC_ERR_CALLBACK;
     if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))
         return SVMC_ERR_CALLBACK;
-    if (ops->guest_span(vc->priv.ctx, gpa, bytes, access, &span->at) != SVMC_OK || !span->at)
+    if (ops->guest_span(vc->priv.ctx, gpa, bytes, access & SVMC_ACCESS_RW, &span->at) != SVMC_OK ||
+        !span->at)
         return SVMC_ERR_CALLBACK;
     span->bytes = bytes;
     return SVMC_OK;
@@ -193,11 +194,12 @@ static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit
         return SVMC_ERR_CALLBACK;
     if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    if (is_block(rule)) {
-        enum svmc_status st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
+    if (rule->apart) {
+        enum svmc_status st = svmc_intercept_s390_commit(vc, rule, out, &outcome->fault);
 
         if (st != SVMC_OK || outcome->fault.raised)
             return st;
+        end = out; /* all are written */
     }
     if (dest && exit->dest_reg != f->zero)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);

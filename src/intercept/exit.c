@@ -29,10 +29,10 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (e->size < 8 || svmc_intercept_list_sound(data, e->count));
 }
 
-/* Below 16 a bit of the row; a block (EX-68) is larger. */
+/* A bit of the row; a block (EX-68) has none. */
 static bool size_is_sound(const struct exit_rule *rule, uint32_t size)
 {
-    return size < 16 ? rule->sizes >> size & 1u : is_block(rule) && size == rule->string;
+    return (size < 16 && (rule->sizes >> size & 1u)) || (is_block(rule) && size == rule->string);
 }
 
 /* EX-1: every field within its range before anything is judged by it. */
@@ -49,6 +49,8 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         return false;
     if (rule->string && !is_block(rule))
         return string_is_sound(rule, e, data);
+    if (is_block(rule) && !own)
+        return false;
     if (rule->space >= SPACE_S390)
         return svmc_intercept_special_sound(rule, e);
     return e->count == 1 && (!own || rule->out[0].place != PLACE_DEST || dest_is_sound(e));
@@ -190,16 +192,35 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
     return svmc_intercept_tell(vc, rule, out);
 }
 
+/* EX-71: what was found inside when the block was looked at; NOTIFY: the host is to hear of it. */
+static CORE_COLD enum svmc_status answer_apart(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                               struct svmc_outcome *out)
+{
+    enum svmc_status st;
+
+    if (out->verdict != SVMC_VERDICT_NOTIFY)
+        return answer_inside(vc, rule, vc->priv.pending.exit.value, out);
+    st = svmc_intercept_tell(vc, rule, out);
+    if (out->fault.raised)
+        out->action = SVMC_ACT_INJECT;
+    return st;
+}
+
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
 static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const uint8_t *data, struct svmc_outcome *out)
 {
+    struct svmc_pending *p = &vc->priv.pending;
     bool bus;
 
-    if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
+    if (rule->string) {
+        p->direction = rule->direction;
+        p->completion = SVMC_COMPLETION_CHUNK;
+    }
+    if (rule->string && !is_block(rule) && p->issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
-        enum svmc_status st = is_block(rule) ? svmc_intercept_block_stage(vc, rule, &out->fault)
+        enum svmc_status st = is_block(rule) ? svmc_intercept_block_stage(vc, rule, out)
                                              : stage_string(vc, rule, data, &out->fault);
 
         if (st != SVMC_OK)
@@ -211,6 +232,8 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     }
     if (out->verdict == SVMC_VERDICT_DELEGATE)
         return delegate(vc, rule, out);
+    if (rule->apart)
+        return answer_apart(vc, rule, out);
     /* EX-6: an empty bus reads as ones, a register that is not there as 0 */
     bus = rule->space == SPACE_PORT || rule->space == SPACE_WINDOW;
     return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
@@ -233,7 +256,10 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
         break;
     }
     /* EX-4 */
-    out->fault = svmc_intercept_fault((enum svmc_fault_code)rule->refusal, &vc->priv.pending.exit);
+    out->fault =
+        svmc_intercept_fault(rule->apart ? svmc_intercept_s390_refusal(rule, &vc->priv.pending.exit)
+                                         : (enum svmc_fault_code)rule->refusal,
+                             &vc->priv.pending.exit);
     out->action = SVMC_ACT_INJECT;
     return SVMC_OK;
 }

@@ -289,7 +289,7 @@ static enum svmc_status from_io(const struct front *f, struct svmc_exit *out)
     } else if (in) {
         out->kind = SVMC_KIND_IN;
         out->dest_reg = SVMC_REG_RAX;
-        out->dest_bytes = out->size;
+        out->dest_bytes = (uint8_t)out->size;
     } else {
         out->kind = SVMC_KIND_OUT;
         out->from = SVMC_FROM_VALUE_REG;

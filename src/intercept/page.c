@@ -15,16 +15,17 @@ static void put_request(volatile void *page, const struct svmc_vcpu *vc,
                         const uint64_t in[SVMC_PAGE_SLOTS])
 {
     const struct svmc_pending *p = &vc->priv.pending;
-    enum svmc_completion completion = notice         ? SVMC_COMPLETION_NONE
-                                      : rule->string ? SVMC_COMPLETION_CHUNK
-                                                     : SVMC_COMPLETION_SINGLE;
+    uint32_t completion = notice         ? SVMC_COMPLETION_NONE
+                          : rule->string ? p->completion
+                                         : SVMC_COMPLETION_SINGLE;
+    uint32_t direction = rule->string ? p->direction : rule->direction;
     uint32_t slots = p->in_count;
 
     core_shared_put(page, SVMC_PAGE_REQ_MAGIC,
                     SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32 |
                         (uint64_t)SVMC_PAGE_DATA << 48);
     core_shared_put(page, SVMC_PAGE_REQ_KIND,
-                    rule->kind | (uint64_t)completion << 16 | (uint64_t)rule->direction << 24 |
+                    rule->kind | (uint64_t)completion << 16 | (uint64_t)direction << 24 |
                         (uint64_t)vc->priv.id << 32);
     core_shared_put(page, SVMC_PAGE_REQ_SEQ, p->seq);
     core_shared_put(page, SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << slots) - 1);
@@ -102,22 +103,28 @@ enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rul
     static const uint64_t nothing[SLOTS_OUT];
     struct svmc_pending *p = &vc->priv.pending;
     bool notice = out->verdict == SVMC_VERDICT_NOTIFY;
-    uint32_t shown = notice ? 0 : address_bytes(rule), data = 0, done = 0;
+    uint32_t shown = notice ? 0 : address_bytes(rule), data = 0, from = 0, done = 0;
     uint64_t in[SVMC_PAGE_SLOTS], address = shown != 0 ? p->exit.address : 0;
     enum svmc_status st;
 
     core_wipe(in, sizeof in);
     st = gather(vc, rule, in, &shown);
-    if (st == SVMC_OK && notice)
+    if (st == SVMC_OK && notice) {
         st = svmc_intercept_commit(vc, rule, nothing, &done, out);
+        if (out->fault.raised) /* of a block, whose place has gone meanwhile */
+            return st;
+    }
     if (st != SVMC_OK)
         return st;
-    if (!notice && rule->string && rule->direction == SVMC_DIRECTION_OUT)
-        data = p->issued * p->exit.size;
+    if (rule->string && !notice) {
+        data = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
+        from = is_block(rule) ? p->at : p->at * p->exit.size;
+        address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
+    }
     vc->priv.stats.bytes_shown += shown + data;
     p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret); /* PG-7 */
     if ((data | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
-        put_data(vc, p->at * p->exit.size, data);
+        put_data(vc, from, data);
     put_request(vc->priv.page, vc, rule, notice, address, in);
     vc->priv.stats.requests++;
     p->active = !notice;

@@ -14,6 +14,7 @@ static const struct kind {
     bool data;       /* bytes come in */
     bool reached;    /* the first result is an address, from the request's up to its first value */
     bool message;    /* ... is the status of a guest message */
+    bool code;       /* PCI: beside it a status */
     uint64_t number; /* of a call; 0: all of them */
 } kinds[] = {
     { SVMC_KIND_CPUID, 4, 4, .number = 0 },
@@ -55,6 +56,17 @@ static const struct kind {
     { SVMC_KIND_MSCH, 1, 8, .faults = true, .cc = true },
     { SVMC_KIND_STSCH, 1, 8, .faults = true, .cc = true, .data = true },
     { SVMC_KIND_TSCH, 1, 8, .faults = true, .cc = true, .data = true },
+    { SVMC_KIND_CHSC, 1, 8, .cc = true, .data = true },
+    { SVMC_KIND_TPI, 1, 8, .cc = true, .data = true },
+    { SVMC_KIND_SERVC, 0, 0, .data = true },
+    { SVMC_KIND_STSI, 1, 8, .cc = true, .data = true },
+    { SVMC_KIND_STHYI, 2, 8, .cc = true, .data = true },
+    { SVMC_KIND_PCILG, 3, 0, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_PCISTG, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_PCISTB, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_RPCIT, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_MPCIFC, 2, 8, .faults = true, .cc = true, .code = true },
+    { SVMC_KIND_STPCIFC, 2, 8, .faults = true, .cc = true, .code = true, .data = true },
 };
 
 static const struct kind *find(const struct svmc_request *r)
@@ -69,7 +81,7 @@ static const struct kind *find(const struct svmc_request *r)
 
 static unsigned result_count(const struct svmc_request *r)
 {
-    return find(r)->results;
+    return r->completion == SVMC_COMPLETION_PART ? 0 : find(r)->results; /* PG-10 */
 }
 
 static unsigned result_bytes(const struct svmc_request *r)
@@ -98,13 +110,15 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
     }
     if (find(&a->request)->status)
         a->reply.out[0] = 0;
-    if (find(&a->request)->cc)
-        a->reply.out[0] = 2;
     if (find(&a->request)->reached)
         a->reply.out[0] = a->request.in[0];
     if (find(&a->request)->message)
         a->reply.out[0] = 0;
-    if (find(&a->request)->data)
+    if (find(&a->request)->cc && a->reply.out_valid) /* all is well; TPI: something pends */
+        a->reply.out[0] = a->request.kind == SVMC_KIND_TPI;
+    if (find(&a->request)->code)
+        a->reply.out[1] = 0;
+    if (find(&a->request)->data && (a->request.direction & SVMC_DIRECTION_IN))
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
         a->data[i] = (uint8_t)(0xa0 + i * 7);
@@ -141,7 +155,7 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(no_status, 10, NEEDS_STATUS, a.reply.out[0] = 7)                                             \
     X(no_status_high, 10, NEEDS_STATUS | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 32)           \
     X(condition_code, 10, NEEDS_CC, a.reply.out[0] = 4)                                            \
-    X(condition_code_high, 10, NEEDS_CC, a.reply.out[0] = (uint64_t)1 << 63)                       \
+    X(condition_code_high, 10, NEEDS_CC | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 63)          \
     X(reached_before, 10, NEEDS_REACHED, a.reply.out[0] = a.request.address - 4096)                \
     X(reached_behind, 10, NEEDS_REACHED, a.reply.out[0] = a.request.in[0] + 4096)                  \
     X(reached_half_a_page, 10, NEEDS_REACHED, a.reply.out[0] -= 2048)                              \
@@ -180,7 +194,8 @@ int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
              (needs & NEEDS_NARROW && result_bytes(r) == 8) ||
-             (needs & NEEDS_WIDE && result_bytes(r) != 8) || (needs & NEEDS_CC && !find(r)->cc) ||
+             (needs & NEEDS_WIDE && result_bytes(r) != 8) ||
+             (needs & NEEDS_CC && !(find(r)->cc && result_count(r))) ||
              (needs & NEEDS_STATUS && !find(r)->status) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
              (needs & NEEDS_REACHED && !find(r)->reached) ||

@@ -150,7 +150,7 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
     case SVMC_KIND_XSCH:
     case SVMC_KIND_RCHP:
         reply->out_valid = 1;
-        reply->out[0] = 2;
+        reply->out[0] = 0;
         d->arguments = d->arguments * 31 + r->in[0];
         break;
     default: /* OUT, MMIO_WRITE, WRMSR, SAL, DIAG_288 */

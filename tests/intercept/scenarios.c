@@ -14,8 +14,10 @@
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
 #define WORD(isa_) \
     .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP, .insn_bytes = 4, .isa = SVMC_ISA_##isa_
-#define S390(k)    .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
-#define ISA_S390X  SVMC_ISA_S390X
+#define S390(k)   .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
+#define ISA_S390X SVMC_ISA_S390X
+#define ARGS(a, b, c) \
+    .arg = { SVMC_REG_S390_R0 + (a), SVMC_REG_S390_R0 + (b), SVMC_REG_S390_R0 + (c) }
 #define FROM(what) .from = SVMC_FROM_##what
 #define CORE(k)    .kind = SVMC_KIND_##k, .isa = SVMC_ISA_X86_64
 #define REALM(k)   .kind = SVMC_KIND_##k, .count = 1, .isa = SVMC_ISA_A64
@@ -93,6 +95,20 @@ const struct scenario scenarios[] = {
     { "s390 msch, crosses a page", { S390(MSCH), .size = 52, BLOCK(0xff0) } },
     { "s390 stsch", { S390(STSCH), .size = 52, BLOCK(0x200) } },
     { "s390 tsch, crosses a page", { S390(TSCH), .size = 64, BLOCK(0x1ffc) } },
+    { "s390 chsc", { S390(CHSC), .size = 4096, BLOCK(0x2000) } },
+    { "s390 tpi", { S390(TPI), .size = 12, BLOCK(0x208) } },
+    { "s390 tpi, operand 0", { S390(TPI), .size = 12 } },
+    { "s390 servc", { S390(SERVC), .size = 4096, .buffer = { 0x3000 }, .value = 0x20001 } },
+    { "s390 servc, long", { S390(SERVC), .size = 4096, .buffer = { 0x4000 }, .value = 0x20001 } },
+    { "s390 stsi", { S390(STSI), .size = 4096, BLOCK(0x5000) } },
+    { "s390 sthyi", { S390(STHYI), .size = 4096, BLOCK(0x6000), ARGS(2, 4, 5) } },
+    { "s390 pcilg 1", { S390(PCILG), .size = 1, ARGS(3, 6, 7) } },
+    { "s390 pcilg 8", { S390(PCILG), .size = 8, ARGS(3, 6, 7) } },
+    { "s390 pcistg 4", { S390(PCISTG), .size = 4, ARGS(3, 6, 7) } },
+    { "s390 pcistb", { S390(PCISTB), .size = 4096, BLOCK(0x7ff8), ARGS(8, 9, 0), .value = 64 } },
+    { "s390 rpcit", { S390(RPCIT), ARGS(3, 6, 7) } },
+    { "s390 mpcifc", { S390(MPCIFC), .size = 64, BLOCK(0x700), ARGS(3, 0, 0) } },
+    { "s390 stpcifc", { S390(STPCIFC), .size = 64, BLOCK(0x7f8), ARGS(3, 0, 0) } },
     { "a64 hvc", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_A64, CALL(HVC, LAB_HVC) } },
     { "a64 smc, 32 bits", { WORD(A64), CALL(SMC, LAB_SMC) } },
     { "a64 smc, vendor's", { WORD(A64), CALL(SMC, FAKEHOST_VENDOR_CALL) } },
@@ -166,8 +182,14 @@ bool scenario_stores(unsigned n)
 {
     const struct svmc_exit *e = &scenarios[n].exit;
 
-    return (e->kind == SVMC_KIND_INS && e->finish) || e->kind == SVMC_KIND_STSCH ||
-           e->kind == SVMC_KIND_TSCH;
+    static const uint16_t blocks[] = { SVMC_KIND_STSCH, SVMC_KIND_TSCH,   SVMC_KIND_CHSC,
+                                       SVMC_KIND_TPI,   SVMC_KIND_STSI,   SVMC_KIND_STHYI,
+                                       SVMC_KIND_SERVC, SVMC_KIND_STPCIFC };
+
+    for (unsigned i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        if (e->kind == blocks[i])
+            return true;
+    return e->kind == SVMC_KIND_INS && e->finish;
 }
 
 void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
@@ -226,9 +248,29 @@ void lab_drop(struct lab *lab)
     svmc_vcpu_drop(&lab->vc);
 }
 
+static void put16(uint8_t *at, unsigned value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* PG-10: of a block all but its last part. */
+static enum svmc_status answer_part(struct lab *lab)
+{
+    static struct fakehost_answer honest;
+    enum svmc_status st;
+
+    CHECK(fakehost_prepare(lab->world.page, &honest) && fakehost_send(lab->world.page, &honest));
+    st = svmc_vcpu_enter(&lab->vc, &lab->out);
+    if (st != SVMC_OK)
+        svmc_vcpu_cancel(&lab->vc);
+    return st;
+}
+
 enum svmc_status lab_exit(struct lab *lab, unsigned n)
 {
     struct svmc_exit exit = scenarios[n].exit;
+    enum svmc_status st;
     bool doorbell = exit.kind == SVMC_KIND_OUT && exit.address == SVMC_HCALL_PORT;
 
     if (exit.kind == SVMC_KIND_OUTS && !exit.finish)
@@ -256,7 +298,20 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
         lab->world.reg[SVMC_REG_RV_X0 + 17] = exit.address >> 32;
         lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;
     }
-    return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+    if (exit.kind == SVMC_KIND_CHSC) /* a request of 16 bytes */
+        put16(lab->world.memory + exit.buffer.v - WORLD_LINEAR, 16);
+    if (exit.kind == SVMC_KIND_SERVC) /* real addresses; its length, in one exchange and in three */
+        put16(lab->world.memory + exit.buffer.v, exit.buffer.v == 0x3000 ? 2048 : 4096);
+    if (exit.kind == SVMC_KIND_STSI) {
+        lab->world.reg[SVMC_REG_S390_R0] = 0x5a5a5a5a10000001;
+        lab->world.reg[SVMC_REG_S390_R0 + 1] = 0x5a5a5a5a00000002;
+    }
+    if (exit.kind == SVMC_KIND_PCISTB)
+        lab->world.reg[exit.arg[1]] = 0xfe00000000000010;
+    st = svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+    while (st == SVMC_OK && lab->world.page[0x0a] == SVMC_COMPLETION_PART)
+        st = answer_part(lab);
+    return st;
 }
 
 bool lab_same(const struct lab *a, const struct lab *b)

@@ -123,7 +123,7 @@ TEST(ledger, each_kind_has_its_own_row) /* AU-1: widths of rows.def by hand */
     set_up();
     for (uint32_t i = 0; svmc_ledger_read(&ledger, i, &e) == SVMC_OK; i++)
         CHECK((e.kind == SVMC_KIND_UNKNOWN) == (i == 0) &&
-                  (i == 0 || svmc_kind_name(e.kind)[0] != 'u'),
+                  (i == 0 || strcmp(svmc_kind_name(e.kind), "unknown") != 0),
               "row %u", i);
     CHECK_EQ(lab_exit(&lab, scenario_named("cpuid own")), SVMC_OK);
     CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
