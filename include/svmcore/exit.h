@@ -36,11 +36,19 @@ enum svmc_from {
     SVMC_FROM_STRING_REGS = 8 /* buffer, count, backward: segment, RSI or RDI, RCX, RFLAGS.DF */
 };
 
+/** What SYS_STORE and SYS_LOAD are about: their address. */
+enum svmc_sys {
+    SVMC_SYS_GDTR = 0,
+    SVMC_SYS_IDTR = 1,
+    SVMC_SYS_LDTR = 2,
+    SVMC_SYS_TR = 3,
+    SVMC_SYS_MSW = 4 /* SMSW to memory, LMSW from memory */
+};
+
 /** An exit, normalised. Made by one of the svmc_exit_from_* front ends. */
 struct svmc_exit {
     uint16_t kind;         /* enum svmc_kind */
-    uint8_t finish;        /* bits of enum svmc_finish */
-    uint8_t size;          /* bytes of an element: 1..8, a block: its own; 0: the kind has none */
+    uint16_t size;         /* bytes of an element: 1..8, a block: its own; 0: the kind has none */
     uint32_t count;        /* elements; 1 where the kind has no repetition */
     uint64_t address;      /* port, MSR index or guest-physical address */
     uint64_t value;        /* a single element that the guest writes */
@@ -64,7 +72,8 @@ struct svmc_exit {
     uint8_t user;       /* 1: the guest's user mode: CPL 3, EL0, VU-mode, problem state */
     /* registers whose values are parameters: the kinds of s390x have such (EX-63) */
     uint8_t arg[SVMC_EXIT_ARGS];
-    uint8_t reserved[8 - SVMC_EXIT_ARGS]; /* 0 */
+    uint8_t finish;                       /* bits of enum svmc_finish */
+    uint8_t reserved[7 - SVMC_EXIT_ARGS]; /* 0 */
     struct svmc_event interrupted;        /* whose delivery the exit interrupted (EV-5) */
 };
 

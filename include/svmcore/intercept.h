@@ -68,16 +68,19 @@ struct svmc_pending {
     struct svmc_exit exit; /* exit.data is NULL here between two calls */
     const void *row;       /* the library's row for the kind; it has static storage */
     uint64_t seq;
-    uint32_t active;
-    uint32_t at;     /* elements done by earlier chunks */
+    uint16_t active;
+    uint8_t usual;   /* 1: the exit took the usual way: src/intercept/usual.c */
+    uint8_t staged;  /* 1: the bytes that the guest writes are in the staging area */
+    uint32_t at;     /* elements done by earlier chunks; of a block bytes, in this direction */
     uint32_t issued; /* elements asked for now */
     uint32_t retries;
     uint8_t in_count;
-    uint8_t out_count;
-    uint8_t usual;  /* 1: the exit took the usual way: src/intercept/usual.c */
-    uint8_t staged; /* 1: the bytes that the guest writes are in the staging area */
-    uint8_t reserved[4];
-    uint64_t clock; /* the embedder's, when time was asked for */
+    uint8_t out_count;  /* results of the request that waits; of a part of a block 0 */
+    uint8_t direction;  /* strings and blocks: enum svmc_direction of the request that waits */
+    uint8_t completion; /* likewise: CHUNK or PART */
+    uint16_t block;     /* bytes of a block in all; exit.size is the part's, at where it begins */
+    uint16_t kept;      /* of these, at its beginning: nothing comes back over them */
+    uint64_t clock;     /* the embedder's, when time was asked for */
 };
 
 #define SVMC_TIME_SOURCES 2u /* counters of a guest: TSC or physical, virtual */

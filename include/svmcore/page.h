@@ -59,6 +59,10 @@ enum svmc_kind {
     SVMC_KIND_OUTS = 0x3002,
     SVMC_KIND_MMIO_READ = 0x4001,
     SVMC_KIND_MMIO_WRITE = 0x4002,
+    SVMC_KIND_DATA_ABORT =
+        0x4003, /* AArch64, here and below: an address that the host may refuse */
+    SVMC_KIND_PROTECTED_ABORT = 0x4004, /* one of the guest's own memory */
+    SVMC_KIND_INSN_ABORT = 0x4005,
     SVMC_KIND_HYPERCALL = 0x5001,
     SVMC_KIND_HVC = 0x5002,   /* AArch64, SMCCC */
     SVMC_KIND_SMC = 0x5003,   /* AArch64, SMCCC */
@@ -83,7 +87,20 @@ enum svmc_kind {
     SVMC_KIND_XSETBV = 0x9005,
     SVMC_KIND_CLTS = 0x9006,
     SVMC_KIND_LMSW = 0x9007,
+    SVMC_KIND_SYS_STORE = 0x9008,  /* SGDT, SIDT, SLDT, STR; SMSW to memory */
+    SVMC_KIND_SYS_LOAD = 0x9009,   /* LGDT, LIDT, LLDT, LTR; LMSW from memory */
+    SVMC_KIND_PAGE_STATE = 0xa001, /* requests of the embedder itself: EX-80 */
+    SVMC_KIND_MAP_GPA = 0xa002,
+    SVMC_KIND_RIPAS = 0xa003,
+    SVMC_KIND_S2AP = 0xa004,
+    SVMC_KIND_DEV_MEM = 0xa005,
+    SVMC_KIND_GUEST_REQUEST = 0xb001,
+    SVMC_KIND_GUEST_REQUEST_EXT = 0xb002,
     SVMC_KIND_SHUTDOWN = 0xc001,
+    SVMC_KIND_AP_CREATE = 0xc002,
+    SVMC_KIND_IRQ = 0xd001, /* AArch64, here and below */
+    SVMC_KIND_FIQ = 0xd002,
+    SVMC_KIND_SERROR = 0xd003,
     SVMC_KIND_UNKNOWN = 0xf000,
     SVMC_KIND_DIAG_288 = 0x5040, /* s390x, here and below; operations from 040 on */
     SVMC_KIND_DIAG_500 = 0x5041,
@@ -103,6 +120,18 @@ enum svmc_kind {
     SVMC_KIND_MSCH = 0xb047,
     SVMC_KIND_STSCH = 0xb048,
     SVMC_KIND_TSCH = 0xb049,
+    SVMC_KIND_CHSC = 0xb04a,
+    SVMC_KIND_TPI = 0xb04b,
+    SVMC_KIND_SERVC = 0xb04c, /* an SCCB */
+    SVMC_KIND_RPCIT = 0xb04d,
+    SVMC_KIND_MPCIFC = 0xb04e,
+    SVMC_KIND_STPCIFC = 0xb04f,
+    SVMC_KIND_STSI = 0x0040,
+    SVMC_KIND_STHYI = 0x0041,
+    SVMC_KIND_PCILG = 0x4040,
+    SVMC_KIND_PCISTG = 0x4041,
+    SVMC_KIND_PCISTB = 0x4042,
+    SVMC_KIND_UVC = 0xa040, /* a page that is no longer shared */
     SVMC_KIND_DIAG_308 = 0xc040,
     SVMC_KIND_SIGP = 0xd040
 };
@@ -111,11 +140,17 @@ enum svmc_kind {
 enum svmc_completion {
     SVMC_COMPLETION_NONE = 0,   /* a notice: nothing is awaited, the reply area is not read */
     SVMC_COMPLETION_SINGLE = 1, /* all of it in one reply */
-    SVMC_COMPLETION_CHUNK = 2   /* a part may be done, the rest is asked for again */
+    SVMC_COMPLETION_CHUNK = 2,  /* a part may be done, the rest is asked for again */
+    SVMC_COMPLETION_PART = 3    /* of a block: not its last part; the reply has no results */
 };
 
 /** Where the data go, seen from the guest. */
-enum svmc_direction { SVMC_DIRECTION_NONE = 0, SVMC_DIRECTION_IN = 1, SVMC_DIRECTION_OUT = 2 };
+enum svmc_direction {
+    SVMC_DIRECTION_NONE = 0,
+    SVMC_DIRECTION_IN = 1,
+    SVMC_DIRECTION_OUT = 2,
+    SVMC_DIRECTION_INOUT = 3 /* of a block: bytes go out with the request and in with the reply */
+};
 
 enum svmc_reply_status {
     SVMC_REPLY_DONE = 0,

@@ -20,8 +20,9 @@ enum svmc_access {
     SVMC_ACCESS_READ = 1,
     SVMC_ACCESS_WRITE = 2,
     SVMC_ACCESS_RW = 3,
-    SVMC_ACCESS_READ_IF = 4, /* beside READ: it happens under a condition only, e.g. a mask */
-    SVMC_ACCESS_WRITE_IF = 8 /* beside WRITE: the same, e.g. CMOVcc, CMPXCHG */
+    SVMC_ACCESS_READ_IF = 4,  /* beside READ: it happens under a condition only, e.g. a mask */
+    SVMC_ACCESS_WRITE_IF = 8, /* beside WRITE: the same, e.g. CMOVcc, CMPXCHG */
+    SVMC_ACCESS_REAL = 16     /* for translate: the address is real, it only has to be there */
 };
 
 /**

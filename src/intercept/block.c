@@ -1,36 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Operands that are one block of guest memory: its bytes go to the host, or come from it, through
- * the data area; their number is the row's. EX-68, R12.
+ * Operands that are one block of guest memory: its bytes go to the host, or come from it, or both,
+ * through the data area, in as few parts as that takes. How many there are at most is the row's;
+ * where the guest says how many, svmc_intercept_s390_header reads it. EX-68, EX-70, R12.
  */
 #include "../core/memory.h"
+#include "../core/shared.h"
 #include "intercept_private.h"
-
-/* PoP 15, operation-request block: 12 bytes, and 20 more with the bit X, 31 of word 1 */
-#define ORB_SHORT 12u
-#define ORB_X_AT  7u
 
 enum move { FETCH, PROBE, STORE };
 
-/* `bytes` of the block from `from` on, between the guest and the staging area; or its fault. */
+/* R3: the part that the reply brings, where it belongs in the staging area. */
+static CORE_COLD void take(struct svmc_vcpu *vc)
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+    uint32_t from = p->direction == SVMC_DIRECTION_INOUT ? 0 : p->at;
+
+    core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging, sizeof vc->priv.staging,
+                          from, p->exit.size);
+}
+
+/* Bytes [from, to) of the block, between the guest and the staging area; or its fault. */
 static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uint32_t from,
-                                       uint32_t bytes, struct svmc_fault *fault)
+                                       uint32_t to, struct svmc_fault *fault)
 {
     struct svmc_exit *exit = &vc->priv.pending.exit;
-    uint8_t *at = vc->priv.staging + from, whole = exit->size;
+    uint8_t *at = vc->priv.staging + from;
+    uint32_t access = what == FETCH ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, one = 1;
+    uint16_t part = exit->size;
     struct span span[2];
-    uint32_t one = 1;
     enum svmc_status st;
 
+    if (to <= from)
+        return SVMC_OK;
+    if (svmc_intercept_s390_is_real(exit))
+        access |= SVMC_ACCESS_REAL;
     exit->buffer.v += from; /* as if this were all of it, for the time of the search */
-    exit->size = (uint8_t)bytes;
-    st = svmc_intercept_spans(vc, exit, what == FETCH ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, &one,
-                              span, fault);
-    exit->size = whole;
+    exit->size = (uint16_t)(to - from);
+    st = svmc_intercept_spans(vc, exit, access, &one, span, fault);
+    exit->size = part;
     exit->buffer.v -= from;
-    if (st != SVMC_OK || fault->raised)
+    if (st != SVMC_OK || fault->raised || what == PROBE)
         return st;
-    for (uint32_t i = 0; i < 2 && what != PROBE; at += span[i].bytes, i++)
+    if (what == STORE && vc->priv.pending.active) /* nothing can fail from here on */
+        take(vc);
+    if (what == STORE)
+        svmc_intercept_s390_came(vc);
+    for (uint32_t i = 0; i < 2; at += span[i].bytes, i++)
         if (what == FETCH && span[i].at)
             memcpy(at, span[i].at, span[i].bytes);
         else if (span[i].at)
@@ -38,21 +54,91 @@ static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uin
     return SVMC_OK;
 }
 
+/*
+ * The part at p->at, and whether it is the last. A block in both directions goes out in parts; the
+ * request with the last of them has the host bring as many bytes from the beginning on, and further
+ * ones the rest.
+ */
+static CORE_COLD void cut(struct svmc_pending *p, const struct exit_rule *rule)
+{
+    uint32_t left = (uint32_t)p->block - p->at;
+    bool last = left <= SVMC_PAGE_DATA_BYTES;
+
+    if (last && rule->direction == SVMC_DIRECTION_INOUT && p->direction == SVMC_DIRECTION_OUT)
+        p->direction = SVMC_DIRECTION_INOUT;
+    if (p->direction == SVMC_DIRECTION_INOUT && p->at != 0)
+        last = false;
+    p->issued = 1;
+    p->exit.size = (uint16_t)(left < SVMC_PAGE_DATA_BYTES ? left : SVMC_PAGE_DATA_BYTES);
+    p->completion = last ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_PART;
+    p->out_count = last ? rule->out_count : 0;
+}
+
+/* Where the bytes end that are stored. */
+static uint32_t stored_to(const struct svmc_pending *p)
+{
+    return p->exit.kind == SVMC_KIND_TPI && !p->exit.value ? TPI_BYTES : p->block;
+}
+
 CORE_COLD enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc,
                                                       const struct exit_rule *rule,
-                                                      struct svmc_fault *fault)
+                                                      struct svmc_outcome *out)
 {
-    bool orb = rule->kind == SVMC_KIND_SSCH;
-    uint32_t bytes = rule->string, first = orb ? ORB_SHORT : bytes;
+    struct svmc_pending *p = &vc->priv.pending;
+    bool goes = (rule->direction & SVMC_DIRECTION_OUT) != 0;
+    uint32_t first = rule->string, all;
     enum svmc_status st;
 
-    if (rule->direction == SVMC_DIRECTION_IN) /* the host hears of no block that has no place */
-        return move(vc, PROBE, 0, bytes, fault);
-    memset(vc->priv.staging, 0, bytes);
-    vc->priv.pending.staged = 1;
-    st = move(vc, FETCH, 0, first, fault);
-    if (st == SVMC_OK && !fault->raised && orb && (vc->priv.staging[ORB_X_AT] & 1))
-        st = move(vc, FETCH, first, bytes - first, fault);
+    p->block = rule->string;
+    p->at = 0;
+    st = svmc_intercept_s390_open(vc, rule, &first, out);
+    if (st != SVMC_OK || out->fault.raised || p->block == 0)
+        return st;
+    memset(vc->priv.staging, 0, rule->string);
+    p->staged = 1;
+    if (goes)
+        st = move(vc, FETCH, 0, first, &out->fault);
+    if (st != SVMC_OK || out->fault.raised)
+        return st;
+    all = svmc_intercept_s390_header(vc, rule, first, out);
+    if (goes && !out->fault.raised) /* no byte is read twice */
+        st = move(vc, FETCH, first, all, &out->fault);
+    if (st != SVMC_OK || out->fault.raised)
+        return st;
+    p->direction = rule->direction;
+    if (rule->direction == SVMC_DIRECTION_INOUT)
+        p->direction = SVMC_DIRECTION_OUT;
+    cut(p, rule);
+    if (rule->direction & SVMC_DIRECTION_IN) /* the host hears of no block that has no place */
+        st = move(vc, PROBE, p->kept, stored_to(p), &out->fault);
+    return st;
+}
+
+CORE_COLD enum svmc_status svmc_intercept_block_next(struct svmc_vcpu *vc,
+                                                     const struct exit_rule *rule,
+                                                     struct svmc_outcome *out)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+    uint8_t direction = p->direction;
+    uint32_t at = p->at, bytes = p->exit.size;
+    enum svmc_status st;
+
+    if (direction & SVMC_DIRECTION_IN)
+        take(vc);
+    p->at = direction == SVMC_DIRECTION_INOUT ? bytes : at + bytes;
+    if (direction == SVMC_DIRECTION_INOUT)
+        p->direction = SVMC_DIRECTION_IN;
+    cut(p, rule);
+    vc->priv.page_used = bytes; /* PG-1: the next request zeroes this reply's */
+    st = svmc_intercept_tell(vc, rule, out);
+    if (st == SVMC_OK) {
+        svmc_intercept_page_clear_reply(vc); /* PG-9 */
+        vc->priv.stats.bytes_accepted += direction & SVMC_DIRECTION_IN ? bytes : 0;
+        return SVMC_OK;
+    }
+    p->at = at; /* as it was: the same reply can be taken again */
+    p->direction = direction;
+    cut(p, rule);
     return st;
 }
 
@@ -61,7 +147,9 @@ CORE_COLD enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc,
                                                       const uint64_t out[SLOTS_OUT],
                                                       struct svmc_fault *fault)
 {
-    if (rule->direction != SVMC_DIRECTION_IN || out[0] == CC_MOST) /* not operational: no block */
+    const struct svmc_pending *p = &vc->priv.pending;
+
+    if (!(rule->direction & SVMC_DIRECTION_IN) || !svmc_intercept_s390_gives(rule, out))
         return SVMC_OK;
-    return move(vc, STORE, 0, rule->string, fault); /* R12: as it is mapped now */
+    return move(vc, STORE, p->kept, stored_to(p), fault); /* R12: as it is mapped now */
 }

@@ -49,6 +49,15 @@
 #define H_LONG_BUSY    9900
 #define H_BUSY_LONGEST 9905
 
+#define PAGE_MASK 0xfffu
+
+/* GHCB 2.0, 4.1.7, SW_EXITINFO2; Linux uapi/linux/sev-guest.h, psp-sev.h (sev_ret_code) */
+#define FIRMWARE_CODES UINT64_C(0x1ffbfffffff) /* bit n: n is one: 0 to 28, without 1e */
+#define FIRMWARE_END   64u
+#define MESSAGE_ROOM   ((uint64_t)1 << 32) /* the certificates need more pages */
+#define MESSAGE_BUSY   ((uint64_t)2 << 32)
+#define MESSAGE_FAILED ((uint64_t)1 << 63)
+
 static bool is_psci(uint64_t number)
 {
     number &= ~SMCCC_64;
@@ -102,10 +111,34 @@ static bool is_papr_result(int64_t value)
     return (value >= H_FLAG_LAST && value < 0) || (value >= H_LONG_BUSY && value <= H_BUSY_LONGEST);
 }
 
-bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value)
+/* EX-83: firmware's codes in the low half, the host's, which then has none of these, above */
+static bool is_message_status(uint64_t value, bool extended)
 {
+    if (value >> 32 == 0)
+        return value < FIRMWARE_END && (FIRMWARE_CODES >> value & 1u);
+    return value == MESSAGE_BUSY || value == MESSAGE_FAILED || (extended && value == MESSAGE_ROOM);
+}
+
+#define CC_SET(check)   ((check)&0xfu)
+#define PCI_STATUS_LAST 44u /* Linux arch/s390/include/asm/pci_insn.h: 4 to 44, in fours */
+
+/* EX-75: with condition code 1 there is one, with others none. */
+static bool is_pci_status(uint64_t cc, uint64_t status)
+{
+    if (cc != 1)
+        return status == 0;
+    return status != 0 && status <= PCI_STATUS_LAST && status % 4 == 0;
+}
+
+bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit,
+                             const uint64_t out[SVMC_PAGE_SLOTS])
+{
+    uint64_t value = out[0];
     int64_t number = core_sign_extend(value, exit->size == 4 ? 32 : 64);
 
+    if (check & CHECK_CC)
+        return value <= CC_MOST && (CC_SET(check) >> value & 1u) &&
+               (!(check & CHECK_PCI) || is_pci_status(value, out[1]));
     switch ((enum check)check) {
     case CHECK_HCALL_STATUS:
         return value < SVMC_HCALL_CODES;
@@ -115,10 +148,14 @@ bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint6
         return exit->address <= SBI_LEGACY_LAST || (number <= 0 && number >= -SBI_CODES);
     case CHECK_PAPR:
         return is_papr_result(number);
-    case CHECK_CC:
-        return value <= CC_MOST;
+    case CHECK_REACHED: /* EX-82 */
+        return value - exit->address <= exit->value - exit->address && (value & PAGE_MASK) == 0;
+    case CHECK_MESSAGE:
+        return is_message_status(value, exit->kind == SVMC_KIND_GUEST_REQUEST_EXT);
     case CHECK_TIME: /* R13 is time.c's */
     case CHECK_ANY:
+    case CHECK_CC:
+    case CHECK_PCI:
         break;
     }
     return true;
@@ -128,8 +165,12 @@ uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit)
 {
     if (check == CHECK_HCALL_STATUS)
         return SVMC_HCALL_FAILED;
-    if (check == CHECK_CC) /* not operational */
-        return CC_MOST;
+    if (check == CHECK_REACHED)
+        return exit->address;
+    if (check == CHECK_MESSAGE)
+        return MESSAGE_FAILED;
+    if (check & CHECK_CC) /* not operational, or nothing is there */
+        return CC_SET(check) >> CC_MOST & 1u ? CC_MOST : 0;
     return (check == CHECK_PSCI ? PSCI_FAILED : SBI_FAILED) & core_mask(exit->size);
 }
 

@@ -77,7 +77,8 @@ static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t byte
                    : SVMC_ERR_CALLBACK;
     if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))
         return SVMC_ERR_CALLBACK;
-    if (ops->guest_span(vc->priv.ctx, gpa, bytes, access, &span->at) != SVMC_OK || !span->at)
+    if (ops->guest_span(vc->priv.ctx, gpa, bytes, access & SVMC_ACCESS_RW, &span->at) != SVMC_OK ||
+        !span->at)
         return SVMC_ERR_CALLBACK;
     span->bytes = bytes;
     return SVMC_OK;

@@ -65,7 +65,9 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     uint32_t at = p->at + done;
     enum svmc_status st;
 
-    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+    if (is_block(rule) && p->completion == SVMC_COMPLETION_PART)
+        return svmc_intercept_block_next(vc, rule, out);
+    if (rule->string == 1 && rule->direction == SVMC_DIRECTION_IN)
         core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging,
                               sizeof vc->priv.staging, (size_t)p->at * p->exit.size,
                               (size_t)done * p->exit.size);

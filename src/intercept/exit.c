@@ -8,11 +8,12 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
                             const uint8_t *data)
 {
     if (e->finish & SVMC_FINISH_REGS)
-        return e->isa <= SVMC_ISA_X86_64 &&
+        return e->isa <= SVMC_ISA_X86_64 && e->size < 8 &&
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
     return e->count > 0 && (uint64_t)e->count * e->size <= SVMC_EXIT_DATA_MAX &&
-           (rule->direction == SVMC_DIRECTION_IN || data);
+           (rule->direction == SVMC_DIRECTION_IN || data) &&
+           (e->size < 8 || svmc_intercept_list_sound(data, e->count));
 }
 
 /* EX-1: every field within its range before anything is judged by it. */
@@ -29,8 +30,10 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         return false;
     if (rule->string && !is_block(rule))
         return string_is_sound(rule, e, data);
-    if (rule->space == SPACE_S390 && !svmc_intercept_s390_sound(rule, e))
+    if (is_block(rule) && !own)
         return false;
+    if (rule->space >= SPACE_S390)
+        return svmc_intercept_special_sound(rule, e);
     return e->count == 1 && (!own || rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
@@ -178,16 +181,35 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
     return svmc_intercept_tell(vc, rule, out);
 }
 
+/* EX-71: what was found inside when the block was looked at; NOTIFY: the host is to hear of it. */
+static CORE_COLD enum svmc_status answer_apart(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                               struct svmc_outcome *out)
+{
+    enum svmc_status st;
+
+    if (out->verdict != SVMC_VERDICT_NOTIFY)
+        return answer_inside(vc, rule, vc->priv.pending.exit.value, out);
+    st = svmc_intercept_tell(vc, rule, out);
+    if (out->fault.raised)
+        out->action = SVMC_ACT_INJECT;
+    return st;
+}
+
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
 static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const uint8_t *data, struct svmc_outcome *out)
 {
+    struct svmc_pending *p = &vc->priv.pending;
     bool bus;
 
-    if (rule->string && vc->priv.pending.issued == 0) { /* REP with a count of 0 */
+    if (rule->string) {
+        p->direction = rule->direction;
+        p->completion = SVMC_COMPLETION_CHUNK;
+    }
+    if (rule->string && !is_block(rule) && p->issued == 0) { /* REP with a count of 0 */
         out->verdict = SVMC_VERDICT_CONST;
     } else if (rule->string) {
-        enum svmc_status st = is_block(rule) ? svmc_intercept_block_stage(vc, rule, &out->fault)
+        enum svmc_status st = is_block(rule) ? svmc_intercept_block_stage(vc, rule, out)
                                              : stage_string(vc, rule, data, &out->fault);
 
         if (st != SVMC_OK)
@@ -199,6 +221,8 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     }
     if (out->verdict == SVMC_VERDICT_DELEGATE)
         return delegate(vc, rule, out);
+    if (rule->apart)
+        return answer_apart(vc, rule, out);
     /* EX-6: an empty bus reads as ones, a register that is not there as 0 */
     bus = rule->space == SPACE_PORT || rule->space == SPACE_WINDOW;
     return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
@@ -221,7 +245,10 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
         break;
     }
     /* EX-4 */
-    out->fault = svmc_intercept_fault((enum svmc_fault_code)rule->refusal, &vc->priv.pending.exit);
+    out->fault =
+        svmc_intercept_fault(rule->apart ? svmc_intercept_s390_refusal(rule, &vc->priv.pending.exit)
+                                         : (enum svmc_fault_code)rule->refusal,
+                             &vc->priv.pending.exit);
     out->action = SVMC_ACT_INJECT;
     return SVMC_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Front end for s390x: interception code, instruction, PSW -> exit. Pure; EX-64 to EX-67. */
+/** Front end for s390x: interception code, instruction, PSW -> exit. Pure; EX-64 to EX-68, EX-71. */
 #include <svmcore/exit_s390.h>
 
 #include "../core/bytes.h"
@@ -32,6 +32,10 @@ _Static_assert(sizeof(struct svmc_s390_exit) == 152, "no padding");
 #define PSW_BA      (UINT64_C(1) << (63 - 32))
 #define PSW_WAIT    (UINT64_C(1) << (63 - 14))
 #define PSW_ENABLED (UINT64_C(1) << (63 - 6) | UINT64_C(1) << (63 - 7) | UINT64_C(1) << (63 - 13))
+
+/* QEMU hw/s390x/s390-pci-inst.c: how many bytes */
+#define PCI_LENGTH    0xfu
+#define PCISTB_LENGTH 0x1fffu
 
 #define ADDRESSES_24 UINT64_C(0xffffff)
 #define ADDRESSES_31 UINT64_C(0x7fffffff)
@@ -75,15 +79,32 @@ static bool may_be_intercepted(const struct svmc_insn *insn)
     return true;
 }
 
+/* A general register's value; of what is none: 0. */
+static uint64_t gpr_of(const struct svmc_s390_exit *raw, uint32_t reg)
+{
+    uint32_t n = reg - (uint32_t)SVMC_REG_S390_R0;
+
+    return n < SVMC_S390_GPRS ? raw->gpr[core_clamp(n, SVMC_S390_GPRS)] : 0;
+}
+
 /* The low bits of a second-operand address, which no addressing mode cuts. */
 static uint64_t operand_address(const struct svmc_s390_exit *raw, const struct svmc_insn *insn)
 {
-    uint64_t address = (uint64_t)insn->disp;
-    uint32_t base = insn->base - (uint32_t)SVMC_REG_S390_R0;
+    return (uint64_t)insn->disp + gpr_of(raw, insn->base) + gpr_of(raw, insn->index);
+}
 
-    if (base < SVMC_S390_GPRS)
-        address += raw->gpr[core_clamp(base, SVMC_S390_GPRS)];
-    return address;
+/* EX-68: where a block is: a register of CHSC and STHYI, and of SERVC a real address. */
+static uint64_t block_address(const struct svmc_s390_exit *raw, const struct svmc_insn *insn)
+{
+    switch (insn->id) {
+    case SVMC_S390_CHSC:
+        return gpr_of(raw, insn->reg);
+    case SVMC_S390_STHYI:
+    case SVMC_S390_SERVC:
+        return gpr_of(raw, insn->reg2);
+    default:
+        return operand_address(raw, insn);
+    }
 }
 
 /* EX-68: PoP 3, address wraparound: EA and BA of the PSW say how much of an address counts. */
@@ -95,9 +116,50 @@ static enum svmc_status from_block(const struct svmc_s390_exit *raw, const struc
 
     if (ea && !ba) /* PoP 4: no such mode */
         return SVMC_ERR_MISMATCH;
-    out->size = (uint8_t)bytes;
-    out->buffer.v = operand_address(raw, insn) & mask;
+    if (insn->id == SVMC_S390_SERVC)
+        mask = UINT64_MAX;
+    out->size = (uint16_t)bytes;
+    out->buffer.v = block_address(raw, insn) & mask;
     return bytes - 1 > mask - out->buffer.v ? SVMC_ERR_UNSUPPORTED : SVMC_OK;
+}
+
+/* EX-71: the registers that an instruction names, and what it says with their values. */
+static void from_registers(const struct svmc_s390_exit *raw, const struct svmc_insn *insn,
+                           struct svmc_exit *out)
+{
+    uint32_t r2 = insn->reg2 - (uint32_t)SVMC_REG_S390_R0;
+    uint64_t bytes;
+
+    switch (out->kind) {
+    case SVMC_KIND_SIGP:
+        out->arg[0] = insn->reg2;
+        out->value = operand_address(raw, insn) & 0xff;
+        break;
+    case SVMC_KIND_SERVC:
+        out->value = gpr_of(raw, insn->reg) & UINT32_MAX;
+        break;
+    case SVMC_KIND_PCISTB:
+        out->arg[0] = insn->reg;
+        out->arg[1] = insn->reg2;
+        out->value = gpr_of(raw, insn->reg) & PCISTB_LENGTH;
+        break;
+    case SVMC_KIND_PCILG:
+    case SVMC_KIND_PCISTG:
+        bytes = gpr_of(raw, insn->reg2) & PCI_LENGTH;
+        out->size = (uint16_t)(bytes <= 8 ? bytes : 0); /* EX-75 */
+        /* fall through */
+    case SVMC_KIND_RPCIT:
+    case SVMC_KIND_STHYI:
+        out->arg[1] = insn->reg2;
+        out->arg[2] = (uint8_t)(SVMC_REG_S390_R0 + ((r2 + 1) & 15));
+        /* fall through */
+    case SVMC_KIND_MPCIFC:
+    case SVMC_KIND_STPCIFC:
+        out->arg[0] = insn->reg;
+        break;
+    default:
+        break;
+    }
 }
 
 /* EX-67: DIAGNOSE, by the low 16 bits of its second-operand address. */
@@ -173,10 +235,7 @@ static enum svmc_status from_instruction(const struct svmc_s390_exit *raw, struc
         return SVMC_ERR_MISMATCH;
     if (insn.id == SVMC_S390_DIAG)
         from_diagnose(raw, &insn, out);
-    if (insn.id == SVMC_S390_SIGP) {
-        out->arg[0] = insn.reg2;
-        out->value = operand_address(raw, &insn) & 0xff;
-    }
+    from_registers(raw, &insn, out);
     out->insn_bytes = length_of(raw, insn.length);
     rule = svmc_intercept_rule(out->kind);
     return is_block(rule) ? from_block(raw, &insn, rule->string, out) : SVMC_OK;

@@ -51,7 +51,7 @@ void svmc_intercept_set_transfer(enum svmc_kind kind, uint64_t number, uint8_t r
     out->address = number;
     if (svmc_intercept_rule(out->kind)->direction == SVMC_DIRECTION_IN) {
         out->dest_reg = reg;
-        out->dest_bytes = out->size;
+        out->dest_bytes = (uint8_t)out->size;
     } else {
         out->from = SVMC_FROM_VALUE_REG;
         out->value_reg = reg;

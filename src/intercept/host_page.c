@@ -43,7 +43,7 @@ enum svmc_status svmc_request_read(const volatile void *page, struct svmc_reques
         return SVMC_ERR_UNSUPPORTED;
     get_request(page, out);
     bytes = (uint64_t)out->size * out->count;
-    if (out->completion != SVMC_COMPLETION_CHUNK || out->direction != SVMC_DIRECTION_OUT || !data)
+    if (out->completion < SVMC_COMPLETION_CHUNK || !(out->direction & SVMC_DIRECTION_OUT) || !data)
         return SVMC_OK;
     if (bytes > cap || bytes > SVMC_PAGE_DATA_BYTES) {
         memset(out, 0, sizeof *out);

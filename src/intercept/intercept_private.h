@@ -26,17 +26,22 @@ enum space {
     SPACE_SYSREG, /* so far: usual.c */
     SPACE_HCALL,
     SPACE_CALL,
-    SPACE_KIND,  /* the kind is all there is to judge */
-    SPACE_INDEX, /* the same, and address is the number of a register */
-    SPACE_S390
+    SPACE_KIND,    /* the kind is all there is to judge */
+    SPACE_INDEX,   /* the same, and address is the number of a register */
+    SPACE_S390,    /* from here on: svmc_intercept_special_sound */
+    SPACE_REQUEST, /* of the embedder itself: as KIND, and address is guest-physical (EX-80) */
+    SPACE_ASYNC    /* likewise without a choice: an event that is no instruction (EX-86) */
 };
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
-    PLACE_REG,   /* the register named in the slot */
-    PLACE_VALUE, /* exit.value */
-    PLACE_DEST,  /* the destination of the exit, in the way dest_* says */
-    PLACE_ARG    /* the register that exit.arg[] names at the index in the slot */
+    PLACE_REG,    /* the register named in the slot */
+    PLACE_VALUE,  /* exit.value */
+    PLACE_DEST,   /* the destination of the exit, in the way dest_* says */
+    PLACE_ARG,    /* the register that exit.arg[] names at the index in the slot */
+    PLACE_STATUS, /* bits 32 to 39 of such a register, with condition code 1 (EX-75) */
+    PLACE_SECOND, /* exit.buffer, a number here */
+    PLACE_THIRD   /* exit.count, likewise */
 };
 
 /** What a result must be beyond its width (R10). */
@@ -46,11 +51,15 @@ enum check {
     CHECK_PSCI,
     CHECK_SBI,
     CHECK_TIME,
-    CHECK_CC,
-    CHECK_PAPR
+    CHECK_PAPR,
+    CHECK_REACHED,   /* how far from address to value something has come, in pages */
+    CHECK_MESSAGE,   /* status of a guest message: EX-83 */
+    CHECK_CC = 0x10, /* and bit n: condition code n is one of the operation's */
+    CHECK_PCI = 0x20 /* beside CHECK_CC: the second result is a status */
 };
 
-#define CC_MOST 3u /* a condition code: PoP 4, program-status word */
+#define CC_MOST   3u /* a condition code: PoP 4, program-status word */
+#define TPI_BYTES 8u /* of 12, where it stores them at its operand: PoP 14 */
 
 struct slot {
     uint8_t place;
@@ -73,7 +82,8 @@ struct exit_rule {
     uint8_t space;     /* enum space */
     uint8_t write;     /* which half of the space's table: 0 reads, 1 writes */
     uint8_t direction; /* enum svmc_direction */
-    uint8_t string;    /* 1: the data go through the data area, in chunks; above: a block */
+    uint16_t string;   /* 1: the data go through the data area, in chunks; above: a block */
+    uint8_t apart;     /* 1: a block, or of s390x: committed by s390.c */
     uint8_t statuses;  /* bit n: reply status n is legal (R4) */
     uint8_t faults;    /* bit n: fault code n is legal (R7) */
     uint8_t refusal;   /* enum svmc_fault_code that the verdict FAULT gives the guest */
@@ -85,7 +95,7 @@ struct exit_rule {
     struct slot out[SLOTS_OUT];
 };
 
-#define KINDS 128u /* classes times operations */
+#define KINDS 256u /* classes times operations */
 
 /** Where a kind's verdict stands in a policy; KINDS: it has none there. */
 uint32_t svmc_intercept_kind_entry(uint16_t kind);
@@ -93,7 +103,7 @@ uint32_t svmc_intercept_kind_entry(uint16_t kind);
 /** The kind of an entry. */
 static inline uint16_t kind_of(uint32_t entry)
 {
-    return (uint16_t)(entry >> 3 << 12 | (entry & 7));
+    return (uint16_t)(entry >> 4 << 12 | (entry & 15));
 }
 
 /* rules.c */
@@ -156,13 +166,44 @@ static inline bool is_block(const struct exit_rule *rule)
 }
 /** Read the block that the guest gives into the staging area, or see that it can be written. */
 enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                            struct svmc_fault *fault);
+                                            struct svmc_outcome *out);
+/** A part that is not the last was answered: take what came, and ask for the next. */
+enum svmc_status svmc_intercept_block_next(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                           struct svmc_outcome *out);
 /** Write the block that the guest gets, or nothing: its fault, or a condition code without one. */
 enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                             const uint64_t out[SLOTS_OUT],
                                             struct svmc_fault *fault);
 
+/* request.c */
+/** EX-1 for the kinds of s390x, EX-80 to EX-86 for those of the embedder itself. */
+bool svmc_intercept_special_sound(const struct exit_rule *rule, const struct svmc_exit *exit);
+/** EX-81: the entries of a page state change. */
+bool svmc_intercept_list_sound(const uint8_t *list, uint32_t count);
+
 /* s390.c */
+/**
+ * How many bytes of a block the guest gives or gets, where the row does not say it: p->block, of
+ * which p->kept are not stored; 0: the answer is exit.value, and no host hears of it. open: before
+ * a byte is read; *first: how many to read for header, which returns how many there are in all.
+ */
+enum svmc_status svmc_intercept_s390_open(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                          uint32_t *first, struct svmc_outcome *out);
+uint32_t svmc_intercept_s390_header(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                    uint32_t first, struct svmc_outcome *out);
+/** Whether the address of a block is a real one. */
+bool svmc_intercept_s390_is_real(const struct svmc_exit *exit);
+/** Whether results come with a block to store. */
+bool svmc_intercept_s390_gives(const struct exit_rule *rule, const uint64_t out[SLOTS_OUT]);
+/** What came of a block, before it is stored. */
+void svmc_intercept_s390_came(struct svmc_vcpu *vc);
+/** The fault of the verdict FAULT. */
+enum svmc_fault_code svmc_intercept_s390_refusal(const struct exit_rule *rule,
+                                                 const struct svmc_exit *exit);
+/** Memory and registers of a row that has `apart`; a program counter is not among them. */
+enum svmc_status svmc_intercept_s390_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                            const uint64_t out[SLOTS_OUT],
+                                            struct svmc_fault *fault);
 /** EX-63: what a kind of s390x needs beside what all kinds do. */
 bool svmc_intercept_s390_sound(const struct exit_rule *rule, const struct svmc_exit *exit);
 enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
@@ -209,7 +250,8 @@ enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OU
 bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
                              uint64_t last);
 /** R10: whether the row's check lets a result pass, and the one that says that the call failed. */
-bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value);
+bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit,
+                             const uint64_t out[SVMC_PAGE_SLOTS]);
 uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit);
 
 #define SYSREG_FIRST 0x8000u /* op0 2 and 3: Arm ARM C5.1.2 */
@@ -240,6 +282,9 @@ uint32_t svmc_intercept_msr_entry(uint32_t msr, uint32_t *left);
 bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint32_t *count);
 
 /* page.c */
+/** An input that is neither a row's register nor the value. */
+enum svmc_status svmc_intercept_gather_special(struct svmc_vcpu *vc, const struct slot *s,
+                                               uint64_t *in);
 /**
  * Fill the page: for the elements [at, at + issued) of an exit, which then waits for the answer,
  * or, where out->verdict is NOTIFY, with a notice of one that this ends.

@@ -18,7 +18,8 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
     uint32_t declared = r->out_valid != 0 ? p->out_count : 0; /* R6 holds */
 
     for (uint32_t i = 0; i < SLOTS_OUT; i++)
-        r->out[i] &= i < declared ? core_mask(slot_bytes(&rule->out[i], &p->exit)) : 0;
+        r->out[i] &=
+            i < declared ? rule->out[i].mask & core_mask(slot_bytes(&rule->out[i], &p->exit)) : 0;
     for (uint32_t i = SLOTS_OUT; i < SVMC_PAGE_SLOTS; i++)
         r->out[i] = 0;
 }
@@ -27,7 +28,7 @@ static void cut_values(const struct svmc_pending *p, const struct exit_rule *rul
 static bool set_extent(const struct svmc_pending *p, const struct exit_rule *rule,
                        struct svmc_reply *r)
 {
-    bool data_in = rule->string && rule->direction == SVMC_DIRECTION_IN;
+    bool data_in = rule->string && (p->direction & SVMC_DIRECTION_IN);
 
     if (r->status == SVMC_REPLY_PARTIAL && r->done == 0) /* MO-4 */
         return false;

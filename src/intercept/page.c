@@ -27,6 +27,19 @@ CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, const uint8_t *fro
     vc->priv.page_used = bytes;
 }
 
+/* What neither a row's register nor the value is. */
+CORE_COLD enum svmc_status svmc_intercept_gather_special(struct svmc_vcpu *vc, const struct slot *s,
+                                                         uint64_t *in)
+{
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+
+    if (s->place == PLACE_ARG)
+        return vc->priv.ops->reg_read(vc->priv.ctx, exit->arg[core_clamp(s->reg, SVMC_EXIT_ARGS)],
+                                      in);
+    *in = s->place == PLACE_SECOND ? exit->buffer.v : exit->count;
+    return SVMC_OK;
+}
+
 /* Everything that can fail stands before the first word. */
 enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                      struct svmc_outcome *out)
@@ -35,26 +48,34 @@ enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rul
     struct svmc_pending *p = &vc->priv.pending;
     bool notice = out->verdict == SVMC_VERDICT_NOTIFY;
     uint32_t shown = notice ? 0 : rule->address, data = 0, done = 0;
-    enum svmc_completion completion = notice         ? SVMC_COMPLETION_NONE
-                                      : rule->string ? SVMC_COMPLETION_CHUNK
-                                                     : SVMC_COMPLETION_SINGLE;
-    const uint8_t *from = NULL;
+    struct ask ask = { .completion = notice ? SVMC_COMPLETION_NONE : SVMC_COMPLETION_SINGLE,
+                       .direction = rule->direction,
+                       .address = shown != 0 ? p->exit.address : 0 };
     uint64_t in[SLOTS_IN];
+    const uint8_t *from = NULL;
     enum svmc_status st = SVMC_OK;
 
     core_wipe(in, sizeof in);
     for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN && st == SVMC_OK; i++)
         st = gather(vc, &rule->in[i], &in[i], &shown);
-    if (st == SVMC_OK && notice)
+    if (st == SVMC_OK && notice) {
         st = svmc_intercept_commit(vc, rule, nothing, &done, out);
+        if (out->fault.raised) /* of a block, whose place has gone meanwhile */
+            return st;
+    }
     if (st != SVMC_OK)
         return st;
-    if (!notice && rule->string && rule->direction == SVMC_DIRECTION_OUT) {
-        data = p->issued * p->exit.size;
-        from = p->staged ? vc->priv.staging + p->at * p->exit.size : p->exit.data;
+    if (rule->string)
+        ask.direction = p->direction;
+    if (rule->string && !notice) {
+        ask.completion = p->completion;
+        data = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
+        ask.address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
+        from = p->staged ? vc->priv.staging + (is_block(rule) ? p->at : p->at * p->exit.size)
+                         : p->exit.data;
     }
     vc->priv.stats.bytes_shown += shown + data;
-    fill(vc, rule, completion, in, SLOTS_IN, from, data);
+    fill(vc, rule, ask, in, SLOTS_IN, from, data);
     p->exit.data = NULL;
     //@ split vc->priv.pending.active;
     out->action = notice ? SVMC_ACT_NOTIFIED : SVMC_ACT_DELEGATED;

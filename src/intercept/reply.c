@@ -9,7 +9,7 @@ static unsigned check_extent(const struct svmc_pending *p, const struct exit_rul
 {
     bool gives = r->status == SVMC_REPLY_DONE || r->status == SVMC_REPLY_PARTIAL;
     uint64_t want_valid = gives ? ((uint64_t)1 << p->out_count) - 1 : 0;
-    bool data_in = rule->string && rule->direction == SVMC_DIRECTION_IN;
+    bool data_in = rule->string && (p->direction & SVMC_DIRECTION_IN);
 
     if (r->out_valid != want_valid)
         return 6;
@@ -49,7 +49,7 @@ static bool check_value(const struct svmc_pending *p, const struct exit_rule *ru
     uint32_t check = rule->out[0].check;
 
     return check == CHECK_ANY || r->out_valid == 0 ||
-           svmc_intercept_is_legal(check, &p->exit, r->out[0]);
+           svmc_intercept_is_legal(check, &p->exit, r->out);
 }
 
 CORE_COLD unsigned svmc_intercept_reply_fits(const struct svmc_pending *pending,

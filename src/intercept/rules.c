@@ -16,7 +16,11 @@ enum {
     GP_FAULT = 1u << SVMC_FAULT_GP,
     UD_FAULT = 1u << SVMC_FAULT_UD,
     SPECIFICATION = 1u << SVMC_FAULT_SPECIFICATION,
-    OPERAND = 1u << SVMC_FAULT_OPERAND
+    OPERAND = 1u << SVMC_FAULT_OPERAND,
+    CC0 = 1u << 0, /* condition codes */
+    CC1 = 1u << 1,
+    CC2 = 1u << 2,
+    CC3 = 1u << 3
 };
 
 /* Likewise, EX-1: bit n: svmc_isa n is one that has the kind, and registers that we know. */
@@ -38,7 +42,8 @@ enum {
     EIGHT = 1u << 8,
     PORT_SIZES = 1u << 1 | 1u << 2 | 1u << 4,
     REGISTER_SIZES = 1u << 2 | 1u << 4 | EIGHT,
-    MEMORY_SIZES = 0x1fe
+    MEMORY_SIZES = 0x1fe,
+    PCI_SIZES = 0x1ff /* 0: a length that is none */
 };
 
 /* clang-format off */
@@ -51,9 +56,16 @@ enum {
 #define VALUE(n) SLOT(PLACE_VALUE, SVMC_REG_NONE, n, CHECK_ANY)
 #define DEST(n) SLOT(PLACE_DEST, SVMC_REG_NONE, n, CHECK_ANY)
 #define ARG(i, n) SLOT(PLACE_ARG, i, n, CHECK_ANY)
-#define CC SLOT(PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC)
+#define BITS(place, reg, n, mask) { PLACE_##place, reg, n, CHECK_ANY, UINT64_C(mask) }
+#define CC(codes) SLOT(PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC | (codes))
+#define CC_PCI(n) SLOT(PLACE_REG, SVMC_REG_S390_CC, n, CHECK_CC | CHECK_PCI | 15)
+#define STATUS_OF(i, n) BITS(STATUS, i, n, 0xff)
 #define X(n) SLOT(PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY)
 #define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
+#define SECOND(n) SLOT(PLACE_SECOND, SVMC_REG_NONE, n, CHECK_ANY)
+#define COUNT(n) SLOT(PLACE_THIRD, SVMC_REG_NONE, n, CHECK_ANY)
+#define REACHED SLOT(PLACE_REG, SVMC_REG_NONE, 8, CHECK_REACHED)
+#define MESSAGE SLOT(PLACE_REG, SVMC_REG_NONE, 8, CHECK_MESSAGE)
 #define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
 #define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
 #define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R3 - 3 + (n), 0, CHECK_ANY)
@@ -62,6 +74,7 @@ enum {
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
 #define IN3(a, b, c) 3, { a, b, c }
+#define OUT3(a, b, c) 3, { a, b, c }
 #define IN4(a, b, c, d) 4, { a, b, c, d }
 #define IN6(a, b, c, d, e, f) 6, { a, b, c, d, e, f }
 #define OUT0 0, { { 0, 0, 0, 0, 0 } }
@@ -83,18 +96,19 @@ enum row_number {
     ((uint64_t)2 << 4 * SPACE_PORT | (uint64_t)4 << 4 * SPACE_MSR |     \
      (uint64_t)8 << 4 * SPACE_WINDOW | (uint64_t)8 << 4 * SPACE_HCALL | \
      (uint64_t)4 << 4 * SPACE_INDEX | (uint64_t)2 << 4 * SPACE_SYSREG | \
-     (uint64_t)8 << 4 * SPACE_CALL)
+     (uint64_t)8 << 4 * SPACE_CALL | (uint64_t)8 << 4 * SPACE_REQUEST)
 
 /* clang-format off */
 const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
     /* #UD, and nothing leaves */
     { SVMC_KIND_UNKNOWN, ROW_UNKNOWN, ANY, UNSIZED, SVMC_VERDICT_FAULT, SPACE_NONE, 0,
-      SVMC_DIRECTION_NONE, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0 },
+      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0 },
 #define ROW(kind_, isas_, sizes_, verdict_, space_, write_, direction_, string_, statuses_,     \
             faults_, refusal_, in_, out_, source_)                                              \
     { SVMC_KIND_##kind_, ROW_##kind_, isas_, sizes_, SVMC_VERDICT_##verdict_, SPACE_##space_,   \
-      write_, SVMC_DIRECTION_##direction_, string_, statuses_, faults_, SVMC_FAULT_##refusal_,  \
-      ADDRESS_BYTES >> 4 * SPACE_##space_ & 15,                                                 \
+      write_, SVMC_DIRECTION_##direction_, string_,                                             \
+      SPACE_##space_ == SPACE_S390 || (string_) > 1, statuses_, faults_,                        \
+      SVMC_FAULT_##refusal_, ADDRESS_BYTES >> 4 * SPACE_##space_ & 15,                          \
       (string_) == 0 && SPACE_##space_ >= SPACE_PORT && SPACE_##space_ <= SPACE_SYSREG,         \
       in_, out_ },
 #include "rows.def"
@@ -104,8 +118,8 @@ const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
 
 _Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind");
 
-#define OPERATIONS 8u
-_Static_assert(16 * OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
+#define OPERATIONS 16u
+_Static_assert(16 * OPERATIONS == KINDS && OPERATIONS == 16, "kind_of");
 
 const uint16_t svmc_intercept_row_of[KIND_CELLS] = {
 #define ROW(kind_, ...) [KIND_CELL(SVMC_KIND_##kind_)] = ROW_##kind_,
@@ -172,6 +186,18 @@ static const uint8_t texts_s390[ROW_COUNT][4] = {
     [ROW_STSCH] = { 0xb2, 0x34, 0x50, 0x00 },
     [ROW_TSCH] = { 0xb2, 0x35, 0x50, 0x00 },
     [ROW_SIGP] = { 0xae, 0x02, 0x50, 0x00 }, /* sigp %r0, %r2, 0(%r5) */
+    [ROW_CHSC] = { 0xb2, 0x5f, 0x00, 0x10 }, /* chsc %r1 */
+    [ROW_TPI] = { 0xb2, 0x36, 0x50, 0x00 },
+    [ROW_SERVC] = { 0xb2, 0x20, 0x00, 0x12 }, /* servc %r1, %r2 */
+    [ROW_STSI] = { 0xb2, 0x7d, 0x50, 0x00 },
+    [ROW_STHYI] = { 0xb2, 0x56, 0x00, 0x02 }, /* sthyi %r0, %r2 */
+    [ROW_UVC] = { 0xb9, 0xa4, 0x00, 0x02 },
+    [ROW_PCISTG] = { 0xb9, 0xd0, 0x00, 0x02 }, /* r0 and the pair r2, here and below */
+    [ROW_PCILG] = { 0xb9, 0xd2, 0x00, 0x02 },
+    [ROW_RPCIT] = { 0xb9, 0xd3, 0x00, 0x02 },
+    [ROW_PCISTB] = { 0xeb, 0x02, 0x50, 0x00 }, /* their last two bytes are beyond the word */
+    [ROW_MPCIFC] = { 0xe3, 0x00, 0x50, 0x00 },
+    [ROW_STPCIFC] = { 0xe3, 0x00, 0x50, 0x00 },
 };
 
 #define TEXT_SC_1 0x44000022u /* and for Power: sc 1, Power ISA book III, 4.3.1 */
@@ -218,7 +244,23 @@ static const char names[ROW_COUNT][16] = {
     [ROW_XSETBV] = "xsetbv",
     [ROW_CLTS] = "clts",
     [ROW_LMSW] = "lmsw",
+    [ROW_SYS_STORE] = "sys-store",
+    [ROW_SYS_LOAD] = "sys-load",
     [ROW_SHUTDOWN] = "shutdown",
+    [ROW_PAGE_STATE] = "page-state",
+    [ROW_MAP_GPA] = "map-gpa",
+    [ROW_GUEST_REQUEST] = "guest-request",
+    [ROW_GUEST_REQUEST_EXT] = "guest-request-x",
+    [ROW_AP_CREATE] = "ap-create",
+    [ROW_DATA_ABORT] = "data-abort",
+    [ROW_PROTECTED_ABORT] = "protected-abort",
+    [ROW_INSN_ABORT] = "insn-abort",
+    [ROW_RIPAS] = "ripas",
+    [ROW_S2AP] = "s2ap",
+    [ROW_DEV_MEM] = "dev-mem",
+    [ROW_IRQ] = "irq",
+    [ROW_FIQ] = "fiq",
+    [ROW_SERROR] = "serror",
     [ROW_DIAG_288] = "diag-288",
     [ROW_DIAG_500] = "diag-500",
     [ROW_WAIT] = "wait",
@@ -239,6 +281,18 @@ static const char names[ROW_COUNT][16] = {
     [ROW_TSCH] = "tsch",
     [ROW_DIAG_308] = "diag-308",
     [ROW_SIGP] = "sigp",
+    [ROW_CHSC] = "chsc",
+    [ROW_TPI] = "tpi",
+    [ROW_SERVC] = "servc",
+    [ROW_STSI] = "stsi",
+    [ROW_STHYI] = "sthyi",
+    [ROW_PCILG] = "pcilg",
+    [ROW_PCISTG] = "pcistg",
+    [ROW_PCISTB] = "pcistb",
+    [ROW_RPCIT] = "rpcit",
+    [ROW_MPCIFC] = "mpcifc",
+    [ROW_STPCIFC] = "stpcifc",
+    [ROW_UVC] = "uvc",
 };
 
 bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
@@ -267,7 +321,7 @@ uint32_t svmc_intercept_kind_entry(uint16_t kind)
 {
     const struct exit_rule *rule = svmc_intercept_rule(kind);
 
-    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX)
+    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX && rule->space != SPACE_REQUEST)
         return KINDS;
     return (uint32_t)(kind >> 12) * OPERATIONS + (kind & (OPERATIONS - 1));
 }

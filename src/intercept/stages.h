@@ -12,10 +12,10 @@
 #include "../core/shared.h"
 #include "intercept_private.h"
 
-/* Below 16 a bit of the row; a block (EX-68) is larger. */
+/* A bit of the row; a block (EX-68) has none. */
 static inline bool size_is_sound(const struct exit_rule *rule, uint32_t size)
 {
-    return size < 16 ? rule->sizes >> size & 1u : is_block(rule) && size == rule->string;
+    return (size < 16 && (rule->sizes >> size & 1u)) || (is_block(rule) && size == rule->string);
 }
 
 /* EX-1, the destination of an own read. */
@@ -28,29 +28,35 @@ static inline bool dest_is_sound(const struct svmc_exit *e)
            e->dest_high <= (e->dest_bytes == 1 && e->dest_reg <= SVMC_REG_RBX);
 }
 
+/* What a request says beside the record. */
+struct ask {
+    uint32_t completion; /* enum svmc_completion */
+    uint32_t direction;  /* enum svmc_direction */
+    uint64_t address;
+};
+
 /*
  * PG-2: the request area, word by word; in[slots], the slots behind them are 0. A notice says its
  * kind and its slots, no more (PG-8).
  */
 static inline void put_request(volatile void *page, const struct svmc_vcpu *vc,
-                               const struct exit_rule *rule, enum svmc_completion completion,
-                               const uint64_t *in, uint32_t slots)
+                               const struct exit_rule *rule, struct ask ask, const uint64_t *in,
+                               uint32_t slots)
 {
     const struct svmc_pending *p = &vc->priv.pending;
-    bool notice = completion == SVMC_COMPLETION_NONE;
+    bool notice = ask.completion == SVMC_COMPLETION_NONE;
 
     core_shared_put(page, SVMC_PAGE_REQ_MAGIC,
                     SVMC_PAGE_MAGIC | (uint64_t)SVMC_PAGE_VERSION << 32 |
                         (uint64_t)SVMC_PAGE_DATA << 48);
     core_shared_put(page, SVMC_PAGE_REQ_KIND,
-                    rule->kind | (uint64_t)completion << 16 | (uint64_t)rule->direction << 24 |
+                    rule->kind | (uint64_t)ask.completion << 16 | (uint64_t)ask.direction << 24 |
                         (uint64_t)vc->priv.id << 32);
     core_shared_put(page, SVMC_PAGE_REQ_SEQ, p->seq);
     core_shared_put(page, SVMC_PAGE_REQ_IN_VALID, ((uint64_t)1 << p->in_count) - 1);
     core_shared_put(page, SVMC_PAGE_REQ_INSN, svmc_intercept_insn_text(rule, &p->exit));
     core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);
-    core_shared_put(page, SVMC_PAGE_REQ_ADDRESS,
-                    !notice && rule->address != 0 ? p->exit.address : 0);
+    core_shared_put(page, SVMC_PAGE_REQ_ADDRESS, ask.address);
     core_shared_put(page, SVMC_PAGE_REQ_SIZE,
                     notice ? 0 : p->exit.size | (uint64_t)p->issued << 32);
     CORE_UNROLL
@@ -65,13 +71,11 @@ static inline enum svmc_status gather(struct svmc_vcpu *vc, const struct slot *s
                                       uint32_t *shown)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
-    uint32_t reg = s->reg;
 
-    if (s->place == PLACE_ARG)
-        reg = exit->arg[core_clamp(reg, SVMC_EXIT_ARGS)];
     if (s->place == PLACE_VALUE)
         *in = exit->value;
-    else if (vc->priv.ops->reg_read(vc->priv.ctx, reg, in) != SVMC_OK)
+    else if ((s->place >= PLACE_ARG ? svmc_intercept_gather_special(vc, s, in)
+                                    : vc->priv.ops->reg_read(vc->priv.ctx, s->reg, in)) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *in &= s->bytes != 0 ? s->mask : core_mask(exit->size);
     *shown += slot_bytes(s, exit);
@@ -79,18 +83,17 @@ static inline enum svmc_status gather(struct svmc_vcpu *vc, const struct slot *s
 }
 
 /* What everything that can fail stands before: so many bytes of data, and the request. */
-static inline void fill(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                        enum svmc_completion completion, const uint64_t *in, uint32_t slots,
-                        const uint8_t *data, uint32_t bytes)
+static inline void fill(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask ask,
+                        const uint64_t *in, uint32_t slots, const uint8_t *data, uint32_t bytes)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
     p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret); /* PG-7 */
     if ((bytes | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
         svmc_intercept_put_data(vc, data, bytes);
-    put_request(vc->priv.page, vc, rule, completion, in, slots);
+    put_request(vc->priv.page, vc, rule, ask, in, slots);
     vc->priv.stats.requests++;
-    p->active = completion != SVMC_COMPLETION_NONE;
+    p->active = ask.completion != SVMC_COMPLETION_NONE;
 }
 
 /* The reply area in the core's own copy: words as they stand there, and what none has to give. */
@@ -147,11 +150,12 @@ static inline enum svmc_status commit_registers(struct svmc_vcpu *vc, const stru
         return SVMC_ERR_CALLBACK;
     if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    if (!usual && is_block(rule)) {
-        enum svmc_status st = svmc_intercept_block_store(vc, rule, out, &outcome->fault);
+    if (!usual && rule->apart) {
+        enum svmc_status st = svmc_intercept_s390_commit(vc, rule, out, &outcome->fault);
 
         if (st != SVMC_OK || outcome->fault.raised)
             return st;
+        end = out; /* all are written */
     }
     if (dest)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
@@ -171,7 +175,7 @@ static inline void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *
     const struct svmc_pending *p = &vc->priv.pending;
 
     vc->priv.stats.bytes_accepted += p->out_count * slot_bytes(&rule->out[0], &p->exit);
-    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+    if (rule->string && (p->direction & SVMC_DIRECTION_IN))
         vc->priv.stats.bytes_accepted += (uint64_t)done * p->exit.size;
 }
 

@@ -54,7 +54,7 @@ static void keep(struct svmc_exit *record, const struct svmc_exit *exit)
 
     memcpy(record, exit, offsetof(struct svmc_exit, data));
     memcpy((uint8_t *)record + tail, (const uint8_t *)exit + tail,
-           offsetof(struct svmc_exit, arg) - tail);
+           offsetof(struct svmc_exit, interrupted) - tail);
 }
 
 /* Whether a call on a vCPU may take the usual way. */
@@ -82,7 +82,7 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                             struct svmc_outcome *out)
 {
     struct svmc_pending *p = &vc->priv.pending;
-    uint64_t in[USUAL_SLOTS] = { 0, 0 };
+    uint64_t in[USUAL_SLOTS] = { 0, 0 }, address = rule->address != 0 ? p->exit.address : 0;
     uint32_t shown = rule->address;
 
     p->row = rule;
@@ -99,7 +99,8 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
         return failed(out);
     }
     vc->priv.stats.bytes_shown += shown;
-    fill(vc, rule, SVMC_COMPLETION_SINGLE, in, USUAL_SLOTS, NULL, 0);
+    fill(vc, rule, (struct ask){ SVMC_COMPLETION_SINGLE, rule->direction, address }, in,
+         USUAL_SLOTS, NULL, 0);
     vc->priv.stats.verdicts[SVMC_VERDICT_DELEGATE]++;
     set_outcome(out, SVMC_ACT_DELEGATED, p->exit.state);
     return SVMC_OK;

@@ -46,7 +46,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
                                   struct svmc_fault *fault)
 {
     struct world *w = ctx;
-    uint64_t gpa = at.v - WORLD_LINEAR;
+    uint64_t gpa = access & SVMC_ACCESS_REAL ? at.v : at.v - WORLD_LINEAR;
 
     if (fails(w))
         return SVMC_ERR_CALLBACK;

@@ -14,9 +14,13 @@
     .kind = SVMC_KIND_##k, .size = n, .count = 5, .address = LAB_PORT, .address_bytes = 8
 #define WORD(isa_) \
     .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP, .insn_bytes = 4, .isa = SVMC_ISA_##isa_
-#define S390(k)    .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
-#define ISA_S390X  SVMC_ISA_S390X
+#define S390(k)   .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
+#define ISA_S390X SVMC_ISA_S390X
+#define ARGS(a, b, c) \
+    .arg = { SVMC_REG_S390_R0 + (a), SVMC_REG_S390_R0 + (b), SVMC_REG_S390_R0 + (c) }
 #define FROM(what) .from = SVMC_FROM_##what
+#define CORE(k)    .kind = SVMC_KIND_##k, .isa = SVMC_ISA_X86_64
+#define REALM(k)   .kind = SVMC_KIND_##k, .count = 1, .isa = SVMC_ISA_A64
 #define BLOCK(at)  .buffer = { WORLD_LINEAR + (at) }
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
@@ -91,6 +95,20 @@ const struct scenario scenarios[] = {
     { "s390 msch, crosses a page", { S390(MSCH), .size = 52, BLOCK(0xff0) } },
     { "s390 stsch", { S390(STSCH), .size = 52, BLOCK(0x200) } },
     { "s390 tsch, crosses a page", { S390(TSCH), .size = 64, BLOCK(0x1ffc) } },
+    { "s390 chsc", { S390(CHSC), .size = 4096, BLOCK(0x2000) } },
+    { "s390 tpi", { S390(TPI), .size = 12, BLOCK(0x208) } },
+    { "s390 tpi, operand 0", { S390(TPI), .size = 12 } },
+    { "s390 servc", { S390(SERVC), .size = 4096, .buffer = { 0x3000 }, .value = 0x20001 } },
+    { "s390 servc, long", { S390(SERVC), .size = 4096, .buffer = { 0x4000 }, .value = 0x20001 } },
+    { "s390 stsi", { S390(STSI), .size = 4096, BLOCK(0x5000) } },
+    { "s390 sthyi", { S390(STHYI), .size = 4096, BLOCK(0x6000), ARGS(2, 4, 5) } },
+    { "s390 pcilg 1", { S390(PCILG), .size = 1, ARGS(3, 6, 7) } },
+    { "s390 pcilg 8", { S390(PCILG), .size = 8, ARGS(3, 6, 7) } },
+    { "s390 pcistg 4", { S390(PCISTG), .size = 4, ARGS(3, 6, 7) } },
+    { "s390 pcistb", { S390(PCISTB), .size = 4096, BLOCK(0x7ff8), ARGS(8, 9, 0), .value = 64 } },
+    { "s390 rpcit", { S390(RPCIT), ARGS(3, 6, 7) } },
+    { "s390 mpcifc", { S390(MPCIFC), .size = 64, BLOCK(0x700), ARGS(3, 0, 0) } },
+    { "s390 stpcifc", { S390(STPCIFC), .size = 64, BLOCK(0x7f8), ARGS(3, 0, 0) } },
     { "a64 hvc", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_A64, CALL(HVC, LAB_HVC) } },
     { "a64 smc, 32 bits", { WORD(A64), CALL(SMC, LAB_SMC) } },
     { "a64 smc, vendor's", { WORD(A64), CALL(SMC, FAKEHOST_VENDOR_CALL) } },
@@ -102,6 +120,24 @@ const struct scenario scenarios[] = {
     { "power sc 1", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, LAB_PAPR) } },
     { "power sc 1, one result",
       { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, FAKEHOST_PUT_TERM) } },
+    { "page state", { CORE(PAGE_STATE), .size = 8, .count = 5 } },
+    { "map gpa",
+      { CORE(MAP_GPA), .count = 1, .address = 0x8000fe000000, .value = 0x8000fe200000 } },
+    { "guest request", { CORE(GUEST_REQUEST), .count = 1, .address = 0x7000, .value = 0x8000 } },
+    { "guest request, certificates",
+      { CORE(GUEST_REQUEST_EXT), .count = 4, .address = 0x7000, .value = 0x8000,
+        .buffer = { 0x9000 } } },
+    { "ap create",
+      { CORE(AP_CREATE), .count = 1, .address = 0x5000, .value = 0x300010001,
+        .buffer = { 0x21 } } },
+    { "a64 data abort", { REALM(DATA_ABORT), .address = 0x8000fe000000, .value = 0x90000007 } },
+    { "a64 protected abort",
+      { REALM(PROTECTED_ABORT), .address = 0x11000000, .value = 0x90000005 } },
+    { "a64 instruction abort", { REALM(INSN_ABORT), .address = 0x1000, .value = 0x80000006 } },
+    { "a64 ripas", { REALM(RIPAS), .address = 0x10000, .value = 0x400000, .buffer = { 1 } } },
+    { "a64 s2ap", { REALM(S2AP), .address = 0x10000, .value = 0x20000 } },
+    { "a64 device memory",
+      { REALM(DEV_MEM), .address = 0x10000, .value = 0x20000, .buffer = { 0xfd000000 } } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
@@ -117,12 +153,43 @@ unsigned scenario_named(const char *name)
     return 0;
 }
 
+/* Two of 4 KiB to private and shared, one of 2 MiB, hints: GHCB 2.0, 4.1.6 */
+static const uint8_t list[] = { 0,    0x50, 0x34, 0x12, 0,    0,    0x10, 0,    0,    0x60,
+                                0x34, 0x12, 0,    0,    0x20, 0,    0,    0,    0x20, 0x40,
+                                0,    0,    0x10, 1,    0,    0,    0x40, 0x40, 0,    0,
+                                0x30, 1,    0,    0xf0, 0xff, 0xff, 0xff, 0xff, 0x4f, 0 };
+
+bool request_of(uint16_t kind, struct svmc_exit *exit)
+{
+    for (unsigned n = 0; n < scenario_count; n++)
+        if (scenarios[n].exit.kind == kind && scenarios[n].exit.finish == 0 &&
+            (scenarios[n].exit.isa == SVMC_ISA_A64 || scenarios[n].exit.isa == SVMC_ISA_X86_64)) {
+            *exit = scenarios[n].exit;
+            if (kind == SVMC_KIND_PAGE_STATE)
+                exit->data = list;
+            return true;
+        }
+    if (kind < SVMC_KIND_IRQ || kind > SVMC_KIND_SERROR)
+        return false;
+    *exit = (struct svmc_exit){ .kind = kind,
+                                .count = 1,
+                                .value = kind == SVMC_KIND_SERROR ? 0xbc000a11 : 0,
+                                .isa = SVMC_ISA_A64 };
+    return true;
+}
+
 bool scenario_stores(unsigned n)
 {
     const struct svmc_exit *e = &scenarios[n].exit;
 
-    return (e->kind == SVMC_KIND_INS && e->finish) || e->kind == SVMC_KIND_STSCH ||
-           e->kind == SVMC_KIND_TSCH;
+    static const uint16_t blocks[] = { SVMC_KIND_STSCH, SVMC_KIND_TSCH,   SVMC_KIND_CHSC,
+                                       SVMC_KIND_TPI,   SVMC_KIND_STSI,   SVMC_KIND_STHYI,
+                                       SVMC_KIND_SERVC, SVMC_KIND_STPCIFC };
+
+    for (unsigned i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        if (e->kind == blocks[i])
+            return true;
+    return e->kind == SVMC_KIND_INS && e->finish;
 }
 
 void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
@@ -149,6 +216,11 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(
         svmc_policy_set_sysregs(policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
         SVMC_OK);
+    for (unsigned n = 0; n < scenario_count; n++)
+        if (scenarios[n].exit.finish == 0 && scenarios[n].exit.isa != SVMC_ISA_NONE)
+            CHECK_EQ(svmc_policy_set_kind(policy, (enum svmc_kind)scenarios[n].exit.kind,
+                                          SVMC_VERDICT_DELEGATE),
+                     SVMC_OK, "%s", scenarios[n].name);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
@@ -176,13 +248,35 @@ void lab_drop(struct lab *lab)
     svmc_vcpu_drop(&lab->vc);
 }
 
+static void put16(uint8_t *at, unsigned value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* PG-10: of a block all but its last part. */
+static enum svmc_status answer_part(struct lab *lab)
+{
+    static struct fakehost_answer honest;
+    enum svmc_status st;
+
+    CHECK(fakehost_prepare(lab->world.page, &honest) && fakehost_send(lab->world.page, &honest));
+    st = svmc_vcpu_enter(&lab->vc, &lab->out);
+    if (st != SVMC_OK)
+        svmc_vcpu_cancel(&lab->vc);
+    return st;
+}
+
 enum svmc_status lab_exit(struct lab *lab, unsigned n)
 {
     struct svmc_exit exit = scenarios[n].exit;
+    enum svmc_status st;
     bool doorbell = exit.kind == SVMC_KIND_OUT && exit.address == SVMC_HCALL_PORT;
 
     if (exit.kind == SVMC_KIND_OUTS && !exit.finish)
         exit.data = lab->backend_data;
+    if (exit.kind == SVMC_KIND_PAGE_STATE)
+        exit.data = list;
     if (exit.repeat) {
         lab->world.reg[SVMC_REG_RCX] = exit.count;
         lab->world.reg[exit.kind == SVMC_KIND_INS ? SVMC_REG_RDI : SVMC_REG_RSI] = exit.buffer.v;
@@ -204,7 +298,20 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
         lab->world.reg[SVMC_REG_RV_X0 + 17] = exit.address >> 32;
         lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;
     }
-    return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+    if (exit.kind == SVMC_KIND_CHSC) /* a request of 16 bytes */
+        put16(lab->world.memory + exit.buffer.v - WORLD_LINEAR, 16);
+    if (exit.kind == SVMC_KIND_SERVC) /* real addresses; its length, in one exchange and in three */
+        put16(lab->world.memory + exit.buffer.v, exit.buffer.v == 0x3000 ? 2048 : 4096);
+    if (exit.kind == SVMC_KIND_STSI) {
+        lab->world.reg[SVMC_REG_S390_R0] = 0x5a5a5a5a10000001;
+        lab->world.reg[SVMC_REG_S390_R0 + 1] = 0x5a5a5a5a00000002;
+    }
+    if (exit.kind == SVMC_KIND_PCISTB)
+        lab->world.reg[exit.arg[1]] = 0xfe00000000000010;
+    st = svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+    while (st == SVMC_OK && lab->world.page[0x0a] == SVMC_COMPLETION_PART)
+        st = answer_part(lab);
+    return st;
 }
 
 bool lab_same(const struct lab *a, const struct lab *b)

@@ -149,12 +149,12 @@ TEST(adapt_s390, a_condition_code_and_a_block_by_hand)
     REQUIRE(adapt_exit(&a, "s390 stsch"));
     CHECK_EQ(adapt_emit(&a), SVMC_OK);
     put_be(a.area + 0x90, 8,
-           0x0705100180000000); /* CC 1, and a PSW that is not the host's to say */
+           0x0705000180000000); /* CC 0, and a PSW that is not the host's to say */
     for (unsigned i = 0; i < 64; i++)
         a.sida[i] = (uint8_t)(0x80 + i);
     CHECK_EQ(adapt_enter(&a), SVMC_OK);
     CHECK_MEM(a.lab.world.memory + 0x200, a.sida, 52, "the SCHIB");
-    CHECK_EQ(a.lab.world.reg[SVMC_REG_S390_CC], 1);
+    CHECK_EQ(a.lab.world.reg[SVMC_REG_S390_CC], 0);
 
     start();
     REQUIRE(adapt_exit(&a, "s390 csch"));

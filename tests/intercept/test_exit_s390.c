@@ -71,8 +71,8 @@ TEST(exit_s390, instructions_with_kinds) /* EX-64 EX-66 EX-67 */
         { "sal", 0xb237, 0, SVMC_KIND_SAL, 4, { 0 }, 0 },
         { "rchp", 0xb23b, 0, SVMC_KIND_RCHP, 4, { 0 }, 0 },
         { "diag 0,0,0x10", 0x8300, 0x00100000, SVMC_KIND_UNKNOWN, 4, { R(0), 0, 0 }, 0 },
-        { "stsi 0(1)", 0xb27d, 0x10000000, SVMC_KIND_UNKNOWN, 4, { 0 }, 0 },
-        { "servc 1,2", 0xb220, 0x00120000, SVMC_KIND_UNKNOWN, 4, { 0 }, 0 },
+        { "stidp 0(1)", 0xb202, 0x10000000, SVMC_KIND_UNKNOWN, 4, { 0 }, 0 },
+        { "uvc 0,2", 0xb9a4, 0x00020000, SVMC_KIND_UVC, 4, { 0 }, 0 },
         { "stfle 0(1)", 0xb2b0, 0x10000000, SVMC_KIND_UNKNOWN, 4, { 0 }, 0 },
         { "epsw 1,2", 0xb98d, 0x00120000, SVMC_KIND_UNKNOWN, 4, { 0 }, 0 },
         { "ptff", 0x0104, 0, SVMC_KIND_UNKNOWN, 2, { 0 }, 0 },
@@ -129,6 +129,65 @@ TEST(exit_s390, a_code_is_base_and_displacement) /* EX-67 */
     raw.gpr[4] = 0x12345fc;
     CHECK_EQ(take(&raw), SVMC_OK);
     CHECK_EQ(e.value, 0x02, "an order code has 8");
+}
+
+TEST(exit_s390, instructions_with_more_operands) /* EX-66 EX-71 */
+{
+    static const struct {
+        char name[24];
+        uint16_t ipa;
+        uint32_t ipb;
+        uint16_t kind, size;
+        uint8_t length, arg[3];
+        uint64_t value, buffer;
+    } rows[] = {
+        { "chsc 5", 0xb25f, 0x00500000, 0xb04a, 4096, 4, { 0 }, 0, 0x5000 },
+        { "tpi 8(3)", 0xb236, 0x30080000, 0xb04b, 12, 4, { 0 }, 0, 0x3008 },
+        { "tpi 0", 0xb236, 0x00000000, 0xb04b, 12, 4, { 0 }, 0, 0 },
+        { "servc 1,2", 0xb220, 0x00120000, 0xb04c, 4096, 4, { 0 }, 0x1000, 0x2000 },
+        { "servc 9,10", 0xb220, 0x009a0000, 0xb04c, 4096, 4, { 0 }, 0x20001, 0xa000 },
+        { "stsi 0(1)", 0xb27d, 0x10000000, 0x0040, 4096, 4, { 0 }, 0, 0x1000 },
+        { "sthyi 2,4", 0xb256, 0x00240000, 0x0041, 4096, 4, { R(2), R(4), R(5) }, 0, 0x4000 },
+        { "sthyi 2,15", 0xb256, 0x002f0000, 0x0041, 4096, 4, { R(2), R(15), R(0) }, 0, 0xf000 },
+        { "pcilg 3,6", 0xb9d2, 0x00360000, 0x4040, 8, 4, { R(3), R(6), R(7) }, 0, 0 },
+        { "pcilg 3,8", 0xb9d2, 0x00380000, 0x4040, 0, 4, { R(3), R(8), R(9) }, 0, 0 },
+        { "pcistg 3,6", 0xb9d0, 0x00360000, 0x4041, 8, 4, { R(3), R(6), R(7) }, 0, 0 },
+        { "rpcit 3,6", 0xb9d3, 0x00360000, 0xb04d, 0, 4, { R(3), R(6), R(7) }, 0, 0 },
+        { "pcistb 8,9,16(5)", 0xeb89, 0x501000d0, 0x4042, 4096, 6, { R(8), R(9), 0 }, 0x1049,
+          0x5010 },
+        { "mpcifc 3,8(4,5)", 0xe334, 0x500800d0, 0xb04e, 64, 6, { R(3), 0, 0 }, 0, 0x9008 },
+        { "stpcifc 3,8(5)", 0xe330, 0x500800d4, 0xb04f, 64, 6, { R(3), 0, 0 }, 0, 0x5008 },
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct svmc_s390_exit raw = raw_of(0x04, rows[i].ipa, rows[i].ipb);
+
+        raw.psw_mask = EA | BA;
+        raw.gpr[6] = 0x1234567800050008; /* a handle, space 5, 8 bytes */
+        raw.gpr[8] = 0x1234567800013049;
+        raw.gpr[9] = 0xffffffff00020001;
+        CHECK_EQ(take(&raw), SVMC_OK, "%s", rows[i].name);
+        CHECK_EQ(e.kind, rows[i].kind, "%s", rows[i].name);
+        CHECK_EQ(e.size, rows[i].size, "%s", rows[i].name);
+        CHECK_EQ(e.insn_bytes, rows[i].length, "%s", rows[i].name);
+        CHECK_MEM(e.arg, rows[i].arg, sizeof e.arg, "%s", rows[i].name);
+        CHECK_EQ(e.value, rows[i].value, "%s", rows[i].name);
+        CHECK_EQ(e.buffer.v, rows[i].buffer, "%s", rows[i].name);
+    }
+}
+
+TEST(exit_s390, the_address_of_an_sccb_is_real) /* EX-68 EX-72: no mode cuts it */
+{
+    struct svmc_s390_exit raw = raw_of(0x04, 0xb220, 0x00120000);
+
+    raw.gpr[2] = 0xffff800012345000;
+    CHECK_EQ(take(&raw), SVMC_OK);
+    CHECK_EQ(e.buffer.v, 0xffff800012345000);
+    raw.ipa = 0xb25f; /* chsc 1 */
+    raw.ipb = 0x00100000;
+    raw.gpr[1] = 0xffff800012345000;
+    CHECK_EQ(take(&raw), SVMC_OK);
+    CHECK_EQ(e.buffer.v, 0x345000, "24 bits");
 }
 
 TEST(exit_s390, blocks) /* EX-68; PoP 3, address wraparound */
@@ -344,7 +403,7 @@ TEST(exit_s390, the_way_of_an_exit_goes_on) /* EX-4 EX-63 */
     CHECK_EQ(request.in[1], 0x103);
     CHECK_EQ(request.in[2], 0x105);
     svmc_vcpu_cancel(&lab.vc);
-    raw = raw_of(0x04, 0xb27d, 0x10000000);
+    raw = raw_of(0x04, 0xb202, 0x10000000);
     CHECK_EQ(take(&raw), SVMC_OK);
     CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_ACT_INJECT);

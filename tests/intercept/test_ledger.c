@@ -60,7 +60,9 @@ static void run_all(void)
             CHECK(fakehost_lie(lab.world.page, &honest, lie));
             CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_HOST_REPLY);
         }
-        if (honest.request.kind >> 12 >= 2 && honest.request.kind >> 12 != 8) /* no ID, MSR, time */
+        if (honest.request.kind >> 12 >= 2 && honest.request.kind >> 12 != 8 &&
+            !(honest.request.kind >= SVMC_KIND_DATA_ABORT &&
+              honest.request.kind <= SVMC_KIND_INSN_ABORT)) /* no ID, MSR, time, abort */
             CHECK_EQ(give(SVMC_REPLY_RETRY), SVMC_OK, "%s", scenarios[n].name);
         if (n % 5 == 4)
             svmc_vcpu_cancel(&lab.vc);
@@ -121,7 +123,7 @@ TEST(ledger, each_kind_has_its_own_row) /* AU-1: widths of rows.def by hand */
     set_up();
     for (uint32_t i = 0; svmc_ledger_read(&ledger, i, &e) == SVMC_OK; i++)
         CHECK((e.kind == SVMC_KIND_UNKNOWN) == (i == 0) &&
-                  (i == 0 || svmc_kind_name(e.kind)[0] != 'u'),
+                  (i == 0 || strcmp(svmc_kind_name(e.kind), "unknown") != 0),
               "row %u", i);
     CHECK_EQ(lab_exit(&lab, scenario_named("cpuid own")), SVMC_OK);
     CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);

@@ -59,7 +59,9 @@ TEST(rows, results_are_what_the_engine_takes_them_for) /* R8 R10: what reply.c a
         for (unsigned i = 1; i < rule->out_count; i++) {
             CHECK_EQ(rule->out[i].bytes, rule->out[0].bytes, "%s", svmc_kind_name(rule->kind));
             CHECK_EQ(rule->out[i].check, CHECK_ANY, "%s", svmc_kind_name(rule->kind));
-            CHECK_EQ(rule->out[i].place, PLACE_REG, "%s", svmc_kind_name(rule->kind));
+            CHECK(rule->out[i].place != PLACE_DEST, "%s", svmc_kind_name(rule->kind));
+            if (!rule->apart)
+                CHECK_EQ(rule->out[i].place, PLACE_REG, "%s", svmc_kind_name(rule->kind));
         }
     }
     CHECK(rows >= 50, "only %u", rows);
@@ -79,7 +81,7 @@ static struct svmc_exit exit_of(const struct exit_rule *rule, bool own)
                                        : rule->kind == SVMC_KIND_LMSW ? 2
                                                                       : 0,
                                .dest_bytes = 8,
-                               .value = rule->kind == SVMC_KIND_SPX ? 0x2000 : 0xdeadbeef,
+                               .value = s390 ? 0x2000 : 0xdeadbeef, /* SPX, UVC */
                                .arg = { SVMC_REG_S390_R0 + 2 },
                                .isa = s390   ? SVMC_ISA_S390X
                                       : word ? SVMC_ISA_A64
@@ -100,6 +102,8 @@ TEST(rows, none_that_is_done_inside_takes_an_answer) /* R1 R15 */
         rows++;
         for (unsigned own = 0; own < 2; own++) {
             struct svmc_exit e = exit_of(rule, own);
+
+            (void)request_of(rule->kind, &e);
             struct svmc_reply reply = { .out_valid = 1, .done = 1, .out = { 0x77 } };
             uint64_t rng = 5;
 
