@@ -130,8 +130,8 @@ static bool is_pci_status(uint64_t cc, uint64_t status)
     return status != 0 && status <= PCI_STATUS_LAST && status % 4 == 0;
 }
 
-bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit,
-                             const uint64_t out[SVMC_PAGE_SLOTS])
+CORE_COLD bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit,
+                                       const uint64_t out[SVMC_PAGE_SLOTS])
 {
     uint64_t value = out[0];
     int64_t number = core_sign_extend(value, exit->size == 4 ? 32 : 64);
@@ -161,7 +161,7 @@ bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit,
     return true;
 }
 
-uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit)
+CORE_COLD uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit)
 {
     if (check == CHECK_HCALL_STATUS)
         return SVMC_HCALL_FAILED;
@@ -207,8 +207,8 @@ static const struct svmc_call_rule *find(const struct svmc_policy *policy, uint3
     return call->kind == kind && call->number <= last ? call : NULL;
 }
 
-bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
-                             uint64_t last)
+CORE_COLD bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind,
+                                       uint64_t first, uint64_t last)
 {
     return find(policy, kind, first, last) != NULL;
 }
@@ -400,7 +400,8 @@ static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
     return SVMC_OK;
 }
 
-enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside)
+CORE_COLD enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
+                                               bool *inside)
 {
     switch (vc->priv.pending.exit.kind) {
     case SVMC_KIND_SBI:

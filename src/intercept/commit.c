@@ -22,8 +22,8 @@ struct plan {
 };
 
 /* Add a signed step to a register, cut to the address size. */
-static enum svmc_status plan_step(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
-                                  uint64_t step, uint32_t bytes)
+static CORE_COLD enum svmc_status plan_step(struct svmc_vcpu *vc, struct plan *plan, uint32_t reg,
+                                            uint64_t step, uint32_t bytes)
 {
     uint64_t old = 0;
 
@@ -58,8 +58,9 @@ static enum svmc_status plan_rip(struct svmc_vcpu *vc, struct plan *plan)
 }
 
 /* One page's worth of a prepared buffer. */
-static enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t bytes, uint32_t access,
-                                  struct span *span, struct svmc_fault *fault)
+static CORE_COLD enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, size_t bytes,
+                                            uint32_t access, struct span *span,
+                                            struct svmc_fault *fault)
 {
     const struct svmc_host_ops *ops = vc->priv.ops;
     uint32_t vectors = vc->priv.pending.exit.isa == SVMC_ISA_S390X ? CODES : VECTORS;
@@ -113,8 +114,8 @@ CORE_COLD enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const stru
  * Own strings: memory, then RSI or RDI, RCX and, when the last element is done, RIP. *done gets
  * smaller where the destination has become so.
  */
-static CORE_APART enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                                 uint32_t *done, struct svmc_outcome *outcome)
+static CORE_COLD enum svmc_status commit_string(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                uint32_t *done, struct svmc_outcome *outcome)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     bool in = rule->direction == SVMC_DIRECTION_IN;
@@ -164,8 +165,8 @@ CORE_COLD enum svmc_status svmc_intercept_merge(struct svmc_vcpu *vc, uint64_t *
 }
 
 /* The backend ends the access itself: it gets the results one behind the other, little-endian. */
-static CORE_APART void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                      const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
+static CORE_COLD void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                     const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t at = 0;

@@ -17,7 +17,7 @@ static bool is_before(const struct svmc_cpuid_leaf *a, uint32_t leaf, uint32_t s
     return a->leaf < leaf || (a->leaf == leaf && a->subleaf < subleaf);
 }
 
-bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy)
+CORE_COLD bool svmc_intercept_cpuid_sorted(const struct svmc_policy *policy)
 {
     const struct svmc_cpuid_leaf *table = policy->priv.cpuid;
 
@@ -107,8 +107,8 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct svmc_cpuid_lea
     return SVMC_OK;
 }
 
-enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
-                                         bool *inside)
+CORE_COLD enum svmc_status svmc_intercept_identity(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
+                                                   bool *inside)
 {
     static const struct svmc_cpuid_leaf nothing;
     const struct svmc_policy *policy = vc->priv.policy;

@@ -54,8 +54,9 @@ static enum svmc_status write(struct svmc_vcpu *vc, const struct exit_rule *rule
     return st;
 }
 
-enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                          struct svmc_outcome *out)
+CORE_COLD enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc,
+                                                    const struct exit_rule *rule,
+                                                    struct svmc_outcome *out)
 {
     uint64_t value = 0, values[SLOTS_OUT];
     uint32_t done = vc->priv.pending.issued;

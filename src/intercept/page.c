@@ -41,8 +41,8 @@ CORE_COLD enum svmc_status svmc_intercept_gather_special(struct svmc_vcpu *vc, c
 }
 
 /* Everything that can fail stands before the first word. */
-enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                     struct svmc_outcome *out)
+CORE_COLD enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                               struct svmc_outcome *out)
 {
     static const uint64_t nothing[SLOTS_OUT];
     struct svmc_pending *p = &vc->priv.pending;
@@ -98,13 +98,13 @@ CORE_COLD void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 }
 
 /* The reply area as it is handed over: what a refused reply left there is not the next one's. */
-void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc)
+CORE_COLD void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc)
 {
     core_shared_zero(vc->priv.page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_DATA);
 }
 
 /* The page as it is handed over. */
-void svmc_intercept_page_clear(struct svmc_vcpu *vc)
+CORE_COLD void svmc_intercept_page_clear(struct svmc_vcpu *vc)
 {
     core_shared_zero(vc->priv.page, 0, SVMC_PAGE_BYTES);
     vc->priv.page_used = 0;

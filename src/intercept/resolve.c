@@ -63,8 +63,8 @@ static bool is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
                         (e->segment <= SVMC_SEG_GS || e->segment == SVMC_SEG_NONE)));
 }
 
-enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                        struct svmc_exit *e)
+CORE_COLD enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc,
+                                                  const struct exit_rule *rule, struct svmc_exit *e)
 {
     struct reader r = { vc, reg_file(e)->zero, SVMC_OK };
 

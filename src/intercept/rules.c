@@ -301,7 +301,8 @@ bool svmc_intercept_row_kind(uint32_t row, uint16_t *kind)
     return row < ROW_COUNT;
 }
 
-uint64_t svmc_intercept_other_text(const struct exit_rule *rule, const struct svmc_exit *exit)
+CORE_COLD uint64_t svmc_intercept_other_text(const struct exit_rule *rule,
+                                             const struct svmc_exit *exit)
 {
     uint32_t isa = exit->isa, size = exit->size, row = rule->row;
     uint32_t log = size <= 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
@@ -317,7 +318,7 @@ uint64_t svmc_intercept_other_text(const struct exit_rule *rule, const struct sv
     return texts_rv[row]; /* clamp: the same */
 }
 
-uint32_t svmc_intercept_kind_entry(uint16_t kind)
+CORE_COLD uint32_t svmc_intercept_kind_entry(uint16_t kind)
 {
     const struct exit_rule *rule = svmc_intercept_rule(kind);
 

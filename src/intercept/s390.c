@@ -108,8 +108,8 @@ static bool is_specification(const struct exit_rule *rule, const struct svmc_exi
     }
 }
 
-enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
-                                            const struct svmc_exit *exit)
+CORE_COLD enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
+                                                      const struct svmc_exit *exit)
 {
     bool pci = rule->kind == SVMC_KIND_PCILG || rule->kind == SVMC_KIND_PCISTG;
 
@@ -119,15 +119,15 @@ enum svmc_verdict svmc_intercept_s390_judge(const struct exit_rule *rule,
 }
 
 /* EX-75: a PCI access of no length that there is. */
-enum svmc_fault_code svmc_intercept_s390_refusal(const struct exit_rule *rule,
-                                                 const struct svmc_exit *exit)
+CORE_COLD enum svmc_fault_code svmc_intercept_s390_refusal(const struct exit_rule *rule,
+                                                           const struct svmc_exit *exit)
 {
     return rule->refusal == SVMC_FAULT_SPECIFICATION && !is_specification(rule, exit)
                ? SVMC_FAULT_OPERAND
                : (enum svmc_fault_code)rule->refusal;
 }
 
-bool svmc_intercept_s390_is_real(const struct svmc_exit *exit)
+CORE_COLD bool svmc_intercept_s390_is_real(const struct svmc_exit *exit)
 {
     return exit->kind == SVMC_KIND_SERVC || (exit->kind == SVMC_KIND_TPI && exit->value != 0);
 }
@@ -272,7 +272,8 @@ CORE_COLD uint32_t svmc_intercept_s390_header(struct svmc_vcpu *vc, const struct
     }
 }
 
-bool svmc_intercept_s390_gives(const struct exit_rule *rule, const uint64_t out[SLOTS_OUT])
+CORE_COLD bool svmc_intercept_s390_gives(const struct exit_rule *rule,
+                                         const uint64_t out[SLOTS_OUT])
 {
     switch (rule->kind) {
     case SVMC_KIND_SERVC: /* its condition code is ours */

@@ -41,7 +41,7 @@ static uint64_t time_of(const struct svmc_pending *p, const uint64_t out[SLOTS_O
     return p->out_count == 2 ? out[0] | out[1] << 32 : out[0];
 }
 
-void svmc_intercept_time_ask(struct svmc_vcpu *vc)
+CORE_COLD void svmc_intercept_time_ask(struct svmc_vcpu *vc)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
@@ -49,8 +49,9 @@ void svmc_intercept_time_ask(struct svmc_vcpu *vc)
         p->clock = read_clock(vc);
 }
 
-enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT],
-                                           unsigned *broken)
+CORE_COLD enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc,
+                                                     const uint64_t out[SLOTS_OUT],
+                                                     unsigned *broken)
 {
     uint32_t n = source(&vc->priv.pending.exit);
     const struct svmc_time *last = &vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)];
@@ -71,7 +72,7 @@ enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const uint64_t 
     return SVMC_OK;
 }
 
-void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT])
+CORE_COLD void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT])
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t n = source(&p->exit);

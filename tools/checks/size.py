@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, and
-of all that src/intercept offers.
+"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, of the
+core with a policy's setters, and of all that src/intercept offers.
 
-The core is what an exit needs on its way: engine, page, reply check and commit, and the policy with
-its setters. Not the front ends and adapters, not a policy's byte form and presets, not ledger and
-audit ring, not the host's two functions of page.h: size.intercept has all of that. The code (.text)
-of the core is bounded. The figures of tools/bench are code and constants (.rodata).
+The core is what an exit needs on its way, of every processor: engine, policy lookup, page, reply
+check and commit. Not what makes a policy before, which is the second figure; nor front ends and
+adapters, a policy's byte form and presets, ledger and audit ring, and the host's two functions of
+page.h: the third has all of that. The code (.text) of the core is bounded. The figures of
+tools/bench are code and constants (.rodata).
 
 Arguments: the archive, built as it ships (-O2); --figures: the lines of tools/bench, no check."""
 import re
@@ -17,7 +18,8 @@ from pathlib import Path
 from common import ROOT, Report, first_error, need_tools, run
 
 BOUND = 24 * 1024
-CORE = ("intercept.h", "page.h", "policy.h")
+CORE = ("intercept.h",)
+SETTERS = (*CORE, "policy.h")
 APART = {"svmc_request_read", "svmc_reply_write", "svmc_policy_save", "svmc_policy_load",
          "svmc_policy_digest", "svmc_policy_preset"}
 RECORD = {"svmc_intercept_record", "svmc_intercept_record_begin"}  # the door to ledger and ring
@@ -54,11 +56,13 @@ def measure(archive, tmp):
     done = run(["ar", "rcs", tmp / "prefixed.a", *sorted(tmp.glob("*.o"))])
     here = set(re.findall(r" T (svmc_\w+)", run(["nm", *objects]).text)) if objects else set()
     headers = [h for h in (ROOT / "include/svmcore").glob("*.h")]
-    core = declared([ROOT / "include/svmcore" / name for name in CORE]) - APART
-    if not done.ok or not core <= here:
-        why = f"not in src/intercept: {sorted(core - here)} {done.text[-200:]}"
+    core, setters = (declared([ROOT / "include/svmcore" / name for name in names]) - APART
+                     for names in (CORE, SETTERS))
+    if not done.ok or not setters <= here:
+        why = f"not in src/intercept: {sorted(setters - here)} {done.text[-200:]}"
         return {"size.intercept-core": (0, 0, why)}
     return {"size.intercept-core": linked(objects, core, tmp, RECORD),
+            "size.intercept-setters": linked(objects, setters, tmp, RECORD),
             "size.intercept": linked(objects, declared(headers) & here, tmp)}
 
 
