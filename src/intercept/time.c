@@ -80,7 +80,11 @@ CORE_COLD void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out
     if (p->exit.kind == SVMC_KIND_WRMSR &&
         (p->exit.address == MSR_TSC || p->exit.address == MSR_TSC_ADJUST))
         vc->priv.time[0].known = 0; /* the guest has set its counter */
-    if (n < SVMC_TIME_SOURCES)
-        vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)] =
-            (struct svmc_time){ time_of(p, out), p->clock, 1 };
+    if (n < SVMC_TIME_SOURCES) {
+        struct svmc_time *last = &vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)];
+
+        last->value = time_of(p, out);
+        last->clock = p->clock;
+        last->known = 1;
+    }
 }
