@@ -68,6 +68,7 @@ enum svmc_kind {
     SVMC_KIND_SMC = 0x5003,   /* AArch64, SMCCC */
     SVMC_KIND_SBI = 0x5004,   /* RISC-V: ECALL of VS-mode */
     SVMC_KIND_HCALL = 0x5005, /* Power: sc 1, PAPR */
+    SVMC_KIND_HOST_CALL = 0x5008, /* AArch64, CCA: RSI_HOST_CALL */
     SVMC_KIND_HLT = 0x6001,   /* x86 */
     SVMC_KIND_WFI = 0x6002,   /* A64 WFI and WFIT, RISC-V */
     SVMC_KIND_WFE = 0x6003,   /* A64 WFE and WFET */
