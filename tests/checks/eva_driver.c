@@ -210,10 +210,10 @@ static void any_exit(struct svmc_exit *e, uint32_t n)
     if (rule->string > 1) {
         size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
         //@ split size;
-        e->size = (uint8_t)(size == 0   ? 0
-                            : size == 1 ? Frama_C_interval(1, rule->string - 1)
-                            : size == 2 ? rule->string
-                                        : Frama_C_interval(rule->string + 1, 255));
+        e->size = (uint16_t)(size == 0   ? 0
+                             : size == 1 ? Frama_C_interval(1, rule->string - 1)
+                             : size == 2 ? rule->string
+                                         : Frama_C_interval(rule->string + 1, 65535));
     } else if (rule->string) {
         size = PARTS(string_sizes);
         //@ split size;
@@ -250,6 +250,10 @@ static void check_record(void)
         //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
         //@ check p->at == 0;
         //@ check ops.translate != \null && ops.guest_span != \null;
+        if (rule->kind == kinds[CALLS]) {
+            //@ check p->block <= rule->string;
+            //@ check p->completion == 2 && p->direction == 3;
+        }
         return;
     }
     if (!rule->string)
@@ -312,10 +316,16 @@ static void enters(uint32_t n)
         //@ split size;
         size = rule->string > 1 ? rule->string : n == LISTS ? 8 : 1u << size;
         //@ split own;
-        p->exit.size = (uint8_t)size;
+        p->exit.size = (uint16_t)size;
         p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
         p->issued = (uint32_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES / size);
         p->at = 0;
+        if (n == CALLS) { /* in one part */
+            p->block = rule->string;
+            p->kept = 8;
+            p->direction = SVMC_DIRECTION_INOUT;
+            p->completion = SVMC_COMPLETION_CHUNK;
+        }
         if (own) {
             ops.translate = translate;
             ops.guest_span = get_span;
@@ -488,7 +498,8 @@ void others(void)
     uint32_t any, first, at, count;
     uint16_t kind;
 
-    //@ check kinds[STRINGS] == 0x3001 && kinds[BLOCKS] == 0xb046 && kinds[LISTS] == 0xa001 && kinds[CALLS] == 0x5008;
+    //@ check kinds[STRINGS] == 0x3001;
+    //@ check kinds[BLOCKS] == 0xb046 && kinds[LISTS] == 0xa001 && kinds[CALLS] == 0x5008;
     setters(NULL);
     setters(&policy);
     ANY(any);

@@ -69,7 +69,7 @@ static const struct adapt_row rows[] = {
     ROW(HOST_CALL,
         IN(3, HOST_CALL, MOVE(IMM, IMMEDIATE, 0, 0), MOVE(X0, FIXED, 0, 0)),
         OUT(1, MOVE(ENTER_X0, OUT_BLOCK, 0, 0)),
-        "DEN0137, REC exit due to Host call: all registers; TF-RMM do_host_call, complete_host_call")
+        "DEN0137, REC exit due to Host call: all registers; TF-RMM do_host_call")
     ROW(HYPERCALL,
         IN(8, HOST_CALL, MOVE(IMM, ADDRESS16, 0, 0), MOVE(X0, IN, 0, 0), MOVE(X1, IN, 1, 0),
            MOVE(X2, IN, 2, 0), MOVE(X3, IN, 3, 0), MOVE(X4, IN, 4, 0), MOVE(X5, IN, 5, 0)),
