@@ -8,7 +8,7 @@
 
 #define PAGE     4096u
 #define VECTORS  32u /* exceptions: AMD APM vol. 2, 8.2 */
-#define CODES    64u /* of s390x; translation has those up to 3b: PoP 6 */
+#define CODES    64u /* of s390x; translation has those up to 3b: PoP 6; exception classes of A64 */
 #define PLAN_MAX 3u  /* a string: RCX, RSI or RDI, RIP */
 
 /* Register writes, computed from the current values (R9) before any of them happens. */
@@ -63,7 +63,7 @@ static CORE_COLD enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, s
                                             struct svmc_fault *fault)
 {
     const struct svmc_host_ops *ops = vc->priv.ops;
-    uint32_t vectors = vc->priv.pending.exit.isa == SVMC_ISA_S390X ? CODES : VECTORS;
+    uint32_t vectors = vc->priv.pending.exit.isa > SVMC_ISA_X86_64 ? CODES : VECTORS;
     svmc_gva gva = { at };
     svmc_gpa gpa = { 0 };
 

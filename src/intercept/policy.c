@@ -336,11 +336,14 @@ static CORE_APART enum svmc_verdict judge_sysreg(const uint8_t *map, const uint8
 
 /* EX-58 */
 static CORE_APART enum svmc_verdict judge_kind(const struct svmc_policy *policy,
-                                               const struct exit_rule *rule)
+                                               const struct exit_rule *rule,
+                                               const struct svmc_exit *exit)
 {
     uint32_t entry = svmc_intercept_kind_entry(rule->kind);
     uint32_t said = entry < KINDS ? policy->priv.kinds[core_clamp(entry, KINDS)] : 0;
 
+    if (is_block(rule) && exit->buffer.v % rule->string != 0) /* EX-89 */
+        return SVMC_VERDICT_FAULT;
     return (enum svmc_verdict)(said != 0 ? said - 1 : rule->verdict);
 }
 
@@ -392,7 +395,7 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
     case SPACE_KIND:
     case SPACE_INDEX:
     case SPACE_REQUEST:
-        return judge_kind(policy, rule);
+        return judge_kind(policy, rule, exit);
     case SPACE_CALL: /* EX-54; the rest is judged by its number, where that is read */
         if (exit->kind == SVMC_KIND_HVC &&
             !svmc_intercept_has_call(policy, SVMC_KIND_HVC, 0, UINT64_MAX))

@@ -248,6 +248,7 @@ static const char names[ROW_COUNT][16] = {
     [ROW_SYS_LOAD] = "sys-load",
     [ROW_SHUTDOWN] = "shutdown",
     [ROW_PAGE_STATE] = "page-state",
+    [ROW_HOST_CALL] = "host-call",
     [ROW_MAP_GPA] = "map-gpa",
     [ROW_GUEST_REQUEST] = "guest-request",
     [ROW_GUEST_REQUEST_EXT] = "guest-request-x",

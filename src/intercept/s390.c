@@ -29,6 +29,10 @@
 #define STSI_RESERVED_1 0xffff0000u
 #define STSI_LEVEL      3u /* a virtual machine; function codes beyond are not provided */
 
+/* Arm DEN0137, RsiHostCall: bytes of the immediate, and up to the registers */
+#define HOST_CALL_IMMEDIATE 2u
+#define HOST_CALL_HEAD      8u
+
 #define TPI_LOWCORE 184u /* PoP 14: real locations 184 to 195 */
 
 #define PCI_STATUS_SHIFT 24
@@ -129,7 +133,8 @@ CORE_COLD enum svmc_fault_code svmc_intercept_s390_refusal(const struct exit_rul
 
 CORE_COLD bool svmc_intercept_s390_is_real(const struct svmc_exit *exit)
 {
-    return exit->kind == SVMC_KIND_SERVC || (exit->kind == SVMC_KIND_TPI && exit->value != 0);
+    return exit->kind == SVMC_KIND_SERVC || exit->kind == SVMC_KIND_HOST_CALL ||
+           (exit->kind == SVMC_KIND_TPI && exit->value != 0);
 }
 
 static void raise(struct svmc_pending *p, enum svmc_fault_code code, struct svmc_outcome *out)
@@ -258,6 +263,10 @@ CORE_COLD uint32_t svmc_intercept_s390_header(struct svmc_vcpu *vc, const struct
     uint32_t bytes = core_load_be16(vc->priv.staging);
 
     switch (rule->kind) {
+    case SVMC_KIND_HOST_CALL: /* EX-89: the immediate stays, and nothing stands behind it */
+        p->kept = HOST_CALL_HEAD;
+        memset(vc->priv.staging + HOST_CALL_IMMEDIATE, 0, HOST_CALL_HEAD - HOST_CALL_IMMEDIATE);
+        return first;
     case SVMC_KIND_SSCH:
         return vc->priv.staging[ORB_X_AT] & 1 ? rule->string : first;
     case SVMC_KIND_SERVC:

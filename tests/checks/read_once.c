@@ -79,7 +79,8 @@ TEST(read_once, no_word_is_loaded_twice) /* R3 AT-1 */
     for (unsigned n = 0; n < scenario_count; n++) {
         bool brings = scenarios[n].exit.kind == SVMC_KIND_INS ||
                       scenarios[n].exit.kind == SVMC_KIND_STSCH ||
-                      scenarios[n].exit.kind == SVMC_KIND_TSCH;
+                      scenarios[n].exit.kind == SVMC_KIND_TSCH ||
+                      scenarios[n].exit.kind == SVMC_KIND_HOST_CALL;
         unsigned data = brings ? scenarios[n].exit.size * scenarios[n].exit.count : 0;
 
         CHECK_EQ(run(n, COUNT, 0), SVMC_OK, "%s", scenarios[n].name);

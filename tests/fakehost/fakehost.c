@@ -44,6 +44,7 @@ static const struct kind {
     { SVMC_KIND_GUEST_REQUEST, 1, 8, .message = true },
     { SVMC_KIND_GUEST_REQUEST_EXT, 2, 8, .message = true },
     { SVMC_KIND_DATA_ABORT, 0, 0, .faults = true },
+    { SVMC_KIND_HOST_CALL, 0, 0, .data = true },
     { SVMC_KIND_DIAG_288, 0, 0, .faults = true },
     { SVMC_KIND_DIAG_500, 1, 8, .faults = true },
     { SVMC_KIND_CSCH, 1, 8, .faults = true, .cc = true },

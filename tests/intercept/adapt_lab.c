@@ -119,6 +119,11 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
         reply->out[0] = r->in[0];
         d->arguments = d->arguments * 31 + r->in[1];
         break;
+    case SVMC_KIND_HOST_CALL: /* what a hypercall gives, and the guest's registers turned */
+        reply->data_bytes = r->size;
+        for (unsigned i = 0; i < r->size; i++)
+            out[i] = i < 8 ? 0x5a : i < 16 ? (i == 8) * SVMC_HCALL_DENIED : (uint8_t)~data[i];
+        break;
     case SVMC_KIND_GUEST_REQUEST_EXT:
     case SVMC_KIND_GUEST_REQUEST:
         reply->out_valid = r->kind == SVMC_KIND_GUEST_REQUEST ? 1 : 3;

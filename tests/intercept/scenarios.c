@@ -130,6 +130,8 @@ const struct scenario scenarios[] = {
     { "ap create",
       { CORE(AP_CREATE), .count = 1, .address = 0x5000, .value = 0x300010001,
         .buffer = { 0x21 } } },
+    { "a64 host call",
+      { WORD(A64), .kind = SVMC_KIND_HOST_CALL, .count = 1, .size = 256, .buffer = { 0x4300 } } },
     { "a64 data abort", { REALM(DATA_ABORT), .address = 0x8000fe000000, .value = 0x90000007 } },
     { "a64 protected abort",
       { REALM(PROTECTED_ABORT), .address = 0x11000000, .value = 0x90000005 } },
@@ -182,9 +184,9 @@ bool scenario_stores(unsigned n)
 {
     const struct svmc_exit *e = &scenarios[n].exit;
 
-    static const uint16_t blocks[] = { SVMC_KIND_STSCH, SVMC_KIND_TSCH,   SVMC_KIND_CHSC,
-                                       SVMC_KIND_TPI,   SVMC_KIND_STSI,   SVMC_KIND_STHYI,
-                                       SVMC_KIND_SERVC, SVMC_KIND_STPCIFC };
+    static const uint16_t blocks[] = { SVMC_KIND_STSCH, SVMC_KIND_TSCH,    SVMC_KIND_CHSC,
+                                       SVMC_KIND_TPI,   SVMC_KIND_STSI,    SVMC_KIND_STHYI,
+                                       SVMC_KIND_SERVC, SVMC_KIND_STPCIFC, SVMC_KIND_HOST_CALL };
 
     for (unsigned i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         if (e->kind == blocks[i])
@@ -221,6 +223,7 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
             CHECK_EQ(svmc_policy_set_kind(policy, (enum svmc_kind)scenarios[n].exit.kind,
                                           SVMC_VERDICT_DELEGATE),
                      SVMC_OK, "%s", scenarios[n].name);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_HOST_CALL, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);

@@ -126,6 +126,66 @@ TEST(adapt_request, golden_rmm) /* AP-43 AP-44 */
     }
 }
 
+TEST(adapt_request, a_host_call_is_31_registers) /* AP-45 */
+{
+    struct svmc_request r;
+
+    start(SVMC_FOREIGN_RMM);
+    for (unsigned i = 0; i < 256; i++)
+        a.lab.world.memory[0x4300 + i] = (uint8_t)(i * 7 + 3);
+    put(0x800, 5); /* RMI_EXIT_HOST_CALL */
+    put(0xe00, 0x0a03);
+    memcpy(want + 0xa00, a.lab.world.memory + 0x4308, 248);
+    check("a64 host call", 4096);
+
+    CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, a.data), SVMC_OK);
+    CHECK_EQ(r.kind, SVMC_KIND_HOST_CALL);
+    CHECK_EQ(r.size, 256);
+    CHECK_EQ(adapt_get(a.data, 8), 0x0a03);
+    CHECK_MEM(a.data + 8, want + 0xa00, 248);
+    CHECK_EQ(adapt_host(&a), SVMC_OK);
+    CHECK_EQ(adapt_get(a.area + 0x200, 8), 3, "the first result: DENIED");
+    for (unsigned i = 8; i < 248; i++)
+        CHECK_EQ(a.area[0x200 + i], (uint8_t)~want[0xa00 + i], "byte %u", i);
+    CHECK_EQ(adapt_get(a.area, 8), 0, "no flag");
+    CHECK_EQ(adapt_enter(&a), SVMC_OK);
+    CHECK_EQ(a.lab.world.memory[0x4300], 3, "the immediate is as it was");
+    CHECK_MEM(a.lab.world.memory + 0x4308, a.area + 0x200, 248);
+
+    start(SVMC_FOREIGN_RMM);
+    put(0x800, 5);
+    for (unsigned bit = 0; bit < 64; bit++) {
+        put(0xe00, (uint64_t)1 << bit);
+        memcpy(a.area, want, 4096);
+        CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, NULL), bit < 16 ? SVMC_OK : SVMC_ERR_MISMATCH,
+                 "bit %u", bit);
+    }
+    r = (struct svmc_request){ .kind = SVMC_KIND_HOST_CALL, .completion = 2, .count = 1 };
+    for (r.size = 0; r.size < 512; r.size++)
+        CHECK_EQ(svmc_adapt_emit(&a.foreign, &r, a.data), r.size == 256 ? SVMC_OK : SVMC_ERR_ARG);
+    r.size = 256;
+    r.count = 2;
+    CHECK_EQ(svmc_adapt_emit(&a.foreign, &r, a.data), SVMC_OK, "the first of them: AP-4");
+}
+
+TEST(adapt_request, lies_about_a_host_call) /* AP-40 AP-41 */
+{
+    static const struct adapt_lie lies[] = {
+        { "emulated", "a64 host call", { { 0, 8, 1 } }, 40, 0 },
+        { "SEA", "a64 host call", { { 0, 8, 2 } }, 40, 0 },
+        { "both", "a64 host call", { { 0, 8, 3 } }, 40, 0 },
+        { "RIPAS rejected", "a64 host call", { { 0, 8, 0x10 } }, 41, 0 },
+        { "S2AP rejected", "a64 host call", { { 0, 8, 0x20 } }, 41, 0 },
+        { "memory of a device", "a64 host call", { { 0, 8, 0x40 } }, 41, 0 },
+        { "plane 0", "a64 host call", { { 0, 8, 0x80 } }, 41, 0 },
+        { "flag 8", "a64 host call", { { 0, 8, 0x100 } }, 41, 0 },
+        { "flag 32", "a64 host call", { { 0, 8, (uint64_t)1 << 32 } }, 41, 0 },
+        { "flag 63", "a64 host call", { { 0, 8, (uint64_t)1 << 63 } }, 41, 0 },
+    };
+
+    adapt_refuses(SVMC_FOREIGN_RMM, lies, sizeof lies / sizeof lies[0]);
+}
+
 TEST(adapt_request, a_side_is_an_addresses) /* AP-43 AP-3 */
 {
     static const struct {

@@ -26,6 +26,8 @@ static void start(void)
 
 static enum svmc_status take(struct svmc_exit e)
 {
+    if (e.kind == SVMC_KIND_HOST_CALL)
+        e = scenarios[scenario_named("a64 host call")].exit;
     if (!request_of(e.kind, &e)) {
         e.count = 1;
         e.finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP;
@@ -75,6 +77,7 @@ static const struct {
     { SVMC_KIND_GUEST_REQUEST, SVMC_VERDICT_FAULT, 0x2b, 13 },
     { SVMC_KIND_GUEST_REQUEST_EXT, SVMC_VERDICT_FAULT, 0x2b, 13 },
     { SVMC_KIND_AP_CREATE, SVMC_VERDICT_FAULT, 0x2b, 13 },
+    { SVMC_KIND_HOST_CALL, SVMC_VERDICT_FAULT, 0x2b, 0 },
     { SVMC_KIND_DATA_ABORT, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
     { SVMC_KIND_PROTECTED_ABORT, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
     { SVMC_KIND_INSN_ABORT, SVMC_VERDICT_FAULT, 0x2b, 0x21 },

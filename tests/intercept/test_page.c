@@ -338,6 +338,11 @@ static void share_declared(const struct svmc_exit *e)
     if (e->kind == SVMC_KIND_PCISTB) /* as many as it says */
         memcpy(b.world.memory + (e->buffer.v - WORLD_LINEAR),
                a.world.memory + (e->buffer.v - WORLD_LINEAR), e->value);
+    if (e->kind ==
+        SVMC_KIND_HOST_CALL) { /* likewise; not what lies between immediate and registers */
+        memcpy(b.world.memory + e->buffer.v, a.world.memory + e->buffer.v, 2);
+        memcpy(b.world.memory + e->buffer.v + 8, a.world.memory + e->buffer.v + 8, 248);
+    }
     if (e->kind == SVMC_KIND_SERVC) /* a real address */
         memcpy(b.world.memory + e->buffer.v, a.world.memory + e->buffer.v,
                e->buffer.v == 0x3000 ? 2048 : 4096);
@@ -461,6 +466,7 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x5003, "smc" },
         { 0x5004, "sbi" },
         { 0x5005, "hcall" },
+        { 0x5008, "host-call" },
         { 0x5040, "diag-288" },
         { 0x5041, "diag-500" },
         { 0x6001, "hlt" },

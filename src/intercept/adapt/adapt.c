@@ -137,6 +137,29 @@ static uint32_t header_bytes(const struct adapt_row *row)
     return row->kind == SVMC_KIND_PAGE_STATE ? CORE_WORD : 0;
 }
 
+/*
+ * AP-45: the registers of a Host call lie from one place on, another one for each way; its
+ * immediate is a place of its own.
+ */
+static bool is_host_call(const struct adapt_row *row)
+{
+    return row->kind == SVMC_KIND_HOST_CALL;
+}
+
+static void load_host_call(const struct svmc_foreign *from, const struct adapt_form *form,
+                           const struct adapt_words *w, uint32_t at, uint8_t *data, size_t n)
+{
+    uint32_t begin = form->offsets[at & (PLACES - 1)];
+    size_t taken = 0; /* bytes that are in places, and were loaded so */
+
+    for (; at < PLACES && form->offsets[at & (PLACES - 1)] == begin + taken; at++) {
+        core_store_le64(data + CORE_WORD + taken, w->word[at & (PLACES - 1)]);
+        taken += CORE_WORD;
+    }
+    core_shared_read(from->area, begin + (uint32_t)taken, data + CORE_WORD + taken,
+                     n - CORE_WORD - taken);
+}
+
 static uint32_t data_at(const struct adapt_form *form, const struct adapt_row *row)
 {
     return form->offsets[form->data_place & (PLACES - 1)] + header_bytes(row);
@@ -188,7 +211,12 @@ static bool is_string(const struct adapt_row *row)
 
 static bool is_in(const struct adapt_row *row)
 {
-    return svmc_intercept_rule(row->kind)->direction == SVMC_DIRECTION_IN;
+    return (svmc_intercept_rule(row->kind)->direction & SVMC_DIRECTION_IN) != 0;
+}
+
+static bool is_out(const struct adapt_row *row)
+{
+    return (svmc_intercept_rule(row->kind)->direction & SVMC_DIRECTION_OUT) != 0;
 }
 
 /*
@@ -204,7 +232,8 @@ static enum svmc_status shape(const struct adapt_form *form, const struct adapt_
     if (!is_string(row))
         return request->count <= 1 ? SVMC_OK : SVMC_ERR_ARG;
     if (request->size == 0 || request->count == 0 ||
-        (uint64_t)request->size * request->count > SVMC_PAGE_DATA_BYTES)
+        (uint64_t)request->size * request->count > SVMC_PAGE_DATA_BYTES ||
+        (is_host_call(row) && request->size != svmc_intercept_rule(row->kind)->string))
         return SVMC_ERR_ARG;
     most = form->data_most == 1 ? 1 : (form->data_most - header_bytes(row)) / request->size;
     if (most == 0)
@@ -249,7 +278,7 @@ enum svmc_status svmc_adapt_emit(const struct svmc_foreign *to, const struct svm
     if (!row)
         return SVMC_ERR_UNSUPPORTED;
     st = shape(&form, row, request, &part);
-    if (st == SVMC_OK && is_string(row) && !is_in(row) && !data)
+    if (st == SVMC_OK && is_string(row) && is_out(row) && !data)
         st = SVMC_ERR_ARG;
     if (st != SVMC_OK)
         return st;
@@ -261,7 +290,10 @@ enum svmc_status svmc_adapt_emit(const struct svmc_foreign *to, const struct svm
     store(&form, to->area, &w);
     if (form.data_outside && is_string(row)) /* AP-52 */
         core_shared_zero(to->sida, 0, form.data_most);
-    if (is_string(row) && !is_in(row))
+    if (is_host_call(row))
+        core_shared_write(to->area, form.offsets[row->in[2].at & (PLACES - 1)], data + CORE_WORD,
+                          part.size - CORE_WORD);
+    else if (is_string(row) && is_out(row))
         store_string(to, &form, row, data, (size_t)part.count * part.size);
     return SVMC_OK;
 }
@@ -282,8 +314,12 @@ static void bring(const struct svmc_foreign *from, const struct adapt_form *form
     if (!is_in(row))
         return;
     reply->data_bytes = part->count * part->size;
-    if (form->data_most > 1)
+    if (is_host_call(row)) {
+        core_store_le64(data, 0);
+        load_host_call(from, form, w, row->out[0].at, data, reply->data_bytes);
+    } else if (form->data_most > 1) {
         load_string(from, form, row, w, data, reply->data_bytes);
+    }
 }
 
 enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
@@ -394,8 +430,12 @@ enum svmc_status svmc_adapt_decode(const struct svmc_foreign *from, struct svmc_
         memset(out, 0, sizeof *out);
         return known ? SVMC_ERR_MISMATCH : SVMC_ERR_UNSUPPORTED;
     }
-    if (is_string(row) && !is_in(row) && data)
+    if (is_host_call(row) && data) {
+        core_store_le64(data, w.word[row->in[1].at & (PLACES - 1)]);
+        load_host_call(from, &form, &w, row->in[2].at, data, out->size);
+    } else if (is_string(row) && is_out(row) && data) {
         load_string(from, &form, row, &w, data, (size_t)out->size * out->count);
+    }
     return SVMC_OK;
 }
 
@@ -442,7 +482,10 @@ enum svmc_status svmc_adapt_answer(const struct svmc_foreign *to,
         adapt_put(&w, row->out[i].at, svmc_adapt_out_set(&row->out[i], request, reply, data));
     if (!say(to, &form, row, request, reply, &w))
         return SVMC_ERR_UNSUPPORTED;
-    if (reply->data_bytes > 0)
+    if (is_host_call(row) && reply->data_bytes > CORE_WORD)
+        core_shared_write(to->area, form.offsets[row->out[0].at & (PLACES - 1)], data + CORE_WORD,
+                          reply->data_bytes - CORE_WORD);
+    else if (reply->data_bytes > 0)
         store_string(to, &form, row, data, reply->data_bytes);
     store(&form, to->area, &w);
     return SVMC_OK;

@@ -36,6 +36,7 @@ enum item {
     ITEM_RUN_MSR,     /* kvm_run: reason and index */
     ITEM_LENGTH,      /* in slot 0, as bytes from the address on */
     ITEM_LIST,        /* GHCB: header of a page state change */
+    ITEM_IMMEDIATE,   /* RMM: 16 bits at the beginning of a Host call's block */
     ITEM_HPFAR,       /* RMM: bits of the address from bit 12; n 1: unprotected, 2: protected */
     ITEM_FAR,         /* RMM: and below */
     ITEM_ESR,         /* RMM: an emulatable data abort */
@@ -47,6 +48,7 @@ enum item {
     ITEM_OUT_PAIR,    /* out slots 0 and 1, 32 bits each */
     ITEM_OUT_CC,      /* out slot 0: s390, the condition code of a PSW */
     ITEM_OUT_LIST,    /* GHCB: how many entries are done */
+    ITEM_OUT_BLOCK,   /* RMM: the second word of a Host call's block */
     ITEM_OUT_REACHED, /* out slot 0, which the form's verdict has put there */
     ITEM_OUT_ELEMENT  /* the first element of a string that the guest reads */
 };

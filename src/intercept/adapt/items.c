@@ -225,6 +225,9 @@ bool svmc_adapt_item_get(const struct move *m, const struct svmc_request *r, con
     case ITEM_ELEMENT:
         *word = element_get(r, data);
         return true;
+    case ITEM_IMMEDIATE:
+        *word = element_get(r, data) & 0xffff;
+        return true;
     default:
         return packed_get(m, r, gpa, word);
     }
@@ -249,6 +252,8 @@ static bool packed_set(const struct move *m, uint64_t word, uint64_t gpa, struct
     case ITEM_RUN_MSR:
         r->address = word >> 32;
         return true;
+    case ITEM_IMMEDIATE:
+        return word <= 0xffff;
     case ITEM_LENGTH:
         slot_set(r, 0, r->address + word);
         return word != 0 && r->address + word > r->address;
@@ -323,6 +328,8 @@ void svmc_adapt_out_get(const struct move *m, const struct svmc_request *r, uint
     case ITEM_OUT_LIST:
         reply->done = (uint32_t)(word & 0xffff); /* the verdict has looked at the rest */
         return;
+    case ITEM_OUT_BLOCK: /* with the others: AP-45 */
+        return;
     case ITEM_OUT_REACHED:
         reply->out_valid |= 1;
         return;
@@ -346,6 +353,8 @@ uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,
         return element_get(r, data);
     case ITEM_OUT_CC:
         return (reply->out[0] & 3) << CC_SHIFT;
+    case ITEM_OUT_BLOCK:
+        return core_load_le64(data + CORE_WORD);
     case ITEM_OUT_LIST:
         return reply->done | (uint64_t)(r->count - 1) << LIST_END;
     case ITEM_OUT_PAIR:

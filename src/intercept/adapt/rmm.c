@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * RmiRecRun of the Arm Realm Management Monitor, version 1.0: AP-40 to AP-44. Offsets: Arm DEN0137
+ * RmiRecRun of the Arm Realm Management Monitor, version 1.0: AP-40 to AP-45. Offsets: Arm DEN0137
  * 1.0, RmiRecEnter and RmiRecExit; TF-RMM lib/smc/include/smc-rmi.h struct rmi_rec_run; Linux
  * asm/rmi_smc.h struct rec_run. What of ESR_EL2 is shown: TF-RMM ESR_EMULATED_ABORT_MASK.
  */
@@ -66,6 +66,10 @@ static const struct adapt_row rows[] = {
         "DEN0137, REC exit due to WFI or WFE; TF-RMM handle_exception_sync")
     ROW(WFE, IN(2, SYNC, MOVE(ESR, CONST, 0, TRAPPED | 1)), OUT0,
         "the same")
+    ROW(HOST_CALL,
+        IN(3, HOST_CALL, MOVE(IMM, IMMEDIATE, 0, 0), MOVE(X0, FIXED, 0, 0)),
+        OUT(1, MOVE(ENTER_X0, OUT_BLOCK, 0, 0)),
+        "DEN0137, REC exit due to Host call: all registers; TF-RMM do_host_call")
     ROW(HYPERCALL,
         IN(8, HOST_CALL, MOVE(IMM, ADDRESS16, 0, 0), MOVE(X0, IN, 0, 0), MOVE(X1, IN, 1, 0),
            MOVE(X2, IN, 2, 0), MOVE(X3, IN, 3, 0), MOVE(X4, IN, 4, 0), MOVE(X5, IN, 5, 0)),
@@ -83,6 +87,7 @@ void svmc_adapt_rmm_form(struct adapt_form *form)
         .offsets = offsets,
         .places = PLACE_COUNT,
         .area_bytes = 4096,
+        .data_most = 256,
         .isa = SVMC_ISA_A64,
         .clear_end = { 4096, 0 },
     };
