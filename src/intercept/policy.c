@@ -335,9 +335,9 @@ static CORE_APART enum svmc_verdict judge_sysreg(const uint8_t *map, const uint8
 }
 
 /* EX-58 */
-static CORE_APART enum svmc_verdict judge_kind(const struct svmc_policy *policy,
-                                               const struct exit_rule *rule,
-                                               const struct svmc_exit *exit)
+static CORE_COLD enum svmc_verdict judge_kind(const struct svmc_policy *policy,
+                                              const struct exit_rule *rule,
+                                              const struct svmc_exit *exit)
 {
     uint32_t entry = svmc_intercept_kind_entry(rule->kind);
     uint32_t said = entry < KINDS ? policy->priv.kinds[core_clamp(entry, KINDS)] : 0;

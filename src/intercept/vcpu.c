@@ -7,7 +7,7 @@
 
 #define VCPU_IDS 65536u
 
-bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
+CORE_COLD bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
 {
     return HAS_OP(vc->priv.ops, translate) && HAS_OP(vc->priv.ops, guest_span);
 }
@@ -54,7 +54,7 @@ CORE_COLD void svmc_vcpu_cancel(struct svmc_vcpu *vc)
     forget(vc);
 }
 
-enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct svmc_stats *out)
+CORE_COLD enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct svmc_stats *out)
 {
     if (!out)
         return SVMC_ERR_ARG;
