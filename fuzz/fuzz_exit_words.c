@@ -25,6 +25,9 @@ static void make_policy(void)
     require(svmc_policy_set_sysregs(&policy, 0xc000, 0x4000, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE) == SVMC_OK);
     require(svmc_policy_set_kind(&policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    for (uint16_t kind = SVMC_KIND_DATA_ABORT; kind <= SVMC_KIND_INSN_ABORT; kind++)
+        require(svmc_policy_set_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE) ==
+                SVMC_OK);
     for (uint32_t n = 1; n < 7; n++) {
         require(svmc_policy_set_call(&policy, SVMC_KIND_HVC, 0xc4000000 + n, (uint8_t)n, 1) ==
                 SVMC_OK);
@@ -57,6 +60,8 @@ static enum svmc_status from_exit(uint8_t which, const uint64_t raw[5], const ui
         };
         return SVMC_OK;
     }
+    if ((which & 33) == 33) /* 30 and 53 are no widths */
+        return svmc_exit_from_a64_abort(&a64, 30 + (uint32_t)(raw[4] % 24), exit);
     if (which & 1)
         return svmc_exit_from_a64(&a64, bytes, count, exit);
     if (which & 8) /* few causes have something to say */

@@ -41,7 +41,8 @@ struct svmc_host_ops {
        rights? `at` may be any number, canonical or not. A guest fault is SVMC_OK with *fault, which
        comes zeroed, filled in. What it gives is checked: same byte of the page, a real vector.
        access: READ or WRITE, of a real address with SVMC_ACCESS_REAL: s390x's prefixing alone; of
-       SERVC the prefix area is a specification exception */
+       SERVC the prefix area is a specification exception; of a realm's HOST_CALL an address of its
+       own memory, or a fault */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
                                                  svmc_gpa *out, struct svmc_fault *fault);
     /* optional (with translate): n bytes of guest memory within one 4096-byte page, usable until
