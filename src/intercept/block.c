@@ -130,7 +130,7 @@ CORE_COLD enum svmc_status svmc_intercept_block_next(struct svmc_vcpu *vc,
         p->direction = SVMC_DIRECTION_IN;
     cut(p, rule);
     vc->priv.page_used = bytes; /* PG-1: the next request zeroes this reply's */
-    st = svmc_intercept_tell(vc, rule, out);
+    st = svmc_intercept_request(vc, rule, out);
     if (st == SVMC_OK) {
         svmc_intercept_page_clear_reply(vc); /* PG-9 */
         vc->priv.stats.bytes_accepted += direction & SVMC_DIRECTION_IN ? bytes : 0;

@@ -34,7 +34,7 @@ static CORE_COLD enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_
 
     if (vc->priv.pending.retries >= vc->priv.policy->priv.retry_limit)
         return svmc_intercept_stop(vc, SVMC_STOP_RETRIES, out);
-    st = svmc_intercept_tell(vc, rule, out);
+    st = svmc_intercept_request(vc, rule, out);
     if (st == SVMC_OK) {
         vc->priv.pending.retries++;
         vc->priv.stats.retries++;
@@ -80,7 +80,7 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
             stage_rest(vc);
         p->at = at;
         p->issued = svmc_intercept_chunk(p);
-        return svmc_intercept_tell(vc, rule, out); /* a string has no slot: this cannot fail */
+        return svmc_intercept_request(vc, rule, out); /* a string has no slot: this cannot fail */
     }
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)

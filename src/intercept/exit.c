@@ -178,7 +178,7 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
         return answer_inside(vc, rule, status, out);
     if (rule->out[0].check == CHECK_TIME)
         svmc_intercept_time_ask(vc);
-    return svmc_intercept_tell(vc, rule, out);
+    return svmc_intercept_request(vc, rule, out);
 }
 
 /* EX-71: what was found inside when the block was looked at; NOTIFY: the host is to hear of it. */
@@ -189,7 +189,7 @@ static CORE_COLD enum svmc_status answer_apart(struct svmc_vcpu *vc, const struc
 
     if (out->verdict != SVMC_VERDICT_NOTIFY)
         return answer_inside(vc, rule, vc->priv.pending.exit.value, out);
-    st = svmc_intercept_tell(vc, rule, out);
+    st = svmc_intercept_notify(vc, rule, out);
     if (out->fault.raised)
         out->action = SVMC_ACT_INJECT;
     return st;
@@ -236,7 +236,7 @@ static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *ru
     case SVMC_VERDICT_CONST:
         return answer(vc, rule, data, out);
     case SVMC_VERDICT_NOTIFY:
-        return svmc_intercept_tell(vc, rule, out);
+        return svmc_intercept_notify(vc, rule, out);
     case SVMC_VERDICT_INTERPRET:
         return svmc_intercept_interpret(vc, rule, out);
     case SVMC_VERDICT_TERMINATE:

@@ -285,12 +285,12 @@ bool svmc_intercept_msr_page(uint32_t page, uint32_t *first, uint32_t *at, uint3
 /** An input that is neither a row's register nor the value. */
 enum svmc_status svmc_intercept_gather_special(struct svmc_vcpu *vc, const struct slot *s,
                                                uint64_t *in);
-/**
- * Fill the page: for the elements [at, at + issued) of an exit, which then waits for the answer,
- * or, where out->verdict is NOTIFY, with a notice of one that this ends.
- */
-enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                     struct svmc_outcome *out);
+/** Fill the page for the elements [at, at + issued) of an exit, which then waits for the answer. */
+enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                        struct svmc_outcome *out);
+/** End an exit that has no results and fill the page with a notice of it. */
+enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                       struct svmc_outcome *out);
 /** PG-1: from[bytes] into the data area, or what is there as it is; zeros over what was there. */
 void svmc_intercept_put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);

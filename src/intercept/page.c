@@ -40,45 +40,72 @@ CORE_COLD enum svmc_status svmc_intercept_gather_special(struct svmc_vcpu *vc, c
     return SVMC_OK;
 }
 
-/* Everything that can fail stands before the first word. */
-CORE_COLD enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                               struct svmc_outcome *out)
+/* The declared inputs, and how many bytes they are, for the ledger. */
+static enum svmc_status collect(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                uint64_t in[SLOTS_IN], uint32_t *shown)
 {
-    static const uint64_t nothing[SLOTS_OUT];
-    struct svmc_pending *p = &vc->priv.pending;
-    bool notice = out->verdict == SVMC_VERDICT_NOTIFY;
-    uint32_t shown = notice ? 0 : rule->address, data = 0, done = 0;
-    struct ask ask = { .completion = notice ? SVMC_COMPLETION_NONE : SVMC_COMPLETION_SINGLE,
-                       .direction = rule->direction,
-                       .address = shown != 0 ? p->exit.address : 0 };
-    uint64_t in[SLOTS_IN];
-    const uint8_t *from = NULL;
     enum svmc_status st = SVMC_OK;
 
-    core_wipe(in, sizeof in);
-    for (uint32_t i = 0; i < p->in_count && i < SLOTS_IN && st == SVMC_OK; i++)
-        st = gather(vc, &rule->in[i], &in[i], &shown);
-    if (st == SVMC_OK && notice) {
-        st = svmc_intercept_commit(vc, rule, nothing, &done, out);
-        if (out->fault.raised) /* of a block, whose place has gone meanwhile */
-            return st;
-    }
-    if (st != SVMC_OK)
-        return st;
-    if (rule->string)
-        ask.direction = p->direction;
-    if (rule->string && !notice) {
+    for (uint32_t i = 0; i < SLOTS_IN; i++)
+        in[i] = 0;
+    for (uint32_t i = 0; i < vc->priv.pending.in_count && i < SLOTS_IN && st == SVMC_OK; i++)
+        st = gather(vc, &rule->in[i], &in[i], shown);
+    return st;
+}
+
+/* Apart, for what fills a page is much code: everything that can fail stands before it. */
+static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask ask,
+                           const uint64_t in[SLOTS_IN], const uint8_t *data, uint32_t bytes)
+{
+    fill(vc, rule, ask, in, SLOTS_IN, data, bytes);
+    vc->priv.pending.exit.data = NULL;
+}
+
+CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
+                                                  const struct exit_rule *rule,
+                                                  struct svmc_outcome *out)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+    struct ask ask = { .completion = SVMC_COMPLETION_SINGLE,
+                       .direction = rule->direction,
+                       .address = rule->address != 0 ? p->exit.address : 0 };
+    uint32_t shown = rule->address, bytes = 0;
+    const uint8_t *data = NULL;
+    uint64_t in[SLOTS_IN];
+
+    if (collect(vc, rule, in, &shown) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (rule->string) {
         ask.completion = p->completion;
-        data = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
+        ask.direction = p->direction;
         ask.address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
-        from = p->staged ? vc->priv.staging + (is_block(rule) ? p->at : p->at * p->exit.size)
+        bytes = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
+        data = p->staged ? vc->priv.staging + (is_block(rule) ? p->at : p->at * p->exit.size)
                          : p->exit.data;
     }
-    vc->priv.stats.bytes_shown += shown + data;
-    fill(vc, rule, ask, in, SLOTS_IN, from, data);
-    p->exit.data = NULL;
+    vc->priv.stats.bytes_shown += shown + bytes;
+    send(vc, rule, ask, in, data, bytes);
     //@ split vc->priv.pending.active;
-    out->action = notice ? SVMC_ACT_NOTIFIED : SVMC_ACT_DELEGATED;
+    out->action = SVMC_ACT_DELEGATED;
+    return SVMC_OK;
+}
+
+CORE_COLD enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                                 struct svmc_outcome *out)
+{
+    static const uint64_t nothing[SLOTS_OUT];
+    struct ask ask = { .direction = rule->string ? vc->priv.pending.direction : rule->direction };
+    uint32_t shown = 0, done = 0;
+    uint64_t in[SLOTS_IN];
+    enum svmc_status st = collect(vc, rule, in, &shown);
+
+    if (st == SVMC_OK)
+        st = svmc_intercept_commit(vc, rule, nothing, &done, out);
+    if (st != SVMC_OK || out->fault.raised) /* of a block, whose place has gone meanwhile */
+        return st;
+    vc->priv.stats.bytes_shown += shown;
+    send(vc, rule, ask, in, NULL, 0);
+    out->action = SVMC_ACT_NOTIFIED;
     return SVMC_OK;
 }
 
