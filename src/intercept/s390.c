@@ -61,6 +61,8 @@ CORE_COLD bool svmc_intercept_s390_sound(const struct exit_rule *rule, const str
     if (!args_are_sound(rule->in, rule->in_count, exit) ||
         !args_are_sound(rule->out, rule->out_count, exit))
         return false;
+    if (rule->out_count > 1 && !(exit->finish & SVMC_FINISH_REGS)) /* named registers are ours */
+        return false;
     switch (rule->kind) {
     case SVMC_KIND_SPX:
         return (exit->value & ~PREFIX_BITS) == 0;

@@ -41,7 +41,7 @@ static const struct exit_rule *rows[TURN_ROWS];
 static unsigned row_count;
 
 static _Alignas(4096) uint8_t page[SVMC_PAGE_BYTES];
-static uint8_t data[SVMC_PAGE_DATA_BYTES], whole[SVMC_EXIT_DATA_MAX];
+static uint8_t data[SVMC_EXIT_DATA_MAX], whole[SVMC_EXIT_DATA_MAX];
 static struct guest guest, shadow;
 static struct svmc_policy policy;
 static struct svmc_vcpu vc;
@@ -107,7 +107,7 @@ static void near_right(struct reply_words *r)
     if (status == SVMC_REPLY_FAULT)
         r->w[3] = pick >> 32 & 7; /* none, the four that there are, and no code */
     r->w[1] = status;
-    r->w[4] = done | (r->w[4] >> 32 ? (uint64_t)done * ask.size << 32 : 0);
+    r->w[4] = done | (r->w[4] >> 32 ? (uint64_t)done * turn.bytes << 32 : 0);
     if ((pick >> 40 & 7) == 0)
         r->w[1 + (pick >> 43) % 11] ^= (uint64_t)1 << (pick >> 58);
 }
@@ -168,13 +168,19 @@ static void check_refused(const struct reply_words *r, unsigned rule, uint64_t r
     worker->refused[rule]++;
 }
 
-/* INS: what this reply adds to the bytes of the whole instruction. */
+/* What this reply adds to the bytes of the whole instruction. EX-72: an SCCB grows not. */
 static void gather(const struct reply_words *r)
 {
-    uint32_t done = (uint32_t)r->w[4];
+    uint32_t done = (uint32_t)r->w[4], at = is_block(ask.rule) ? turn.at : turn.at * ask.size;
 
-    if (ask.rule->string && ask.rule->direction == SVMC_DIRECTION_IN)
-        memcpy(whole + turn.at * ask.size, data, done * ask.size);
+    if (!ask.rule->string || !(turn.way & 1) || (uint32_t)r->w[1] == SVMC_REPLY_RETRY)
+        return;
+    memcpy(whole + (turn.way == 3 ? 0 : at), data, done * turn.bytes);
+    if (ask.rule->kind == SVMC_KIND_SERVC && !turn.part &&
+        (uint32_t)(whole[0] << 8 | whole[1]) > ask.size) {
+        whole[0] = (uint8_t)(ask.size >> 8);
+        whole[1] = (uint8_t)ask.size;
+    }
 }
 
 static void check_taken(const struct reply_words *r)
@@ -189,12 +195,12 @@ static void check_taken(const struct reply_words *r)
         (fx.fault && (out.fault.vector != fx.vector || out.fault.has_error != fx.has_error ||
                       out.fault.error != fx.error)))
         wrong("another fault", r, fx.vector);
-    why = turn_differs(&turn, &fx, &guest, &shadow, data);
+    gather(r);
+    why = turn_differs(&turn, &fx, &guest, &shadow, is_block(ask.rule) ? whole : data);
     if (why)
         wrong(why, r, 0);
     if (out.data_bytes != fx.given_bytes || (out.data == NULL) != (fx.given_bytes == 0))
         wrong("the backend gets more or less", r, fx.given_bytes);
-    gather(r);
     if (fx.given_bytes > 0 &&
         memcmp(out.data, ask.rule->string ? whole : fx.given, fx.given_bytes) != 0)
         wrong("the backend gets other bytes", r, fx.given_bytes);
@@ -214,9 +220,9 @@ static void look(void)
         wrong(why, &none, 0);
     pending = vc.priv.pending;
     memcpy(staging, vc.priv.staging, sizeof staging);
-    if (ask.rule->string && ask.rule->direction == SVMC_DIRECTION_IN) {
-        turn_fill(data, turn.issued * ask.size, &rng);
-        memcpy(page + 0x200, data, turn.issued * ask.size);
+    if (turn.way & 1) {
+        turn_fill(data, turn.issued * turn.bytes, &rng);
+        memcpy(page + 0x200, data, turn.issued * turn.bytes);
     }
 }
 
@@ -262,7 +268,7 @@ static void one_exit(unsigned row)
     if (svmc_vcpu_exit(&vc, &turn.exit, &out) != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
         wrong("ask_make and turn_make do not know how to get it delegated", &right, 0);
     memcpy(shadow.reg, guest.reg, sizeof shadow.reg);
-    if (turn.own && ask.rule->string && ask.rule->direction == SVMC_DIRECTION_OUT)
+    if (turn.own && ask.rule->string && (ask.rule->direction & SVMC_DIRECTION_OUT))
         memcpy(shadow.memory + turn.memory, ask.data, ask_bytes(&ask));
     look();
     turn_right(&turn, seq, &right, &rng);

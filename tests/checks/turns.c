@@ -89,9 +89,11 @@ static void reg_write(void *ctx, uint32_t reg, uint64_t value)
 static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
                                   struct svmc_fault *fault)
 {
+    uint64_t gpa = access & SVMC_ACCESS_REAL ? at.v : at.v - GUEST_LINEAR;
+
     (void)ctx;
-    if (at.v - GUEST_LINEAR < GUEST_MEMORY) {
-        out->v = at.v - GUEST_LINEAR;
+    if (gpa < GUEST_MEMORY) {
+        out->v = gpa;
         return SVMC_OK;
     }
     fault->raised = 1;
@@ -206,6 +208,22 @@ static bool gives_message(unsigned kind)
 {
     return kind == GUEST_REQUEST || kind == EXT_REQUEST;
 }
+#define STSI     0x0040u /* s390x, here and below */
+#define STHYI    0x0041u
+#define PCILG    0x4040u
+#define PCISTG   0x4041u
+#define PCISTB   0x4042u
+#define UVC      0xa040u
+#define TSCH     0xb049u
+#define CHSC     0xb04au
+#define TPI      0xb04bu
+#define SERVC    0xb04cu
+#define RPCIT    0xb04du
+#define MPCIFC   0xb04eu
+#define STPCIFC  0xb04fu
+#define R0       192u
+#define CC       209u
+#define CR6      226u
 
 /* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
@@ -281,12 +299,6 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     if (full_wipe)
         must(svmc_policy_set_full_wipe(policy), "full wipe");
     must(svmc_policy_seal(policy), "seal");
-}
-
-/* s390x, by docs/spec/page.md: all of channel I/O but SAL gives a condition code. */
-static bool gives_cc(uint16_t kind)
-{
-    return kind >> 12 == 0xb && kind >= 0xb040 && kind != 0xb044;
 }
 
 static bool is_string(const struct exit_rule *rule)
@@ -370,7 +382,53 @@ uint32_t ask_bytes(const struct ask *ask)
 {
     bool part = ask->rule->kind == SVMC_KIND_SSCH && !(ask->data[7] & 1);
 
-    return part ? 12 : ask->count * ask->size; /* EX-68: an ORB without X */
+    return part ? 12 : ask->kept ? ask->kept : ask->count * ask->size; /* EX-68: without X */
+}
+
+/* EX-71: how many bytes a block has where the guest says it, and what it says it with. */
+static void make_block(struct ask *ask, uint64_t *rng)
+{
+    static const uint16_t edges[] = { 8, 16, 3576, 3584, 3592, 4088, 4096 };
+    uint32_t bytes = one_in(rng, 2) ? edges[below(rng, 7)] : 8 * (1 + below(rng, 512));
+
+    ask->kept = 0;
+    switch (ask->rule->kind) {
+    case SERVC: /* any length from 8 on */
+        ask->size = bytes > 8 && one_in(rng, 2) ? bytes - below(rng, 8) : bytes;
+        break;
+    case CHSC:
+        ask->kept = bytes < 16 ? 16 : bytes > 4088 ? 4088 : bytes;
+        break;
+    case PCISTB:
+        ask->size = bytes < 16 ? 16 : bytes;
+        break;
+    default:
+        break;
+    }
+}
+
+/* What slot i of a kind shows of 64 bits, by page.md. */
+static uint64_t shown(unsigned kind, unsigned i)
+{
+    switch (kind) {
+    case 0x0040: /* STSI */
+        return i == 0 ? 0x300000ff : 0xffff;
+    case PCILG:
+    case PCISTG:
+        return i == 0 ? 0xffffffff000f000f : ~(uint64_t)0;
+    case PCISTB:
+        return i == 0 ? 0xffffffff000f1fff : ~(uint64_t)0;
+    case RPCIT:
+        return i == 0 ? 0xffffffff00000000 : ~(uint64_t)0;
+    case MPCIFC:
+        return 0xffffffff00ff00ff;
+    case STPCIFC:
+        return 0xffffffff00ff0000;
+    case TPI:
+        return 0xff000000;
+    default:
+        return ~(uint64_t)0;
+    }
 }
 
 /* What the page says, EX-57 of a call; of an exit that no host hears of what EX-1 allows. */
@@ -391,7 +449,7 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
                : rule->kind == LMSW                              ? 2
                                                                  : 0;
     case SPACE_S390:
-        return rule->string;
+        return rule->kind == PCILG || rule->kind == PCISTG ? 1 + below(rng, 8) : rule->string;
     case SPACE_CALL:
         if (rule->kind == SBI)
             return ask->isa == SVMC_ISA_RV32 ? 4 : 8;
@@ -460,6 +518,7 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         c = call_of(rule->kind, ask->address);
     }
     ask->size = size_of(ask, rng);
+    make_block(ask, rng);
     ask->count = 1;
     if (is_string(rule))
         ask->count = 1 + below(rng, one_in(rng, 16) ? MOST(ask->size) : 8);
@@ -472,6 +531,10 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     ask->value = one_in(rng, 8) ? 0 : turn_random(rng);
     if (rule->kind == SVMC_KIND_SPX)
         ask->value &= 0x7fffe000;
+    if (rule->kind == UVC)
+        ask->value &= ~(uint64_t)0xfff;
+    if (rule->kind == SERVC) /* a command, whose bits 8 to 15 say nothing */
+        ask->value = 0x00770005 + (ask->value & 0xffff00000000ff00);
     for (unsigned i = 0; i < SLOTS_IN; i++) {
         const struct slot *s = &rule->in[i];
         unsigned bytes = s->bytes != 0 ? s->bytes : ask->size;
@@ -479,10 +542,22 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         if (s->place == PLACE_VALUE && i < rule->in_count)
             ask->value = low(ask->value, bytes);
         ask->in[i] = s->place == PLACE_VALUE ? ask->value : low(turn_random(rng), bytes);
+        ask->in[i] &= s->place == PLACE_VALUE ? ~(uint64_t)0 : shown(rule->kind, i);
     }
-    if (rule->string && rule->direction == SVMC_DIRECTION_OUT)
+    if (rule->kind == STSI) /* 1 to 3: others no host hears of */
+        ask->in[0] = (ask->in[0] & 0xff) | (uint64_t)(1 + below(rng, 3)) << 28;
+    if (rule->kind == PCISTB) {
+        ask->value = ask->size;
+        ask->in[0] = (ask->in[0] & ~(uint64_t)0x1fff) | ask->size;
+        ask->in[1] &= ~(uint64_t)0xfff; /* the offset: all within one page of the device */
+    }
+    if (rule->string && (rule->direction & SVMC_DIRECTION_OUT))
         turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
-    if (rule->kind == SVMC_KIND_SSCH)
+    if (rule->kind == SERVC || rule->kind == CHSC) {
+        ask->data[0] = (uint8_t)(ask_bytes(ask) >> 8);
+        ask->data[1] = (uint8_t)ask_bytes(ask);
+    }
+    if (rule->kind == SVMC_KIND_SSCH || rule->kind == CHSC)
         memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
     if (rule->kind == PAGE_STATE)
         fill_list(ask->data, ask->count, rng);
@@ -675,12 +750,45 @@ static void place_hypercall(struct maker *m)
     }
 }
 
+/* The bits of a register that a slot shows; the others stay as they are. */
+static void set_bits(struct maker *m, uint32_t reg, uint64_t value, uint64_t mask)
+{
+    m->g->reg[reg] = (m->g->reg[reg] & ~mask) | (value & mask);
+}
+
+/* EX-71: one register of any number, an even one and the next. */
+static void name_pair(struct maker *m)
+{
+    const struct ask *ask = m->t->ask;
+    const struct exit_rule *rule = ask->rule;
+    struct svmc_exit *e = &m->t->exit;
+    unsigned even = 2 * below(m->rng, 8), other = below(m->rng, 7);
+
+    e->arg[1] = (uint8_t)(R0 + even);
+    e->arg[2] = (uint8_t)(R0 + even + 1);
+    if (rule->kind == STHYI) /* even, too */
+        e->arg[0] = (uint8_t)(R0 + (2 * other >= even ? 2 * other + 2 : 2 * other));
+    else
+        e->arg[0] = (uint8_t)(R0 + (even + 2 + 2 * other) % 16 + below(m->rng, 2));
+    for (unsigned i = 0; i < rule->in_count; i++)
+        if (rule->in[i].place == PLACE_ARG)
+            set_bits(m, e->arg[rule->in[i].reg], ask->in[i],
+                     rule->in[i].bytes ? shown(rule->kind, i) : low(~(uint64_t)0, ask->size));
+    if (rule->kind == TPI)
+        set_bits(m, CR6, ask->in[0], shown(TPI, 0));
+}
+
 /* EX-63: the registers of operands; DIAGNOSE 288 has an even one and the next. */
 static void name_args(struct maker *m)
 {
     const struct exit_rule *rule = m->t->ask->rule;
     struct svmc_exit *e = &m->t->exit;
 
+    if (rule->kind != SVMC_KIND_DIAG_288 && rule->kind != SVMC_KIND_DIAG_9C &&
+        rule->kind != SVMC_KIND_SIGP) {
+        name_pair(m);
+        return;
+    }
     for (unsigned i = 0; i < rule->in_count; i++) {
         if (rule->in[i].place != PLACE_ARG)
             continue;
@@ -691,15 +799,43 @@ static void name_args(struct maker *m)
     }
 }
 
-/* EX-68: at any word. */
+/* EX-68: at any word, or what the operation wants; an SCCB at a real address above 8 KiB. */
 static void place_block(struct maker *m)
 {
     const struct ask *ask = m->t->ask;
+    unsigned kind = ask->rule->kind, on = 4;
+    struct turn *t = m->t;
 
-    m->t->memory = below(m->rng, (GUEST_MEMORY - ask->size) / 4 + 1) * 4;
-    m->t->exit.buffer.v = GUEST_LINEAR + m->t->memory;
-    if (ask->rule->direction == SVMC_DIRECTION_OUT)
-        memcpy(m->g->memory + m->t->memory, ask->data, ask_bytes(ask));
+    if (kind == STSI || kind == STHYI || kind == CHSC)
+        on = 4096;
+    if (kind == PCISTB || kind == MPCIFC || kind == STPCIFC)
+        on = 8;
+    t->memory = below(m->rng, (GUEST_MEMORY - ask->size) / on + 1) * on;
+    t->exit.buffer.v = GUEST_LINEAR + t->memory;
+    t->exit.size = (uint16_t)ask->rule->string;
+    t->low = kind == TPI && one_in(m->rng, 2);
+    if (t->low) {
+        t->memory = 184;
+        t->exit.buffer.v = 0;
+    }
+    if (kind == SERVC) {
+        t->memory =
+            0x2000 + 0x1000 * below(m->rng, 2) + 8 * below(m->rng, (4096 - ask->size) / 8 + 1);
+        t->exit.buffer.v = t->memory;
+    }
+    if (ask->rule->direction & SVMC_DIRECTION_OUT)
+        memcpy(m->g->memory + t->memory, ask->data, ask_bytes(ask));
+}
+
+/* PG-10: the part at t->at: 3584 bytes at most; out, then both ways, then in. */
+static void cut_block(struct turn *t)
+{
+    uint32_t left = t->ask->size - t->at;
+
+    t->bytes = left < SVMC_PAGE_DATA_BYTES ? left : SVMC_PAGE_DATA_BYTES;
+    if (t->ask->rule->direction == SVMC_DIRECTION_INOUT && t->way == 2 && t->bytes == left)
+        t->way = 3;
+    t->part = t->bytes < left || (t->way == 3 && t->at > 0);
 }
 
 /* EX-53: the number in W0, or in a7 and a6; arguments from x1, or from a0 on. */
@@ -732,13 +868,17 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 
     memset(e, 0, sizeof *e);
     t->ask = ask;
-    t->own = ((shape & 1) != 0 || is_block(rule)) && !is_apart(rule->kind);
+    t->own = ((shape & 1) != 0 || is_block(rule) || (rule->apart && rule->out_count > 1)) &&
+             !is_apart(rule->kind);
     t->rip = t->own && shape != 1;
     t->times = &g->times;
     t->asked = g->times.clock;
     t->backward = false;
     t->at = 0;
     t->issued = t->total = ask->count;
+    t->bytes = ask->size;
+    t->way = rule->string ? rule->direction : 0;
+    t->part = t->low = false;
     for (unsigned i = 0; i < rule->in_count; i++)
         if (rule->in[i].place == PLACE_REG && i < ask->args && rule->space != SPACE_CALL)
             set_low(&m, rule->in[i].reg, ask->in[i], rule->in[i].bytes);
@@ -746,7 +886,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
         m.used[SVMC_REG_RCX] = m.used[SVMC_REG_RSI] = m.used[SVMC_REG_RDI] = 1;
     e->kind = rule->kind;
     e->finish = (uint8_t)((t->own ? SVMC_FINISH_REGS : 0) | (t->rip ? SVMC_FINISH_RIP : 0));
-    e->size = (uint8_t)ask->size;
+    e->size = (uint16_t)ask->size;
     e->count = 1;
     e->address = ask->address;
     e->value = ask->value;
@@ -762,8 +902,11 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
             e->buffer.v = ask->in[i];
         else if (rule->in[i].place == PLACE_THIRD)
             e->count = (uint32_t)ask->in[i];
-    if (is_block(rule))
+    if (is_block(rule)) {
         place_block(&m);
+        t->way = rule->direction == SVMC_DIRECTION_INOUT ? 2 : rule->direction;
+        cut_block(t);
+    }
     if (is_string(rule))
         place_string(&m);
     if (rule->space == SPACE_HCALL)
@@ -780,6 +923,8 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 #define PARTIAL 4u
 #define AGAIN   8u
 #define SIZE    0xffu /* as wide as the access */
+#define NAMED   0xf0u /* the register that exit.arg names at n: NAMED + n */
+#define STATUS  0xf4u /* bits 24 to 31 of such a one, with condition code 1 */
 #define NOTICE  16u
 #define GP      2u /* bits by number of the fault */
 #define UD      4u
@@ -794,27 +939,28 @@ static const struct model {
     bool data_in;
     uint8_t results; /* of a notice: its slots */
     uint8_t reg[SLOTS_OUT], bytes[SLOTS_OUT];
+    uint8_t codes; /* bit n: condition code n is one of the operation's: PoP */
 } models[] = {
-    { 0x0001, DONE, 0, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 } },         /* CPUID */
-    { 0x1001, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },           /* RDMSR */
-    { 0x1002, DONE | FAULTS, GP, false, 0, { 0 }, { 0 } },                 /* WRMSR */
-    { 0x1003, DONE | FAULTS, UD, false, 1, { DEST }, { 8 } },              /* SYSREG_READ */
-    { 0x1004, DONE | FAULTS, UD, false, 0, { 0 }, { 0 } },                 /* SYSREG_WRITE */
-    { 0x2001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE } },             /* IN */
-    { 0x2002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },                   /* OUT */
-    { 0x3001, DONE | PARTIAL | AGAIN, 0, true, 0, { 0 }, { 0 } },          /* INS */
-    { 0x3002, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 } },         /* OUTS */
-    { 0x4001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE } },             /* device memory, read */
-    { 0x4002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },                   /* and written */
-    { 0x5001, DONE | AGAIN, 0, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 } }, /* hypercall */
-    { HVC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
-    { SMC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE } },
-    { SBI, DONE | AGAIN, 0, false, 2, { A0, A0 + 1 }, { SIZE, SIZE } },
-    { HCALL, DONE | AGAIN, 0, false, 4, { R3, R3 + 1, R3 + 2, R3 + 3 }, { 8, 8, 8, 8 } },
-    { 0x8001, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* RDTSC */
-    { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* and ECX, which is no result */
-    { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },
-    { RDTIME, DONE, 0, false, 1, { DEST }, { 8 } },
+    { 0x0001, DONE, 0, false, 4, { 0, 3, 1, 2 }, { 4, 4, 4, 4 }, 0 }, /* CPUID */
+    { 0x1001, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 }, 0 },   /* RDMSR */
+    { 0x1002, DONE | FAULTS, GP, false, 0, { 0 }, { 0 }, 0 },         /* WRMSR */
+    { 0x1003, DONE | FAULTS, UD, false, 1, { DEST }, { 8 }, 0 },      /* SYSREG_READ */
+    { 0x1004, DONE | FAULTS, UD, false, 0, { 0 }, { 0 }, 0 },         /* SYSREG_WRITE */
+    { 0x2001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE }, 0 },     /* IN */
+    { 0x2002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 }, 0 },           /* OUT */
+    { 0x3001, DONE | PARTIAL | AGAIN, 0, true, 0, { 0 }, { 0 }, 0 },  /* INS */
+    { 0x3002, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 }, 0 }, /* OUTS */
+    { 0x4001, DONE | AGAIN, 0, false, 1, { DEST }, { SIZE }, 0 },     /* device memory, read */
+    { 0x4002, DONE | AGAIN, 0, false, 0, { 0 }, { 0 }, 0 },           /* and written */
+    { 0x5001, DONE | AGAIN, 0, false, 4, { 0, 7, 6, 8 }, { 8, 8, 8, 8 }, 0 }, /* hypercall */
+    { HVC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE }, 0 },
+    { SMC, DONE | AGAIN, 0, false, 4, { 64, 65, 66, 67 }, { SIZE, SIZE, SIZE, SIZE }, 0 },
+    { SBI, DONE | AGAIN, 0, false, 2, { A0, A0 + 1 }, { SIZE, SIZE }, 0 },
+    { HCALL, DONE | AGAIN, 0, false, 4, { R3, R3 + 1, R3 + 2, R3 + 3 }, { 8, 8, 8, 8 }, 0 },
+    { 0x8001, DONE, 0, false, 2, { 0, 2 }, { 4, 4 }, 0 }, /* RDTSC */
+    { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 }, 0 }, /* and ECX, which is no result */
+    { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 }, 0 },
+    { RDTIME, DONE, 0, false, 1, { DEST }, { 8 }, 0 },
     { .kind = 0x6001, .statuses = NOTICE }, /* HLT */
     { .kind = 0x6002, .statuses = NOTICE }, /* WFI */
     { .kind = 0x6003, .statuses = NOTICE }, /* WFE */
@@ -848,26 +994,52 @@ static const struct model {
     { .kind = 0xd002, .statuses = NOTICE }, /* FIQ */
     { .kind = SERROR, .statuses = NOTICE, .results = 1 },
     /* s390x: r0 is 192, the condition code 209 */
-    { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 } },             /* DIAGNOSE 288 */
-    { 0x5041, DONE | FAULTS | AGAIN, SPEC | OPERAND, false, 1, { 194 }, { 8 } }, /* DIAGNOSE 500 */
-    { 0xb040, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* CSCH */
-    { 0xb041, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* HSCH */
-    { 0xb042, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* RSCH */
-    { 0xb043, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* XSCH */
-    { 0xb044, DONE | FAULTS | AGAIN, OPERAND, false, 0, { 0 }, { 0 } },          /* SAL */
-    { 0xb045, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* RCHP */
-    { 0xb046, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* SSCH */
-    { 0xb047, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 } },        /* MSCH */
-    { 0xb048, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },         /* STSCH */
-    { 0xb049, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 } },         /* TSCH */
-    { .kind = 0x6040, .statuses = NOTICE },                                      /* WAIT */
-    { .kind = 0x6041, .statuses = NOTICE },                                      /* DIAGNOSE 44 */
-    { .kind = 0x6042, .statuses = NOTICE, .results = 1 },                        /* DIAGNOSE 9C */
-    { .kind = 0x9040, .statuses = NOTICE, .results = 1 },                        /* SPX */
-    { .kind = 0x9041, .statuses = NOTICE },                                      /* LPSW */
-    { .kind = 0x9042, .statuses = NOTICE },                                      /* LCTL */
-    { .kind = 0xc040, .statuses = NOTICE, .results = 1 },                        /* DIAGNOSE 308 */
-    { .kind = 0xd040, .statuses = NOTICE, .results = 2 },                        /* SIGP */
+    { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 }, 0 }, /* DIAGNOSE 288 */
+    { 0x5041,
+      DONE | FAULTS | AGAIN,
+      SPEC | OPERAND,
+      false,
+      1,
+      { 194 },
+      { 8 },
+      0 },                                                                    /* DIAGNOSE 500 */
+    { 0xb040, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 9 },  /* CSCH */
+    { 0xb041, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 15 }, /* HSCH */
+    { 0xb042, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 15 }, /* RSCH */
+    { 0xb043, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 15 }, /* XSCH */
+    { 0xb044, DONE | FAULTS | AGAIN, OPERAND, false, 0, { 0 }, { 0 }, 0 },    /* SAL */
+    { 0xb045, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 13 }, /* RCHP */
+    { 0xb046, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 15 }, /* SSCH */
+    { 0xb047, DONE | FAULTS | AGAIN, OPERAND, false, 1, { 209 }, { 8 }, 15 }, /* MSCH */
+    { 0xb048, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 }, 9 },   /* STSCH */
+    { 0xb049, DONE | FAULTS | AGAIN, OPERAND, true, 1, { 209 }, { 8 }, 11 },  /* TSCH */
+    { CHSC, DONE | AGAIN, 0, true, 1, { CC }, { 8 }, 15 },
+    { TPI, DONE | AGAIN, 0, true, 1, { CC }, { 8 }, 3 },
+    { SERVC, DONE | AGAIN, 0, true, 0, { 0 }, { 0 }, 0 },
+    { STSI, DONE | AGAIN, 0, true, 1, { CC }, { 8 }, 9 },
+    { STHYI, DONE | AGAIN, 0, true, 2, { CC, NAMED + 2 }, { 8, 8 }, 9 },
+    { PCILG,
+      DONE | FAULTS | AGAIN,
+      OPERAND,
+      false,
+      3,
+      { CC, STATUS + 1, NAMED },
+      { SIZE, 1, SIZE },
+      15 },
+    { PCISTG, DONE | FAULTS | AGAIN, OPERAND, false, 2, { CC, STATUS + 1 }, { 8, 1 }, 15 },
+    { PCISTB, DONE | FAULTS | AGAIN, OPERAND, false, 2, { CC, STATUS }, { 8, 1 }, 15 },
+    { RPCIT, DONE | FAULTS | AGAIN, OPERAND, false, 2, { CC, STATUS }, { 8, 1 }, 15 },
+    { MPCIFC, DONE | FAULTS | AGAIN, OPERAND, false, 2, { CC, STATUS }, { 8, 1 }, 15 },
+    { STPCIFC, DONE | FAULTS | AGAIN, OPERAND, true, 2, { CC, STATUS }, { 8, 1 }, 15 },
+    { .kind = UVC, .statuses = NOTICE, .results = 1 },
+    { .kind = 0x6040, .statuses = NOTICE },               /* WAIT */
+    { .kind = 0x6041, .statuses = NOTICE },               /* DIAGNOSE 44 */
+    { .kind = 0x6042, .statuses = NOTICE, .results = 1 }, /* DIAGNOSE 9C */
+    { .kind = 0x9040, .statuses = NOTICE, .results = 1 }, /* SPX */
+    { .kind = 0x9041, .statuses = NOTICE },               /* LPSW */
+    { .kind = 0x9042, .statuses = NOTICE },               /* LCTL */
+    { .kind = 0xc040, .statuses = NOTICE, .results = 1 }, /* DIAGNOSE 308 */
+    { .kind = 0xd040, .statuses = NOTICE, .results = 2 }, /* SIGP */
 };
 #define HYPERCALL 0x5001u
 #define RDMSR     0x1001u
@@ -910,9 +1082,10 @@ static bool is_call(unsigned kind)
 
 static unsigned results_of(const struct turn *t, const struct model *m)
 {
-    return m->kind == HYPERCALL ? 1u + t->ask->results
-           : is_call(m->kind)   ? t->ask->results
-                                : m->results;
+    return t->part                ? 0
+           : m->kind == HYPERCALL ? 1u + t->ask->results
+           : is_call(m->kind)     ? t->ask->results
+                                  : m->results;
 }
 
 static unsigned bytes_of(const struct turn *t, const struct model *m, unsigned i)
@@ -1002,17 +1175,27 @@ static bool is_return_code(int64_t value)
            (value >= 9900 && value <= 9905);
 }
 
+/* Linux asm/pci_insn.h: 4 to 44 */
+static bool is_status(uint64_t cc, uint64_t status)
+{
+    return cc == 1 ? status >= 4 && status <= 44 && status % 4 == 0 : status == 0;
+}
+
 /* R10 */
 static bool is_legal(const struct turn *t, const struct reply_words *r)
 {
     unsigned kind = t->ask->rule->kind;
+    const struct model *m = model_of(t);
     const struct call *c = is_call(kind) ? call_of(kind, t->ask->address) : NULL;
     int64_t value = (int64_t)r->w[8];
 
     if (kind == HYPERCALL)
         return r->w[8] <= 6;
-    if (gives_cc((uint16_t)kind))
-        return r->w[8] <= 3;
+    if (m->codes && t->part)
+        return true;
+    if (m->codes)
+        return r->w[8] <= 3 && (m->codes >> r->w[8] & 1) &&
+               (m->reg[1] < STATUS || m->reg[1] == DEST || is_status(r->w[8], r->w[9]));
     if (kind == HCALL)
         return is_return_code(value);
     if (gives_reached(kind))
@@ -1094,17 +1277,22 @@ void turn_right(const struct turn *t, uint64_t seq, struct reply_words *r, uint6
     memset(r, 0, sizeof *r);
     r->w[0] = seq;
     r->w[2] = ((uint64_t)1 << count) - 1;
-    r->w[4] = t->issued | (m->data_in ? (uint64_t)t->issued * t->ask->size << 32 : 0);
+    r->w[4] = t->issued | (t->way & 1 ? (uint64_t)t->issued * t->bytes << 32 : 0);
     for (unsigned i = 0; i < count; i++)
         r->w[8 + i] = low(turn_random(rng), bytes_of(t, m, i));
     if (m->kind == HYPERCALL)
         r->w[8] %= 7;
-    if (gives_cc(m->kind))
-        r->w[8] %= 4;
     if (gives_message(m->kind))
         r->w[8] %= 0x1e;
     if (gives_reached(m->kind))
         r->w[8] = t->ask->address + r->w[8] % ((t->ask->value - t->ask->address) / 4096 + 1) * 4096;
+    if (m->codes && count > 0) {
+        do
+            r->w[8] = below(rng, 4);
+        while (!(m->codes >> r->w[8] & 1));
+        if (count > 1 && m->reg[1] >= STATUS)
+            r->w[9] = r->w[8] == 1 ? 4 * (1 + below(rng, 11)) : 0;
+    }
     if (counter_of(t) < TURN_TIMES)
         put_time(t, r, rng);
     if (is_call(m->kind) && count > 0 && !put_legal(t, r, rng)) { /* nothing but RETRY */
@@ -1138,7 +1326,7 @@ unsigned turn_breaks(const struct turn *t, uint64_t seq, const struct reply_word
         return 7;
     if (status == 0 ? done != t->issued : status == 2 ? done < 1 || done >= t->issued : done != 0)
         return 11;
-    if (r->w[4] >> 32 != (m->data_in ? (uint64_t)done * t->ask->size : 0))
+    if (r->w[4] >> 32 != (t->way & 1 ? (uint64_t)done * t->bytes : 0))
         return 11;
     for (unsigned i = 0; i < 8; i++)
         wide =
@@ -1225,6 +1413,33 @@ static void backend_effects(const struct turn *t, const struct model *m,
         fx->given_bytes = t->total * t->ask->size;
 }
 
+/* EX-71: results whose registers the exit names; of a failed PCI load none comes. */
+static void add_named(const struct turn *t, unsigned what, const struct reply_words *r, unsigned i,
+                      const uint64_t *reg, struct effects *fx)
+{
+    uint32_t to = t->exit.arg[what & 3];
+
+    if (what >= STATUS && r->w[8] == 1)
+        add_write(fx, to, (reg[to] & ~(uint64_t)0xff000000) | r->w[8 + i] << 24);
+    if (what < STATUS && (r->w[8] == 0 || t->ask->rule->kind != PCILG))
+        add_write(fx, to, r->w[8 + i]);
+}
+
+/* EX-68 EX-72 EX-74: how much of a block comes into memory, with this condition code. */
+static uint32_t stored(const struct turn *t, const struct model *m, uint64_t cc)
+{
+    switch (m->kind) {
+    case SERVC:
+        return t->ask->size;
+    case TPI:
+        return cc != 1 ? 0 : t->low ? 12 : 8;
+    case TSCH:
+        return cc <= 1 ? t->ask->size : 0;
+    default:
+        return m->data_in && cc == 0 ? t->ask->size - t->ask->kept : 0;
+    }
+}
+
 void turn_effects(const struct turn *t, const struct reply_words *r, const uint64_t reg[WORLD_REGS],
                   struct effects *fx)
 {
@@ -1239,7 +1454,7 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     fx->vector = 0;
     fx->error = 0;
     fx->writes = fx->memory_bytes = fx->given_bytes = 0;
-    if (status == 3 || (string && !t->own && done < t->total - t->at)) {
+    if (status == 3 || (status == 0 && t->part) || (string && !t->own && done < t->total - t->at)) {
         fx->action = SVMC_ACT_DELEGATED;
     } else if (status == 1) {
         fx->action = SVMC_ACT_INJECT;
@@ -1259,6 +1474,10 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
             bool dest = m->reg[i] == DEST;
             uint32_t to = dest ? t->exit.dest_reg : m->reg[i];
 
+            if (m->codes && !dest && m->reg[i] >= NAMED) {
+                add_named(t, m->reg[i], r, i, reg, fx);
+                continue;
+            }
             if (to == SVMC_REG_XZR || to == SVMC_REG_RV_X0)
                 continue;
             add_write(fx, to,
@@ -1266,8 +1485,10 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
                                     t->exit.dest_high != 0)
                            : merged(reg[to], r->w[8 + i], bytes_of(t, m, i), false));
         }
-        if (m->data_in && r->w[8] != 3) /* EX-68 */
-            fx->memory_bytes = t->ask->size;
+        if (m->kind == SERVC)
+            add_write(fx, CC, 0);
+        if (is_block(t->ask->rule))
+            fx->memory_bytes = stored(t, m, r->w[8]);
         if (m->kind == RDTSCP) /* R13 */
             add_write(fx, SVMC_REG_RCX, low(reg[SVMC_REG_TSC_AUX], 4));
         add_pc(t, reg, fx);
@@ -1277,8 +1498,14 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
 void turn_next(struct turn *t, const struct reply_words *r)
 {
     note_time(t, r);
-    if (status_of(r) == 3 || !is_string(t->ask->rule))
+    if (status_of(r) == 3 || !(is_string(t->ask->rule) || t->part))
         return;
+    if (t->part) {
+        t->at = t->way == 3 ? t->bytes : t->at + t->bytes;
+        t->way = t->way == 3 ? 1 : t->way;
+        cut_block(t);
+        return;
+    }
     t->at += done_of(r);
     t->issued = t->total - t->at;
     if (t->issued > MOST(t->ask->size))
@@ -1306,8 +1533,11 @@ const char *turn_differs(const struct turn *t, const struct effects *fx, const s
         return "more or less of the memory is asked for";
     if (bytes == 0)
         return NULL;
-    memcpy(shadow->memory + t->memory, data, bytes);
-    return memcmp(g->memory + t->memory, data, bytes) == 0 ? NULL : "memory has other bytes";
+    data += t->ask->kept;
+    memcpy(shadow->memory + t->memory + t->ask->kept, data, bytes);
+    return memcmp(g->memory + t->memory + t->ask->kept, data, bytes) == 0
+               ? NULL
+               : "memory has other bytes";
 }
 
 /* What the guest and the backend have got, as the reply that gives it. */
@@ -1372,13 +1602,16 @@ bool page_right(const volatile uint8_t *page, uint64_t least, struct reply_words
     for (unsigned i = 0; i < 8; i++)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     rule.kind = (uint16_t)w[1];
-    ask.size = (uint32_t)w[7] & 127;
+    ask.size = turn.bytes = (uint32_t)w[7] & 4095;
+    turn.part = (w[1] >> 16 & 0xff) == 3;
+    turn.way = w[1] >> 16 & 2 ? w[1] >> 24 & 3 : 0;
     ask.address = w[6];
     ask.value = w[8];
     ask.results = (uint8_t)(w[6] % 4);
     turn.issued = (uint32_t)(w[7] >> 32);
     c = call_of(rule.kind, ask.address);
-    if (!model_of(&turn) || ask.size > 64 || (is_call(rule.kind) && (!c || ask.size < 4)))
+    if (!model_of(&turn) || ask.size > SVMC_PAGE_DATA_BYTES ||
+        (is_call(rule.kind) && (!c || ask.size < 4)))
         return false;
     if (c)
         ask.results = c->results;
@@ -1402,9 +1635,15 @@ const char *turn_shows(const struct turn *t, const volatile uint8_t *page)
         w[i] = little(__atomic_load_n(&words[i], __ATOMIC_RELAXED));
     if ((w[1] & 0xffff) != kind)
         return "the page has another kind";
-    if (w[6] != (address && !notice ? ask->address : 0))
+    if (!notice && (w[1] >> 16 & 0xff) != (t->part ? 3u : ask->rule->string ? 2u : 1u))
+        return "the page has another completion";
+    if (ask->rule->string && w[1] >> 24 << 56 != (uint64_t)t->way << 56)
+        return "the page has another direction";
+    if (w[6] != (is_block(ask->rule)  ? (uint64_t)t->at << 32
+                 : address && !notice ? ask->address
+                                      : 0))
         return "the page has another address";
-    if (w[7] != (notice ? 0 : ask->size | (uint64_t)t->issued << 32))
+    if (w[7] != (notice ? 0 : t->bytes | (uint64_t)t->issued << 32))
         return "the page has another size or count";
     if (w[3] != ((uint64_t)1 << args) - 1)
         return "the page has more or fewer slots";

@@ -65,7 +65,8 @@ struct ask {
     uint32_t count;        /* elements of the first request */
     uint8_t args, results; /* hypercalls and calls */
     uint64_t address, value, in[SLOTS_IN];
-    uint8_t data[SVMC_PAGE_DATA_BYTES]; /* strings that go out: count * size bytes */
+    uint32_t kept;                 /* blocks: bytes at the beginning that do not come back */
+    uint8_t data[SVMC_EXIT_DATA_MAX]; /* what goes out: count * size bytes; of a block ask_bytes */
 };
 
 /** One of the many exits that declare the same. */
@@ -79,7 +80,11 @@ struct turn {
     uint32_t total;  /* elements of the whole instruction */
     uint32_t at;     /* elements done by earlier replies */
     uint32_t issued; /* elements asked for now */
-    uint32_t memory; /* own strings: guest-physical address of the first element */
+    uint32_t memory; /* own strings, blocks: guest-physical address of the first byte */
+    uint32_t bytes;  /* of an element now: of a block the part's */
+    uint8_t way;     /* strings, blocks: now 1 in, 2 out, 3 both */
+    bool part;       /* PG-10: not the last of a block */
+    bool low;        /* TPI: it stores at its place in low storage */
 };
 
 /** Bytes of data that count as the guest's: the rest are 0, whatever it has there. */

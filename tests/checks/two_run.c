@@ -66,8 +66,8 @@ static bool earlier(struct run *r, uint64_t *rng)
                 return false;
         }
         turn_right(&r->turn, page_seq(r->page), &reply, rng);
-        if (r->turn.ask->rule->string && r->turn.ask->rule->direction == SVMC_DIRECTION_IN)
-            turn_fill(r->page + 0x200, r->turn.issued * r->turn.ask->size, rng);
+        if (r->turn.way & 1)
+            turn_fill(r->page + 0x200, r->turn.issued * r->turn.bytes, rng);
         page_put(r->page, &reply);
         if (svmc_vcpu_enter(&r->vc, &r->out) != SVMC_OK)
             return false;
