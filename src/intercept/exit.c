@@ -12,8 +12,7 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
     return e->count > 0 && (uint64_t)e->count * e->size <= SVMC_EXIT_DATA_MAX &&
-           (rule->direction == SVMC_DIRECTION_IN || data) &&
-           (e->size < 8 || svmc_intercept_list_sound(data, e->count));
+           (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
 /* EX-1: every field within its range before anything is judged by it. */
@@ -40,8 +39,8 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 /* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
 static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 {
-    if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
-        e->address == vc->priv.policy->priv.doorbell - 1) {
+    if (e->kind == SVMC_KIND_OUT && e->size == 4 && e->finish != SVMC_FINISH_RIP &&
+        vc->priv.policy->priv.doorbell != 0 && e->address == vc->priv.policy->priv.doorbell - 1) {
         e->kind = SVMC_KIND_HYPERCALL;
         e->size = 0;
         e->value = 0;
@@ -134,26 +133,31 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
 {
     struct svmc_pending *p = &vc->priv.pending;
     bool reads = rule->direction == SVMC_DIRECTION_OUT;
+    bool wipes = vc->priv.policy->priv.full_wipe != 0; /* then a RETRY writes its data again */
     struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
     enum svmc_status st;
 
     if (!(p->exit.finish & SVMC_FINISH_REGS)) {
-        p->staged = reads && p->issued < p->exit.count;
+        p->staged = reads && (p->issued < p->exit.count || p->exit.size == 8 || wipes);
         if (p->staged)
             memcpy(vc->priv.staging, data, (size_t)p->exit.count * p->exit.size);
         else if (reads)
             p->exit.data = data;
-        return SVMC_OK;
+        /* EX-81, on our copy: the list may lie where the guest can write */
+        return p->exit.size < 8 || svmc_intercept_list_sound(vc->priv.staging, p->exit.count)
+                   ? SVMC_OK
+                   : SVMC_ERR_ARG;
     }
     st = svmc_intercept_spans(vc, &p->exit, reads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE,
                               &p->issued, span, fault);
     if (st != SVMC_OK || fault->raised || !reads)
         return st;
-    p->staged = span[1].at != NULL;
+    p->staged = span[1].at || wipes;
     if (!p->staged)
         p->exit.data = span[0].at;
     for (size_t i = 0, at = 0; i < 2 && p->staged; at += span[i].bytes, i++)
-        memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
+        if (span[i].at)
+            memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
     return SVMC_OK;
 }
 

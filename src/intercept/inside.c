@@ -48,6 +48,8 @@ static enum svmc_status write(struct svmc_vcpu *vc, const struct exit_rule *rule
     if (moves && vc->priv.ops->reg_read(vc->priv.ctx, reg, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     st = ask(vc, rule, &value, out);
+    if (st == SVMC_OK && !out->fault.raised && svmc_intercept_has_time(rule))
+        svmc_intercept_time_note(vc, &value); /* R13: no result is looked at */
     if (st == SVMC_OK && moves && !out->fault.raised)
         vc->priv.ops->reg_write(vc->priv.ctx, reg,
                                 (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));

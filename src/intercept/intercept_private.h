@@ -236,7 +236,7 @@ void svmc_intercept_time_ask(struct svmc_vcpu *vc);
 enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT],
                                            unsigned *broken);
 /** Results were taken. */
-void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT]);
+void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t *out);
 /** Whether time has to do with a row: the rest is the register's name. */
 static inline bool svmc_intercept_has_time(const struct exit_rule *rule)
 {

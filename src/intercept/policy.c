@@ -341,10 +341,12 @@ static CORE_COLD enum svmc_verdict judge_kind(const struct svmc_policy *policy,
 {
     uint32_t entry = svmc_intercept_kind_entry(rule->kind);
     uint32_t said = entry < KINDS ? policy->priv.kinds[core_clamp(entry, KINDS)] : 0;
+    uint32_t verdict = said != 0 ? said - 1 : rule->verdict;
 
-    if (is_block(rule) && exit->buffer.v % rule->string != 0) /* EX-89 */
+    if (is_block(rule) && exit->buffer.v % rule->string != 0 && /* EX-89 */
+        verdict != SVMC_VERDICT_TERMINATE)
         return SVMC_VERDICT_FAULT;
-    return (enum svmc_verdict)(said != 0 ? said - 1 : rule->verdict);
+    return (enum svmc_verdict)verdict;
 }
 
 static CORE_APART enum svmc_verdict judge_window(const struct svmc_policy *policy, unsigned half,

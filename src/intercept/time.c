@@ -36,7 +36,7 @@ static uint64_t read_clock(const struct svmc_vcpu *vc)
     return HAS_OP(vc->priv.ops, ticks) ? vc->priv.ops->ticks(vc->priv.ctx) : 0;
 }
 
-static uint64_t time_of(const struct svmc_pending *p, const uint64_t out[SLOTS_OUT])
+static uint64_t time_of(const struct svmc_pending *p, const uint64_t *out)
 {
     return p->out_count == 2 ? out[0] | out[1] << 32 : out[0];
 }
@@ -72,7 +72,7 @@ CORE_COLD enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc,
     return SVMC_OK;
 }
 
-CORE_COLD void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT])
+CORE_COLD void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t *out)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t n = source(&p->exit);

@@ -4,7 +4,7 @@
 
 #include <svmcore/guest/hypercall.h>
 
-static struct lab lab;
+static struct lab lab, before;
 static struct svmc_policy policy;
 static struct fakehost_answer honest;
 
@@ -470,4 +470,103 @@ TEST(edges, a_part_with_slots_is_put_right) /* MO-3 R6 */
     CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED);
     CHECK_EQ(lab.out.rule, 6);
     CHECK_EQ(lab.vc.priv.pending.at, 2);
+}
+
+/* The lab's vCPU over another policy, which is sealed here. */
+static void restart(struct lab *l)
+{
+    svmc_vcpu_drop(&l->vc);
+    CHECK_EQ(svmc_policy_seal(&l->policy), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_init(&l->vc, &world_ops, &l->world, &l->policy, l->world.page, 7), SVMC_OK);
+}
+
+static enum svmc_status answer(struct lab *l, struct svmc_reply reply)
+{
+    struct svmc_request request;
+
+    CHECK_EQ(svmc_request_read(l->world.page, &request, NULL, 0), SVMC_OK);
+    reply.seq = request.seq;
+    CHECK_EQ(svmc_reply_write(l->world.page, &reply, NULL), SVMC_OK);
+    return svmc_vcpu_enter(&l->vc, &l->out);
+}
+
+TEST(edges, under_full_wipe_a_retry_writes_its_data_again) /* PG-1 */
+{
+    uint64_t rng = 3;
+
+    for (unsigned own = 0; own < 2; own++) {
+        unsigned n = scenario_named(own ? "outs 2 own" : "outs 1 kvm");
+        uint8_t before[16];
+
+        lab.full_wipe = true;
+        lab_init(&lab, &rng);
+        CHECK_EQ(lab_exit(&lab, n), SVMC_OK);
+        memcpy(before, lab.world.page + SVMC_PAGE_DATA, sizeof before);
+        memset(lab.world.page + SVMC_PAGE_DATA, 0xee, SVMC_PAGE_DATA_BYTES);
+        CHECK_EQ(answer(&lab, (struct svmc_reply){ .status = SVMC_REPLY_RETRY }), SVMC_OK);
+        CHECK_MEM(lab.world.page + SVMC_PAGE_DATA, before, sizeof before, "own %u", own);
+        CHECK_EQ(lab.world.page[SVMC_PAGE_BYTES - 1], 0, "own %u", own);
+    }
+    lab.full_wipe = false;
+}
+
+TEST(edges, a_counter_that_is_set_inside_starts_anew) /* R13 */
+{
+    const struct svmc_exit ask = {
+        .kind = SVMC_KIND_RDTSC, .count = 1, .finish = 3, .insn_bytes = 2
+    };
+    const struct svmc_exit set = {
+        .kind = SVMC_KIND_WRMSR, .count = 1, .finish = 3, .insn_bytes = 2, .address = 0x10
+    };
+    uint64_t rng = 4;
+
+    lab_init(&lab, &rng);
+    CHECK_EQ(svmc_policy_init(&lab.policy, 3, 3), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(&lab.policy, 0x10, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_INTERPRET),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab.policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    restart(&lab);
+    for (unsigned sets = 0; sets < 2; sets++) {
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &ask, &lab.out), SVMC_OK);
+        CHECK_EQ(answer(&lab, (struct svmc_reply){ .done = 1,
+                                                   .out_valid = 3,
+                                                   .out = { sets == 0 ? 1000 : 5 } }),
+                 SVMC_OK, "set %u times", sets);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &set, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+    }
+}
+
+TEST(edges, what_terminates_does_so_whatever_the_guest_gives) /* EX-8 EX-89 */
+{
+    struct svmc_exit e = { .kind = SVMC_KIND_HOST_CALL,
+                           .size = 256,
+                           .count = 1,
+                           .finish = SVMC_FINISH_REGS,
+                           .isa = SVMC_ISA_A64,
+                           .buffer = { WORLD_LINEAR + 0x3008 } };
+    uint64_t rng = 5;
+
+    lab_init(&lab, &rng);
+    CHECK_EQ(svmc_policy_init(&lab.policy, 3, 3), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab.policy, SVMC_KIND_HOST_CALL, SVMC_VERDICT_TERMINATE),
+             SVMC_OK);
+    restart(&lab);
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.stop, SVMC_STOP_POLICY);
+}
+
+TEST(edges, a_list_that_no_host_may_see_stays_inside) /* EX-81, in the copy that is shown */
+{
+    uint8_t list[16] = { [13] = 0xff };
+    struct svmc_exit e = { .kind = SVMC_KIND_PAGE_STATE, .size = 8, .count = 2, .data = list };
+    uint64_t rng = 6;
+
+    list[6] = 0x10; /* operation 1; the second has none */
+    lab_init(&lab, &rng);
+    before = lab;
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_ARG);
+    CHECK(lab_same(&lab, &before));
+    for (unsigned i = 0; i < SVMC_PAGE_BYTES; i++)
+        CHECK_EQ(lab.world.page[i], 0, "byte %u", i);
 }

@@ -288,7 +288,7 @@ enum svmc_status svmc_adapt_emit(const struct svmc_foreign *to, const struct svm
     for (uint32_t i = 0; i < 2; i++) /* AP-2 */
         core_shared_zero(to->area, form.clear_at[i], form.clear_end[i]);
     store(&form, to->area, &w);
-    if (form.data_outside && is_string(row)) /* AP-52 */
+    if (form.data_outside && form.data_most > 0) /* AP-52: nothing of an earlier exit */
         core_shared_zero(to->sida, 0, form.data_most);
     if (is_host_call(row))
         core_shared_write(to->area, form.offsets[row->in[2].at & (PLACES - 1)], data + CORE_WORD,
