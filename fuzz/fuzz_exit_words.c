@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.reg[SVMC_REG_X0] = raw[4];
     world.reg[SVMC_REG_RV_X0 + 17] = raw[4] & 0xffffffff;
     world.reg[SVMC_REG_RV_X0 + 16] = raw[4] >> 32;
-    world.reg[SVMC_REG_PPC_R3] = raw[4] >> 4;
+    world.reg[SVMC_REG_PPC_R0 + 3] = raw[4] >> 4;
     /* a front end makes nothing that the engine finds wrong */
     require(svmc_vcpu_exit(&vc, &exit, &out) == SVMC_OK);
     require(exit.kind != SVMC_KIND_UNKNOWN || out.action == SVMC_ACT_INJECT);

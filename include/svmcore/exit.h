@@ -64,7 +64,8 @@ struct svmc_exit {
     uint8_t user;       /* 1: the guest's user mode: CPL 3, EL0, VU-mode, problem state */
     /* registers whose values are parameters: the kinds of s390x have such (EX-63) */
     uint8_t arg[SVMC_EXIT_ARGS];
-    uint8_t reserved[8 - SVMC_EXIT_ARGS]; /* 0 */
+    uint8_t swap; /* own: 1: the register has the bytes of value or result in the other order */
+    uint8_t reserved[7 - SVMC_EXIT_ARGS]; /* 0 */
     struct svmc_event interrupted;        /* whose delivery the exit interrupted (EV-5) */
 };
 

@@ -351,7 +351,7 @@ static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
 {
     uint64_t number;
 
-    if (read_reg(vc, SVMC_REG_PPC_R3, &number) != SVMC_OK)
+    if (read_reg(vc, SVMC_REG_PPC_R0 + 3, &number) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *inside = !open(vc, number, 1);
     //@ split *inside;

@@ -56,8 +56,8 @@ enum {
 #define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
 #define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
 #define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
-#define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R3 - 3 + (n), 0, CHECK_ANY)
-#define R_STATUS SLOT(PLACE_REG, SVMC_REG_PPC_R3, 0, CHECK_PAPR)
+#define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R0 + (n), 0, CHECK_ANY)
+#define R_STATUS SLOT(PLACE_REG, SVMC_REG_PPC_R0 + 3, 0, CHECK_PAPR)
 #define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }

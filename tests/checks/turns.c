@@ -18,6 +18,16 @@ static uint64_t low(uint64_t value, unsigned bytes)
     return bytes < 8 ? value & (((uint64_t)1 << (8 * bytes)) - 1) : value;
 }
 
+/* EX-83: the first of the bytes becomes the last. */
+static uint64_t turned(uint64_t value, unsigned bytes)
+{
+    uint64_t out = 0;
+
+    for (unsigned i = 0; i < bytes; i++)
+        out = out << 8 | (value >> (8 * i) & 0xff);
+    return out;
+}
+
 uint64_t turn_random(uint64_t *state)
 {
     uint64_t x = *state;
@@ -158,7 +168,7 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 #define SMC      0x5003u
 #define SBI      0x5004u
 #define HCALL    0x5005u
-#define R3       228u /* of Power */
+#define R3       219u /* of Power */
 #define A0       138u /* of RISC-V: a0 to a7 are x10 to x17 */
 #define ANY      0xffffffffu
 
@@ -249,7 +259,8 @@ static bool is_string(const struct exit_rule *rule)
 /* An instruction set whose registers the row names, or any that can have such an exit. */
 static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
 {
-    static const uint8_t all[] = { SVMC_ISA_X86_64, SVMC_ISA_A64, SVMC_ISA_RV64, SVMC_ISA_S390X };
+    static const uint8_t all[] = { SVMC_ISA_X86_64, SVMC_ISA_A64, SVMC_ISA_RV64, SVMC_ISA_S390X,
+                                   SVMC_ISA_PPC64 };
     unsigned reg = SVMC_REG_NONE;
 
     if (rule->kind == SBI) /* its calls are as wide as XLEN */
@@ -413,6 +424,7 @@ static uint8_t free_reg(struct maker *m, uint32_t count)
     uint32_t first = IS_X86(isa)             ? SVMC_REG_RAX
                      : isa == SVMC_ISA_A64   ? SVMC_REG_X0
                      : isa == SVMC_ISA_S390X ? SVMC_REG_S390_R0
+                     : isa == SVMC_ISA_PPC64 ? R3 - 3
                                              : SVMC_REG_RV_X0 + 1;
     uint32_t reg;
 
@@ -424,7 +436,7 @@ static uint8_t free_reg(struct maker *m, uint32_t count)
 
 static uint32_t regs_of(uint32_t isa)
 {
-    return IS_X86(isa) || isa == SVMC_ISA_S390X ? 16 : 31;
+    return IS_X86(isa) || isa == SVMC_ISA_S390X ? 16 : isa == SVMC_ISA_PPC64 ? 32 : 31;
 }
 
 static uint8_t isa_like(const struct ask *ask, uint64_t *rng)
@@ -453,12 +465,13 @@ static void name_registers(struct maker *m)
     } else if (value && ask->size != 0 && one_in(m->rng, 2)) {
         e->from |= SVMC_FROM_VALUE_REG;
         e->value_reg = free_reg(m, regs_of(e->isa));
-        e->value_high =
-            IS_X86(e->isa) && ask->size == 1 && e->value_reg <= SVMC_REG_RBX && one_in(m->rng, 2);
+        e->value_high = IS_X86(e->isa) && ask->size == 1 && !e->swap &&
+                        e->value_reg <= SVMC_REG_RBX && one_in(m->rng, 2);
         if (e->value_high)
             set_low(m, e->value_reg, ask->value << 8 | (turn_random(m->rng) & 0xff), 2);
         else
-            set_low(m, e->value_reg, ask->value, ask->size);
+            set_low(m, e->value_reg, e->swap ? turned(ask->value, ask->size) : ask->value,
+                    ask->size);
         e->value = turn_random(m->rng);
     }
     if ((ask->rule->space == SPACE_PORT || ask->rule->space == SPACE_MSR ||
@@ -653,6 +666,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->isa = isa_like(ask, rng);
     e->state = (uint8_t)below(rng, SVMC_STATE_ALL + 1);
     e->user = (uint8_t)below(rng, 2);
+    e->swap = rule->space == SPACE_WINDOW && one_in(rng, 4);
     name_registers(&m);
     set_destination(&m);
     name_args(&m);
@@ -1043,6 +1057,8 @@ static uint64_t extended(const struct turn *t, uint64_t value)
 {
     unsigned bits = 8 * t->ask->size;
 
+    if (t->exit.swap)
+        value = turned(value, t->ask->size);
     if (t->exit.dest_extend == SVMC_EXTEND_SIGN && bits < 64 && value >> (bits - 1))
         value |= ~(uint64_t)0 << bits;
     return value;
@@ -1189,6 +1205,8 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
             r->w[8 + i] |= (uint64_t)out->data[at++] << (8 * b);
         if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
             r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
+        if (own && t->exit.swap)
+            r->w[8 + i] = turned(r->w[8 + i], bytes);
     }
     if (is_string(t->ask->rule)) {
         done = t->own ? 1 : t->issued;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <svmcore/intercept.h>
 
-#define WORLD_REGS           239u /* enum svmc_reg, up to the last processor's */
+#define WORLD_REGS           249u /* enum svmc_reg, up to the last processor's */
 #define WORLD_MEMORY         65536u
 #define WORLD_PAGES          (WORLD_MEMORY / 4096u)
 #define WORLD_TRANSLATE_LIES 5u

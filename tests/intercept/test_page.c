@@ -271,7 +271,8 @@ static uint64_t shown_of_call(const struct svmc_exit *e, unsigned r)
     unsigned args = e->address == LAB_HVC ? 3 : e->address == LAB_SMC ? 2 : 6;
 
     if (e->kind == SVMC_KIND_HCALL)
-        return r >= SVMC_REG_PPC_R3 && r <= SVMC_REG_PPC_R3 + (e->address == LAB_PAPR ? 1u : 4u)
+        return r >= SVMC_REG_PPC_R0 + 3 &&
+                       r <= SVMC_REG_PPC_R0 + 3 + (e->address == LAB_PAPR ? 1u : 4u)
                    ? UINT64_MAX
                    : 0;
     if (e->kind == SVMC_KIND_SBI)
