@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer target: any syndrome and any bytes to the front ends of AArch64 and RISC-V; what they
- * make of it, and hypercalls of Power, go on to a vCPU. Shape of the input: a byte that says which,
- * 40 bytes of registers, the instruction.
+ * libFuzzer target: any syndrome and any bytes to the front ends of AArch64, RISC-V and Power; what
+ * they make of it goes on to a vCPU. Shape of the input: a byte that says which, 40 bytes of
+ * registers, the instruction.
  */
 #include <string.h>
 #include <svmcore/svmcore.h>
@@ -51,11 +51,14 @@ static enum svmc_status from_exit(uint8_t which, const uint64_t raw[5], const ui
                                .isa = which & 2 ? SVMC_ISA_RV64 : SVMC_ISA_RV32,
                                .user = which >> 2 & 1 };
 
-    if (which & 16) { /* Power: no front end, the registers say it all */
-        *exit = (struct svmc_exit){
-            .kind = SVMC_KIND_HCALL, .isa = SVMC_ISA_PPC64, .count = 1, .finish = SVMC_FINISH_REGS
-        };
-        return SVMC_OK;
+    if (which & 16) {
+        const struct svmc_ppc_exit ppc = { .vector = which & 1 ? 0xe00 : (uint32_t)raw[0],
+                                           .hdsisr = (uint32_t)raw[1],
+                                           .hdar = raw[2],
+                                           .asdr = raw[2] >> 8,
+                                           .srr1 = raw[3] };
+
+        return svmc_exit_from_ppc(&ppc, bytes, count, exit);
     }
     if (which & 1)
         return svmc_exit_from_a64(&a64, bytes, count, exit);
