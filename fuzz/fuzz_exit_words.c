@@ -25,6 +25,10 @@ static void make_policy(void)
     require(svmc_policy_set_sysregs(&policy, 0xc000, 0x4000, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE) == SVMC_OK);
     require(svmc_policy_set_kind(&policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    require(svmc_policy_set_kind(&policy, SVMC_KIND_RDCOUNTER, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    for (uint32_t kind = SVMC_KIND_CSR_READ; kind <= SVMC_KIND_CSR_CLEAR; kind++)
+        require(svmc_policy_set_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_INTERPRET) ==
+                SVMC_OK);
     for (uint32_t n = 1; n < 7; n++) {
         require(svmc_policy_set_call(&policy, SVMC_KIND_HVC, 0xc4000000 + n, (uint8_t)n, 1) ==
                 SVMC_OK);
@@ -49,7 +53,8 @@ static enum svmc_status from_exit(uint8_t which, const uint64_t raw[5], const ui
                                .htval = raw[2],
                                .htinst = raw[3],
                                .isa = which & 2 ? SVMC_ISA_RV64 : SVMC_ISA_RV32,
-                               .user = which >> 2 & 1 };
+                               .user = which >> 2 & 1,
+                               .scounteren = (uint32_t)(raw[2] >> 32) };
 
     if (which & 16) {
         const struct svmc_ppc_exit ppc = { .vector = which & 1 ? 0xe00 : (uint32_t)raw[0],

@@ -249,7 +249,8 @@ CORE_COLD enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uin
 /* What a kind can be given beside FAULT and TERMINATE. */
 static bool is_choice(const struct exit_rule *rule, uint32_t verdict)
 {
-    bool control = rule->kind >> 12 == SVMC_KIND_CR_READ >> 12;
+    bool control =
+        rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 || rule->kind >> 12 == SVMC_KIND_CSR_READ >> 12;
 
     switch (verdict) {
     case SVMC_VERDICT_FAULT:

@@ -172,10 +172,11 @@ static const uint8_t texts_s390[ROW_COUNT][4] = {
 
 #define TEXT_SC_1 0x44000022u /* and for Power: sc 1, Power ISA book III, 4.3.1 */
 
-/* and for RISC-V; its loads and stores have none */
-static const uint32_t texts_rv[ROW_COUNT] = {
-    [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
-}; /* rdtime a0 */
+/* and for RISC-V; its loads and stores have none. With a0, CSRRS's number in bits 31:20 */
+static const uint32_t texts_rv[ROW_COUNT] = { [ROW_SBI] = 0x00000073,
+                                              [ROW_WFI] = 0x10500073,
+                                              [ROW_RDTIME] = 0x00002573,
+                                              [ROW_RDCOUNTER] = 0x00002573 };
 
 static const char names[ROW_COUNT][16] = {
     [ROW_UNKNOWN] = "unknown",
@@ -207,6 +208,12 @@ static const char names[ROW_COUNT][16] = {
     [ROW_RDTSCP] = "rdtscp",
     [ROW_RDPMC] = "rdpmc",
     [ROW_RDTIME] = "rdtime",
+    [ROW_RDCOUNTER] = "rdcounter",
+    [ROW_CSR_READ] = "csr-read",
+    [ROW_CSR_WRITE] = "csr-write",
+    [ROW_CSR_SWAP] = "csr-swap",
+    [ROW_CSR_SET] = "csr-set",
+    [ROW_CSR_CLEAR] = "csr-clear",
     [ROW_CR_READ] = "cr-read",
     [ROW_CR_WRITE] = "cr-write",
     [ROW_DR_READ] = "dr-read",
@@ -271,7 +278,8 @@ uint64_t svmc_intercept_insn_text(const struct exit_rule *rule, const struct svm
     if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */
         return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
     if (isa == SVMC_ISA_RV32 || isa == SVMC_ISA_RV64)
-        return texts_rv[row];                                            /* clamp: the same */
+        return texts_rv[row] | /* clamp: the same */
+               (rule->space == SPACE_INDEX ? (exit->address & 0xfff) << 20 : 0);
     return isa <= SVMC_ISA_X86_64 ? core_load_le32(texts[row][log]) : 0; /* clamp: the same */
 }
 

@@ -157,20 +157,22 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 
 /* ---- what there is to ask for ----------------------------------------------------------------*/
 
-#define RDTSCP   0x8002u
-#define RDPMC    0x8003u
-#define RDTIME   0x8004u
-#define CR_FIRST 0x9001u
-#define DR_LAST  0x9004u
-#define XSETBV   0x9005u
-#define LMSW     0x9007u
-#define HVC      0x5002u
-#define SMC      0x5003u
-#define SBI      0x5004u
-#define HCALL    0x5005u
-#define R3       219u /* of Power */
-#define A0       138u /* of RISC-V: a0 to a7 are x10 to x17 */
-#define ANY      0xffffffffu
+#define RDTSCP    0x8002u
+#define RDPMC     0x8003u
+#define RDTIME    0x8004u
+#define COUNTER   0x8006u /* RDCOUNTER */
+#define IS_CSR(k) ((k) >> 12 == 0xa)
+#define CR_FIRST  0x9001u
+#define DR_LAST   0x9004u
+#define XSETBV    0x9005u
+#define LMSW      0x9007u
+#define HVC       0x5002u
+#define SMC       0x5003u
+#define SBI       0x5004u
+#define HCALL     0x5005u
+#define R3        219u /* of Power */
+#define A0        138u /* of RISC-V: a0 to a7 are x10 to x17 */
+#define ANY       0xffffffffu
 
 /* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
@@ -234,7 +236,7 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     must(svmc_policy_set_doorbell(policy, SVMC_HCALL_PORT), "doorbell");
     for (uint8_t n = 0; n < HCALLS; n++)
         must(svmc_policy_set_hcall(policy, n, n, n % 4), "hypercall");
-    for (unsigned kind = 0x8001; kind <= 0x8004; kind++)
+    for (unsigned kind = 0x8001; kind <= COUNTER; kind += kind == RDTIME ? 2 : 1)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE), "time");
     for (const struct call *c = calls; c < calls + CALLS; c++)
         for (unsigned kind = c->kind == SMC ? HVC : c->kind; kind <= c->kind; kind++)
@@ -263,7 +265,7 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
                                    SVMC_ISA_PPC64 };
     unsigned reg = SVMC_REG_NONE;
 
-    if (rule->kind == SBI) /* its calls are as wide as XLEN */
+    if (rule->kind == SBI || rule->kind == COUNTER || IS_CSR(rule->kind)) /* as wide as XLEN */
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     if (rule->kind == RDTIME)
         return SVMC_ISA_RV64;
@@ -347,6 +349,8 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
     case SPACE_SYSREG:
         return 8;
     case SPACE_INDEX:
+        if (rule->kind == COUNTER || IS_CSR(rule->kind))
+            return ask->isa == SVMC_ISA_RV32 ? 4 : 8;
         return rule->kind == RDTIME                              ? 8
                : rule->kind >= CR_FIRST && rule->kind <= DR_LAST ? 4u << below(rng, 2)
                : rule->kind == LMSW                              ? 2
@@ -445,7 +449,7 @@ static uint8_t isa_like(const struct ask *ask, uint64_t *rng)
 
     if (IS_X86(isa))
         return (uint8_t)below(rng, 4);
-    if (isa == SVMC_ISA_RV64 && ask->rule->kind != SBI && ask->rule->kind != RDTIME)
+    if (isa == SVMC_ISA_RV64 && ask->rule->space == SPACE_WINDOW)
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     return (uint8_t)isa;
 }
@@ -723,6 +727,7 @@ static const struct model {
     { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 } }, /* and ECX, which is no result */
     { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 } },
     { RDTIME, DONE, 0, false, 1, { DEST }, { 8 } },
+    { COUNTER, DONE | FAULTS, UD, false, 1, { DEST }, { SIZE } },
     { .kind = 0x6001, .statuses = NOTICE }, /* HLT */
     { .kind = 0x6002, .statuses = NOTICE }, /* WFI */
     { .kind = 0x6003, .statuses = NOTICE }, /* WFE */
@@ -738,6 +743,11 @@ static const struct model {
     { .kind = XSETBV },
     { .kind = 0x9006 }, /* CLTS */
     { .kind = LMSW },
+    { .kind = 0xa001 }, /* CSR_READ */
+    { .kind = 0xa002 }, /* CSR_WRITE */
+    { .kind = 0xa003 }, /* CSR_SWAP */
+    { .kind = 0xa004 }, /* CSR_SET */
+    { .kind = 0xa005 }, /* CSR_CLEAR */
     { .kind = 0xc001 }, /* SHUTDOWN */
     /* s390x: r0 is 192, the condition code 209 */
     { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 } },             /* DIAGNOSE 288 */
@@ -1113,7 +1123,8 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     const struct model *m = model_of(t);
     uint32_t status = status_of(r), done = done_of(r);
     bool string = is_string(t->ask->rule);
-    /* #GP; of AArch64 exception class 0 (EX-34); PoP 6: specification, operand */
+    /* #GP; of AArch64 exception class 0 (EX-34); PoP 6: specification, operand; of RISC-V illegal
+       instruction */
     static const uint8_t vectors[8] = { [1] = 13, [3] = 0x06, [4] = 0x15 };
 
     fx->action = SVMC_ACT_RESUME;
@@ -1125,8 +1136,8 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     } else if (status == 1) {
         fx->action = SVMC_ACT_INJECT;
         fx->fault = true;
-        fx->vector = vectors[r->w[3] & 7];
-        fx->has_error = r->w[3] < 3;
+        fx->vector = t->ask->rule->kind == COUNTER ? 2 : vectors[r->w[3] & 7];
+        fx->has_error = r->w[3] < 3 && t->ask->rule->kind != COUNTER;
     } else if (!t->own) {
         backend_effects(t, m, r, fx);
     } else if (string) {

@@ -27,6 +27,7 @@ struct world {
     uint64_t clock_step;
     unsigned clock_calls;
     uint64_t inside_value; /* what interpret reads; what was written to it last */
+    uint64_t inside_given; /* the value that it was called with */
     uint64_t inside_number;
     uint32_t inside_kind;
     uint32_t inside_fault; /* what interpret answers */

@@ -97,6 +97,12 @@ const struct scenario scenarios[] = {
     { "rv64 rdtime a5",
       { WORD(RV64), .kind = SVMC_KIND_RDTIME, .size = 8, .count = 1, .address = 0xc01,
         DEST(RV_X0 + 15, 8, 0, 0) } },
+    { "rv64 rdcycle a5",
+      { WORD(RV64), .kind = SVMC_KIND_RDCOUNTER, .size = 8, .count = 1, .address = 0xc00,
+        DEST(RV_X0 + 15, 8, 0, 0) } },
+    { "rv32 rdinstreth t6",
+      { WORD(RV32), .kind = SVMC_KIND_RDCOUNTER, .size = 4, .count = 1, .address = 0xc82,
+        DEST(RV_X31, 4, 0, 0) } },
     { "power lbz r0", { WORD(PPC64), MMIO(READ, 1), DEST(PPC_R0, 8, 0, SVMC_EXTEND_ZERO) } },
     { "power lwa r31, big-endian",
       { WORD(PPC64), MMIO(READ, 4), DEST(PPC_R31, 8, 0, SVMC_EXTEND_SIGN), .swap = 1 } },
@@ -159,6 +165,7 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDCOUNTER, SVMC_VERDICT_DELEGATE), SVMC_OK);
 }
 
 void lab_init(struct lab *lab, uint64_t *rng)

@@ -141,6 +141,17 @@ TEST(page, golden_bytes_time)
     put(0x038, 4, 8);
     put(0x03c, 4, 1);
     compare("rdtime");
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_RDCOUNTER,
+                                   .size = 4,
+                                   .count = 1,
+                                   .address = 0xc9f,
+                                   .isa = SVMC_ISA_RV32 });
+    expect(0, 0x8006, 1, 1);
+    put(0x020, 4, 0xc9f02573); /* csrr a0, hpmcounter31h */
+    put(0x030, 8, 0xc9f);
+    put(0x038, 4, 4);
+    put(0x03c, 4, 1);
+    compare("rdcounter");
     exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_WBINVD, .count = 1, .address = 3 });
     expect(0, 0x7001, 0, 0);
     put(0x020, 2, 0x090f);
@@ -416,10 +427,12 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x6040, "wait" },        { 0x6041, "diag-44" },      { 0x6042, "diag-9c" },
         { 0x7001, "wbinvd" },      { 0x7002, "invd" },         { 0x8001, "rdtsc" },
         { 0x8002, "rdtscp" },      { 0x8003, "rdpmc" },        { 0x8004, "rdtime" },
-        { 0x9001, "cr-read" },     { 0x9002, "cr-write" },     { 0x9003, "dr-read" },
-        { 0x9004, "dr-write" },    { 0x9005, "xsetbv" },       { 0x9006, "clts" },
-        { 0x9007, "lmsw" },        { 0x9040, "spx" },          { 0x9041, "lpsw" },
-        { 0x9042, "lctl" },        { 0xb040, "csch" },         { 0xb041, "hsch" },
+        { 0x8006, "rdcounter" },   { 0x9001, "cr-read" },      { 0x9002, "cr-write" },
+        { 0x9003, "dr-read" },     { 0x9004, "dr-write" },     { 0x9005, "xsetbv" },
+        { 0x9006, "clts" },        { 0x9007, "lmsw" },         { 0x9040, "spx" },
+        { 0x9041, "lpsw" },        { 0x9042, "lctl" },         { 0xa001, "csr-read" },
+        { 0xa002, "csr-write" },   { 0xa003, "csr-swap" },     { 0xa004, "csr-set" },
+        { 0xa005, "csr-clear" },   { 0xb040, "csch" },         { 0xb041, "hsch" },
         { 0xb042, "rsch" },        { 0xb043, "xsch" },         { 0xb044, "sal" },
         { 0xb045, "rchp" },        { 0xb046, "ssch" },         { 0xb047, "msch" },
         { 0xb048, "stsch" },       { 0xb049, "tsch" },         { 0xc001, "shutdown" },
