@@ -184,13 +184,23 @@ static const uint8_t hcalls[HCALLS] = {
 #undef DELEGATE
 };
 
+/* 0: none */
+static uint32_t hcall_row(uint64_t number)
+{
+    if (number > HCALL_LAST || number % HCALL_STEP != 0)
+        return 0;
+    return hcalls[core_clamp((uint32_t)number / HCALL_STEP, HCALLS)];
+}
+
+uint32_t svmc_intercept_hcall_results(uint64_t number)
+{
+    return hcall_row(number) & 7u;
+}
+
 static bool is_hcall(uint64_t number, uint32_t args, uint32_t results)
 {
-    uint32_t row;
+    uint32_t row = hcall_row(number);
 
-    if (number > HCALL_LAST || number % HCALL_STEP != 0)
-        return false;
-    row = hcalls[core_clamp((uint32_t)number / HCALL_STEP, HCALLS)];
     return args <= row >> 4 && results >= 1 && results <= (row & 7u);
 }
 

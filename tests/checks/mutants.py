@@ -233,6 +233,8 @@ MUTANTS = (
      "rule->out_count == 0 || (rule->in_count != 0 && (exit->finish & SVMC_FINISH_REGS))",
      "rule->out_count == 0"),
     ("EX-40", R + "policy.c", "rule->kind >> 12 == SVMC_KIND_CSR_READ >> 12", "0"),
+    ("AP-21", A + "items.c", "m->n < svmc_intercept_hcall_results(r->address)", "1"),
+    ("EX-84", R + "exit_kvm.c", "given > 8 * SLOTS_OUT || ", ""),
     ("EX-81", R + "exit_ppc.c", "if (raw->srr1 & MSR_HV)", "if (0)"),
     ("EX-81", R + "exit_ppc.c", "user ? SVMC_KIND_UNKNOWN : SVMC_KIND_HCALL", "SVMC_KIND_HCALL"),
     ("EX-82", R + "exit_ppc.c", "if (!(raw->hdsisr & IS_STORE) != !(a->flags & STORE))", "if (0)"),
