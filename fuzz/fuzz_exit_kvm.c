@@ -2,8 +2,8 @@
 /*
  * A hostile struct kvm_run of arm64, RISC-V, s390x and Power. Traps when an error leaves anything,
  * an exit that was made is one that svmc_vcpu_exit calls the caller's error, or a result goes
- * anywhere but into the data of an MMIO exit. Shape of the input: a byte that says which, four bytes
- * of instruction, the structure. The sanitizer knows where the structure ends.
+ * anywhere but into the data of an MMIO exit. Shape of the input: a byte that says which, four
+ * bytes of instruction, the structure. The sanitizer knows where the structure ends.
  */
 #include <stdlib.h>
 #include <string.h>

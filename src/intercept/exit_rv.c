@@ -81,8 +81,8 @@ static enum svmc_status from_fault(const struct svmc_rv_exit *raw, const uint8_t
 }
 
 /*
- * EX-39 EX-40: the CSRs whose accesses from VS-mode and VU-mode a hypervisor may have to finish, and
- * the XLEN that has them. A COUNTER is shown to a host; what a STATE holds is not.
+ * EX-39 EX-40: the CSRs whose accesses from VS-mode and VU-mode a hypervisor may have to finish,
+ * and the XLEN that has them. A COUNTER is shown to a host; what a STATE holds is not.
  */
 enum { NONE, TIME, COUNTER, STATE };
 enum { ONLY_32 = 1, ONLY_64 = 2, BOTH = 3 };

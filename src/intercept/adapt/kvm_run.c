@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * struct kvm_run of x86, and of Power for its hypercalls, for a device model that serves KVM_RUN: AP-20. What a kernel filled in
- * comes through exit_kvm.c; this is the other direction, and a device model's view of it. Offsets:
- * ../kvm_run.h. Fields that share a 64-bit word are one item.
+ * struct kvm_run of x86, and of Power for its hypercalls, for a device model that serves KVM_RUN:
+ * AP-20 and AP-21. What a kernel filled in comes through exit_kvm.c and exit_kvm_words.c; this is
+ * the other direction, and a device model's view of it. Offsets: ../kvm_run.h. Fields that share a
+ * 64-bit word are one item.
  */
 #include "../kvm_run.h"
 #include "adapt_private.h"
