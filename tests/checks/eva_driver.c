@@ -489,6 +489,7 @@ void others(void)
     (void)svmc_intercept_msr_page(any, &first, &at, &count);
     (void)svmc_intercept_row_kind(any, &kind);
     (void)svmc_kind_name((uint16_t)any);
+    (void)svmc_intercept_hcall_results(any);
     policy.priv.cpuid_count = (uint32_t)Frama_C_interval(0, SVMC_POLICY_CPUIDS);
     (void)svmc_intercept_cpuid_sorted(&policy);
     svmc_vcpu_cancel(NULL);
