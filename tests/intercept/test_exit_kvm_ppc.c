@@ -5,7 +5,7 @@
 
 #include "scenarios.h"
 
-#if defined(__linux__)
+#if defined(__linux__) && !defined(__s390x__)
 #include <linux/kvm.h>
 _Static_assert(offsetof(struct kvm_run, papr_hcall.nr) == 32, "papr_hcall.nr");
 _Static_assert(offsetof(struct kvm_run, papr_hcall.ret) == 40, "papr_hcall.ret");
