@@ -307,7 +307,7 @@ MUTANTS = (
     ("EX-65", R + "exit_s390.c", "(!listed && !may_be_intercepted(&insn)) ||", "(0 && listed) ||"),
     ("EX-68", R + "s390.c", "(is_block(rule) && (exit->buffer.v & 3) != 0)", "0"),
     ("EX-80", R + "request.c", "if (e->finish != SVMC_FINISH_BACKEND)", "if (0)"),
-    ("EX-80", R + "policy.c", "|| rule->string ||", "||"),
+    ("EX-80", R + "policy.c", "rule->string || rule->space", "rule->space"),
     ("EX-80", R + "page.c", "s->place == PLACE_SECOND ? exit->buffer.v : exit->count;",
      "exit->count;"),
     ("EX-81", R + "request.c", "(entry & ENTRY_UNUSED) != 0 || ", ""),
