@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hostile struct kvm_run of arm64, RISC-V and s390x. Traps when an error leaves anything, an exit
- * that was made is one that svmc_vcpu_exit calls the caller's error, or a result goes anywhere but
- * into the data of an MMIO exit. Shape of the input: a byte that says which, four bytes of
- * instruction, the structure. The sanitizer knows where the structure ends.
+ * A hostile struct kvm_run of arm64, RISC-V, s390x and Power. Traps when an error leaves anything,
+ * an exit that was made is one that svmc_vcpu_exit calls the caller's error, or a result goes
+ * anywhere but into the data of an MMIO exit. Shape of the input: a byte that says which, four
+ * bytes of instruction, the structure. The sanitizer knows where the structure ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +29,17 @@ static void make_policy(void)
 static enum svmc_status parse(uint8_t which, const uint8_t *run, size_t bytes, const uint8_t *insn,
                               struct svmc_exit *exit)
 {
-    if (which % 3 == 0)
+    if (which % 3 == 0 && !(which & 8))
         return svmc_exit_from_kvm_a64(run, bytes, which & 4 ? insn : NULL, which & 4 ? 4 : 0, exit);
+    if (which & 8)
+        return svmc_exit_from_kvm_ppc(run, bytes, exit);
     if (which % 3 == 1)
         return svmc_exit_from_kvm_rv(run, bytes, exit);
     return svmc_exit_from_kvm_s390(run, bytes, exit);
 }
 
 #define SBI_RESULTS 96u /* struct kvm_run, riscv_sbi.ret: two words */
+#define PAPR_RESULT 40u /* papr_hcall.ret */
 
 /*
  * CONST reads as ones: they go into the first bytes of the data and nowhere else. No call of the
@@ -60,6 +63,11 @@ static void complete(uint8_t *run, size_t bytes, const struct svmc_exit *exit,
         require(out->action == SVMC_ACT_RESUME);
         require(run[SBI_RESULTS] == (high == 0 ? 0 : 0xfe) && (high == 0 || high == 0xff));
         memcpy(want + SBI_RESULTS, run + SBI_RESULTS, 16);
+    }
+    if (exit->kind == SVMC_KIND_HCALL) { /* none is delegated: H_FUNCTION, -2, in R3 */
+        require(out->action == SVMC_ACT_RESUME);
+        memset(want + PAPR_RESULT, 0xff, 8);
+        want[PAPR_RESULT] = 0xfe;
     }
     require(memcmp(run, want, bytes) == 0);
 }

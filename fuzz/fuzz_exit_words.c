@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer target: any syndrome and any bytes to the front ends of AArch64 and RISC-V; what they
- * make of it, and hypercalls of Power, go on to a vCPU. Shape of the input: a byte that says which,
- * 40 bytes of registers, the instruction.
+ * libFuzzer target: any syndrome and any bytes to the front ends of AArch64, RISC-V and Power; what
+ * they make of it goes on to a vCPU. Shape of the input: a byte that says which, 40 bytes of
+ * registers, the instruction.
  */
 #include <string.h>
 #include <svmcore/svmcore.h>
@@ -25,7 +25,11 @@ static void make_policy(void)
     require(svmc_policy_set_sysregs(&policy, 0xc000, 0x4000, SVMC_ACCESS_RW,
                                     SVMC_VERDICT_DELEGATE) == SVMC_OK);
     require(svmc_policy_set_kind(&policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE) == SVMC_OK);
-    for (uint16_t kind = SVMC_KIND_DATA_ABORT; kind <= SVMC_KIND_INSN_ABORT; kind++)
+    require(svmc_policy_set_kind(&policy, SVMC_KIND_RDCOUNTER, SVMC_VERDICT_DELEGATE) == SVMC_OK);
+    for (uint32_t kind = SVMC_KIND_CSR_READ; kind <= SVMC_KIND_CSR_CLEAR; kind++)
+        require(svmc_policy_set_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_INTERPRET) ==
+                SVMC_OK);
+    for (uint32_t kind = SVMC_KIND_DATA_ABORT; kind <= SVMC_KIND_INSN_ABORT; kind++)
         require(svmc_policy_set_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE) ==
                 SVMC_OK);
     for (uint32_t n = 1; n < 7; n++) {
@@ -52,13 +56,17 @@ static enum svmc_status from_exit(uint8_t which, const uint64_t raw[5], const ui
                                .htval = raw[2],
                                .htinst = raw[3],
                                .isa = which & 2 ? SVMC_ISA_RV64 : SVMC_ISA_RV32,
-                               .user = which >> 2 & 1 };
+                               .user = which >> 2 & 1,
+                               .scounteren = (uint32_t)(raw[2] >> 32) };
 
-    if (which & 16) { /* Power: no front end, the registers say it all */
-        *exit = (struct svmc_exit){
-            .kind = SVMC_KIND_HCALL, .isa = SVMC_ISA_PPC64, .count = 1, .finish = SVMC_FINISH_REGS
-        };
-        return SVMC_OK;
+    if (which & 16) {
+        const struct svmc_ppc_exit ppc = { .vector = which & 1 ? 0xe00 : (uint32_t)raw[0],
+                                           .hdsisr = (uint32_t)raw[1],
+                                           .hdar = raw[2],
+                                           .asdr = raw[2] >> 8,
+                                           .srr1 = raw[3] };
+
+        return svmc_exit_from_ppc(&ppc, bytes, count, exit);
     }
     if ((which & 33) == 33) /* 30 and 53 are no widths */
         return svmc_exit_from_a64_abort(&a64, 30 + (uint32_t)(raw[4] % 24), exit);
@@ -96,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.reg[SVMC_REG_X0] = raw[4];
     world.reg[SVMC_REG_RV_X0 + 17] = raw[4] & 0xffffffff;
     world.reg[SVMC_REG_RV_X0 + 16] = raw[4] >> 32;
-    world.reg[SVMC_REG_PPC_R3] = raw[4] >> 4;
+    world.reg[SVMC_REG_PPC_R0 + 3] = raw[4] >> 4;
     /* a front end makes nothing that the engine finds wrong */
     require(svmc_vcpu_exit(&vc, &exit, &out) == SVMC_OK);
     require(exit.kind != SVMC_KIND_UNKNOWN || out.action == SVMC_ACT_INJECT);

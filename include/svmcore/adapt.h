@@ -24,7 +24,7 @@ extern "C" {
 /** A form, and what its area is. */
 enum svmc_foreign_format {
     SVMC_FOREIGN_GHCB = 0,   /* the GHCB page of SEV-ES and SEV-SNP, version 2: 4096 bytes */
-    SVMC_FOREIGN_KVM = 1,    /* struct kvm_run of x86, its first two pages: 8192 bytes */
+    SVMC_FOREIGN_KVM = 1,    /* struct kvm_run of x86, hypercalls of ppc64le; 2 pages: 8192 bytes */
     SVMC_FOREIGN_TDX = 2,    /* the registers of TDG.VP.VMCALL: RAX..R15 by encoding, 16 x u64 */
     SVMC_FOREIGN_RMM = 3,    /* RmiRecRun of the Arm RMM: 4096 bytes, enter first */
     SVMC_FOREIGN_S390 = 4,   /* s390 state description, format 4, and save area: 1024 bytes */

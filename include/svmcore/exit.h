@@ -70,10 +70,11 @@ struct svmc_exit {
     uint8_t isa;        /* enum svmc_isa; own: what registers and RIP are; NONE: X86_64 */
     uint8_t state;      /* bits of enum svmc_event_state at the exit */
     uint8_t user;       /* 1: the guest's user mode: CPL 3, EL0, VU-mode, problem state */
+    uint8_t finish;     /* bits of enum svmc_finish */
+    uint8_t swap; /* own: 1: the register has the bytes of value or result in the other order */
     /* registers whose values are parameters: the kinds of s390x have such (EX-63) */
     uint8_t arg[SVMC_EXIT_ARGS];
-    uint8_t finish;                       /* bits of enum svmc_finish */
-    uint8_t reserved[7 - SVMC_EXIT_ARGS]; /* 0 */
+    uint8_t reserved[6 - SVMC_EXIT_ARGS]; /* 0 */
     struct svmc_event interrupted;        /* whose delivery the exit interrupted (EV-5) */
 };
 

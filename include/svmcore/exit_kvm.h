@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Exits of Linux KVM on processors other than x86, whose front end is in exit.h: the mapped struct
- * kvm_run after KVM_RUN returned 0 -> struct svmc_exit: docs/spec/exit.md, EX-61 and EX-62.
+ * kvm_run after KVM_RUN returned 0 -> struct svmc_exit: docs/spec/exit.md, EX-61, EX-62, EX-93.
  */
 #ifndef SVMCORE_EXIT_KVM_H
 #define SVMCORE_EXIT_KVM_H
@@ -50,6 +50,24 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *r
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes,
                                                                struct svmc_exit *out);
+
+/**
+ * KVM on a little-endian Power host, for guests of either byte order -> an exit that KVM finishes:
+ * it swaps and extends what a load gets, and writes R3 to R12 after a hypercall.
+ *
+ * Shape:  run[run_bytes], the whole mapping.
+ * Owns:   nothing. Threads: pure.
+ * Source: EX-93; Linux Documentation/virt/kvm/api.rst, section 5.
+ *
+ * @return SVMC_OK: MMIO, PAPR_HCALL (as svmc_exit_from_ppc has a hypercall), SHUTDOWN, SYSTEM_EVENT
+ *         of type SHUTDOWN, RESET or CRASH;
+ *         SVMC_ERR_UNSUPPORTED (every other reason and event: yours to handle);
+ *         SVMC_ERR_MISMATCH (a size that KVM cannot have meant); SVMC_ERR_ARG (NULL, run_bytes too
+ *         small).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_ppc(const uint8_t *run,
+                                                                size_t run_bytes,
+                                                                struct svmc_exit *out);
 
 /**
  * KVM on s390x -> an exit that the library finishes: registers through the callbacks; the PSW has

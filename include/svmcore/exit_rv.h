@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Exits of RISC-V hypervisors in HS-mode -> svmc_exit: docs/spec/exit.md, EX-35 to EX-38. */
+/** Exits of RISC-V hypervisors in HS-mode -> svmc_exit: docs/spec/exit.md, EX-35 to EX-40. */
 #ifndef SVMCORE_EXIT_RV_H
 #define SVMCORE_EXIT_RV_H
 #include <stddef.h>
@@ -17,7 +17,8 @@ struct svmc_rv_exit {
     uint64_t htinst; /* transformed instruction, or 0 */
     uint8_t isa;     /* SVMC_ISA_RV32 or SVMC_ISA_RV64: VS-mode's, or VU-mode's that trapped */
     uint8_t user;    /* 1: from VU-mode (sstatus.SPP 0) */
-    uint8_t reserved[6];
+    uint8_t reserved[2];
+    uint32_t scounteren; /* the guest's: the counters that it lends to VU-mode */
 };
 
 /**
@@ -28,10 +29,11 @@ struct svmc_rv_exit {
  *          0, as many processors leave it; where both are there, they must agree. A load or store
  *          guest-page fault is taken for an access to a device: ask your G-stage tables first.
  * Owns:    nothing. Threads: any.
- * Source:  EX-35 to EX-38.
+ * Source:  EX-35 to EX-40.
  *
- * @return SVMC_OK: a load, a store, WFI; or SVMC_KIND_UNKNOWN, for which the policy's answer is an
- *         exception: ECALL of VS-mode and other virtual instructions; SVMC_ERR_TRUNCATED: bytes are
+ * @return SVMC_OK: a load, a store, WFI, ECALL of VS-mode, a CSR that is known; or
+ *         SVMC_KIND_UNKNOWN, for which the policy's answer is an exception: all other virtual
+ *         instructions; SVMC_ERR_TRUNCATED: bytes are
  *         needed; SVMC_ERR_MISMATCH: the instruction is not what trapped; SVMC_ERR_UNSUPPORTED:
  *         yours to handle: interrupts, instruction faults, implicit accesses of a table walk,
  *         atomics, floating-point registers; SVMC_ERR_UNDEFINED: bytes that are no instruction;

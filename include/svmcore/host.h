@@ -56,8 +56,9 @@ struct svmc_host_ops {
     uint64_t (*ticks)(void *ctx);
     /* optional (NULL: what the policy has INTERPRET for is a fault): do it, all or nothing. kind:
        enum svmc_kind; number: of the MSR or register; value: what is written, else what is read,
-       as wide as the register. *fault, which comes 0: enum svmc_fault_code, GP or UD: the guest
-       gets it instead. General registers and the program counter are the library's. */
+       as wide as the register; of CSR_SWAP, _SET and _CLEAR first the one, then the other.
+       *fault, which comes 0: enum svmc_fault_code, GP or UD: the guest gets it instead. General
+       registers and the program counter are the library's. */
     SVMC_NODISCARD enum svmc_status (*interpret)(void *ctx, uint32_t kind, uint64_t number,
                                                  uint64_t *value, uint32_t *fault);
 };

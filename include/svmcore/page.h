@@ -53,6 +53,11 @@ enum svmc_kind {
     SVMC_KIND_WRMSR = 0x1002,
     SVMC_KIND_SYSREG_READ = 0x1003,  /* AArch64: MRS */
     SVMC_KIND_SYSREG_WRITE = 0x1004, /* MSR (register) */
+    SVMC_KIND_CSR_READ = 0x1005,     /* RISC-V: CSRRS, CSRRC that write nothing */
+    SVMC_KIND_CSR_WRITE = 0x1006,    /* CSRRW that reads nothing; all with immediates, too */
+    SVMC_KIND_CSR_SWAP = 0x1007,     /* CSRRW */
+    SVMC_KIND_CSR_SET = 0x1008,      /* CSRRS */
+    SVMC_KIND_CSR_CLEAR = 0x1009,    /* CSRRC */
     SVMC_KIND_IN = 0x2001,
     SVMC_KIND_OUT = 0x2002,
     SVMC_KIND_INS = 0x3001,
@@ -80,8 +85,9 @@ enum svmc_kind {
     SVMC_KIND_RDTSC = 0x8001,
     SVMC_KIND_RDTSCP = 0x8002,
     SVMC_KIND_RDPMC = 0x8003,
-    SVMC_KIND_RDTIME = 0x8004,  /* RISC-V, RV64: a read of the CSR time */
-    SVMC_KIND_CR_READ = 0x9001, /* MOV from and to control registers, debug registers */
+    SVMC_KIND_RDTIME = 0x8004,    /* RISC-V, RV64: a read of the CSR time */
+    SVMC_KIND_RDCOUNTER = 0x8006, /* RISC-V: a read of cycle, instret, hpmcounter3 to 31 */
+    SVMC_KIND_CR_READ = 0x9001,   /* MOV from and to control registers, debug registers */
     SVMC_KIND_CR_WRITE = 0x9002,
     SVMC_KIND_DR_READ = 0x9003,
     SVMC_KIND_DR_WRITE = 0x9004,

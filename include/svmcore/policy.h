@@ -166,12 +166,13 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_set_call(struct svmc_policy
                                                               uint8_t args, uint8_t results);
 
 /**
- * What happens on exits of a kind that names nothing a table could have an entry for: time (RDTSC,
- * RDTSCP, RDPMC, RDTIME), caches (WBINVD, INVD), MONITOR, MWAIT, PAUSE, and control and debug
- * registers (CR_READ to LMSW).
+ * What happens on exits of a kind that names nothing a table could have an entry for: time (RDTSC
+ * to RDCOUNTER), caches (WBINVD, INVD), MONITOR, MWAIT, PAUSE, control and debug registers (CR_READ
+ * to LMSW), and CSRs (CSR_READ to CSR_CLEAR).
  *
  * Shape:  verdict: FAULT, TERMINATE or INTERPRET; DELEGATE for time alone; CONST (0, or nothing is
- *         done) for all but control and debug registers; NOTIFY for caches, MONITOR, MWAIT, PAUSE.
+ *         done) for all but control and debug registers and CSRs; NOTIFY for caches, MONITOR,
+ *         MWAIT, PAUSE.
  * State:  after the seal only FAULT and TERMINATE are taken; TERMINATE stays.
  * Source: EX-58, with the verdict that each has unless set.
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STATE (sealed, and not tighter).

@@ -14,6 +14,7 @@
 #include "exit.h"
 #include "exit_a64.h"
 #include "exit_kvm.h"
+#include "exit_ppc.h"
 #include "exit_rv.h"
 #include "exit_s390.h"
 #include "exit_svm.h"

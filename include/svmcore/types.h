@@ -75,13 +75,13 @@ enum svmc_reg {
     SVMC_REG_S390_R15 = 207,
     SVMC_REG_S390_IA = 208,
     SVMC_REG_S390_CC = 209,  /* the condition code of the PSW: 0 to 3; only ever written */
-    SVMC_REG_S390_PSW = 224, /* the mask half: PSW bits 0 to 63 */
-    SVMC_REG_S390_CR0 = 225,
-    SVMC_REG_S390_CR6 = 226,
-    SVMC_REG_S390_CR14 = 227,
-    SVMC_REG_PPC_R3 = 228, /* Power: R3 to R12, then the address of the next instruction */
-    SVMC_REG_PPC_R12 = 237,
-    SVMC_REG_PPC_NIA = 238,
+    SVMC_REG_S390_PSW = 212, /* the mask half: PSW bits 0 to 63 */
+    SVMC_REG_S390_CR0 = 213,
+    SVMC_REG_S390_CR6 = 214,
+    SVMC_REG_S390_CR14 = 215,
+    SVMC_REG_PPC_R0 = 216, /* Power: R0 to R31, then the address of the next instruction */
+    SVMC_REG_PPC_R31 = 247,
+    SVMC_REG_PPC_NIA = 248,
     SVMC_REG_NONE = 0xff
 };
 

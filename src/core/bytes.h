@@ -71,6 +71,15 @@ static inline uint64_t core_mask(unsigned bytes)
     return bytes < 8 ? ((uint64_t)1 << (8 * bytes)) - 1 : ~(uint64_t)0;
 }
 
+/** The low `bytes` of a value, 1 to 8, in the other order; the rest is 0. */
+static inline uint64_t core_swap(uint64_t value, unsigned bytes)
+{
+    uint8_t b[8];
+
+    core_store_le64(b, value);
+    return core_load_be64(b) >> 8 * ((8 - bytes) & 7);
+}
+
 /** The low `bits` bits as a signed number; bits in 1..64. Wants >> to keep the sign, as it does in
  *  every compiler that knows our flags. */
 static inline int64_t core_sign_extend(uint64_t value, unsigned bits)

@@ -114,8 +114,6 @@ static inline size_t core_string_bytes(size_t n)
     return n >= CORE_STRING ? n - n % CORE_WORD : 0;
 }
 
-#define CORE_LINE (8u * CORE_WORD) /* what the loops below do at a time while there is as much */
-
 /** The bits set in any of n words from base + at. For a constant n. */
 static inline uint64_t core_shared_any(const volatile void *base, size_t at, uint32_t n)
 {
@@ -150,15 +148,8 @@ static inline void core_shared_read_part(const volatile void *base, size_t at, v
 
     if (done > 0)
         core_string_copy(to + from, (const volatile uint8_t *)base + at, done);
-    for (from += done; done + CORE_LINE <= n && from + CORE_LINE <= cap;
-         done += CORE_LINE, from += CORE_LINE) {
-        CORE_UNROLL
-        for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
-            word = core_shared_load(base, at + done + i);
-            memcpy(to + from + i, &word, CORE_WORD);
-        }
-    }
-    for (; done + CORE_WORD <= n && from + CORE_WORD <= cap; done += CORE_WORD, from += CORE_WORD) {
+    for (from += done; done + CORE_WORD <= n && from + CORE_WORD <= cap;
+         done += CORE_WORD, from += CORE_WORD) {
         word = core_shared_load(base, at + done);
         memcpy(to + from, &word, CORE_WORD);
     }
@@ -189,15 +180,8 @@ static inline void core_shared_write_part(volatile void *base, size_t at, const 
 
     if (done > 0)
         core_string_copy((volatile uint8_t *)base + at, of + from, done);
-    for (from += done; done + CORE_LINE <= n && from + CORE_LINE <= cap;
-         done += CORE_LINE, from += CORE_LINE) {
-        CORE_UNROLL
-        for (size_t i = 0; i < CORE_LINE; i += CORE_WORD) {
-            memcpy(&word, of + from + i, CORE_WORD);
-            core_shared_store(base, at + done + i, word);
-        }
-    }
-    for (; done + CORE_WORD <= n && from + CORE_WORD <= cap; done += CORE_WORD, from += CORE_WORD) {
+    for (from += done; done + CORE_WORD <= n && from + CORE_WORD <= cap;
+         done += CORE_WORD, from += CORE_WORD) {
         memcpy(&word, of + from, CORE_WORD);
         core_shared_store(base, at + done, word);
     }
@@ -225,12 +209,7 @@ static inline void core_shared_zero(volatile void *base, size_t at, size_t end)
     string = at < end ? core_string_bytes(end - at) : 0;
     if (string > 0)
         core_string_zero((volatile uint8_t *)base + at, string);
-    for (at += string; at + CORE_LINE <= end; at += CORE_LINE) {
-        CORE_UNROLL
-        for (size_t i = 0; i < CORE_LINE; i += CORE_WORD)
-            core_shared_store(base, at + i, 0);
-    }
-    for (; at < end; at += CORE_WORD)
+    for (at += string; at < end; at += CORE_WORD)
         core_shared_store(base, at, 0);
 }
 

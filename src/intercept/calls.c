@@ -225,13 +225,23 @@ static const uint8_t hcalls[HCALLS] = {
 #undef DELEGATE
 };
 
+/* 0: none */
+static uint32_t hcall_row(uint64_t number)
+{
+    if (number > HCALL_LAST || number % HCALL_STEP != 0)
+        return 0;
+    return hcalls[core_clamp((uint32_t)number / HCALL_STEP, HCALLS)];
+}
+
+uint32_t svmc_intercept_hcall_results(uint64_t number)
+{
+    return hcall_row(number) & 7u;
+}
+
 static bool is_hcall(uint64_t number, uint32_t args, uint32_t results)
 {
-    uint32_t row;
+    uint32_t row = hcall_row(number);
 
-    if (number > HCALL_LAST || number % HCALL_STEP != 0)
-        return false;
-    row = hcalls[core_clamp((uint32_t)number / HCALL_STEP, HCALLS)];
     return args <= row >> 4 && results >= 1 && results <= (row & 7u);
 }
 
@@ -392,7 +402,7 @@ static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
 {
     uint64_t number;
 
-    if (read_reg(vc, SVMC_REG_PPC_R3, &number) != SVMC_OK)
+    if (read_reg(vc, SVMC_REG_PPC_R0 + 3, &number) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *inside = !open(vc, number, 1);
     //@ split *inside;

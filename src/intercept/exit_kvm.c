@@ -99,8 +99,8 @@ enum svmc_status svmc_exit_from_kvm(const uint8_t *run, size_t run_bytes, struct
     return st;
 }
 
-/* Where the results of this exit go, and how many bytes KVM waits for. NULL: none. */
-static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t *bytes)
+/* Where the results of this exit go, and how many bytes KVM waits for; given: of a call. */
+static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t given, uint32_t *bytes)
 {
     size_t at;
 
@@ -120,6 +120,9 @@ static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t *bytes)
     case KVM_RDMSR:
         *bytes = 8;
         return run + RUN_MSR_DATA;
+    case KVM_PAPR: /* R3, and from R4 on what the call brings; KVM keeps the rest */
+        *bytes = given == 0 || given > 8 * SLOTS_OUT || given % 8 != 0 ? 8 : given;
+        return run_bytes >= RUN_PAPR_END ? run + RUN_PAPR_RET : NULL;
     case KVM_SBI:
         *bytes = SBI_RET_BYTES;
         return run_bytes >= RUN_SBI_RET + SBI_RET_BYTES ? run + RUN_SBI_RET : NULL;
@@ -147,7 +150,7 @@ enum svmc_status svmc_kvm_complete(uint8_t *run, size_t run_bytes,
         run[RUN_MSR_ERROR] = outcome->action == SVMC_ACT_INJECT; /* KVM makes it a #GP */
     if (outcome->action == SVMC_ACT_INJECT)
         return SVMC_OK;
-    place = result_place(run, run_bytes, &bytes);
+    place = result_place(run, run_bytes, outcome->data_bytes, &bytes);
     keep = reason == KVM_SBI && place && (outcome->data_bytes == 0 || outcome->data_bytes == 8);
     if (keep)
         bytes = outcome->data_bytes;

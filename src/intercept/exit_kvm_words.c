@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Front ends for KVM on arm64 and RISC-V: struct kvm_run at the offsets of its ABI (Linux
- * include/uapi/linux/kvm.h), little-endian. Pure; rule EX-61.
+ * Front ends for KVM on arm64, RISC-V and Power: struct kvm_run at the offsets of its ABI (Linux
+ * include/uapi/linux/kvm.h), little-endian. Pure; rules EX-61 and EX-93.
  */
 #include <svmcore/exit_a64.h>
 #include <svmcore/exit_kvm.h>
+#include <svmcore/exit_ppc.h>
 #include <svmcore/exit_rv.h>
 
 #include "../core/bytes.h"
@@ -18,10 +19,12 @@
 #define RUN_NISV_IPA    40u
 #define RUN_CALL_FLAGS  96u
 #define RUN_LEAST       112u /* bytes that hold every field */
+#define RUN_LEAST_PPC   120u /* with R12 of a hypercall */
 
 #define KVM_HYPERCALL    3u
 #define KVM_MMIO         6u
 #define KVM_SHUTDOWN     8u
+#define KVM_PAPR_HCALL   19u
 #define KVM_SYSTEM_EVENT 24u
 #define KVM_ARM_NISV     28u
 #define KVM_RISCV_SBI    35u
@@ -36,7 +39,7 @@
 #define ISS_BITS       25u
 #define ISS_ISV        (UINT64_C(1) << 24)
 
-/* What both have: device memory, which KVM finishes, and the end of the guest. */
+/* What all have: device memory, which KVM finishes, and the end of the guest. */
 static enum svmc_status from_reason(const uint8_t *run, uint32_t reason, struct svmc_exit *out)
 {
     uint32_t type = core_load_le32(run + RUN_EVENT_TYPE);
@@ -98,6 +101,16 @@ static enum svmc_status from_sbi(struct svmc_exit *out)
     return st;
 }
 
+/* The exit of sc 1; KVM writes R3 to R12, and NIA has moved. */
+static enum svmc_status from_papr(struct svmc_exit *out)
+{
+    const struct svmc_ppc_exit raw = { .vector = 0xc00 };
+    enum svmc_status st = svmc_exit_from_ppc(&raw, NULL, 0, out);
+
+    out->finish = SVMC_FINISH_BACKEND;
+    return st;
+}
+
 enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *run, size_t run_bytes, const uint8_t *bytes,
                                         size_t count, struct svmc_exit *out)
 {
@@ -137,6 +150,25 @@ enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes, str
     out->isa = SVMC_ISA_RV64;
     reason = core_load_le32(run + RUN_EXIT_REASON);
     st = reason == KVM_RISCV_SBI ? from_sbi(out) : from_reason(run, reason, out);
+    if (st != SVMC_OK)
+        memset(out, 0, sizeof *out);
+    return st;
+}
+
+enum svmc_status svmc_exit_from_kvm_ppc(const uint8_t *run, size_t run_bytes, struct svmc_exit *out)
+{
+    enum svmc_status st;
+    uint32_t reason;
+
+    if (!out)
+        return SVMC_ERR_ARG;
+    memset(out, 0, sizeof *out);
+    if (!run || run_bytes < RUN_LEAST_PPC)
+        return SVMC_ERR_ARG;
+    out->count = 1;
+    out->isa = SVMC_ISA_PPC64;
+    reason = core_load_le32(run + RUN_EXIT_REASON);
+    st = reason == KVM_PAPR_HCALL ? from_papr(out) : from_reason(run, reason, out);
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);
     return st;

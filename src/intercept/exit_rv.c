@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Front end for RISC-V in HS-mode: scause, stval, htval, htinst -> exit. Pure; EX-35 to EX-38. */
+/** Front end for RISC-V in HS-mode: scause, stval, htval, htinst -> exit. Pure; EX-35 to EX-40. */
 #include <svmcore/exit_rv.h>
 
 #include "../core/bytes.h"
@@ -80,11 +80,86 @@ static enum svmc_status from_fault(const struct svmc_rv_exit *raw, const uint8_t
     return st;
 }
 
-/* EX-39: a read of time that writes nothing, CSRRS or CSRRC with rs1 0. */
-static bool is_rdtime(const struct svmc_insn *insn, uint32_t word)
+/*
+ * EX-39 EX-40: the CSRs whose accesses from VS-mode and VU-mode a hypervisor may have to finish,
+ * and the XLEN that has them. A COUNTER is shown to a host; what a STATE holds is not.
+ */
+enum { NONE, TIME, COUNTER, STATE };
+enum { ONLY_32 = 1, ONLY_64 = 2, BOTH = 3 };
+
+static const struct {
+    uint16_t first, last;
+    uint8_t what, xlen;
+} csrs[] = {
+    { 0x015, 0x015, STATE, BOTH },    /* seed: Zkr */
+    { 0x104, 0x104, STATE, BOTH },    /* sie: AIA 6.3.3, hvictl.VTI, here and below */
+    { 0x10a, 0x10a, STATE, BOTH },    /* senvcfg: hstateen0 */
+    { 0x10c, 0x10f, STATE, BOTH },    /* sstateen0 to 3: Smstateen, hstateen */
+    { 0x114, 0x114, STATE, ONLY_32 }, /* sieh */
+    { 0x120, 0x120, STATE, BOTH },    /* scountinhibit: Smcdeleg */
+    { 0x144, 0x144, STATE, BOTH },    /* sip */
+    { 0x14d, 0x14d, STATE, BOTH },    /* stimecmp: Sstc, henvcfg.STCE */
+    { 0x150, 0x153, STATE, BOTH },    /* siselect, sireg to sireg3: AIA, Sscsrind */
+    { 0x154, 0x154, STATE, ONLY_32 }, /* siph */
+    { 0x155, 0x157, STATE, BOTH },    /* sireg4 to sireg6 */
+    { 0x15c, 0x15c, STATE, BOTH },    /* stopei */
+    { 0x15d, 0x15d, STATE, ONLY_32 }, /* stimecmph */
+    { 0x180, 0x180, STATE, BOTH },    /* satp: privileged 8.2.1, hstatus.VTVM */
+    { 0x5a8, 0x5a8, STATE, BOTH },    /* scontext: hstateen0 */
+    { 0xc00, 0xc00, COUNTER, BOTH },  /* cycle: Zicntr */
+    { CSR_TIME, CSR_TIME, TIME, ONLY_64 }, { 0xc02, 0xc02, COUNTER, BOTH }, /* instret */
+    { 0xc03, 0xc1f, COUNTER, BOTH },    /* hpmcounter3 to 31: Zihpm */
+    { 0xc80, 0xc80, COUNTER, ONLY_32 }, /* the halves of RV32 */
+    { 0xc82, 0xc9f, COUNTER, ONLY_32 },    { 0xdb0, 0xdb0, STATE, BOTH }, /* stopi */
+};
+
+static uint32_t what_of(uint32_t isa, uint32_t csr)
 {
-    return insn->isa == SVMC_ISA_RV64 && insn->imm == CSR_TIME && (word >> 15 & 31) == 0 &&
-           (insn->id == SVMC_RV_CSRRS || insn->id == SVMC_RV_CSRRC);
+    uint32_t xlen = isa == SVMC_ISA_RV64 ? ONLY_64 : ONLY_32;
+
+    for (uint32_t i = 0; i < sizeof csrs / sizeof csrs[0]; i++)
+        if (csr >= csrs[i].first && csr <= csrs[i].last) /* clamp: our own count, here and below */
+            return csrs[i].xlen & xlen ? csrs[i].what : NONE;
+    return NONE;
+}
+
+/* VU-mode has no more than the counters that the guest lends it. */
+static bool may_use(const struct svmc_rv_exit *raw, uint32_t csr, uint32_t what)
+{
+    return !raw->user || (what != STATE && (raw->scounteren >> (csr & 31u) & 1u));
+}
+
+/* Zicsr, by bits 13:12 of the word: 1 swaps, 2 sets, 3 clears; bit 14: rs1 is the operand. */
+static void from_csr(const struct svmc_rv_exit *raw, uint32_t csr, uint32_t word,
+                     struct svmc_exit *out)
+{
+    static const uint16_t kinds[] = { SVMC_KIND_UNKNOWN, SVMC_KIND_CSR_SWAP, SVMC_KIND_CSR_SET,
+                                      SVMC_KIND_CSR_CLEAR };
+    uint32_t op = word >> 12 & 3u, rd = word >> 7 & 31u, rs1 = word >> 15 & 31u;
+    uint32_t what = what_of(raw->isa, csr);
+    bool writes = op == 1 || rs1 != 0, reads = op != 1 || rd != 0;
+
+    if (what == NONE || (what != STATE && writes) || !may_use(raw, csr, what))
+        return;
+    out->kind = kinds[core_clamp(op, 4)];
+    if (what != STATE)
+        out->kind = what == TIME ? SVMC_KIND_RDTIME : SVMC_KIND_RDCOUNTER;
+    else if (!writes)
+        out->kind = SVMC_KIND_CSR_READ;
+    else if (!reads)
+        out->kind = SVMC_KIND_CSR_WRITE;
+    out->address = csr;
+    out->size = raw->isa == SVMC_ISA_RV64 ? 8 : 4;
+    if (reads) {
+        out->dest_reg = (uint8_t)(SVMC_REG_RV_X0 + rd);
+        out->dest_bytes = (uint8_t)out->size;
+    }
+    if (writes && (word >> 14 & 1u)) {
+        out->value = rs1;
+    } else if (writes) {
+        out->from = SVMC_FROM_VALUE_REG;
+        out->value_reg = (uint8_t)(SVMC_REG_RV_X0 + rs1);
+    }
 }
 
 /* EX-38: stval has the instruction, or 0. */
@@ -108,12 +183,8 @@ static enum svmc_status from_virtual(const struct svmc_rv_exit *raw, const uint8
     out->insn_bytes = insn.length;
     if (insn.length == 4 && raw->stval == 0)
         memcpy(word, bytes, sizeof word);
-    if (is_rdtime(&insn, core_load_le32(word))) {
-        out->size = 8;
-        svmc_intercept_set_transfer(SVMC_KIND_RDTIME, CSR_TIME,
-                                    (uint8_t)(SVMC_REG_RV_X0 + (word[1] & 15) * 2 + (word[0] >> 7)),
-                                    out);
-    }
+    if (insn.insn_class == SVMC_CLASS_SYSTEM_REG)
+        from_csr(raw, (uint32_t)insn.imm, core_load_le32(word), out);
     return SVMC_OK;
 }
 

@@ -35,7 +35,10 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule, 
     return SVMC_OK;
 }
 
-/* EX-59: what can fail stands before it, for what is written is the embedder's at once. */
+/*
+ * EX-59: what can fail stands before it, for what is written is the embedder's at once. EX-40: what
+ * was read of a CSR that is written goes to a register of 4 or 8 bytes.
+ */
 static enum svmc_status write(struct svmc_vcpu *vc, const struct exit_rule *rule,
                               struct svmc_outcome *out)
 {
@@ -48,9 +51,14 @@ static enum svmc_status write(struct svmc_vcpu *vc, const struct exit_rule *rule
     if (moves && vc->priv.ops->reg_read(vc->priv.ctx, reg, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     st = ask(vc, rule, &value, out);
-    if (st == SVMC_OK && !out->fault.raised && svmc_intercept_has_time(rule))
+    if (st != SVMC_OK || out->fault.raised)
+        return st;
+    if (svmc_intercept_has_time(rule))
         svmc_intercept_time_note(vc, &value); /* R13: no result is looked at */
-    if (st == SVMC_OK && moves && !out->fault.raised)
+    if (rule->out_count != 0 && exit->dest_reg != reg_file(exit)->zero)
+        vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg,
+                                value & core_mask(exit->size) & core_mask(exit->dest_bytes));
+    if (moves)
         vc->priv.ops->reg_write(vc->priv.ctx, reg,
                                 (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
     return st;
@@ -60,11 +68,12 @@ CORE_COLD enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc,
                                                     const struct exit_rule *rule,
                                                     struct svmc_outcome *out)
 {
-    uint64_t value = 0, values[SLOTS_OUT];
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+    uint64_t value = rule->in_count != 0 ? exit->value : 0, values[SLOTS_OUT];
     uint32_t done = vc->priv.pending.issued;
     enum svmc_status st;
 
-    if (rule->out_count == 0)
+    if (rule->out_count == 0 || (rule->in_count != 0 && (exit->finish & SVMC_FINISH_REGS)))
         return write(vc, rule, out);
     st = ask(vc, rule, &value, out);
     if (st != SVMC_OK || out->fault.raised)

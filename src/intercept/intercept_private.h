@@ -249,6 +249,8 @@ enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OU
 /** Whether a call in [first, last] is delegated. */
 bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
                              uint64_t last);
+/** Registers that a hypercall of PAPR brings, as power.def says; 0: it is not to be delegated. */
+uint32_t svmc_intercept_hcall_results(uint64_t number);
 /** R10: whether the row's check lets a result pass, and the one that says that the call failed. */
 bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit,
                              const uint64_t out[SVMC_PAGE_SLOTS]);

@@ -27,6 +27,7 @@
 #define KVM_RDMSR     29u
 #define KVM_WRMSR     30u
 #define KVM_HYPERCALL 3u
+#define KVM_PAPR      19u
 #define KVM_SBI       35u
 
 /* KVM_EXIT_HYPERCALL, and where x86 keeps a port access's data: KVM_PIO_PAGE_OFFSET */
@@ -40,5 +41,11 @@
 #define RUN_SBI_ARGS  48u
 #define RUN_SBI_RET   96u
 #define SBI_RET_BYTES 16u
+
+/* KVM_EXIT_PAPR_HCALL: the number, what R3 gets, and R4 to R12 both ways, of 8 bytes each */
+#define RUN_PAPR_NR   32u
+#define RUN_PAPR_RET  40u
+#define RUN_PAPR_ARGS 48u
+#define RUN_PAPR_END  120u
 
 #endif

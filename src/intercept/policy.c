@@ -249,9 +249,10 @@ CORE_COLD enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uin
 /* What a kind can be given beside FAULT and TERMINATE. */
 static bool is_choice(const struct exit_rule *rule, uint32_t verdict)
 {
-    /* what nobody has done is not done: EX-58, EX-80 */
-    bool control =
-        rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 || rule->string || rule->space == SPACE_REQUEST;
+    /* what nobody has done is not done: EX-40, EX-58, EX-80 */
+    bool control = rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 ||
+                   (rule->kind >= SVMC_KIND_CSR_READ && rule->kind <= SVMC_KIND_CSR_CLEAR) ||
+                   rule->string || rule->space == SPACE_REQUEST;
 
     switch (verdict) {
     case SVMC_VERDICT_FAULT:

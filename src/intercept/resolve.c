@@ -72,8 +72,11 @@ CORE_COLD enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc,
         return SVMC_ERR_ARG;
     if (e->from & SVMC_FROM_ADDRESS_REG)
         e->address = read_reg(&r, e->address_reg) & core_mask(rule->address);
-    if (e->from & SVMC_FROM_VALUE_REG)
+    if (e->from & SVMC_FROM_VALUE_REG) {
         e->value = read_reg(&r, e->value_reg) >> (e->value_high ? 8 : 0) & core_mask(e->size);
+        if (e->swap) /* EX-92 */
+            e->value = core_swap(e->value, e->size);
+    }
     if (e->from & SVMC_FROM_VALUE_PAIR)
         e->value = (read_reg(&r, SVMC_REG_RAX) & UINT32_MAX) | read_reg(&r, SVMC_REG_RDX) << 32;
     if (e->from & SVMC_FROM_STRING_REGS)

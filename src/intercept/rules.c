@@ -68,8 +68,8 @@ enum {
 #define MESSAGE SLOT(PLACE_REG, SVMC_REG_NONE, 8, CHECK_MESSAGE)
 #define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
 #define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
-#define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R3 - 3 + (n), 0, CHECK_ANY)
-#define R_STATUS SLOT(PLACE_REG, SVMC_REG_PPC_R3, 0, CHECK_PAPR)
+#define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R0 + (n), 0, CHECK_ANY)
+#define R_STATUS SLOT(PLACE_REG, SVMC_REG_PPC_R0 + 3, 0, CHECK_PAPR)
 #define IN0 0, { { 0, 0, 0, 0, 0 } }
 #define IN1(a) 1, { a }
 #define IN2(a, b) 2, { a, b }
@@ -202,10 +202,11 @@ static const uint8_t texts_s390[ROW_COUNT][4] = {
 
 #define TEXT_SC_1 0x44000022u /* and for Power: sc 1, Power ISA book III, 4.3.1 */
 
-/* and for RISC-V; its loads and stores have none */
-static const uint32_t texts_rv[ROW_COUNT] = {
-    [ROW_SBI] = 0x00000073, [ROW_WFI] = 0x10500073, [ROW_RDTIME] = 0xc0102573
-}; /* rdtime a0 */
+/* and for RISC-V; its loads and stores have none. With a0, CSRRS's number in bits 31:20 */
+static const uint32_t texts_rv[ROW_COUNT] = { [ROW_SBI] = 0x00000073,
+                                              [ROW_WFI] = 0x10500073,
+                                              [ROW_RDTIME] = 0x00002573,
+                                              [ROW_RDCOUNTER] = 0x00002573 };
 
 static const char names[ROW_COUNT][16] = {
     [ROW_UNKNOWN] = "unknown",
@@ -237,6 +238,12 @@ static const char names[ROW_COUNT][16] = {
     [ROW_RDTSCP] = "rdtscp",
     [ROW_RDPMC] = "rdpmc",
     [ROW_RDTIME] = "rdtime",
+    [ROW_RDCOUNTER] = "rdcounter",
+    [ROW_CSR_READ] = "csr-read",
+    [ROW_CSR_WRITE] = "csr-write",
+    [ROW_CSR_SWAP] = "csr-swap",
+    [ROW_CSR_SET] = "csr-set",
+    [ROW_CSR_CLEAR] = "csr-clear",
     [ROW_CR_READ] = "cr-read",
     [ROW_CR_WRITE] = "cr-write",
     [ROW_DR_READ] = "dr-read",
@@ -316,7 +323,8 @@ CORE_COLD uint64_t svmc_intercept_other_text(const struct exit_rule *rule,
         return 0;
     if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */
         return texts_a64[row][log] | (rule->space == SPACE_SYSREG ? exit->address << 5 : 0);
-    return texts_rv[row]; /* clamp: the same */
+    return texts_rv[row] | /* clamp: the same */
+           (rule->space == SPACE_INDEX ? (exit->address & 0xfff) << 20 : 0);
 }
 
 CORE_COLD uint32_t svmc_intercept_kind_entry(uint16_t kind)

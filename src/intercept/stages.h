@@ -122,10 +122,12 @@ static inline void fetch(const volatile void *page, struct fetched *f)
 }
 
 /* What a destination register gets: extended as the access says; of 4 bytes the rest is zeroed. */
-static inline enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value)
+static inline enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value, bool usual)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
 
+    if (!usual && exit->swap) /* EX-92; in no usual exit */
+        *value = core_swap(*value, exit->size);
     if (exit->dest_extend == SVMC_EXTEND_SIGN)
         *value = (uint64_t)core_sign_extend(*value, 8u * exit->size);
     *value &= core_mask(exit->dest_bytes);
@@ -146,7 +148,7 @@ static inline enum svmc_status commit_registers(struct svmc_vcpu *vc, const stru
     bool dest = slot->place == PLACE_DEST && exit->dest_reg != f->zero;
     uint64_t pc = 0, value = out[0];
 
-    if (dest && widen(vc, &value) != SVMC_OK)
+    if (dest && widen(vc, &value, usual) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
         return SVMC_ERR_CALLBACK;

@@ -31,9 +31,9 @@ static bool is_odd(const struct svmc_exit *e)
 /* An exit that is sound (EX-1) and takes the usual way, if it is delegated. */
 static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
 {
-    return !is_odd(e) && e->finish == OWN && e->count == 1 && e->insn_bytes - 1u < SVMC_INSN_MAX &&
-           rule->usual && (rule->isas >> e->isa & 1u) && size_is_sound(rule, e->size) &&
-           (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
+    return !is_odd(e) && e->finish == OWN && e->swap == 0 && e->count == 1 &&
+           e->insn_bytes - 1u < SVMC_INSN_MAX && rule->usual && (rule->isas >> e->isa & 1u) &&
+           size_is_sound(rule, e->size) && (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
 /* What its parameters decide, then. */

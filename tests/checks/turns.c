@@ -18,6 +18,16 @@ static uint64_t low(uint64_t value, unsigned bytes)
     return bytes < 8 ? value & (((uint64_t)1 << (8 * bytes)) - 1) : value;
 }
 
+/* EX-92: the first of the bytes becomes the last. */
+static uint64_t turned(uint64_t value, unsigned bytes)
+{
+    uint64_t out = 0;
+
+    for (unsigned i = 0; i < bytes; i++)
+        out = out << 8 | (value >> (8 * i) & 0xff);
+    return out;
+}
+
 uint64_t turn_random(uint64_t *state)
 {
     uint64_t x = *state;
@@ -149,20 +159,22 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 
 /* ---- what there is to ask for ----------------------------------------------------------------*/
 
-#define RDTSCP   0x8002u
-#define RDPMC    0x8003u
-#define RDTIME   0x8004u
-#define CR_FIRST 0x9001u
-#define DR_LAST  0x9004u
-#define XSETBV   0x9005u
-#define LMSW     0x9007u
-#define HVC      0x5002u
-#define SMC      0x5003u
-#define SBI      0x5004u
-#define HCALL    0x5005u
-#define R3       228u /* of Power */
-#define A0       138u /* of RISC-V: a0 to a7 are x10 to x17 */
-#define ANY      0xffffffffu
+#define RDTSCP    0x8002u
+#define RDPMC     0x8003u
+#define RDTIME    0x8004u
+#define COUNTER   0x8006u /* RDCOUNTER */
+#define IS_CSR(k) ((k) >= 0x1005 && (k) <= 0x1009)
+#define CR_FIRST  0x9001u
+#define DR_LAST   0x9004u
+#define XSETBV    0x9005u
+#define LMSW      0x9007u
+#define HVC       0x5002u
+#define SMC       0x5003u
+#define SBI       0x5004u
+#define HCALL     0x5005u
+#define R3        219u /* of Power */
+#define A0        138u /* of RISC-V: a0 to a7 are x10 to x17 */
+#define ANY       0xffffffffu
 /* requests of the embedder and events: docs/spec/exit.md, EX-80 to EX-86 */
 #define DATA_ABORT      0x4003u
 #define PROTECTED_ABORT 0x4004u
@@ -287,7 +299,7 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     must(svmc_policy_set_doorbell(policy, SVMC_HCALL_PORT), "doorbell");
     for (uint8_t n = 0; n < HCALLS; n++)
         must(svmc_policy_set_hcall(policy, n, n, n % 4), "hypercall");
-    for (unsigned kind = 0x8001; kind <= 0x8004; kind++)
+    for (unsigned kind = 0x8001; kind <= COUNTER; kind += kind == RDTIME ? 2 : 1)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE), "time");
     for (unsigned i = 0; i < REQUESTS; i++)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)requests[i], SVMC_VERDICT_DELEGATE),
@@ -309,12 +321,13 @@ static bool is_string(const struct exit_rule *rule)
 /* An instruction set whose registers the row names, or any that can have such an exit. */
 static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
 {
-    static const uint8_t all[] = { SVMC_ISA_X86_64, SVMC_ISA_A64, SVMC_ISA_RV64, SVMC_ISA_S390X };
+    static const uint8_t all[] = { SVMC_ISA_X86_64, SVMC_ISA_A64, SVMC_ISA_RV64, SVMC_ISA_S390X,
+                                   SVMC_ISA_PPC64 };
     unsigned reg = SVMC_REG_NONE;
 
     if (is_apart(rule->kind))
         return is_a64_apart(rule->kind) ? SVMC_ISA_A64 : SVMC_ISA_X86_64;
-    if (rule->kind == SBI) /* its calls are as wide as XLEN */
+    if (rule->kind == SBI || rule->kind == COUNTER || IS_CSR(rule->kind)) /* as wide as XLEN */
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     if (rule->kind == RDTIME)
         return SVMC_ISA_RV64;
@@ -444,6 +457,8 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
     case SPACE_SYSREG:
         return 8;
     case SPACE_INDEX:
+        if (rule->kind == COUNTER || IS_CSR(rule->kind))
+            return ask->isa == SVMC_ISA_RV32 ? 4 : 8;
         return rule->kind == RDTIME                              ? 8
                : rule->kind >= CR_FIRST && rule->kind <= DR_LAST ? 4u << below(rng, 2)
                : rule->kind == LMSW                              ? 2
@@ -587,6 +602,7 @@ static uint8_t free_reg(struct maker *m, uint32_t count)
     uint32_t first = IS_X86(isa)             ? SVMC_REG_RAX
                      : isa == SVMC_ISA_A64   ? SVMC_REG_X0
                      : isa == SVMC_ISA_S390X ? SVMC_REG_S390_R0
+                     : isa == SVMC_ISA_PPC64 ? R3 - 3
                                              : SVMC_REG_RV_X0 + 1;
     uint32_t reg;
 
@@ -598,7 +614,7 @@ static uint8_t free_reg(struct maker *m, uint32_t count)
 
 static uint32_t regs_of(uint32_t isa)
 {
-    return IS_X86(isa) || isa == SVMC_ISA_S390X ? 16 : 31;
+    return IS_X86(isa) || isa == SVMC_ISA_S390X ? 16 : isa == SVMC_ISA_PPC64 ? 32 : 31;
 }
 
 static uint8_t isa_like(const struct ask *ask, uint64_t *rng)
@@ -607,7 +623,7 @@ static uint8_t isa_like(const struct ask *ask, uint64_t *rng)
 
     if (IS_X86(isa))
         return (uint8_t)below(rng, 4);
-    if (isa == SVMC_ISA_RV64 && ask->rule->kind != SBI && ask->rule->kind != RDTIME)
+    if (isa == SVMC_ISA_RV64 && ask->rule->space == SPACE_WINDOW)
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     return (uint8_t)isa;
 }
@@ -627,12 +643,13 @@ static void name_registers(struct maker *m)
     } else if (value && ask->size != 0 && one_in(m->rng, 2)) {
         e->from |= SVMC_FROM_VALUE_REG;
         e->value_reg = free_reg(m, regs_of(e->isa));
-        e->value_high =
-            IS_X86(e->isa) && ask->size == 1 && e->value_reg <= SVMC_REG_RBX && one_in(m->rng, 2);
+        e->value_high = IS_X86(e->isa) && ask->size == 1 && !e->swap &&
+                        e->value_reg <= SVMC_REG_RBX && one_in(m->rng, 2);
         if (e->value_high)
             set_low(m, e->value_reg, ask->value << 8 | (turn_random(m->rng) & 0xff), 2);
         else
-            set_low(m, e->value_reg, ask->value, ask->size);
+            set_low(m, e->value_reg, e->swap ? turned(ask->value, ask->size) : ask->value,
+                    ask->size);
         e->value = turn_random(m->rng);
     }
     if ((ask->rule->space == SPACE_PORT || ask->rule->space == SPACE_MSR ||
@@ -894,6 +911,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->isa = isa_like(ask, rng);
     e->state = (uint8_t)below(rng, SVMC_STATE_ALL + 1);
     e->user = (uint8_t)below(rng, 2);
+    e->swap = rule->space == SPACE_WINDOW && one_in(rng, 4);
     name_registers(&m);
     set_destination(&m);
     name_args(&m);
@@ -961,6 +979,7 @@ static const struct model {
     { RDTSCP, DONE, 0, false, 2, { 0, 2 }, { 4, 4 }, 0 }, /* and ECX, which is no result */
     { RDPMC, DONE | FAULTS, GP, false, 2, { 0, 2 }, { 4, 4 }, 0 },
     { RDTIME, DONE, 0, false, 1, { DEST }, { 8 }, 0 },
+    { COUNTER, DONE | FAULTS, UD, false, 1, { DEST }, { SIZE }, 0 },
     { .kind = 0x6001, .statuses = NOTICE }, /* HLT */
     { .kind = 0x6002, .statuses = NOTICE }, /* WFI */
     { .kind = 0x6003, .statuses = NOTICE }, /* WFE */
@@ -978,6 +997,11 @@ static const struct model {
     { .kind = LMSW },
     { .kind = 0x9008 }, /* SYS_STORE */
     { .kind = 0x9009 }, /* SYS_LOAD */
+    { .kind = 0x1005 }, /* CSR_READ */
+    { .kind = 0x1006 }, /* CSR_WRITE */
+    { .kind = 0x1007 }, /* CSR_SWAP */
+    { .kind = 0x1008 }, /* CSR_SET */
+    { .kind = 0x1009 }, /* CSR_CLEAR */
     { .kind = 0xc001 }, /* SHUTDOWN */
     { PAGE_STATE, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 } },
     { MAP_GPA, DONE | FAULTS | AGAIN, GP, false, 1, { 0 }, { 8 } },
@@ -1365,6 +1389,8 @@ static uint64_t extended(const struct turn *t, uint64_t value)
 {
     unsigned bits = 8 * t->ask->size;
 
+    if (t->exit.swap)
+        value = turned(value, t->ask->size);
     if (t->exit.dest_extend == SVMC_EXTEND_SIGN && bits < 64 && value >> (bits - 1))
         value |= ~(uint64_t)0 << bits;
     return value;
@@ -1446,7 +1472,8 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     const struct model *m = model_of(t);
     uint32_t status = status_of(r), done = done_of(r);
     bool string = is_string(t->ask->rule);
-    /* #GP; of AArch64 exception class 0 (EX-34); PoP 6: specification, operand */
+    /* #GP; of AArch64 exception class 0 (EX-34); PoP 6: specification, operand; of RISC-V illegal
+       instruction */
     static const uint8_t vectors[8] = { [1] = 13, [3] = 0x06, [4] = 0x15 };
 
     fx->action = SVMC_ACT_RESUME;
@@ -1459,8 +1486,8 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     } else if (status == 1) {
         fx->action = SVMC_ACT_INJECT;
         fx->fault = true;
-        fx->vector = vectors[r->w[3] & 7];
-        fx->has_error = r->w[3] < 3;
+        fx->vector = t->ask->rule->kind == COUNTER ? 2 : vectors[r->w[3] & 7];
+        fx->has_error = r->w[3] < 3 && t->ask->rule->kind != COUNTER;
         if (m->kind == DATA_ABORT) { /* Arm ARM D17.2.37: external, FAR not valid */
             fx->vector = t->exit.user ? 0x24 : 0x25;
             fx->error = 0x410;
@@ -1558,6 +1585,8 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
             r->w[8 + i] |= (uint64_t)out->data[at++] << (8 * b);
         if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
             r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
+        if (own && t->exit.swap)
+            r->w[8 + i] = turned(r->w[8 + i], bytes);
     }
     if (is_string(t->ask->rule)) {
         done = t->own ? 1 : t->issued;

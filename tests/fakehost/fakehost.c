@@ -26,6 +26,7 @@ static const struct kind {
     { SVMC_KIND_RDTSCP, 2, 4, .number = 0 },
     { SVMC_KIND_RDTIME, 1, 0, .number = 0 },
     { SVMC_KIND_RDPMC, 2, 4, .faults = true },
+    { SVMC_KIND_RDCOUNTER, 1, 0, .faults = true },
     { SVMC_KIND_IN, 1, 0, .number = 0 },
     { SVMC_KIND_MMIO_READ, 1, 0, .number = 0 },
     /* the tests' policy: every call gives all three results */

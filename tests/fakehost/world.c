@@ -91,8 +91,9 @@ static enum svmc_status interpret(void *ctx, uint32_t kind, uint64_t number, uin
 {
     struct world *w = ctx;
     unsigned op = kind & 0xfff;
-    bool read = (kind >> 12 == 1 && (op == 1 || op == 3)) || kind == SVMC_KIND_CR_READ ||
-                kind == SVMC_KIND_DR_READ || kind >> 12 == 8;
+    bool both = kind >= SVMC_KIND_CSR_SWAP && kind <= SVMC_KIND_CSR_CLEAR;
+    bool read = kind == SVMC_KIND_CSR_READ || (kind >> 12 == 1 && (op == 1 || op == 3)) ||
+                kind == SVMC_KIND_CR_READ || kind == SVMC_KIND_DR_READ || kind >> 12 == 8;
 
     if (fails(w))
         return SVMC_ERR_CALLBACK;
@@ -100,10 +101,11 @@ static enum svmc_status interpret(void *ctx, uint32_t kind, uint64_t number, uin
     w->inside_kind = kind;
     w->inside_number = number;
     *fault = w->inside_fault;
-    if (read)
+    w->inside_given = *value;
+    if (read || both)
         *value = w->inside_value;
-    else
-        w->inside_value = *value;
+    if (!read)
+        w->inside_value = w->inside_given;
     return SVMC_OK;
 }
 

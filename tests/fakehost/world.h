@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <svmcore/intercept.h>
 
-#define WORLD_REGS           239u /* enum svmc_reg, up to the last processor's */
+#define WORLD_REGS           249u /* enum svmc_reg, up to the last processor's */
 #define WORLD_MEMORY         65536u
 #define WORLD_PAGES          (WORLD_MEMORY / 4096u)
 #define WORLD_TRANSLATE_LIES 5u
@@ -27,6 +27,7 @@ struct world {
     uint64_t clock_step;
     unsigned clock_calls;
     uint64_t inside_value; /* what interpret reads; what was written to it last */
+    uint64_t inside_given; /* the value that it was called with */
     uint64_t inside_number;
     uint32_t inside_kind;
     uint32_t inside_fault; /* what interpret answers */

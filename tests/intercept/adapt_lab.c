@@ -132,6 +132,14 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
         for (unsigned i = 0; i < 3; i++)
             d->arguments = d->arguments * 31 + r->in[i];
         break;
+    case SVMC_KIND_HCALL: /* H_GET_TERM_CHAR, and one that brings its code alone */
+        reply->out_valid = r->address == LAB_PAPR ? 15 : 1;
+        reply->out[0] = 1; /* H_BUSY */
+        for (unsigned i = 1; i < 4 && r->address == LAB_PAPR; i++)
+            reply->out[i] = stream(d, 8);
+        for (unsigned i = 0; i < (r->address == LAB_PAPR ? 1 : 4); i++)
+            d->arguments = d->arguments * 31 + r->in[i];
+        break;
     case SVMC_KIND_DIAG_500:
         reply->out_valid = 1;
         reply->out[0] = stream(d, 8);

@@ -115,6 +115,18 @@ const struct scenario scenarios[] = {
     { "rv64 rdtime a5",
       { WORD(RV64), .kind = SVMC_KIND_RDTIME, .size = 8, .count = 1, .address = 0xc01,
         DEST(RV_X0 + 15, 8, 0, 0) } },
+    { "rv64 rdcycle a5",
+      { WORD(RV64), .kind = SVMC_KIND_RDCOUNTER, .size = 8, .count = 1, .address = 0xc00,
+        DEST(RV_X0 + 15, 8, 0, 0) } },
+    { "rv32 rdinstreth t6",
+      { WORD(RV32), .kind = SVMC_KIND_RDCOUNTER, .size = 4, .count = 1, .address = 0xc82,
+        DEST(RV_X31, 4, 0, 0) } },
+    { "power lbz r0", { WORD(PPC64), MMIO(READ, 1), DEST(PPC_R0, 8, 0, SVMC_EXTEND_ZERO) } },
+    { "power lwa r31, big-endian",
+      { WORD(PPC64), MMIO(READ, 4), DEST(PPC_R31, 8, 0, SVMC_EXTEND_SIGN), .swap = 1 } },
+    { "power stdbrx r17",
+      { WORD(PPC64), MMIO(WRITE, 8), FROM(VALUE_REG), .value_reg = SVMC_REG_PPC_R0 + 17,
+        .swap = 1 } },
     { "rv64 ecall", { WORD(RV64), CALL(SBI, LAB_SBI) } },
     { "rv32 ecall", { WORD(RV32), CALL(SBI, LAB_SBI) } },
     { "power sc 1", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, LAB_PAPR) } },
@@ -228,6 +240,7 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTIME, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDCOUNTER, SVMC_VERDICT_DELEGATE), SVMC_OK);
 }
 
 void lab_init(struct lab *lab, uint64_t *rng)
@@ -296,7 +309,7 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
         lab->world.reg[SVMC_REG_X0] =
             (lab->world.reg[SVMC_REG_X0] & ~(uint64_t)UINT32_MAX) | exit.address;
     if (exit.kind == SVMC_KIND_HCALL)
-        lab->world.reg[SVMC_REG_PPC_R3] = exit.address;
+        lab->world.reg[SVMC_REG_PPC_R0 + 3] = exit.address;
     if (exit.kind == SVMC_KIND_SBI) {
         lab->world.reg[SVMC_REG_RV_X0 + 17] = exit.address >> 32;
         lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;

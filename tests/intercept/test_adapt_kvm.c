@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AP-20: struct kvm_run. Fields by their sizes in Linux include/uapi/linux/kvm.h; where this
+/* AP-20 AP-21: struct kvm_run. Fields by their sizes in Linux include/uapi/linux/kvm.h; where this
  * machine has that header, it is compared. */
 #include "adapt_lab.h"
 
@@ -20,6 +20,9 @@ struct run {
         struct {
             uint8_t nr[8], args[6][8], ret[8], flags[8];
         } hypercall;
+        struct {
+            uint8_t nr[8], ret[8], args[9][8];
+        } papr_hcall;
         uint8_t padding[256];
     };
     uint8_t rest[4096 - 32 - 256];
@@ -48,6 +51,10 @@ SAME(msr.data, msr.data);
 SAME(hypercall.nr, hypercall.nr);
 SAME(hypercall.args, hypercall.args);
 SAME(hypercall.ret, hypercall.ret);
+SAME(papr_hcall.nr, papr_hcall.nr);
+SAME(papr_hcall.ret, papr_hcall.ret);
+SAME(papr_hcall.args, papr_hcall.args);
+_Static_assert(KVM_EXIT_PAPR_HCALL == 19, "reasons");
 _Static_assert(KVM_EXIT_HYPERCALL == 3 && KVM_EXIT_HLT == 5 && KVM_EXIT_SHUTDOWN == 8, "reasons");
 _Static_assert(KVM_MSR_EXIT_REASON_FILTER == 4, "why an MSR access exits");
 #endif
@@ -133,6 +140,65 @@ TEST(adapt_kvm, golden)
     check("hypercall own");
 }
 
+TEST(adapt_kvm, golden_power) /* AP-21 */
+{
+    static const char *const names[] = { "power sc 1", "power sc 1, one result" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        start(19);
+        for (unsigned r = 4; r <= 12; r++)
+            a.lab.world.reg[SVMC_REG_PPC_R0 + r] = 0x4400000000000000u + r;
+        PUT(papr_hcall.nr, i ? 0x58 : 0x54);
+        for (unsigned r = 0; r < (i ? 4 : 1); r++)
+            PUT(papr_hcall.args[r], 0x4400000000000004u + r);
+        check(names[i]);
+        CHECK_EQ(adapt_host(&a), SVMC_OK);
+        PUT(papr_hcall.ret, 1);                    /* H_BUSY */
+        for (unsigned r = 0; i == 0 && r < 3; r++) /* the stream of device_answer */
+            for (unsigned b = 0; b < 8; b++)
+                want.papr_hcall.args[r][b] = (uint8_t)(0x91 + 29 * (8 * r + b));
+        CHECK_MEM(a.area, &want, sizeof want, "%s, the answer", names[i]);
+        CHECK_EQ(adapt_enter(&a), SVMC_OK, "%s", names[i]);
+        CHECK_EQ(a.lab.world.reg[SVMC_REG_PPC_R0 + 3], 1);
+        for (unsigned r = 4; r <= 12; r++)
+            CHECK_EQ(a.lab.world.reg[SVMC_REG_PPC_R0 + r],
+                     i == 0 && r < 7 ? adapt_get(want.papr_hcall.args[r - 4], 8)
+                                     : 0x4400000000000000u + r,
+                     "%s, R%u", names[i], r);
+    }
+}
+
+/* What KVM fills in: R4 to R12 as they are, whatever the call takes. */
+TEST(adapt_kvm, a_kernel_of_power_is_heard) /* AP-21 */
+{
+    struct svmc_request r;
+    struct svmc_reply reply = { .done = 1, .out_valid = 1 };
+
+    start(19);
+    PUT(papr_hcall.nr, 0xe0); /* H_CEDE */
+    PUT(papr_hcall.ret, 0x77);
+    for (unsigned i = 0; i < 9; i++)
+        PUT(papr_hcall.args[i], 0xa0 + i);
+    memcpy(a.area, &want, sizeof want);
+    CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, NULL), SVMC_OK);
+    CHECK_EQ(r.kind, SVMC_KIND_HCALL);
+    CHECK_EQ(r.address, 0xe0);
+    CHECK_EQ(r.size, 8);
+    CHECK_MEM(r.insn, "\x22\0\0\x44", 4, "sc 1");
+    for (unsigned i = 0; i < 6; i++)
+        CHECK_EQ(r.in[i], 0xa0 + i);
+    CHECK_EQ(svmc_adapt_answer(&a.foreign, &r, &reply, NULL), SVMC_OK);
+    PUT(papr_hcall.ret, 0);
+    CHECK_MEM(a.area, &want, sizeof want, "R4 to R12 stay");
+    reply.out_valid = 3;
+    CHECK_EQ(svmc_adapt_answer(&a.foreign, &r, &reply, NULL), SVMC_ERR_ARG, "it has no second");
+    CHECK_MEM(a.area, &want, sizeof want);
+    r.address = 0x300; /* H_RANDOM: nobody's */
+    reply.out_valid = 0;
+    CHECK_EQ(svmc_adapt_answer(&a.foreign, &r, &reply, NULL), SVMC_OK, "nothing to say");
+    CHECK_MEM(a.area, &want, sizeof want);
+}
+
 TEST(adapt_kvm, golden_idle)
 {
     struct svmc_request r = { .kind = SVMC_KIND_HLT };
@@ -215,6 +281,16 @@ TEST(adapt_kvm, lies_are_refused) /* AP-20 */
         { "-EFAULT", "hypercall own", { { 88, 8, (uint64_t)-14 } }, 0, 10 },
         { "-1", "hypercall by doorbell", { { 88, 8, ~(uint64_t)0 } }, 0, 10 },
         { "bit 63", "hypercall by doorbell", { { 88, 8, (uint64_t)1 << 63 } }, 0, 10 },
+        { "6 is no code of PAPR", "power sc 1", { { 40, 8, 6 } }, 0, 10 },
+        { "13", "power sc 1", { { 40, 8, 13 } }, 0, 10 },
+        { "19", "power sc 1, one result", { { 40, 8, 19 } }, 0, 10 },
+        { "-512", "power sc 1", { { 40, 8, (uint64_t)-512 } }, 0, 10 },
+        { "-1 in 32 bits", "power sc 1, one result", { { 40, 8, 0xffffffff } }, 0, 10 },
+        { "9899", "power sc 1", { { 40, 8, 9899 } }, 0, 10 },
+        { "9906", "power sc 1", { { 40, 8, 9906 } }, 0, 10 },
+        { "INT64_MIN", "power sc 1", { { 40, 8, (uint64_t)1 << 63 } }, 0, 10 },
+        { "the upper half alone", "power sc 1, one result", { { 44, 4, 1 } }, 0, 10 },
+        { "code and results", "power sc 1", { { 40, 8, 7 }, { 48, 8, 0 }, { 56, 8, 0 } }, 0, 10 },
     };
 
     adapt_refuses(SVMC_FOREIGN_KVM, lies, sizeof lies / sizeof lies[0]);

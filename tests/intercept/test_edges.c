@@ -43,7 +43,6 @@ static const struct svmc_exit own_ins = { .kind = SVMC_KIND_INS,
 
 TEST(edges, one_exit_at_a_time) /* R1 */
 {
-    static struct lab before;
 
     fresh();
     CHECK_EQ(lab_exit(&lab, scenario_named("cpuid own")), SVMC_OK);
@@ -496,15 +495,15 @@ TEST(edges, under_full_wipe_a_retry_writes_its_data_again) /* PG-1 */
 
     for (unsigned own = 0; own < 2; own++) {
         unsigned n = scenario_named(own ? "outs 2 own" : "outs 1 kvm");
-        uint8_t before[16];
+        uint8_t shown[16];
 
         lab.full_wipe = true;
         lab_init(&lab, &rng);
         CHECK_EQ(lab_exit(&lab, n), SVMC_OK);
-        memcpy(before, lab.world.page + SVMC_PAGE_DATA, sizeof before);
+        memcpy(shown, lab.world.page + SVMC_PAGE_DATA, sizeof shown);
         memset(lab.world.page + SVMC_PAGE_DATA, 0xee, SVMC_PAGE_DATA_BYTES);
         CHECK_EQ(answer(&lab, (struct svmc_reply){ .status = SVMC_REPLY_RETRY }), SVMC_OK);
-        CHECK_MEM(lab.world.page + SVMC_PAGE_DATA, before, sizeof before, "own %u", own);
+        CHECK_MEM(lab.world.page + SVMC_PAGE_DATA, shown, sizeof shown, "own %u", own);
         CHECK_EQ(lab.world.page[SVMC_PAGE_BYTES - 1], 0, "own %u", own);
     }
     lab.full_wipe = false;

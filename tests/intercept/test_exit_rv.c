@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* EX-35 to EX-38. By hand from the privileged architecture, chapter 8; words by binutils. */
+/* EX-35 to EX-40. By hand from the privileged architecture, chapter 8; words by binutils. */
 #include <svmcore/exit_rv.h>
 
 #include "scenarios.h"
@@ -135,9 +135,9 @@ TEST(exit_rv, a_read_of_time) /* EX-39; words by binutils */
         { 0xc0103573, 10 },   /* csrrc a0, time, zero */
         { 0xc010a573, 0xff }, /* csrrs a0, time, ra: writes */
         { 0xc0101573, 0xff }, /* csrrw a0, time, zero: writes */
-        { 0xc0106573, 0xff }, /* csrrsi a0, time, 0 */
-        { 0xc0002573, 0xff }, /* rdcycle a0 */
+        { 0xc0106573, 10 },   /* csrrsi a0, time, 0 */
         { 0xc8102573, 0xff }, /* rdtimeh a0 */
+        { 0xdef02573, 0xff }, /* csrr a0, 0xdef */
     };
 
     for (unsigned i = 0; i < sizeof reads / sizeof reads[0]; i++)
@@ -158,6 +158,105 @@ TEST(exit_rv, a_read_of_time) /* EX-39; words by binutils */
             CHECK_EQ(take(&raw, way ? 0 : reads[i].word), SVMC_OK, "row %u", i);
             CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN, "RV32 has halves");
         }
+}
+
+static void check_csr(uint32_t word, unsigned kind, uint32_t csr, unsigned dest, unsigned source,
+                      bool rv32, const char *name)
+{
+    struct svmc_rv_exit raw = { .cause = 22,
+                                .stval = word,
+                                .isa = rv32 ? SVMC_ISA_RV32 : SVMC_ISA_RV64 };
+    unsigned size = kind == SVMC_KIND_UNKNOWN ? 0 : rv32 ? 4 : 8;
+
+    CHECK_EQ(take(&raw, 0), SVMC_OK, "%s", name);
+    CHECK_EQ(e.kind, kind, "%s", name);
+    CHECK_EQ(e.address, csr, "%s", name);
+    CHECK_EQ(e.size, size, "%s", name);
+    CHECK_EQ(e.insn_bytes, 4);
+    CHECK_EQ(e.dest_reg, dest == 0xff ? 0 : SVMC_REG_RV_X0 + dest, "%s", name);
+    CHECK_EQ(e.dest_bytes, dest == 0xff ? 0 : size, "%s", name);
+    CHECK_EQ(e.from, source < 32 ? SVMC_FROM_VALUE_REG : 0, "%s", name);
+    CHECK_EQ(e.value_reg, source < 32 ? SVMC_REG_RV_X0 + source : 0, "%s", name);
+    CHECK_EQ(e.value, source >= 0x100 ? source - 0x100 : 0, "%s", name);
+}
+
+TEST(exit_rv, csrs) /* EX-40; words by binutils */
+{
+    enum { NO = 0xff, IMM = 0x100, U = SVMC_KIND_UNKNOWN };
+    static const struct {
+        const char *name;
+        uint32_t word;
+        uint16_t kind, csr;
+        uint16_t dest, source;
+    } all[] = {
+        { "csrr a0, seed", 0x01502573, SVMC_KIND_CSR_READ, 0x015, 10, NO },
+        { "csrrw a0, seed, zero", 0x01501573, SVMC_KIND_CSR_SWAP, 0x015, 10, 0 },
+        { "csrw stimecmp, t1", 0x14d31073, SVMC_KIND_CSR_WRITE, 0x14d, NO, 6 },
+        { "csrs sstateen0, t2", 0x10c3a073, SVMC_KIND_CSR_SET, 0x10c, 0, 7 },
+        { "csrrc t3, sstateen3, t4", 0x10febe73, SVMC_KIND_CSR_CLEAR, 0x10f, 28, 29 },
+        { "csrwi senvcfg, 9", 0x10a4d073, SVMC_KIND_CSR_WRITE, 0x10a, NO, IMM + 9 },
+        { "csrrwi s1, satp, 31", 0x180fd4f3, SVMC_KIND_CSR_SWAP, 0x180, 9, IMM + 31 },
+        { "csrrsi a5, sip, 2", 0x144167f3, SVMC_KIND_CSR_SET, 0x144, 15, IMM + 2 },
+        { "csrci sie, 0", 0x10407073, SVMC_KIND_CSR_READ, 0x104, 0, NO },
+        { "csrrci a1, stopei, 8", 0x15c475f3, SVMC_KIND_CSR_CLEAR, 0x15c, 11, IMM + 8 },
+        { "csrrw t0, stimecmp, t0", 0x14d292f3, SVMC_KIND_CSR_SWAP, 0x14d, 5, 5 },
+        { "csrr a0, scontext", 0x5a802573, SVMC_KIND_CSR_READ, 0x5a8, 10, NO },
+        { "csrr a0, stopi", 0xdb002573, SVMC_KIND_CSR_READ, 0xdb0, 10, NO },
+        { "rdcycle t0", 0xc00022f3, SVMC_KIND_RDCOUNTER, 0xc00, 5, NO },
+        { "rdinstret zero", 0xc0202073, SVMC_KIND_RDCOUNTER, 0xc02, 0, NO },
+        { "csrrci t6, hpmcounter31, 0", 0xc1f07ff3, SVMC_KIND_RDCOUNTER, 0xc1f, 31, NO },
+        { "csrrs a0, cycle, a1", 0xc005a573, U, 0, NO, NO },
+        { "csrw cycle, zero", 0xc0001073, U, 0, NO, NO },
+        { "csrrsi a0, cycle, 1", 0xc000e573, U, 0, NO, NO },
+        { "csrr a0, timeh", 0xc8102573, U, 0, NO, NO },
+        { "csrr a0, mstatus", 0x30002573, U, 0, NO, NO },
+        { "csrr a0, vsatp", 0x28002573, U, 0, NO, NO },
+        { "csrr a0, sstatus", 0x10002573, U, 0, NO, NO },
+    };
+
+    for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
+        for (unsigned rv32 = 0; rv32 < 2; rv32++)
+            check_csr(all[i].word, all[i].kind, all[i].csr, all[i].dest, all[i].source, rv32,
+                      all[i].name);
+    /* halves, which RV32 alone has */
+    for (unsigned rv32 = 0; rv32 < 2; rv32++) {
+        unsigned counter = rv32 ? SVMC_KIND_RDCOUNTER : U, csr = rv32 ? SVMC_KIND_CSR_READ : U;
+
+        check_csr(0xc8002573, counter, rv32 ? 0xc80 : 0, rv32 ? 10 : NO, NO, rv32, "cycleh");
+        check_csr(0xc9f02573, counter, rv32 ? 0xc9f : 0, rv32 ? 10 : NO, NO, rv32, "31h");
+        check_csr(0x15d02573, csr, rv32 ? 0x15d : 0, rv32 ? 10 : NO, NO, rv32, "stimecmph");
+    }
+}
+
+/* Of the 4096 numbers those that RISC-V's manuals let a virtual instruction be about, no more. */
+TEST(exit_rv, a_csr_that_is_unknown_is_the_guests_fault) /* EX-40 EX-4 */
+{
+    static const uint16_t known[] = { 0x015, 0x104, 0x10a, 0x10c, 0x10d, 0x10e, 0x10f,
+                                      0x120, 0x144, 0x14d, 0x150, 0x151, 0x152, 0x153,
+                                      0x155, 0x156, 0x157, 0x15c, 0x180, 0x5a8, 0xdb0 };
+
+    for (uint32_t csr = 0; csr < 4096; csr++) {
+        struct svmc_rv_exit raw = { .cause = 22, .isa = SVMC_ISA_RV64 };
+        unsigned kind = csr == 0xc01                   ? SVMC_KIND_RDTIME
+                        : csr >= 0xc00 && csr <= 0xc1f ? SVMC_KIND_RDCOUNTER
+                                                       : SVMC_KIND_UNKNOWN;
+
+        for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++)
+            kind = known[i] == csr ? SVMC_KIND_CSR_READ : kind;
+        raw.stval = csr << 20 | 0x2573; /* csrr a0, csr */
+        if (take(&raw, 0) == SVMC_OK)
+            CHECK_EQ(e.kind, kind, "%x", (unsigned)csr);
+        else /* not one of RV64, or above HS-mode: the decoder says so */
+            CHECK_EQ(kind, SVMC_KIND_UNKNOWN, "%x", (unsigned)csr);
+        raw.user = 1; /* VU-mode: what the guest lends it, and nothing else */
+        raw.scounteren = ~((uint32_t)1 << (csr & 31));
+        if (take(&raw, 0) == SVMC_OK)
+            CHECK_EQ(e.kind, SVMC_KIND_UNKNOWN, "%x of VU-mode", (unsigned)csr);
+        raw.scounteren = (uint32_t)1 << (csr & 31);
+        if (take(&raw, 0) == SVMC_OK)
+            CHECK_EQ(e.kind, csr >= 0xc00 && csr <= 0xc1f ? kind : (unsigned)SVMC_KIND_UNKNOWN,
+                     "%x that is lent", (unsigned)csr);
+    }
 }
 
 TEST(exit_rv, every_cause_has_an_answer) /* EX-36 */

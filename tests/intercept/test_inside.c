@@ -63,6 +63,12 @@ static const struct {
     { SVMC_KIND_RDTSCP, SVMC_VERDICT_FAULT, 0x2f, 13 },
     { SVMC_KIND_RDPMC, SVMC_VERDICT_FAULT, 0x2f, 13 },
     { SVMC_KIND_RDTIME, SVMC_VERDICT_FAULT, 0x2f, 2 }, /* illegal instruction */
+    { SVMC_KIND_RDCOUNTER, SVMC_VERDICT_FAULT, 0x2f, 2 },
+    { SVMC_KIND_CSR_READ, SVMC_VERDICT_FAULT, 0x29, 2 },
+    { SVMC_KIND_CSR_WRITE, SVMC_VERDICT_FAULT, 0x29, 2 },
+    { SVMC_KIND_CSR_SWAP, SVMC_VERDICT_FAULT, 0x29, 2 },
+    { SVMC_KIND_CSR_SET, SVMC_VERDICT_FAULT, 0x29, 2 },
+    { SVMC_KIND_CSR_CLEAR, SVMC_VERDICT_FAULT, 0x29, 2 },
     { SVMC_KIND_CR_READ, SVMC_VERDICT_INTERPRET, 0x29, 6 },
     { SVMC_KIND_CR_WRITE, SVMC_VERDICT_INTERPRET, 0x29, 13 },
     { SVMC_KIND_DR_READ, SVMC_VERDICT_INTERPRET, 0x29, 6 },
@@ -88,16 +94,17 @@ static const struct {
 
 static struct svmc_exit exit_of(uint16_t kind)
 {
-    bool time = kind == SVMC_KIND_RDTIME;
-    bool transfer = time || (kind >= SVMC_KIND_CR_READ && kind <= SVMC_KIND_DR_WRITE);
+    bool rv = kind == SVMC_KIND_RDTIME || kind == SVMC_KIND_RDCOUNTER ||
+              (kind >= SVMC_KIND_CSR_READ && kind <= SVMC_KIND_CSR_CLEAR);
+    bool transfer = rv || (kind >= SVMC_KIND_CR_READ && kind <= SVMC_KIND_DR_WRITE);
 
     return (struct svmc_exit){ .kind = kind,
                                .size = transfer                 ? 8
                                        : kind == SVMC_KIND_LMSW ? 2
                                                                 : 0,
                                .dest_bytes = 8,
-                               .dest_reg = time ? SVMC_REG_RV_X0 + 9 : SVMC_REG_RAX,
-                               .isa = time ? SVMC_ISA_RV64 : SVMC_ISA_X86_64 };
+                               .dest_reg = rv ? SVMC_REG_RV_X0 + 9 : SVMC_REG_RAX,
+                               .isa = rv ? SVMC_ISA_RV64 : SVMC_ISA_X86_64 };
 }
 
 static void check_verdict(unsigned i, unsigned verdict)
@@ -232,6 +239,74 @@ TEST(inside, what_is_written_is_the_embedders) /* EX-59 EX-60 */
         }
 }
 
+/* A CSR that is written and read: the embedder gets the one and gives the other, at once. */
+TEST(inside, a_csr_is_exchanged) /* EX-40 EX-59 */
+{
+    static const struct {
+        uint16_t kind;
+        uint8_t isa, size, dest, source; /* source 32: an immediate */
+    } rows[] = {
+        { SVMC_KIND_CSR_SWAP, SVMC_ISA_RV64, 8, 10, 11 },
+        { SVMC_KIND_CSR_SET, SVMC_ISA_RV64, 8, 31, 31 },
+        { SVMC_KIND_CSR_CLEAR, SVMC_ISA_RV64, 8, 0, 5 },
+        { SVMC_KIND_CSR_SWAP, SVMC_ISA_RV32, 4, 10, 11 },
+        { SVMC_KIND_CSR_SWAP, SVMC_ISA_RV64, 8, 10, 0 },
+        { SVMC_KIND_CSR_SET, SVMC_ISA_RV64, 8, 1, 32 },
+        { SVMC_KIND_CSR_WRITE, SVMC_ISA_RV64, 8, 0xff, 7 },
+        { SVMC_KIND_CSR_READ, SVMC_ISA_RV32, 4, 7, 0xff },
+    };
+    const uint64_t held = 0x8122334485667788, given = 0x9abcdef0a1b2c3d4;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (unsigned fault = 0; fault < 4; fault++) {
+            struct svmc_exit e = { .kind = rows[i].kind,
+                                   .isa = rows[i].isa,
+                                   .size = rows[i].size,
+                                   .address = 0x14d,
+                                   .value = 19 };
+            bool reads = rows[i].dest < 32, done = fault == 0;
+            uint64_t mask = rows[i].size == 4 ? UINT32_MAX : UINT64_MAX;
+
+            fresh();
+            for (unsigned kind = SVMC_KIND_CSR_READ; kind <= SVMC_KIND_CSR_CLEAR; kind++)
+                CHECK_EQ(
+                    svmc_policy_set_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_INTERPRET),
+                    SVMC_OK);
+            start();
+            if (reads) {
+                e.dest_reg = (uint8_t)(SVMC_REG_RV_X0 + rows[i].dest);
+                e.dest_bytes = rows[i].size;
+            }
+            if (rows[i].source < 32) {
+                e.from = SVMC_FROM_VALUE_REG;
+                e.value_reg = (uint8_t)(SVMC_REG_RV_X0 + rows[i].source);
+                lab.world.reg[e.value_reg] = given;
+            }
+            lab.world.inside_value = held;
+            lab.world.inside_fault = fault;
+            before = lab;
+            CHECK_EQ(take(e), fault < 3 ? SVMC_OK : SVMC_ERR_CALLBACK, "row %u", i);
+            CHECK_EQ(lab.world.inside_kind, rows[i].kind);
+            CHECK_EQ(lab.world.inside_number, 0x14d);
+            CHECK_EQ(lab.world.inside_given,
+                     rows[i].source == 32                            ? 19
+                     : rows[i].source == 0 || rows[i].source == 0xff ? 0
+                                                                     : given & mask,
+                     "row %u", i);
+            for (unsigned r = 0; r < WORLD_REGS; r++)
+                CHECK_EQ(lab.world.reg[r],
+                         done && r == SVMC_REG_RV_PC ? before.world.reg[r] + 3
+                         : done && reads && rows[i].dest != 0 &&
+                                 r == (unsigned)SVMC_REG_RV_X0 + rows[i].dest
+                             ? held & mask
+                             : before.world.reg[r],
+                         "row %u, register %u", i, r);
+            CHECK_EQ(lab.vc.priv.stats.requests, 0);
+            if (fault == SVMC_FAULT_UD)
+                CHECK_EQ(lab.out.fault.vector, 2, "illegal instruction");
+        }
+}
+
 TEST(inside, what_is_read_is_merged_as_ever) /* EX-58 EX-60 R9 */
 {
     fresh();
@@ -309,7 +384,7 @@ TEST(inside, without_the_callback_it_is_a_fault) /* EX-58 */
 TEST(inside, whichever_callback_fails_nothing_is_half_done) /* EX-59 */
 {
     static const uint16_t some[] = { SVMC_KIND_CR_READ, SVMC_KIND_CR_WRITE, SVMC_KIND_XSETBV,
-                                     SVMC_KIND_LMSW };
+                                     SVMC_KIND_LMSW,    SVMC_KIND_CSR_SWAP, SVMC_KIND_CSR_WRITE };
 
     for (unsigned i = 0; i < sizeof some / sizeof some[0]; i++)
         for (unsigned k = 1;; k++) {
@@ -318,11 +393,13 @@ TEST(inside, whichever_callback_fails_nothing_is_half_done) /* EX-59 */
             enum svmc_status st;
 
             fresh();
+            CHECK_EQ(svmc_policy_set_kind(&policy, (enum svmc_kind)some[i], SVMC_VERDICT_INTERPRET),
+                     SVMC_OK);
             start();
             lab.world.fail_at = k;
             if (write && some[i] != SVMC_KIND_XSETBV) {
                 e.from = SVMC_FROM_VALUE_REG;
-                e.value_reg = SVMC_REG_RBX;
+                e.value_reg = e.isa == SVMC_ISA_RV64 ? SVMC_REG_RV_X0 + 9 : SVMC_REG_RBX;
             }
             st = take(e);
             if (st == SVMC_OK) {

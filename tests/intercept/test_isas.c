@@ -76,7 +76,7 @@ static struct svmc_fault refused(enum svmc_isa isa, uint16_t kind, uint8_t user)
                            .insn_bytes = 4,
                            .dest_reg = isa == SVMC_ISA_A64     ? SVMC_REG_X0
                                        : isa == SVMC_ISA_S390X ? SVMC_REG_S390_R0
-                                       : isa == SVMC_ISA_PPC64 ? SVMC_REG_PPC_R3
+                                       : isa == SVMC_ISA_PPC64 ? SVMC_REG_PPC_R0
                                                                : SVMC_REG_RV_X0,
                            .dest_bytes = 8,
                            .isa = (uint8_t)isa,

@@ -141,6 +141,17 @@ TEST(page, golden_bytes_time)
     put(0x038, 4, 8);
     put(0x03c, 4, 1);
     compare("rdtime");
+    exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_RDCOUNTER,
+                                   .size = 4,
+                                   .count = 1,
+                                   .address = 0xc9f,
+                                   .isa = SVMC_ISA_RV32 });
+    expect(0, 0x8006, 1, 1);
+    put(0x020, 4, 0xc9f02573); /* csrr a0, hpmcounter31h */
+    put(0x030, 8, 0xc9f);
+    put(0x038, 4, 4);
+    put(0x03c, 4, 1);
+    compare("rdcounter");
     exit_with(&(struct svmc_exit){ .kind = SVMC_KIND_WBINVD, .count = 1, .address = 3 });
     expect(0, 0x7001, 0, 0);
     put(0x020, 2, 0x090f);
@@ -271,7 +282,8 @@ static uint64_t shown_of_call(const struct svmc_exit *e, unsigned r)
     unsigned args = e->address == LAB_HVC ? 3 : e->address == LAB_SMC ? 2 : 6;
 
     if (e->kind == SVMC_KIND_HCALL)
-        return r >= SVMC_REG_PPC_R3 && r <= SVMC_REG_PPC_R3 + (e->address == LAB_PAPR ? 1u : 4u)
+        return r >= SVMC_REG_PPC_R0 + 3 &&
+                       r <= SVMC_REG_PPC_R0 + 3 + (e->address == LAB_PAPR ? 1u : 4u)
                    ? UINT64_MAX
                    : 0;
     if (e->kind == SVMC_KIND_SBI)
@@ -449,6 +461,11 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x1002, "wrmsr" },
         { 0x1003, "sysreg-read" },
         { 0x1004, "sysreg-write" },
+        { 0x1005, "csr-read" },
+        { 0x1006, "csr-write" },
+        { 0x1007, "csr-swap" },
+        { 0x1008, "csr-set" },
+        { 0x1009, "csr-clear" },
         { 0x2001, "in" },
         { 0x2002, "out" },
         { 0x3001, "ins" },
@@ -484,6 +501,7 @@ TEST(page, only_kinds_have_names_and_rows) /* EX-4 */
         { 0x8002, "rdtscp" },
         { 0x8003, "rdpmc" },
         { 0x8004, "rdtime" },
+        { 0x8006, "rdcounter" },
         { 0x9001, "cr-read" },
         { 0x9002, "cr-write" },
         { 0x9003, "dr-read" },

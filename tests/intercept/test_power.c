@@ -5,7 +5,7 @@
  */
 #include "scenarios.h"
 
-#define R(n)       (SVMC_REG_PPC_R3 - 3 + (n))
+#define R(n)       (SVMC_REG_PPC_R0 + (n))
 #define H_FUNCTION ((uint64_t)0 - 2)
 #define H_HARDWARE ((uint64_t)0 - 1)
 #define PUT_TERM   0x58u

@@ -72,7 +72,8 @@ static struct svmc_exit exit_of(const struct exit_rule *rule, bool own)
 {
     bool word = rule->kind == SVMC_KIND_WFI || rule->kind == SVMC_KIND_WFE;
     bool s390 = rule->space == SPACE_S390;
-    bool transfer = rule->kind >= SVMC_KIND_CR_READ && rule->kind <= SVMC_KIND_DR_WRITE;
+    bool csr = rule->kind >= SVMC_KIND_CSR_READ && rule->kind <= SVMC_KIND_CSR_CLEAR;
+    bool transfer = csr || (rule->kind >= SVMC_KIND_CR_READ && rule->kind <= SVMC_KIND_DR_WRITE);
 
     return (struct svmc_exit){ .kind = rule->kind,
                                .count = 1,
@@ -81,10 +82,12 @@ static struct svmc_exit exit_of(const struct exit_rule *rule, bool own)
                                        : rule->kind == SVMC_KIND_LMSW ? 2
                                                                       : 0,
                                .dest_bytes = 8,
+                               .dest_reg = csr ? SVMC_REG_RV_X31 : SVMC_REG_RAX,
                                .value = s390 ? 0x2000 : 0xdeadbeef, /* SPX, UVC */
                                .arg = { SVMC_REG_S390_R0 + 2 },
                                .isa = s390   ? SVMC_ISA_S390X
                                       : word ? SVMC_ISA_A64
+                                      : csr  ? SVMC_ISA_RV64
                                              : SVMC_ISA_X86_64,
                                .finish = own ? SVMC_FINISH_REGS | SVMC_FINISH_RIP : 0,
                                .insn_bytes = own ? 2 : 0 };

@@ -51,6 +51,35 @@ int main(void)
 """
 
 
+# A confined host that answers a notice, too, and later than the next tick of the keeper's vCPU.
+SLOW_LIAR = """
+#include <poll.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "confine.h"
+int main(void)
+{
+    volatile uint64_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
+    uint64_t bell = 1;
+    if (page == MAP_FAILED || confine(6, 1) != 0)
+        return 1;
+    while (write(5, &bell, sizeof bell) == 8 && read(4, &bell, sizeof bell) == 8) {
+        uint64_t seq = page[0x10 / 8];
+        int notice = (page[8 / 8] >> 16 & 255) == 0;
+        if (notice)
+            poll(NULL, 0, 250);
+        page[0x100 / 8] = seq;
+        page[0x110 / 8] = 1;
+        page[0x120 / 8] = 1;
+        page[0x140 / 8] = 0x5a;
+        bell = 1 | (uint64_t)(notice ? LIE + 1 : 0) << 1;
+    }
+    return 0;
+}
+"""
+
+
 def wait_for(path, limit=5.0):
     end = time.monotonic() + limit
     while time.monotonic() < end:
@@ -591,6 +620,22 @@ class Evil(Case):
         self.assertEqual(lies["answer-a-notice"]["rules"], [15])
         rules = {r for lie in lies.values() for r in lie["rules"]}
         self.assertLessEqual({2, 4, 5, 6, 7, 8, 10, 11, 15, 18}, rules)
+
+    def test_a_late_answer_to_a_notice_is_that_notices(self):
+        program, source, image = self.tmp / "liar", self.tmp / "liar.c", self.tmp / "rests.bin"
+        names = [line.split()[0] for line in vmm("--list-lies").text.splitlines()]
+        source.write_text(SLOW_LIAR)
+        folder = TOP / "examples" / "mini-vmm"
+        subprocess.run(["gcc", "-D_GNU_SOURCE", f"-DLIE={names.index('answer-a-notice')}", "-I",
+                        folder, "-o", program, source, folder / "confine.c"], check=True)
+        # mov eax, "IDLE"; hlt; mov edx, 0x510; in eax, dx; three times; mov eax, "PASS"; hlt
+        image.write_bytes(b"\xb8IDLE\xf4\xba\x10\x05\0\0\xed" * 3 + b"\xb8PASS\xf4")
+        done = vmm_json("--evil=answer-a-notice", "--host", program, image)
+        self.assertEqual(done.status, PASS, (done.json["why"], done.errors))
+        lie = next(e for e in done.json["lies"] if e["name"] == "answer-a-notice")
+        self.assertEqual((lie["told"], lie["refused"], lie["accepted"]), (4, 4, 0))
+        self.assertEqual(lie["rules"], [15])
+        self.assertEqual(done.json["summary"]["refused"], 0)
 
     def test_the_race_runs_long_enough(self):
         done = vmm_json("--evil=race")

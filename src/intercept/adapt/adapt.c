@@ -370,12 +370,13 @@ static bool parse(const struct svmc_foreign *from, const struct adapt_form *form
                   struct svmc_request *out)
 {
     const struct exit_rule *rule = svmc_intercept_rule(row->kind);
-    struct svmc_exit exit = { .isa = (uint8_t)form->isa };
+    bool power = row->kind == SVMC_KIND_HCALL;
+    struct svmc_exit exit = { .isa = power ? SVMC_ISA_PPC64 : (uint8_t)form->isa };
 
     memset(out, 0, sizeof *out);
     out->kind = row->kind;
     out->count = 1;
-    out->size = is_block(rule) ? rule->string : 0;
+    out->size = is_block(rule) ? rule->string : power ? 8 : 0;
     for (uint32_t i = 0; i < row->in_count && i < MOVES_IN; i++)
         if (!svmc_adapt_item_set(&row->in[i], w->word[row->in[i].at & (PLACES - 1)], from->gpa,
                                  out))
@@ -479,7 +480,8 @@ enum svmc_status svmc_adapt_answer(const struct svmc_foreign *to,
     memset(&w, 0, sizeof w);
     for (uint32_t i = 0; i < row->out_count && i < MOVES_OUT && reply->status == SVMC_REPLY_DONE;
          i++)
-        adapt_put(&w, row->out[i].at, svmc_adapt_out_set(&row->out[i], request, reply, data));
+        if (svmc_adapt_out_has(&row->out[i], request))
+            adapt_put(&w, row->out[i].at, svmc_adapt_out_set(&row->out[i], request, reply, data));
     if (!say(to, &form, row, request, reply, &w))
         return SVMC_ERR_UNSUPPORTED;
     if (is_host_call(row) && reply->data_bytes > CORE_WORD)

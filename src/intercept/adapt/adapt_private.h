@@ -44,6 +44,7 @@ enum item {
     ITEM_ICPT,        /* s390: interception code and first halfword of the instruction */
     ITEM_HIGH,        /* s390: value, in the upper half; the lower is not looked at */
     ITEM_OUT,         /* out slot n, all 64 bits */
+    ITEM_OUT_HCALL,   /* the same, if the hypercall brings so many (AP-21) */
     ITEM_OUT_DATA,    /* out slot 0, as wide as the access: the bytes above are not the answer's */
     ITEM_OUT_PAIR,    /* out slots 0 and 1, 32 bits each */
     ITEM_OUT_CC,      /* out slot 0: s390, the condition code of a PSW */
@@ -115,6 +116,8 @@ struct adapt_words {
 bool svmc_adapt_item_get(const struct move *m, const struct svmc_request *r, const uint8_t *data,
                          uint64_t gpa, uint64_t *word);
 bool svmc_adapt_item_set(const struct move *m, uint64_t word, uint64_t gpa, struct svmc_request *r);
+/** Whether a result stands in its place: all but those that a hypercall has not. */
+bool svmc_adapt_out_has(const struct move *m, const struct svmc_request *r);
 void svmc_adapt_out_get(const struct move *m, const struct svmc_request *r, uint64_t word,
                         struct svmc_reply *reply, uint8_t *data);
 uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,

@@ -312,11 +312,18 @@ bool svmc_adapt_item_set(const struct move *m, uint64_t word, uint64_t gpa, stru
     }
 }
 
+bool svmc_adapt_out_has(const struct move *m, const struct svmc_request *r)
+{
+    return m->item != ITEM_OUT_HCALL || m->n < svmc_intercept_hcall_results(r->address);
+}
+
 void svmc_adapt_out_get(const struct move *m, const struct svmc_request *r, uint64_t word,
                         struct svmc_reply *reply, uint8_t *data)
 {
     uint32_t n = core_clamp(m->n, SVMC_PAGE_SLOTS);
 
+    if (!svmc_adapt_out_has(m, r))
+        return;
     switch ((enum item)m->item) {
     case ITEM_OUT_ELEMENT:
         element_set(r, word, data);
@@ -338,7 +345,7 @@ void svmc_adapt_out_get(const struct move *m, const struct svmc_request *r, uint
         reply->out[1] = word >> 32;
         reply->out_valid |= 3;
         return;
-    default: /* OUT, OUT_DATA */
+    default: /* OUT, OUT_HCALL, OUT_DATA */
         reply->out[n] = m->item == ITEM_OUT_DATA ? word & core_mask(r->size) : word;
         reply->out_valid |= (uint64_t)1 << n;
         return;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * struct kvm_run of x86 for a device model that serves KVM_RUN: AP-20. What a kernel filled in
- * comes through exit_kvm.c; this is the other direction, and a device model's view of it. Offsets:
- * ../kvm_run.h. Fields that share a 64-bit word are one item.
+ * struct kvm_run of x86, and of Power for its hypercalls, for a device model that serves KVM_RUN:
+ * AP-20 and AP-21. What a kernel filled in comes through exit_kvm.c and exit_kvm_words.c; this is
+ * the other direction, and a device model's view of it. Offsets: ../kvm_run.h. Fields that share a
+ * 64-bit word are one item.
  */
 #include "../kvm_run.h"
 #include "adapt_private.h"
@@ -44,6 +45,7 @@ static const uint16_t offsets[PLACE_COUNT] = { RUN_EXIT_REASON,
 
 _Static_assert(RUN_MSR_ERROR == 32 && RUN_MSR_INDEX == 40 + 4 && RUN_MSR_DATA == 48, "U0 to U2");
 _Static_assert(RUN_MMIO_ADDRESS == 32 && RUN_MMIO_DATA == 40 && RUN_MMIO_LEN == 48, "U0 to U2");
+_Static_assert(RUN_PAPR_NR == 32 && RUN_PAPR_RET == 40 && RUN_PAPR_ARGS == 48, "U0 to U2");
 _Static_assert(RUN_IO_DIRECTION == 32 && RUN_IO_DATA_OFFSET == 40, "U0 and U1");
 _Static_assert(RUN_HYPERCALL_NR == 32 && RUN_HYPERCALL_RET == 32 + 7 * 8, "U0 to U7");
 
@@ -76,6 +78,12 @@ static const struct adapt_row rows[] = {
            MOVE(U3, IN, 2, 0), MOVE(U4, IN, 3, 0), MOVE(U5, IN, 4, 0), MOVE(U6, IN, 5, 0),
            MOVE(U8, FIXED, 0, 1)),
         OUT(1, MOVE(U7, OUT, 0, 0)), "api.rst 5, KVM_EXIT_HYPERCALL; 64-bit mode")
+    ROW(HCALL,
+        IN(8, EXIT(PAPR), MOVE(U0, ADDRESS, 0, 0), MOVE(U2, IN, 0, 0), MOVE(U3, IN, 1, 0),
+           MOVE(U4, IN, 2, 0), MOVE(U5, IN, 3, 0), MOVE(U6, IN, 4, 0), MOVE(U7, IN, 5, 0)),
+        OUT(4, MOVE(U1, OUT_HCALL, 0, 0), MOVE(U2, OUT_HCALL, 1, 0), MOVE(U3, OUT_HCALL, 2, 0),
+            MOVE(U4, OUT_HCALL, 3, 0)),
+        "api.rst 5, KVM_EXIT_PAPR_HCALL: nr, ret, args")
     ROW(HLT, IN(1, EXIT(HLT)), OUT0, "api.rst 5, KVM_EXIT_HLT")
     ROW(SHUTDOWN, IN(1, EXIT(SHUTDOWN)), OUT0, "api.rst 5, KVM_EXIT_SHUTDOWN")
 };
