@@ -8,8 +8,6 @@
 #include "../core/shared.h"
 #include "intercept_private.h"
 
-enum move { FETCH, PROBE, STORE };
-
 /* R3: the part that the reply brings, where it belongs in the staging area. */
 static CORE_COLD void take(struct svmc_vcpu *vc)
 {
@@ -21,12 +19,13 @@ static CORE_COLD void take(struct svmc_vcpu *vc)
 }
 
 /* Bytes [from, to) of the block, between the guest and the staging area; or its fault. */
-static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uint32_t from,
-                                       uint32_t to, struct svmc_fault *fault)
+CORE_COLD enum svmc_status svmc_intercept_block_move(struct svmc_vcpu *vc, enum block_move what,
+                                                     uint32_t from, uint32_t to,
+                                                     struct svmc_fault *fault)
 {
     struct svmc_exit *exit = &vc->priv.pending.exit;
     uint8_t *at = vc->priv.staging + from;
-    uint32_t access = what == FETCH ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, one = 1;
+    uint32_t access = what == BLOCK_FETCH ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, one = 1;
     uint16_t part = exit->size;
     struct span span[2];
     enum svmc_status st;
@@ -40,14 +39,15 @@ static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uin
     st = svmc_intercept_spans(vc, exit, access, &one, span, fault);
     exit->size = part;
     exit->buffer.v -= from;
-    if (st != SVMC_OK || fault->raised || what == PROBE)
+    if (st != SVMC_OK || fault->raised || what == BLOCK_PROBE)
         return st;
-    if (what == STORE && vc->priv.pending.active) { /* a host's; nothing can fail from here on */
+    if (what == BLOCK_STORE &&
+        vc->priv.pending.active) { /* a host's; nothing can fail from here on */
         take(vc);
         svmc_intercept_s390_came(vc);
     }
     for (uint32_t i = 0; i < 2; at += span[i].bytes, i++)
-        if (what == FETCH && span[i].at)
+        if (what == BLOCK_FETCH && span[i].at)
             memcpy(at, span[i].at, span[i].bytes);
         else if (span[i].at)
             memcpy(span[i].at, at, span[i].bytes);
@@ -74,12 +74,6 @@ static CORE_COLD void cut(struct svmc_pending *p, const struct exit_rule *rule)
     p->out_count = last ? rule->out_count : 0;
 }
 
-/* Where the bytes end that are stored. */
-static uint32_t stored_to(const struct svmc_pending *p)
-{
-    return p->exit.kind == SVMC_KIND_TPI && !p->exit.value ? TPI_BYTES : p->block;
-}
-
 CORE_COLD enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc,
                                                       const struct exit_rule *rule,
                                                       struct svmc_outcome *out)
@@ -97,12 +91,12 @@ CORE_COLD enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc,
     memset(vc->priv.staging, 0, rule->string);
     p->staged = 1;
     if (goes)
-        st = move(vc, FETCH, 0, first, &out->fault);
+        st = svmc_intercept_block_move(vc, BLOCK_FETCH, 0, first, &out->fault);
     if (st != SVMC_OK || out->fault.raised)
         return st;
     all = svmc_intercept_s390_header(vc, rule, first, out);
     if (goes && !out->fault.raised) /* no byte is read twice */
-        st = move(vc, FETCH, first, all, &out->fault);
+        st = svmc_intercept_block_move(vc, BLOCK_FETCH, first, all, &out->fault);
     if (st != SVMC_OK || out->fault.raised)
         return st;
     p->direction = rule->direction;
@@ -110,7 +104,8 @@ CORE_COLD enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc,
         p->direction = SVMC_DIRECTION_OUT;
     cut(p, rule);
     if (rule->direction & SVMC_DIRECTION_IN) /* the host hears of no block that has no place */
-        st = move(vc, PROBE, p->kept, stored_to(p), &out->fault);
+        st = svmc_intercept_block_move(vc, BLOCK_PROBE, p->kept, svmc_intercept_block_end(p),
+                                       &out->fault);
     return st;
 }
 
@@ -140,16 +135,4 @@ CORE_COLD enum svmc_status svmc_intercept_block_next(struct svmc_vcpu *vc,
     p->direction = direction;
     cut(p, rule);
     return st;
-}
-
-CORE_COLD enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc,
-                                                      const struct exit_rule *rule,
-                                                      const uint64_t out[SLOTS_OUT],
-                                                      struct svmc_fault *fault)
-{
-    const struct svmc_pending *p = &vc->priv.pending;
-
-    if (!(rule->direction & SVMC_DIRECTION_IN) || !svmc_intercept_s390_gives(rule, out))
-        return SVMC_OK;
-    return move(vc, STORE, p->kept, stored_to(p), fault); /* R12: as it is mapped now */
 }

@@ -185,20 +185,6 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
     return svmc_intercept_request(vc, rule, out);
 }
 
-/* EX-71: what was found inside when the block was looked at; NOTIFY: the host is to hear of it. */
-static CORE_COLD enum svmc_status answer_apart(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                               struct svmc_outcome *out)
-{
-    enum svmc_status st;
-
-    if (out->verdict != SVMC_VERDICT_NOTIFY)
-        return answer_inside(vc, rule, vc->priv.pending.exit.value, out);
-    st = svmc_intercept_notify(vc, rule, out);
-    if (out->fault.raised)
-        out->action = SVMC_ACT_INJECT;
-    return st;
-}
-
 /* DELEGATE and CONST: a string's memory faults the same way, whoever answers. */
 static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                const uint8_t *data, struct svmc_outcome *out)
@@ -225,11 +211,11 @@ static enum svmc_status answer(struct svmc_vcpu *vc, const struct exit_rule *rul
     }
     if (out->verdict == SVMC_VERDICT_DELEGATE)
         return delegate(vc, rule, out);
-    if (rule->apart)
-        return answer_apart(vc, rule, out);
-    /* EX-6: an empty bus reads as ones, a register that is not there as 0 */
+    if (out->verdict == SVMC_VERDICT_NOTIFY) /* EX-71: of what was found inside */
+        return svmc_intercept_notify(vc, rule, out);
+    /* EX-6: an empty bus reads as ones, a register that is not there as 0; else what was found */
     bus = rule->space == SPACE_PORT || rule->space == SPACE_WINDOW;
-    return answer_inside(vc, rule, bus ? ~(uint64_t)0 : 0, out);
+    return answer_inside(vc, rule, rule->apart ? p->exit.value : bus ? ~(uint64_t)0 : 0, out);
 }
 
 static enum svmc_status execute(struct svmc_vcpu *vc, const struct exit_rule *rule,
@@ -307,25 +293,23 @@ static CORE_APART void copy_exit(struct svmc_exit *to, const struct svmc_exit *f
     to->data = NULL;
 }
 
-CORE_COLD enum svmc_status svmc_intercept_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
-                                               struct svmc_outcome *out)
+CORE_COLD enum svmc_status svmc_intercept_begin(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                                const struct exit_rule **rule,
+                                                struct svmc_outcome *out)
 {
     enum svmc_status st = call_begin(vc, out, false);
-    struct svmc_pending *p;
-    const struct exit_rule *rule;
 
+    *rule = NULL;
     if (st != SVMC_OK)
         return st;
     if (!exit)
         return SVMC_ERR_ARG;
     if (vc->priv.recording)
         svmc_intercept_record_begin(vc);
-    p = &vc->priv.pending; /* all zero: nothing is pending */
-    copy_exit(&p->exit, exit);
-    rule = svmc_intercept_rule(exit->kind);
+    copy_exit(&vc->priv.pending.exit, exit); /* all zero: nothing is pending */
+    *rule = svmc_intercept_rule(exit->kind);
     if (exit->interrupted.type != SVMC_EVENT_NONE) /* EV-5: no instruction exited */
-        st = SVMC_ERR_UNSUPPORTED;
-    else if (exit->from != SVMC_FROM_EXIT)
-        st = svmc_intercept_resolve(vc, rule, &p->exit);
-    return svmc_intercept_resolved(vc, rule, st, exit->data, out);
+        return SVMC_ERR_UNSUPPORTED;
+    return exit->from != SVMC_FROM_EXIT ? svmc_intercept_resolve(vc, *rule, &vc->priv.pending.exit)
+                                        : SVMC_OK;
 }

@@ -170,10 +170,15 @@ enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc, const struct e
 /** A part that is not the last was answered: take what came, and ask for the next. */
 enum svmc_status svmc_intercept_block_next(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                            struct svmc_outcome *out);
-/** Write the block that the guest gets, or nothing: its fault, or a condition code without one. */
-enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                            const uint64_t out[SLOTS_OUT],
-                                            struct svmc_fault *fault);
+/** Bytes [from, to) of the block between the guest and the staging area, or its fault. */
+enum block_move { BLOCK_FETCH, BLOCK_PROBE, BLOCK_STORE };
+enum svmc_status svmc_intercept_block_move(struct svmc_vcpu *vc, enum block_move what,
+                                           uint32_t from, uint32_t to, struct svmc_fault *fault);
+/** Where the bytes end that are stored. */
+static inline uint32_t svmc_intercept_block_end(const struct svmc_pending *p)
+{
+    return p->exit.kind == SVMC_KIND_TPI && !p->exit.value ? TPI_BYTES : p->block;
+}
 
 /* request.c */
 /** EX-1 for the kinds of s390x, EX-80 to EX-86 for those of the embedder itself. */
@@ -340,8 +345,9 @@ CORE_COLD enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_s
 bool svmc_intercept_has_memory(const struct svmc_vcpu *vc);
 
 /* exit.c, enter.c: the whole way */
-enum svmc_status svmc_intercept_exit(struct svmc_vcpu *vc, const struct svmc_exit *exit,
-                                     struct svmc_outcome *out);
+/** Check the call, keep the exit and do EX-10; *rule: NULL: the call ends with the status. */
+enum svmc_status svmc_intercept_begin(struct svmc_vcpu *vc, const struct svmc_exit *exit,
+                                      const struct exit_rule **rule, struct svmc_outcome *out);
 /** The part behind EX-10, whose status is `st`; the exit stands in the record. */
 enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                          enum svmc_status st, const uint8_t *data,

@@ -54,10 +54,11 @@ static enum svmc_status collect(struct svmc_vcpu *vc, const struct exit_rule *ru
 }
 
 /* Apart, for what fills a page is much code: everything that can fail stands before it. */
-static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask ask,
-                           const uint64_t in[SLOTS_IN], const uint8_t *data, uint32_t bytes)
+static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                           const struct ask *ask, const uint64_t in[SLOTS_IN], const uint8_t *data,
+                           uint32_t bytes)
 {
-    fill(vc, rule, ask, in, SLOTS_IN, data, bytes);
+    fill(vc, rule, *ask, in, SLOTS_IN, data, bytes);
     vc->priv.pending.exit.data = NULL;
 }
 
@@ -84,7 +85,7 @@ CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
                          : p->exit.data;
     }
     vc->priv.stats.bytes_shown += shown + bytes;
-    send(vc, rule, ask, in, data, bytes);
+    send(vc, rule, &ask, in, data, bytes);
     //@ split vc->priv.pending.active;
     out->action = SVMC_ACT_DELEGATED;
     return SVMC_OK;
@@ -101,10 +102,12 @@ CORE_COLD enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const str
 
     if (st == SVMC_OK)
         st = svmc_intercept_commit(vc, rule, nothing, &done, out);
-    if (st != SVMC_OK || out->fault.raised) /* of a block, whose place has gone meanwhile */
+    if (out->fault.raised) /* of a block, whose place has gone meanwhile */
+        out->action = SVMC_ACT_INJECT;
+    if (st != SVMC_OK || out->fault.raised)
         return st;
     vc->priv.stats.bytes_shown += shown;
-    send(vc, rule, ask, in, NULL, 0);
+    send(vc, rule, &ask, in, NULL, 0);
     out->action = SVMC_ACT_NOTIFIED;
     return SVMC_OK;
 }

@@ -357,8 +357,10 @@ CORE_COLD enum svmc_status svmc_intercept_s390_commit(struct svmc_vcpu *vc,
         st = vc->priv.ops->reg_read(vc->priv.ctx, SVMC_REG_S390_R0, &status);
     if (st == SVMC_OK)
         st = merge_status(vc, rule, out, &status);
-    if (st == SVMC_OK && is_block(rule))
-        st = svmc_intercept_block_store(vc, rule, out, fault);
+    if (st == SVMC_OK && is_block(rule) && (rule->direction & SVMC_DIRECTION_IN) &&
+        svmc_intercept_s390_gives(rule, out)) /* R12: as it is mapped now */
+        st =
+            svmc_intercept_block_move(vc, BLOCK_STORE, p->kept, svmc_intercept_block_end(p), fault);
     if (st != SVMC_OK || fault->raised)
         return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
     write_slots(vc, rule, out, status);

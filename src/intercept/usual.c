@@ -110,14 +110,15 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
                                 struct svmc_outcome *out)
 {
     enum svmc_status st = SVMC_OK;
+    bool ready = is_ready(vc, out) && exit && !vc->priv.pending.active;
     const struct exit_rule *rule;
     struct svmc_exit *e;
 
-    if (!is_ready(vc, out) || !exit || vc->priv.pending.active)
-        return svmc_intercept_exit(vc, exit, out);
-    rule = svmc_intercept_rule(exit->kind);
-    if (!is_usual(rule, exit))
-        return svmc_intercept_exit(vc, exit, out);
+    rule = ready ? svmc_intercept_rule(exit->kind) : NULL;
+    if (!ready || !is_usual(rule, exit)) {
+        st = svmc_intercept_begin(vc, exit, &rule, out);
+        return rule ? svmc_intercept_resolved(vc, rule, st, exit->data, out) : st;
+    }
     e = &vc->priv.pending.exit; /* all zero: nothing is pending */
     keep(e, exit);
     if (e->from != SVMC_FROM_EXIT)
