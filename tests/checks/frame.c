@@ -269,7 +269,7 @@ static void one_exit(unsigned row)
         wrong("ask_make and turn_make do not know how to get it delegated", &right, 0);
     memcpy(shadow.reg, guest.reg, sizeof shadow.reg);
     if (turn.own && ask.rule->string && (ask.rule->direction & SVMC_DIRECTION_OUT))
-        memcpy(shadow.memory + turn.memory, ask.data, ask_bytes(&ask));
+        memcpy(shadow.memory + turn.memory, guest.memory + turn.memory, ask_bytes(&ask));
     look();
     turn_right(&turn, seq, &right, &rng);
     for (unsigned i = 0; i < MUTATIONS; i++) {
