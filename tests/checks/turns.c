@@ -1556,6 +1556,16 @@ const char *turn_differs(const struct turn *t, const struct effects *fx, const s
                : "memory has other bytes";
 }
 
+/* EX-71: result i out of the register that the exit names; 0, where none came. */
+static uint64_t given_named(const struct turn *t, unsigned what, uint64_t cc, const struct guest *g)
+{
+    uint64_t value = g->reg[t->exit.arg[what & 3]];
+
+    if (what >= STATUS)
+        return cc == 1 ? value >> 24 & 0xff : 0;
+    return cc == 0 || t->ask->rule->kind != PCILG ? value : 0;
+}
+
 /* What the guest and the backend have got, as the reply that gives it. */
 void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
                 const struct guest *g, const struct svmc_outcome *out, struct reply_words *r)
@@ -1572,7 +1582,9 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
 
         for (unsigned b = 0; !own && b < bytes && at < out->data_bytes; b++)
             r->w[8 + i] |= (uint64_t)out->data[at++] << (8 * b);
-        if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
+        if (m->codes && m->reg[i] >= NAMED)
+            r->w[8 + i] = given_named(t, m->reg[i], r->w[8], g);
+        else if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
             r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
     }
     if (is_string(t->ask->rule)) {
@@ -1582,7 +1594,7 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
                                  t->exit.address_bytes);
         r->w[1] = done == t->issued ? SVMC_REPLY_DONE : SVMC_REPLY_PARTIAL;
     }
-    r->w[4] = done | (m->data_in ? (uint64_t)done * t->ask->size << 32 : 0);
+    r->w[4] = done | (t->way & 1 ? (uint64_t)done * t->bytes << 32 : 0);
 }
 
 /* ---- the page ------------------------------------------------------------------------------- */
