@@ -206,6 +206,14 @@ static void check_taken(const struct reply_words *r)
         wrong("the backend gets other bytes", r, fx.given_bytes);
 }
 
+/* PG-6: the data that go out, by what was made of them. */
+static const uint8_t *shown(void)
+{
+    if (is_block(ask.rule))
+        return ask.data + turn.at;
+    return (turn.own ? ask.data : turn.data) + turn.at * ask.size;
+}
+
 /* What the host needs for its next answer. */
 static void look(void)
 {
@@ -218,6 +226,8 @@ static void look(void)
     why = turn_shows(&turn, page);
     if (why)
         wrong(why, &none, 0);
+    if (turn.way & 2 && memcmp(page + 0x200, shown(), turn.issued * turn.bytes) != 0)
+        wrong("the page has other data", &none, 0);
     pending = vc.priv.pending;
     memcpy(staging, vc.priv.staging, sizeof staging);
     if (turn.way & 1) {
@@ -269,7 +279,7 @@ static void one_exit(unsigned row)
         wrong("ask_make and turn_make do not know how to get it delegated", &right, 0);
     memcpy(shadow.reg, guest.reg, sizeof shadow.reg);
     if (turn.own && ask.rule->string && (ask.rule->direction & SVMC_DIRECTION_OUT))
-        memcpy(shadow.memory + turn.memory, ask.data, ask_bytes(&ask));
+        memcpy(shadow.memory + turn.memory, guest.memory + turn.memory, ask_bytes(&ask));
     look();
     turn_right(&turn, seq, &right, &rng);
     for (unsigned i = 0; i < MUTATIONS; i++) {

@@ -99,7 +99,35 @@ static const char *check_refused(void)
     return out.rule == 0 ? "a refused reply broke no rule" : NULL;
 }
 
-/* The request is another one: a retry, or the next part of a backend's string. */
+/* PG-10: bytes [*from, *to) of the staging area are what a reply to this part brings. */
+static void brought(uint32_t *from, uint32_t *to)
+{
+    *from = turn.way == SVMC_DIRECTION_IN ? turn.at : 0;
+    *to = turn.way & SVMC_DIRECTION_IN ? *from + turn.bytes : *from;
+}
+
+/* The next part of a block, or the same one again. */
+static const char *check_next_part(void)
+{
+    const struct svmc_pending *p = &vc.priv.pending;
+    bool moved = p->at != pending.at;
+    struct reply_words part = { .w = { [1] = moved ? SVMC_REPLY_DONE : SVMC_REPLY_RETRY } };
+    uint32_t from = 0, to = 0;
+
+    if (moved)
+        brought(&from, &to);
+    if (memcmp(vc.priv.staging, staging, from) != 0 ||
+        memcmp(vc.priv.staging + to, staging + to, sizeof staging - to) != 0)
+        return "bytes changed that are not this part's";
+    if (moved && !turn.part)
+        return "there is no further part";
+    turn_next(&turn, &part);
+    return p->at == turn.at && p->exit.size == turn.bytes && p->direction == turn.way
+               ? NULL
+               : "another part is asked for";
+}
+
+/* The request is another one: a retry, or the next part of a block or a backend's string. */
 static const char *check_further(void)
 {
     uint32_t done = vc.priv.pending.at - turn.at;
@@ -107,6 +135,8 @@ static const char *check_further(void)
 
     if (guest.writes != 0 || guest.spans != 0)
         return "a part was written";
+    if (is_block(ask.rule))
+        return check_next_part();
     if (done != 0 && (turn.own || done > turn.issued))
         return "a part is more than was asked for";
     if (memcmp(vc.priv.staging, staging, (size_t)turn.at * ask.size) != 0)
@@ -128,6 +158,26 @@ static void publish(void)
     __atomic_store_n(&least, last, __ATOMIC_RELAXED);
 }
 
+/* The one fault that the guest got. */
+static uint64_t fault_given(void)
+{
+    if (turn.exit.isa == SVMC_ISA_S390X) /* PoP 6: interruption codes */
+        return out.fault.vector == 6 ? SVMC_FAULT_SPECIFICATION : SVMC_FAULT_OPERAND;
+    return ask.rule->kind == SVMC_KIND_SYSREG_READ || ask.rule->kind == SVMC_KIND_SYSREG_WRITE
+               ? SVMC_FAULT_UD
+               : SVMC_FAULT_GP;
+}
+
+/* EX-70: what earlier parts brought comes with the last; EX-72: the length of an SCCB apart. */
+static bool has_earlier_parts(const struct effects *fx)
+{
+    uint32_t from = ask.kept > 2 ? ask.kept : 2;
+
+    return !is_block(ask.rule) || fx->memory_bytes == 0 || turn.way != SVMC_DIRECTION_IN ||
+           turn.at <= from ||
+           memcmp(guest.memory + turn.memory + from, staging + from, turn.at - from) == 0;
+}
+
 static const char *check_taken(void)
 {
     struct reply_words reply;
@@ -141,10 +191,7 @@ static const char *check_taken(void)
         memset(&reply, 0, sizeof reply);
         reply.w[0] = pending.seq;
         reply.w[1] = SVMC_REPLY_FAULT;
-        reply.w[3] =
-            ask.rule->kind == SVMC_KIND_SYSREG_READ || ask.rule->kind == SVMC_KIND_SYSREG_WRITE
-                ? SVMC_FAULT_UD
-                : SVMC_FAULT_GP;
+        reply.w[3] = fault_given();
     }
     if (turn_breaks(&turn, pending.seq, &reply) != 0)
         return "no legal reply gives this";
@@ -157,6 +204,8 @@ static const char *check_taken(void)
     if (ask.rule->string && out.data_bytes > 0 &&
         memcmp(out.data, staging, (size_t)turn.at * ask.size) != 0)
         return "a backend gets other earlier parts";
+    if (!has_earlier_parts(&fx))
+        return "memory has other earlier parts";
     why = turn_differs(&turn, &fx, &guest, &shadow, guest.memory + turn.memory);
     if (!why && (memcmp(guest.reg, shadow.reg, sizeof guest.reg) != 0 ||
                  memcmp(guest.memory, shadow.memory, sizeof guest.memory) != 0))

@@ -189,6 +189,7 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 #define AP_CREATE       0xc002u
 #define IRQ             0xd001u
 #define SERROR          0xd003u
+#define HOST_CALL       0x5008u /* EX-89 */
 
 static const uint16_t requests[] = { DATA_ABORT, PROTECTED_ABORT, INSN_ABORT, PAGE_STATE,
                                      MAP_GPA,    RIPAS,           S2AP,       DEV_MEM,
@@ -220,22 +221,22 @@ static bool gives_message(unsigned kind)
 {
     return kind == GUEST_REQUEST || kind == EXT_REQUEST;
 }
-#define STSI     0x0040u /* s390x, here and below */
-#define STHYI    0x0041u
-#define PCILG    0x4040u
-#define PCISTG   0x4041u
-#define PCISTB   0x4042u
-#define UVC      0xa040u
-#define TSCH     0xb049u
-#define CHSC     0xb04au
-#define TPI      0xb04bu
-#define SERVC    0xb04cu
-#define RPCIT    0xb04du
-#define MPCIFC   0xb04eu
-#define STPCIFC  0xb04fu
-#define R0       192u
-#define CC       209u
-#define CR6      226u
+#define STSI    0x0040u /* s390x, here and below */
+#define STHYI   0x0041u
+#define PCILG   0x4040u
+#define PCISTG  0x4041u
+#define PCISTB  0x4042u
+#define UVC     0xa040u
+#define TSCH    0xb049u
+#define CHSC    0xb04au
+#define TPI     0xb04bu
+#define SERVC   0xb04cu
+#define RPCIT   0xb04du
+#define MPCIFC  0xb04eu
+#define STPCIFC 0xb04fu
+#define R0      192u
+#define CC      209u
+#define CR6     226u
 
 /* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
@@ -304,6 +305,7 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
     for (unsigned i = 0; i < REQUESTS; i++)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)requests[i], SVMC_VERDICT_DELEGATE),
              "request");
+    must(svmc_policy_set_kind(policy, (enum svmc_kind)HOST_CALL, SVMC_VERDICT_DELEGATE), "realm");
     for (const struct call *c = calls; c < calls + CALLS; c++)
         for (unsigned kind = c->kind == SMC ? HVC : c->kind; kind <= c->kind; kind++)
             must(svmc_policy_set_call(policy, (enum svmc_kind)kind, c->number, c->args, c->results),
@@ -331,6 +333,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     if (rule->kind == RDTIME)
         return SVMC_ISA_RV64;
+    if (rule->kind == HOST_CALL)
+        return SVMC_ISA_A64;
     if (rule->kind == HCALL)
         return SVMC_ISA_PPC64;
     if (rule->space == SPACE_SYSREG || rule->space == SPACE_CALL)
@@ -393,9 +397,9 @@ static uint64_t address_of(const struct ask *ask, uint64_t *rng)
 
 uint32_t ask_bytes(const struct ask *ask)
 {
-    bool part = ask->rule->kind == SVMC_KIND_SSCH && !(ask->data[7] & 1);
-
-    return part ? 12 : ask->kept ? ask->kept : ask->count * ask->size; /* EX-68: without X */
+    if (ask->rule->kind == SVMC_KIND_SSCH && !(ask->data[7] & 1)) /* EX-68: without X */
+        return 12;
+    return ask->rule->kind == CHSC ? ask->kept : ask->count * ask->size;
 }
 
 /* EX-71: how many bytes a block has where the guest says it, and what it says it with. */
@@ -414,6 +418,9 @@ static void make_block(struct ask *ask, uint64_t *rng)
         break;
     case PCISTB:
         ask->size = bytes < 16 ? 16 : bytes;
+        break;
+    case HOST_CALL: /* all but the immediate and what is behind it */
+        ask->kept = 8;
         break;
     default:
         break;
@@ -472,7 +479,7 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
             return 8;
         return ask->address >> 30 & 1 ? 8 : 4;
     default:
-        return rule->kind == PAGE_STATE ? 8 : 0;
+        return rule->kind == PAGE_STATE ? 8 : rule->kind == HOST_CALL ? 256 : 0;
     }
 }
 
@@ -574,6 +581,8 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     }
     if (rule->kind == SVMC_KIND_SSCH || rule->kind == CHSC)
         memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
+    if (rule->kind == HOST_CALL)
+        memset(ask->data + 2, 0, 6);
     if (rule->kind == PAGE_STATE)
         fill_list(ask->data, ask->count, rng);
     else if (is_apart(rule->kind))
@@ -640,7 +649,7 @@ static void name_registers(struct maker *m)
         set_low(m, SVMC_REG_RAX, ask->value, 4);
         set_low(m, SVMC_REG_RDX, ask->value >> 32, 4);
         e->value = turn_random(m->rng);
-    } else if (value && ask->size != 0 && one_in(m->rng, 2)) {
+    } else if (value && !is_block(ask->rule) && ask->size != 0 && one_in(m->rng, 2)) {
         e->from |= SVMC_FROM_VALUE_REG;
         e->value_reg = free_reg(m, regs_of(e->isa));
         e->value_high = IS_X86(e->isa) && ask->size == 1 && !e->swap &&
@@ -827,6 +836,8 @@ static void place_block(struct maker *m)
         on = 4096;
     if (kind == PCISTB || kind == MPCIFC || kind == STPCIFC)
         on = 8;
+    if (kind == HOST_CALL)
+        on = 256;
     t->memory = below(m->rng, (GUEST_MEMORY - ask->size) / on + 1) * on;
     t->exit.buffer.v = GUEST_LINEAR + t->memory;
     t->exit.size = (uint16_t)ask->rule->string;
@@ -840,8 +851,12 @@ static void place_block(struct maker *m)
             0x2000 + 0x1000 * below(m->rng, 2) + 8 * below(m->rng, (4096 - ask->size) / 8 + 1);
         t->exit.buffer.v = t->memory;
     }
+    if (kind == HOST_CALL)
+        t->exit.buffer.v = t->memory;
     if (ask->rule->direction & SVMC_DIRECTION_OUT)
         memcpy(m->g->memory + t->memory, ask->data, ask_bytes(ask));
+    if (kind == HOST_CALL) /* what the host is not shown */
+        turn_fill(m->g->memory + t->memory + 2, 6, m->rng);
 }
 
 /* PG-10: the part at t->at: 3584 bytes at most; out, then both ways, then in. */
@@ -1003,17 +1018,18 @@ static const struct model {
     { .kind = 0x1008 }, /* CSR_SET */
     { .kind = 0x1009 }, /* CSR_CLEAR */
     { .kind = 0xc001 }, /* SHUTDOWN */
-    { PAGE_STATE, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 } },
-    { MAP_GPA, DONE | FAULTS | AGAIN, GP, false, 1, { 0 }, { 8 } },
-    { GUEST_REQUEST, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
-    { EXT_REQUEST, DONE | AGAIN, 0, false, 2, { 0 }, { 8, 8 } },
-    { AP_CREATE, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },
-    { DATA_ABORT, DONE | FAULTS, GP, false, 0, { 0 }, { 0 } },
-    { PROTECTED_ABORT, DONE, 0, false, 0, { 0 }, { 0 } },
-    { INSN_ABORT, DONE, 0, false, 0, { 0 }, { 0 } },
-    { RIPAS, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
-    { S2AP, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
-    { DEV_MEM, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
+    { PAGE_STATE, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 }, 0 },
+    { MAP_GPA, DONE | FAULTS | AGAIN, GP, false, 1, { 0 }, { 8 }, 0 },
+    { GUEST_REQUEST, DONE | AGAIN, 0, false, 1, { 0 }, { 8 }, 0 },
+    { EXT_REQUEST, DONE | AGAIN, 0, false, 2, { 0 }, { 8, 8 }, 0 },
+    { AP_CREATE, DONE | AGAIN, 0, false, 0, { 0 }, { 0 }, 0 },
+    { DATA_ABORT, DONE | FAULTS, GP, false, 0, { 0 }, { 0 }, 0 },
+    { PROTECTED_ABORT, DONE, 0, false, 0, { 0 }, { 0 }, 0 },
+    { INSN_ABORT, DONE, 0, false, 0, { 0 }, { 0 }, 0 },
+    { RIPAS, DONE | AGAIN, 0, false, 1, { 0 }, { 8 }, 0 },
+    { S2AP, DONE | AGAIN, 0, false, 1, { 0 }, { 8 }, 0 },
+    { DEV_MEM, DONE | AGAIN, 0, false, 1, { 0 }, { 8 }, 0 },
+    { HOST_CALL, DONE | AGAIN, 0, true, 0, { 0 }, { 0 }, 0 },
     { .kind = IRQ, .statuses = NOTICE },
     { .kind = 0xd002, .statuses = NOTICE }, /* FIQ */
     { .kind = SERROR, .statuses = NOTICE, .results = 1 },
@@ -1567,6 +1583,16 @@ const char *turn_differs(const struct turn *t, const struct effects *fx, const s
                : "memory has other bytes";
 }
 
+/* EX-71: result i out of the register that the exit names; 0, where none came. */
+static uint64_t given_named(const struct turn *t, unsigned what, uint64_t cc, const struct guest *g)
+{
+    uint64_t value = g->reg[t->exit.arg[what & 3]];
+
+    if (what >= STATUS)
+        return cc == 1 ? value >> 24 & 0xff : 0;
+    return cc == 0 || t->ask->rule->kind != PCILG ? value : 0;
+}
+
 /* What the guest and the backend have got, as the reply that gives it. */
 void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
                 const struct guest *g, const struct svmc_outcome *out, struct reply_words *r)
@@ -1583,7 +1609,9 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
 
         for (unsigned b = 0; !own && b < bytes && at < out->data_bytes; b++)
             r->w[8 + i] |= (uint64_t)out->data[at++] << (8 * b);
-        if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
+        if (m->codes && m->reg[i] >= NAMED)
+            r->w[8 + i] = given_named(t, m->reg[i], r->w[8], g);
+        else if (own && reg != SVMC_REG_XZR && reg != SVMC_REG_RV_X0)
             r->w[8 + i] = low(g->reg[reg] >> (high ? 8 : 0), bytes);
         if (own && t->exit.swap)
             r->w[8 + i] = turned(r->w[8 + i], bytes);
@@ -1595,7 +1623,7 @@ void turn_given(const struct turn *t, uint64_t seq, const struct guest *before,
                                  t->exit.address_bytes);
         r->w[1] = done == t->issued ? SVMC_REPLY_DONE : SVMC_REPLY_PARTIAL;
     }
-    r->w[4] = done | (m->data_in ? (uint64_t)done * t->ask->size << 32 : 0);
+    r->w[4] = done | (t->way & 1 ? (uint64_t)done * t->bytes << 32 : 0);
 }
 
 /* ---- the page ------------------------------------------------------------------------------- */
