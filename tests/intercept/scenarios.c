@@ -270,10 +270,9 @@ static enum svmc_status answer_part(struct lab *lab)
     return st;
 }
 
-enum svmc_status lab_exit(struct lab *lab, unsigned n)
+enum svmc_status lab_begin(struct lab *lab, unsigned n)
 {
     struct svmc_exit exit = scenarios[n].exit;
-    enum svmc_status st;
     bool doorbell = exit.kind == SVMC_KIND_OUT && exit.address == SVMC_HCALL_PORT;
 
     if (exit.kind == SVMC_KIND_OUTS && !exit.finish)
@@ -311,7 +310,13 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
     }
     if (exit.kind == SVMC_KIND_PCISTB)
         lab->world.reg[exit.arg[1]] = 0xfe00000000000010;
-    st = svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+    return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
+}
+
+enum svmc_status lab_exit(struct lab *lab, unsigned n)
+{
+    enum svmc_status st = lab_begin(lab, n);
+
     while (st == SVMC_OK && lab->world.page[0x0a] == SVMC_COMPLETION_PART)
         st = answer_part(lab);
     return st;
