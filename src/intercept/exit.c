@@ -133,7 +133,7 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
 {
     struct svmc_pending *p = &vc->priv.pending;
     bool reads = rule->direction == SVMC_DIRECTION_OUT;
-    bool wipes = vc->priv.policy->priv.full_wipe != 0; /* then a RETRY writes its data again */
+    bool wipes = vc->priv.policy->priv.full_wipe != 0; /* a RETRY writes its data again */
     struct span span[2] = { { NULL, 0 }, { NULL, 0 } };
     enum svmc_status st;
 

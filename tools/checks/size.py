@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, of the
-core with a policy's setters, and of all that src/intercept offers.
+"""Bytes of src/intercept in a program that links the archive with --gc-sections: of the core, of
+the core with a policy's setters, and of all that src/intercept offers.
 
 The core is what an exit needs on its way, of every processor: engine, policy lookup, page, reply
 check and commit. Not what makes a policy before, which is the second figure; nor front ends and
