@@ -414,6 +414,10 @@ static void make_block(struct ask *ask, uint64_t *rng)
     }
 }
 
+/* EX-72; QEMU include/hw/s390x/sclp.h: read information, configure PCI, events */
+static const uint32_t commands[8] = { 0x00010001, 0x00020001, 0x00120001, 0x001a0001,
+                                      0x001b0001, 0x00760005, 0x00770005, 0x00780005 };
+
 /* What slot i of a kind shows of 64 bits, by page.md. */
 static uint64_t shown(unsigned kind, unsigned i)
 {
@@ -540,8 +544,8 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         ask->value &= 0x7fffe000;
     if (rule->kind == UVC)
         ask->value &= ~(uint64_t)0xfff;
-    if (rule->kind == SERVC) /* a command, whose bits 8 to 15 say nothing */
-        ask->value = 0x00770005 + (ask->value & 0xffff00000000ff00);
+    if (rule->kind == SERVC) /* bits 8 to 15 say nothing */
+        ask->value = commands[below(rng, 8)] | (ask->value & 0xffff00000000ff00);
     for (unsigned i = 0; i < SLOTS_IN; i++) {
         const struct slot *s = &rule->in[i];
         unsigned bytes = s->bytes != 0 ? s->bytes : ask->size;
