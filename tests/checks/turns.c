@@ -961,6 +961,19 @@ static void place_call(struct maker *m)
     m->t->exit.address = turn_random(m->rng);
 }
 
+/* PG-6: no slot shows more than its width, whatever stands there, where anything may. */
+static uint64_t wide_value(const struct ask *ask, uint64_t *rng)
+{
+    uint64_t kept = ~(uint64_t)0;
+
+    for (unsigned i = 0; i < ask->rule->in_count; i++)
+        if (ask->rule->in[i].place == PLACE_VALUE)
+            kept = low(~(uint64_t)0, width_of(ask, i));
+    if (is_apart(ask->rule->kind) || ask->rule->kind == SVMC_KIND_SPX)
+        return ask->value;
+    return (ask->value & kept) | (turn_random(rng) & ~kept);
+}
+
 void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t *rng)
 {
     struct maker m = { .t = t, .g = g, .rng = rng };
@@ -992,7 +1005,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->size = (uint16_t)ask->size;
     e->count = 1;
     e->address = ask->address;
-    e->value = ask->value;
+    e->value = wide_value(ask, rng);
     e->insn_bytes = (uint8_t)(1 + below(rng, 15));
     e->isa = isa_like(ask, rng);
     e->state = (uint8_t)below(rng, SVMC_STATE_ALL + 1);
