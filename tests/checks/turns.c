@@ -209,6 +209,7 @@ static bool gives_message(unsigned kind)
 {
     return kind == GUEST_REQUEST || kind == EXT_REQUEST;
 }
+
 #define STSI    0x0040u /* s390x, here and below */
 #define STHYI   0x0041u
 #define PCILG   0x4040u
@@ -600,6 +601,25 @@ static void make_request(struct ask *ask, uint64_t *rng)
     }
 }
 
+/* What goes out by the data area, in the form that its kind has. */
+static void make_data(struct ask *ask, uint64_t *rng)
+{
+    const struct exit_rule *rule = ask->rule;
+
+    if (rule->string && (rule->direction & SVMC_DIRECTION_OUT))
+        turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
+    if (rule->kind == SERVC || rule->kind == CHSC) {
+        ask->data[0] = (uint8_t)(ask_bytes(ask) >> 8);
+        ask->data[1] = (uint8_t)ask_bytes(ask);
+    }
+    if (rule->kind == SVMC_KIND_SSCH || rule->kind == CHSC)
+        memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
+    if (rule->kind == HOST_CALL)
+        memset(ask->data + 2, 0, 6);
+    if (rule->kind == PAGE_STATE)
+        fill_list(ask->data, ask->count, rng);
+}
+
 void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
 {
     bool hcall = rule->space == SPACE_HCALL, call = rule->space == SPACE_CALL;
@@ -630,13 +650,12 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
     if (rule->kind == SERVC) /* bits 8 to 15 say nothing */
         ask->value = commands[below(rng, 8)] | (ask->value & 0xffff00000000ff00);
     for (unsigned i = 0; i < SLOTS_IN; i++) {
-        const struct slot *s = &rule->in[i];
         unsigned bytes = width_of(ask, i);
+        bool value = rule->in[i].place == PLACE_VALUE;
 
-        if (s->place == PLACE_VALUE && bytes != 0)
+        if (value && bytes != 0)
             ask->value = low(ask->value, bytes);
-        ask->in[i] = s->place == PLACE_VALUE ? ask->value : low(turn_random(rng), bytes);
-        ask->in[i] &= s->place == PLACE_VALUE ? ~(uint64_t)0 : shown(rule->kind, i);
+        ask->in[i] = value ? ask->value : low(turn_random(rng) & shown(rule->kind, i), bytes);
     }
     if (rule->kind == STSI) /* 1 to 3: others no host hears of */
         ask->in[0] = (ask->in[0] & 0xff) | (uint64_t)(1 + below(rng, 3)) << 28;
@@ -644,20 +663,10 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         ask->value = ask->size;
         ask->in[0] = (ask->in[0] & ~(uint64_t)0x1fff) | ask->size;
         ask->in[1] &= ~(uint64_t)0xfff; /* the offset: all within one page of the device */
+        ask->in[1] |= 8 * below(rng, (4096 - ask->size) / 8 + 1);
     }
-    if (rule->string && (rule->direction & SVMC_DIRECTION_OUT))
-        turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
-    if (rule->kind == SERVC || rule->kind == CHSC) {
-        ask->data[0] = (uint8_t)(ask_bytes(ask) >> 8);
-        ask->data[1] = (uint8_t)ask_bytes(ask);
-    }
-    if (rule->kind == SVMC_KIND_SSCH || rule->kind == CHSC)
-        memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
-    if (rule->kind == HOST_CALL)
-        memset(ask->data + 2, 0, 6);
-    if (rule->kind == PAGE_STATE)
-        fill_list(ask->data, ask->count, rng);
-    else if (is_apart(rule->kind))
+    make_data(ask, rng);
+    if (is_apart(rule->kind) && rule->kind != PAGE_STATE)
         make_request(ask, rng);
 }
 
@@ -895,7 +904,7 @@ static void name_args(struct maker *m)
     }
 }
 
-/* EX-68: at any word, or what the operation wants; an SCCB at a real address above 8 KiB. */
+/* EX-68, EX-89: at any word, or what the operation wants; an SCCB at a real address above 8 KiB. */
 static void place_block(struct maker *m)
 {
     const struct ask *ask = m->t->ask;
@@ -916,12 +925,10 @@ static void place_block(struct maker *m)
         t->memory = 184;
         t->exit.buffer.v = 0;
     }
-    if (kind == SERVC) {
+    if (kind == SERVC)
         t->memory =
             0x2000 + 0x1000 * below(m->rng, 2) + 8 * below(m->rng, (4096 - ask->size) / 8 + 1);
-        t->exit.buffer.v = t->memory;
-    }
-    if (kind == HOST_CALL)
+    if (kind == SERVC || kind == HOST_CALL)
         t->exit.buffer.v = t->memory;
     if (ask->rule->direction & SVMC_DIRECTION_OUT)
         memcpy(m->g->memory + t->memory, ask->data, ask_bytes(ask));
