@@ -221,6 +221,7 @@ static bool gives_message(unsigned kind)
 {
     return kind == GUEST_REQUEST || kind == EXT_REQUEST;
 }
+
 #define STSI    0x0040u /* s390x, here and below */
 #define STHYI   0x0041u
 #define PCILG   0x4040u
@@ -427,6 +428,93 @@ static void make_block(struct ask *ask, uint64_t *rng)
     }
 }
 
+/* EX-72; QEMU include/hw/s390x/sclp.h: read information, configure PCI, events */
+static const uint32_t commands[8] = { 0x00010001, 0x00020001, 0x00120001, 0x001a0001,
+                                      0x001b0001, 0x00760005, 0x00770005, 0x00780005 };
+
+#define SIZE 0xffu /* as wide as the access */
+#define SAME(n)          \
+    {                    \
+        n, n, n, n, n, n \
+    }
+
+/* The bytes of the in slots, by page.md; a call has as many as are declared. */
+static const struct inputs {
+    uint16_t kind;
+    uint8_t bytes[SLOTS_IN];
+} inputs[] = {
+    { 0x0001, { 4, 4 } }, /* CPUID */
+    { 0x1002, { 8 } },    /* WRMSR */
+    { 0x1004, { 8 } },    /* SYSREG_WRITE */
+    { 0x2002, { SIZE } }, /* OUT */
+    { 0x4002, { SIZE } }, /* MMIO_WRITE */
+    { 0x5001, SAME(8) },  /* HYPERCALL */
+    { HVC, SAME(SIZE) },
+    { SMC, SAME(SIZE) },
+    { SBI, SAME(SIZE) },
+    { HCALL, SAME(8) },
+    { 0x9002, { SIZE } },  /* CR_WRITE, never shown, here and below */
+    { DR_LAST, { SIZE } }, /* DR_WRITE */
+    { XSETBV, { 8 } },
+    { LMSW, { SIZE } },
+    { MAP_GPA, { 8 } },
+    { S2AP, { 8 } },
+    { RIPAS, { 8, 1 } },
+    { DEV_MEM, { 8, 8 } },
+    { GUEST_REQUEST, { 8 } },
+    { EXT_REQUEST, { 8, 8, 4 } },
+    { AP_CREATE, { 8, 8 } },
+    { DATA_ABORT, { 4 } },
+    { PROTECTED_ABORT, { 4 } },
+    { INSN_ABORT, { 4 } },
+    { SERROR, { 4 } },
+    { 0x5040, { 8, 8, 8 } },    /* DIAGNOSE 288 */
+    { 0x5041, { 8, 8, 8, 8 } }, /* DIAGNOSE 500 */
+    { 0x6042, { 2 } },          /* DIAGNOSE 9C */
+    { 0x9040, { 4 } },          /* SPX */
+    { 0xc040, { 2 } },          /* DIAGNOSE 308 */
+    { 0xd040, { 2, 1 } },       /* SIGP */
+    { 0xb040, { 4 } },          /* CSCH to TSCH: subchannel, or path */
+    { 0xb041, { 4 } },
+    { 0xb042, { 4 } },
+    { 0xb043, { 4 } },
+    { 0xb044, { 4 } },
+    { 0xb045, { 4 } },
+    { 0xb046, { 4 } },
+    { 0xb047, { 4 } },
+    { 0xb048, { 4 } },
+    { TSCH, { 4 } },
+    { TPI, { 8 } },
+    { SERVC, { 4 } },
+    { STSI, { 4, 4 } },
+    { STHYI, { 8 } },
+    { PCILG, { 8, 8 } },
+    { PCISTG, { 8, 8, SIZE } },
+    { PCISTB, { 8, 8 } },
+    { RPCIT, { 8, 8, 8 } },
+    { MPCIFC, { 8 } },
+    { STPCIFC, { 8 } },
+    { UVC, { 8 } },
+};
+
+/* 0: there is no such slot */
+static unsigned width_of(const struct ask *ask, unsigned i)
+{
+    for (unsigned n = 0; n < sizeof inputs / sizeof inputs[0] && i < SLOTS_IN; n++)
+        if (inputs[n].kind == ask->rule->kind)
+            return inputs[n].bytes[i] == SIZE ? ask->size : inputs[n].bytes[i];
+    return 0;
+}
+
+static uint8_t inputs_of(const struct ask *ask)
+{
+    uint8_t count = 0;
+
+    while (width_of(ask, count) != 0)
+        count++;
+    return count;
+}
+
 /* What slot i of a kind shows of 64 bits, by page.md. */
 static uint64_t shown(unsigned kind, unsigned i)
 {
@@ -528,6 +616,25 @@ static void make_request(struct ask *ask, uint64_t *rng)
     }
 }
 
+/* What goes out by the data area, in the form that its kind has. */
+static void make_data(struct ask *ask, uint64_t *rng)
+{
+    const struct exit_rule *rule = ask->rule;
+
+    if (rule->string && (rule->direction & SVMC_DIRECTION_OUT))
+        turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
+    if (rule->kind == SERVC || rule->kind == CHSC) {
+        ask->data[0] = (uint8_t)(ask_bytes(ask) >> 8);
+        ask->data[1] = (uint8_t)ask_bytes(ask);
+    }
+    if (rule->kind == SVMC_KIND_SSCH || rule->kind == CHSC)
+        memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
+    if (rule->kind == HOST_CALL)
+        memset(ask->data + 2, 0, 6);
+    if (rule->kind == PAGE_STATE)
+        fill_list(ask->data, ask->count, rng);
+}
+
 void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
 {
     bool hcall = rule->space == SPACE_HCALL, call = rule->space == SPACE_CALL;
@@ -548,23 +655,22 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         ask->count = MOST(ask->size);
     if (!call)
         ask->address = address_of(ask, rng);
-    ask->args = c ? c->args : hcall ? (uint8_t)ask->address : rule->in_count;
+    ask->args = c ? c->args : hcall ? (uint8_t)ask->address : inputs_of(ask);
     ask->results = c ? c->results : hcall ? (uint8_t)(ask->address % 4) : 0;
     ask->value = one_in(rng, 8) ? 0 : turn_random(rng);
     if (rule->kind == SVMC_KIND_SPX)
         ask->value &= 0x7fffe000;
     if (rule->kind == UVC)
         ask->value &= ~(uint64_t)0xfff;
-    if (rule->kind == SERVC) /* a command, whose bits 8 to 15 say nothing */
-        ask->value = 0x00770005 + (ask->value & 0xffff00000000ff00);
+    if (rule->kind == SERVC) /* bits 8 to 15 say nothing */
+        ask->value = commands[below(rng, 8)] | (ask->value & 0xffff00000000ff00);
     for (unsigned i = 0; i < SLOTS_IN; i++) {
-        const struct slot *s = &rule->in[i];
-        unsigned bytes = s->bytes != 0 ? s->bytes : ask->size;
+        unsigned bytes = width_of(ask, i);
+        bool value = rule->in[i].place == PLACE_VALUE;
 
-        if (s->place == PLACE_VALUE && i < rule->in_count)
+        if (value && bytes != 0)
             ask->value = low(ask->value, bytes);
-        ask->in[i] = s->place == PLACE_VALUE ? ask->value : low(turn_random(rng), bytes);
-        ask->in[i] &= s->place == PLACE_VALUE ? ~(uint64_t)0 : shown(rule->kind, i);
+        ask->in[i] = value ? ask->value : low(turn_random(rng) & shown(rule->kind, i), bytes);
     }
     if (rule->kind == STSI) /* 1 to 3: others no host hears of */
         ask->in[0] = (ask->in[0] & 0xff) | (uint64_t)(1 + below(rng, 3)) << 28;
@@ -572,20 +678,10 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         ask->value = ask->size;
         ask->in[0] = (ask->in[0] & ~(uint64_t)0x1fff) | ask->size;
         ask->in[1] &= ~(uint64_t)0xfff; /* the offset: all within one page of the device */
+        ask->in[1] |= 8 * below(rng, (4096 - ask->size) / 8 + 1);
     }
-    if (rule->string && (rule->direction & SVMC_DIRECTION_OUT))
-        turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
-    if (rule->kind == SERVC || rule->kind == CHSC) {
-        ask->data[0] = (uint8_t)(ask_bytes(ask) >> 8);
-        ask->data[1] = (uint8_t)ask_bytes(ask);
-    }
-    if (rule->kind == SVMC_KIND_SSCH || rule->kind == CHSC)
-        memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
-    if (rule->kind == HOST_CALL)
-        memset(ask->data + 2, 0, 6);
-    if (rule->kind == PAGE_STATE)
-        fill_list(ask->data, ask->count, rng);
-    else if (is_apart(rule->kind))
+    make_data(ask, rng);
+    if (is_apart(rule->kind) && rule->kind != PAGE_STATE)
         make_request(ask, rng);
 }
 
@@ -799,7 +895,7 @@ static void name_pair(struct maker *m)
     for (unsigned i = 0; i < rule->in_count; i++)
         if (rule->in[i].place == PLACE_ARG)
             set_bits(m, e->arg[rule->in[i].reg], ask->in[i],
-                     rule->in[i].bytes ? shown(rule->kind, i) : low(~(uint64_t)0, ask->size));
+                     low(shown(rule->kind, i), width_of(ask, i)));
     if (rule->kind == TPI)
         set_bits(m, CR6, ask->in[0], shown(TPI, 0));
 }
@@ -821,11 +917,11 @@ static void name_args(struct maker *m)
         e->arg[i] = rule->kind != SVMC_KIND_DIAG_288 || i == 2 ? free_reg(m, 16)
                     : i == 1                                   ? (uint8_t)(e->arg[0] + 1)
                              : (uint8_t)(SVMC_REG_S390_R0 + 2 * below(m->rng, 8));
-        set_low(m, e->arg[i], m->t->ask->in[i], rule->in[i].bytes);
+        set_low(m, e->arg[i], m->t->ask->in[i], width_of(m->t->ask, i));
     }
 }
 
-/* EX-68: at any word, or what the operation wants; an SCCB at a real address above 8 KiB. */
+/* EX-68, EX-89: at any word, or what the operation wants; an SCCB at a real address above 8 KiB. */
 static void place_block(struct maker *m)
 {
     const struct ask *ask = m->t->ask;
@@ -846,12 +942,10 @@ static void place_block(struct maker *m)
         t->memory = 184;
         t->exit.buffer.v = 0;
     }
-    if (kind == SERVC) {
+    if (kind == SERVC)
         t->memory =
             0x2000 + 0x1000 * below(m->rng, 2) + 8 * below(m->rng, (4096 - ask->size) / 8 + 1);
-        t->exit.buffer.v = t->memory;
-    }
-    if (kind == HOST_CALL)
+    if (kind == SERVC || kind == HOST_CALL)
         t->exit.buffer.v = t->memory;
     if (ask->rule->direction & SVMC_DIRECTION_OUT)
         memcpy(m->g->memory + t->memory, ask->data, ask_bytes(ask));
@@ -891,6 +985,19 @@ static void place_call(struct maker *m)
     m->t->exit.address = turn_random(m->rng);
 }
 
+/* PG-6: no slot shows more than its width, whatever stands there, where anything may. */
+static uint64_t wide_value(const struct ask *ask, uint64_t *rng)
+{
+    uint64_t kept = ~(uint64_t)0;
+
+    for (unsigned i = 0; i < ask->rule->in_count; i++)
+        if (ask->rule->in[i].place == PLACE_VALUE)
+            kept = low(~(uint64_t)0, width_of(ask, i));
+    if (is_apart(ask->rule->kind) || ask->rule->kind == SVMC_KIND_SPX)
+        return ask->value;
+    return (ask->value & kept) | (turn_random(rng) & ~kept);
+}
+
 void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t *rng)
 {
     struct maker m = { .t = t, .g = g, .rng = rng };
@@ -912,8 +1019,9 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     t->way = rule->string ? rule->direction : 0;
     t->part = t->low = false;
     for (unsigned i = 0; i < rule->in_count; i++)
-        if (rule->in[i].place == PLACE_REG && i < ask->args && rule->space != SPACE_CALL)
-            set_low(&m, rule->in[i].reg, ask->in[i], rule->in[i].bytes);
+        if (rule->in[i].place == PLACE_REG && i < ask->args && rule->space != SPACE_CALL &&
+            rule->kind != TPI)
+            set_low(&m, rule->in[i].reg, ask->in[i], width_of(ask, i));
     if (is_string(rule)) /* set when all else stands */
         m.used[SVMC_REG_RCX] = m.used[SVMC_REG_RSI] = m.used[SVMC_REG_RDI] = 1;
     e->kind = rule->kind;
@@ -921,7 +1029,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     e->size = (uint16_t)ask->size;
     e->count = 1;
     e->address = ask->address;
-    e->value = ask->value;
+    e->value = wide_value(ask, rng);
     e->insn_bytes = (uint8_t)(1 + below(rng, 15));
     e->isa = isa_like(ask, rng);
     e->state = (uint8_t)below(rng, SVMC_STATE_ALL + 1);
@@ -955,7 +1063,6 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 #define FAULTS  2u
 #define PARTIAL 4u
 #define AGAIN   8u
-#define SIZE    0xffu /* as wide as the access */
 #define NAMED   0xf0u /* the register that exit.arg names at n: NAMED + n */
 #define STATUS  0xf4u /* bits 24 to 31 of such a one, with condition code 1 */
 #define NOTICE  16u

@@ -65,7 +65,7 @@ struct ask {
     uint32_t count;        /* elements of the first request */
     uint8_t args, results; /* hypercalls and calls */
     uint64_t address, value, in[SLOTS_IN];
-    uint32_t kept;                 /* blocks: bytes at the beginning that do not come back */
+    uint32_t kept;                    /* blocks: bytes at the beginning that do not come back */
     uint8_t data[SVMC_EXIT_DATA_MAX]; /* what goes out: count * size bytes; of a block ask_bytes */
 };
 

@@ -270,6 +270,19 @@ static void put16(uint8_t *at, unsigned value)
     at[1] = (uint8_t)value;
 }
 
+/* PG-10: of a block all but its last part. */
+static enum svmc_status answer_part(struct lab *lab)
+{
+    static struct fakehost_answer honest;
+    enum svmc_status st;
+
+    CHECK(fakehost_prepare(lab->world.page, &honest) && fakehost_send(lab->world.page, &honest));
+    st = svmc_vcpu_enter(&lab->vc, &lab->out);
+    if (st != SVMC_OK)
+        svmc_vcpu_cancel(&lab->vc);
+    return st;
+}
+
 enum svmc_status lab_begin(struct lab *lab, unsigned n)
 {
     struct svmc_exit exit = scenarios[n].exit;
@@ -311,19 +324,6 @@ enum svmc_status lab_begin(struct lab *lab, unsigned n)
     if (exit.kind == SVMC_KIND_PCISTB)
         lab->world.reg[exit.arg[1]] = 0xfe00000000000010;
     return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
-}
-
-/* PG-10: of a block all but its last part. */
-static enum svmc_status answer_part(struct lab *lab)
-{
-    static struct fakehost_answer honest;
-    enum svmc_status st;
-
-    CHECK(fakehost_prepare(lab->world.page, &honest) && fakehost_send(lab->world.page, &honest));
-    st = svmc_vcpu_enter(&lab->vc, &lab->out);
-    if (st != SVMC_OK)
-        svmc_vcpu_cancel(&lab->vc);
-    return st;
 }
 
 enum svmc_status lab_exit(struct lab *lab, unsigned n)

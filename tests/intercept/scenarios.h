@@ -48,8 +48,6 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results);
 void lab_init(struct lab *lab, uint64_t *rng);
 void lab_drop(struct lab *lab);
 /** Take scenario n; the world's registers are set so that an own string has 5 elements to go. */
-enum svmc_status lab_begin(struct lab *lab, unsigned n);
-/** The same, and the parts of a block are answered but for the last. */
 enum svmc_status lab_exit(struct lab *lab, unsigned n);
 /** The same, but of a block in parts the first of them. */
 enum svmc_status lab_begin(struct lab *lab, unsigned n);
