@@ -42,10 +42,10 @@ static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uin
     exit->buffer.v -= from;
     if (st != SVMC_OK || fault->raised || what == PROBE)
         return st;
-    if (what == STORE && vc->priv.pending.active) /* nothing can fail from here on */
+    if (what == STORE && vc->priv.pending.active) { /* nothing can fail from here on */
         take(vc);
-    if (what == STORE)
         svmc_intercept_s390_came(vc);
+    }
     for (uint32_t i = 0; i < 2; at += span[i].bytes, i++)
         if (what == FETCH && span[i].at)
             memcpy(at, span[i].at, span[i].bytes);
