@@ -108,6 +108,7 @@ struct adapt_form {
 /** One request or answer on its way: the words of its places, and which of them were filled. */
 struct adapt_words {
     uint64_t word[PLACES];
+    uint64_t outside; /* the first word of the SIDA, as it stands there */
     uint32_t filled;
 };
 
