@@ -215,6 +215,52 @@ TEST(s390_inside, a_register_that_is_not_to_be_had) /* the k-th callback: STSI 0
         }
 }
 
+TEST(s390_inside, the_same_answer_to_a_part_is_taken_again) /* EX-70: the k-th callback */
+{
+    static uint8_t block[4096];
+    static const char names[][16] = { "s390 stsi", "s390 sthyi", "s390 pcistb" };
+    unsigned failures = 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned k = 1; k < 4; k++) {
+            bool in = i < 2;
+            unsigned at = 0;
+
+            fresh();
+            if (i == 2) { /* 4096 bytes of it */
+                struct svmc_exit e = exit_of(SVMC_KIND_PCISTB, 4096);
+
+                e.value = 4096;
+                lab.world.reg[R(4)] = 0;
+                take(&e, SVMC_ACT_DELEGATED);
+            } else {
+                CHECK_EQ(lab_begin(&lab, scenario_named(names[i])), SVMC_OK);
+                at = i == 0 ? 0x5000 : 0x6000;
+            }
+            before = lab;
+            prepare();
+            CHECK_EQ(honest.request.completion, SVMC_COMPLETION_PART, "%s", names[i]);
+            memcpy(block, honest.data, 3584);
+            lab.world.calls = 0;
+            lab.world.fail_at = k;
+            if (answer() != SVMC_OK) {
+                failures++;
+                same_memory(names[i]);
+                same_registers(names[i]);
+                CHECK_EQ(answer(), SVMC_OK, "%s: the same once more", names[i]);
+            }
+            lab.world.fail_at = 0;
+            prepare();
+            CHECK_EQ(honest.request.size, 512, "%s", names[i]);
+            memcpy(block + 3584, honest.data, 512);
+            CHECK_EQ(answer(), SVMC_OK, "%s", names[i]);
+            CHECK_EQ(lab.out.action, SVMC_ACT_RESUME, "%s", names[i]);
+            if (in)
+                CHECK_MEM(lab.world.memory + at, block, 4096, "%s", names[i]);
+        }
+    CHECK(failures >= 5, "only %u", failures);
+}
+
 /* ---- SERVC ------------------------------------------------------------------------------------*/
 
 static void servc(struct svmc_exit *e, uint32_t command, unsigned at, unsigned length)
