@@ -52,7 +52,7 @@ static void load(const struct svmc_foreign *from, const struct adapt_form *form,
     for (uint32_t i = 0; i < form->places && i < PLACES; i++)
         w->word[i] = ordered(form, core_shared_get(from->area, form->offsets[i]));
     if (form->data_outside && form->data_most >= CORE_WORD)
-        w->outside = core_shared_get(from->sida, 0);
+        w->word[OUTSIDE] = core_shared_get(from->sida, 0);
 }
 
 static void store(const struct adapt_form *form, volatile void *area, const struct adapt_words *w)
@@ -181,8 +181,8 @@ static void load_string(const struct svmc_foreign *from, const struct adapt_form
         core_shared_read(base, at, data, n);
         return;
     }
-    core_store_le64(first,
-                    form->data_outside ? w->outside : w->word[form->data_place & (PLACES - 1)]);
+    core_store_le64(first, form->data_outside ? w->word[OUTSIDE]
+                                              : w->word[form->data_place & (PLACES - 1)]);
     memcpy(data, first, n < CORE_WORD ? n : CORE_WORD);
     if (n > CORE_WORD)
         core_shared_read(base, at + CORE_WORD, data + CORE_WORD, n - CORE_WORD);
@@ -379,7 +379,8 @@ enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
 /* AP-53: how long an SCCB says that it is, if that goes in one exchange. */
 static uint32_t sccb_bytes(const struct adapt_words *w)
 {
-    uint32_t bytes = (uint32_t)(w->outside << 8 & 0xff00) | (uint32_t)(w->outside >> 8 & 0xff);
+    uint32_t bytes =
+        (uint32_t)(w->word[OUTSIDE] << 8 & 0xff00) | (uint32_t)(w->word[OUTSIDE] >> 8 & 0xff);
 
     return bytes >= CORE_WORD && bytes <= SVMC_PAGE_DATA_BYTES ? bytes : 0;
 }

@@ -64,6 +64,7 @@ struct move {
 #define MOVES_IN  9u
 #define MOVES_OUT 4u
 #define PLACES    16u
+#define OUTSIDE   (PLACES - 1) /* no place: the first word of the SIDA, as it stands there */
 
 /**
  * One kind in one form. The first of `in` is what tells the kinds apart. A hypercall has one
@@ -108,7 +109,6 @@ struct adapt_form {
 /** One request or answer on its way: the words of its places, and which of them were filled. */
 struct adapt_words {
     uint64_t word[PLACES];
-    uint64_t outside; /* the first word of the SIDA, as it stands there */
     uint32_t filled;
 };
 
