@@ -41,8 +41,7 @@ CORE_COLD enum svmc_status svmc_intercept_block_move(struct svmc_vcpu *vc, enum 
     exit->buffer.v -= from;
     if (st != SVMC_OK || fault->raised || what == BLOCK_PROBE)
         return st;
-    if (what == BLOCK_STORE &&
-        vc->priv.pending.active) { /* a host's; nothing can fail from here on */
+    if (what == BLOCK_STORE && vc->priv.pending.active) { /* nothing can fail from here on */
         take(vc);
         svmc_intercept_s390_came(vc);
     }

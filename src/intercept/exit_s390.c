@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Front end for s390x: interception code, instruction, PSW -> exit. Pure. EX-64 to EX-68, EX-71 */
+/** Front end for s390x: interception code, instruction, PSW -> exit. Pure; EX-64 to 68, EX-71. */
 #include <svmcore/exit_s390.h>
 
 #include "../core/bytes.h"

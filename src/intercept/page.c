@@ -95,7 +95,7 @@ CORE_COLD enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const str
                                                  struct svmc_outcome *out)
 {
     static const uint64_t nothing[SLOTS_OUT];
-    struct ask ask = { .direction = rule->string ? vc->priv.pending.direction : rule->direction };
+    struct ask ask = { .direction = SVMC_DIRECTION_NONE }; /* PG-8 */
     uint32_t shown = 0, done = 0;
     uint64_t in[SLOTS_IN];
     enum svmc_status st = collect(vc, rule, in, &shown);

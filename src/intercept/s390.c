@@ -101,7 +101,7 @@ static bool is_specification(const struct exit_rule *rule, const struct svmc_exi
     switch (rule->kind) {
     case SVMC_KIND_DIAG_288:
         return is_odd(exit->arg[0]);
-    case SVMC_KIND_STHYI:
+    case SVMC_KIND_STHYI: /* EX-76 */
         return is_odd(exit->arg[0]) || is_odd(exit->arg[1]) || exit->arg[0] == exit->arg[1];
     case SVMC_KIND_PCILG:
     case SVMC_KIND_PCISTG:
@@ -273,7 +273,7 @@ CORE_COLD uint32_t svmc_intercept_s390_header(struct svmc_vcpu *vc, const struct
         return vc->priv.staging[ORB_X_AT] & 1 ? rule->string : first;
     case SVMC_KIND_SERVC:
         return open_sccb(vc, out);
-    case SVMC_KIND_CHSC:
+    case SVMC_KIND_CHSC: /* EX-76 */
         if (bytes < CHSC_LEAST || bytes > CHSC_MOST || (bytes & 7) != 0)
             raise(p, SVMC_FAULT_OPERAND, out);
         p->kept = (uint16_t)bytes;

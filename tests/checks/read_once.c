@@ -21,15 +21,16 @@ static _Alignas(8) uint8_t area[SVMC_OFFER_AREA_BYTES];
 static enum { COUNT, CHANGE_WORD, CHANGE_ALL } mode;
 
 static struct adapt_lab foreign;
-static unsigned foreign_loads[ADAPT_BYTES / 8];
+#define SIDA_BYTES sizeof foreign.sida
+static unsigned foreign_loads[(ADAPT_BYTES + SIDA_BYTES) / 8]; /* of the area, then the SIDA */
 static bool foreign_changes;
 
 /* A host that changes every word of a foreign area right behind the core's load. */
-static void foreign_hook(size_t at)
+static void foreign_hook(uint8_t *base, size_t at)
 {
-    foreign_loads[at / 8]++;
+    foreign_loads[(base == foreign.sida ? ADAPT_BYTES : 0) / 8 + at / 8]++;
     for (unsigned i = 0; foreign_changes && i < 8; i++)
-        foreign.area[at / 8 * 8 + i] ^= 0xff;
+        base[at / 8 * 8 + i] ^= 0xff;
 }
 
 void core_shared_hook(const volatile void *base, size_t at)
@@ -37,7 +38,9 @@ void core_shared_hook(const volatile void *base, size_t at)
     uint64_t *words = (uint64_t *)(void *)(base == area ? area : lab.world.page);
 
     if (base == foreign.area)
-        foreign_hook(at);
+        foreign_hook(foreign.area, at);
+    if (base == foreign.sida)
+        foreign_hook(foreign.sida, at);
     if (base != lab.world.page && base != area)
         return;
     loads[at / 8]++;
@@ -188,28 +191,30 @@ static void one_foreign(enum svmc_foreign_format format, const char *scenario)
     struct svmc_request request;
     struct svmc_reply reply;
     unsigned decoded = 0, absorbed = 0;
-    static uint8_t asked[ADAPT_BYTES];
+    static uint8_t asked[ADAPT_BYTES], sida[SIDA_BYTES];
 
     foreign_changes = false;
     adapt_init(&foreign, format, 0x1111222233334444);
     if (!adapt_exit(&foreign, scenario) || adapt_emit(&foreign) != SVMC_OK)
         return; /* no form has this kind, or not this one */
     memcpy(asked, foreign.area, sizeof asked);
+    memcpy(sida, foreign.sida, sizeof sida);
     memset(foreign_loads, 0, sizeof foreign_loads);
     foreign_changes = true;
     CHECK_EQ(svmc_adapt_decode(&foreign.foreign, &request, data), SVMC_OK, "%s", scenario);
     foreign_changes = false;
-    for (unsigned w = 0; w < ADAPT_BYTES / 8; w++) {
+    for (unsigned w = 0; w < sizeof foreign_loads / sizeof foreign_loads[0]; w++) {
         CHECK(foreign_loads[w] <= 1, "%s, form %u: decode loads 0x%03x", scenario, format, 8 * w);
         decoded += foreign_loads[w];
     }
     memcpy(foreign.area, asked, sizeof asked);
+    memcpy(foreign.sida, sida, sizeof sida);
     device_answer(&foreign.device, &request, data, &reply, out);
     CHECK_EQ(svmc_adapt_answer(&foreign.foreign, &request, &reply, out), SVMC_OK);
     memset(foreign_loads, 0, sizeof foreign_loads);
     foreign_changes = true;
     CHECK_EQ(adapt_enter(&foreign), SVMC_OK, "%s, form %u", scenario, format);
-    for (unsigned w = 0; w < ADAPT_BYTES / 8; w++) {
+    for (unsigned w = 0; w < sizeof foreign_loads / sizeof foreign_loads[0]; w++) {
         CHECK(foreign_loads[w] <= 1, "%s, form %u: absorb loads 0x%03x", scenario, format, 8 * w);
         absorbed += foreign_loads[w];
     }

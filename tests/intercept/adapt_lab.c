@@ -146,6 +146,14 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
         for (unsigned i = 0; i < 4; i++)
             d->arguments = d->arguments * 31 + r->in[i];
         break;
+    case SVMC_KIND_SERVC:
+        reply->data_bytes = r->size;
+        for (unsigned i = 0; i < r->size; i++)
+            write_log(d, data[i]);
+        for (unsigned i = 0; i < r->size; i++)
+            out[i] = (uint8_t)stream(d, 1);
+        d->arguments = d->arguments * 31 + r->in[0];
+        break;
     case SVMC_KIND_STSCH:
     case SVMC_KIND_TSCH:
     case SVMC_KIND_SSCH:

@@ -53,6 +53,18 @@ static const struct {
     { "power stdbrx r17", X86 | FORM(RMM) },
     { "power sc 1", FORM(KVM) },
     { "power sc 1, one result", FORM(KVM) },
+    { "s390 servc", FORM(S390) },
+    { "s390 servc, long", 0 },
+    { "s390 chsc", 0 },
+    { "s390 tpi", 0 },
+    { "s390 stsi", 0 },
+    { "s390 sthyi", 0 },
+    { "s390 pcilg 8", 0 },
+    { "s390 pcistg 4", 0 },
+    { "s390 pcistb", 0 },
+    { "s390 rpcit", 0 },
+    { "s390 mpcifc", 0 },
+    { "s390 stpcifc", 0 },
     { "page state", FORM(GHCB) },
     { "map gpa", FORM(TDX) },
     { "guest request", FORM(GHCB) },
@@ -107,7 +119,8 @@ TEST(adapt, what_is_not_declared_does_not_matter) /* AP-2 */
                 strncmp(rows[i].name, "hypercall", 9) == 0 || strstr(rows[i].name, "w30") ||
                 strncmp(rows[i].name, "outs", 4) == 0 || strstr(rows[i].name, "ssch") ||
                 strstr(rows[i].name, "msch") || strstr(rows[i].name, "stdbrx") ||
-                strstr(rows[i].name, "host call") || strstr(rows[i].name, "sc 1"))
+                strstr(rows[i].name, "servc") || strstr(rows[i].name, "host call") ||
+                strstr(rows[i].name, "sc 1"))
                 continue; /* these declare registers or memory */
             adapt_init(&native, (enum svmc_foreign_format)form, 0);
             adapt_init(&foreign, (enum svmc_foreign_format)form, 0xa5a5a5a55a5a5a5a);
@@ -186,6 +199,80 @@ TEST(adapt, what_a_form_has_no_room_for_is_unsupported) /* AP-3 */
                 CHECK_EQ(svmc_adapt_emit(&foreign.foreign, &wide[i].request, NULL),
                          SVMC_ERR_UNSUPPORTED, "form %u, row %u", form, i);
         }
+}
+
+static void is_unsupported(struct svmc_request r, const char *what)
+{
+    static uint8_t area[ADAPT_BYTES], sida[4096], data[SVMC_PAGE_DATA_BYTES];
+    struct svmc_reply reply = { .status = SVMC_REPLY_DONE, .done = r.count };
+    uint32_t rule = 77;
+
+    memcpy(area, foreign.area, sizeof area);
+    memcpy(sida, foreign.sida, sizeof sida);
+    CHECK_EQ(svmc_adapt_emit(&foreign.foreign, &r, data), SVMC_ERR_UNSUPPORTED, "%s", what);
+    CHECK_EQ(svmc_adapt_answer(&foreign.foreign, &r, &reply, data), SVMC_ERR_UNSUPPORTED, "%s",
+             what);
+    CHECK_MEM(area, foreign.area, sizeof area, "%s", what);
+    CHECK_MEM(sida, foreign.sida, sizeof sida, "%s", what);
+    CHECK_EQ(svmc_adapt_absorb(&foreign.foreign, &r, &reply, data, &rule), SVMC_ERR_UNSUPPORTED,
+             "%s", what);
+    CHECK_EQ(rule, 0);
+    CHECK_EQ(reply.done, 0, "zeroed");
+}
+
+TEST(adapt, parts_and_both_directions_are_unsupported) /* AP-9 */
+{
+    unsigned tried[SVMC_FOREIGN_FORMATS] = { 0 };
+
+    for (unsigned form = 0; form < SVMC_FOREIGN_FORMATS; form++) {
+        for (unsigned i = 0; i < ROWS; i++) {
+            struct svmc_request r;
+            bool both, block;
+
+            if (!(rows[i].forms >> form & 1))
+                continue;
+            adapt_init(&foreign, (enum svmc_foreign_format)form, 0x1111222233334444);
+            REQUIRE(adapt_exit(&foreign, rows[i].name));
+            CHECK_EQ(adapt_emit(&foreign), SVMC_OK);
+            both = foreign.request.direction == SVMC_DIRECTION_INOUT;
+            block = foreign.request.size > 8;
+            r = foreign.request;
+            r.completion = SVMC_COMPLETION_PART;
+            is_unsupported(r, rows[i].name);
+            r = foreign.request;
+            r.direction = SVMC_DIRECTION_INOUT;
+            if (!both)
+                is_unsupported(r, rows[i].name);
+            r = foreign.request;
+            r.address |= (uint64_t)3584 << 32;
+            if (block)
+                is_unsupported(r, rows[i].name);
+            tried[form]++;
+        }
+        CHECK(tried[form] > 5, "form %u: only %u", form, tried[form]);
+    }
+}
+
+TEST(adapt, later_kinds_of_s390x_have_one_form_at_most) /* AP-3 */
+{
+    static const uint16_t kinds[] = { SVMC_KIND_CHSC,    SVMC_KIND_TPI,   SVMC_KIND_STSI,
+                                      SVMC_KIND_STHYI,   SVMC_KIND_PCILG, SVMC_KIND_PCISTG,
+                                      SVMC_KIND_PCISTB,  SVMC_KIND_RPCIT, SVMC_KIND_MPCIFC,
+                                      SVMC_KIND_STPCIFC, SVMC_KIND_UVC,   SVMC_KIND_SERVC };
+
+    for (unsigned form = 0; form < SVMC_FOREIGN_FORMATS; form++)
+        for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+            for (unsigned completion = 0; completion < 4; completion++) {
+                struct svmc_request r = { .kind = kinds[i],
+                                          .completion = (uint8_t)completion,
+                                          .direction = SVMC_DIRECTION_INOUT,
+                                          .size = 64,
+                                          .count = 1 };
+
+                adapt_init(&foreign, (enum svmc_foreign_format)form, 0);
+                if (kinds[i] != SVMC_KIND_SERVC || form != SVMC_FOREIGN_S390)
+                    is_unsupported(r, "no row");
+            }
 }
 
 TEST(adapt, a_string_goes_as_far_as_there_is_room) /* AP-4 */

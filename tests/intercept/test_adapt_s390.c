@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AP-50 AP-51 AP-52: the s390 state description and save area. Fields as Linux's struct
+ * AP-50 to AP-53: the s390 state description and save area. Fields as Linux's struct
  * kvm_s390_sie_block and struct sie_page place them; the preset text and registers as
  * kvm-unit-tests checks them on hardware. Big-endian on every machine.
  */
@@ -186,6 +186,64 @@ TEST(adapt_s390, the_sida_has_the_size_that_it_has) /* AP-52 */
     CHECK_EQ(adapt_emit(&a), SVMC_ERR_ARG);
 }
 
+/* The SCCB is at the beginning of the SIDA: QEMU hw/s390x/sclp.c, sclp_service_call_protected. */
+TEST(adapt_s390, golden_servc) /* AP-53 */
+{
+    start();
+    insn(0xb220, 0x00120000); /* SERVC 1,2 */
+    PUT(pv_grregs[1], 0x00020001);
+    check("s390 servc");
+    CHECK_EQ(a.sida[0], 0x08);
+    CHECK_EQ(a.sida[1], 0x00, "2048 bytes");
+    CHECK_MEM(a.sida, a.lab.world.memory + 0x3000, 2048, "the SCCB");
+    for (unsigned n = 2048; n < sizeof a.sida; n++)
+        CHECK_EQ(a.sida[n], 0, "SIDA byte %u", n);
+    for (unsigned i = 2; i < 2048; i++)
+        a.sida[i] = (uint8_t)(i * 3 + 1);
+    put_be(a.area + 0x90, 8, 0x0705300180000000); /* CC 3 */
+    CHECK_EQ(adapt_enter(&a), SVMC_OK);
+    CHECK_EQ(a.lab.out.action, SVMC_ACT_RESUME);
+    CHECK_MEM(a.lab.world.memory + 0x3000, a.sida, 2048, "what came");
+    CHECK_EQ(a.lab.world.reg[SVMC_REG_S390_CC], 0, "is not the host's to say");
+}
+
+TEST(adapt_s390, servc_is_heard) /* AP-53 */
+{
+    static uint8_t data[SVMC_PAGE_DATA_BYTES];
+    struct svmc_request r;
+
+    for (unsigned length = 0; length < 65536; length += length < 4200 ? 1 : 997)
+        for (unsigned most = 3584; most <= 4096; most += 512) {
+            bool good = length >= 8 && length <= 3584;
+
+            start();
+            insn(0xb220, 0x00120000);
+            PUT(pv_grregs[1], 0xffffffff00760005);
+            memcpy(a.area, &want, sizeof want);
+            a.foreign.sida_bytes = most;
+            put_be(a.sida, 2, length);
+            memset(data, 0, sizeof data);
+            CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, data), good ? SVMC_OK : SVMC_ERR_MISMATCH,
+                     "length %u", length);
+            CHECK_EQ(r.size, good ? length : 0);
+            if (!good)
+                continue;
+            CHECK_EQ(r.kind, SVMC_KIND_SERVC);
+            CHECK_EQ(r.completion, SVMC_COMPLETION_CHUNK);
+            CHECK_EQ(r.direction, SVMC_DIRECTION_INOUT);
+            CHECK_EQ(r.count, 1);
+            CHECK_EQ(r.in[0], 0x00760005, "32 bits of it");
+            CHECK_MEM(data, a.sida, length, "length %u", length);
+        }
+    put_be(a.sida, 2, 64);
+    a.foreign.sida_bytes = 63;
+    CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, data), SVMC_ERR_MISMATCH);
+    a.foreign.sida_bytes = 64;
+    CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, data), SVMC_OK);
+    a.foreign.sida = NULL;
+    CHECK_EQ(svmc_adapt_decode(&a.foreign, &r, data), SVMC_ERR_MISMATCH);
+}
+
 TEST(adapt_s390, lies_are_refused) /* AP-50 */
 {
     static const struct adapt_lie lies[] = {
@@ -199,6 +257,8 @@ TEST(adapt_s390, lies_are_refused) /* AP-50 */
         { "specification for CSCH", "s390 csch", { { 0x55, 1, 0x10 } }, 0, 7 },
         { "specification for SSCH", "s390 ssch", { { 0x55, 1, 0x10 } }, 0, 7 },
         { "operand for the watchdog", "s390 diag 288", { { 0x55, 1, 0x11 } }, 0, 7 },
+        { "operand for SERVC", "s390 servc", { { 0x55, 1, 0x11 } }, 0, 4 },
+        { "interruption for SERVC", "s390 servc", { { 0x55, 1, 0x02 } }, 50, 0 },
     };
 
     adapt_refuses(SVMC_FOREIGN_S390, lies, sizeof lies / sizeof lies[0]);

@@ -240,8 +240,8 @@ TEST(parts, retry_asks_for_the_same_one) /* R11 */
             for (unsigned i = 0; i < 2; i++) {
                 memcpy(page, lab.world.page, sizeof page);
                 prepare(&parts[n]);
-                honest.reply = (struct svmc_reply){ .seq = honest.request.seq,
-                                                    .status = SVMC_REPLY_RETRY };
+                honest.reply =
+                    (struct svmc_reply){ .seq = honest.request.seq, .status = SVMC_REPLY_RETRY };
                 CHECK_EQ(answer(), SVMC_OK);
                 CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED);
                 CHECK_MEM(lab.world.page, page, 0x10, "kind, completion, direction");
@@ -304,8 +304,8 @@ TEST(parts, the_kth_callback_fails) /* all or nothing, and the same answer is ta
                 CHECK_EQ(st, SVMC_ERR_CALLBACK);
                 CHECK(guest_as_before(), "length %u, part %u, call %u", lengths[l], n, k);
                 /* the host may still say RETRY: what it then sees is the guest's, not its own */
-                honest.reply = (struct svmc_reply){ .seq = honest.request.seq,
-                                                    .status = SVMC_REPLY_RETRY };
+                honest.reply =
+                    (struct svmc_reply){ .seq = honest.request.seq, .status = SVMC_REPLY_RETRY };
                 CHECK_EQ(answer(), SVMC_OK);
                 check_page(&parts[n], lengths[l]);
                 for (unsigned i = n; i < parts_of(lengths[l], parts); i++) {

@@ -45,11 +45,14 @@ static uint64_t ordered(const struct adapt_form *form, uint64_t word)
 }
 
 /* AP-1: each place once, into a copy; nothing is read again. */
-static void load(const struct adapt_form *form, const volatile void *area, struct adapt_words *w)
+static void load(const struct svmc_foreign *from, const struct adapt_form *form,
+                 struct adapt_words *w)
 {
     memset(w, 0, sizeof *w);
     for (uint32_t i = 0; i < form->places && i < PLACES; i++)
-        w->word[i] = ordered(form, core_shared_get(area, form->offsets[i]));
+        w->word[i] = ordered(form, core_shared_get(from->area, form->offsets[i]));
+    if (form->data_outside && form->data_most >= CORE_WORD)
+        w->word[OUTSIDE] = core_shared_get(from->sida, 0);
 }
 
 static void store(const struct adapt_form *form, volatile void *area, const struct adapt_words *w)
@@ -71,7 +74,7 @@ static void ask(const struct svmc_foreign *to, const struct adapt_form *form, st
         svmc_adapt_tdx_ask(w);
         break;
     case SVMC_FOREIGN_S390:
-        load(form, to->area, &before);
+        load(to, form, &before);
         svmc_adapt_s390_ask(&before, w);
         break;
     default:
@@ -126,7 +129,7 @@ static bool say(const struct svmc_foreign *to, const struct adapt_form *form,
     case SVMC_FOREIGN_RMM:
         return svmc_adapt_rmm_say(row, r, reply, w);
     default:
-        load(form, to->area, &before);
+        load(to, form, &before);
         return svmc_adapt_s390_say(reply, &before, w);
     }
 }
@@ -165,26 +168,24 @@ static uint32_t data_at(const struct adapt_form *form, const struct adapt_row *r
     return form->offsets[form->data_place & (PLACES - 1)] + header_bytes(row);
 }
 
-/* n bytes of a string: its first word is the one that load has taken, if it lies in the area. */
+/* n bytes of a string: its first word is one that load has taken. */
 static void load_string(const struct svmc_foreign *from, const struct adapt_form *form,
                         const struct adapt_row *row, const struct adapt_words *w, uint8_t *data,
                         size_t n)
 {
+    const volatile void *base = form->data_outside ? from->sida : from->area;
+    uint32_t at = form->data_outside ? 0 : data_at(form, row);
     uint8_t first[CORE_WORD];
 
-    if (form->data_outside) {
-        core_shared_read(from->sida, 0, data, n);
-        return;
-    }
     if (header_bytes(row) != 0) { /* and the header is that word */
-        core_shared_read(from->area, data_at(form, row), data, n);
+        core_shared_read(base, at, data, n);
         return;
     }
-    core_store_le64(first, w->word[form->data_place & (PLACES - 1)]);
+    core_store_le64(first, form->data_outside ? w->word[OUTSIDE]
+                                              : w->word[form->data_place & (PLACES - 1)]);
     memcpy(data, first, n < CORE_WORD ? n : CORE_WORD);
     if (n > CORE_WORD)
-        core_shared_read(from->area, data_at(form, row) + CORE_WORD, data + CORE_WORD,
-                         n - CORE_WORD);
+        core_shared_read(base, at + CORE_WORD, data + CORE_WORD, n - CORE_WORD);
 }
 
 static void store_string(const struct svmc_foreign *to, const struct adapt_form *form,
@@ -219,6 +220,15 @@ static bool is_out(const struct adapt_row *row)
     return (svmc_intercept_rule(row->kind)->direction & SVMC_DIRECTION_OUT) != 0;
 }
 
+/* AP-9: a part of a block, or data in both directions where the row has not; no form has these. */
+static bool is_strange(const struct adapt_row *row, const struct svmc_request *r)
+{
+    const struct exit_rule *rule = svmc_intercept_rule(row->kind);
+
+    return r->completion > SVMC_COMPLETION_CHUNK || (is_block(rule) && r->address != 0) ||
+           (r->direction >= SVMC_DIRECTION_INOUT && rule->direction != SVMC_DIRECTION_INOUT);
+}
+
 /*
  * The request as the form takes it: of a string as many elements as there is room for (AP-4). It is
  * worked out of the request alone, so emit and absorb mean the same elements.
@@ -229,6 +239,8 @@ static enum svmc_status shape(const struct adapt_form *form, const struct adapt_
     uint32_t most;
 
     *part = *request;
+    if (is_strange(row, request))
+        return SVMC_ERR_UNSUPPORTED;
     if (!is_string(row))
         return request->count <= 1 ? SVMC_OK : SVMC_ERR_ARG;
     if (request->size == 0 || request->count == 0 ||
@@ -350,7 +362,7 @@ enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
         st = SVMC_ERR_ARG;
     if (st != SVMC_OK)
         return st;
-    load(&form, from->area, &w);
+    load(from, &form, &w);
     broken = verdict(from, row, &part, &w, reply);
     if (broken != 0) { /* AP-6 */
         memset(reply, 0, sizeof *reply);
@@ -362,6 +374,22 @@ enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
     if (reply->status == SVMC_REPLY_DONE)
         bring(from, &form, row, request, &part, &w, reply, data);
     return SVMC_OK;
+}
+
+/* AP-53: how long an SCCB says that it is, if that goes in one exchange. */
+static uint32_t sccb_bytes(const struct adapt_words *w)
+{
+    uint32_t bytes =
+        (uint32_t)(w->word[OUTSIDE] << 8 & 0xff00) | (uint32_t)(w->word[OUTSIDE] >> 8 & 0xff);
+
+    return bytes >= CORE_WORD && bytes <= SVMC_PAGE_DATA_BYTES ? bytes : 0;
+}
+
+static uint32_t block_bytes(const struct exit_rule *rule, const struct adapt_words *w)
+{
+    if (rule->kind == SVMC_KIND_SERVC)
+        return sccb_bytes(w);
+    return is_block(rule) ? rule->string : 0;
 }
 
 /* A request out of a row; false: it does not fit. */
@@ -376,7 +404,9 @@ static bool parse(const struct svmc_foreign *from, const struct adapt_form *form
     memset(out, 0, sizeof *out);
     out->kind = row->kind;
     out->count = 1;
-    out->size = is_block(rule) ? rule->string : power ? 8 : 0;
+    out->size = power ? 8 : block_bytes(rule, w);
+    if (is_block(rule) && out->size == 0)
+        return false;
     for (uint32_t i = 0; i < row->in_count && i < MOVES_IN; i++)
         if (!svmc_adapt_item_set(&row->in[i], w->word[row->in[i].at & (PLACES - 1)], from->gpa,
                                  out))
@@ -425,7 +455,7 @@ enum svmc_status svmc_adapt_decode(const struct svmc_foreign *from, struct svmc_
     memset(out, 0, sizeof *out);
     if (!open_form(from, &form))
         return SVMC_ERR_ARG;
-    load(&form, from->area, &w);
+    load(from, &form, &w);
     row = find_request(from, &form, &w, out, &known);
     if (!row) {
         memset(out, 0, sizeof *out);
@@ -473,6 +503,8 @@ enum svmc_status svmc_adapt_answer(const struct svmc_foreign *to,
     if (request->completion == SVMC_COMPLETION_NONE)
         return SVMC_ERR_STATE;
     if (reply->status == SVMC_REPLY_PARTIAL)
+        return SVMC_ERR_UNSUPPORTED;
+    if (is_strange(row, request))
         return SVMC_ERR_UNSUPPORTED;
     if (shape(&form, row, request, &part) != SVMC_OK || part.count != request->count ||
         !reply_fits(row, request, reply, data))

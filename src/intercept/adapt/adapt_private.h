@@ -65,6 +65,7 @@ struct move {
 #define MOVES_IN  9u
 #define MOVES_OUT 4u
 #define PLACES    16u
+#define OUTSIDE   (PLACES - 1) /* no place: the first word of the SIDA, as it stands there */
 
 /**
  * One kind in one form. The first of `in` is what tells the kinds apart. A hypercall has one

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * The s390 state description of format 4, the general-register save area and the secure instruction
- * data area: AP-50 to AP-52. Offsets: Linux arch/s390/include/asm/kvm_host_types.h, struct
+ * data area: AP-50 to AP-53. Offsets: Linux arch/s390/include/asm/kvm_host_types.h, struct
  * kvm_s390_sie_block and sie_page; Documentation/virt/kvm/s390/s390-pv.rst. All big-endian. The
  * rest of the page is the host's.
  */
@@ -62,6 +62,8 @@ static const struct adapt_row rows[] = {
     ROW(MSCH, IN(4, INSN(0xb232, 0), SUBCHANNEL, NO_CC), CC, "PoP 14, MODIFY SUBCHANNEL: a SCHIB")
     ROW(STSCH, IN(4, INSN(0xb234, 0), SUBCHANNEL, NO_CC), CC, "PoP 14, STORE SUBCHANNEL: a SCHIB")
     ROW(TSCH, IN(4, INSN(0xb235, 0), SUBCHANNEL, NO_CC), CC, "PoP 14, TEST SUBCHANNEL: an IRB")
+    ROW(SERVC, IN(3, INSN(0xb220, 0x00120000), MOVE(R1, IN32, 0, 0)), OUT0,
+        "QEMU hw/s390x/sclp.c, sclp_service_call_protected: the SCCB; the condition code is ours")
 };
 #undef ROW
 /* clang-format on */
