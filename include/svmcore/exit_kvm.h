@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Exits of Linux KVM on processors other than x86, whose front end is in exit.h: the mapped struct
- * kvm_run after KVM_RUN returned 0 -> struct svmc_exit: docs/spec/exit.md, EX-61, EX-62, EX-84.
+ * kvm_run after KVM_RUN returned 0 -> struct svmc_exit: docs/spec/exit.md, EX-61, EX-62, EX-93.
  */
 #ifndef SVMCORE_EXIT_KVM_H
 #define SVMCORE_EXIT_KVM_H
@@ -57,7 +57,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *ru
  *
  * Shape:  run[run_bytes], the whole mapping.
  * Owns:   nothing. Threads: pure.
- * Source: EX-84; Linux Documentation/virt/kvm/api.rst, section 5.
+ * Source: EX-93; Linux Documentation/virt/kvm/api.rst, section 5.
  *
  * @return SVMC_OK: MMIO, PAPR_HCALL (as svmc_exit_from_ppc has a hypercall), SHUTDOWN, SYSTEM_EVENT
  *         of type SHUTDOWN, RESET or CRASH;

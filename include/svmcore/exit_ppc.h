@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Exits of Power hypervisors -> svmc_exit: docs/spec/exit.md, EX-81 to EX-83. */
+/** Exits of Power hypervisors -> svmc_exit: docs/spec/exit.md, EX-90 to EX-92. */
 #ifndef SVMCORE_EXIT_PPC_H
 #define SVMCORE_EXIT_PPC_H
 #include <stddef.h>
@@ -27,7 +27,7 @@ struct svmc_ppc_exit {
  *          tables first.
  * State:   of a hypercall NIA stands behind it already (SRR0), of an access on it (HSRR0).
  * Owns:    nothing. Threads: any.
- * Source:  EX-81 to EX-83.
+ * Source:  EX-90 to EX-92.
  *
  * @return SVMC_OK: a hypercall, a load, a store; or SVMC_KIND_UNKNOWN, for which the policy's
  *         answer is a program interrupt: sc 1 of the problem state, an instruction that needs

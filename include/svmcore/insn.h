@@ -32,7 +32,7 @@ enum svmc_isa {
     SVMC_ISA_RV32 = 7,
     SVMC_ISA_RV64 = 8,
     SVMC_ISA_S390X = 9,
-    SVMC_ISA_PPC64 = 10 /* exits alone (EX-69, EX-81): its bytes are SVMC_ERR_UNSUPPORTED */
+    SVMC_ISA_PPC64 = 10 /* exits alone (EX-69, EX-90): its bytes are SVMC_ERR_UNSUPPORTED */
 };
 
 /** Whose x86, where they differ. An input without a default there: 0 is refused; 0 elsewhere. */

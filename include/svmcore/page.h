@@ -84,11 +84,11 @@ enum svmc_kind {
     SVMC_KIND_XSETBV = 0x9005,
     SVMC_KIND_CLTS = 0x9006,
     SVMC_KIND_LMSW = 0x9007,
-    SVMC_KIND_CSR_READ = 0xa001,  /* RISC-V: CSRRS, CSRRC that write nothing */
-    SVMC_KIND_CSR_WRITE = 0xa002, /* CSRRW that reads nothing; all with immediates, too */
-    SVMC_KIND_CSR_SWAP = 0xa003,  /* CSRRW */
-    SVMC_KIND_CSR_SET = 0xa004,   /* CSRRS */
-    SVMC_KIND_CSR_CLEAR = 0xa005, /* CSRRC */
+    SVMC_KIND_CSR_READ = 0x1005,  /* RISC-V: CSRRS, CSRRC that write nothing */
+    SVMC_KIND_CSR_WRITE = 0x1006, /* CSRRW that reads nothing; all with immediates, too */
+    SVMC_KIND_CSR_SWAP = 0x1007,  /* CSRRW */
+    SVMC_KIND_CSR_SET = 0x1008,   /* CSRRS */
+    SVMC_KIND_CSR_CLEAR = 0x1009, /* CSRRC */
     SVMC_KIND_SHUTDOWN = 0xc001,
     SVMC_KIND_UNKNOWN = 0xf000,
     SVMC_KIND_DIAG_288 = 0x5040, /* s390x, here and below; operations from 040 on */

@@ -170,7 +170,7 @@ static enum svmc_status widen(struct svmc_vcpu *vc, uint64_t *value)
 {
     const struct svmc_exit *exit = &vc->priv.pending.exit;
 
-    if (exit->swap) /* EX-83 */
+    if (exit->swap) /* EX-92 */
         *value = core_swap(*value, exit->size);
     if (exit->dest_extend == SVMC_EXTEND_SIGN)
         *value = (uint64_t)core_sign_extend(*value, 8u * exit->size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Front ends for KVM on arm64, RISC-V and Power: struct kvm_run at the offsets of its ABI (Linux
- * include/uapi/linux/kvm.h), little-endian. Pure; rules EX-61 and EX-84.
+ * include/uapi/linux/kvm.h), little-endian. Pure; rules EX-61 and EX-93.
  */
 #include <svmcore/exit_a64.h>
 #include <svmcore/exit_kvm.h>

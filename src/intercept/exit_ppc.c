@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Front end for Power: vector, HDSISR, HDAR, ASDR, SRR1 -> exit. Pure; EX-81 to EX-83. */
+/** Front end for Power: vector, HDSISR, HDAR, ASDR, SRR1 -> exit. Pure; EX-90 to EX-92. */
 #include <svmcore/exit_ppc.h>
 
 #include "../core/bytes.h"
@@ -25,7 +25,7 @@
 /* What an interrupt says of the guest. OWN: it is the hypervisor's own work. */
 enum what { OWN, CALL, ACCESS, REFUSE };
 
-/* EX-81: all that Linux's kvmppc_handle_exit_hv knows; another vector is OWN, too. */
+/* EX-90: all that Linux's kvmppc_handle_exit_hv knows; another vector is OWN, too. */
 static const struct {
     uint16_t vector;
     uint8_t what;
@@ -56,7 +56,7 @@ enum { STORE = 1, SIGN = 2, REVERSED = 4 };
 #define X(xo)      (uint32_t)31 << 26 | (xo) << 1, 0xfc0007ffu
 
 /*
- * EX-83: book I, 3.3.2 to 3.3.5, the opcodes by book I, appendix. What writes RA back, too, has no
+ * EX-92: book I, 3.3.2 to 3.3.5, the opcodes by book I, appendix. What writes RA back, too, has no
  * row: the library writes one register.
  */
 static const struct access {
@@ -107,7 +107,7 @@ static const struct access *find(uint32_t word)
     return NULL;
 }
 
-/* EX-83: one load or store of one register; RT and RS stand in bits 6:10. */
+/* EX-92: one load or store of one register; RT and RS stand in bits 6:10. */
 static void set_access(const struct svmc_ppc_exit *raw, const struct access *a, uint32_t word,
                        struct svmc_exit *out)
 {
@@ -131,7 +131,7 @@ static void set_access(const struct svmc_ppc_exit *raw, const struct access *a, 
     }
 }
 
-/* EX-82 */
+/* EX-91 */
 static enum svmc_status from_access(const struct svmc_ppc_exit *raw, const uint8_t *bytes,
                                     size_t count, struct svmc_exit *out)
 {

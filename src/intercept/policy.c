@@ -250,7 +250,8 @@ CORE_COLD enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uin
 static bool is_choice(const struct exit_rule *rule, uint32_t verdict)
 {
     bool control =
-        rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 || rule->kind >> 12 == SVMC_KIND_CSR_READ >> 12;
+        rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 ||
+                   (rule->kind >= SVMC_KIND_CSR_READ && rule->kind <= SVMC_KIND_CSR_CLEAR);
 
     switch (verdict) {
     case SVMC_VERDICT_FAULT:

@@ -74,7 +74,7 @@ enum svmc_status svmc_intercept_resolve(struct svmc_vcpu *vc, const struct exit_
         e->address = read_reg(&r, e->address_reg) & core_mask(address_bytes(rule));
     if (e->from & SVMC_FROM_VALUE_REG) {
         e->value = read_reg(&r, e->value_reg) >> (e->value_high ? 8 : 0) & core_mask(e->size);
-        if (e->swap) /* EX-83 */
+        if (e->swap) /* EX-92 */
             e->value = core_swap(e->value, e->size);
     }
     if (e->from & SVMC_FROM_VALUE_PAIR)

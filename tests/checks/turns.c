@@ -18,7 +18,7 @@ static uint64_t low(uint64_t value, unsigned bytes)
     return bytes < 8 ? value & (((uint64_t)1 << (8 * bytes)) - 1) : value;
 }
 
-/* EX-83: the first of the bytes becomes the last. */
+/* EX-92: the first of the bytes becomes the last. */
 static uint64_t turned(uint64_t value, unsigned bytes)
 {
     uint64_t out = 0;
@@ -161,7 +161,7 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 #define RDPMC     0x8003u
 #define RDTIME    0x8004u
 #define COUNTER   0x8006u /* RDCOUNTER */
-#define IS_CSR(k) ((k) >> 12 == 0xa)
+#define IS_CSR(k) ((k) >= 0x1005 && (k) <= 0x1009)
 #define CR_FIRST  0x9001u
 #define DR_LAST   0x9004u
 #define XSETBV    0x9005u
@@ -743,11 +743,11 @@ static const struct model {
     { .kind = XSETBV },
     { .kind = 0x9006 }, /* CLTS */
     { .kind = LMSW },
-    { .kind = 0xa001 }, /* CSR_READ */
-    { .kind = 0xa002 }, /* CSR_WRITE */
-    { .kind = 0xa003 }, /* CSR_SWAP */
-    { .kind = 0xa004 }, /* CSR_SET */
-    { .kind = 0xa005 }, /* CSR_CLEAR */
+    { .kind = 0x1005 }, /* CSR_READ */
+    { .kind = 0x1006 }, /* CSR_WRITE */
+    { .kind = 0x1007 }, /* CSR_SWAP */
+    { .kind = 0x1008 }, /* CSR_SET */
+    { .kind = 0x1009 }, /* CSR_CLEAR */
     { .kind = 0xc001 }, /* SHUTDOWN */
     /* s390x: r0 is 192, the condition code 209 */
     { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 } },             /* DIAGNOSE 288 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* EX-84: struct kvm_run of a little-endian Power host. Bytes by hand from the KVM ABI. */
+/* EX-93: struct kvm_run of a little-endian Power host. Bytes by hand from the KVM ABI. */
 #include <svmcore/exit_kvm.h>
 #include <svmcore/exit_ppc.h>
 
@@ -60,7 +60,7 @@ static void start(uint64_t number)
     CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK);
 }
 
-TEST(exit_kvm_ppc, device_memory_is_finished_by_kvm) /* EX-84 */
+TEST(exit_kvm_ppc, device_memory_is_finished_by_kvm) /* EX-93 */
 {
     struct svmc_outcome o = { .action = SVMC_ACT_RESUME };
 
@@ -99,7 +99,7 @@ TEST(exit_kvm_ppc, device_memory_is_finished_by_kvm) /* EX-84 */
     CHECK_MEM(&exit_, &zero, sizeof zero);
 }
 
-TEST(exit_kvm_ppc, a_hypercall_is_finished_by_kvm) /* EX-84 EX-69 */
+TEST(exit_kvm_ppc, a_hypercall_is_finished_by_kvm) /* EX-93 EX-69 */
 {
     const struct svmc_ppc_exit raw = { .vector = 0xc00 };
     struct svmc_exit said;
@@ -128,7 +128,7 @@ TEST(exit_kvm_ppc, a_hypercall_is_finished_by_kvm) /* EX-84 EX-69 */
     CHECK_MEM(run, before, sizeof run, "R7 to R12 are the guest's");
 }
 
-TEST(exit_kvm_ppc, what_is_not_delegated_is_no_function) /* EX-84 EX-69 */
+TEST(exit_kvm_ppc, what_is_not_delegated_is_no_function) /* EX-93 EX-69 */
 {
     static const uint64_t numbers[] = { 0, 0x300, 0x3c, 0xf000, UINT64_MAX };
 
@@ -143,7 +143,7 @@ TEST(exit_kvm_ppc, what_is_not_delegated_is_no_function) /* EX-84 EX-69 */
     }
 }
 
-TEST(exit_kvm_ppc, a_refused_answer_reaches_nobody) /* EX-84 R10 R6 */
+TEST(exit_kvm_ppc, a_refused_answer_reaches_nobody) /* EX-93 R10 R6 */
 {
     start(LAB_PAPR);
     memcpy(before, run, sizeof run);
@@ -165,7 +165,7 @@ TEST(exit_kvm_ppc, a_refused_answer_reaches_nobody) /* EX-84 R10 R6 */
     }
 }
 
-TEST(exit_kvm_ppc, results_are_whole_registers) /* EX-84 */
+TEST(exit_kvm_ppc, results_are_whole_registers) /* EX-93 */
 {
     struct svmc_outcome o = { .action = SVMC_ACT_RESUME };
 
@@ -187,7 +187,7 @@ TEST(exit_kvm_ppc, results_are_whole_registers) /* EX-84 */
     CHECK_MEM(run, before, sizeof run);
 }
 
-TEST(exit_kvm_ppc, other_reasons_and_events) /* EX-84 */
+TEST(exit_kvm_ppc, other_reasons_and_events) /* EX-93 */
 {
     for (unsigned reason = 0; reason < 64; reason++)
         for (unsigned type = 0; type < 8; type++) {

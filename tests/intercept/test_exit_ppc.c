@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EX-81 to EX-83. Vectors and HDSISR by hand from Linux asm/kvm_asm.h, asm/reg.h and
+ * EX-90 to EX-92. Vectors and HDSISR by hand from Linux asm/kvm_asm.h, asm/reg.h and
  * kvmppc_handle_exit_hv; words by LLVM 14, ppc64.
  */
 #include <svmcore/exit_ppc.h>
@@ -78,7 +78,7 @@ static const struct row {
     { "stdbrx", 0x7f642d28, 27, 8, true, false, true },
 };
 
-TEST(exit_ppc, loads_and_stores) /* EX-82 EX-83 */
+TEST(exit_ppc, loads_and_stores) /* EX-91 EX-92 */
 {
     for (unsigned i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
         const struct row *r = &rows[i / 2];
@@ -112,7 +112,7 @@ TEST(exit_ppc, loads_and_stores) /* EX-82 EX-83 */
     }
 }
 
-TEST(exit_ppc, what_is_more_than_one_load_is_not_finished) /* EX-82 */
+TEST(exit_ppc, what_is_more_than_one_load_is_not_finished) /* EX-91 */
 {
     static const struct {
         const char *name;
@@ -170,7 +170,7 @@ TEST(exit_ppc, what_is_more_than_one_load_is_not_finished) /* EX-82 */
 }
 
 /* Every word: a row of `rows`, but for its registers and displacement, or UNSUPPORTED. */
-TEST(exit_ppc, no_other_opcode_is_taken) /* EX-82 */
+TEST(exit_ppc, no_other_opcode_is_taken) /* EX-91 */
 {
     unsigned taken = 0;
 
@@ -190,7 +190,7 @@ TEST(exit_ppc, no_other_opcode_is_taken) /* EX-82 */
     CHECK_EQ(taken, 7 * 2048 + 3 * 512 + 16, "seven of D-form, three of DS-form, the rest");
 }
 
-TEST(exit_ppc, only_a_missing_translation_can_be_a_device) /* EX-82 */
+TEST(exit_ppc, only_a_missing_translation_can_be_a_device) /* EX-91 */
 {
     for (unsigned bit = 0; bit < 32; bit++) {
         uint32_t one = (uint32_t)1 << bit;
@@ -221,7 +221,7 @@ TEST(exit_ppc, only_a_missing_translation_can_be_a_device) /* EX-82 */
     CHECK_EQ(e.address, 0x0ffffffffffffffc, "60 bits of a real address");
 }
 
-TEST(exit_ppc, every_vector_has_an_answer) /* EX-81 */
+TEST(exit_ppc, every_vector_has_an_answer) /* EX-90 */
 {
     /* what kvmppc_handle_exit_hv makes a program interrupt */
     static const uint32_t refused[] = { 0x700, 0xe40, 0xf80 };
@@ -266,7 +266,7 @@ static void start(void)
     lab_init(&lab, &rng);
 }
 
-TEST(exit_ppc, a_hypercall_is_the_kernels) /* EX-81 EX-69 */
+TEST(exit_ppc, a_hypercall_is_the_kernels) /* EX-90 EX-69 */
 {
     raw = (struct svmc_ppc_exit){ .vector = 0xc00, .srr1 = SF };
     CHECK_EQ(take(0, 0), SVMC_OK);
@@ -284,7 +284,7 @@ TEST(exit_ppc, a_hypercall_is_the_kernels) /* EX-81 EX-69 */
     CHECK_EQ(lab.out.fault.vector, 7, "program");
 }
 
-TEST(exit_ppc, a_load_is_swapped_and_extended_inside) /* EX-83 R9 */
+TEST(exit_ppc, a_load_is_swapped_and_extended_inside) /* EX-92 R9 */
 {
     /* value: the byte at the address is its lowest; by hand from book I, 3.3.2 and 3.3.5 */
     static const struct {
@@ -341,7 +341,7 @@ TEST(exit_ppc, a_load_is_swapped_and_extended_inside) /* EX-83 R9 */
     }
 }
 
-TEST(exit_ppc, a_store_shows_its_bytes_in_their_order) /* EX-83 PG-6 */
+TEST(exit_ppc, a_store_shows_its_bytes_in_their_order) /* EX-92 PG-6 */
 {
     static const struct {
         const char *name;
@@ -380,7 +380,7 @@ TEST(exit_ppc, a_store_shows_its_bytes_in_their_order) /* EX-83 PG-6 */
     }
 }
 
-TEST(exit_ppc, an_order_is_one_of_two) /* EX-1 EX-83 */
+TEST(exit_ppc, an_order_is_one_of_two) /* EX-1 EX-92 */
 {
     fault(NOHPTE, false);
     CHECK_EQ(take(0x801e0010, 4), SVMC_OK);

@@ -70,7 +70,7 @@ static struct svmc_exit exit_of(const struct exit_rule *rule, bool own)
 {
     bool word = rule->kind == SVMC_KIND_WFI || rule->kind == SVMC_KIND_WFE;
     bool s390 = rule->space == SPACE_S390;
-    bool csr = rule->kind >> 12 == SVMC_KIND_CSR_READ >> 12;
+    bool csr = rule->kind >= SVMC_KIND_CSR_READ && rule->kind <= SVMC_KIND_CSR_CLEAR;
     bool transfer = csr || (rule->kind >= SVMC_KIND_CR_READ && rule->kind <= SVMC_KIND_DR_WRITE);
 
     return (struct svmc_exit){ .kind = rule->kind,
