@@ -16,20 +16,26 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint16_t kinds[] = {
-    SVMC_KIND_CPUID,      SVMC_KIND_RDMSR,     SVMC_KIND_WRMSR,   SVMC_KIND_IN,
-    SVMC_KIND_OUT,        SVMC_KIND_INS,       SVMC_KIND_OUTS,    SVMC_KIND_MMIO_READ,
-    SVMC_KIND_MMIO_WRITE, SVMC_KIND_HYPERCALL, SVMC_KIND_HLT,     SVMC_KIND_WFI,
-    SVMC_KIND_WFE,        SVMC_KIND_SHUTDOWN,  SVMC_KIND_UNKNOWN, SVMC_KIND_DIAG_500,
-    SVMC_KIND_CSCH,       SVMC_KIND_SSCH,      SVMC_KIND_TSCH,    SVMC_KIND_HCALL,
+    SVMC_KIND_CPUID,      SVMC_KIND_RDMSR,         SVMC_KIND_WRMSR,
+    SVMC_KIND_IN,         SVMC_KIND_OUT,           SVMC_KIND_INS,
+    SVMC_KIND_OUTS,       SVMC_KIND_MMIO_READ,     SVMC_KIND_MMIO_WRITE,
+    SVMC_KIND_HYPERCALL,  SVMC_KIND_HLT,           SVMC_KIND_WFI,
+    SVMC_KIND_WFE,        SVMC_KIND_SHUTDOWN,      SVMC_KIND_UNKNOWN,
+    SVMC_KIND_DIAG_500,   SVMC_KIND_CSCH,          SVMC_KIND_SSCH,
+    SVMC_KIND_TSCH,       SVMC_KIND_HCALL,         SVMC_KIND_PAGE_STATE,
+    SVMC_KIND_MAP_GPA,    SVMC_KIND_GUEST_REQUEST, SVMC_KIND_GUEST_REQUEST_EXT,
+    SVMC_KIND_AP_CREATE,  SVMC_KIND_DATA_ABORT,    SVMC_KIND_PROTECTED_ABORT,
+    SVMC_KIND_INSN_ABORT, SVMC_KIND_RIPAS,         SVMC_KIND_IRQ,
+    SVMC_KIND_SERROR,
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
 /* the words that some form reads */
-static const uint16_t places[] = { 0x000, 0x008, 0x020, 0x028, 0x030, 0x038, 0x040, 0x048,
-                                   0x050, 0x058, 0x060, 0x068, 0x070, 0x078, 0x0c8, 0x1f8,
-                                   0x200, 0x308, 0x310, 0x318, 0x330, 0x388, 0x390, 0x398,
-                                   0x3a0, 0x3a8, 0x3e8, 0x3f0, 0x3f8, 0x800, 0x900, 0x908,
-                                   0x910, 0xa00, 0xe00, 0xff8, 0x1000 };
+static const uint16_t places[] = { 0x000, 0x008, 0x020, 0x028, 0x030,  0x038, 0x040, 0x048,
+                                   0x050, 0x058, 0x060, 0x068, 0x070,  0x078, 0x0c8, 0x1f8,
+                                   0x200, 0x308, 0x310, 0x318, 0x330,  0x388, 0x390, 0x398,
+                                   0x3a0, 0x3a8, 0x3e8, 0x3f0, 0x3f8,  0x800, 0x900, 0x908,
+                                   0x910, 0xa00, 0xe00, 0xff8, 0x1000, 0xd00, 0xd08, 0xd10 };
 #define PLACES (sizeof places / sizeof places[0])
 
 static _Alignas(8) uint8_t area[AREA], other[AREA];
@@ -113,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < SVMC_PAGE_SLOTS; i++)
         request.in[i] = request.address * (i + 1);
     if (request.kind == SVMC_KIND_HLT || request.kind == SVMC_KIND_WFI ||
-        request.kind == SVMC_KIND_WFE || request.kind == SVMC_KIND_SHUTDOWN)
+        request.kind == SVMC_KIND_WFE || request.kind == SVMC_KIND_SHUTDOWN ||
+        request.kind == SVMC_KIND_IRQ || request.kind == SVMC_KIND_SERROR)
         request.completion = SVMC_COMPLETION_NONE;
     if (svmc_adapt_emit(&f, &request, bytes) != SVMC_OK)
         require(is_zero(area, sizeof area));

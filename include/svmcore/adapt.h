@@ -36,7 +36,8 @@ struct svmc_foreign {
     uint32_t format;     /* enum svmc_foreign_format */
     uint32_t area_bytes; /* at least what the form needs */
     volatile void *area; /* 8-byte aligned; the other side may write it at any time */
-    uint64_t gpa;        /* GHCB: the page's guest-physical address, a multiple of 4096 */
+    uint64_t gpa;        /* GHCB: the page's guest-physical address, a multiple of 4096; RMM: the
+                            first unprotected address, half of the realm's space */
     volatile void *sida; /* s390: the secure instruction data area, 8-byte aligned; NULL: none */
     uint32_t sida_bytes; /* its size, whatever sidad says */
 };

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define SVMC_LEDGER_ROWS       64u /* room for the kinds; how many are used is the build's */
+#define SVMC_LEDGER_ROWS       128u /* room for the kinds; how many are used is the build's */
 #define SVMC_AUDIT_ENTRY_BYTES 64u
 #define SVMC_AUDIT_TAG_BYTES   SVMC_HASH_BYTES
 #define SVMC_AUDIT_ENTRIES_MAX 0x1000000u

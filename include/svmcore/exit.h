@@ -36,6 +36,15 @@ enum svmc_from {
     SVMC_FROM_STRING_REGS = 8 /* buffer, count, backward: segment, RSI or RDI, RCX, RFLAGS.DF */
 };
 
+/** What SYS_STORE and SYS_LOAD are about: their address. */
+enum svmc_sys {
+    SVMC_SYS_GDTR = 0,
+    SVMC_SYS_IDTR = 1,
+    SVMC_SYS_LDTR = 2,
+    SVMC_SYS_TR = 3,
+    SVMC_SYS_MSW = 4 /* SMSW to memory, LMSW from memory */
+};
+
 /** An exit, normalised. Made by one of the svmc_exit_from_* front ends. */
 struct svmc_exit {
     uint16_t kind;         /* enum svmc_kind */

@@ -39,6 +39,26 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_a64(const struct svmc_a6
                                                             const uint8_t *bytes, size_t count,
                                                             struct svmc_exit *out);
 
+/**
+ * An instruction or data abort that nobody emulates -> an exit for svmc_vcpu_exit: the page is not
+ * there, or not yet. For a realm's own memory its host can do no more than put a page there; an
+ * address of the upper half it may also refuse.
+ *
+ * Shape:   ipa_bits: width of the guest's physical addresses, 32 to 52; the upper half of them is
+ *          unprotected, as in CCA. Whether the library finishes it instead is yours to decide:
+ *          svmc_exit_from_a64.
+ * Owns:    nothing. Threads: any.
+ * Source:  EX-85; Arm DEN0137, Realm Management Monitor, REC exit due to Data or Instruction Abort.
+ *
+ * @return SVMC_OK; SVMC_ERR_MISMATCH (an address beyond ipa_bits, a syndrome that contradicts
+ *         itself); SVMC_ERR_UNSUPPORTED: yours to handle: any other exception or fault, external
+ *         aborts, AArch32, an instruction fetch from an unprotected address (an external abort for
+ *         the guest); SVMC_ERR_ARG.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_a64_abort(const struct svmc_a64_exit *raw,
+                                                                  uint32_t ipa_bits,
+                                                                  struct svmc_exit *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -41,7 +41,7 @@ struct svmc_policy {
         uint8_t sysregs[2][SVMC_POLICY_SYSREGS / 4];
         uint8_t msrs_inside[2][SVMC_POLICY_MSRS / 8]; /* beside CONST: INTERPRET */
         uint8_t sysregs_inside[2][SVMC_POLICY_SYSREGS / 8];
-        uint8_t kinds[128]; /* verdict + 1 by class and operation; 0: what rows.def says */
+        uint8_t kinds[256]; /* verdict + 1 by class and operation; 0: what rows.def says */
     } priv;
 };
 

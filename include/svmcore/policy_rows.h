@@ -13,7 +13,7 @@ extern "C" {
 #define SVMC_POLICY_WINDOWS 16u
 #define SVMC_POLICY_HCALLS  64u
 #define SVMC_POLICY_CALLS   64u
-#define SVMC_POLICY_KINDS   22u /* kinds of exit whose verdict a policy can say */
+#define SVMC_POLICY_KINDS   35u /* kinds of exit whose verdict a policy can say */
 #define SVMC_POLICY_CPUIDS  64u
 #define SVMC_CPUID_ANY      0xffffffffu /* a subleaf: every one that has no row of its own */
 #define SVMC_CALL_ARGS      6u          /* x1 to x6; a0 to a5 */

@@ -49,6 +49,15 @@
 #define H_LONG_BUSY    9900
 #define H_BUSY_LONGEST 9905
 
+#define PAGE_MASK 0xfffu
+
+/* GHCB 2.0, 4.1.7, SW_EXITINFO2; Linux uapi/linux/sev-guest.h, psp-sev.h (sev_ret_code) */
+#define FIRMWARE_CODES UINT64_C(0x1ffbfffffff) /* bit n: n is one: 0 to 28, without 1e */
+#define FIRMWARE_END   64u
+#define MESSAGE_ROOM   ((uint64_t)1 << 32) /* the certificates need more pages */
+#define MESSAGE_BUSY   ((uint64_t)2 << 32)
+#define MESSAGE_FAILED ((uint64_t)1 << 63)
+
 static bool is_psci(uint64_t number)
 {
     number &= ~SMCCC_64;
@@ -102,6 +111,14 @@ static bool is_papr_result(int64_t value)
     return (value >= H_FLAG_LAST && value < 0) || (value >= H_LONG_BUSY && value <= H_BUSY_LONGEST);
 }
 
+/* EX-83: firmware's codes in the low half, the host's, which then has none of these, above */
+static bool is_message_status(uint64_t value, bool extended)
+{
+    if (value >> 32 == 0)
+        return value < FIRMWARE_END && (FIRMWARE_CODES >> value & 1u);
+    return value == MESSAGE_BUSY || value == MESSAGE_FAILED || (extended && value == MESSAGE_ROOM);
+}
+
 bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint64_t value)
 {
     int64_t number = core_sign_extend(value, exit->size == 4 ? 32 : 64);
@@ -117,6 +134,10 @@ bool svmc_intercept_is_legal(uint32_t check, const struct svmc_exit *exit, uint6
         return is_papr_result(number);
     case CHECK_CC:
         return value <= CC_MOST;
+    case CHECK_REACHED: /* EX-82 */
+        return value - exit->address <= exit->value - exit->address && (value & PAGE_MASK) == 0;
+    case CHECK_MESSAGE:
+        return is_message_status(value, exit->kind == SVMC_KIND_GUEST_REQUEST_EXT);
     case CHECK_TIME: /* R13 is time.c's */
     case CHECK_ANY:
         break;
@@ -130,6 +151,10 @@ uint64_t svmc_intercept_failure(uint32_t check, const struct svmc_exit *exit)
         return SVMC_HCALL_FAILED;
     if (check == CHECK_CC) /* not operational */
         return CC_MOST;
+    if (check == CHECK_REACHED)
+        return exit->address;
+    if (check == CHECK_MESSAGE)
+        return MESSAGE_FAILED;
     return (check == CHECK_PSCI ? PSCI_FAILED : SBI_FAILED) & core_mask(exit->size);
 }
 

@@ -21,11 +21,12 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
                             const uint8_t *data)
 {
     if (e->finish & SVMC_FINISH_REGS)
-        return e->isa <= SVMC_ISA_X86_64 &&
+        return e->isa <= SVMC_ISA_X86_64 && e->size < 8 &&
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
     return e->count > 0 && e->count <= SVMC_EXIT_DATA_MAX / e->size && /* size_is_sound */
-           (rule->direction == SVMC_DIRECTION_IN || data);
+           (rule->direction == SVMC_DIRECTION_IN || data) &&
+           (e->size < 8 || svmc_intercept_list_sound(data, e->count));
 }
 
 /* Below 16 a bit of the row; a block (EX-68) is larger. */
@@ -48,8 +49,8 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
         return false;
     if (rule->string && !is_block(rule))
         return string_is_sound(rule, e, data);
-    if (rule->space == SPACE_S390 && !svmc_intercept_s390_sound(rule, e))
-        return false;
+    if (rule->space >= SPACE_S390)
+        return svmc_intercept_special_sound(rule, e);
     return e->count == 1 && (!own || rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Front end for AArch64 at EL2: ESR, FAR, HPFAR, SPSR -> exit. Pure; EX-31 to EX-34. */
+/** Front end for AArch64 at EL2: ESR, FAR, HPFAR, SPSR -> exit. Pure; EX-31 to EX-34, EX-85. */
 #include <svmcore/exit_a64.h>
 
 #include "../core/clamp.h"
@@ -24,7 +24,11 @@
 #define EC_HVC        0x16u
 #define EC_SMC        0x17u
 #define EC_SYSREG     0x18u
+#define EC_INSN_ABORT 0x20u
 #define EC_DATA_ABORT 0x24u
+#define ABORT_SHOWN   0xfc001e3fu /* EC, SET 12:11, FnV, EA 9, FSC: what a host may know */
+#define IPA_BITS_MIN  32u
+#define IPA_BITS_MAX  52u
 #define SPSR_AARCH32  (1u << 4)
 #define SPSR_EL       0x0fu /* EL and SP of where it came from; 0: EL0 */
 #define SPSR_SS       (1u << 21)
@@ -40,7 +44,7 @@ struct row {
     uint8_t classes[4]; /* enum svmc_insn_class, ended by OTHER */
 };
 
-/* By exception class; sections of the Arm ARM beside each. */
+/* By exception class; sections of the Arm ARM beside each. Never delegated: EX-88. */
 static const struct row rows[64] = {
     [0x01] = { INSN, { SVMC_CLASS_IDLE } },                         /* D17.2.37: WFI, WFE */
     [0x07] = { INSN, { SVMC_CLASS_A64_SIMD, SVMC_CLASS_A64_SVE } }, /* CPTR_EL2: SIMD, FP, SVE */
@@ -229,4 +233,40 @@ enum svmc_status svmc_exit_from_a64(const struct svmc_a64_exit *raw, const uint8
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);
     return st;
+}
+
+/* EX-85 */
+static enum svmc_status from_refusal(const struct svmc_a64_exit *raw, uint32_t ipa_bits,
+                                     struct svmc_exit *out)
+{
+    uint32_t iss = (uint32_t)raw->esr & 0x1ffffffu, ec = ESR_EC(raw->esr);
+    uint64_t ipa = (raw->hpfar >> 4 & 0xfffffffffffu) << 12;
+    bool fetch = ec == EC_INSN_ABORT, open = ipa >> (ipa_bits - 1) != 0;
+
+    if ((raw->spsr & SPSR_AARCH32) || (!fetch && ec != EC_DATA_ABORT) ||
+        !is_device_fault(ISS_DFSC(iss)) || (!fetch && (iss & ISS_VNCR)) || (fetch && open))
+        return SVMC_ERR_UNSUPPORTED;
+    if ((iss & ISS_FNV) || ipa >> ipa_bits != 0)
+        return SVMC_ERR_MISMATCH;
+    out->kind = fetch  ? SVMC_KIND_INSN_ABORT
+                : open ? SVMC_KIND_DATA_ABORT
+                       : SVMC_KIND_PROTECTED_ABORT;
+    out->count = 1;
+    out->address = ipa;
+    out->value = raw->esr & ABORT_SHOWN;
+    out->isa = SVMC_ISA_A64;
+    out->user = (raw->spsr & SPSR_EL) == 0;
+    out->state = raw->spsr & SPSR_SS ? SVMC_STATE_SINGLE_STEP : SVMC_STATE_NONE;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_exit_from_a64_abort(const struct svmc_a64_exit *raw, uint32_t ipa_bits,
+                                          struct svmc_exit *out)
+{
+    if (!out)
+        return SVMC_ERR_ARG;
+    memset(out, 0, sizeof *out);
+    if (!raw || ipa_bits < IPA_BITS_MIN || ipa_bits > IPA_BITS_MAX)
+        return SVMC_ERR_ARG;
+    return from_refusal(raw, ipa_bits, out);
 }

@@ -145,6 +145,32 @@ static enum svmc_status from_id(const struct svmc_insn *insn, struct svmc_exit *
     return SVMC_ERR_UNSUPPORTED;
 }
 
+static enum svmc_status set_sys(bool load, enum svmc_sys number, struct svmc_exit *out)
+{
+    out->kind = load ? SVMC_KIND_SYS_LOAD : SVMC_KIND_SYS_STORE;
+    out->address = number;
+    return SVMC_OK;
+}
+
+/* EX-87: the operand, which may be memory, is the embedder's to find. */
+static enum svmc_status from_descriptor(const struct svmc_insn *insn, struct svmc_exit *out)
+{
+    static const struct {
+        uint16_t id;
+        uint8_t load, number;
+    } names[] = {
+        { SVMC_X86_SGDT, 0, SVMC_SYS_GDTR }, { SVMC_X86_SIDT, 0, SVMC_SYS_IDTR },
+        { SVMC_X86_SLDT, 0, SVMC_SYS_LDTR }, { SVMC_X86_STR, 0, SVMC_SYS_TR },
+        { SVMC_X86_LGDT, 1, SVMC_SYS_GDTR }, { SVMC_X86_LIDT, 1, SVMC_SYS_IDTR },
+        { SVMC_X86_LLDT, 1, SVMC_SYS_LDTR }, { SVMC_X86_LTR, 1, SVMC_SYS_TR },
+    };
+
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].id == insn->id)
+            return set_sys(names[i].load, (enum svmc_sys)names[i].number, out);
+    return SVMC_ERR_UNSUPPORTED;
+}
+
 /* EX-60: MOV to or from CRn and DRn, SMSW and LMSW with a register. */
 static enum svmc_status from_control(const struct svmc_insn *insn, struct svmc_exit *out)
 {
@@ -156,9 +182,10 @@ static enum svmc_status from_control(const struct svmc_insn *insn, struct svmc_e
 
     if (insn->id != SVMC_X86_MOV && !word)
         return from_id(insn, out);
-    if (svmc_insn_operands(insn, list, &count) != SVMC_OK || count != (word ? 1u : 2u) ||
-        (word && to->kind != SVMC_OPERAND_REG))
-        return SVMC_ERR_UNSUPPORTED; /* memory */
+    if (svmc_insn_operands(insn, list, &count) != SVMC_OK || count != (word ? 1u : 2u))
+        return SVMC_ERR_UNSUPPORTED;
+    if (word && to->kind != SVMC_OPERAND_REG) /* EX-87 */
+        return set_sys(insn->id == SVMC_X86_LMSW, SVMC_SYS_MSW, out);
     out->size = (uint8_t)to->bytes;
     if (insn->id == SVMC_X86_LMSW)
         svmc_intercept_set_transfer(SVMC_KIND_LMSW, 0, to->reg, out);
@@ -196,6 +223,8 @@ static enum svmc_status from_class(const struct svmc_insn *insn, svmc_gpa gpa,
     case SVMC_CLASS_MONITOR:
     case SVMC_CLASS_PAUSE:
         return from_id(insn, out);
+    case SVMC_CLASS_DESCRIPTOR:
+        return from_descriptor(insn, out);
     case SVMC_CLASS_OTHER: /* nothing of it can exit */
         return SVMC_ERR_MISMATCH;
     default:

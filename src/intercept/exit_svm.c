@@ -58,6 +58,7 @@ enum meaning {
     MEANING_EVENT,
     MEANING_INSN,
     MEANING_TRANSFER,
+    MEANING_TABLE,
     MEANING_IOIO,
     MEANING_MSR,
     MEANING_NPF,
@@ -230,10 +231,26 @@ static enum svmc_status from_transfer(const struct witness *w, const struct svm_
     st = from_code(w, row->insn_class, 0, out);
     if (st != SVMC_OK || out->kind == SVMC_KIND_UNKNOWN)
         return st;
+    if (number == 0 && cr && /* of CR0 in memory: EX-87 */
+        out->kind == (row->kind == SVMC_KIND_CR_READ ? SVMC_KIND_SYS_STORE : SVMC_KIND_SYS_LOAD))
+        return SVMC_OK;
     if (out->kind != row->kind && !(row->kind == SVMC_KIND_CR_WRITE && number == 0 &&
                                     (out->kind == SVMC_KIND_LMSW || out->kind == SVMC_KIND_CLTS)))
         return SVMC_ERR_MISMATCH;
     return out->address == number ? SVMC_OK : SVMC_ERR_MISMATCH;
+}
+
+/* EX-87 */
+static enum svmc_status from_table(const struct witness *w, const struct svm_row *row,
+                                   struct svmc_exit *out)
+{
+    static const uint8_t numbers[] = { SVMC_SYS_LDTR, SVMC_SYS_TR, SVMC_SYS_IDTR, SVMC_SYS_GDTR };
+    uint8_t number = numbers[w->code & 3]; /* clamp: two bits */
+    enum svmc_status st = from_code(w, row->insn_class, row->kind, out);
+
+    if (st == SVMC_OK && w->count == 0)
+        out->address = number;
+    return st == SVMC_OK && out->address != number ? SVMC_ERR_MISMATCH : st;
 }
 
 /* EX-13: what EXITINFO1 says of a port access. *whole: nothing is missing. */
@@ -348,6 +365,8 @@ static enum svmc_status from_row(const struct svm_row *row, const struct witness
         return from_code(w, row->insn_class, row->kind, out);
     case MEANING_TRANSFER:
         return from_transfer(w, row, out);
+    case MEANING_TABLE:
+        return from_table(w, row, out);
     case MEANING_MSR: /* APM vol. 2, 15.11 */
         if (w->info1 > 1)
             return SVMC_ERR_MISMATCH;

@@ -164,6 +164,17 @@ static enum svmc_status set_end(const struct front *f, struct svmc_exit *out)
     return SVMC_OK;
 }
 
+/* EX-87, 27.2.4: bits 29:28 of the information: SGDT, SIDT, LGDT, LIDT; SLDT, STR, LLDT, LTR */
+static bool set_table(const struct front *f, struct svmc_exit *out)
+{
+    uint32_t which = f->vmx->insn_info >> 28 & 3u;
+
+    out->kind = which & 2 ? SVMC_KIND_SYS_LOAD : SVMC_KIND_SYS_STORE;
+    out->address = (f->row->ids[0] == SVMC_X86_SGDT ? SVMC_SYS_GDTR : SVMC_SYS_LDTR) + (which & 1);
+    /* clamp: two bits, and the row has four */
+    return f->insn.length == 0 || f->insn.id == f->row->ids[which];
+}
+
 /* EX-22 */
 static enum svmc_status from_insn(const struct front *f, struct svmc_exit *out)
 {
@@ -171,6 +182,8 @@ static enum svmc_status from_insn(const struct front *f, struct svmc_exit *out)
         return SVMC_ERR_MISMATCH;
     out->kind = f->row->kind;
     svmc_intercept_set_from(out);
+    if (f->row->insn_class == SVMC_CLASS_DESCRIPTOR && !set_table(f, out))
+        return SVMC_ERR_MISMATCH;
     return set_end(f, out);
 }
 
@@ -182,7 +195,7 @@ static enum svmc_status compare_transfer(const struct front *f, const struct svm
         &f->insn, f->row->what == DEBUG ? SVMC_CLASS_DEBUG_REG : SVMC_CLASS_CONTROL_REG,
         (svmc_gpa){ 0 }, &text);
 
-    if (st == SVMC_ERR_UNSUPPORTED && out->kind == SVMC_KIND_LMSW && f->insn.id == SVMC_X86_LMSW)
+    if (st == SVMC_OK && out->kind == SVMC_KIND_LMSW && text.kind == SVMC_KIND_SYS_LOAD)
         return SVMC_OK; /* of memory, which the processor has read */
     if (st != SVMC_OK || text.kind != out->kind || text.address != out->address ||
         text.size != out->size || text.dest_reg != out->dest_reg ||

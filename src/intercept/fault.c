@@ -9,6 +9,8 @@
 #define EC_UNKNOWN      0x00u
 #define EC_ABORT_USER   0x24u  /* data abort from EL0 */
 #define EC_ABORT_KERNEL 0x25u  /* from EL1 */
+#define EC_FETCH_USER   0x20u  /* instruction abort from EL0 */
+#define EC_FETCH_KERNEL 0x21u  /* from EL1 */
 #define ISS_FNV         0x400u /* FAR is not valid */
 #define ISS_WRITE       0x40u
 #define ISS_EXTERNAL    0x10u /* synchronous external abort, not on a table walk */
@@ -42,6 +44,8 @@ static struct svmc_fault fault_a64(bool gp, const struct svmc_exit *exit)
     if (gp) {
         fault.vector = exit->user ? EC_ABORT_USER : EC_ABORT_KERNEL;
         fault.error = ISS_FNV | ISS_EXTERNAL | (write ? ISS_WRITE : 0);
+        if (exit->kind == SVMC_KIND_INSN_ABORT)
+            fault.vector = exit->user ? EC_FETCH_USER : EC_FETCH_KERNEL;
     }
     return fault;
 }

@@ -23,17 +23,21 @@ enum space {
     SPACE_CPUID,
     SPACE_SYSREG,
     SPACE_CALL,
-    SPACE_KIND,  /* the kind is all there is to judge */
-    SPACE_INDEX, /* the same, and address is the number of a register */
-    SPACE_S390
+    SPACE_KIND,    /* the kind is all there is to judge */
+    SPACE_INDEX,   /* the same, and address is the number of a register */
+    SPACE_S390,    /* from here on: svmc_intercept_special_sound */
+    SPACE_REQUEST, /* of the embedder itself: as KIND, and address is guest-physical (EX-80) */
+    SPACE_ASYNC    /* likewise without a choice: an event that is no instruction (EX-86) */
 };
 
 /** Where a slot's value comes from, or goes to. */
 enum place {
-    PLACE_REG,   /* the register named in the slot */
-    PLACE_VALUE, /* exit.value */
-    PLACE_DEST,  /* the destination of the exit, in the way dest_* says */
-    PLACE_ARG    /* the register that exit.arg[] names at the index in the slot */
+    PLACE_REG,    /* the register named in the slot */
+    PLACE_VALUE,  /* exit.value */
+    PLACE_DEST,   /* the destination of the exit, in the way dest_* says */
+    PLACE_ARG,    /* the register that exit.arg[] names at the index in the slot */
+    PLACE_SECOND, /* exit.buffer, a number here */
+    PLACE_THIRD   /* exit.count, likewise */
 };
 
 /** What a result must be beyond its width (R10). */
@@ -44,7 +48,9 @@ enum check {
     CHECK_SBI,
     CHECK_TIME,
     CHECK_CC,
-    CHECK_PAPR
+    CHECK_PAPR,
+    CHECK_REACHED, /* how far from address to value something has come, in pages */
+    CHECK_MESSAGE  /* status of a guest message: EX-83 */
 };
 
 #define CC_MOST 3u /* a condition code: PoP 4, program-status word */
@@ -62,7 +68,7 @@ struct slot {
     ((uint64_t)2 << 4 * SPACE_PORT | (uint64_t)4 << 4 * SPACE_MSR |     \
      (uint64_t)8 << 4 * SPACE_WINDOW | (uint64_t)8 << 4 * SPACE_HCALL | \
      (uint64_t)4 << 4 * SPACE_INDEX | (uint64_t)2 << 4 * SPACE_SYSREG | \
-     (uint64_t)8 << 4 * SPACE_CALL)
+     (uint64_t)8 << 4 * SPACE_CALL | (uint64_t)8 << 4 * SPACE_REQUEST)
 
 #define SLOTS_IN  6u
 #define SLOTS_OUT 4u
@@ -87,7 +93,7 @@ struct exit_rule {
     struct slot out[SLOTS_OUT];
 };
 
-#define KINDS 128u /* classes times operations */
+#define KINDS 256u /* classes times operations */
 
 /** Where a kind's verdict stands in a policy; KINDS: it has none there. */
 uint32_t svmc_intercept_kind_entry(uint16_t kind);
@@ -95,7 +101,7 @@ uint32_t svmc_intercept_kind_entry(uint16_t kind);
 /** The kind of an entry. */
 static inline uint16_t kind_of(uint32_t entry)
 {
-    return (uint16_t)(entry >> 3 << 12 | (entry & 7));
+    return (uint16_t)(entry >> 4 << 12 | (entry & 15));
 }
 
 /* rules.c */
@@ -132,6 +138,12 @@ enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc, const struct e
 enum svmc_status svmc_intercept_block_store(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                             const uint64_t out[SLOTS_OUT],
                                             struct svmc_fault *fault);
+
+/* request.c */
+/** EX-1 for the kinds of s390x, EX-80 to EX-86 for those of the embedder itself. */
+bool svmc_intercept_special_sound(const struct exit_rule *rule, const struct svmc_exit *exit);
+/** EX-81: the entries of a page state change. */
+bool svmc_intercept_list_sound(const uint8_t *list, uint32_t count);
 
 /* s390.c */
 /** EX-63: what a kind of s390x needs beside what all kinds do. */

@@ -58,6 +58,18 @@ static CORE_APART void put_data(struct svmc_vcpu *vc, uint32_t from, uint32_t by
     vc->priv.page_used = bytes;
 }
 
+/* What neither a row's register nor the value is. */
+static CORE_COLD bool gather_special(struct svmc_vcpu *vc, const struct slot *s, uint64_t *in)
+{
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+
+    if (s->place == PLACE_ARG)
+        return vc->priv.ops->reg_read(vc->priv.ctx, exit->arg[core_clamp(s->reg, SVMC_EXIT_ARGS)],
+                                      in) == SVMC_OK;
+    *in = s->place == PLACE_SECOND ? exit->buffer.v : exit->count;
+    return true;
+}
+
 /*
  * PG-6: exactly the declared inputs, cut to their widths (R9's mirror image on the way out); how
  * many bytes they are comes to *shown, for the ledger.
@@ -70,13 +82,12 @@ static enum svmc_status gather(struct svmc_vcpu *vc, const struct exit_rule *rul
 
     for (uint32_t i = 0; i < count; i++) {
         const struct slot *s = &rule->in[i];
-        uint32_t reg = s->reg;
 
-        if (s->place == PLACE_ARG)
-            reg = p->exit.arg[core_clamp(reg, SVMC_EXIT_ARGS)];
         if (s->place == PLACE_VALUE)
             in[i] = p->exit.value;
-        else if (vc->priv.ops->reg_read(vc->priv.ctx, reg, &in[i]) != SVMC_OK)
+        else if (s->place >= PLACE_ARG
+                     ? !gather_special(vc, s, &in[i])
+                     : vc->priv.ops->reg_read(vc->priv.ctx, s->reg, &in[i]) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
         in[i] &= s->bytes != 0 ? s->mask : core_mask(p->exit.size);
         *shown += slot_bytes(s, &p->exit);

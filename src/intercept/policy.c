@@ -249,8 +249,9 @@ CORE_COLD enum svmc_status svmc_policy_set_hcall(struct svmc_policy *policy, uin
 /* What a kind can be given beside FAULT and TERMINATE. */
 static bool is_choice(const struct exit_rule *rule, uint32_t verdict)
 {
-    bool control =
-        rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 ||
+    /* what nobody has done is not done: EX-58, EX-80 */
+    bool control = rule->kind >> 12 == SVMC_KIND_CR_READ >> 12 || rule->string ||
+                   rule->space == SPACE_REQUEST ||
                    (rule->kind >= SVMC_KIND_CSR_READ && rule->kind <= SVMC_KIND_CSR_CLEAR);
 
     switch (verdict) {
@@ -388,6 +389,7 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         return svmc_intercept_s390_judge(rule, exit);
     case SPACE_KIND:
     case SPACE_INDEX:
+    case SPACE_REQUEST:
         return judge_kind(policy, rule);
     case SPACE_CALL: /* EX-54; the rest is judged by its number, where that is read */
         if (exit->kind == SVMC_KIND_HVC &&
@@ -397,6 +399,7 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
     case SPACE_CPUID: /* judged by its registers, where they are read */
     case SPACE_HCALL: /* judged by its number, where the control word is read */
     case SPACE_NONE:
+    case SPACE_ASYNC:
         break;
     }
     return (enum svmc_verdict)rule->verdict;

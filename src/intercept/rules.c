@@ -54,6 +54,10 @@ enum {
 #define CC SLOT(PLACE_REG, SVMC_REG_S390_CC, 8, CHECK_CC)
 #define X(n) SLOT(PLACE_REG, SVMC_REG_X0 + (n), 0, CHECK_ANY)
 #define X_STATUS SLOT(PLACE_REG, SVMC_REG_X0, 0, CHECK_PSCI)
+#define SECOND(n) SLOT(PLACE_SECOND, SVMC_REG_NONE, n, CHECK_ANY)
+#define COUNT(n) SLOT(PLACE_THIRD, SVMC_REG_NONE, n, CHECK_ANY)
+#define REACHED SLOT(PLACE_REG, SVMC_REG_NONE, 8, CHECK_REACHED)
+#define MESSAGE SLOT(PLACE_REG, SVMC_REG_NONE, 8, CHECK_MESSAGE)
 #define A(n) SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10 + (n), 0, CHECK_ANY)
 #define A_STATUS SLOT(PLACE_REG, SVMC_REG_RV_X0 + 10, 0, CHECK_SBI)
 #define R(n) SLOT(PLACE_REG, SVMC_REG_PPC_R0 + (n), 0, CHECK_ANY)
@@ -97,13 +101,13 @@ _Static_assert(ROW_COUNT <= SVMC_LEDGER_ROWS, "a ledger has a row for each kind"
 
 /* [class][operation] -> row; operations count from 1 within their class, s390x's from 040 */
 #define CLASSES    16u
-#define OPERATIONS 8u
+#define OPERATIONS 16u
 #define HIGH       16u
 #define HIGH_FIRST 0x40u
 #define CELLS      (OPERATIONS + HIGH)
 #define CELL(op)   ((op) < HIGH_FIRST ? (op) : (op)-HIGH_FIRST + OPERATIONS)
 
-_Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 8, "kind_of");
+_Static_assert(CLASSES *OPERATIONS == KINDS && OPERATIONS == 16, "kind_of");
 
 static const uint8_t row_of[CLASSES * CELLS] = {
 #define ROW(kind_, ...) \
@@ -221,7 +225,23 @@ static const char names[ROW_COUNT][16] = {
     [ROW_XSETBV] = "xsetbv",
     [ROW_CLTS] = "clts",
     [ROW_LMSW] = "lmsw",
+    [ROW_SYS_STORE] = "sys-store",
+    [ROW_SYS_LOAD] = "sys-load",
     [ROW_SHUTDOWN] = "shutdown",
+    [ROW_PAGE_STATE] = "page-state",
+    [ROW_MAP_GPA] = "map-gpa",
+    [ROW_GUEST_REQUEST] = "guest-request",
+    [ROW_GUEST_REQUEST_EXT] = "guest-request-x",
+    [ROW_AP_CREATE] = "ap-create",
+    [ROW_DATA_ABORT] = "data-abort",
+    [ROW_PROTECTED_ABORT] = "protected-abort",
+    [ROW_INSN_ABORT] = "insn-abort",
+    [ROW_RIPAS] = "ripas",
+    [ROW_S2AP] = "s2ap",
+    [ROW_DEV_MEM] = "dev-mem",
+    [ROW_IRQ] = "irq",
+    [ROW_FIQ] = "fiq",
+    [ROW_SERROR] = "serror",
     [ROW_DIAG_288] = "diag-288",
     [ROW_DIAG_500] = "diag-500",
     [ROW_WAIT] = "wait",
@@ -287,7 +307,7 @@ uint32_t svmc_intercept_kind_entry(uint16_t kind)
 {
     const struct exit_rule *rule = svmc_intercept_rule(kind);
 
-    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX)
+    if (rule->space != SPACE_KIND && rule->space != SPACE_INDEX && rule->space != SPACE_REQUEST)
         return KINDS;
     return (uint32_t)(kind >> 12) * OPERATIONS + (kind & (OPERATIONS - 1));
 }

@@ -167,19 +167,21 @@ static void fresh(void)
 
 /* Where a kind with a row begins, and where the next ones do: a case each, and none is left out. */
 static const uint32_t kinds[] = {
-    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004, 0x1005, 0x1006, 0x1007,
-    0x1008, 0x1009, 0x100a, 0x2000, 0x2001, 0x2002, 0x2003, 0x3000, 0x3001, 0x3002, 0x3003,
-    0x4000, 0x4001, 0x4002, 0x4003, 0x5000, 0x5001, 0x5002, 0x5003, 0x5004, 0x5005, 0x5006,
-    0x5040, 0x5041, 0x5042, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004, 0x6005, 0x6006, 0x6007,
-    0x6040, 0x6041, 0x6042, 0x6043, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000, 0x8001, 0x8002,
-    0x8003, 0x8004, 0x8005, 0x8006, 0x8007, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004, 0x9005,
-    0x9006, 0x9007, 0x9008, 0x9040, 0x9041, 0x9042, 0x9043, 0xa000, 0xb000, 0xb040, 0xb041,
-    0xb042, 0xb043, 0xb044, 0xb045, 0xb046, 0xb047, 0xb048, 0xb049, 0xb04a, 0xc000, 0xc001,
-    0xc002, 0xc040, 0xc041, 0xd000, 0xd040, 0xd041, 0xe000, 0xf000, 0x10000,
+    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004,  0x1005, 0x1006, 0x1007, 0x1008,
+    0x1009, 0x100a, 0x2000, 0x2001, 0x2002, 0x2003, 0x3000, 0x3001,  0x3002, 0x3003, 0x4000, 0x4001,
+    0x4002, 0x4003, 0x4004, 0x4005, 0x4006, 0x5000, 0x5001, 0x5002,  0x5003, 0x5004, 0x5005, 0x5006,
+    0x5040, 0x5041, 0x5042, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004,  0x6005, 0x6006, 0x6007, 0x6040,
+    0x6041, 0x6042, 0x6043, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000,  0x8001, 0x8002, 0x8003, 0x8004,
+    0x8005, 0x8006, 0x8007, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004,  0x9005, 0x9006, 0x9007, 0x9008,
+    0x9009, 0x900a, 0x9040, 0x9041, 0x9042, 0x9043, 0xa000, 0xa001,  0xa002, 0xa003, 0xa004, 0xa005,
+    0xa006, 0xb000, 0xb001, 0xb002, 0xb003, 0xb040, 0xb041, 0xb042,  0xb043, 0xb044, 0xb045, 0xb046,
+    0xb047, 0xb048, 0xb049, 0xb04a, 0xc000, 0xc001, 0xc002, 0xc003,  0xc040, 0xc041, 0xd000, 0xd001,
+    0xd002, 0xd003, 0xd004, 0xd040, 0xd041, 0xe000, 0xf000, 0x10000,
 };
 #define CASES   (sizeof kinds / sizeof kinds[0] - 1)
 #define STRINGS 19u /* of INS; OUTS is the next one, IN the fourth before it */
-#define BLOCKS  81u /* of SSCH; MSCH, STSCH and TSCH are the next ones */
+#define LISTS   79u /* of PAGE_STATE: a string that is no instruction's */
+#define BLOCKS  95u /* of SSCH; MSCH, STSCH and TSCH are the next ones */
 
 /* What bounds cut 0..255 into: a case each. */
 static const uint16_t sizes[] = { 0, 1, 9, 256 };
@@ -251,7 +253,11 @@ static void check_record(void)
     }
     if (!rule->string)
         return;
-    //@ check p->exit.size == 1 || p->exit.size == 2 || p->exit.size == 4;
+    if (p->exit.kind == kinds[LISTS]) {
+        //@ check p->exit.size == 8 && p->exit.finish == 0;
+    } else {
+        //@ check p->exit.size == 1 || p->exit.size == 2 || p->exit.size == 4;
+    }
     //@ check p->exit.finish == 0 || p->exit.finish == 1 || p->exit.finish == 3;
     //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
     if (p->exit.finish) {
@@ -300,8 +306,10 @@ static void enters(uint32_t n)
         own = (uint32_t)MAYBE;
         if (rule->string > 1)
             own = 1;
+        if (n == LISTS)
+            own = 0;
         //@ split size;
-        size = rule->string > 1 ? rule->string : 1u << size;
+        size = rule->string > 1 ? rule->string : n == LISTS ? 8 : 1u << size;
         //@ split own;
         p->exit.size = (uint8_t)size;
         p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
@@ -323,7 +331,7 @@ static void enters(uint32_t n)
 
 static int is_string(uint32_t n)
 {
-    return n == STRINGS || n == STRINGS + 1 || (n >= BLOCKS && n < BLOCKS + 4);
+    return n == STRINGS || n == STRINGS + 1 || n == LISTS || (n >= BLOCKS && n < BLOCKS + 4);
 }
 
 /* ---- what Eva is started from: tests/checks/eva.py --------------------------------------------*/
@@ -388,6 +396,16 @@ void enter_block(void)
 
     //@ split n;
     enters(n);
+}
+
+void exit_list(void)
+{
+    exits(LISTS);
+}
+
+void enter_list(void)
+{
+    enters(LISTS);
 }
 
 void exit_in(void)
@@ -458,7 +476,7 @@ void others(void)
     uint32_t any, first, at, count;
     uint16_t kind;
 
-    //@ check kinds[STRINGS] == 0x3001 && kinds[BLOCKS] == 0xb046;
+    //@ check kinds[STRINGS] == 0x3001 && kinds[BLOCKS] == 0xb046 && kinds[LISTS] == 0xa001;
     setters(NULL);
     setters(&policy);
     ANY(any);

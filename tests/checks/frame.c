@@ -187,7 +187,7 @@ static void check_taken(const struct reply_words *r)
         wrong("another end", r, fx.action);
     if (out.fault.raised != fx.fault ||
         (fx.fault && (out.fault.vector != fx.vector || out.fault.has_error != fx.has_error ||
-                      out.fault.error != 0)))
+                      out.fault.error != fx.error)))
         wrong("another fault", r, fx.vector);
     why = turn_differs(&turn, &fx, &guest, &shadow, data);
     if (why)

@@ -150,7 +150,7 @@ static const char *check_taken(void)
         return "no legal reply gives this";
     turn_effects(&turn, &reply, shadow.reg, &fx);
     if (out.action != fx.action || out.fault.raised != fx.fault ||
-        (fx.fault && (out.fault.vector != fx.vector || out.fault.error != 0)))
+        (fx.fault && (out.fault.vector != fx.vector || out.fault.error != fx.error)))
         return "another end";
     if (out.data_bytes != fx.given_bytes)
         return "a backend gets more or less";

@@ -173,6 +173,51 @@ const struct svmc_host_ops guest_ops = GUEST_OPS(NULL), guest_ops_timed = GUEST_
 #define R3        219u /* of Power */
 #define A0        138u /* of RISC-V: a0 to a7 are x10 to x17 */
 #define ANY       0xffffffffu
+/* requests of the embedder and events: docs/spec/exit.md, EX-80 to EX-86 */
+#define DATA_ABORT      0x4003u
+#define PROTECTED_ABORT 0x4004u
+#define INSN_ABORT      0x4005u
+#define PAGE_STATE      0xa001u
+#define MAP_GPA         0xa002u
+#define RIPAS           0xa003u
+#define S2AP            0xa004u
+#define DEV_MEM         0xa005u
+#define GUEST_REQUEST   0xb001u
+#define EXT_REQUEST     0xb002u
+#define AP_CREATE       0xc002u
+#define IRQ             0xd001u
+#define SERROR          0xd003u
+
+static const uint16_t requests[] = { DATA_ABORT, PROTECTED_ABORT, INSN_ABORT, PAGE_STATE,
+                                     MAP_GPA,    RIPAS,           S2AP,       DEV_MEM,
+                                     AP_CREATE,  GUEST_REQUEST,   EXT_REQUEST };
+#define REQUESTS (sizeof requests / sizeof requests[0])
+
+/* Nothing of the guest has a part in it: finish is 0. */
+static bool is_apart(unsigned kind)
+{
+    for (unsigned i = 0; i < REQUESTS; i++)
+        if (requests[i] == kind)
+            return true;
+    return kind >= IRQ && kind <= SERROR;
+}
+
+static bool is_a64_apart(unsigned kind)
+{
+    return is_apart(kind) &&
+           (kind >> 12 == 4 || kind >> 12 == 13 || (kind >= RIPAS && kind <= DEV_MEM));
+}
+
+/* EX-82: how far in [address, value) */
+static bool gives_reached(unsigned kind)
+{
+    return kind >= MAP_GPA && kind <= DEV_MEM;
+}
+
+static bool gives_message(unsigned kind)
+{
+    return kind == GUEST_REQUEST || kind == EXT_REQUEST;
+}
 
 /* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
@@ -238,6 +283,9 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
         must(svmc_policy_set_hcall(policy, n, n, n % 4), "hypercall");
     for (unsigned kind = 0x8001; kind <= COUNTER; kind += kind == RDTIME ? 2 : 1)
         must(svmc_policy_set_kind(policy, (enum svmc_kind)kind, SVMC_VERDICT_DELEGATE), "time");
+    for (unsigned i = 0; i < REQUESTS; i++)
+        must(svmc_policy_set_kind(policy, (enum svmc_kind)requests[i], SVMC_VERDICT_DELEGATE),
+             "request");
     for (const struct call *c = calls; c < calls + CALLS; c++)
         for (unsigned kind = c->kind == SMC ? HVC : c->kind; kind <= c->kind; kind++)
             must(svmc_policy_set_call(policy, (enum svmc_kind)kind, c->number, c->args, c->results),
@@ -250,7 +298,7 @@ void turn_policy(struct svmc_policy *policy, bool full_wipe, enum svmc_mode mode
 /* s390x, by docs/spec/page.md: all of channel I/O but SAL gives a condition code. */
 static bool gives_cc(uint16_t kind)
 {
-    return kind >> 12 == 0xb && kind != 0xb044;
+    return kind >> 12 == 0xb && kind >= 0xb040 && kind != 0xb044;
 }
 
 static bool is_string(const struct exit_rule *rule)
@@ -265,6 +313,8 @@ static uint32_t isa_of(const struct exit_rule *rule, uint64_t *rng)
                                    SVMC_ISA_PPC64 };
     unsigned reg = SVMC_REG_NONE;
 
+    if (is_apart(rule->kind))
+        return is_a64_apart(rule->kind) ? SVMC_ISA_A64 : SVMC_ISA_X86_64;
     if (rule->kind == SBI || rule->kind == COUNTER || IS_CSR(rule->kind)) /* as wide as XLEN */
         return one_in(rng, 2) ? SVMC_ISA_RV32 : SVMC_ISA_RV64;
     if (rule->kind == RDTIME)
@@ -364,7 +414,52 @@ static uint32_t size_of(const struct ask *ask, uint64_t *rng)
             return 8;
         return ask->address >> 30 & 1 ? 8 : 4;
     default:
-        return 0;
+        return rule->kind == PAGE_STATE ? 8 : 0;
+    }
+}
+
+static uint64_t page_of(uint64_t *rng, unsigned bits)
+{
+    return turn_random(rng) >> (64 - bits) << 12;
+}
+
+/* GHCB 2.0, 4.1.6: operations 1 to 4 at bit 52, bit 56: 2 MiB, aligned */
+static void fill_list(uint8_t *list, uint32_t count, uint64_t *rng)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t entry = page_of(rng, 40) | (uint64_t)(1 + below(rng, 4)) << 52;
+
+        if (one_in(rng, 4))
+            entry = (entry & ~(uint64_t)0x1fffff) | (uint64_t)1 << 56;
+        for (unsigned b = 0; b < 8; b++)
+            list[8 * i + b] = (uint8_t)(entry >> (8 * b));
+    }
+}
+
+/* Address, value and slots of a request. */
+static void make_request(struct ask *ask, uint64_t *rng)
+{
+    unsigned kind = ask->rule->kind;
+
+    ask->address = page_of(rng, 38);
+    if (kind >> 12 == 4)
+        ask->value &= 0xfc001e3f; /* EC, SET, FnV, EA, FSC */
+    else if (kind == SERROR)
+        ask->value &= 0xfd001e3f; /* EC, IDS, AET, EA, DFSC */
+    else if (gives_reached(kind))
+        ask->value = ask->address + page_of(rng, one_in(rng, 2) ? 2 : 24) + 0x1000;
+    else if (gives_message(kind))
+        ask->value = ask->address ^ 0x4000000000000u;
+    else if (kind == AP_CREATE)
+        ask->value = (ask->value & 0xffffffff00000000u) | below(rng, 4) << 16 | below(rng, 3);
+    ask->in[0] = ask->value;
+    if (kind == RIPAS)
+        ask->in[1] = below(rng, 2);
+    else if (kind == DEV_MEM)
+        ask->in[1] = page_of(rng, 40);
+    else if (kind == EXT_REQUEST) {
+        ask->in[1] = (uint64_t)1 << 49;
+        ask->in[2] = 1 + below(rng, 1000);
     }
 }
 
@@ -404,6 +499,10 @@ void ask_make(struct ask *ask, const struct exit_rule *rule, uint64_t *rng)
         turn_fill(ask->data, (size_t)ask->count * ask->size, rng);
     if (rule->kind == SVMC_KIND_SSCH)
         memset(ask->data + ask_bytes(ask), 0, ask->size - ask_bytes(ask));
+    if (rule->kind == PAGE_STATE)
+        fill_list(ask->data, ask->count, rng);
+    else if (is_apart(rule->kind))
+        make_request(ask, rng);
 }
 
 /* ---- one of the exits that ask for it --------------------------------------------------------*/
@@ -571,6 +670,8 @@ static void place_string(struct maker *m)
     e->count = m->t->total;
     if (ask->rule->direction == SVMC_DIRECTION_OUT) {
         turn_fill(m->t->data, sizeof m->t->data, m->rng);
+        if (ask->rule->kind == PAGE_STATE)
+            fill_list(m->t->data, m->t->total, m->rng);
         memcpy(m->t->data, ask->data, (size_t)ask->count * ask->size);
         e->data = m->t->data;
     }
@@ -648,7 +749,7 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
 
     memset(e, 0, sizeof *e);
     t->ask = ask;
-    t->own = (shape & 1) != 0 || is_block(rule);
+    t->own = ((shape & 1) != 0 || is_block(rule)) && !is_apart(rule->kind);
     t->rip = t->own && shape != 1;
     t->times = &g->times;
     t->asked = g->times.clock;
@@ -674,6 +775,11 @@ void turn_make(struct turn *t, const struct ask *ask, struct guest *g, uint64_t 
     name_registers(&m);
     set_destination(&m);
     name_args(&m);
+    for (unsigned i = 0; i < rule->in_count; i++)
+        if (rule->in[i].place == PLACE_SECOND)
+            e->buffer.v = ask->in[i];
+        else if (rule->in[i].place == PLACE_THIRD)
+            e->count = (uint32_t)ask->in[i];
     if (is_block(rule))
         place_block(&m);
     if (is_string(rule))
@@ -743,12 +849,28 @@ static const struct model {
     { .kind = XSETBV },
     { .kind = 0x9006 }, /* CLTS */
     { .kind = LMSW },
+    { .kind = 0x9008 }, /* SYS_STORE */
+    { .kind = 0x9009 }, /* SYS_LOAD */
     { .kind = 0x1005 }, /* CSR_READ */
     { .kind = 0x1006 }, /* CSR_WRITE */
     { .kind = 0x1007 }, /* CSR_SWAP */
     { .kind = 0x1008 }, /* CSR_SET */
     { .kind = 0x1009 }, /* CSR_CLEAR */
     { .kind = 0xc001 }, /* SHUTDOWN */
+    { PAGE_STATE, DONE | PARTIAL | AGAIN, 0, false, 0, { 0 }, { 0 } },
+    { MAP_GPA, DONE | FAULTS | AGAIN, GP, false, 1, { 0 }, { 8 } },
+    { GUEST_REQUEST, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
+    { EXT_REQUEST, DONE | AGAIN, 0, false, 2, { 0 }, { 8, 8 } },
+    { AP_CREATE, DONE | AGAIN, 0, false, 0, { 0 }, { 0 } },
+    { DATA_ABORT, DONE | FAULTS, GP, false, 0, { 0 }, { 0 } },
+    { PROTECTED_ABORT, DONE, 0, false, 0, { 0 }, { 0 } },
+    { INSN_ABORT, DONE, 0, false, 0, { 0 }, { 0 } },
+    { RIPAS, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
+    { S2AP, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
+    { DEV_MEM, DONE | AGAIN, 0, false, 1, { 0 }, { 8 } },
+    { .kind = IRQ, .statuses = NOTICE },
+    { .kind = 0xd002, .statuses = NOTICE }, /* FIQ */
+    { .kind = SERROR, .statuses = NOTICE, .results = 1 },
     /* s390x: r0 is 192, the condition code 209 */
     { 0x5040, DONE | FAULTS | AGAIN, SPEC, false, 0, { 0 }, { 0 } },             /* DIAGNOSE 288 */
     { 0x5041, DONE | FAULTS | AGAIN, SPEC | OPERAND, false, 1, { 194 }, { 8 } }, /* DIAGNOSE 500 */
@@ -917,6 +1039,14 @@ static bool is_legal(const struct turn *t, const struct reply_words *r)
         return r->w[8] <= 3;
     if (kind == HCALL)
         return is_return_code(value);
+    if (gives_reached(kind))
+        return r->w[8] >= t->ask->address && r->w[8] <= t->ask->value && r->w[8] % 4096 == 0;
+    if (gives_message(kind)) {
+        if (r->w[8] >> 32 == 0)
+            return r->w[8] <= 0x28 && r->w[8] != 0x1e;
+        return r->w[8] == (uint64_t)2 << 32 || r->w[8] == (uint64_t)1 << 63 ||
+               (kind == EXT_REQUEST && r->w[8] == (uint64_t)1 << 32);
+    }
     if (!c || c->results == 0 || c->legal == ANY)
         return true;
     if (t->ask->size == 4)
@@ -995,6 +1125,10 @@ void turn_right(const struct turn *t, uint64_t seq, struct reply_words *r, uint6
         r->w[8] %= 7;
     if (gives_cc(m->kind))
         r->w[8] %= 4;
+    if (gives_message(m->kind))
+        r->w[8] %= 0x1e;
+    if (gives_reached(m->kind))
+        r->w[8] = t->ask->address + r->w[8] % ((t->ask->value - t->ask->address) / 4096 + 1) * 4096;
     if (counter_of(t) < TURN_TIMES)
         put_time(t, r, rng);
     if (is_call(m->kind) && count > 0 && !put_legal(t, r, rng)) { /* nothing but RETRY */
@@ -1130,6 +1264,7 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
     fx->action = SVMC_ACT_RESUME;
     fx->fault = false;
     fx->vector = 0;
+    fx->error = 0;
     fx->writes = fx->memory_bytes = fx->given_bytes = 0;
     if (status == 3 || (string && !t->own && done < t->total - t->at)) {
         fx->action = SVMC_ACT_DELEGATED;
@@ -1138,6 +1273,10 @@ void turn_effects(const struct turn *t, const struct reply_words *r, const uint6
         fx->fault = true;
         fx->vector = t->ask->rule->kind == COUNTER ? 2 : vectors[r->w[3] & 7];
         fx->has_error = r->w[3] < 3 && t->ask->rule->kind != COUNTER;
+        if (m->kind == DATA_ABORT) { /* Arm ARM D17.2.37: external, FAR not valid */
+            fx->vector = t->exit.user ? 0x24 : 0x25;
+            fx->error = 0x410;
+        }
     } else if (!t->own) {
         backend_effects(t, m, r, fx);
     } else if (string) {
@@ -1264,6 +1403,7 @@ bool page_right(const volatile uint8_t *page, uint64_t least, struct reply_words
     rule.kind = (uint16_t)w[1];
     ask.size = (uint32_t)w[7] & 127;
     ask.address = w[6];
+    ask.value = w[8];
     ask.results = (uint8_t)(w[6] % 4);
     turn.issued = (uint32_t)(w[7] >> 32);
     c = call_of(rule.kind, ask.address);
@@ -1281,7 +1421,8 @@ const char *turn_shows(const struct turn *t, const volatile uint8_t *page)
     const struct ask *ask = t->ask;
     unsigned kind = ask->rule->kind;
     bool s390 = (kind & 0xfff) >= 0x40; /* no kind of its has an address */
-    bool address = kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP && !s390;
+    bool address =
+        kind >> 12 != 0 && kind != 0x8001 && kind != RDTSCP && kind != PAGE_STATE && !s390;
     bool notice = turn_notifies(ask->rule);
     unsigned args = notice ? line_of(kind)->results : ask->args;
     uint64_t w[16];

@@ -104,8 +104,9 @@ unsigned turn_breaks(const struct turn *turn, uint64_t seq, const struct reply_w
 /** What a right reply does. */
 struct effects {
     uint8_t action; /* enum svmc_action */
-    bool fault;     /* INJECT, with error 0 where it has one */
+    bool fault;     /* INJECT */
     uint8_t vector, has_error;
+    uint32_t error;
     uint32_t writes;
     struct {
         uint32_t reg;

@@ -12,6 +12,8 @@ static const struct kind {
     bool status;     /* the first result is a status, and 0 one of them */
     bool cc;         /* the first result is a condition code */
     bool data;       /* bytes come in */
+    bool reached;    /* the first result is an address, from the request's up to its first value */
+    bool message;    /* ... is the status of a guest message */
     uint64_t number; /* of a call; 0: all of them */
 } kinds[] = {
     { SVMC_KIND_CPUID, 4, 4, .number = 0 },
@@ -35,6 +37,13 @@ static const struct kind {
     { SVMC_KIND_HCALL, 1, 0, .status = true, .number = FAKEHOST_PUT_TERM },
     { SVMC_KIND_HCALL, 4, 0, .status = true },
     { SVMC_KIND_INS, 0, 0, .data = true },
+    { SVMC_KIND_MAP_GPA, 1, 8, .faults = true, .reached = true },
+    { SVMC_KIND_RIPAS, 1, 8, .reached = true },
+    { SVMC_KIND_S2AP, 1, 8, .reached = true },
+    { SVMC_KIND_DEV_MEM, 1, 8, .reached = true },
+    { SVMC_KIND_GUEST_REQUEST, 1, 8, .message = true },
+    { SVMC_KIND_GUEST_REQUEST_EXT, 2, 8, .message = true },
+    { SVMC_KIND_DATA_ABORT, 0, 0, .faults = true },
     { SVMC_KIND_DIAG_288, 0, 0, .faults = true },
     { SVMC_KIND_DIAG_500, 1, 8, .faults = true },
     { SVMC_KIND_CSCH, 1, 8, .faults = true, .cc = true },
@@ -92,6 +101,10 @@ bool fakehost_prepare(const volatile void *page, struct fakehost_answer *a)
         a->reply.out[0] = 0;
     if (find(&a->request)->cc)
         a->reply.out[0] = 2;
+    if (find(&a->request)->reached)
+        a->reply.out[0] = a->request.in[0];
+    if (find(&a->request)->message)
+        a->reply.out[0] = 0;
     if (find(&a->request)->data)
         a->reply.data_bytes = a->request.count * a->request.size;
     for (unsigned i = 0; i < a->reply.data_bytes; i++)
@@ -130,6 +143,14 @@ bool fakehost_send(volatile void *page, const struct fakehost_answer *a)
     X(no_status_high, 10, NEEDS_STATUS | NEEDS_WIDE, a.reply.out[0] = (uint64_t)1 << 32)           \
     X(condition_code, 10, NEEDS_CC, a.reply.out[0] = 4)                                            \
     X(condition_code_high, 10, NEEDS_CC, a.reply.out[0] = (uint64_t)1 << 63)                       \
+    X(reached_before, 10, NEEDS_REACHED, a.reply.out[0] = a.request.address - 4096)                \
+    X(reached_behind, 10, NEEDS_REACHED, a.reply.out[0] = a.request.in[0] + 4096)                  \
+    X(reached_half_a_page, 10, NEEDS_REACHED, a.reply.out[0] -= 2048)                              \
+    X(reached_nothing, 10, NEEDS_REACHED, a.reply.out[0] = 0)                                      \
+    X(message_code, 10, NEEDS_MESSAGE, a.reply.out[0] = 0x1e)                                      \
+    X(message_code_high, 10, NEEDS_MESSAGE, a.reply.out[0] = 0x29)                                 \
+    X(message_both, 10, NEEDS_MESSAGE, a.reply.out[0] = (uint64_t)2 << 32 | 1)                     \
+    X(message_host, 10, NEEDS_MESSAGE, a.reply.out[0] = (uint64_t)3 << 32)                         \
     X(done_none, 11, 0, a.reply.done = 0)                                                          \
     X(done_too_many, 11, 0, a.reply.done++)                                                        \
     X(done_wraps, 11, 0, a.reply.done = 0xffffffffu)                                               \
@@ -154,7 +175,8 @@ const unsigned fakehost_lie_count = sizeof fakehost_lies / sizeof fakehost_lies[
 int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
 {
     unsigned needs = fakehost_lies[n].needs;
-    bool string = r->kind >> 12 == 3; /* not a block, which is one element */
+    /* not a block, which is one element */
+    bool string = r->kind >> 12 == 3 || r->kind == SVMC_KIND_PAGE_STATE;
     bool faults = find(r)->faults;
 
     return !((needs & NEEDS_RESULT && result_count(r) == 0) || (needs & NEEDS_STRING && !string) ||
@@ -162,7 +184,8 @@ int fakehost_lie_applies(unsigned n, const struct svmc_request *r)
              (needs & NEEDS_WIDE && result_bytes(r) != 8) || (needs & NEEDS_CC && !find(r)->cc) ||
              (needs & NEEDS_STATUS && !find(r)->status) || (needs & NEEDS_NO_STRING && string) ||
              (needs & NEEDS_STRING_IN && r->kind != SVMC_KIND_INS) ||
-             (needs & NEEDS_NO_FAULTS && faults));
+             (needs & NEEDS_REACHED && !find(r)->reached) ||
+             (needs & NEEDS_MESSAGE && !find(r)->message) || (needs & NEEDS_NO_FAULTS && faults));
 }
 
 bool fakehost_lie(volatile void *page, const struct fakehost_answer *honest, unsigned n)

@@ -39,7 +39,9 @@ enum fakehost_needs {
     NEEDS_STRING_IN = 32,
     NEEDS_NO_FAULTS = 64,
     NEEDS_WIDE = 128,
-    NEEDS_CC = 256
+    NEEDS_CC = 256,
+    NEEDS_REACHED = 512,
+    NEEDS_MESSAGE = 1024
 };
 
 extern const struct fakehost_lie fakehost_lies[];

@@ -101,6 +101,7 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
             out[i] = (uint8_t)stream(d, 1);
         break;
     case SVMC_KIND_OUTS:
+    case SVMC_KIND_PAGE_STATE:
         for (unsigned i = 0; i < r->size * r->count; i++)
             write_log(d, data[i]);
         break;
@@ -116,6 +117,22 @@ void device_answer(struct device *d, const struct svmc_request *r, const uint8_t
         for (unsigned i = 1; i < 4 && r->address == LAB_PAPR; i++)
             reply->out[i] = stream(d, 8);
         for (unsigned i = 0; i < (r->address == LAB_PAPR ? 1 : 4); i++)
+            d->arguments = d->arguments * 31 + r->in[i];
+        break;
+    case SVMC_KIND_MAP_GPA:
+    case SVMC_KIND_RIPAS:
+    case SVMC_KIND_S2AP:
+    case SVMC_KIND_DEV_MEM:
+        reply->out_valid = 1;
+        reply->out[0] = r->in[0];
+        d->arguments = d->arguments * 31 + r->in[1];
+        break;
+    case SVMC_KIND_GUEST_REQUEST_EXT:
+    case SVMC_KIND_GUEST_REQUEST:
+        reply->out_valid = r->kind == SVMC_KIND_GUEST_REQUEST ? 1 : 3;
+        reply->out[0] = (uint64_t)2 << 32; /* busy */
+        reply->out[1] = reply->out_valid == 3 ? r->in[2] + 5 : 0;
+        for (unsigned i = 0; i < 3; i++)
             d->arguments = d->arguments * 31 + r->in[i];
         break;
     case SVMC_KIND_DIAG_500:

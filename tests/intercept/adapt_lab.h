@@ -32,7 +32,7 @@ struct adapt_lab {
 /** One spoiled answer: what is written into the area, and the rule that refuses it. */
 struct adapt_lie {
     char name[48];
-    char scenario[24];
+    char scenario[32];
     struct {
         uint16_t at;
         uint8_t bytes; /* 0: none */

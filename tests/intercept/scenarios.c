@@ -17,6 +17,8 @@
 #define S390(k)    .kind = SVMC_KIND_##k, .finish = SVMC_FINISH_REGS, .count = 1, .isa = ISA_S390X
 #define ISA_S390X  SVMC_ISA_S390X
 #define FROM(what) .from = SVMC_FROM_##what
+#define CORE(k)    .kind = SVMC_KIND_##k, .isa = SVMC_ISA_X86_64
+#define REALM(k)   .kind = SVMC_KIND_##k, .count = 1, .isa = SVMC_ISA_A64
 #define BLOCK(at)  .buffer = { WORLD_LINEAR + (at) }
 #define BUFFER(at) .repeat = 1, .buffer = { WORLD_LINEAR + (at) }
 
@@ -114,6 +116,24 @@ const struct scenario scenarios[] = {
     { "power sc 1", { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, LAB_PAPR) } },
     { "power sc 1, one result",
       { .finish = SVMC_FINISH_REGS, .isa = SVMC_ISA_PPC64, CALL(HCALL, FAKEHOST_PUT_TERM) } },
+    { "page state", { CORE(PAGE_STATE), .size = 8, .count = 5 } },
+    { "map gpa",
+      { CORE(MAP_GPA), .count = 1, .address = 0x8000fe000000, .value = 0x8000fe200000 } },
+    { "guest request", { CORE(GUEST_REQUEST), .count = 1, .address = 0x7000, .value = 0x8000 } },
+    { "guest request, certificates",
+      { CORE(GUEST_REQUEST_EXT), .count = 4, .address = 0x7000, .value = 0x8000,
+        .buffer = { 0x9000 } } },
+    { "ap create",
+      { CORE(AP_CREATE), .count = 1, .address = 0x5000, .value = 0x300010001,
+        .buffer = { 0x21 } } },
+    { "a64 data abort", { REALM(DATA_ABORT), .address = 0x8000fe000000, .value = 0x90000007 } },
+    { "a64 protected abort",
+      { REALM(PROTECTED_ABORT), .address = 0x11000000, .value = 0x90000005 } },
+    { "a64 instruction abort", { REALM(INSN_ABORT), .address = 0x1000, .value = 0x80000006 } },
+    { "a64 ripas", { REALM(RIPAS), .address = 0x10000, .value = 0x400000, .buffer = { 1 } } },
+    { "a64 s2ap", { REALM(S2AP), .address = 0x10000, .value = 0x20000 } },
+    { "a64 device memory",
+      { REALM(DEV_MEM), .address = 0x10000, .value = 0x20000, .buffer = { 0xfd000000 } } },
     { "hypercall by doorbell",
       { .kind = SVMC_KIND_OUT, .size = 4, .count = 1, .address = SVMC_HCALL_PORT } },
     { "hypercall own", { OWN, .kind = SVMC_KIND_HYPERCALL, .count = 1 } },
@@ -127,6 +147,31 @@ unsigned scenario_named(const char *name)
             return n;
     CHECK(false, "no scenario '%s'", name);
     return 0;
+}
+
+/* Two of 4 KiB to private and shared, one of 2 MiB, hints: GHCB 2.0, 4.1.6 */
+static const uint8_t list[] = { 0,    0x50, 0x34, 0x12, 0,    0,    0x10, 0,    0,    0x60,
+                                0x34, 0x12, 0,    0,    0x20, 0,    0,    0,    0x20, 0x40,
+                                0,    0,    0x10, 1,    0,    0,    0x40, 0x40, 0,    0,
+                                0x30, 1,    0,    0xf0, 0xff, 0xff, 0xff, 0xff, 0x4f, 0 };
+
+bool request_of(uint16_t kind, struct svmc_exit *exit)
+{
+    for (unsigned n = 0; n < scenario_count; n++)
+        if (scenarios[n].exit.kind == kind && scenarios[n].exit.finish == 0 &&
+            (scenarios[n].exit.isa == SVMC_ISA_A64 || scenarios[n].exit.isa == SVMC_ISA_X86_64)) {
+            *exit = scenarios[n].exit;
+            if (kind == SVMC_KIND_PAGE_STATE)
+                exit->data = list;
+            return true;
+        }
+    if (kind < SVMC_KIND_IRQ || kind > SVMC_KIND_SERROR)
+        return false;
+    *exit = (struct svmc_exit){ .kind = kind,
+                                .count = 1,
+                                .value = kind == SVMC_KIND_SERROR ? 0xbc000a11 : 0,
+                                .isa = SVMC_ISA_A64 };
+    return true;
 }
 
 bool scenario_stores(unsigned n)
@@ -161,6 +206,11 @@ void lab_delegate(struct svmc_policy *policy, uint8_t args, uint8_t results)
     CHECK_EQ(
         svmc_policy_set_sysregs(policy, LAB_CNTVCT, 1, SVMC_ACCESS_READ, SVMC_VERDICT_DELEGATE),
         SVMC_OK);
+    for (unsigned n = 0; n < scenario_count; n++)
+        if (scenarios[n].exit.finish == 0 && scenarios[n].exit.isa != SVMC_ISA_NONE)
+            CHECK_EQ(svmc_policy_set_kind(policy, (enum svmc_kind)scenarios[n].exit.kind,
+                                          SVMC_VERDICT_DELEGATE),
+                     SVMC_OK, "%s", scenarios[n].name);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDTSCP, SVMC_VERDICT_DELEGATE), SVMC_OK);
     CHECK_EQ(svmc_policy_set_kind(policy, SVMC_KIND_RDPMC, SVMC_VERDICT_DELEGATE), SVMC_OK);
@@ -196,6 +246,8 @@ enum svmc_status lab_exit(struct lab *lab, unsigned n)
 
     if (exit.kind == SVMC_KIND_OUTS && !exit.finish)
         exit.data = lab->backend_data;
+    if (exit.kind == SVMC_KIND_PAGE_STATE)
+        exit.data = list;
     if (exit.repeat) {
         lab->world.reg[SVMC_REG_RCX] = exit.count;
         lab->world.reg[exit.kind == SVMC_KIND_INS ? SVMC_REG_RDI : SVMC_REG_RSI] = exit.buffer.v;

@@ -49,6 +49,8 @@ void lab_init(struct lab *lab, uint64_t *rng);
 void lab_drop(struct lab *lab);
 /** Take scenario n; the world's registers are set so that an own string has 5 elements to go. */
 enum svmc_status lab_exit(struct lab *lab, unsigned n);
+/** A request of the embedder, or an event, of this kind (EX-80): false: it is none. */
+bool request_of(uint16_t kind, struct svmc_exit *exit);
 /** Only what the guest and the record are: for before-and-after comparisons. */
 bool lab_same(const struct lab *a, const struct lab *b);
 

@@ -173,7 +173,7 @@ TEST(adapt_rmm, a_realm_is_heard)
         { "FAR beyond the page", 0x908, 0x1000, SVMC_ERR_MISMATCH, 0 },
         { "HPFAR bit 0", 0x910, 0x11, SVMC_ERR_MISMATCH, 0 },
         { "HPFAR bit 63", 0x910, 0x8000000000000010, SVMC_ERR_MISMATCH, 0 },
-        { "an interrupt", 0x800, 1, SVMC_ERR_UNSUPPORTED, 0 },
+        { "an interrupt", 0x800, 1, SVMC_OK, SVMC_KIND_IRQ },
         { "PSCI", 0x800, 3, SVMC_ERR_UNSUPPORTED, 0 },
     };
     struct svmc_request r;

@@ -216,3 +216,131 @@ TEST(exit_a64, every_exception_class_has_an_answer) /* EX-31 */
     CHECK_EQ(svmc_exit_from_a64(&(struct svmc_a64_exit){ .esr = 0 }, NULL, 1, &e), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exit_from_a64(&(struct svmc_a64_exit){ .esr = 0 }, NULL, 0, NULL), SVMC_ERR_ARG);
 }
+
+static enum svmc_status refuse(const struct svmc_a64_exit *raw, uint32_t bits)
+{
+    memset(&e, 0xee, sizeof e);
+    return svmc_exit_from_a64_abort(raw, bits, &e);
+}
+
+TEST(exit_a64,
+     an_abort_that_nobody_emulates) /* EX-85; DEN0137, TF-RMM ESR_NONEMULATED_ABORT_MASK */
+{
+    static const struct {
+        const char *name;
+        uint64_t esr, hpfar, spsr;
+        uint16_t kind;
+        uint64_t address, value;
+    } good[] = {
+        { "own memory, str w2", 0x93820045, 0x200000, 0x3c5, SVMC_KIND_PROTECTED_ABORT, 0x20000000,
+          0x90000005 },
+        { "the last page of it", 0x93820045, 0x7ffffff0, 0x3c5, SVMC_KIND_PROTECTED_ABORT,
+          0x7ffffff000, 0x90000005 },
+        { "the first that is open", 0x92000007, 0x80000000, 0x3c5, SVMC_KIND_DATA_ABORT,
+          0x8000000000, 0x90000007 },
+        { "from EL0, LDP", 0x92000047, 0x80000010, 0x3c0, SVMC_KIND_DATA_ABORT, 0x8000001000,
+          0x90000007 },
+        { "on a stage-1 walk", 0x92000085, 0x10, 0x3c5, SVMC_KIND_PROTECTED_ABORT, 0x1000,
+          0x90000005 },
+        { "cache maintenance", 0x92000147, 0x10, 0x3c5, SVMC_KIND_PROTECTED_ABORT, 0x1000,
+          0x90000007 },
+        { "a permission fault", 0x9200000f, 0x10, 0x3c5, SVMC_KIND_PROTECTED_ABORT, 0x1000,
+          0x9000000f },
+        { "a fetch", 0x82000006, 0x10, 0x3c5, SVMC_KIND_INSN_ABORT, 0x1000, 0x80000006 },
+        { "a fetch by EL0 on a walk", 0x82000087, 0x10, 0x3c0, SVMC_KIND_INSN_ABORT, 0x1000,
+          0x80000007 },
+    };
+    static const struct {
+        const char *name;
+        uint64_t esr, hpfar, spsr;
+        enum svmc_status st;
+    } bad[] = {
+        { "beyond 40 bits", 0x92000007, 0x100000000, 0x3c5, SVMC_ERR_MISMATCH },
+        { "FAR not valid", 0x92000407, 0x10, 0x3c5, SVMC_ERR_MISMATCH },
+        { "a fetch of an open page", 0x82000007, 0x80000000, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "an external abort", 0x92000010, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "an external abort on a walk", 0x82000017, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "an access flag", 0x9200000b, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "a granule protection fault", 0x92000028, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "of this level", 0x96000007, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "WFI", 0x06000000, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "SError", 0xbe000011, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+        { "AArch32", 0x92000007, 0x10, 0x1d3, SVMC_ERR_UNSUPPORTED },
+        { "VNCR_EL2", 0x92002007, 0x10, 0x3c5, SVMC_ERR_UNSUPPORTED },
+    };
+    static const struct svmc_exit nothing;
+    static struct lab lab;
+    uint64_t rng = 3;
+
+    for (unsigned i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct svmc_a64_exit raw = {
+            .esr = good[i].esr, .far = ~(uint64_t)0, .hpfar = good[i].hpfar, .spsr = good[i].spsr
+        };
+        struct svmc_exit want = { .kind = good[i].kind,
+                                  .count = 1,
+                                  .address = good[i].address,
+                                  .value = good[i].value,
+                                  .isa = SVMC_ISA_A64,
+                                  .user = good[i].spsr == 0x3c0 };
+
+        CHECK_EQ(refuse(&raw, 40), SVMC_OK, "%s", good[i].name);
+        CHECK_MEM(&e, &want, sizeof want, "%s", good[i].name);
+        lab_init(&lab, &rng);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK, "%s", good[i].name);
+        CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "%s", good[i].name);
+    }
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct svmc_a64_exit raw = { .esr = bad[i].esr,
+                                     .hpfar = bad[i].hpfar,
+                                     .spsr = bad[i].spsr };
+
+        CHECK_EQ(refuse(&raw, 40), bad[i].st, "%s", bad[i].name);
+        CHECK_MEM(&e, &nothing, sizeof nothing, "%s", bad[i].name);
+    }
+    for (uint32_t bits = 0; bits < 66; bits++) {
+        struct svmc_a64_exit raw = { .esr = 0x92000007, .hpfar = 0x10, .spsr = 0x3c5 };
+
+        CHECK_EQ(refuse(&raw, bits), bits >= 32 && bits <= 52 ? SVMC_OK : SVMC_ERR_ARG, "%u", bits);
+    }
+    CHECK_EQ(refuse(NULL, 40), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exit_from_a64_abort(NULL, 40, NULL), SVMC_ERR_ARG);
+}
+
+TEST(exit_a64, what_is_never_delegated) /* EX-88 R1: vector units, and what no table has */
+{
+    static const uint32_t classes[] = { 0x07, 0x09, 0x0a, 0x14, 0x15, 0x19, 0x1a, 0x1b, 0x1d };
+    struct svmc_reply reply = { .out_valid = 1, .done = 1, .out = { 0x77 } };
+    static struct lab lab, before;
+    uint64_t rng = 3;
+
+    for (unsigned i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        struct svmc_a64_exit raw = { .esr = classes[i] << 26 | 1u << 25, .spsr = 0x3c5 };
+
+        lab_init(&lab, &rng);
+        CHECK_EQ(take(&raw, 0), SVMC_OK, "EC %x", classes[i]);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_INJECT, "EC %x", classes[i]);
+        CHECK_EQ(lab.out.fault.vector, 0, "EC %x: UNDEF", classes[i]);
+        for (uint64_t t = 0; t < 12; t++) {
+            reply.seq = (uint64_t)7 << 48 | t;
+            reply.status = (uint32_t)t & 3;
+            CHECK_EQ(svmc_reply_write(lab.world.page, &reply, NULL), SVMC_OK);
+            before = lab;
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_STATE, "EC %x", classes[i]);
+            CHECK(lab_same(&lab, &before), "EC %x", classes[i]);
+        }
+    }
+    for (uint32_t id = 0xc6001000; id < 0xc600100a; id++) { /* EX-54: not supported, inside */
+        struct svmc_a64_exit raw = { .esr = 0x5e000000, .spsr = 0x3c5 };
+
+        lab_init(&lab, &rng);
+        lab.world.reg[SVMC_REG_X0] = id;
+        CHECK_EQ(take(&raw, 0), SVMC_OK);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+        CHECK_EQ(lab.world.reg[SVMC_REG_X0], ~(uint64_t)0, "NOT_SUPPORTED");
+        before = lab;
+        CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_STATE);
+        CHECK(lab_same(&lab, &before));
+    }
+}

@@ -159,8 +159,6 @@ TEST(exit_insn, what_cannot_exit_or_is_not_finished_is_said)
     CHECK_EQ(TAKE("\x8c\x1b"), SVMC_ERR_UNSUPPORTED, "mov [rbx], ds");
     CHECK_EQ(TAKE("\x8e\x1b"), SVMC_ERR_UNSUPPORTED, "mov ds, [rbx]");
     CHECK_EQ(TAKE("\xff\x23"), SVMC_ERR_UNSUPPORTED, "jmp [rbx]");
-    CHECK_EQ(TAKE("\x0f\x01\x30"), SVMC_ERR_UNSUPPORTED, "lmsw [rax]");
-    CHECK_EQ(TAKE("\x0f\x01\x20"), SVMC_ERR_UNSUPPORTED, "smsw [rax]");
     CHECK_EQ(TAKE("\x0f\x01\xc6"), SVMC_ERR_UNSUPPORTED, "wrmsrns");
     CHECK_EQ(TAKE("\xf3\x0f\x01\xd9"), SVMC_ERR_UNSUPPORTED, "vmgexit");
     CHECK_EQ(TAKE("\x0f\x01\xfd"), SVMC_ERR_UNSUPPORTED, "rdpru");
@@ -236,4 +234,38 @@ TEST(exit_insn, opcode_and_cause_agree) /* CVE-2024-25742 */
     for (unsigned cause = 0; cause <= SVMC_CLASS_A64_SME; cause++)
         CHECK_EQ(svmc_exit_from_insn(&insn, (enum svmc_insn_class)cause, gpa, &exit_),
                  cause == SVMC_CLASS_CPUID ? SVMC_OK : SVMC_ERR_MISMATCH, "cause %u", cause);
+}
+
+TEST(exit_insn, tables_of_the_system) /* EX-87 */
+{
+    static const struct {
+        char name[12], bytes[5];
+        uint16_t kind;
+        uint8_t number;
+    } rows[] = {
+        { "sgdt", "\x0f\x01\x03", SVMC_KIND_SYS_STORE, SVMC_SYS_GDTR },
+        { "sidt", "\x0f\x01\x0b", SVMC_KIND_SYS_STORE, SVMC_SYS_IDTR },
+        { "lgdt", "\x0f\x01\x13", SVMC_KIND_SYS_LOAD, SVMC_SYS_GDTR },
+        { "lidt", "\x0f\x01\x1b", SVMC_KIND_SYS_LOAD, SVMC_SYS_IDTR },
+        { "sldt [rbx]", "\x0f\x00\x03", SVMC_KIND_SYS_STORE, SVMC_SYS_LDTR },
+        { "str ecx", "\x0f\x00\xc9", SVMC_KIND_SYS_STORE, SVMC_SYS_TR },
+        { "lldt [rbx]", "\x0f\x00\x13", SVMC_KIND_SYS_LOAD, SVMC_SYS_LDTR },
+        { "ltr cx", "\x0f\x00\xd9", SVMC_KIND_SYS_LOAD, SVMC_SYS_TR },
+        { "smsw [rbx]", "\x0f\x01\x23", SVMC_KIND_SYS_STORE, SVMC_SYS_MSW },
+        { "lmsw [rbx]", "\x0f\x01\x33", SVMC_KIND_SYS_LOAD, SVMC_SYS_MSW },
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct svmc_exit want = { .kind = rows[i].kind,
+                                  .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
+                                  .count = 1,
+                                  .insn_bytes = 3,
+                                  .isa = SVMC_ISA_X86_64,
+                                  .address = rows[i].number };
+
+        CHECK_EQ(take(rows[i].bytes, 3), SVMC_OK, "%s", rows[i].name);
+        CHECK_MEM(&exit_, &want, sizeof want, "%s", rows[i].name);
+    }
+    CHECK_EQ(take("\x8e\xd8", 2), SVMC_ERR_UNSUPPORTED, "mov ds, eax");
+    CHECK_EQ(take("\x0f\x02\xc3", 3), SVMC_ERR_UNSUPPORTED, "lar eax, ebx");
 }

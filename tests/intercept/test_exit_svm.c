@@ -87,14 +87,14 @@ static const struct row {
     uint16_t kind;
 } rows[] = {
 #define U SVMC_KIND_UNKNOWN
-    { "sidt", 0x066, 3, "\x0f\x01\x08", U },
-    { "sgdt", 0x067, 3, "\x0f\x01\x00", U },
-    { "sldt", 0x068, 3, "\x0f\x00\xc0", U },
-    { "str", 0x069, 3, "\x0f\x00\xc8", U },
-    { "lidt", 0x06a, 3, "\x0f\x01\x18", U },
-    { "lgdt", 0x06b, 3, "\x0f\x01\x10", U },
-    { "lldt", 0x06c, 3, "\x0f\x00\xd0", U },
-    { "ltr", 0x06d, 3, "\x0f\x00\xd8", U },
+    { "sidt", 0x066, 3, "\x0f\x01\x08", SVMC_KIND_SYS_STORE },
+    { "sgdt", 0x067, 3, "\x0f\x01\x00", SVMC_KIND_SYS_STORE },
+    { "sldt", 0x068, 3, "\x0f\x00\xc0", SVMC_KIND_SYS_STORE },
+    { "str", 0x069, 3, "\x0f\x00\xc8", SVMC_KIND_SYS_STORE },
+    { "lidt", 0x06a, 3, "\x0f\x01\x18", SVMC_KIND_SYS_LOAD },
+    { "lgdt", 0x06b, 3, "\x0f\x01\x10", SVMC_KIND_SYS_LOAD },
+    { "lldt", 0x06c, 3, "\x0f\x00\xd0", SVMC_KIND_SYS_LOAD },
+    { "ltr", 0x06d, 3, "\x0f\x00\xd8", SVMC_KIND_SYS_LOAD },
     { "rdtsc", 0x06e, 2, "\x0f\x31", SVMC_KIND_RDTSC },
     { "rdpmc", 0x06f, 2, "\x0f\x33", SVMC_KIND_RDPMC },
     { "pushf", 0x070, 1, "\x9c", U },
@@ -150,6 +150,8 @@ static void expect(const struct row *r, unsigned isa)
         want.from = SVMC_FROM_ADDRESS_REG;
         want.address_reg = SVMC_REG_RCX;
     }
+    if (r->kind == SVMC_KIND_SYS_STORE || r->kind == SVMC_KIND_SYS_LOAD) /* EX-87, by name */
+        want.address = r->name[1] == 'g' ? 0 : r->name[1] == 'i' ? 1 : r->name[1] == 'l' ? 2 : 3;
     if (r->kind == SVMC_KIND_XSETBV)
         want.from |= SVMC_FROM_VALUE_PAIR;
     CHECK_MEM(&exit_, &want, sizeof want, "%s, isa %u", r->name, isa);
@@ -265,7 +267,20 @@ TEST(exit_svm, control_and_debug_registers) /* EX-60; APM vol. 2, 15.8.1 */
         }
     fresh(SVMC_ISA_X86_64, 0x00, 0, 0);
     CHECK_EQ(TAKE("\x0f\x01\x20"), SVMC_OK, "smsw [rax]");
-    CHECK_EQ(exit_.kind, SVMC_KIND_UNKNOWN);
+    CHECK_EQ(exit_.kind, SVMC_KIND_SYS_STORE); /* EX-87 */
+    CHECK_EQ(exit_.address, SVMC_SYS_MSW);
+    CHECK_EQ(TAKE("\x0f\x01\x30"), SVMC_ERR_MISMATCH, "lmsw [rax]");
+    fresh(SVMC_ISA_X86_64, 0x10, 0, 0);
+    CHECK_EQ(TAKE("\x0f\x01\x30"), SVMC_OK, "lmsw [rax]");
+    CHECK_EQ(exit_.kind, SVMC_KIND_SYS_LOAD);
+    CHECK_EQ(exit_.address, SVMC_SYS_MSW);
+    CHECK_EQ(exit_.from, SVMC_FROM_EXIT);
+    CHECK_EQ(TAKE("\x0f\x01\x20"), SVMC_ERR_MISMATCH, "smsw [rax]");
+    fresh(SVMC_ISA_X86_64, 0x14, 0, 0);
+    CHECK_EQ(TAKE("\x0f\x01\x30"), SVMC_ERR_MISMATCH, "lmsw [rax] of CR4");
+    fresh(SVMC_ISA_X86_64, 0x30, 0, 0);
+    CHECK_EQ(TAKE("\x0f\x01\x30"), SVMC_ERR_MISMATCH, "lmsw [rax] of DR0");
+    fresh(SVMC_ISA_X86_64, 0x00, 0, 0);
     CHECK_EQ(TAKE("\x0f\x01\xd1"), SVMC_ERR_MISMATCH, "xsetbv");
 }
 
@@ -690,6 +705,53 @@ TEST(exit_svm, an_exit_within_a_delivery_has_no_instruction) /* EX-15 */
         CHECK_EQ(TAKE("\x0f\xa2"), SVMC_ERR_MISMATCH, "type 1");
     }
     lab_drop(&lab);
+}
+
+TEST(exit_svm, a_table_is_the_codes) /* EX-87 EX-12 */
+{
+    for (unsigned i = 0; i < 8; i++)
+        for (unsigned k = 0; k < 8; k++) {
+            fresh(SVMC_ISA_X86_64, rows[i].code, 0, 0);
+            CHECK_EQ(take(rows[k].bytes, rows[k].n), i == k ? SVMC_OK : SVMC_ERR_MISMATCH, "%s, %s",
+                     rows[i].name, rows[k].name);
+        }
+}
+
+/* Codes of events: exceptions with #DB, #BP and #AC, NMI, SMI, INIT, windows, VMGEXIT. EX-88 */
+static const uint16_t events[] = { 0x41, 0x43, 0x51, 0x60, 0x61, 0x62, 0x63, 0x64, 0x403 };
+
+TEST(exit_svm, what_is_never_delegated) /* EX-88 EX-4 R1 */
+{
+    static const uint16_t insn[] = { 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0xa0, 0xa1, 0xa2, 0xa4 };
+    static struct lab lab, before;
+    struct svmc_reply reply = { .out_valid = 1, .done = 1, .out = { 0x77 } };
+    uint64_t rng = 7;
+
+    for (unsigned i = 0; i < sizeof events / sizeof events[0]; i++) {
+        fresh(SVMC_ISA_X86_64, events[i], 0, 0);
+        CHECK_EQ(TAKE("\xcc"), SVMC_ERR_UNSUPPORTED, "code %x", events[i]);
+        CHECK_EQ(TAKE("\x0f\xa2"), SVMC_ERR_UNSUPPORTED, "code %x", events[i]);
+        CHECK_EQ(NONE, SVMC_ERR_UNSUPPORTED, "code %x", events[i]);
+    }
+    for (unsigned i = 0; i < sizeof insn / sizeof insn[0]; i++)
+        for (unsigned n = 0; n < ROWS; n++) {
+            if (rows[n].code != insn[i])
+                continue;
+            lab_init(&lab, &rng);
+            fresh(SVMC_ISA_X86_64, insn[i], 0, 0);
+            CHECK_EQ(take(rows[n].bytes, rows[n].n), SVMC_OK, "%s", rows[n].name);
+            CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK, "%s", rows[n].name);
+            CHECK_EQ(lab.out.action, SVMC_ACT_INJECT, "%s", rows[n].name);
+            CHECK_EQ(lab.out.fault.vector, 6, "%s: #UD", rows[n].name);
+            for (uint64_t t = 0; t < 12; t++) { /* answered all the same */
+                reply.seq = (uint64_t)7 << 48 | t;
+                reply.status = (uint32_t)t & 3;
+                CHECK_EQ(svmc_reply_write(lab.world.page, &reply, NULL), SVMC_OK);
+                before = lab;
+                CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_STATE, "%s", rows[n].name);
+                CHECK(lab_same(&lab, &before), "%s", rows[n].name);
+            }
+        }
 }
 
 TEST(exit_svm, the_way_of_an_exit_goes_on) /* EX-4: what has no kind is #UD */

@@ -52,14 +52,14 @@ static const struct instruction {
     { 36, LENGTHS, 3, { 0x0f, 0x01, 0xc9 }, SVMC_KIND_MWAIT },               /* mwait */
     { 39, LENGTHS, 3, { 0x0f, 0x01, 0xc8 }, SVMC_KIND_MONITOR },             /* monitor */
     { 40, LENGTHS, 2, { 0xf3, 0x90 }, SVMC_KIND_PAUSE },                     /* pause */
-    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x03 }, SVMC_KIND_UNKNOWN },             /* sgdt */
-    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x0b }, SVMC_KIND_UNKNOWN },             /* sidt */
-    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x13 }, SVMC_KIND_UNKNOWN },             /* lgdt */
-    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x1b }, SVMC_KIND_UNKNOWN },             /* lidt */
-    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xc0 }, SVMC_KIND_UNKNOWN },             /* sldt eax */
-    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xc8 }, SVMC_KIND_UNKNOWN },             /* str eax */
-    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xd0 }, SVMC_KIND_UNKNOWN },             /* lldt ax */
-    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xd8 }, SVMC_KIND_UNKNOWN },             /* ltr ax */
+    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x03 }, SVMC_KIND_SYS_STORE },           /* sgdt */
+    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x0b }, SVMC_KIND_SYS_STORE },           /* sidt */
+    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x13 }, SVMC_KIND_SYS_LOAD },            /* lgdt */
+    { 46, LENGTHS, 3, { 0x0f, 0x01, 0x1b }, SVMC_KIND_SYS_LOAD },            /* lidt */
+    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xc0 }, SVMC_KIND_SYS_STORE },           /* sldt eax */
+    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xc8 }, SVMC_KIND_SYS_STORE },           /* str eax */
+    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xd0 }, SVMC_KIND_SYS_LOAD },            /* lldt ax */
+    { 47, LENGTHS, 3, { 0x0f, 0x00, 0xd8 }, SVMC_KIND_SYS_LOAD },            /* ltr ax */
     { 50, LENGTHS, 5, { 0x66, 0x0f, 0x38, 0x80, 0x03 }, SVMC_KIND_UNKNOWN }, /* invept */
     { 51, LENGTHS, 3, { 0x0f, 0x01, 0xf9 }, SVMC_KIND_RDTSCP },              /* rdtscp */
     { 53, LENGTHS, 5, { 0x66, 0x0f, 0x38, 0x81, 0x03 }, SVMC_KIND_UNKNOWN }, /* invvpid */
@@ -101,6 +101,21 @@ static struct svmc_vmx_exit vmx_of(uint32_t reason, uint32_t length)
                                    .guest_physical = LAB_GPA };
 }
 
+static bool is_table(const struct instruction *r)
+{
+    return r->reason == 46 || r->reason == 47;
+}
+
+/* 27.2.4: bits 29:28 of the information are those of ModRM.reg; the others do not matter here */
+static struct svmc_vmx_exit vmx_like(const struct instruction *r, uint32_t length)
+{
+    struct svmc_vmx_exit vmx = vmx_of(r->reason, length);
+
+    if (is_table(r))
+        vmx.insn_info = 0xcfffffff | (r->bytes[2] >> 3 & 3u) << 28;
+    return vmx;
+}
+
 static void set_mode(struct svmc_vmx_exit *vmx, enum svmc_isa isa)
 {
     vmx->cs_ar = isa == SVMC_ISA_X86_64 ? CS_64 : isa == SVMC_ISA_X86_32 ? CS_32 : CS_16;
@@ -122,8 +137,9 @@ static enum svmc_status take(const struct svmc_vmx_exit *vmx, const void *bytes,
 #define ALONE(vmx)   take(vmx, NULL, 0)
 
 /* What is the same in every exit that an instruction made. */
-static void check_own(unsigned reason, unsigned kind, unsigned len, enum svmc_isa isa)
+static void check_own(const struct instruction *r, enum svmc_isa isa)
 {
+    unsigned reason = r->reason, kind = r->kind, len = r->len;
     struct svmc_exit want = { .kind = (uint16_t)kind,
                               .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,
                               .count = 1,
@@ -137,6 +153,8 @@ static void check_own(unsigned reason, unsigned kind, unsigned len, enum svmc_is
     }
     if (kind == SVMC_KIND_WRMSR || kind == SVMC_KIND_XSETBV)
         want.from |= SVMC_FROM_VALUE_PAIR;
+    if (is_table(r)) /* EX-87: GDTR, IDTR, LDTR, TR */
+        want.address = (reason == 46 ? 0 : 2) + (r->bytes[2] >> 3 & 1);
     CHECK_MEM(&exit_, &want, sizeof want, "reason %u", reason);
 }
 
@@ -146,12 +164,12 @@ TEST(exit_vmx, every_instruction_in_every_mode) /* EX-21, EX-22, EX-23 */
         const struct instruction *r = &instructions[i];
 
         for (unsigned isa = SVMC_ISA_X86_16; isa <= SVMC_ISA_X86_64; isa++) {
-            struct svmc_vmx_exit vmx = vmx_of(r->reason, r->len);
+            struct svmc_vmx_exit vmx = vmx_like(r, r->len);
 
             set_mode(&vmx, (enum svmc_isa)isa);
             if (r->flags & LENGTHS) {
                 CHECK_EQ(ALONE(&vmx), SVMC_OK, "reason %u", r->reason);
-                check_own(r->reason, r->kind, r->len, (enum svmc_isa)isa);
+                check_own(r, (enum svmc_isa)isa);
             } else {
                 CHECK_EQ(ALONE(&vmx), SVMC_ERR_TRUNCATED, "reason %u", r->reason);
                 vmx.insn_length = 77; /* undefined: not looked at */
@@ -159,7 +177,7 @@ TEST(exit_vmx, every_instruction_in_every_mode) /* EX-21, EX-22, EX-23 */
             if ((r->flags & LONG) && isa != SVMC_ISA_X86_64)
                 continue;
             CHECK_EQ(take(&vmx, r->bytes, r->len), SVMC_OK, "reason %u isa %u", r->reason, isa);
-            check_own(r->reason, r->kind, r->len, (enum svmc_isa)isa);
+            check_own(r, (enum svmc_isa)isa);
         }
     }
 }
@@ -235,8 +253,8 @@ TEST(exit_vmx, bytes_and_reason_agree) /* EX-23, CVE-2024-25742 */
     for (unsigned i = 0; i < INSTRUCTIONS; i++)
         for (unsigned k = 0; k < INSTRUCTIONS; k++) {
             const struct instruction *r = &instructions[i], *b = &instructions[k];
-            struct svmc_vmx_exit vmx = vmx_of(r->reason, b->len);
-            bool same = r->reason == b->reason || (r->flags & BLIND);
+            struct svmc_vmx_exit vmx = vmx_like(r, b->len);
+            bool same = (is_table(r) ? r == b : r->reason == b->reason) || (r->flags & BLIND);
 
             CHECK_EQ(take(&vmx, b->bytes, b->len), same ? SVMC_OK : SVMC_ERR_MISMATCH,
                      "reason %u, bytes of %u", r->reason, b->reason);
@@ -760,7 +778,7 @@ TEST(exit_vmx, nothing_behind_the_bytes_is_read)
     for (unsigned i = 0; i < INSTRUCTIONS; i++)
         for (unsigned count = 1; count <= instructions[i].len; count++) {
             const struct instruction *r = &instructions[i];
-            struct svmc_vmx_exit vmx = vmx_of(r->reason, r->len);
+            struct svmc_vmx_exit vmx = vmx_like(r, r->len);
             enum svmc_status st, want = count < r->len ? SVMC_ERR_TRUNCATED : SVMC_OK;
 
             memcpy(map + page - count, r->bytes, count);

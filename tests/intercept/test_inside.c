@@ -26,9 +26,11 @@ static void start(void)
 
 static enum svmc_status take(struct svmc_exit e)
 {
-    e.count = 1;
-    e.finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP;
-    e.insn_bytes = 3;
+    if (!request_of(e.kind, &e)) {
+        e.count = 1;
+        e.finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP;
+        e.insn_bytes = 3;
+    }
     return svmc_vcpu_exit(&lab.vc, &e, &lab.out);
 }
 
@@ -72,6 +74,19 @@ static const struct {
     { SVMC_KIND_XSETBV, SVMC_VERDICT_INTERPRET, 0x29, 13 },
     { SVMC_KIND_CLTS, SVMC_VERDICT_INTERPRET, 0x29, 13 },
     { SVMC_KIND_LMSW, SVMC_VERDICT_INTERPRET, 0x29, 13 },
+    { SVMC_KIND_SYS_STORE, SVMC_VERDICT_INTERPRET, 0x29, 6 },
+    { SVMC_KIND_SYS_LOAD, SVMC_VERDICT_INTERPRET, 0x29, 6 },
+    { SVMC_KIND_PAGE_STATE, SVMC_VERDICT_FAULT, 0x2b, 13 },
+    { SVMC_KIND_MAP_GPA, SVMC_VERDICT_FAULT, 0x2b, 13 },
+    { SVMC_KIND_GUEST_REQUEST, SVMC_VERDICT_FAULT, 0x2b, 13 },
+    { SVMC_KIND_GUEST_REQUEST_EXT, SVMC_VERDICT_FAULT, 0x2b, 13 },
+    { SVMC_KIND_AP_CREATE, SVMC_VERDICT_FAULT, 0x2b, 13 },
+    { SVMC_KIND_DATA_ABORT, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
+    { SVMC_KIND_PROTECTED_ABORT, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
+    { SVMC_KIND_INSN_ABORT, SVMC_VERDICT_FAULT, 0x2b, 0x21 },
+    { SVMC_KIND_RIPAS, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
+    { SVMC_KIND_S2AP, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
+    { SVMC_KIND_DEV_MEM, SVMC_VERDICT_FAULT, 0x2b, 0x25 },
 };
 
 static struct svmc_exit exit_of(uint16_t kind)

@@ -103,6 +103,8 @@ TEST(rows, none_that_is_done_inside_takes_an_answer) /* R1 R15 */
         rows++;
         for (unsigned own = 0; own < 2; own++) {
             struct svmc_exit e = exit_of(rule, own);
+
+            (void)request_of(rule->kind, &e);
             struct svmc_reply reply = { .out_valid = 1, .done = 1, .out = { 0x77 } };
             uint64_t rng = 5;
 

@@ -80,17 +80,18 @@ static void ask(const struct svmc_foreign *to, const struct adapt_form *form, st
 }
 
 static uint32_t verdict(const struct svmc_foreign *from, const struct adapt_row *row,
-                        const struct adapt_words *w, struct svmc_reply *out)
+                        const struct svmc_request *r, const struct adapt_words *w,
+                        struct svmc_reply *out)
 {
     switch (from->format) {
     case SVMC_FOREIGN_GHCB:
-        return svmc_adapt_ghcb_verdict(row, w, out);
+        return svmc_adapt_ghcb_verdict(row, r, w, out);
     case SVMC_FOREIGN_KVM:
         return svmc_adapt_kvm_verdict(row, w, out);
     case SVMC_FOREIGN_TDX:
-        return svmc_adapt_tdx_verdict(row, w, out);
+        return svmc_adapt_tdx_verdict(row, r, w, out);
     case SVMC_FOREIGN_RMM:
-        return svmc_adapt_rmm_verdict(row, w, out);
+        return svmc_adapt_rmm_verdict(row, r, w, out);
     default:
         return svmc_adapt_s390_verdict(w, out);
     }
@@ -110,7 +111,8 @@ static bool heard(const struct svmc_foreign *from, const struct adapt_row *row,
 }
 
 static bool say(const struct svmc_foreign *to, const struct adapt_form *form,
-                const struct adapt_row *row, const struct svmc_reply *reply, struct adapt_words *w)
+                const struct adapt_row *row, const struct svmc_request *r,
+                const struct svmc_reply *reply, struct adapt_words *w)
 {
     struct adapt_words before;
 
@@ -120,23 +122,30 @@ static bool say(const struct svmc_foreign *to, const struct adapt_form *form,
     case SVMC_FOREIGN_KVM:
         return svmc_adapt_kvm_say(row, reply, w);
     case SVMC_FOREIGN_TDX:
-        return svmc_adapt_tdx_say(row, reply, w);
+        return svmc_adapt_tdx_say(row, r, reply, w);
     case SVMC_FOREIGN_RMM:
-        return svmc_adapt_rmm_say(row, reply, w);
+        return svmc_adapt_rmm_say(row, r, reply, w);
     default:
         load(form, to->area, &before);
         return svmc_adapt_s390_say(reply, &before, w);
     }
 }
 
-static uint32_t data_at(const struct adapt_form *form)
+/* AP-14: a list has its header in front, where other strings begin. */
+static uint32_t header_bytes(const struct adapt_row *row)
 {
-    return form->offsets[form->data_place & (PLACES - 1)];
+    return row->kind == SVMC_KIND_PAGE_STATE ? CORE_WORD : 0;
+}
+
+static uint32_t data_at(const struct adapt_form *form, const struct adapt_row *row)
+{
+    return form->offsets[form->data_place & (PLACES - 1)] + header_bytes(row);
 }
 
 /* n bytes of a string: its first word is the one that load has taken, if it lies in the area. */
 static void load_string(const struct svmc_foreign *from, const struct adapt_form *form,
-                        const struct adapt_words *w, uint8_t *data, size_t n)
+                        const struct adapt_row *row, const struct adapt_words *w, uint8_t *data,
+                        size_t n)
 {
     uint8_t first[CORE_WORD];
 
@@ -144,19 +153,24 @@ static void load_string(const struct svmc_foreign *from, const struct adapt_form
         core_shared_read(from->sida, 0, data, n);
         return;
     }
+    if (header_bytes(row) != 0) { /* and the header is that word */
+        core_shared_read(from->area, data_at(form, row), data, n);
+        return;
+    }
     core_store_le64(first, w->word[form->data_place & (PLACES - 1)]);
     memcpy(data, first, n < CORE_WORD ? n : CORE_WORD);
     if (n > CORE_WORD)
-        core_shared_read(from->area, data_at(form) + CORE_WORD, data + CORE_WORD, n - CORE_WORD);
+        core_shared_read(from->area, data_at(form, row) + CORE_WORD, data + CORE_WORD,
+                         n - CORE_WORD);
 }
 
 static void store_string(const struct svmc_foreign *to, const struct adapt_form *form,
-                         const uint8_t *data, size_t n)
+                         const struct adapt_row *row, const uint8_t *data, size_t n)
 {
     if (form->data_outside)
         core_shared_write(to->sida, 0, data, n);
     else if (form->data_most > 1)
-        core_shared_write(to->area, data_at(form), data, n);
+        core_shared_write(to->area, data_at(form, row), data, n);
 }
 
 static const struct adapt_row *find_row(const struct adapt_form *form, uint16_t kind)
@@ -192,7 +206,7 @@ static enum svmc_status shape(const struct adapt_form *form, const struct adapt_
     if (request->size == 0 || request->count == 0 ||
         (uint64_t)request->size * request->count > SVMC_PAGE_DATA_BYTES)
         return SVMC_ERR_ARG;
-    most = form->data_most == 1 ? 1 : form->data_most / request->size;
+    most = form->data_most == 1 ? 1 : (form->data_most - header_bytes(row)) / request->size;
     if (most == 0)
         return SVMC_ERR_UNSUPPORTED;
     if (part->count > most)
@@ -213,7 +227,8 @@ static bool fill(const struct svmc_foreign *to, const struct adapt_row *row,
         if (!svmc_adapt_item_get(m, part, data, to->gpa, &word))
             return false;
         adapt_put(w, m->at, word);
-        if (m->item == ITEM_IN || m->item == ITEM_IN32)
+        if (m->item == ITEM_IN || m->item == ITEM_IN32 || m->item == ITEM_LENGTH ||
+            m->item == ITEM_ESR_CLASS)
             slots |= (uint64_t)1 << (m->n & 7);
     }
     return (part->in_valid & ~slots) == 0;
@@ -247,7 +262,7 @@ enum svmc_status svmc_adapt_emit(const struct svmc_foreign *to, const struct svm
     if (form.data_outside && is_string(row)) /* AP-52 */
         core_shared_zero(to->sida, 0, form.data_most);
     if (is_string(row) && !is_in(row))
-        store_string(to, &form, data, (size_t)part.count * part.size);
+        store_string(to, &form, row, data, (size_t)part.count * part.size);
     return SVMC_OK;
 }
 
@@ -257,18 +272,18 @@ static void bring(const struct svmc_foreign *from, const struct adapt_form *form
                   const struct svmc_request *part, const struct adapt_words *w,
                   struct svmc_reply *reply, uint8_t *data)
 {
+    reply->done = part->count;
     for (uint32_t i = 0; i < row->out_count && i < MOVES_OUT; i++)
         svmc_adapt_out_get(&row->out[i], part, w->word[row->out[i].at & (PLACES - 1)], reply, data);
-    reply->done = part->count;
     if (!is_string(row))
         return;
-    if (part->count < request->count) /* AP-4 */
+    if (reply->done < request->count) /* AP-4 */
         reply->status = SVMC_REPLY_PARTIAL;
     if (!is_in(row))
         return;
     reply->data_bytes = part->count * part->size;
     if (form->data_most > 1)
-        load_string(from, form, w, data, reply->data_bytes);
+        load_string(from, form, row, w, data, reply->data_bytes);
 }
 
 enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
@@ -300,7 +315,7 @@ enum svmc_status svmc_adapt_absorb(const struct svmc_foreign *from,
     if (st != SVMC_OK)
         return st;
     load(&form, from->area, &w);
-    broken = verdict(from, row, &w, reply);
+    broken = verdict(from, row, &part, &w, reply);
     if (broken != 0) { /* AP-6 */
         memset(reply, 0, sizeof *reply);
         if (rule)
@@ -381,7 +396,7 @@ enum svmc_status svmc_adapt_decode(const struct svmc_foreign *from, struct svmc_
         return known ? SVMC_ERR_MISMATCH : SVMC_ERR_UNSUPPORTED;
     }
     if (is_string(row) && !is_in(row) && data)
-        load_string(from, &form, &w, data, (size_t)out->size * out->count);
+        load_string(from, &form, row, &w, data, (size_t)out->size * out->count);
     return SVMC_OK;
 }
 
@@ -427,10 +442,10 @@ enum svmc_status svmc_adapt_answer(const struct svmc_foreign *to,
          i++)
         if (svmc_adapt_out_has(&row->out[i], request))
             adapt_put(&w, row->out[i].at, svmc_adapt_out_set(&row->out[i], request, reply, data));
-    if (!say(to, &form, row, reply, &w))
+    if (!say(to, &form, row, request, reply, &w))
         return SVMC_ERR_UNSUPPORTED;
     if (reply->data_bytes > 0)
-        store_string(to, &form, data, reply->data_bytes);
+        store_string(to, &form, row, data, reply->data_bytes);
     store(&form, to->area, &w);
     return SVMC_OK;
 }

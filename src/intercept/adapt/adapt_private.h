@@ -25,26 +25,31 @@ enum item {
     ITEM_NUMBER,    /* ITEM_ADDRESS, not 0 */
     ITEM_SIZE,      /* bit n of value: n bytes are legal */
     ITEM_COUNT,
-    ITEM_IN,         /* in slot n, as wide as the access if it has a width */
-    ITEM_IN32,       /* its lower half */
-    ITEM_IN_HIGH,    /* its upper half */
-    ITEM_ELEMENT,    /* the first element of a string that the guest writes */
-    ITEM_SCRATCH,    /* GHCB: where the shared buffer lies */
-    ITEM_IOIO,       /* GHCB: EXITINFO1 of a port access */
-    ITEM_RUN_IO,     /* kvm_run: direction, size, port, count */
-    ITEM_RUN_LEN,    /* kvm_run: length and is_write */
-    ITEM_RUN_MSR,    /* kvm_run: reason and index */
-    ITEM_HPFAR,      /* RMM: bits of the address from bit 12 */
-    ITEM_FAR,        /* RMM: and below */
-    ITEM_ESR,        /* RMM: an emulatable data abort */
-    ITEM_ICPT,       /* s390: interception code and first halfword of the instruction */
-    ITEM_HIGH,       /* s390: value, in the upper half; the lower is not looked at */
-    ITEM_OUT,        /* out slot n, all 64 bits */
-    ITEM_OUT_HCALL,  /* the same, if the hypercall brings so many (AP-21) */
-    ITEM_OUT_DATA,   /* out slot 0, as wide as the access: the bytes above are not the answer's */
-    ITEM_OUT_PAIR,   /* out slots 0 and 1, 32 bits each */
-    ITEM_OUT_CC,     /* out slot 0: s390, the condition code of a PSW */
-    ITEM_OUT_ELEMENT /* the first element of a string that the guest reads */
+    ITEM_IN,          /* in slot n, as wide as the access if it has a width */
+    ITEM_IN32,        /* its lower half */
+    ITEM_IN_HIGH,     /* its upper half */
+    ITEM_ELEMENT,     /* the first element of a string that the guest writes */
+    ITEM_SCRATCH,     /* GHCB: where the shared buffer lies */
+    ITEM_IOIO,        /* GHCB: EXITINFO1 of a port access */
+    ITEM_RUN_IO,      /* kvm_run: direction, size, port, count */
+    ITEM_RUN_LEN,     /* kvm_run: length and is_write */
+    ITEM_RUN_MSR,     /* kvm_run: reason and index */
+    ITEM_LENGTH,      /* in slot 0, as bytes from the address on */
+    ITEM_LIST,        /* GHCB: header of a page state change */
+    ITEM_HPFAR,       /* RMM: bits of the address from bit 12; n 1: unprotected, 2: protected */
+    ITEM_FAR,         /* RMM: and below */
+    ITEM_ESR,         /* RMM: an emulatable data abort */
+    ITEM_ESR_CLASS,   /* RMM: in slot 0, of the exception class in value */
+    ITEM_ICPT,        /* s390: interception code and first halfword of the instruction */
+    ITEM_HIGH,        /* s390: value, in the upper half; the lower is not looked at */
+    ITEM_OUT,         /* out slot n, all 64 bits */
+    ITEM_OUT_HCALL,   /* the same, if the hypercall brings so many (AP-21) */
+    ITEM_OUT_DATA,    /* out slot 0, as wide as the access: the bytes above are not the answer's */
+    ITEM_OUT_PAIR,    /* out slots 0 and 1, 32 bits each */
+    ITEM_OUT_CC,      /* out slot 0: s390, the condition code of a PSW */
+    ITEM_OUT_LIST,    /* GHCB: how many entries are done */
+    ITEM_OUT_REACHED, /* out slot 0, which the form's verdict has put there */
+    ITEM_OUT_ELEMENT  /* the first element of a string that the guest reads */
 };
 
 struct move {
@@ -120,14 +125,15 @@ uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,
  * What a form does itself, each in its file; what it has not is nothing to do.
  *   form     what it is
  *   ask      finish the words of a request
- *   verdict  what the answer says of itself, into out->status and fault; the rule it breaks, or 0
+ *   verdict  what the answer to `r` says of itself, into out->status, fault and, for REACHED,
+ *            out[0]; the rule it breaks, or 0
  *   heard    whether a request that fits a row is sound as a whole
  *   say      the words of an answer besides its results; false: the form cannot say it
  */
 void svmc_adapt_ghcb_form(struct adapt_form *form);
 void svmc_adapt_ghcb_ask(struct adapt_words *w);
-uint32_t svmc_adapt_ghcb_verdict(const struct adapt_row *row, const struct adapt_words *w,
-                                 struct svmc_reply *out);
+uint32_t svmc_adapt_ghcb_verdict(const struct adapt_row *row, const struct svmc_request *r,
+                                 const struct adapt_words *w, struct svmc_reply *out);
 bool svmc_adapt_ghcb_heard(const struct adapt_row *row, const struct adapt_words *w);
 bool svmc_adapt_ghcb_say(const struct svmc_reply *reply, struct adapt_words *w);
 
@@ -139,17 +145,17 @@ bool svmc_adapt_kvm_say(const struct adapt_row *row, const struct svmc_reply *re
 
 void svmc_adapt_tdx_form(struct adapt_form *form);
 void svmc_adapt_tdx_ask(struct adapt_words *w);
-uint32_t svmc_adapt_tdx_verdict(const struct adapt_row *row, const struct adapt_words *w,
-                                struct svmc_reply *out);
+uint32_t svmc_adapt_tdx_verdict(const struct adapt_row *row, const struct svmc_request *r,
+                                const struct adapt_words *w, struct svmc_reply *out);
 bool svmc_adapt_tdx_heard(const struct adapt_row *row, const struct adapt_words *w);
-bool svmc_adapt_tdx_say(const struct adapt_row *row, const struct svmc_reply *reply,
-                        struct adapt_words *w);
+bool svmc_adapt_tdx_say(const struct adapt_row *row, const struct svmc_request *r,
+                        const struct svmc_reply *reply, struct adapt_words *w);
 
 void svmc_adapt_rmm_form(struct adapt_form *form);
-uint32_t svmc_adapt_rmm_verdict(const struct adapt_row *row, const struct adapt_words *w,
-                                struct svmc_reply *out);
-bool svmc_adapt_rmm_say(const struct adapt_row *row, const struct svmc_reply *reply,
-                        struct adapt_words *w);
+uint32_t svmc_adapt_rmm_verdict(const struct adapt_row *row, const struct svmc_request *r,
+                                const struct adapt_words *w, struct svmc_reply *out);
+bool svmc_adapt_rmm_say(const struct adapt_row *row, const struct svmc_request *r,
+                        const struct svmc_reply *reply, struct adapt_words *w);
 
 void svmc_adapt_s390_form(struct adapt_form *form);
 void svmc_adapt_s390_ask(const struct adapt_words *before, struct adapt_words *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The GHCB page of SEV-ES and SEV-SNP, protocol version 2: AP-10 to AP-13. Offsets: AMD publication
+ * The GHCB page of SEV-ES and SEV-SNP, protocol version 2: AP-10 to AP-14. Offsets: AMD publication
  * 56421 (GHCB 2.0), table 2; Linux asm/svm.h struct ghcb; EDK2 Register/Amd/Ghcb.h. A valid bit
  * for each 8 bytes up to the bitmap itself.
  */
@@ -87,6 +87,23 @@ static const struct adapt_row rows[] = {
            MOVE(RBX, IN, 0, 0), MOVE(RCX, IN, 1, 0), MOVE(RDX, IN, 2, 0), MOVE(RSI, IN, 3, 0)),
         OUT(1, MOVE(RAX, OUT, 0, 0)),
         "VMMCALL; registers of KVM's hypercall ABI, Documentation/virt/kvm/x86/hypercalls.rst")
+    ROW(PAGE_STATE,
+        IN(5, EXIT(0x80000010), NO_INFO(1), NO_INFO(2), SHARED, MOVE(DATA, LIST, 0, 0)),
+        OUT(1, MOVE(DATA, OUT_LIST, 0, 0)),
+        "SNP Page State Change, 4.1.6; Linux asm/sev-common.h struct snp_psc_desc, vmgexit_psc")
+    ROW(GUEST_REQUEST,
+        IN(3, EXIT(0x80000011), MOVE(INFO1, ADDRESS, 0, 0), MOVE(INFO2, IN, 0, 0)),
+        OUT(1, MOVE(INFO2, OUT, 0, 0)),
+        "SNP Guest Request, 4.1.7; Linux snp_issue_guest_request")
+    ROW(GUEST_REQUEST_EXT,
+        IN(5, EXIT(0x80000012), MOVE(INFO1, ADDRESS, 0, 0), MOVE(INFO2, IN, 0, 0),
+           MOVE(RAX, IN, 1, 0), MOVE(RBX, IN32, 2, 0)),
+        OUT(2, MOVE(INFO2, OUT, 0, 0), MOVE(RBX, OUT, 1, 0)),
+        "SNP Extended Guest Request, 4.1.8; RAX and RBX as Linux snp_issue_guest_request has them")
+    ROW(AP_CREATE,
+        IN(4, EXIT(0x80000013), MOVE(INFO1, IN, 0, 0), MOVE(INFO2, ADDRESS, 0, 0),
+           MOVE(RAX, IN, 1, 0)),
+        OUT0, "SNP AP Creation, 4.1.9; Linux vmgexit_ap_control; RAX is SEV_FEATURES")
 };
 #undef ROW
 /* clang-format on */
@@ -161,8 +178,20 @@ static uint32_t exception(uint64_t info, struct svmc_reply *out)
     return 0;
 }
 
-uint32_t svmc_adapt_ghcb_verdict(const struct adapt_row *row, const struct adapt_words *w,
-                                 struct svmc_reply *out)
+/*
+ * AP-14: all of the list that was asked for, in a header that nobody has changed but for how far it
+ * went; an error, SW_EXITINFO2, says that it is somewhere.
+ */
+static bool list_holds(const struct svmc_request *r, const struct adapt_words *w)
+{
+    uint64_t header = w->word[DATA];
+
+    return has_bits(w, 1u << INFO2) && w->word[INFO2] == 0 && (header >> 16) + 1 == r->count &&
+           (header & 0xffff) <= r->count;
+}
+
+uint32_t svmc_adapt_ghcb_verdict(const struct adapt_row *row, const struct svmc_request *r,
+                                 const struct adapt_words *w, struct svmc_reply *out)
 {
     /* what KVM sets valid after every exit (sev_es_sync_to_ghcb, svm_vmgexit_set_return_code) */
     uint32_t always = 1u << INFO1 | 1u << INFO2 | 1u << RAX | 1u << RBX | 1u << RCX | 1u << RDX;
@@ -176,6 +205,8 @@ uint32_t svmc_adapt_ghcb_verdict(const struct adapt_row *row, const struct adapt
         return 11;
     if (w->word[INFO1] == 1) /* AP-12 */
         return has_bits(w, 1u << INFO2) ? exception(w->word[INFO2], out) : 10;
+    if (row->kind == SVMC_KIND_PAGE_STATE && !list_holds(r, w))
+        return 14;
     return has_bits(w, results(row)) ? 0 : 10;
 }
 
@@ -204,7 +235,8 @@ bool svmc_adapt_ghcb_say(const struct svmc_reply *reply, struct adapt_words *w)
         adapt_put(w, INFO2, EVENT_VALID | EVENT_EXCEPTION | vector);
     } else if (reply->status == SVMC_REPLY_DONE) {
         adapt_put(w, INFO1, 0);
-        adapt_put(w, INFO2, 0);
+        if (!(w->filled >> INFO2 & 1)) /* no result */
+            adapt_put(w, INFO2, 0);
     } else {
         return false;
     }

@@ -24,6 +24,14 @@
 #define HPFAR_BITS    48u /* FIPA is bits 47:4, address bits 55:12 */
 #define ADDRESS_BITS  56u
 
+#define ABORT_CLASS 0xfc000000u
+#define ABORT_SHOWN 0xfc001e3fu /* EC, SET, FnV, EA, FSC: what is shown of other aborts */
+
+/* GHCB 2.0, 4.1.6: cur_entry, end_entry, reserved */
+#define LIST_ENTRY 8u
+#define LIST_END   16
+#define LIST_MOST  253u
+
 #define CC_SHIFT 44 /* z/Architecture PSW, bits 18 and 19 */
 
 #define MSR_FILTER 4u /* KVM_MSR_EXIT_REASON_FILTER */
@@ -127,6 +135,12 @@ static bool esr_set(uint64_t word, struct svmc_request *r)
     return ((word ^ esr_get(r)) & ~(uint64_t)(ESR_SF | ESR_LEVEL)) == 0;
 }
 
+/* AP-43: an abort that is not emulated says its page, and on which side of `gpa` it lies. */
+static bool is_side(uint32_t side, uint64_t address, uint64_t gpa)
+{
+    return side == 0 || ((address & 0xfff) == 0 && (address >= gpa) == (side == 1));
+}
+
 /* Items that one form alone has, and the constants. */
 static bool packed_get(const struct move *m, const struct svmc_request *r, uint64_t gpa,
                        uint64_t *word)
@@ -149,9 +163,18 @@ static bool packed_get(const struct move *m, const struct svmc_request *r, uint6
     case ITEM_RUN_MSR:
         *word = MSR_FILTER | r->address << 32;
         return r->address <= 0xffffffffu;
+    case ITEM_LENGTH:
+        *word = slot_get(r, 0) - r->address;
+        return slot_get(r, 0) > r->address;
+    case ITEM_LIST:
+        *word = (uint64_t)(r->count - 1) << LIST_END;
+        return r->size == LIST_ENTRY && r->count <= LIST_MOST;
     case ITEM_HPFAR:
         *word = r->address >> 12 << 4;
-        return r->address >> ADDRESS_BITS == 0;
+        return r->address >> ADDRESS_BITS == 0 && is_side(m->n, r->address, gpa);
+    case ITEM_ESR_CLASS:
+        *word = slot_get(r, 0);
+        return (*word & ~(uint64_t)ABORT_SHOWN) == 0 && (*word & ABORT_CLASS) == m->value;
     case ITEM_FAR:
         *word = r->address & 0xfff;
         return true;
@@ -226,9 +249,19 @@ static bool packed_set(const struct move *m, uint64_t word, uint64_t gpa, struct
     case ITEM_RUN_MSR:
         r->address = word >> 32;
         return true;
+    case ITEM_LENGTH:
+        slot_set(r, 0, r->address + word);
+        return word != 0 && r->address + word > r->address;
+    case ITEM_LIST: /* from its beginning */
+        r->size = LIST_ENTRY;
+        r->count = (uint32_t)(word >> LIST_END & 0xffff) + 1;
+        return (word & 0xffff) == 0 && word >> 32 == 0 && r->count <= LIST_MOST;
     case ITEM_HPFAR:
         r->address |= word >> 4 << 12;
-        return word >> HPFAR_BITS == 0 && (word & 0xf) == 0;
+        return word >> HPFAR_BITS == 0 && (word & 0xf) == 0 && is_side(m->n, r->address, gpa);
+    case ITEM_ESR_CLASS:
+        slot_set(r, 0, word);
+        return (word & ~(uint64_t)ABORT_SHOWN) == 0 && (word & ABORT_CLASS) == m->value;
     case ITEM_FAR:
         r->address |= word & 0xfff;
         return word <= 0xfff;
@@ -294,6 +327,12 @@ void svmc_adapt_out_get(const struct move *m, const struct svmc_request *r, uint
         reply->out[0] = word >> CC_SHIFT & 3;
         reply->out_valid |= 1;
         return;
+    case ITEM_OUT_LIST:
+        reply->done = (uint32_t)(word & 0xffff); /* the verdict has looked at the rest */
+        return;
+    case ITEM_OUT_REACHED:
+        reply->out_valid |= 1;
+        return;
     case ITEM_OUT_PAIR:
         reply->out[0] = word & 0xffffffffu;
         reply->out[1] = word >> 32;
@@ -314,6 +353,8 @@ uint64_t svmc_adapt_out_set(const struct move *m, const struct svmc_request *r,
         return element_get(r, data);
     case ITEM_OUT_CC:
         return (reply->out[0] & 3) << CC_SHIFT;
+    case ITEM_OUT_LIST:
+        return reply->done | (uint64_t)(r->count - 1) << LIST_END;
     case ITEM_OUT_PAIR:
         return (reply->out[0] & 0xffffffffu) | reply->out[1] << 32;
     default:

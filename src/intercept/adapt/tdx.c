@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The registers of TDG.VP.VMCALL: AP-30 to AP-33. Intel TDX Guest-Hypervisor Communication
+ * The registers of TDG.VP.VMCALL: AP-30 to AP-34. Intel TDX Guest-Hypervisor Communication
  * Interface (GHCI); Linux arch/x86/coco/tdx/tdx.c (guest), arch/x86/kvm/vmx/tdx.c (host). A place
  * is a register by its encoding. The TDX module hands over what the mask in RCX names, both ways.
  */
@@ -55,6 +55,10 @@ static const struct adapt_row rows[] = {
         "TDG.VP.VMCALL<#VE.RequestMMIO>; Linux mmio_read, mmio_write")
     ROW(HLT, IN(3, CALL(12), MOVE(R12, FIXED, 0, 0)), OUT0,
         "TDG.VP.VMCALL<Instruction.HLT>; R12 1 would say that interrupts are blocked")
+    ROW(MAP_GPA,
+        IN(4, CALL(0x10001), MOVE(R12, ADDRESS, 0, 0), MOVE(R13, LENGTH, 0, 0)),
+        OUT(1, MOVE(R11, OUT_REACHED, 0, 0)),
+        "TDG.VP.VMCALL<MapGPA>; Linux tdx_map_gpa: the shared bit is in R12 and R11")
     ROW(HYPERCALL,
         IN(5, MOVE(R10, NUMBER, 0, 0), MOVE(R11, IN, 0, 0), MOVE(R12, IN, 1, 0),
            MOVE(R13, IN, 2, 0), MOVE(R14, IN, 3, 0)),
@@ -87,11 +91,29 @@ void svmc_adapt_tdx_ask(struct adapt_words *w)
 #define STATUS_RETRY   1u
 #define STATUS_INVALID ((uint64_t)1 << 63)
 
-uint32_t svmc_adapt_tdx_verdict(const struct adapt_row *row, const struct adapt_words *w,
-                                struct svmc_reply *out)
+/* AP-34: all of it; or how far, and where that is nowhere it is asked for again. */
+static uint32_t map_verdict(const struct svmc_request *r, const struct adapt_words *w,
+                            struct svmc_reply *out)
+{
+    uint64_t at = w->word[R11];
+
+    out->out[0] = r->in[0];
+    if (w->word[R10] == 0)
+        return 0;
+    if (at < r->address || at >= r->in[0])
+        return 34;
+    out->out[0] = at == r->address ? 0 : at;
+    out->status = at == r->address ? SVMC_REPLY_RETRY : SVMC_REPLY_DONE;
+    return 0;
+}
+
+uint32_t svmc_adapt_tdx_verdict(const struct adapt_row *row, const struct svmc_request *r,
+                                const struct adapt_words *w, struct svmc_reply *out)
 {
     if (w->word[RAX] != 0) /* AP-30 */
         return 30;
+    if (row->kind == SVMC_KIND_MAP_GPA && w->word[R10] <= STATUS_RETRY)
+        return map_verdict(r, w, out);
     if (row->kind == SVMC_KIND_HYPERCALL || w->word[R10] == 0)
         return 0;
     switch (w->word[R10]) { /* AP-31 */
@@ -120,8 +142,8 @@ bool svmc_adapt_tdx_heard(const struct adapt_row *row, const struct adapt_words 
            (places & ~mask) == 0;
 }
 
-bool svmc_adapt_tdx_say(const struct adapt_row *row, const struct svmc_reply *reply,
-                        struct adapt_words *w)
+bool svmc_adapt_tdx_say(const struct adapt_row *row, const struct svmc_request *r,
+                        const struct svmc_reply *reply, struct adapt_words *w)
 {
     bool done = reply->status == SVMC_REPLY_DONE;
     bool fault = reply->status == SVMC_REPLY_FAULT && reply->fault == SVMC_FAULT_GP;
@@ -130,6 +152,12 @@ bool svmc_adapt_tdx_say(const struct adapt_row *row, const struct svmc_reply *re
         return done;
     if (!done && !fault && reply->status != SVMC_REPLY_RETRY)
         return false;
+    if (row->kind == SVMC_KIND_MAP_GPA && !fault) {
+        uint64_t at = done ? reply->out[0] : r->address;
+
+        done = at == r->in[0];
+        adapt_put(w, R11, done ? 0 : at);
+    }
     adapt_put(w, R10, done ? 0 : fault ? STATUS_INVALID : STATUS_RETRY);
     return true;
 }
