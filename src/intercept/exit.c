@@ -25,8 +25,7 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
     return e->count > 0 && e->count <= SVMC_EXIT_DATA_MAX / e->size && /* size_is_sound */
-           (rule->direction == SVMC_DIRECTION_IN || data) &&
-           (e->size < 8 || svmc_intercept_list_sound(data, e->count));
+           (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
 /* Below 16 a bit of the row; a block (EX-68) is larger. */
@@ -57,8 +56,8 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
 /* HC-1: a 4-byte OUT to the doorbell is a hypercall; the backend still ends the OUT itself. */
 static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 {
-    if (e->kind == SVMC_KIND_OUT && e->size == 4 && vc->priv.policy->priv.doorbell != 0 &&
-        e->address == vc->priv.policy->priv.doorbell - 1) {
+    if (e->kind == SVMC_KIND_OUT && e->size == 4 && e->finish != SVMC_FINISH_RIP &&
+        vc->priv.policy->priv.doorbell != 0 && e->address == vc->priv.policy->priv.doorbell - 1) {
         e->kind = SVMC_KIND_HYPERCALL;
         e->size = 0;
         e->value = 0;
@@ -154,7 +153,10 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
     if (!(p->exit.finish & SVMC_FINISH_REGS)) {
         if (reads)
             memcpy(vc->priv.staging, data, (size_t)p->exit.count * p->exit.size);
-        return SVMC_OK;
+        /* EX-81, on our copy: the list may lie where the guest can write */
+        return p->exit.size < 8 || svmc_intercept_list_sound(vc->priv.staging, p->exit.count)
+                   ? SVMC_OK
+                   : SVMC_ERR_ARG;
     }
     st = svmc_intercept_spans(vc, &p->exit, reads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE,
                               &p->issued, span, fault);

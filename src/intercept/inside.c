@@ -53,6 +53,8 @@ static enum svmc_status write(struct svmc_vcpu *vc, const struct exit_rule *rule
     st = ask(vc, rule, &value, out);
     if (st != SVMC_OK || out->fault.raised)
         return st;
+    if (rule->kind == SVMC_KIND_WRMSR)
+        svmc_intercept_time_note(vc, NULL); /* R13: a counter that was set has no result */
     if (rule->out_count != 0 && exit->dest_reg != reg_file(exit)->zero)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg,
                                 value & core_mask(exit->size) & core_mask(exit->dest_bytes));

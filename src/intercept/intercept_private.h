@@ -177,7 +177,7 @@ void svmc_intercept_time_ask(struct svmc_vcpu *vc);
 /** *broken: 13 for a time that a reply must not give, else kept. */
 enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const struct svmc_reply *reply,
                                            unsigned *broken);
-/** The reply was taken. */
+/** The reply was taken, or what the exit sets was set inside: NULL. */
 void svmc_intercept_time_note(struct svmc_vcpu *vc, const struct svmc_reply *reply);
 
 /* calls.c */

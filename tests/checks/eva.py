@@ -27,9 +27,9 @@ DRIVER = "tests/checks/eva_driver.c"
 FILES = [f"src/intercept/{name}.c" for name in
          ("exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules", "registers",
           "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger", "block",
-          "s390")]
-RUNS = ("exit_ins", "exit_outs", "exit_block", "exit_plain", "exit_more", "enter_string",
-        "enter_plain", "enter_block", "others")
+         "s390", "request")]
+RUNS = ("exit_ins", "exit_outs", "exit_list", "exit_block", "exit_plain", "exit_more", "enter_string",
+        "enter_list", "enter_plain", "enter_more", "enter_block", "others")
 MUTANTS = (  # marshal, reply check, commit
     ("exit_in", "src/intercept/page.c",
      "for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)\n        core_shared_put(page, "
@@ -50,11 +50,11 @@ LEVELS = {5: "svmc_intercept_record_begin add_ticks has_clock size_is_sound",
           20: "fresh delegate svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
               "first_case next_case",
           40: "svmc_vcpu_exit svmc_vcpu_enter exit_is_sound call_smccc call_sbi call_papr "
-              "svmc_intercept_s390_sound",
+              "svmc_intercept_s390_sound svmc_intercept_special_sound",
           60: "record take_span get_span",
           100: "svmc_vcpu_init check_record enter_string",
           400: "stage_string svmc_intercept_spans commit_string move svmc_intercept_block_stage",
-          1000: "any_exit exits enters exit_some enter_plain exit_block enter_block"}
+          1000: "any_exit exits enters exit_some enter_some exit_block enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter svmc_policy_init "
                      "svmc_policy_seal record take_span get_span svmc_intercept_spans answer* "
                      "svmc_intercept_identity",

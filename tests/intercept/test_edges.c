@@ -4,7 +4,7 @@
 
 #include <svmcore/guest/hypercall.h>
 
-static struct lab lab;
+static struct lab lab, before;
 static struct svmc_policy policy;
 static struct fakehost_answer honest;
 
@@ -43,7 +43,6 @@ static const struct svmc_exit own_ins = { .kind = SVMC_KIND_INS,
 
 TEST(edges, one_exit_at_a_time) /* R1 */
 {
-    static struct lab before;
 
     fresh();
     CHECK_EQ(lab_exit(&lab, scenario_named("cpuid own")), SVMC_OK);
@@ -470,4 +469,64 @@ TEST(edges, a_part_with_slots_is_put_right) /* MO-3 R6 */
     CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED);
     CHECK_EQ(lab.out.rule, 6);
     CHECK_EQ(lab.vc.priv.pending.at, 2);
+}
+
+/* The lab's vCPU over another policy, which is sealed here. */
+static void restart(struct lab *l)
+{
+    svmc_vcpu_drop(&l->vc);
+    CHECK_EQ(svmc_policy_seal(&l->policy), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_init(&l->vc, &world_ops, &l->world, &l->policy, l->world.page, 7), SVMC_OK);
+}
+
+static enum svmc_status answer(struct lab *l, struct svmc_reply reply)
+{
+    struct svmc_request request;
+
+    CHECK_EQ(svmc_request_read(l->world.page, &request, NULL, 0), SVMC_OK);
+    reply.seq = request.seq;
+    CHECK_EQ(svmc_reply_write(l->world.page, &reply, NULL), SVMC_OK);
+    return svmc_vcpu_enter(&l->vc, &l->out);
+}
+
+TEST(edges, a_counter_that_is_set_inside_starts_anew) /* R13 */
+{
+    const struct svmc_exit ask = {
+        .kind = SVMC_KIND_RDTSC, .count = 1, .finish = 3, .insn_bytes = 2
+    };
+    const struct svmc_exit set = {
+        .kind = SVMC_KIND_WRMSR, .count = 1, .finish = 3, .insn_bytes = 2, .address = 0x10
+    };
+    uint64_t rng = 4;
+
+    lab_init(&lab, &rng);
+    CHECK_EQ(svmc_policy_init(&lab.policy, 3, 3), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_msrs(&lab.policy, 0x10, 1, SVMC_ACCESS_WRITE, SVMC_VERDICT_INTERPRET),
+             SVMC_OK);
+    CHECK_EQ(svmc_policy_set_kind(&lab.policy, SVMC_KIND_RDTSC, SVMC_VERDICT_DELEGATE), SVMC_OK);
+    restart(&lab);
+    for (unsigned sets = 0; sets < 2; sets++) {
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &ask, &lab.out), SVMC_OK);
+        CHECK_EQ(answer(&lab, (struct svmc_reply){ .done = 1,
+                                                   .out_valid = 3,
+                                                   .out = { sets == 0 ? 1000 : 5 } }),
+                 SVMC_OK, "set %u times", sets);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &set, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+    }
+}
+
+TEST(edges, a_list_that_no_host_may_see_stays_inside) /* EX-81, in the copy that is shown */
+{
+    uint8_t list[16] = { [13] = 0xff };
+    struct svmc_exit e = { .kind = SVMC_KIND_PAGE_STATE, .size = 8, .count = 2, .data = list };
+    uint64_t rng = 6;
+
+    list[6] = 0x10; /* operation 1; the second has none */
+    lab_init(&lab, &rng);
+    before = lab;
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_ARG);
+    CHECK(lab_same(&lab, &before));
+    for (unsigned i = 0; i < SVMC_PAGE_BYTES; i++)
+        CHECK_EQ(lab.world.page[i], 0, "byte %u", i);
 }
