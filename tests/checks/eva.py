@@ -28,8 +28,8 @@ FILES = [f"src/intercept/{name}.c" for name in
          ("exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules", "registers",
           "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger", "block",
          "s390", "request")]
-RUNS = ("exit_ins", "exit_outs", "exit_list", "exit_block", "exit_plain", "exit_more", "enter_string",
-        "enter_list", "enter_plain", "enter_more", "enter_block", "others")
+RUNS = ("exit_ins", "exit_outs", "exit_list", "exit_block", "exit_plain", "exit_more",
+        "enter_string", "enter_list", "enter_plain", "enter_more", "enter_block", "others")
 MUTANTS = (  # marshal, reply check, commit
     ("exit_in", "src/intercept/page.c",
      "for (uint32_t i = 0; i < SVMC_PAGE_SLOTS; i++)\n        core_shared_put(page, "
