@@ -22,6 +22,7 @@
 #include "host.h"
 #include "insn.h"
 #include "intercept.h"
+#include "iox.h"
 #include "offer.h"
 #include "page.h"
 #include "policy.h"
