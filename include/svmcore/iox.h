@@ -59,8 +59,8 @@ struct svmc_iox_ops {
                                                  uint32_t *value);
     SVMC_NODISCARD enum svmc_status (*port_write)(void *ctx, uint16_t port, uint32_t bytes,
                                                   uint32_t value);
-    /* optional (NULL: strings are UNSUPPORTED): as in struct svmc_host_ops. A page is asked for when
-       an element comes to it, not for each, and whole: n is 4096 */
+    /* optional (NULL: strings are UNSUPPORTED): as in struct svmc_host_ops. A page is asked for
+       when an element comes to it, not for each, and whole: n is 4096 */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
                                                  svmc_gpa *out, struct svmc_fault *fault);
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** The I/O descriptor: a word <-> an I/O instruction of x86, and its execution. docs/spec/iox.md. */
+/** The I/O descriptor: a word <-> an I/O instruction of x86, and what it does. docs/spec/iox.md. */
 #include <svmcore/iox.h>
 
 #include <stdbool.h>
