@@ -5,12 +5,14 @@
  * disagree, when registers are not those of the elements done, or when a run that is broken off
  * ends elsewhere than one that is not.
  */
+#include <stdbool.h>
 #include <string.h>
 #include <svmcore/svmcore.h>
 
 #include "input.h"
 
 #define MEMORY 32768u
+#define LONG   300u /* elements that are looked at */
 
 static uint8_t memory[MEMORY], first[MEMORY], whole_memory[MEMORY];
 static struct {
@@ -177,12 +179,12 @@ static void perform(const struct svmc_iox *io, struct input *in)
     for (unsigned i = 0; i < MEMORY; i += 64)
         first[i] = (uint8_t)i;
     start = regs;
-    done = run(io, &regs, 4000, 0, 1);
+    done = run(io, &regs, LONG, 0, 1);
     sum = world.sum;
     memcpy(whole_memory, memory, MEMORY);
-    if (done == 4000) /* more is left: the other way stops elsewhere */
+    if (done == LONG) /* more is left: the other way stops elsewhere */
         return;
-    require(run(io, &start, budget, fail_at, 5000) == done && world.sum == sum);
+    require(run(io, &start, budget, fail_at, 2 * LONG) == done && world.sum == sum);
     require(memcmp(&start, &regs, sizeof regs) == 0 && memcmp(memory, whole_memory, MEMORY) == 0);
 }
 
