@@ -54,7 +54,7 @@ struct svmc_iox_regs {
 struct svmc_iox_ops {
     uint32_t size; /* sizeof(struct svmc_iox_ops) as the host compiled it */
 
-    /* required: `bytes` is 1, 2 or 4; the low `bytes` of *value count */
+    /* required: `bytes` is 1, 2 or 4; of *value, which comes 0, the low `bytes` count */
     SVMC_NODISCARD enum svmc_status (*port_read)(void *ctx, uint16_t port, uint32_t bytes,
                                                  uint32_t *value);
     SVMC_NODISCARD enum svmc_status (*port_write)(void *ctx, uint16_t port, uint32_t bytes,

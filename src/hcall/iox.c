@@ -293,10 +293,12 @@ static enum svmc_status one_port(struct run *r, uint32_t *value)
 {
     enum svmc_status st;
 
-    if (r->io->in)
+    if (r->io->in) {
+        *value = 0; /* not what the guest has, if the callback leaves it */
         st = r->ops->port_read(r->ctx, r->port, r->io->bytes, value);
-    else
+    } else {
         st = r->ops->port_write(r->ctx, r->port, r->io->bytes, *value);
+    }
     return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK; /* IO-11 */
 }
 
