@@ -185,7 +185,8 @@ static const uint32_t kinds[] = {
 
 /* What bounds cut 0..255 into: a case each. */
 static const uint16_t sizes[] = { 0, 1, 9, 256 };
-static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 }, list_sizes[] = { 0, 8, 9, 256 };
+static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 };
+static const uint16_t list_sizes[] = { 0, 1, 8, 9, 256 };
 static const uint16_t froms[] = { 0, 8, 16, 256 };
 #define PARTS(bounds)   (uint32_t) Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
 #define PART(bounds, i) (uint8_t) Frama_C_interval(bounds[i], bounds[i + 1] - 1)
