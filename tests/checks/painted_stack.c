@@ -149,14 +149,16 @@ static void tell_lies(void)
     }
 }
 
-/* RETRY is in every row but those of identity, MSRs and time (R4). */
+/* RETRY is in every row but those of identity, MSRs, time and aborts (R4). */
 static void say_retry(const char *name)
 {
-    unsigned class = answer.request.kind >> 12;
+    unsigned kind = answer.request.kind, class = kind >> 12;
+    bool is_abort = kind >= SVMC_KIND_DATA_ABORT && kind <= SVMC_KIND_INSN_ABORT;
 
     answer.reply = (struct svmc_reply){ .seq = answer.request.seq, .status = SVMC_REPLY_RETRY };
     CHECK_EQ(svmc_reply_write(lab.world.page, &answer.reply, NULL), SVMC_OK, "%s", name);
-    measure(&by_retry, name, call_enter, class < 2 || class == 8 ? SVMC_ERR_HOST_REPLY : SVMC_OK);
+    measure(&by_retry, name, call_enter,
+            class < 2 || class == 8 || is_abort ? SVMC_ERR_HOST_REPLY : SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_ACT_DELEGATED, "%s", name);
 }
 
