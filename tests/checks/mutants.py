@@ -281,6 +281,7 @@ MUTANTS = (
     ("EX-81", R + "request.c", "((entry & ENTRY_LARGE) && (entry & ENTRY_IN_LARGE) != 0)", "0"),
     ("EX-81", R + "exit.c", "svmc_intercept_list_sound(vc->priv.staging, p->exit.count)", "true"),
     ("R13", R + "inside.c", "if (rule->kind == SVMC_KIND_WRMSR)", "if (0)"),
+    ("HC-1", R + "exit.c", " && e->finish != SVMC_FINISH_RIP &&", " &&"),
     ("EX-81", R + "exit.c", "e->isa <= SVMC_ISA_X86_64 && e->size < 8 &&",
      "e->isa <= SVMC_ISA_X86_64 &&"),
     ("EX-82", R + "calls.c", "value - exit->address <= exit->value - exit->address && ", ""),
