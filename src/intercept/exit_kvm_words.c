@@ -136,40 +136,37 @@ enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *run, size_t run_bytes, co
     return st;
 }
 
-enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes, struct svmc_exit *out)
+/* RISC-V and Power: one reason that is a call, beside those that all have. */
+static enum svmc_status from_run(const uint8_t *run, size_t run_bytes, size_t least, uint8_t isa,
+                                 struct svmc_exit *out)
 {
+    bool power = isa == SVMC_ISA_PPC64;
     enum svmc_status st;
     uint32_t reason;
 
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!run || run_bytes < RUN_LEAST)
+    if (!run || run_bytes < least)
         return SVMC_ERR_ARG;
     out->count = 1;
-    out->isa = SVMC_ISA_RV64;
+    out->isa = isa;
     reason = core_load_le32(run + RUN_EXIT_REASON);
-    st = reason == KVM_RISCV_SBI ? from_sbi(out) : from_reason(run, reason, out);
+    if (reason == (power ? KVM_PAPR_HCALL : KVM_RISCV_SBI))
+        st = power ? from_papr(out) : from_sbi(out);
+    else
+        st = from_reason(run, reason, out);
     if (st != SVMC_OK)
         memset(out, 0, sizeof *out);
     return st;
 }
 
+enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes, struct svmc_exit *out)
+{
+    return from_run(run, run_bytes, RUN_LEAST, SVMC_ISA_RV64, out);
+}
+
 enum svmc_status svmc_exit_from_kvm_ppc(const uint8_t *run, size_t run_bytes, struct svmc_exit *out)
 {
-    enum svmc_status st;
-    uint32_t reason;
-
-    if (!out)
-        return SVMC_ERR_ARG;
-    memset(out, 0, sizeof *out);
-    if (!run || run_bytes < RUN_LEAST_PPC)
-        return SVMC_ERR_ARG;
-    out->count = 1;
-    out->isa = SVMC_ISA_PPC64;
-    reason = core_load_le32(run + RUN_EXIT_REASON);
-    st = reason == KVM_PAPR_HCALL ? from_papr(out) : from_reason(run, reason, out);
-    if (st != SVMC_OK)
-        memset(out, 0, sizeof *out);
-    return st;
+    return from_run(run, run_bytes, RUN_LEAST_PPC, SVMC_ISA_PPC64, out);
 }

@@ -403,6 +403,7 @@ MUTANTS = (
      "bool wipes = false;"),
     ("R13", R + "inside.c", "if (svmc_intercept_has_time(rule))", "if (0)"),
     ("EX-81", R + "exit.c", "svmc_intercept_list_sound(vc->priv.staging, p->exit.count)", "true"),
+    ("HC-1", R + "exit.c", " && e->finish != SVMC_FINISH_RIP &&", " &&"),
     ("EX-81", R + "exit.c", "e->isa <= SVMC_ISA_X86_64 && e->size < 8 &&",
      "e->isa <= SVMC_ISA_X86_64 &&"),
     ("EX-82", R + "calls.c", "value - exit->address <= exit->value - exit->address && ", ""),

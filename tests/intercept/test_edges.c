@@ -569,3 +569,17 @@ TEST(edges, a_list_that_no_host_may_see_stays_inside) /* EX-81, in the copy that
     for (unsigned i = 0; i < SVMC_PAGE_BYTES; i++)
         CHECK_EQ(lab.world.page[i], 0, "byte %u", i);
 }
+
+TEST(edges, a_doorbell_makes_no_exit_sound) /* EX-1 HC-1: RIP alone */
+{
+    struct svmc_exit e = { .kind = SVMC_KIND_OUT,
+                           .size = 4,
+                           .count = 1,
+                           .insn_bytes = 1,
+                           .address = SVMC_HCALL_PORT,
+                           .finish = SVMC_FINISH_RIP };
+
+    fresh();
+    CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(lab.out.action, SVMC_ACT_STOP);
+}
