@@ -20,15 +20,26 @@ static CORE_COLD void take(struct svmc_vcpu *vc)
                           from, p->exit.size);
 }
 
+/* A span of the block, at staging[*at], which gets what stands behind it. */
+static void copy(uint8_t *guest, size_t bytes, uint8_t staging[SVMC_EXIT_DATA_MAX], size_t *at,
+                 enum move what)
+{
+    for (size_t i = 0; i < bytes && *at < SVMC_EXIT_DATA_MAX; i++, ++*at)
+        if (what == FETCH)
+            staging[*at] = guest[i];
+        else
+            guest[i] = staging[*at];
+}
+
 /* Bytes [from, to) of the block, between the guest and the staging area; or its fault. */
 static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uint32_t from,
                                        uint32_t to, struct svmc_fault *fault)
 {
     struct svmc_exit *exit = &vc->priv.pending.exit;
-    uint8_t *at = vc->priv.staging + from;
     uint32_t access = what == FETCH ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, one = 1;
     uint16_t part = exit->size;
     struct span span[2];
+    size_t at = from;
     enum svmc_status st;
 
     if (to <= from)
@@ -46,11 +57,8 @@ static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uin
         take(vc);
     if (what == STORE)
         svmc_intercept_s390_came(vc);
-    for (uint32_t i = 0; i < 2; at += span[i].bytes, i++)
-        if (what == FETCH && span[i].at)
-            memcpy(at, span[i].at, span[i].bytes);
-        else if (span[i].at)
-            memcpy(span[i].at, at, span[i].bytes);
+    for (uint32_t i = 0; i < 2; i++)
+        copy(span[i].at, span[i].bytes, vc->priv.staging, &at, what);
     return SVMC_OK;
 }
 

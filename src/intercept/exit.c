@@ -11,7 +11,7 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
         return e->isa <= SVMC_ISA_X86_64 && e->size < 8 &&
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
-    return e->count > 0 && (uint64_t)e->count * e->size <= SVMC_EXIT_DATA_MAX &&
+    return e->count > 0 && e->count <= elements(SVMC_EXIT_DATA_MAX, e->size) &&
            (rule->direction == SVMC_DIRECTION_IN || data) &&
            (e->size < 8 || svmc_intercept_list_sound(data, e->count));
 }
@@ -54,12 +54,10 @@ static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 /* EX-7: elements asked for at once. Downwards one at a time: the spans run upwards. */
 uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
 {
-    uint32_t left = p->exit.count - p->at, size = p->exit.size;
+    uint32_t left = p->exit.count - p->at;
+    uint32_t most = p->exit.backward ? 1 : elements(SVMC_PAGE_DATA_BYTES, p->exit.size);
 
-    if (p->exit.backward || size == 0)
-        return left < 1 ? left : 1;
-    /* seldom a division */
-    return (uint64_t)left * size <= SVMC_PAGE_DATA_BYTES ? left : SVMC_PAGE_DATA_BYTES / size;
+    return left < most ? left : most;
 }
 
 /* Results that need no host, cut to their widths as R8 wants those of a host. */
@@ -149,11 +147,12 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
                               &p->issued, span, fault);
     if (st != SVMC_OK || fault->raised || !reads)
         return st;
-    p->staged = span[1].at != NULL;
+    p->staged = p->issued != elements((uint32_t)span[0].bytes, p->exit.size);
     if (!p->staged)
         p->exit.data = span[0].at;
     for (size_t i = 0, at = 0; i < 2 && p->staged; at += span[i].bytes, i++)
-        memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
+        if (span[i].at)
+            memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
     return SVMC_OK;
 }
 
@@ -291,6 +290,7 @@ CORE_COLD enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc,
     if (st == SVMC_OK)
         vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
     call_end(vc, st, out);
+    //@ split p->active;
     if (!p->active)
         forget(vc);
     return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);

@@ -8,19 +8,27 @@
 
 /*
  * PG-1: the request's data, and zeros over what the data area held of the last request or reply;
- * under full_wipe over all of it. `from`: NULL: the data are there (RETRY, all in one chunk).
+ * under full_wipe over all of it. Neither staged nor elsewhere: they are there (RETRY, all in one
+ * chunk).
  */
-CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
+CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes)
 {
+    const struct svmc_pending *p = &vc->priv.pending;
+    const uint8_t *room = p->exit.data;
     uint32_t used = vc->priv.page_used;
     volatile void *page = vc->priv.page;
+    size_t cap = bytes;
 
     if (vc->priv.policy->priv.full_wipe) {
         core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);
         used = SVMC_PAGE_DATA_BYTES;
     }
-    if (from)
-        core_shared_write_part(page, SVMC_PAGE_DATA, from, bytes, 0, bytes);
+    if (p->staged) {
+        room = vc->priv.staging;
+        cap = sizeof vc->priv.staging;
+    }
+    if (room)
+        core_shared_write_part(page, SVMC_PAGE_DATA, room, cap, at, bytes);
     if (bytes < used)
         core_shared_zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
                          SVMC_PAGE_DATA + used);
@@ -47,12 +55,11 @@ enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rul
     static const uint64_t nothing[SLOTS_OUT];
     struct svmc_pending *p = &vc->priv.pending;
     bool notice = out->verdict == SVMC_VERDICT_NOTIFY;
-    uint32_t shown = notice ? 0 : rule->address, data = 0, done = 0;
+    uint32_t shown = notice ? 0 : rule->address, at = 0, data = 0, done = 0;
     struct ask ask = { .completion = notice ? SVMC_COMPLETION_NONE : SVMC_COMPLETION_SINGLE,
                        .direction = rule->direction,
                        .address = shown != 0 ? p->exit.address : 0 };
     uint64_t in[SLOTS_IN];
-    const uint8_t *from = NULL;
     enum svmc_status st = SVMC_OK;
 
     core_wipe(in, sizeof in);
@@ -71,11 +78,10 @@ enum svmc_status svmc_intercept_tell(struct svmc_vcpu *vc, const struct exit_rul
         ask.completion = p->completion;
         data = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
         ask.address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
-        from = p->staged ? vc->priv.staging + (is_block(rule) ? p->at : p->at * p->exit.size)
-                         : p->exit.data;
+        at = is_block(rule) ? p->at : p->at * p->exit.size;
     }
     vc->priv.stats.bytes_shown += shown + data;
-    fill(vc, rule, ask, in, SLOTS_IN, from, data);
+    fill(vc, rule, ask, in, SLOTS_IN, at, data);
     p->exit.data = NULL;
     //@ split vc->priv.pending.active;
     out->action = notice ? SVMC_ACT_NOTIFIED : SVMC_ACT_DELEGATED;

@@ -18,6 +18,12 @@ static inline bool size_is_sound(const struct exit_rule *rule, uint32_t size)
     return (size < 16 && (rule->sizes >> size & 1u)) || (is_block(rule) && size == rule->string);
 }
 
+/* How many elements of a string, of 1, 2, 4 or 8 bytes, there are in so many bytes. */
+static inline uint32_t elements(uint32_t bytes, uint32_t size)
+{
+    return bytes >> ((size > 1) + (size > 2) + (size > 4));
+}
+
 /* EX-1, the destination of an own read. */
 static inline bool dest_is_sound(const struct svmc_exit *e)
 {
@@ -84,13 +90,13 @@ static inline enum svmc_status gather(struct svmc_vcpu *vc, const struct slot *s
 
 /* What everything that can fail stands before: so many bytes of data, and the request. */
 static inline void fill(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask ask,
-                        const uint64_t *in, uint32_t slots, const uint8_t *data, uint32_t bytes)
+                        const uint64_t *in, uint32_t slots, uint32_t at, uint32_t bytes)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
     p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret); /* PG-7 */
     if ((bytes | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
-        svmc_intercept_put_data(vc, data, bytes);
+        svmc_intercept_put_data(vc, at, bytes);
     put_request(vc->priv.page, vc, rule, ask, in, slots);
     vc->priv.stats.requests++;
     p->active = ask.completion != SVMC_COMPLETION_NONE;
