@@ -147,9 +147,11 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
                               &p->issued, span, fault);
     if (st != SVMC_OK || fault->raised || !reads)
         return st;
-    p->staged = p->issued != elements((uint32_t)span[0].bytes, p->exit.size);
-    if (!p->staged)
+    if (p->issued == elements((uint32_t)span[0].bytes, p->exit.size))
         p->exit.data = span[0].at;
+    else
+        p->staged = 1;
+    //@ split p->staged;
     for (size_t i = 0, at = 0; i < 2 && p->staged; at += span[i].bytes, i++)
         if (span[i].at)
             memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
@@ -290,7 +292,7 @@ CORE_COLD enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc,
     if (st == SVMC_OK)
         vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
     call_end(vc, st, out);
-    //@ split p->active;
+    //@ split st;
     if (!p->active)
         forget(vc);
     return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);

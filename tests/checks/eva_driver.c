@@ -520,33 +520,3 @@ void others(void)
     svmc_vcpu_drop(&vc);
     (void)st;
 }
-void dev_outs(void)
-{
-    struct svmc_outcome out;
-    struct svmc_exit e;
-    enum svmc_status st;
-
-    fresh();
-    any_exit(&e, SVMC_KIND_OUTS, SVMC_KIND_OUTS);
-    if (e.isa != 0 || e.size > 2 || e.from > 8) Frama_C_abort();
-    st = svmc_vcpu_exit(&vc, &e, &out);
-    if (st != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
-        return;
-    //@ split vc.priv.pending.exit.kind;
-    check_record();
-}
-void dev_ins(void)
-{
-    struct svmc_outcome out;
-    struct svmc_exit e;
-    enum svmc_status st;
-
-    fresh();
-    any_exit(&e, SVMC_KIND_INS, SVMC_KIND_INS);
-    if (e.isa != 0 || e.size > 2 || e.from > 8) Frama_C_abort();
-    st = svmc_vcpu_exit(&vc, &e, &out);
-    if (st != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
-        return;
-    //@ split vc.priv.pending.exit.kind;
-    check_record();
-}
