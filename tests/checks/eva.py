@@ -53,12 +53,13 @@ LEVELS = {4: "svmc_intercept_put_data",
           60: "record take_span get_span",
           100: "svmc_vcpu_init check_record enter_string",
           400: "svmc_intercept_resolved execute answer* answer_inside answer_apart delegate "
-               "commit_inside svmc_intercept_take stage_string svmc_intercept_spans commit_string move svmc_intercept_block_stage",
+               "commit_inside svmc_intercept_take accept retry svmc_intercept_block_next stage_string svmc_intercept_spans commit_string move svmc_intercept_block_stage",
           1000: "any_exit exits enters exit_some enter_plain exit_block enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_policy_init svmc_policy_seal record take_span get_span "
                      "svmc_intercept_spans answer* svmc_intercept_identity",
              "0": "exit_is_sound size_is_sound string_is_sound has_clock is_usual execute "
-                  "commit_inside answer_inside answer_apart delegate svmc_intercept_interpret "
+                  "commit_inside answer_inside answer_apart delegate svmc_intercept_interpret accept retry "
+                  "svmc_intercept_block_next "
                   "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}
 RELATIONS = "core_clamp* core_shared_zero* svmc_intercept_spans"  # between two variables
 COMMON = ["-machdep", "x86_64", "-c11", "-cpp-extra-args=-U__GNUC__ -Iinclude -Isrc", "-eva",
