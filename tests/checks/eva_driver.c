@@ -181,12 +181,12 @@ static const uint32_t kinds[] = {
 };
 #define CASES (sizeof kinds / sizeof kinds[0] - 1)
 
-/* What bounds cut 0..255 into: a case each. */
-static const uint16_t sizes[] = { 0, 1, 9, 256 };
-static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 };
-static const uint16_t froms[] = { 0, 8, 16, 256 };
+/* What bounds cut 0..65535 and 0..255 into: a case each. */
+static const uint32_t sizes[] = { 0, 1, 9, 65536 };
+static const uint32_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 8, 9, 65536 };
+static const uint32_t froms[] = { 0, 8, 16, 256 };
 #define PARTS(bounds)   (uint32_t) Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
-#define PART(bounds, i) (uint8_t) Frama_C_interval(bounds[i], bounds[i + 1] - 1)
+#define PART(bounds, i) Frama_C_interval((int)bounds[i], (int)bounds[i + 1] - 1)
 
 static void any_exit(struct svmc_exit *e, uint32_t first, uint32_t last)
 {
@@ -201,24 +201,24 @@ static void any_exit(struct svmc_exit *e, uint32_t first, uint32_t last)
     e->isa = (uint8_t)(isa ? Frama_C_interval(0, 15) : Frama_C_interval(16, 255));
     from = PARTS(froms);
     //@ split from;
-    e->from = PART(froms, from);
+    e->from = (uint8_t)PART(froms, from);
     if (rule->row == 0) /* none: the rest needs no cases */
         return;
     if (rule->string > 1) {
         size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
         //@ split size;
-        e->size = (uint8_t)(size == 0   ? 0
-                            : size == 1 ? Frama_C_interval(1, rule->string - 1)
-                            : size == 2 ? rule->string
-                                        : Frama_C_interval(rule->string + 1, 255));
+        e->size = (uint16_t)(size == 0   ? 0
+                             : size == 1 ? Frama_C_interval(1, rule->string - 1)
+                             : size == 2 ? rule->string
+                                         : Frama_C_interval(rule->string + 1, 65535));
     } else if (rule->string) {
         size = PARTS(string_sizes);
         //@ split size;
-        e->size = PART(string_sizes, size);
+        e->size = (uint16_t)PART(string_sizes, size);
     } else if (from == 0 && isa) {
         size = PARTS(sizes);
         //@ split size;
-        e->size = PART(sizes, size);
+        e->size = (uint16_t)PART(sizes, size);
     }
     if (rule->string) {
         finish = (uint32_t)Frama_C_interval(0, 3); /* 0; 1 and 3; 2; others */
