@@ -250,6 +250,11 @@ static void check_record(void)
         //@ check p->issued == 1 && p->exit.size <= SVMC_PAGE_DATA_BYTES;
         //@ check p->exit.finish == 1 || p->exit.finish == 3;
         //@ check ops.translate != \null && ops.guest_span != \null;
+        if (p->exit.kind == SVMC_KIND_CHSC) {
+            //@ check p->block == PAGE && 16 <= p->kept && p->kept <= 4088;
+        } else {
+            //@ check p->kept == 0;
+        }
         return;
     }
     if (p->exit.kind == SVMC_KIND_PAGE_STATE) {
@@ -307,6 +312,11 @@ static void enters(uint32_t kind)
         p->exit.size = (uint16_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES);
         p->exit.finish = (uint8_t)(MAYBE ? 1 : 3);
         p->issued = 1;
+        p->kept = 0;
+        if (kind == SVMC_KIND_CHSC) {
+            p->kept = (uint16_t)Frama_C_interval(16, 4088);
+            p->block = PAGE;
+        }
         ops.translate = translate;
         ops.guest_span = get_span;
     } else if (rule->string) {
