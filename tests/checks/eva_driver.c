@@ -247,6 +247,7 @@ static void check_record(void)
         return;
     }
     if (rule->string > 1) {
+        //@ check p->completion == SVMC_COMPLETION_CHUNK || p->completion == SVMC_COMPLETION_PART;
         //@ check p->issued == 1 && p->exit.size <= SVMC_PAGE_DATA_BYTES;
         //@ check p->exit.finish == 1 || p->exit.finish == 3;
         //@ check ops.translate != \null && ops.guest_span != \null;
@@ -262,6 +263,7 @@ static void check_record(void)
     } else {
         //@ check p->exit.size == 1 || p->exit.size == 2 || p->exit.size == 4;
     }
+    //@ check p->completion == SVMC_COMPLETION_CHUNK;
     //@ check p->exit.finish == 0 || p->exit.finish == 1 || p->exit.finish == 3;
     //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
     if (p->exit.finish) {
@@ -311,6 +313,7 @@ static void enters(uint32_t kind)
     if (rule->string > 1) {
         p->exit.size = (uint16_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES);
         p->exit.finish = (uint8_t)(MAYBE ? 1 : 3);
+        p->completion = MAYBE ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_PART;
         p->issued = 1;
         p->kept = 0;
         if (kind == SVMC_KIND_CHSC) {
@@ -331,6 +334,7 @@ static void enters(uint32_t kind)
         //@ split own;
         p->exit.size = (uint8_t)size;
         p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
+        p->completion = SVMC_COMPLETION_CHUNK;
         p->issued = (uint32_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES / size);
         p->at = 0;
         if (own) {
