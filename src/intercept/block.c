@@ -58,7 +58,8 @@ static CORE_COLD enum svmc_status move(struct svmc_vcpu *vc, enum move what, uin
     if (what == STORE)
         svmc_intercept_s390_came(vc);
     for (uint32_t i = 0; i < 2; i++)
-        copy(span[i].at, span[i].bytes, vc->priv.staging, &at, what);
+        if (span[i].at)
+            copy(span[i].at, span[i].bytes, vc->priv.staging, &at, what);
     return SVMC_OK;
 }
 
