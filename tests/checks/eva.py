@@ -49,14 +49,15 @@ LEVELS = {4: "svmc_intercept_put_data",
               "svmc_intercept_s390_open svmc_intercept_s390_header svmc_intercept_s390_commit",
           20: "fresh svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
               "first_case next_case",
-          40: "svmc_vcpu_exit svmc_vcpu_enter ask exit_is_sound call_smccc call_sbi call_papr "
-              "svmc_intercept_special_sound svmc_intercept_s390_sound",
+          40: "exit_is_sound call_smccc call_sbi call_papr svmc_intercept_special_sound "
+              "svmc_intercept_s390_sound",
           60: "record take_span get_span",
           100: "svmc_vcpu_init check_record enter_string",
           400: "svmc_intercept_resolved execute answer* answer_inside answer_apart delegate "
                "commit_inside svmc_intercept_take accept retry svmc_intercept_block_next "
                "stage_string svmc_intercept_spans commit_string move svmc_intercept_block_stage",
-          1000: "any_exit exits enters exit_some enter_plain exit_block enter_block"}
+          1000: "svmc_vcpu_exit svmc_vcpu_enter ask any_exit exits enters exit_some enter_plain "
+                "exit_block enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask svmc_policy_init "
                      "svmc_policy_seal record take_span get_span svmc_intercept_spans answer* "
                      "svmc_intercept_identity stage_string move svmc_intercept_block_stage "
