@@ -18,16 +18,27 @@ static CORE_COLD void take(struct svmc_vcpu *vc)
                           from, p->exit.size);
 }
 
+/* A span of the block, at staging[*at], which gets what stands behind it. */
+static void copy(uint8_t *guest, size_t bytes, uint8_t staging[SVMC_EXIT_DATA_MAX], size_t *at,
+                 enum block_move what)
+{
+    for (size_t i = 0; i < bytes && *at < SVMC_EXIT_DATA_MAX; i++, ++*at)
+        if (what == BLOCK_FETCH)
+            staging[*at] = guest[i];
+        else
+            guest[i] = staging[*at];
+}
+
 /* Bytes [from, to) of the block, between the guest and the staging area; or its fault. */
 CORE_COLD enum svmc_status svmc_intercept_block_move(struct svmc_vcpu *vc, enum block_move what,
                                                      uint32_t from, uint32_t to,
                                                      struct svmc_fault *fault)
 {
     struct svmc_exit *exit = &vc->priv.pending.exit;
-    uint8_t *at = vc->priv.staging + from;
     uint32_t access = what == BLOCK_FETCH ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, one = 1;
     uint16_t part = exit->size;
     struct span span[2];
+    size_t at = from;
     enum svmc_status st;
 
     if (to <= from)
@@ -45,11 +56,9 @@ CORE_COLD enum svmc_status svmc_intercept_block_move(struct svmc_vcpu *vc, enum 
         take(vc);
         svmc_intercept_s390_came(vc);
     }
-    for (uint32_t i = 0; i < 2; at += span[i].bytes, i++)
-        if (what == BLOCK_FETCH && span[i].at)
-            memcpy(at, span[i].at, span[i].bytes);
-        else if (span[i].at)
-            memcpy(span[i].at, at, span[i].bytes);
+    for (uint32_t i = 0; i < 2; i++)
+        if (span[i].at)
+            copy(span[i].at, span[i].bytes, vc->priv.staging, &at, what);
     return SVMC_OK;
 }
 

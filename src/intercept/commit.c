@@ -101,7 +101,7 @@ CORE_COLD enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const stru
     if (st != SVMC_OK || fault->raised || here == bytes)
         return st;
     st = take_span(vc, next, bytes - here, access, &span[1], fault);
-    if (st == SVMC_OK && fault->raised && here >= exit->size) {
+    if (st == SVMC_OK && fault->raised && *count > 1 && here >= exit->size) {
         /* the elements before the faulting one come first; it faults when its turn comes */
         memset(fault, 0, sizeof *fault);
         *count = (uint32_t)(here / exit->size);

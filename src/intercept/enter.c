@@ -123,6 +123,7 @@ CORE_COLD enum svmc_status svmc_intercept_take(struct svmc_vcpu *vc, const struc
         st = accept(vc, rule, &reply, out);
     }
     call_end(vc, st, out);
+    //@ split st;
     if (st == SVMC_OK) {
         vc->priv.refusals = 0;
         if (first != 0) {

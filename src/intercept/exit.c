@@ -4,6 +4,12 @@
 
 #include "stages.h"
 
+/* How many elements of 1, 2, 4 or 8 bytes there are in so many bytes: without a division. */
+static uint32_t elements(size_t bytes, uint32_t size)
+{
+    return (uint32_t)bytes >> ((size > 1) + (size > 2) + (size > 4));
+}
+
 static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                             const uint8_t *data)
 {
@@ -11,7 +17,7 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
         return e->isa <= SVMC_ISA_X86_64 && e->size < 8 &&
                (e->address_bytes == 2 || e->address_bytes == 4 || e->address_bytes == 8) &&
                e->repeat <= 1 && e->backward <= 1 && (e->repeat || e->count == 1);
-    return e->count > 0 && (uint64_t)e->count * e->size <= SVMC_EXIT_DATA_MAX &&
+    return e->count > 0 && e->count <= elements(SVMC_EXIT_DATA_MAX, e->size) &&
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
@@ -53,12 +59,10 @@ static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
 /* EX-7: elements asked for at once. Downwards one at a time: the spans run upwards. */
 uint32_t svmc_intercept_chunk(const struct svmc_pending *p)
 {
-    uint32_t left = p->exit.count - p->at, size = p->exit.size;
+    uint32_t left = p->exit.count - p->at;
+    uint32_t most = p->exit.backward ? 1 : elements(SVMC_PAGE_DATA_BYTES, p->exit.size);
 
-    if (p->exit.backward || size == 0)
-        return left < 1 ? left : 1;
-    /* seldom a division */
-    return (uint64_t)left * size <= SVMC_PAGE_DATA_BYTES ? left : SVMC_PAGE_DATA_BYTES / size;
+    return left < most ? left : most;
 }
 
 /* Results that need no host, cut to their widths as R8 wants those of a host. */
@@ -152,9 +156,11 @@ static enum svmc_status stage_string(struct svmc_vcpu *vc, const struct exit_rul
                               &p->issued, span, fault);
     if (st != SVMC_OK || fault->raised || !reads)
         return st;
-    p->staged = span[1].at || wipes;
-    if (!p->staged)
+    if (p->issued == elements(span[0].bytes, p->exit.size) && !wipes)
         p->exit.data = span[0].at;
+    else
+        p->staged = 1;
+    //@ split p->staged;
     for (size_t i = 0, at = 0; i < 2 && p->staged; at += span[i].bytes, i++)
         if (span[i].at)
             memcpy(vc->priv.staging + at, span[i].at, span[i].bytes);
@@ -281,6 +287,7 @@ CORE_COLD enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc,
     if (st == SVMC_OK)
         vc->priv.stats.verdicts[core_clamp(out->verdict, SVMC_VERDICT_INTERPRET + 1)]++;
     call_end(vc, st, out);
+    //@ split st;
     if (!p->active)
         forget(vc);
     return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);

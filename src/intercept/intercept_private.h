@@ -298,8 +298,8 @@ enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc, const struct exit_
 /** End an exit that has no results and fill the page with a notice of it. */
 enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                        struct svmc_outcome *out);
-/** PG-1: from[bytes] into the data area, or what is there as it is; zeros over what was there. */
-void svmc_intercept_put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes);
+/** PG-1: bytes [at, at + bytes) of what the guest writes into the data area; zeros behind them. */
+void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
 void svmc_intercept_page_clear(struct svmc_vcpu *vc);

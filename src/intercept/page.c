@@ -8,19 +8,27 @@
 
 /*
  * PG-1: the request's data, and zeros over what the data area held of the last request or reply;
- * under full_wipe over all of it. `from`: NULL: the data are there (RETRY, all in one chunk).
+ * under full_wipe over all of it. Neither staged nor elsewhere: they are there (RETRY, all in one
+ * chunk).
  */
-CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, const uint8_t *from, uint32_t bytes)
+CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes)
 {
+    const struct svmc_pending *p = &vc->priv.pending;
+    const uint8_t *room = p->exit.data;
     uint32_t used = vc->priv.page_used;
     volatile void *page = vc->priv.page;
+    size_t cap = bytes;
 
     if (vc->priv.policy->priv.full_wipe) {
         core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);
         used = SVMC_PAGE_DATA_BYTES;
     }
-    if (from)
-        core_shared_write_part(page, SVMC_PAGE_DATA, from, bytes, 0, bytes);
+    if (p->staged) {
+        room = vc->priv.staging;
+        cap = sizeof vc->priv.staging;
+    }
+    if (room)
+        core_shared_write_part(page, SVMC_PAGE_DATA, room, cap, at, bytes);
     if (bytes < used)
         core_shared_zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
                          SVMC_PAGE_DATA + used);
@@ -55,10 +63,10 @@ static enum svmc_status collect(struct svmc_vcpu *vc, const struct exit_rule *ru
 
 /* Apart, for what fills a page is much code: everything that can fail stands before it. */
 static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                           const struct ask *ask, const uint64_t in[SLOTS_IN], const uint8_t *data,
+                           const struct ask *ask, const uint64_t in[SLOTS_IN], uint32_t at,
                            uint32_t bytes)
 {
-    fill(vc, rule, *ask, in, SLOTS_IN, data, bytes);
+    fill(vc, rule, *ask, in, SLOTS_IN, at, bytes);
     vc->priv.pending.exit.data = NULL;
 }
 
@@ -70,8 +78,7 @@ CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
     struct ask ask = { .completion = SVMC_COMPLETION_SINGLE,
                        .direction = rule->direction,
                        .address = rule->address != 0 ? p->exit.address : 0 };
-    uint32_t shown = rule->address, bytes = 0;
-    const uint8_t *data = NULL;
+    uint32_t shown = rule->address, at = 0, bytes = 0;
     uint64_t in[SLOTS_IN];
 
     if (collect(vc, rule, in, &shown) != SVMC_OK)
@@ -80,12 +87,11 @@ CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
         ask.completion = p->completion;
         ask.direction = p->direction;
         ask.address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
+        at = is_block(rule) ? p->at : p->at * p->exit.size;
         bytes = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
-        data = p->staged ? vc->priv.staging + (is_block(rule) ? p->at : p->at * p->exit.size)
-                         : p->exit.data;
     }
     vc->priv.stats.bytes_shown += shown + bytes;
-    send(vc, rule, &ask, in, data, bytes);
+    send(vc, rule, &ask, in, at, bytes);
     //@ split vc->priv.pending.active;
     out->action = SVMC_ACT_DELEGATED;
     return SVMC_OK;
@@ -107,7 +113,7 @@ CORE_COLD enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const str
     if (st != SVMC_OK || out->fault.raised)
         return st;
     vc->priv.stats.bytes_shown += shown;
-    send(vc, rule, &ask, in, NULL, 0);
+    send(vc, rule, &ask, in, 0, 0);
     out->action = SVMC_ACT_NOTIFIED;
     return SVMC_OK;
 }

@@ -84,13 +84,13 @@ static inline enum svmc_status gather(struct svmc_vcpu *vc, const struct slot *s
 
 /* What everything that can fail stands before: so many bytes of data, and the request. */
 static inline void fill(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask ask,
-                        const uint64_t *in, uint32_t slots, const uint8_t *data, uint32_t bytes)
+                        const uint64_t *in, uint32_t slots, uint32_t at, uint32_t bytes)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
     p->seq = sequence(vc->priv.id, vc->priv.seq_count++, vc->priv.seq_secret); /* PG-7 */
     if ((bytes | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
-        svmc_intercept_put_data(vc, data, bytes);
+        svmc_intercept_put_data(vc, at, bytes);
     put_request(vc->priv.page, vc, rule, ask, in, slots);
     vc->priv.stats.requests++;
     p->active = ask.completion != SVMC_COMPLETION_NONE;

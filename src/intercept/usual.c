@@ -100,7 +100,7 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
     }
     vc->priv.stats.bytes_shown += shown;
     fill(vc, rule, (struct ask){ SVMC_COMPLETION_SINGLE, rule->direction, address }, in,
-         USUAL_SLOTS, NULL, 0);
+         USUAL_SLOTS, 0, 0);
     vc->priv.stats.verdicts[SVMC_VERDICT_DELEGATE]++;
     set_outcome(out, SVMC_ACT_DELEGATED, p->exit.state);
     return SVMC_OK;

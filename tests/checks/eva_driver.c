@@ -167,44 +167,42 @@ static void fresh(void)
 
 /* Where a kind with a row begins, and where the next ones do: a case each, and none is left out. */
 static const uint32_t kinds[] = {
-    0x0000, 0x0001, 0x0002, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004, 0x1005, 0x1006,  0x1007, 0x1008,
-    0x1009, 0x100a, 0x2000, 0x2001, 0x2002, 0x2003, 0x3000, 0x3001, 0x3002, 0x3003,  0x4000, 0x4001,
-    0x4002, 0x4003, 0x4004, 0x4005, 0x4006, 0x5000, 0x5001, 0x5002, 0x5003, 0x5004,  0x5005, 0x5006,
-    0x5008, 0x5009, 0x5040, 0x5041, 0x5042, 0x6000, 0x6001, 0x6002, 0x6003, 0x6004,  0x6005, 0x6006,
-    0x6007, 0x6040, 0x6041, 0x6042, 0x6043, 0x7000, 0x7001, 0x7002, 0x7003, 0x8000,  0x8001, 0x8002,
-    0x8003, 0x8004, 0x8005, 0x8006, 0x8007, 0x9000, 0x9001, 0x9002, 0x9003, 0x9004,  0x9005, 0x9006,
-    0x9007, 0x9008, 0x9009, 0x900a, 0x9040, 0x9041, 0x9042, 0x9043, 0xa000, 0xa001,  0xa002, 0xa003,
-    0xa004, 0xa005, 0xa006, 0xb000, 0xb001, 0xb002, 0xb003, 0xb040, 0xb041, 0xb042,  0xb043, 0xb044,
-    0xb045, 0xb046, 0xb047, 0xb048, 0xb049, 0xb04a, 0xc000, 0xc001, 0xc002, 0xc003,  0xc040, 0xc041,
-    0xd000, 0xd001, 0xd002, 0xd003, 0xd004, 0xd040, 0xd041, 0xe000, 0xf000, 0x10000,
+    0x0000,  0x0001, 0x0002, 0x0040, 0x0041, 0x0042, 0x1000, 0x1001, 0x1002, 0x1003, 0x1004, 0x1005,
+    0x1006,  0x1007, 0x1008, 0x1009, 0x100a, 0x2000, 0x2001, 0x2002, 0x2003, 0x3000, 0x3001, 0x3002,
+    0x3003,  0x4000, 0x4001, 0x4002, 0x4003, 0x4004, 0x4005, 0x4006, 0x4040, 0x4041, 0x4042, 0x4043,
+    0x5000,  0x5001, 0x5002, 0x5003, 0x5004, 0x5005, 0x5006, 0x5008, 0x5009, 0x5040, 0x5041, 0x5042,
+    0x6000,  0x6001, 0x6002, 0x6003, 0x6004, 0x6005, 0x6006, 0x6007, 0x6040, 0x6041, 0x6042, 0x6043,
+    0x7000,  0x7001, 0x7002, 0x7003, 0x8000, 0x8001, 0x8002, 0x8003, 0x8004, 0x8005, 0x8006, 0x8007,
+    0x9000,  0x9001, 0x9002, 0x9003, 0x9004, 0x9005, 0x9006, 0x9007, 0x9008, 0x9009, 0x900a, 0x9040,
+    0x9041,  0x9042, 0x9043, 0xa000, 0xa001, 0xa002, 0xa003, 0xa004, 0xa005, 0xa006, 0xa040, 0xa041,
+    0xb000,  0xb001, 0xb002, 0xb003, 0xb040, 0xb041, 0xb042, 0xb043, 0xb044, 0xb045, 0xb046, 0xb047,
+    0xb048,  0xb049, 0xb04a, 0xb04b, 0xb04c, 0xb04d, 0xb04e, 0xb04f, 0xb050, 0xc000, 0xc001, 0xc002,
+    0xc003,  0xc040, 0xc041, 0xd000, 0xd001, 0xd002, 0xd003, 0xd004, 0xd040, 0xd041, 0xe000, 0xf000,
+    0x10000,
 };
-#define CASES   (sizeof kinds / sizeof kinds[0] - 1)
-#define STRINGS 19u /* of INS; OUTS is the next one, IN the fourth before it */
-#define LISTS   81u /* of PAGE_STATE: a string that is no instruction's */
-#define CALLS   36u /* of HOST_CALL: a block in both directions */
-#define BLOCKS  97u /* of SSCH; MSCH, STSCH and TSCH are the next ones */
+#define CASES (sizeof kinds / sizeof kinds[0] - 1)
 
-/* What bounds cut 0..255 into: a case each. */
-static const uint16_t sizes[] = { 0, 1, 9, 256 };
-static const uint16_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 256 };
-static const uint16_t froms[] = { 0, 8, 16, 256 };
+/* What bounds cut 0..65535 and 0..255 into: a case each. */
+static const uint32_t sizes[] = { 0, 1, 9, 65536 };
+static const uint32_t string_sizes[] = { 0, 1, 2, 3, 4, 5, 8, 9, 65536 };
+static const uint32_t froms[] = { 0, 8, 16, 256 };
 #define PARTS(bounds)   (uint32_t) Frama_C_interval(0, sizeof bounds / sizeof bounds[0] - 2)
-#define PART(bounds, i) (uint8_t) Frama_C_interval(bounds[i], bounds[i + 1] - 1)
+#define PART(bounds, i) Frama_C_interval((int)bounds[i], (int)bounds[i + 1] - 1)
 
-static void any_exit(struct svmc_exit *e, uint32_t n)
+static void any_exit(struct svmc_exit *e, uint32_t first, uint32_t last)
 {
-    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kinds[n]);
+    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)first);
     uint32_t from, size, finish, isa;
 
     ANY(*e);
     e->data = MAYBE ? staged : NULL;
-    e->kind = (uint16_t)Frama_C_interval((int)kinds[n], (int)kinds[n + 1] - 1);
+    e->kind = (uint16_t)Frama_C_interval((int)first, (int)last);
     isa = (uint32_t)MAYBE;
     //@ split isa;
     e->isa = (uint8_t)(isa ? Frama_C_interval(0, 15) : Frama_C_interval(16, 255));
     from = PARTS(froms);
     //@ split from;
-    e->from = PART(froms, from);
+    e->from = (uint8_t)PART(froms, from);
     if (rule->row == 0) /* none: the rest needs no cases */
         return;
     if (rule->string > 1) {
@@ -217,11 +215,11 @@ static void any_exit(struct svmc_exit *e, uint32_t n)
     } else if (rule->string) {
         size = PARTS(string_sizes);
         //@ split size;
-        e->size = PART(string_sizes, size);
+        e->size = (uint16_t)PART(string_sizes, size);
     } else if (from == 0 && isa) {
         size = PARTS(sizes);
         //@ split size;
-        e->size = PART(sizes, size);
+        e->size = (uint16_t)PART(sizes, size);
     }
     if (rule->string) {
         finish = (uint32_t)Frama_C_interval(0, 3); /* 0; 1 and 3; 2; others */
@@ -241,28 +239,36 @@ static void check_record(void)
 
     //@ check p->row == rule;
     //@ check p->active == 1;
+    //@ check p->exit.data == \null;
+    //@ check p->usual <= rule->usual && p->staged <= 1;
     //@ check p->in_count <= SLOTS_IN && p->out_count <= SLOTS_OUT;
-    //@ check p->exit.size <= 8 || p->exit.size == rule->string;
     //@ check rule->out[0].place == PLACE_DEST ==> p->exit.size >= 1;
+    if (!rule->string) {
+        //@ check p->exit.size <= 8;
+        return;
+    }
     if (rule->string > 1) {
-        //@ check p->exit.size == rule->string;
+        //@ check p->completion == SVMC_COMPLETION_CHUNK || p->completion == SVMC_COMPLETION_PART;
+        //@ check p->issued == 1 && p->exit.size <= SVMC_PAGE_DATA_BYTES;
         //@ check p->exit.finish == 1 || p->exit.finish == 3;
-        //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
-        //@ check p->at == 0;
         //@ check ops.translate != \null && ops.guest_span != \null;
-        if (rule->kind == kinds[CALLS]) {
-            //@ check p->block <= rule->string;
-            //@ check p->completion == 2 && p->direction == 3;
+        if (p->exit.kind == SVMC_KIND_HOST_CALL) { /* in one part */
+            //@ check p->block == rule->string && p->kept == 8 && p->at == 0;
+            //@ check p->exit.size == p->block && p->direction == SVMC_DIRECTION_INOUT;
+            //@ check p->completion == SVMC_COMPLETION_CHUNK;
+        } else if (p->exit.kind == SVMC_KIND_CHSC) {
+            //@ check p->block == PAGE && 16 <= p->kept && p->kept <= 4088;
+        } else {
+            //@ check p->kept == 0;
         }
         return;
     }
-    if (!rule->string)
-        return;
-    if (p->exit.kind == kinds[LISTS]) {
+    if (p->exit.kind == SVMC_KIND_PAGE_STATE) {
         //@ check p->exit.size == 8 && p->exit.finish == 0;
     } else {
         //@ check p->exit.size == 1 || p->exit.size == 2 || p->exit.size == 4;
     }
+    //@ check p->completion == SVMC_COMPLETION_CHUNK;
     //@ check p->exit.finish == 0 || p->exit.finish == 1 || p->exit.finish == 3;
     //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
     if (p->exit.finish) {
@@ -274,14 +280,14 @@ static void check_record(void)
     //@ check p->at * p->exit.size < SVMC_EXIT_DATA_MAX;
 }
 
-static void exits(uint32_t n)
+static void exits(uint32_t first, uint32_t last)
 {
     struct svmc_outcome out;
     struct svmc_exit e;
     enum svmc_status st;
 
     fresh();
-    any_exit(&e, n);
+    any_exit(&e, first, last);
     st = svmc_vcpu_exit(&vc, &e, &out);
     //@ check vc.priv.page_used <= SVMC_PAGE_DATA_BYTES;
     if (st != SVMC_OK || out.action != SVMC_ACT_DELEGATED)
@@ -290,42 +296,58 @@ static void exits(uint32_t n)
     check_record();
 }
 
-static void enters(uint32_t n)
+static void enters(uint32_t kind)
 {
     struct svmc_pending *p = &vc.priv.pending;
-    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kinds[n]);
+    const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kind);
     struct svmc_outcome out;
     enum svmc_status st;
     uint32_t size, own;
 
     fresh();
     ANY(*p);
-    p->exit.kind = (uint16_t)kinds[n];
+    p->exit.kind = (uint16_t)kind;
+    p->exit.data = NULL;
     p->row = rule;
     p->active = 1;
+    p->usual = (uint8_t)(rule->usual && MAYBE);
+    p->staged = (uint8_t)MAYBE;
     p->in_count = (uint8_t)Frama_C_interval(0, SLOTS_IN);
     p->out_count = (uint8_t)Frama_C_interval(0, SLOTS_OUT);
     p->exit.size = (uint8_t)Frama_C_interval(rule->out[0].place == PLACE_DEST, 8);
-    if (rule->string) {
-        size = (uint32_t)Frama_C_interval(0, 2);
-        own = (uint32_t)MAYBE;
-        if (rule->string > 1)
-            own = 1;
-        if (n == LISTS)
-            own = 0;
-        //@ split size;
-        size = rule->string > 1 ? rule->string : n == LISTS ? 8 : 1u << size;
-        //@ split own;
-        p->exit.size = (uint16_t)size;
-        p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
-        p->issued = (uint32_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES / size);
-        p->at = 0;
-        if (n == CALLS) { /* in one part */
-            p->block = rule->string;
+    if (rule->string > 1) {
+        p->exit.size = (uint16_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES);
+        p->exit.finish = (uint8_t)(MAYBE ? 1 : 3);
+        p->completion = MAYBE ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_PART;
+        p->issued = 1;
+        p->kept = 0;
+        if (kind == SVMC_KIND_HOST_CALL) { /* in one part */
+            p->exit.size = p->block = rule->string;
             p->kept = 8;
+            p->at = 0;
             p->direction = SVMC_DIRECTION_INOUT;
             p->completion = SVMC_COMPLETION_CHUNK;
+        } else if (kind == SVMC_KIND_CHSC) {
+            p->kept = (uint16_t)Frama_C_interval(16, 4088);
+            p->block = PAGE;
         }
+        ops.translate = translate;
+        ops.guest_span = get_span;
+    } else if (rule->string) {
+        size = (uint32_t)Frama_C_interval(0, 2);
+        own = (uint32_t)MAYBE;
+        if (kind == SVMC_KIND_PAGE_STATE) {
+            size = 3;
+            own = 0;
+        }
+        //@ split size;
+        size = 1u << size;
+        //@ split own;
+        p->exit.size = (uint8_t)size;
+        p->exit.finish = (uint8_t)(own ? MAYBE ? 1 : 3 : 0);
+        p->completion = SVMC_COMPLETION_CHUNK;
+        p->issued = (uint32_t)Frama_C_interval(0, SVMC_PAGE_DATA_BYTES / size);
+        p->at = 0;
         if (own) {
             ops.translate = translate;
             ops.guest_span = get_span;
@@ -340,10 +362,9 @@ static void enters(uint32_t n)
         check_record();
 }
 
-static int is_string(uint32_t n)
+static uint32_t string_of(uint32_t n)
 {
-    return n == STRINGS || n == STRINGS + 1 || n == LISTS || n == CALLS ||
-           (n >= BLOCKS && n < BLOCKS + 4);
+    return svmc_intercept_rule((uint16_t)kinds[n])->string;
 }
 
 /* ---- what Eva is started from: tests/checks/eva.py --------------------------------------------*/
@@ -353,8 +374,8 @@ static void exit_some(uint32_t first, uint32_t last)
     uint32_t n = (uint32_t)Frama_C_interval((int)first, (int)last);
 
     //@ split n;
-    if (!is_string(n))
-        exits(n);
+    if (string_of(n) == 0)
+        exits(kinds[n], kinds[n + 1] - 1);
 }
 
 void exit_plain(void)
@@ -367,14 +388,13 @@ void exit_more(void)
     exit_some(CASES / 2 + 1, CASES - 1);
 }
 
-/* Eva splits into 100 cases at most. */
 static void enter_some(uint32_t first, uint32_t last)
 {
     uint32_t n = (uint32_t)Frama_C_interval((int)first, (int)last);
 
     //@ split n;
-    if (!is_string(n))
-        enters(n);
+    if (string_of(n) == 0)
+        enters(kinds[n]);
 }
 
 void enter_plain(void)
@@ -389,66 +409,54 @@ void enter_more(void)
 
 void exit_outs(void)
 {
-    exits(STRINGS + 1);
+    exits(SVMC_KIND_OUTS, SVMC_KIND_OUTS);
 }
 
 void exit_ins(void)
 {
-    exits(STRINGS);
-}
-
-void enter_string(void)
-{
-    uint32_t n = (uint32_t)Frama_C_interval(STRINGS, STRINGS + 1);
-
-    //@ split n;
-    enters(n);
-}
-
-void exit_block(void)
-{
-    uint32_t n = (uint32_t)Frama_C_interval(BLOCKS, BLOCKS + 3);
-
-    //@ split n;
-    exits(n);
-}
-
-void enter_block(void)
-{
-    uint32_t n = (uint32_t)Frama_C_interval(BLOCKS, BLOCKS + 3);
-
-    //@ split n;
-    enters(n);
+    exits(SVMC_KIND_INS, SVMC_KIND_INS);
 }
 
 void exit_list(void)
 {
-    exits(LISTS);
+    exits(SVMC_KIND_PAGE_STATE, SVMC_KIND_PAGE_STATE);
 }
 
-void enter_list(void)
+void enter_string(void)
 {
-    enters(LISTS);
+    uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
+    //@ split n;
+    if (string_of(n) == 1)
+        enters(kinds[n]);
 }
 
-void exit_host_call(void)
+void exit_block(void)
 {
-    exits(CALLS);
+    uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
+    //@ split n;
+    if (string_of(n) > 1)
+        exits(kinds[n], kinds[n + 1] - 1);
 }
 
-void enter_host_call(void)
+void enter_block(void)
 {
-    enters(CALLS);
+    uint32_t n = (uint32_t)Frama_C_interval(0, CASES - 1);
+
+    //@ split n;
+    if (string_of(n) > 1)
+        enters(kinds[n]);
 }
 
 void exit_in(void)
 {
-    exits(STRINGS - 4);
+    exits(SVMC_KIND_IN, SVMC_KIND_IN);
 }
 
 void enter_in(void)
 {
-    enters(STRINGS - 4);
+    enters(SVMC_KIND_IN);
 }
 
 /* A range of a setter is one entry anywhere, or any number of them from the first on. */
@@ -509,8 +517,6 @@ void others(void)
     uint32_t any, first, at, count;
     uint16_t kind;
 
-    //@ check kinds[STRINGS] == 0x3001;
-    //@ check kinds[BLOCKS] == 0xb046 && kinds[LISTS] == 0xa001 && kinds[CALLS] == 0x5008;
     setters(NULL);
     setters(&policy);
     ANY(any);
@@ -541,7 +547,6 @@ void others(void)
     (void)svmc_intercept_msr_page(any, &first, &at, &count);
     (void)svmc_intercept_row_kind(any, &kind);
     (void)svmc_kind_name((uint16_t)any);
-    (void)svmc_intercept_hcall_results(any);
     policy.priv.cpuid_count = (uint32_t)Frama_C_interval(0, SVMC_POLICY_CPUIDS);
     (void)svmc_intercept_cpuid_sorted(&policy);
     svmc_vcpu_cancel(NULL);
