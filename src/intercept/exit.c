@@ -28,7 +28,7 @@ static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
     _Static_assert(SVMC_STATE_ALL == 31 && (SVMC_FINISH_REGS | SVMC_FINISH_RIP) == 3, "whole bits");
-    if ((e->user >> 1 | e->swap >> 1 | e->state >> 5 | e->finish >> 2 | e->isa >> 4) != 0 ||
+    if ((e->user >> 1 | e->swap >> 1 | e->state >> 5 | e->finish >> 2) != 0 || e->isa > 15 ||
         !(rule->isas >> e->isa & 1u) || !size_is_sound(rule, e->size))
         return false;
     if (rip && (!own || e->insn_bytes == 0 || e->insn_bytes > SVMC_INSN_MAX))

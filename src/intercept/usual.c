@@ -15,9 +15,7 @@
 /* Bits that are set in no usual exit, in the eight bytes from `from` to `user`. */
 static bool is_odd(const struct svmc_exit *e)
 {
-    static const uint8_t odd_bits[8] = {
-        SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0xf0, 0xe0, 0xfe
-    };
+    static const uint8_t odd_bits[8] = { SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0, 0xe0, 0xfe };
     uint64_t bytes, odd;
 
     _Static_assert(offsetof(struct svmc_exit, isa) == offsetof(struct svmc_exit, from) + 5 &&
@@ -32,8 +30,9 @@ static bool is_odd(const struct svmc_exit *e)
 static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
 {
     return !is_odd(e) && e->finish == OWN && e->swap == 0 && e->count == 1 &&
-           e->insn_bytes - 1u < SVMC_INSN_MAX && rule->usual && (rule->isas >> e->isa & 1u) &&
-           size_is_sound(rule, e->size) && (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
+           e->insn_bytes - 1u < SVMC_INSN_MAX && rule->usual && e->isa < 16 &&
+           (rule->isas >> e->isa & 1u) && size_is_sound(rule, e->size) &&
+           (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
 /* What its parameters decide, then. */
@@ -101,6 +100,7 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
     vc->priv.stats.bytes_shown += shown;
     fill(vc, rule, (struct ask){ SVMC_COMPLETION_SINGLE, rule->direction, address }, in,
          USUAL_SLOTS, 0, 0);
+    //@ split vc->priv.pending.active;
     vc->priv.stats.verdicts[SVMC_VERDICT_DELEGATE]++;
     set_outcome(out, SVMC_ACT_DELEGATED, p->exit.state);
     return SVMC_OK;
