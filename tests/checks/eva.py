@@ -47,29 +47,29 @@ LEVELS = {4: "svmc_intercept_put_data",
           10: "svmc_policy_init svmc_policy_seal plan_step plan_rip find* open is_hypercall write "
               "is_usual svmc_intercept_interpret open_stsi open_pcistb open_sccb "
               "svmc_intercept_s390_open svmc_intercept_s390_header svmc_intercept_s390_commit",
-          20: "fresh svmc_intercept_identity string_is_sound svmc_intercept_has_memory "
-              "first_case next_case",
+          20: "fresh svmc_intercept_identity string_is_sound svmc_intercept_has_memory first_case "
+              "next_case",
           40: "exit_is_sound call_smccc call_sbi call_papr svmc_intercept_special_sound "
               "svmc_intercept_s390_sound",
           60: "record take_span get_span",
           100: "svmc_vcpu_init check_record enter_string",
-          400: "svmc_intercept_begin svmc_intercept_resolved execute answer* answer_inside answer_apart delegate "
-               "commit_inside svmc_intercept_commit svmc_intercept_take accept retry svmc_intercept_block_next "
-               "stage_string svmc_intercept_spans commit_string svmc_intercept_block_move "
-               "svmc_intercept_block_stage copy",
+          400: "svmc_intercept_begin svmc_intercept_resolved execute answer* answer_inside "
+               "svmc_intercept_notify svmc_intercept_request collect "
+               "answer_apart delegate commit_inside svmc_intercept_commit svmc_intercept_take "
+               "accept retry svmc_intercept_block_next stage_string svmc_intercept_spans "
+               "commit_string svmc_intercept_block_move svmc_intercept_block_stage copy",
           1000: "svmc_vcpu_exit svmc_vcpu_enter ask* any_exit exits enters exit_some enter_some "
                 "exit_block enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask* svmc_intercept_begin "
-                     "svmc_policy_init "
-                     "svmc_policy_seal record take_span get_span svmc_intercept_spans answer* "
-                     "svmc_intercept_identity stage_string svmc_intercept_block_move "
-                     "svmc_intercept_block_stage "
-                     "open_stsi open_pcistb open_sccb svmc_intercept_s390_open "
-                     "svmc_intercept_s390_header",
+                     "svmc_policy_init svmc_policy_seal record take_span get_span "
+                     "svmc_intercept_spans answer* svmc_intercept_identity stage_string "
+                     "svmc_intercept_block_move svmc_intercept_block_stage open_stsi open_pcistb "
+                     "open_sccb svmc_intercept_s390_open svmc_intercept_s390_header",
              "0": "exit_is_sound size_is_sound string_is_sound has_clock is_usual execute "
-                  "commit_inside svmc_intercept_commit answer_inside answer_apart delegate svmc_intercept_interpret write "
-                  "accept retry svmc_intercept_block_next svmc_intercept_has_memory find* open "
-                  "plan_step plan_rip is_hypercall"}
+                  "commit_inside svmc_intercept_commit answer_inside answer_apart delegate "
+                  "svmc_intercept_notify svmc_intercept_request collect "
+                  "svmc_intercept_interpret write accept retry svmc_intercept_block_next "
+                  "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}
 RELATIONS = "core_clamp* core_shared_zero* svmc_intercept_spans"  # between two variables
 COMMON = ["-machdep", "x86_64", "-c11", "-cpp-extra-args=-U__GNUC__ -Iinclude -Isrc", "-eva",
           "-eva-msg-key=-initial-state,-final-states", "-eva-ilevel", "16", "-eva-slevel", "0",

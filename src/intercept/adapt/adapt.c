@@ -149,17 +149,17 @@ static bool is_host_call(const struct adapt_row *row)
     return row->kind == SVMC_KIND_HOST_CALL;
 }
 
-static void load_host_call(const struct svmc_foreign *from, const struct adapt_form *form,
+static void load_host_call(const volatile void *area, const uint16_t *offsets,
                            const struct adapt_words *w, uint32_t at, uint8_t *data, size_t n)
 {
-    uint32_t begin = form->offsets[at & (PLACES - 1)];
+    uint32_t begin = offsets[at & (PLACES - 1)];
     size_t taken = 0; /* bytes that are in places, and were loaded so */
 
-    for (; at < PLACES && form->offsets[at & (PLACES - 1)] == begin + taken; at++) {
+    for (; at < PLACES && offsets[at & (PLACES - 1)] == begin + taken; at++) {
         core_store_le64(data + CORE_WORD + taken, w->word[at & (PLACES - 1)]);
         taken += CORE_WORD;
     }
-    core_shared_read(from->area, begin + (uint32_t)taken, data + CORE_WORD + taken,
+    core_shared_read(area, begin + (uint32_t)taken, data + CORE_WORD + taken,
                      n - CORE_WORD - taken);
 }
 
@@ -168,10 +168,9 @@ static uint32_t data_at(const struct adapt_form *form, const struct adapt_row *r
     return form->offsets[form->data_place & (PLACES - 1)] + header_bytes(row);
 }
 
-/* n bytes of a string: its first word is one that load has taken. */
-static void load_string(const struct svmc_foreign *from, const struct adapt_form *form,
-                        const struct adapt_row *row, const struct adapt_words *w, uint8_t *data,
-                        size_t n)
+void svmc_adapt_load_string(const struct svmc_foreign *from, const struct adapt_form *form,
+                            const struct adapt_row *row, const struct adapt_words *w, uint8_t *data,
+                            size_t n)
 {
     const volatile void *base = form->data_outside ? from->sida : from->area;
     uint32_t at = form->data_outside ? 0 : data_at(form, row);
@@ -328,9 +327,9 @@ static void bring(const struct svmc_foreign *from, const struct adapt_form *form
     reply->data_bytes = part->count * part->size;
     if (is_host_call(row)) {
         core_store_le64(data, 0);
-        load_host_call(from, form, w, row->out[0].at, data, reply->data_bytes);
+        load_host_call(from->area, form->offsets, w, row->out[0].at, data, reply->data_bytes);
     } else if (form->data_most > 1) {
-        load_string(from, form, row, w, data, reply->data_bytes);
+        svmc_adapt_load_string(from, form, row, w, data, reply->data_bytes);
     }
 }
 
@@ -463,9 +462,9 @@ enum svmc_status svmc_adapt_decode(const struct svmc_foreign *from, struct svmc_
     }
     if (is_host_call(row) && data) {
         core_store_le64(data, w.word[row->in[1].at & (PLACES - 1)]);
-        load_host_call(from, &form, &w, row->in[2].at, data, out->size);
+        load_host_call(from->area, form.offsets, &w, row->in[2].at, data, out->size);
     } else if (is_string(row) && is_out(row) && data) {
-        load_string(from, &form, row, &w, data, (size_t)out->size * out->count);
+        svmc_adapt_load_string(from, &form, row, &w, data, (size_t)out->size * out->count);
     }
     return SVMC_OK;
 }

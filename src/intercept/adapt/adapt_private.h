@@ -166,6 +166,14 @@ uint32_t svmc_adapt_s390_verdict(const struct adapt_words *w, struct svmc_reply 
 bool svmc_adapt_s390_say(const struct svmc_reply *reply, const struct adapt_words *before,
                          struct adapt_words *w);
 
+/**
+ * n bytes of a string: its first word is one that load has taken. Not static, or gcc passes what it
+ * reads of its parameters instead of them, by the stack: no frame of a bounded size.
+ */
+void svmc_adapt_load_string(const struct svmc_foreign *from, const struct adapt_form *form,
+                            const struct adapt_row *row, const struct adapt_words *w, uint8_t *data,
+                            size_t n);
+
 /** Put a word into a place. */
 static inline void adapt_put(struct adapt_words *w, uint32_t place, uint64_t word)
 {
