@@ -126,6 +126,9 @@ static uint8_t *result_place(uint8_t *run, size_t run_bytes, uint32_t given, uin
     case KVM_SBI:
         *bytes = SBI_RET_BYTES;
         return run_bytes >= RUN_SBI_RET + SBI_RET_BYTES ? run + RUN_SBI_RET : NULL;
+    case KVM_CSR:
+        *bytes = 8;
+        return run + RUN_CSR_RET;
     default:
         return NULL;
     }

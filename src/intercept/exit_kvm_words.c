@@ -15,6 +15,9 @@
 /* struct kvm_run; a test compares every one with <linux/kvm.h> */
 #define RUN_EXIT_REASON 8u
 #define RUN_EVENT_TYPE  32u
+#define RUN_CSR_NUMBER  32u
+#define RUN_CSR_VALUE   40u
+#define RUN_CSR_MASK    48u
 #define RUN_NISV_ISS    32u
 #define RUN_NISV_IPA    40u
 #define RUN_CALL_FLAGS  96u
@@ -28,6 +31,7 @@
 #define KVM_SYSTEM_EVENT 24u
 #define KVM_ARM_NISV     28u
 #define KVM_RISCV_SBI    35u
+#define KVM_RISCV_CSR    36u
 
 #define EVENT_SHUTDOWN 1u
 #define EVENT_CRASH    3u /* and RESET between them */
@@ -101,6 +105,41 @@ static enum svmc_status from_sbi(struct svmc_exit *out)
     return st;
 }
 
+/*
+ * A CSR gets new & mask in the bits of mask and is read before. KVM does not say which instruction
+ * it was: with all of them it is CSRRW, with new bits 1 or 0 throughout CSRRS or CSRRC. KVM writes
+ * rd and moves the program counter.
+ */
+static enum svmc_status from_csr(const uint8_t *run, struct svmc_exit *out)
+{
+    enum { CSRRW_A0_A0 = 0x51573u, SETS = 1u << 12, CLEARS = 2u << 12, RS1 = 31u << 15 };
+    uint64_t number = core_load_le64(run + RUN_CSR_NUMBER),
+             new = core_load_le64(run + RUN_CSR_VALUE);
+    uint64_t mask = core_load_le64(run + RUN_CSR_MASK), value = mask == UINT64_MAX ? new : mask;
+    uint32_t word = CSRRW_A0_A0;
+    struct svmc_rv_exit raw = { .cause = 22, .isa = SVMC_ISA_RV64 };
+    enum svmc_status st;
+
+    if (number > 0xfff || ((new &mask) != mask && (new &mask) != 0 && mask != UINT64_MAX))
+        return SVMC_ERR_MISMATCH;
+    if (mask == 0) /* csrrs a0, csr, x0 */
+        word = (word & ~(uint32_t)RS1) + SETS;
+    else if (mask != UINT64_MAX)
+        word += (new &mask) != 0 ? SETS : CLEARS;
+    raw.stval = word | (uint32_t)number << 20;
+    st = svmc_exit_from_rv(&raw, NULL, 0, out);
+    if (st != SVMC_OK || out->kind == SVMC_KIND_UNKNOWN)
+        return st != SVMC_OK ? st : SVMC_ERR_UNSUPPORTED;
+    out->value = mask != 0 ? value : 0;
+    out->from = SVMC_FROM_EXIT;
+    out->value_reg = 0;
+    out->dest_reg = 0;
+    out->dest_bytes = 0;
+    out->finish = SVMC_FINISH_BACKEND;
+    out->insn_bytes = 0;
+    return SVMC_OK;
+}
+
 /* The exit of sc 1; KVM writes R3 to R12, and NIA has moved. */
 static enum svmc_status from_papr(struct svmc_exit *out)
 {
@@ -136,7 +175,7 @@ enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *run, size_t run_bytes, co
     return st;
 }
 
-/* RISC-V and Power: one reason that is a call, beside those that all have. */
+/* RISC-V and Power: their own reasons beside those that all have. */
 static enum svmc_status from_run(const uint8_t *run, size_t run_bytes, size_t least, uint8_t isa,
                                  struct svmc_exit *out)
 {
@@ -154,6 +193,8 @@ static enum svmc_status from_run(const uint8_t *run, size_t run_bytes, size_t le
     reason = core_load_le32(run + RUN_EXIT_REASON);
     if (reason == (power ? KVM_PAPR_HCALL : KVM_RISCV_SBI))
         st = power ? from_papr(out) : from_sbi(out);
+    else if (reason == KVM_RISCV_CSR && !power)
+        st = from_csr(run, out);
     else
         st = from_reason(run, reason, out);
     if (st != SVMC_OK)

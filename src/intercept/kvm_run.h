@@ -29,6 +29,7 @@
 #define KVM_HYPERCALL 3u
 #define KVM_PAPR      19u
 #define KVM_SBI       35u
+#define KVM_CSR       36u
 
 /* KVM_EXIT_HYPERCALL, and where x86 keeps a port access's data: KVM_PIO_PAGE_OFFSET */
 #define RUN_HYPERCALL_NR   32u
@@ -41,6 +42,9 @@
 #define RUN_SBI_ARGS  48u
 #define RUN_SBI_RET   96u
 #define SBI_RET_BYTES 16u
+
+/* KVM_EXIT_RISCV_CSR: what was there before */
+#define RUN_CSR_RET 56u
 
 /* KVM_EXIT_PAPR_HCALL: the number, what R3 gets, and R4 to R12 both ways, of 8 bytes each */
 #define RUN_PAPR_NR   32u

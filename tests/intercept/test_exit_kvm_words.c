@@ -18,6 +18,11 @@ _Static_assert(offsetof(struct kvm_run, arm_nisv.esr_iss) == 32, "arm_nisv.esr_i
 _Static_assert(offsetof(struct kvm_run, arm_nisv.fault_ipa) == 40, "arm_nisv.fault_ipa");
 _Static_assert(offsetof(struct kvm_run, hypercall.longmode) == 96, "hypercall.flags, since 6.4");
 _Static_assert(offsetof(struct kvm_run, riscv_sbi.ret) == 96, "riscv_sbi.ret");
+_Static_assert(offsetof(struct kvm_run, riscv_csr.csr_num) == 32, "riscv_csr.csr_num");
+_Static_assert(offsetof(struct kvm_run, riscv_csr.new_value) == 40, "riscv_csr.new_value");
+_Static_assert(offsetof(struct kvm_run, riscv_csr.write_mask) == 48, "riscv_csr.write_mask");
+_Static_assert(offsetof(struct kvm_run, riscv_csr.ret_value) == 56, "riscv_csr.ret_value");
+_Static_assert(KVM_EXIT_RISCV_CSR == 36, "reasons");
 _Static_assert(KVM_EXIT_HYPERCALL == 3 && KVM_EXIT_RISCV_SBI == 35, "reasons");
 _Static_assert(KVM_EXIT_MMIO == 6 && KVM_EXIT_SHUTDOWN == 8, "reasons");
 _Static_assert(KVM_EXIT_SYSTEM_EVENT == 24 && KVM_EXIT_ARM_NISV == 28, "reasons");
@@ -57,6 +62,16 @@ static void nisv(uint64_t iss, uint64_t ipa, uint32_t insn)
     put(32, 8, iss);
     put(40, 8, ipa);
     word = insn;
+}
+
+static void csr(uint64_t number, uint64_t new_value, uint64_t mask)
+{
+    memset(run, 0, sizeof run);
+    put(8, 4, 36);
+    put(32, 8, number);
+    put(40, 8, new_value);
+    put(48, 8, mask);
+    put(56, 8, 0x7777);
 }
 
 static enum svmc_status parse(bool a64)
@@ -258,6 +273,82 @@ TEST(exit_kvm_words, calls_reach_the_host) /* EX-61 EX-53 EX-54 */
     }
 }
 
+/*
+ * What Linux arch/riscv/kvm/vcpu_insn.c makes of the six instructions: CSRRW is a mask of ones with
+ * rs1, CSRRS new ones and CSRRC new zeros with rs1 as the mask.
+ */
+TEST(exit_kvm_words, csrs) /* EX-61 EX-40 */
+{
+    static const struct {
+        uint64_t number, new_value, mask;
+        uint32_t kind;
+        uint64_t value;
+    } rows[] = {
+        { 0x015, 0x1234, UINT64_MAX, SVMC_KIND_CSR_SWAP, 0x1234 }, /* csrrw seed */
+        { 0x015, 0, UINT64_MAX, SVMC_KIND_CSR_SWAP, 0 },
+        { 0x015, UINT64_MAX, UINT64_MAX, SVMC_KIND_CSR_SWAP, UINT64_MAX },
+        { 0x150, UINT64_MAX, 0x20, SVMC_KIND_CSR_SET, 0x20 },
+        { 0x150, 0, UINT64_C(1) << 63, SVMC_KIND_CSR_CLEAR, UINT64_C(1) << 63 },
+        { 0x150, UINT64_MAX, 0, SVMC_KIND_CSR_READ, 0 },
+        { 0x150, 0, 0, SVMC_KIND_CSR_READ, 0 },
+        { 0xc00, UINT64_MAX, 0, SVMC_KIND_RDCOUNTER, 0 },
+        { 0xc01, 0, 0, SVMC_KIND_RDTIME, 0 },
+    };
+    struct svmc_outcome o = { .action = SVMC_ACT_RESUME, .data_bytes = 8 };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        csr(rows[i].number, rows[i].new_value, rows[i].mask);
+        CHECK_EQ(parse(false), SVMC_OK, "%u", i);
+        CHECK_EQ(exit_.kind, rows[i].kind, "%u", i);
+        CHECK_EQ(exit_.address, rows[i].number, "%u", i);
+        CHECK_EQ(exit_.value, rows[i].value, "%u", i);
+        CHECK_EQ(exit_.size, 8);
+        CHECK_EQ(exit_.count, 1);
+        CHECK_EQ(exit_.from, SVMC_FROM_EXIT);
+        CHECK_EQ(exit_.dest_bytes | exit_.dest_reg | exit_.value_reg | exit_.insn_bytes, 0);
+        CHECK_EQ(exit_.finish, SVMC_FINISH_BACKEND);
+        o.data = (const uint8_t *)"\x11\x22\x33\x44\x55\x66\x77\x88";
+        CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_OK);
+        CHECK_MEM(run + 56, "\x11\x22\x33\x44\x55\x66\x77\x88", 8, "ret_value");
+        CHECK_EQ(run[64], 0);
+    }
+    o.data_bytes = 4;
+    CHECK_EQ(svmc_kvm_complete(run, sizeof run, &o), SVMC_ERR_MISMATCH);
+}
+
+/* The embedder does it, KVM takes what was there before. */
+TEST(exit_kvm_words, a_csr_is_done_inside) /* EX-61 EX-58 EX-59 */
+{
+    static const uint64_t masks[] = { UINT64_MAX, 0x20, 0 };
+    static struct svmc_policy policy;
+    static struct lab lab;
+    uint64_t rng = 11;
+
+    CHECK_EQ(svmc_policy_init(&policy, 4, 4), SVMC_OK);
+    for (unsigned kind = SVMC_KIND_CSR_READ; kind <= SVMC_KIND_CSR_CLEAR; kind++)
+        CHECK_EQ(svmc_policy_set_kind(&policy, (enum svmc_kind)kind, SVMC_VERDICT_INTERPRET),
+                 SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&policy), SVMC_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        static struct world before;
+
+        lab_init(&lab, &rng);
+        CHECK_EQ(svmc_vcpu_init(&lab.vc, &world_ops, &lab.world, &policy, lab.world.page, 7),
+                 SVMC_OK);
+        lab.world.inside_value = 0x1122334455667788;
+        before = lab.world;
+        csr(0x015, i == 1 ? UINT64_MAX : 0x55, masks[i]);
+        CHECK_EQ(parse(false), SVMC_OK);
+        CHECK_EQ(svmc_vcpu_exit(&lab.vc, &exit_, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_ACT_RESUME);
+        CHECK_EQ(lab.world.inside_number, 0x015);
+        CHECK_EQ(lab.world.inside_given, i == 0 ? 0x55 : i == 1 ? 0x20 : 0);
+        CHECK_MEM(lab.world.reg, before.reg, sizeof before.reg, "KVM writes them");
+        CHECK_EQ(svmc_kvm_complete(run, sizeof run, &lab.out), SVMC_OK);
+        CHECK_MEM(run + 56, "\x88\x77\x66\x55\x44\x33\x22\x11", 8, "%u", i);
+    }
+}
+
 TEST(exit_kvm_words, what_kvm_cannot_mean_is_refused) /* EX-61 */
 {
 #define REFUSED(a64, st, ...)                                \
@@ -273,6 +364,11 @@ TEST(exit_kvm_words, what_kvm_cannot_mean_is_refused) /* EX-61 */
         REFUSED(a64, SVMC_ERR_MISMATCH, mmio(0, 0x80000001, 0));
         REFUSED(a64, SVMC_ERR_MISMATCH, mmio(0, 4, 2));
     }
+    REFUSED(false, SVMC_ERR_MISMATCH, csr(0x015, 0x5555, 0xff)); /* some of the bits */
+    REFUSED(false, SVMC_ERR_MISMATCH, csr(0x1000, 0, 0));
+    REFUSED(false, SVMC_ERR_UNSUPPORTED, csr(0x300, 0, 0));          /* mstatus */
+    REFUSED(false, SVMC_ERR_UNSUPPORTED, csr(0xc00, 0, UINT64_MAX)); /* a counter is not written */
+    REFUSED(true, SVMC_ERR_UNSUPPORTED, csr(0x015, 0, 0));
     REFUSED(true, SVMC_ERR_TRUNCATED, nisv(0x46, 0x9000018, 0));
     REFUSED(true, SVMC_ERR_MISMATCH, nisv(0x06, 0x9000018, STR_X3));      /* a read, it says */
     REFUSED(true, SVMC_ERR_MISMATCH, nisv(0x1000046, 0x9000018, STR_X3)); /* ISV */
