@@ -66,6 +66,7 @@ packages_eva='frama-c-base frama-c'
 packages_test="llvm-19-dev llvm-config-19
 binutils-dev -
 libsodium-dev -
+libunicorn-dev -
 binutils-multiarch-dev -
 g++ g++
 binutils objdump
