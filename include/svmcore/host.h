@@ -18,7 +18,7 @@ struct svmc_fault {
     uint8_t has_error; /* 1: error counts: x86: error code, where the mode has them; A64: ISS */
     uint8_t reserved;
     uint32_t error;
-    uint64_t address; /* x86: CR2 for a page fault. A64: FAR, with FnV clear */
+    uint64_t address; /* x86: CR2 for a page fault. A64: FAR, with FnV clear. RISC-V: stval */
 };
 
 /**

@@ -28,6 +28,7 @@
 #include "policy.h"
 #include "policy_rows.h"
 #include "status.h"
+#include "trap.h"
 #include "types.h"
 #include "version.h"
 #include "x86_cpu.h"
