@@ -30,5 +30,6 @@
 #include "status.h"
 #include "types.h"
 #include "version.h"
+#include "vmware.h"
 #include "x86_cpu.h"
 #endif
