@@ -31,5 +31,7 @@
 #include "trap.h"
 #include "types.h"
 #include "version.h"
+#include "vmware.h"
+#include "vmware_types.h"
 #include "x86_cpu.h"
 #endif

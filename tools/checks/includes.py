@@ -32,6 +32,8 @@ PUBLIC = {
     "page.h": "intercept", "policy.h": "intercept", "policy_rows.h": "intercept",
     "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
     "guest/hypercall.h": "intercept", "iox.h": "hcall", "trap.h": "hcall",
+    "guest/hypercall.h": "intercept", "iox.h": "hcall", "vmware.h": "hcall",
+    "vmware_types.h": "hcall",
     "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
