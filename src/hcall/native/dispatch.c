@@ -260,10 +260,12 @@ static inline bool is_plain(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *c
     run.user = call->user;
     code = entry->handler(vm->ctx, &run);
     *st = SVMC_OK;
-    out->end = SVMC_HCALL_DONE;
-    out->results = s->results;
-    if (SELDOM(code != SVMC_HCALL_OK || run.done != 0))
+    if (SELDOM(code != SVMC_HCALL_OK || run.done != 0)) {
         *st = finish(entry, &run, code, out);
+    } else {
+        out->end = SVMC_HCALL_DONE;
+        out->results = s->results;
+    }
     for (unsigned n = 0; n < REGS && n < out->results; n++)
         call->arg[n] = run.arg[n];
     return true;
