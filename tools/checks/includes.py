@@ -34,6 +34,8 @@ PUBLIC = {
     "guest/hypercall.h": "intercept", "iox.h": "hcall", "trap.h": "hcall",
     "guest/hypercall.h": "intercept", "iox.h": "hcall", "vmware.h": "hcall",
     "vmware_types.h": "hcall",
+    "guest/hypercall.h": "core", "iox.h": "hcall", "hcall.h": "hcall",
+    "hcall_decl.h": "hcall", "discover.h": "hcall",
     "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",

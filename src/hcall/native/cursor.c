@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/** Calls that did not end: a cursor for the guest, what it stands for in a slot of the vCPU's. */
+#include "../../core/bytes.h"
+#include "../../core/crypto_ops.h"
+#include "native_private.h"
+
+#define SLOT_BITS 8u
+#define TAG_SHIFT 24u /* slot 7:0, generation 23:8, tag 63:24 */
+
+/* HN-17: made before the handler runs, for then nothing can fail any more. */
+CORE_COLD enum svmc_status svmc_native_cursor(struct native_work *w)
+{
+    struct svmc_hcall_vcpu *v = w->v;
+    const struct svmc_hcall_vm *vm = v->priv.vm;
+    uint64_t serial = v->priv.serial;
+    uint8_t text[32], tag[SVMC_HASH_BYTES];
+    struct svmc_bytes piece = { text, sizeof text };
+    uint32_t slot = (uint32_t)(serial % v->priv.room.slot_count);
+
+    core_store_le32(text, vm->id);
+    core_store_le32(text + 4, v->priv.ids[1]);
+    core_store_le64(text + 8, serial);
+    core_store_le64(text + 16, w->call->control & ~(uint64_t)SVMC_HCALL_RESUME);
+    core_store_le64(text + 24, w->call->user);
+    if (vm->crypto->mac(vm->crypto->ctx, vm->mac_alg, vm->key, &piece, 1, tag) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    w->cursor = core_load_le64(tag) << TAG_SHIFT | (serial & 0xffff) << SLOT_BITS | slot;
+    return SVMC_OK;
+}
+
+CORE_COLD static void abandon(struct svmc_hcall_vcpu *v, struct svmc_hcall_slot *slot)
+{
+    const struct svmc_hcall_vm *vm = v->priv.vm;
+
+    if (slot->priv.active && HAS_OP(vm->ops, abandon))
+        vm->ops->abandon(vm->ctx, v->priv.ids[1], slot->priv.control, slot->priv.progress);
+    memset(slot, 0, sizeof *slot);
+}
+
+/* HN-18: one answer to a cursor that is forged, used, another's, or another call's. */
+CORE_COLD bool svmc_native_resume(struct native_work *w)
+{
+    const struct svmc_hcall_vcpu *v = w->v;
+    uint64_t cursor = w->call->arg[0];
+    uint32_t index = (uint32_t)cursor & ((1u << SLOT_BITS) - 1);
+    struct svmc_hcall_slot *slot;
+
+    if (index >= v->priv.room.slot_count)
+        return false;
+    slot = &v->priv.room.slots[core_clamp(index, v->priv.room.slot_count)];
+    if (!slot->priv.active ||
+        ((slot->priv.cursor ^ cursor) |
+         ((slot->priv.control ^ w->call->control) & ~(uint64_t)SVMC_HCALL_RESUME) |
+         (slot->priv.user ^ w->call->user)) != 0)
+        return false;
+    w->slot = slot;
+    w->arg = slot->priv.arg;
+    w->run.progress = slot->priv.progress;
+    w->run.resumed = 1;
+    return true;
+}
+
+/* HN-17: the handler is done. Its cursor is void now, and a new one stands for what is left. */
+CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
+{
+    struct svmc_hcall_vcpu *v = w->v;
+    struct svmc_hcall_slot *slot = w->slot;
+
+    if (slot)
+        slot->priv.active = 0;
+    if (!partial)
+        return;
+    slot = &v->priv.room.slots[v->priv.serial++ % v->priv.room.slot_count];
+    abandon(v, slot);
+    slot->priv.active = 1;
+    slot->priv.cursor = w->cursor;
+    slot->priv.control = w->call->control & ~(uint64_t)SVMC_HCALL_RESUME;
+    slot->priv.progress = w->run.progress;
+    slot->priv.user = w->call->user;
+    memcpy(slot->priv.arg, w->run.arg, sizeof slot->priv.arg);
+}
+
+CORE_COLD void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v)
+{
+    if (v && v->priv.vm)
+        for (uint32_t i = 0; i < v->priv.room.slot_count; i++)
+            abandon(v, &v->priv.room.slots[i]);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/** Buffers: the guest's memory is read once, into scratch, and written once, from there. */
+#include "native_private.h"
+
+/* HN-9: where n bytes of one page lie. A fault of the guest's is not an error: *span is NULL. */
+CORE_COLD enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, bool is_virtual, uint64_t at,
+                                            uint32_t n, uint32_t access, void **span)
+{
+    const struct svmc_hcall_ops *ops = v->priv.vm->ops;
+    void *ctx = v->priv.vm->ctx;
+    struct svmc_fault fault = { 0 };
+    svmc_gva gva = { at };
+    svmc_gpa gpa = { at };
+
+    *span = NULL;
+    if (is_virtual) {
+        if (ops->translate(ctx, gva, access, &gpa, &fault) != SVMC_OK)
+            return SVMC_ERR_CALLBACK;
+        if (fault.raised)
+            return SVMC_OK;
+        if (((gpa.v ^ at) & (PAGE - 1)) != 0) /* a callback can lie: no page has that */
+            return SVMC_ERR_CALLBACK;
+    }
+    return ops->guest_span(ctx, gpa, n, access, span) == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
+}
+
+/* What is left of the scratch memory. */
+struct room {
+    uint8_t *at;
+    uint64_t left;
+};
+
+CORE_COLD static void *cut(struct room *room, uint64_t bytes)
+{
+    void *at = room->at;
+
+    bytes = (bytes + 7) & ~(uint64_t)7;
+    if (bytes > room->left)
+        return NULL;
+    room->at += bytes;
+    room->left -= bytes;
+    return at;
+}
+
+/* HN-9: the pages of one buffer, in their order. */
+CORE_COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint32_t bytes,
+                                              struct room *room)
+{
+    const struct svmc_hcall_arg *arg = &w->entry->schema->from->arg[n]; /* clamp: below 6 */
+    uint64_t at = w->run.arg[n];                                        /* clamp: below 6 */
+    uint32_t in_page = (uint32_t)at & (PAGE - 1), page = 0;
+    uint8_t *to = cut(room, bytes);
+    void **spans = NULL, *span;
+    enum svmc_status st;
+
+    if (arg->access & SVMC_ACCESS_WRITE)
+        spans = cut(room, ((uint64_t)in_page + bytes + PAGE - 1) / PAGE * sizeof *spans);
+    if (!to || (!spans && (arg->access & SVMC_ACCESS_WRITE)) || at + bytes < at)
+        return native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+    w->buffer[n] = (struct svmc_hcall_buffer){ .at = to, .bytes = bytes };
+    if (spans)
+        w->back[n] = (struct native_back){ .span = spans, .bytes = bytes, .first = PAGE - in_page };
+    memset(to, 0, bytes);
+    for (uint32_t here; bytes > 0; bytes -= here, to += here, at += here) {
+        here = PAGE - (uint32_t)(at & (PAGE - 1));
+        if (here > bytes)
+            here = bytes;
+        st = svmc_native_find(w->v, arg->kind == SVMC_HCALL_GVA, at, here, arg->access, &span);
+        if (st != SVMC_OK)
+            return st;
+        if (!span)
+            return native_answer(w->out, SVMC_HCALL_FAULT, n + 1);
+        if (arg->access & SVMC_ACCESS_READ)
+            memcpy(to, span, here);
+        if (spans)
+            spans[page++] = span;
+    }
+    return SVMC_OK;
+}
+
+/* HN-7: of a LENGTH, or the buffer's own. */
+CORE_COLD static uint32_t length_of(const struct native_work *w, unsigned n)
+{
+    const struct svmc_hcall_schema *s = w->entry->schema->from;
+
+    for (unsigned i = 0; i < REGS; i++)
+        if (s->arg[i].kind == SVMC_HCALL_LENGTH && s->arg[i].of == n + 1)
+            return (uint32_t)w->run.arg[i];
+    return s->arg[n].bytes; /* clamp: below 6 */
+}
+
+CORE_COLD enum svmc_status svmc_native_fetch(struct native_work *w)
+{
+    const struct svmc_hcall_schema *s = w->entry->schema->from;
+    const struct svmc_hcall_vm *vm = w->v->priv.vm;
+    struct room room = { w->v->priv.room.scratch, w->v->priv.room.scratch_bytes };
+    enum svmc_status st = SVMC_OK;
+
+    memset(w->buffer, 0, sizeof w->buffer);
+    memset(w->back, 0, sizeof w->back);
+    w->run.buffer = w->buffer;
+    for (unsigned n = 0; n < REGS && st == SVMC_OK && w->out->end == SVMC_HCALL_BROKEN; n++) {
+        if (s->arg[n].access != 0) {
+            st = fetch_pages(w, n, length_of(w, n), &room);
+        } else if (s->arg[n].kind == SVMC_HCALL_HANDLE) {
+            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], s->arg[n].type, w->run.arg[n],
+                                 &w->buffer[n].at);
+            if (st == SVMC_ERR_STALE)
+                return native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+        }
+    }
+    return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
+}
+
+/* HN-10: cannot fail, for all spans are there; no more than was declared. */
+CORE_COLD void svmc_native_put(struct native_work *w)
+{
+    for (unsigned n = 0; n < REGS; n++) {
+        uint32_t left = w->back[n].bytes, here = w->back[n].first, page = 0;
+        const uint8_t *from = w->buffer[n].at;
+
+        if (left > w->buffer[n].bytes)
+            left = w->buffer[n].bytes;
+        for (; left > 0; left -= here, from += here, here = PAGE) {
+            if (here > left) /* the last page */
+                here = left;
+            memcpy(w->back[n].span[page++], from, here);
+            if (here == left)
+                break;
+        }
+    }
+}
