@@ -4,11 +4,11 @@
  * x86-64, AArch64, RISC-V (64 bit) and s390x, for kernels and for programs. Everything is inline,
  * nothing is kept. docs/spec/hypercall.md has the rules.
  *
- *     struct svmc_guest g;
+ *     struct svmc_guest guest;
  *     svmc_hcall_word out[6];
  *
- *     svmc_probe(&g, &how);
- *     if (svmc_hcall_is_ok(svmc_call2(&g, number, 1, 2, out)))
+ *     svmc_probe(&guest, &how);
+ *     if (svmc_call2(&guest, SVMC_HCALL_CONTROL(number), 1, 2, out) == SVMC_HCALL_OK)
  *         use(out[0]);
  *
  * With another compiler or processor only the constants are there and SVMC_HCALL_HERE is 0.
@@ -19,63 +19,80 @@
 typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 
 #define SVMC_HCALL_ABI  1
-#define SVMC_HCALL_PORT 0x565c /* the default doorbell of x86 */
+#define SVMC_HCALL_PORT 0x565c /* the default doorbell */
 
-/* Codes of the status word, bits 15:0 (HC-4). Negative ones (bit 15) are of other hypervisors. */
+/* Codes of the status word, bits 15:0; the rest is 0 where a host answers (HC-4). */
 #define SVMC_HCALL_OK          0
-#define SVMC_HCALL_BAD_ARG     1 /* SVMC_HCALL_BAD_INDEX says which */
-#define SVMC_HCALL_NOT_DEFINED 2 /* never was */
+#define SVMC_HCALL_BAD_ARG     1
+#define SVMC_HCALL_NOT_DEFINED 2
 #define SVMC_HCALL_DENIED      3
-#define SVMC_HCALL_RETRY       4 /* SVMC_HCALL_HINT says when */
+#define SVMC_HCALL_RETRY       4
 #define SVMC_HCALL_VERSION     5
 #define SVMC_HCALL_FAILED      6
-#define SVMC_HCALL_CODES       7  /* those that a host may answer a parameter page with */
-#define SVMC_HCALL_PARTIAL     7  /* go on with SVMC_HCALL_RESUME */
-#define SVMC_HCALL_DROPPED     8  /* was there once */
+#define SVMC_HCALL_CODES       7 /* what a host may answer through the page is below */
+/* Codes of the dispatcher alone (hcall.h, docs/spec/hcall.md). */
+#define SVMC_HCALL_PARTIAL     7 /* part is done: call again, with SVMC_HCALL_RESUME or from START */
+#define SVMC_HCALL_DROPPED     8 /* an older version had it; NOT_DEFINED: none ever had */
 #define SVMC_HCALL_NEED_TOKEN  9
 #define SVMC_HCALL_TOKEN_STALE 10
-#define SVMC_HCALL_FAULT       11 /* memory that an argument names is not there */
+#define SVMC_HCALL_FAULT       11 /* an address of the caller's is not there; touch it, call again */
+#define SVMC_HCALL_ALL_CODES   12
 
-/* The status word beside its code (HC-8). */
-#define SVMC_HCALL_CODE(status)      ((unsigned)((status)&0xffff))
-#define SVMC_HCALL_BAD_INDEX(status) ((unsigned)((status) >> 16 & 0xf))    /* 1 to 6; 0: none */
-#define SVMC_HCALL_HINT(status)      ((unsigned)((status) >> 20 & 0xff))   /* log2 of ticks */
-#define SVMC_HCALL_REPS_DONE(status) ((unsigned)((status) >> 32 & 0xfff))
-#define SVMC_HCALL_HAS_CURSOR(status) ((unsigned)((status) >> 63 & 1))
-#define SVMC_HCALL_STATUS_RESERVED   (((svmc_hcall_word)0x7ffff << 44) | (svmc_hcall_word)0xf0000000)
-#define SVMC_HCALL_NOBODY            (~(svmc_hcall_word)0) /* no call was made: no status word */
-
-/* The control word: number 15:0, ABI version 63:56, and what may be or-ed to it (HC-2, HC-7). */
+/* The control word: number 15:0, owner 21:16, flags 31:22, repetitions 43:32, the first of them
+   55:44, ABI version 63:56 (HC-7). */
+#define SVMC_HCALL_OWNER_SHIFT 16
+#define SVMC_HCALL_FAST        0x00400000 /* touches no memory of the guest */
+#define SVMC_HCALL_BATCH       0x00800000 /* argument 1: a vector of calls, repetitions: how many */
+#define SVMC_HCALL_TOKEN       0x01000000 /* the token registers hold one */
+#define SVMC_HCALL_TAGGED      0x02000000 /* with TOKEN: its tag is a MAC over this call */
+#define SVMC_HCALL_RESUME      0x04000000 /* argument 1: the cursor that came with PARTIAL */
+#define SVMC_HCALL_SIMD_DEAD   0x08000000 /* vector registers need not be kept */
+#define SVMC_HCALL_DRY_RUN     0x10000000 /* checked and not done */
+#define SVMC_HCALL_REPS_SHIFT  32
+#define SVMC_HCALL_START_SHIFT 44
+#define SVMC_HCALL_ABI_SHIFT   56
+/* Number -> control word; flags and owner are or-ed to it. */
 #define SVMC_HCALL_CONTROL(number) \
-    (((svmc_hcall_word)SVMC_HCALL_ABI << 56) | ((svmc_hcall_word)(number)&0xffff))
-#define SVMC_HCALL_OWNER(owner) (((svmc_hcall_word)(owner)&0x3f) << 16)
-#define SVMC_HCALL_FAST         ((svmc_hcall_word)1 << 22)
-#define SVMC_HCALL_BATCH        ((svmc_hcall_word)1 << 23)
-#define SVMC_HCALL_TOKEN        ((svmc_hcall_word)1 << 24)
-#define SVMC_HCALL_MAC          ((svmc_hcall_word)1 << 25) /* the tag is one of call and arguments */
-#define SVMC_HCALL_RESUME       ((svmc_hcall_word)1 << 26)
-#define SVMC_HCALL_SIMD_DEAD    ((svmc_hcall_word)1 << 27)
-#define SVMC_HCALL_DRY_RUN      ((svmc_hcall_word)1 << 28)
-#define SVMC_HCALL_REPS(n)      (((svmc_hcall_word)(n)&0xfff) << 32)
-#define SVMC_HCALL_START(n)     (((svmc_hcall_word)(n)&0xfff) << 44)
+    (((svmc_hcall_word)SVMC_HCALL_ABI << SVMC_HCALL_ABI_SHIFT) | ((svmc_hcall_word)(number)&0xffff))
+#define SVMC_HCALL_OWNER(owner) (((svmc_hcall_word)(owner)&0x3f) << SVMC_HCALL_OWNER_SHIFT)
+#define SVMC_HCALL_REPS(n)      (((svmc_hcall_word)(n)&0xfff) << SVMC_HCALL_REPS_SHIFT)
+#define SVMC_HCALL_START(n)     (((svmc_hcall_word)(n)&0xfff) << SVMC_HCALL_START_SHIFT)
 
-/* Numbers 0 to 7 of every owner: discovery (HC-13). 5 to 7 are kept. */
-#define SVMC_HCALL_FN_VERSION  0
-#define SVMC_HCALL_FN_FEATURES 1
-#define SVMC_HCALL_FN_UID      2
-#define SVMC_HCALL_FN_LIMITS   3
-#define SVMC_HCALL_FN_TABLE    4
-#define SVMC_HCALL_FN_FIRST    8 /* the first that an owner may give away */
+/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, logarithm of the ticks to wait
+   27:20, repetitions done 43:32, cursor 63 (HC-8). */
+#define SVMC_HCALL_BAD_SHIFT         16
+#define SVMC_HCALL_HINT_SHIFT        20
+#define SVMC_HCALL_DONE_SHIFT        32
+#define SVMC_HCALL_CURSOR_SHIFT      63 /* 1: result 1 is a cursor for SVMC_HCALL_RESUME */
+#define SVMC_HCALL_CODE_OF(status)   ((unsigned)((status)&0xffff))
+#define SVMC_HCALL_BAD_OF(status)    ((unsigned)((status) >> SVMC_HCALL_BAD_SHIFT & 0xf))
+#define SVMC_HCALL_HINT_OF(status)   ((unsigned)((status) >> SVMC_HCALL_HINT_SHIFT & 0xff))
+#define SVMC_HCALL_DONE_OF(status)   ((unsigned)((status) >> SVMC_HCALL_DONE_SHIFT & 0xfff))
+#define SVMC_HCALL_CURSOR_OF(status) ((unsigned)((status) >> SVMC_HCALL_CURSOR_SHIFT & 1))
+/* 0 in every status word. A negative number of another hypervisor's has some of them. */
+#define SVMC_HCALL_NO_STATUS       (((svmc_hcall_word)0x7ffff << 44) | (svmc_hcall_word)0xf0008000)
+#define SVMC_HCALL_IS_STATUS(word) (((word)&SVMC_HCALL_NO_STATUS) == 0)
+#define SVMC_HCALL_NOBODY          (~(svmc_hcall_word)0) /* no status word: no call was made */
+
+/* Numbers 0 to 7 of every owner: discovery (HC-13). */
+#define SVMC_HCALL_ASK_VERSION  0
+#define SVMC_HCALL_ASK_FEATURES 1
+#define SVMC_HCALL_ASK_UID      2
+#define SVMC_HCALL_ASK_LIMITS   3
+#define SVMC_HCALL_ASK_NEXT     4
+#define SVMC_HCALL_ASK_ARGUMENT 5
+#define SVMC_HCALL_FIRST        8 /* the first number that an owner gives a call */
 
 /* How the host makes itself known (HC-14). */
-#define SVMC_HCALL_SIGNATURE 0x434d5653u /* "SVMC", in each of EBX, ECX, EDX of CPUID's first leaf */
-#define SVMC_HCALL_UID_0     0x863a1d7bu /* SMCCC: 7b1d3a86-8e0c-4f5b-9d52-53564d433a87 */
-#define SVMC_HCALL_UID_1     0x5b4f0c8eu
-#define SVMC_HCALL_UID_2     0x5653529du
-#define SVMC_HCALL_UID_3     0x873a434du
-#define SVMC_HCALL_EID       0x0a53564du /* SBI: a firmware-specific extension, "SVM" */
-#define SVMC_HCALL_DIAG      0x15c       /* s390x: the code of DIAGNOSE */
-#define SVMC_HCALL_MAGIC     0x87u       /* AArch64: bits 63:32 of X7, and the immediate of HVC */
+#define SVMC_HCALL_SIGNATURE \
+    0x434d5653u                      /* "SVMC", in each of EBX, ECX, EDX of CPUID's first leaf */
+#define SVMC_HCALL_UID_0 0x863a1d7bu /* SMCCC: 7b1d3a86-8e0c-4f5b-9d52-53564d433a87 */
+#define SVMC_HCALL_UID_1 0x5b4f0c8eu
+#define SVMC_HCALL_UID_2 0x5653529du
+#define SVMC_HCALL_UID_3 0x873a434du
+#define SVMC_HCALL_EID   0x0a53564du /* SBI: a firmware-specific extension, "SVM" */
+#define SVMC_HCALL_DIAG  0x15c       /* s390x: the code of DIAGNOSE */
+#define SVMC_HCALL_MAGIC 0x87u       /* AArch64: bits 63:32 of X7, and the immediate of HVC */
 
 /* The instruction of a call (HC-10). */
 #define SVMC_WAY_NONE    0
@@ -84,3 +101,627 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_WAY_VMMCALL 3 /* x86 */
 #define SVMC_WAY_TRAP    4 /* the others, also from user mode: MRS, CSRR, the opcode 0x0000 */
 #define SVMC_WAY_CALL    5 /* the others, from a kernel: HVC, ECALL, DIAGNOSE */
+
+/* VMware's ABI (HC-15): ports, magic, and what AArch64 and its like hold in place of an IN. */
+#define SVMC_VMWARE_MAGIC       0x564d5868u
+#define SVMC_VMWARE_PORT        0x5658u /* low bandwidth */
+#define SVMC_VMWARE_PORT_HIGH   0x5659u
+#define SVMC_VMWARE_FLAG_HIGH   1u /* VMCALL, VMMCALL: in place of a port */
+#define SVMC_VMWARE_FLAG_WRITE  2u
+#define SVMC_VMWARE_GET_VERSION 10u
+#define SVMC_VMWARE_WORD(low)   (((svmc_hcall_word)0x86 << 32) | (svmc_hcall_word)(low))
+#define SVMC_VMWARE_IN          SVMC_VMWARE_WORD(0x0e) /* IN EAX, DX */
+#define SVMC_VMWARE_OUTS        SVMC_VMWARE_WORD(0x18) /* REP OUTSB */
+#define SVMC_VMWARE_INS         SVMC_VMWARE_WORD(0x1c) /* REP INSB */
+
+/* How to reach the host: what svmc_probe finds, or what you know. */
+struct svmc_guest {
+    unsigned way;    /* SVMC_WAY_* of native calls */
+    unsigned vmware; /* SVMC_WAY_* of VMware-compatible calls */
+    unsigned port;   /* the doorbell of SVMC_WAY_PORT */
+    unsigned lowest; /* versions of the native ABI; 0: nobody said */
+    unsigned highest;
+};
+
+/* What shows the host that a caller is the one who enrolled (HC-12). */
+struct svmc_hcall_token {
+    svmc_hcall_word handle, tag_low, tag_high;
+};
+
+/* What svmc_probe may do. */
+struct svmc_probe_how {
+    int kernel; /* 0: user mode: nothing that is a system call or privileged is executed */
+    int hvc;    /* AArch64, kernel: HVC is the conduit that the firmware tables name */
+    /*
+     * Run call(of) where a fault ends it: 0 if it came to its end, else another number. 0 here:
+     * nothing is tried out, what announces itself counts alone.
+     */
+    int (*attempt)(void *ctx, void (*call)(void *), void *of);
+    void *ctx;
+};
+
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__LP64__) &&                           \
+    (defined(__x86_64__) || defined(__aarch64__) || (defined(__riscv) && __riscv_xlen == 64) || \
+     defined(__s390x__))
+#define SVMC_HCALL_HERE 1
+#define SVMC_INLINE     static __inline__ __attribute__((__always_inline__))
+
+/*
+ * The registers of each processor (HC-9): SVMC_Q0_ the control word, Q1_ to Q6_ the arguments, Q7_
+ * what tells a call from other uses of the instruction, T0_ to T2_ the token; V0_ to V7_ VMware's.
+ */
+#if defined(__x86_64__)
+#define SVMC_Q0_ "rax"
+#define SVMC_Q1_ "rdi"
+#define SVMC_Q2_ "rsi"
+#define SVMC_Q3_ "r8"
+#define SVMC_Q4_ "r9"
+#define SVMC_Q5_ "r10"
+#define SVMC_Q6_ "r11"
+#define SVMC_Q7_ "rdx"
+#define SVMC_T0_ "r12"
+#define SVMC_T1_ "r13"
+#define SVMC_T2_ "r14"
+/*
+ * RBX may be the compiler's base pointer and RBP its frame: they change places with R8 and R9 for
+ * the time of the instruction, and no operand is in memory.
+ */
+#define SVMC_V0_             "rax"
+#define SVMC_V1_             "r8"
+#define SVMC_V2_             "rcx"
+#define SVMC_V3_             "rdx"
+#define SVMC_V4_             "rsi"
+#define SVMC_V5_             "rdi"
+#define SVMC_V6_             "r9"
+#define SVMC_V7_             "r10" /* not looked at */
+#define SVMC_WITH_RBX_(insn) "xchgq %%rbx, %%r8\n\t" insn "\n\txchgq %%rbx, %%r8"
+#define SVMC_WITH_RBP_(insn) "xchgq %%rbp, %%r9\n\t" SVMC_WITH_RBX_(insn) "\n\txchgq %%rbp, %%r9"
+#define SVMC_OUT_            "outl %%eax, %%dx"
+#define SVMC_VMCALL_         ".byte 0x0f, 0x01, 0xc1"
+#define SVMC_VMMCALL_        ".byte 0x0f, 0x01, 0xd9"
+#define SVMC_WAYS_(ring)          \
+    case SVMC_WAY_PORT:           \
+        ring(SVMC_OUT_) break;    \
+    case SVMC_WAY_VMCALL:         \
+        ring(SVMC_VMCALL_) break; \
+    case SVMC_WAY_VMMCALL:        \
+        ring(SVMC_VMMCALL_) break;
+#define SVMC_WORD_(g) ((svmc_hcall_word)(g)->port)
+#elif defined(__aarch64__)
+#define SVMC_Q0_          "x0"
+#define SVMC_Q1_          "x1"
+#define SVMC_Q2_          "x2"
+#define SVMC_Q3_          "x3"
+#define SVMC_Q4_          "x4"
+#define SVMC_Q5_          "x5"
+#define SVMC_Q6_          "x6"
+#define SVMC_Q7_          "x7"
+#define SVMC_T0_          "x8"
+#define SVMC_T1_          "x9"
+#define SVMC_T2_          "x10"
+#define SVMC_V0_          "x0"
+#define SVMC_V1_          "x1"
+#define SVMC_V2_          "x2"
+#define SVMC_V3_          "x3"
+#define SVMC_V4_          "x4"
+#define SVMC_V5_          "x5"
+#define SVMC_V6_          "x6"
+#define SVMC_V7_          "x7"
+#define SVMC_TRAP_        "mrs xzr, mdccsr_el0"
+#define SVMC_CALL_        "hvc #0x87"
+#define SVMC_VMWARE_CALL_ "hvc #0x86"
+#define SVMC_WORD_(g)     ((void)(g), (svmc_hcall_word)SVMC_HCALL_MAGIC << 32)
+#elif defined(__riscv)
+#define SVMC_Q0_          "a6"
+#define SVMC_Q1_          "a0"
+#define SVMC_Q2_          "a1"
+#define SVMC_Q3_          "a2"
+#define SVMC_Q4_          "a3"
+#define SVMC_Q5_          "a4"
+#define SVMC_Q6_          "a5"
+#define SVMC_Q7_          "a7"
+#define SVMC_T0_          "t4"
+#define SVMC_T1_          "t5"
+#define SVMC_T2_          "t6"
+#define SVMC_V0_          "a0"
+#define SVMC_V1_          "a1"
+#define SVMC_V2_          "a2"
+#define SVMC_V3_          "a3"
+#define SVMC_V4_          "a4"
+#define SVMC_V5_          "a5"
+#define SVMC_V6_          "a6"
+#define SVMC_V7_          "a7"
+#define SVMC_TRAP_        ".4byte 0xe1202073" /* csrr zero, hgeip; not every assembler knows it */
+#define SVMC_CALL_        "ecall"
+#define SVMC_VMWARE_CALL_ SVMC_TRAP_ /* an ECALL with this word is no call of the SBI */
+#define SVMC_WORD_(g)     ((void)(g), (svmc_hcall_word)SVMC_HCALL_EID)
+#else
+#define SVMC_Q0_          "1"
+#define SVMC_Q1_          "2"
+#define SVMC_Q2_          "3"
+#define SVMC_Q3_          "4"
+#define SVMC_Q4_          "5"
+#define SVMC_Q5_          "6"
+#define SVMC_Q6_          "7"
+#define SVMC_Q7_          "0" /* not looked at: the control word tells the call */
+#define SVMC_T0_          "8"
+#define SVMC_T1_          "9"
+#define SVMC_T2_          "10"
+#define SVMC_V0_          "2"
+#define SVMC_V1_          "3"
+#define SVMC_V2_          "4"
+#define SVMC_V3_          "5"
+#define SVMC_V4_          "6"
+#define SVMC_V5_          "7"
+#define SVMC_V6_          "8"
+#define SVMC_V7_          "1"
+#define SVMC_TRAP_        ".short 0x0000"
+#define SVMC_CALL_        ".insn rs, 0x83000000, %%r2, %%r4, 0x15c(%%r0)" /* diag 2, 4, ..._DIAG */
+#define SVMC_VMWARE_CALL_ SVMC_CALL_
+#define SVMC_WORD_(g)     ((void)(g), (svmc_hcall_word)0)
+#endif
+#if !defined(__x86_64__)
+#define SVMC_WAYS_(ring)        \
+    case SVMC_WAY_TRAP:         \
+        ring(SVMC_TRAP_) break; \
+    case SVMC_WAY_CALL:         \
+        ring(SVMC_CALL_) break;
+#endif
+
+/*
+ * A call. Memory is read before the first register is taken: in an odd build reading is a call, too.
+ * No other register changes (HC-5), so none is clobbered.
+ */
+#define SVMC_REGS_                                               \
+    const svmc_hcall_word w1 = arg[0], w2 = arg[1], w3 = arg[2]; \
+    const svmc_hcall_word w4 = arg[3], w5 = arg[4], w6 = arg[5]; \
+    const svmc_hcall_word w7 = SVMC_WORD_(g);                    \
+    register svmc_hcall_word q0 __asm__(SVMC_Q0_) = control;     \
+    register svmc_hcall_word q1 __asm__(SVMC_Q1_) = w1;          \
+    register svmc_hcall_word q2 __asm__(SVMC_Q2_) = w2;          \
+    register svmc_hcall_word q3 __asm__(SVMC_Q3_) = w3;          \
+    register svmc_hcall_word q4 __asm__(SVMC_Q4_) = w4;          \
+    register svmc_hcall_word q5 __asm__(SVMC_Q5_) = w5;          \
+    register svmc_hcall_word q6 __asm__(SVMC_Q6_) = w6;          \
+    register svmc_hcall_word q7 __asm__(SVMC_Q7_) = w7
+#define SVMC_ASM_(insn, in)                                                                     \
+    __asm__ __volatile__(insn                                                                   \
+                         : "+r"(q0), "+r"(q1), "+r"(q2), "+r"(q3), "+r"(q4), "+r"(q5), "+r"(q6) \
+                         : in                                                                   \
+                         : "memory", "cc");
+#if defined(__x86_64__) || defined(__aarch64__)
+#define SVMC_RESULTS_ \
+    status = q0, arg[0] = q1, arg[1] = q2, arg[2] = q3, arg[3] = q4, arg[4] = q5, arg[5] = q6;
+#else /* HC-11: status in the register of argument 1, each result one further */
+#define SVMC_RESULTS_ \
+    status = q1, arg[0] = q2, arg[1] = q3, arg[2] = q4, arg[3] = q5, arg[4] = q6, arg[5] = q0;
+#endif
+#define SVMC_RING_(insn)         \
+    {                            \
+        SVMC_REGS_;              \
+        SVMC_ASM_(insn, "r"(q7)) \
+        SVMC_RESULTS_            \
+    }
+#define SVMC_TOKEN_IN_ "r"(q7), "r"(q8), "r"(q9), "r"(q10)
+#define SVMC_RING_TOKEN_(insn)                                \
+    {                                                         \
+        const svmc_hcall_word w8 = token->handle;             \
+        const svmc_hcall_word w9 = token->tag_low;            \
+        const svmc_hcall_word w10 = token->tag_high;          \
+        SVMC_REGS_;                                           \
+        register svmc_hcall_word q8 __asm__(SVMC_T0_) = w8;   \
+        register svmc_hcall_word q9 __asm__(SVMC_T1_) = w9;   \
+        register svmc_hcall_word q10 __asm__(SVMC_T2_) = w10; \
+        SVMC_ASM_(insn, SVMC_TOKEN_IN_)                       \
+        SVMC_RESULTS_                                         \
+    }
+
+/*
+ * Call with arg[0..5]; as many as the call declares become its results, the others mean nothing.
+ * Returns the status word; a way that this processor has not: SVMC_HCALL_NOBODY.
+ */
+SVMC_INLINE svmc_hcall_word svmc_call(const struct svmc_guest *g, svmc_hcall_word control,
+                                      svmc_hcall_word arg[6])
+{
+    svmc_hcall_word status = SVMC_HCALL_NOBODY;
+
+    switch (g->way) {
+        SVMC_WAYS_(SVMC_RING_)
+    default:
+        break;
+    }
+    return status;
+}
+
+/* The same with a token (HC-12). */
+SVMC_INLINE svmc_hcall_word svmc_call_tok(const struct svmc_guest *g, svmc_hcall_word control,
+                                          svmc_hcall_word arg[6],
+                                          const struct svmc_hcall_token *token)
+{
+    svmc_hcall_word status = SVMC_HCALL_NOBODY;
+
+    control |= SVMC_HCALL_TOKEN;
+    switch (g->way) {
+        SVMC_WAYS_(SVMC_RING_TOKEN_)
+    default:
+        break;
+    }
+    return status;
+}
+
+/* With so many arguments, the others 0; out[0..5] get the results, unless it is 0. */
+SVMC_INLINE svmc_hcall_word svmc_call6(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
+                                       svmc_hcall_word a4, svmc_hcall_word a5, svmc_hcall_word a6,
+                                       svmc_hcall_word *out)
+{
+    svmc_hcall_word arg[6], status;
+    int i;
+
+    arg[0] = a1;
+    arg[1] = a2;
+    arg[2] = a3;
+    arg[3] = a4;
+    arg[4] = a5;
+    arg[5] = a6;
+    status = svmc_call(g, control, arg);
+    for (i = 0; out && i < 6; i++)
+        out[i] = arg[i];
+    return status;
+}
+
+SVMC_INLINE svmc_hcall_word svmc_call5(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
+                                       svmc_hcall_word a4, svmc_hcall_word a5, svmc_hcall_word *out)
+{
+    return svmc_call6(g, control, a1, a2, a3, a4, a5, 0, out);
+}
+
+SVMC_INLINE svmc_hcall_word svmc_call4(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
+                                       svmc_hcall_word a4, svmc_hcall_word *out)
+{
+    return svmc_call6(g, control, a1, a2, a3, a4, 0, 0, out);
+}
+
+SVMC_INLINE svmc_hcall_word svmc_call3(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
+                                       svmc_hcall_word *out)
+{
+    return svmc_call6(g, control, a1, a2, a3, 0, 0, 0, out);
+}
+
+SVMC_INLINE svmc_hcall_word svmc_call2(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word *out)
+{
+    return svmc_call6(g, control, a1, a2, 0, 0, 0, 0, out);
+}
+
+SVMC_INLINE svmc_hcall_word svmc_call1(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word a1, svmc_hcall_word *out)
+{
+    return svmc_call6(g, control, a1, 0, 0, 0, 0, 0, out);
+}
+
+SVMC_INLINE svmc_hcall_word svmc_call0(const struct svmc_guest *g, svmc_hcall_word control,
+                                       svmc_hcall_word *out)
+{
+    return svmc_call6(g, control, 0, 0, 0, 0, 0, 0, out);
+}
+
+/* What a caller knows who asked nobody: the trap that works from user mode, the default doorbell. */
+SVMC_INLINE struct svmc_guest svmc_guest_default(void)
+{
+    struct svmc_guest g;
+
+#if defined(__x86_64__)
+    g.way = g.vmware = SVMC_WAY_PORT;
+#else
+    g.way = g.vmware = SVMC_WAY_TRAP;
+#endif
+    g.port = SVMC_HCALL_PORT;
+    g.lowest = g.highest = 0;
+    return g;
+}
+
+/* svmc_call by the default way (HC-1). */
+SVMC_INLINE svmc_hcall_word svmc_hcall(unsigned number, svmc_hcall_word arg[6])
+{
+    const struct svmc_guest g = svmc_guest_default();
+
+    return svmc_call(&g, SVMC_HCALL_CONTROL(number), arg);
+}
+
+/* ---- VMware-compatible calls (HC-15) ---- */
+#define SVMC_VMWARE_RING_(insn)                                                      \
+    {                                                                                \
+        const svmc_hcall_word w0 = r[0], w1 = r[1], w2 = r[2], w3 = r[3];            \
+        const svmc_hcall_word w4 = r[4], w5 = r[5], w6 = r[6];                       \
+        register svmc_hcall_word q0 __asm__(SVMC_V0_) = w0;                          \
+        register svmc_hcall_word q1 __asm__(SVMC_V1_) = w1;                          \
+        register svmc_hcall_word q2 __asm__(SVMC_V2_) = w2;                          \
+        register svmc_hcall_word q3 __asm__(SVMC_V3_) = w3;                          \
+        register svmc_hcall_word q4 __asm__(SVMC_V4_) = w4;                          \
+        register svmc_hcall_word q5 __asm__(SVMC_V5_) = w5;                          \
+        register svmc_hcall_word q6 __asm__(SVMC_V6_) = w6;                          \
+        register svmc_hcall_word q7 __asm__(SVMC_V7_) = word;                        \
+        SVMC_ASM_(insn, "r"(q7))                                                     \
+        r[0] = q0, r[1] = q1, r[2] = q2, r[3] = q3, r[4] = q4, r[5] = q5, r[6] = q6; \
+    }
+
+/* The I/O instruction that `word` describes, with registers 0 to 6 in r. 0: no such way here. */
+SVMC_INLINE int svmc_vmware_ring_(unsigned way, svmc_hcall_word word, svmc_hcall_word r[7])
+{
+#if defined(__x86_64__)
+    if (way == SVMC_WAY_PORT && word == SVMC_VMWARE_IN)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBX_("inl %%dx, %%eax"))
+    else if (way == SVMC_WAY_PORT && word == SVMC_VMWARE_OUTS)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBP_("cld\n\trep outsb"))
+    else if (way == SVMC_WAY_PORT)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBP_("cld\n\trep insb"))
+    else if (way == SVMC_WAY_VMCALL && word == SVMC_VMWARE_IN)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBX_(SVMC_VMCALL_))
+    else if (way == SVMC_WAY_VMCALL)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBP_(SVMC_VMCALL_))
+    else if (way == SVMC_WAY_VMMCALL && word == SVMC_VMWARE_IN)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBX_(SVMC_VMMCALL_))
+    else if (way == SVMC_WAY_VMMCALL)
+        SVMC_VMWARE_RING_(SVMC_WITH_RBP_(SVMC_VMMCALL_))
+#else
+    if (way == SVMC_WAY_TRAP)
+        SVMC_VMWARE_RING_(SVMC_TRAP_)
+    else if (way == SVMC_WAY_CALL)
+        SVMC_VMWARE_RING_(SVMC_VMWARE_CALL_)
+#endif
+    else
+        return 0;
+    return 1;
+}
+
+/* Register 3: the channel and the port; VMCALL and VMMCALL have flags there. */
+SVMC_INLINE svmc_hcall_word svmc_vmware_port_(unsigned way, unsigned channel, unsigned port,
+                                              unsigned flags)
+{
+    int flagged = way == SVMC_WAY_VMCALL || way == SVMC_WAY_VMMCALL;
+
+    return (svmc_hcall_word)channel << 16 | (flagged ? flags : port);
+}
+
+/*
+ * A low-bandwidth call: w[1..5] are EBX, ECX (sub-command << 16 | command), EDX (of which bits 31:16
+ * count: the channel), ESI and EDI or their like; w[0..5] get what comes back, 32 bits each.
+ * Returns w[0], EAX; all ones also for a command that nobody knows.
+ */
+SVMC_INLINE unsigned svmc_vmware_low(const struct svmc_guest *g, svmc_hcall_word w[6])
+{
+    svmc_hcall_word r[7];
+    int i;
+
+    for (i = 1; i < 6; i++)
+        r[i] = w[i] & 0xffffffff;
+    r[0] = SVMC_VMWARE_MAGIC;
+    r[3] = svmc_vmware_port_(g->vmware, (unsigned)(r[3] >> 16), SVMC_VMWARE_PORT, 0);
+    r[6] = 0;
+    if (!svmc_vmware_ring_(g->vmware, SVMC_VMWARE_IN, r))
+        r[0] = 0xffffffff;
+    for (i = 0; i < 6; i++)
+        w[i] = r[i] & 0xffffffff;
+    return (unsigned)w[0];
+}
+
+/* A channel of the message protocol, as its OPEN gave it. */
+struct svmc_vmware_channel {
+    unsigned id, cookie_high, cookie_low;
+};
+
+/* High bandwidth: `bytes` from memory to the host. Returns bits 31:16 of EBX: bit 0: it went well. */
+SVMC_INLINE unsigned svmc_vmware_send(const struct svmc_guest *g, unsigned command,
+                                      const struct svmc_vmware_channel *channel, const void *from,
+                                      svmc_hcall_word bytes)
+{
+    svmc_hcall_word r[7];
+
+    r[0] = SVMC_VMWARE_MAGIC;
+    r[1] = command;
+    r[2] = bytes;
+    r[3] = svmc_vmware_port_(g->vmware, channel->id, SVMC_VMWARE_PORT_HIGH,
+                             SVMC_VMWARE_FLAG_HIGH | SVMC_VMWARE_FLAG_WRITE);
+    r[4] = (svmc_hcall_word)from;
+    r[5] = channel->cookie_low;
+    r[6] = channel->cookie_high;
+    return svmc_vmware_ring_(g->vmware, SVMC_VMWARE_OUTS, r) ? (unsigned)(r[1] >> 16 & 0xffff) : 0;
+}
+
+/* High bandwidth: `bytes` from the host to memory. The cookie stands elsewhere than in a send. */
+SVMC_INLINE unsigned svmc_vmware_receive(const struct svmc_guest *g, unsigned command,
+                                         const struct svmc_vmware_channel *channel, void *to,
+                                         svmc_hcall_word bytes)
+{
+    svmc_hcall_word r[7];
+
+    r[0] = SVMC_VMWARE_MAGIC;
+    r[1] = command;
+    r[2] = bytes;
+    r[3] = svmc_vmware_port_(g->vmware, channel->id, SVMC_VMWARE_PORT_HIGH, SVMC_VMWARE_FLAG_HIGH);
+    r[4] = channel->cookie_high;
+    r[5] = (svmc_hcall_word)to;
+    r[6] = channel->cookie_low;
+    return svmc_vmware_ring_(g->vmware, SVMC_VMWARE_INS, r) ? (unsigned)(r[1] >> 16 & 0xffff) : 0;
+}
+
+/* ---- Is anybody there? (HC-14) ---- */
+#if defined(__x86_64__)
+SVMC_INLINE void svmc_cpuid_(unsigned leaf, unsigned r[4])
+{
+    svmc_hcall_word b;
+
+    __asm__ __volatile__("movq %%rbx, %q1\n\tcpuid\n\txchgq %%rbx, %q1"
+                         : "=a"(r[0]), "=&r"(b), "=c"(r[2]), "=d"(r[3])
+                         : "0"(leaf), "2"(0));
+    r[1] = (unsigned)b;
+}
+
+/* Bits of two leaves, VMware's and ours, that say which instruction to take. */
+SVMC_INLINE unsigned svmc_announced_(unsigned bits)
+{
+    return bits & 2 ? SVMC_WAY_VMCALL : bits & 1 ? SVMC_WAY_VMMCALL : SVMC_WAY_PORT;
+}
+
+static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svmc_probe_how *how)
+{
+    unsigned r[4], base;
+
+    (void)how;
+    svmc_cpuid_(1, r);
+    if (!(r[2] >> 31)) /* no hypervisor says that it is there: its leaves mean something else */
+        return;
+    svmc_cpuid_(0x40000000, r);
+    if (r[1] == 0x61774d56 && r[2] == 0x4d566572 && r[3] == 0x65726177) { /* VMwareVMware */
+        base = r[0];
+        r[2] = 0;
+        if (base >= 0x40000010)
+            svmc_cpuid_(0x40000010, r);
+        g->vmware = svmc_announced_(r[2]);
+    }
+    for (base = 0x40000000; base <= 0x4000ff00; base += 0x100) {
+        svmc_cpuid_(base, r);
+        if (r[0] <= base || r[1] != SVMC_HCALL_SIGNATURE || r[2] != r[1] || r[3] != r[1])
+            continue;
+        svmc_cpuid_(base + 1, r);
+        g->lowest = r[0] & 0xff;
+        g->highest = r[0] >> 8 & 0xff;
+        g->port = r[1] & 0xffff;
+        g->way = svmc_announced_(r[2]);
+        return;
+    }
+}
+#elif defined(__aarch64__)
+static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svmc_probe_how *how)
+{
+    register svmc_hcall_word x0 __asm__("x0") = 0x8600ff01; /* SMCCC: UID of the hypervisor */
+    register svmc_hcall_word x1 __asm__("x1") = 0;
+    register svmc_hcall_word x2 __asm__("x2") = 0;
+    register svmc_hcall_word x3 __asm__("x3") = 0;
+
+    if (!how || !how->kernel || !how->hvc)
+        return;
+    __asm__ __volatile__("hvc #0"
+                         : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+                         :
+                         : "memory", "cc", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
+                           "x13", "x14", "x15", "x16", "x17");
+    if ((unsigned)x0 == SVMC_HCALL_UID_0 && (unsigned)x1 == SVMC_HCALL_UID_1 &&
+        (unsigned)x2 == SVMC_HCALL_UID_2 && (unsigned)x3 == SVMC_HCALL_UID_3)
+        g->way = SVMC_WAY_CALL;
+}
+#elif defined(__riscv)
+static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svmc_probe_how *how)
+{
+    register svmc_hcall_word a0 __asm__("a0") = SVMC_HCALL_EID;
+    register svmc_hcall_word a1 __asm__("a1") = 0;
+    register svmc_hcall_word a6 __asm__("a6") = 3;    /* probe_extension */
+    register svmc_hcall_word a7 __asm__("a7") = 0x10; /* the base extension */
+
+    if (!how || !how->kernel)
+        return;
+    __asm__ __volatile__("ecall" : "+r"(a0), "+r"(a1) : "r"(a6), "r"(a7) : "memory");
+    if (a0 == 0 && a1 != 0)
+        g->way = SVMC_WAY_CALL;
+}
+#else
+static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svmc_probe_how *how)
+{
+    (void)g,
+        (void)how; /* an instruction that nobody takes is an exception: that is the way to ask */
+}
+#endif
+
+/* What an attempt calls, and what it leaves. */
+struct svmc_attempt_ {
+    struct svmc_guest guest;
+    svmc_hcall_word status, word[6];
+};
+
+/* Arguments that no answer leaves where it stands on any processor. */
+static __inline__ void svmc_attempt_native_(void *of)
+{
+    struct svmc_attempt_ *a = (struct svmc_attempt_ *)of;
+    int i;
+
+    for (i = 0; i < 6; i++)
+        a->word[i] = SVMC_HCALL_NOBODY;
+    a->status = svmc_call(&a->guest, SVMC_HCALL_CONTROL(SVMC_HCALL_ASK_VERSION), a->word);
+}
+
+static __inline__ void svmc_attempt_vmware_(void *of)
+{
+    struct svmc_attempt_ *a = (struct svmc_attempt_ *)of;
+    int i;
+
+    for (i = 0; i < 6; i++)
+        a->word[i] = 0;
+    a->word[1] = ~(svmc_hcall_word)SVMC_VMWARE_MAGIC;
+    a->word[2] = SVMC_VMWARE_GET_VERSION;
+    a->status = svmc_vmware_low(&a->guest, a->word);
+}
+
+/* Does a native call by this way come back with a status word? Its versions then. */
+static __inline__ int svmc_answers_(struct svmc_guest *g, const struct svmc_probe_how *how,
+                                    unsigned way)
+{
+    struct svmc_attempt_ a;
+
+    a.guest = *g;
+    a.guest.way = way;
+    a.status = SVMC_HCALL_NOBODY;
+    if (how->attempt(how->ctx, svmc_attempt_native_, &a) != 0 || !SVMC_HCALL_IS_STATUS(a.status))
+        return 0;
+    g->way = way;
+    if (SVMC_HCALL_CODE_OF(a.status) == SVMC_HCALL_OK) {
+        g->lowest = (unsigned)(a.word[0] & 0xff);
+        g->highest = (unsigned)(a.word[0] >> 8 & 0xff);
+    }
+    return 1;
+}
+
+static __inline__ int svmc_vmware_answers_(struct svmc_guest *g, const struct svmc_probe_how *how,
+                                           unsigned way)
+{
+    struct svmc_attempt_ a;
+
+    a.guest = *g;
+    a.guest.vmware = way;
+    a.word[1] = 0;
+    if (how->attempt(how->ctx, svmc_attempt_vmware_, &a) != 0 || a.word[1] != SVMC_VMWARE_MAGIC)
+        return 0;
+    g->vmware = way;
+    return 1;
+}
+
+/*
+ * Find out how to call, and whether anybody answers. Without how->attempt what is announced is
+ * believed and nothing is tried; with it what is announced is tried first, then the default way,
+ * and what faults or leaves its registers as they were is nobody. Returns 0 if neither ABI is there.
+ */
+static __inline__ int svmc_probe(struct svmc_guest *g, const struct svmc_probe_how *how)
+{
+    const struct svmc_guest usual = svmc_guest_default();
+    struct svmc_guest said = usual;
+
+    said.way = said.vmware = SVMC_WAY_NONE;
+    svmc_announcement_(&said, how);
+    *g = said;
+    if (how && how->attempt) {
+        g->way = g->vmware = SVMC_WAY_NONE;
+        if (said.way == SVMC_WAY_NONE || !svmc_answers_(g, how, said.way))
+            (void)svmc_answers_(g, how, usual.way);
+        if (said.vmware == SVMC_WAY_NONE || !svmc_vmware_answers_(g, how, said.vmware))
+            (void)svmc_vmware_answers_(g, how, usual.vmware);
+    }
+    return g->way != SVMC_WAY_NONE || g->vmware != SVMC_WAY_NONE;
+}
+#else
+#define SVMC_HCALL_HERE 0
+#endif
+
+#endif
