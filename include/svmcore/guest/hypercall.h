@@ -119,8 +119,7 @@ struct svmc_guest {
     unsigned way;    /* SVMC_WAY_* of native calls */
     unsigned vmware; /* SVMC_WAY_* of VMware-compatible calls */
     unsigned port;   /* the doorbell of SVMC_WAY_PORT */
-    unsigned lowest; /* versions of the native ABI; 0: nobody said */
-    unsigned highest;
+    unsigned abi;    /* version of the native ABI that the host says it has; 0: it said none */
 };
 
 /* What shows the host that a caller is the one who enrolled (HC-12). */
@@ -147,38 +146,52 @@ struct svmc_probe_how {
 #define SVMC_INLINE     static __inline__ __attribute__((__always_inline__))
 
 /*
- * The registers of each processor (HC-9): SVMC_Q0_ the control word, Q1_ to Q6_ the arguments, Q7_
- * what tells a call from other uses of the instruction, T0_ to T2_ the token; V0_ to V7_ VMware's.
+ * The registers of each processor (HC-9). SVMC_NATIVE_: control word, arguments 1 to 6, and what
+ * tells the call from other uses of the instruction. SVMC_TOKEN_: handle, tag. SVMC_VMWARE_:
+ * registers 0 to 6 of VMware's ABI, and the word.
  */
 #if defined(__x86_64__)
-#define SVMC_Q0_ "rax"
-#define SVMC_Q1_ "rdi"
-#define SVMC_Q2_ "rsi"
-#define SVMC_Q3_ "r8"
-#define SVMC_Q4_ "r9"
-#define SVMC_Q5_ "r10"
-#define SVMC_Q6_ "r11"
-#define SVMC_Q7_ "rdx"
-#define SVMC_T0_ "r12"
-#define SVMC_T1_ "r13"
-#define SVMC_T2_ "r14"
+#define SVMC_NATIVE_(use)    use("rax", "rdi", "rsi", "r8", "r9", "r10", "r11", "rdx")
+#define SVMC_NATIVE_LAST_(g) ((svmc_hcall_word)(g)->port)
+#define SVMC_TOKEN_(use)     use("r12", "r13", "r14")
 /*
  * RBX may be the compiler's base pointer and RBP its frame: they change places with R8 and R9 for
- * the time of the instruction, and no operand is in memory.
+ * the time of the instruction, and no operand is in memory. Nobody looks at R10.
  */
-#define SVMC_V0_             "rax"
-#define SVMC_V1_             "r8"
-#define SVMC_V2_             "rcx"
-#define SVMC_V3_             "rdx"
-#define SVMC_V4_             "rsi"
-#define SVMC_V5_             "rdi"
-#define SVMC_V6_             "r9"
-#define SVMC_V7_             "r10" /* not looked at */
+#define SVMC_VMWARE_(use)    use("rax", "r8", "rcx", "rdx", "rsi", "rdi", "r9", "r10")
 #define SVMC_WITH_RBX_(insn) "xchgq %%rbx, %%r8\n\t" insn "\n\txchgq %%rbx, %%r8"
 #define SVMC_WITH_RBP_(insn) "xchgq %%rbp, %%r9\n\t" SVMC_WITH_RBX_(insn) "\n\txchgq %%rbp, %%r9"
 #define SVMC_OUT_            "outl %%eax, %%dx"
 #define SVMC_VMCALL_         ".byte 0x0f, 0x01, 0xc1"
 #define SVMC_VMMCALL_        ".byte 0x0f, 0x01, 0xd9"
+#elif defined(__aarch64__)
+#define SVMC_NATIVE_(use)    use("x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7")
+#define SVMC_NATIVE_LAST_(g) ((void)(g), (svmc_hcall_word)SVMC_HCALL_MAGIC << 32)
+#define SVMC_TOKEN_(use)     use("x8", "x9", "x10")
+#define SVMC_VMWARE_(use)    use("x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7")
+#define SVMC_TRAP_           "mrs xzr, mdccsr_el0"
+#define SVMC_CALL_           "hvc #0x87"
+#define SVMC_VMWARE_CALL_    "hvc #0x86"
+#elif defined(__riscv)
+#define SVMC_NATIVE_(use)    use("a6", "a0", "a1", "a2", "a3", "a4", "a5", "a7")
+#define SVMC_NATIVE_LAST_(g) ((void)(g), (svmc_hcall_word)SVMC_HCALL_EID)
+#define SVMC_TOKEN_(use)     use("t4", "t5", "t6")
+#define SVMC_VMWARE_(use)    use("a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7")
+#define SVMC_TRAP_           ".4byte 0xe1202073" /* csrr zero, hgeip: not every assembler has it */
+#define SVMC_CALL_           "ecall"
+#define SVMC_VMWARE_CALL_    SVMC_TRAP_ /* the SBI has no extension of that word */
+#else
+#define SVMC_NATIVE_(use)    use("1", "2", "3", "4", "5", "6", "7", "0") /* nobody looks at R0 */
+#define SVMC_NATIVE_LAST_(g) ((void)(g), (svmc_hcall_word)0)
+#define SVMC_TOKEN_(use)     use("8", "9", "10")
+#define SVMC_VMWARE_(use)    use("2", "3", "4", "5", "6", "7", "8", "1")
+#define SVMC_TRAP_           ".short 0x0000"
+#define SVMC_CALL_           ".insn rs, 0x83000000, %%r2, %%r4, 0x15c(%%r0)" /* diag 2, 4, DIAG */
+#define SVMC_VMWARE_CALL_    SVMC_CALL_
+#endif
+
+#if defined(__x86_64__)
+#define SVMC_USUAL_WAY_ SVMC_WAY_PORT
 #define SVMC_WAYS_(ring)          \
     case SVMC_WAY_PORT:           \
         ring(SVMC_OUT_) break;    \
@@ -186,81 +199,8 @@ struct svmc_probe_how {
         ring(SVMC_VMCALL_) break; \
     case SVMC_WAY_VMMCALL:        \
         ring(SVMC_VMMCALL_) break;
-#define SVMC_WORD_(g) ((svmc_hcall_word)(g)->port)
-#elif defined(__aarch64__)
-#define SVMC_Q0_          "x0"
-#define SVMC_Q1_          "x1"
-#define SVMC_Q2_          "x2"
-#define SVMC_Q3_          "x3"
-#define SVMC_Q4_          "x4"
-#define SVMC_Q5_          "x5"
-#define SVMC_Q6_          "x6"
-#define SVMC_Q7_          "x7"
-#define SVMC_T0_          "x8"
-#define SVMC_T1_          "x9"
-#define SVMC_T2_          "x10"
-#define SVMC_V0_          "x0"
-#define SVMC_V1_          "x1"
-#define SVMC_V2_          "x2"
-#define SVMC_V3_          "x3"
-#define SVMC_V4_          "x4"
-#define SVMC_V5_          "x5"
-#define SVMC_V6_          "x6"
-#define SVMC_V7_          "x7"
-#define SVMC_TRAP_        "mrs xzr, mdccsr_el0"
-#define SVMC_CALL_        "hvc #0x87"
-#define SVMC_VMWARE_CALL_ "hvc #0x86"
-#define SVMC_WORD_(g)     ((void)(g), (svmc_hcall_word)SVMC_HCALL_MAGIC << 32)
-#elif defined(__riscv)
-#define SVMC_Q0_          "a6"
-#define SVMC_Q1_          "a0"
-#define SVMC_Q2_          "a1"
-#define SVMC_Q3_          "a2"
-#define SVMC_Q4_          "a3"
-#define SVMC_Q5_          "a4"
-#define SVMC_Q6_          "a5"
-#define SVMC_Q7_          "a7"
-#define SVMC_T0_          "t4"
-#define SVMC_T1_          "t5"
-#define SVMC_T2_          "t6"
-#define SVMC_V0_          "a0"
-#define SVMC_V1_          "a1"
-#define SVMC_V2_          "a2"
-#define SVMC_V3_          "a3"
-#define SVMC_V4_          "a4"
-#define SVMC_V5_          "a5"
-#define SVMC_V6_          "a6"
-#define SVMC_V7_          "a7"
-#define SVMC_TRAP_        ".4byte 0xe1202073" /* csrr zero, hgeip; not every assembler knows it */
-#define SVMC_CALL_        "ecall"
-#define SVMC_VMWARE_CALL_ SVMC_TRAP_ /* an ECALL with this word is no call of the SBI */
-#define SVMC_WORD_(g)     ((void)(g), (svmc_hcall_word)SVMC_HCALL_EID)
 #else
-#define SVMC_Q0_          "1"
-#define SVMC_Q1_          "2"
-#define SVMC_Q2_          "3"
-#define SVMC_Q3_          "4"
-#define SVMC_Q4_          "5"
-#define SVMC_Q5_          "6"
-#define SVMC_Q6_          "7"
-#define SVMC_Q7_          "0" /* not looked at: the control word tells the call */
-#define SVMC_T0_          "8"
-#define SVMC_T1_          "9"
-#define SVMC_T2_          "10"
-#define SVMC_V0_          "2"
-#define SVMC_V1_          "3"
-#define SVMC_V2_          "4"
-#define SVMC_V3_          "5"
-#define SVMC_V4_          "6"
-#define SVMC_V5_          "7"
-#define SVMC_V6_          "8"
-#define SVMC_V7_          "1"
-#define SVMC_TRAP_        ".short 0x0000"
-#define SVMC_CALL_        ".insn rs, 0x83000000, %%r2, %%r4, 0x15c(%%r0)" /* diag 2, 4, ..._DIAG */
-#define SVMC_VMWARE_CALL_ SVMC_CALL_
-#define SVMC_WORD_(g)     ((void)(g), (svmc_hcall_word)0)
-#endif
-#if !defined(__x86_64__)
+#define SVMC_USUAL_WAY_ SVMC_WAY_TRAP
 #define SVMC_WAYS_(ring)        \
     case SVMC_WAY_TRAP:         \
         ring(SVMC_TRAP_) break; \
@@ -269,51 +209,54 @@ struct svmc_probe_how {
 #endif
 
 /*
- * A call. Memory is read before the first register is taken: in an odd build reading is a call, too.
- * No other register changes (HC-5), so none is clobbered.
+ * Memory is read before the first register is taken: in an odd build reading is a call of its own.
+ * No register that is not named changes (HC-5), so none is clobbered.
  */
-#define SVMC_REGS_                                               \
-    const svmc_hcall_word w1 = arg[0], w2 = arg[1], w3 = arg[2]; \
-    const svmc_hcall_word w4 = arg[3], w5 = arg[4], w6 = arg[5]; \
-    const svmc_hcall_word w7 = SVMC_WORD_(g);                    \
-    register svmc_hcall_word q0 __asm__(SVMC_Q0_) = control;     \
-    register svmc_hcall_word q1 __asm__(SVMC_Q1_) = w1;          \
-    register svmc_hcall_word q2 __asm__(SVMC_Q2_) = w2;          \
-    register svmc_hcall_word q3 __asm__(SVMC_Q3_) = w3;          \
-    register svmc_hcall_word q4 __asm__(SVMC_Q4_) = w4;          \
-    register svmc_hcall_word q5 __asm__(SVMC_Q5_) = w5;          \
-    register svmc_hcall_word q6 __asm__(SVMC_Q6_) = w6;          \
-    register svmc_hcall_word q7 __asm__(SVMC_Q7_) = w7
+#define SVMC_BIND_(r0, r1, r2, r3, r4, r5, r6, r7) \
+    register svmc_hcall_word q0 __asm__(r0) = w0;  \
+    register svmc_hcall_word q1 __asm__(r1) = w1;  \
+    register svmc_hcall_word q2 __asm__(r2) = w2;  \
+    register svmc_hcall_word q3 __asm__(r3) = w3;  \
+    register svmc_hcall_word q4 __asm__(r4) = w4;  \
+    register svmc_hcall_word q5 __asm__(r5) = w5;  \
+    register svmc_hcall_word q6 __asm__(r6) = w6;  \
+    register svmc_hcall_word q7 __asm__(r7) = w7
+#define SVMC_BIND_TOKEN_(r8, r9, r10)             \
+    register svmc_hcall_word q8 __asm__(r8) = w8; \
+    register svmc_hcall_word q9 __asm__(r9) = w9; \
+    register svmc_hcall_word q10 __asm__(r10) = w10
 #define SVMC_ASM_(insn, in)                                                                     \
     __asm__ __volatile__(insn                                                                   \
                          : "+r"(q0), "+r"(q1), "+r"(q2), "+r"(q3), "+r"(q4), "+r"(q5), "+r"(q6) \
                          : in                                                                   \
                          : "memory", "cc");
+#define SVMC_READ_                                                 \
+    const svmc_hcall_word w0 = control, w7 = SVMC_NATIVE_LAST_(g); \
+    const svmc_hcall_word w1 = arg[0], w2 = arg[1], w3 = arg[2];   \
+    const svmc_hcall_word w4 = arg[3], w5 = arg[4], w6 = arg[5]
 #if defined(__x86_64__) || defined(__aarch64__)
-#define SVMC_RESULTS_ \
+#define SVMC_WRITE_ \
     status = q0, arg[0] = q1, arg[1] = q2, arg[2] = q3, arg[3] = q4, arg[4] = q5, arg[5] = q6;
-#else /* HC-11: status in the register of argument 1, each result one further */
-#define SVMC_RESULTS_ \
+#else /* HC-11: the status in the register of argument 1, each result one further */
+#define SVMC_WRITE_ \
     status = q1, arg[0] = q2, arg[1] = q3, arg[2] = q4, arg[3] = q5, arg[4] = q6, arg[5] = q0;
 #endif
-#define SVMC_RING_(insn)         \
-    {                            \
-        SVMC_REGS_;              \
-        SVMC_ASM_(insn, "r"(q7)) \
-        SVMC_RESULTS_            \
+#define SVMC_RING_(insn)          \
+    {                             \
+        SVMC_READ_;               \
+        SVMC_NATIVE_(SVMC_BIND_); \
+        SVMC_ASM_(insn, "r"(q7))  \
+        SVMC_WRITE_               \
     }
 #define SVMC_TOKEN_IN_ "r"(q7), "r"(q8), "r"(q9), "r"(q10)
-#define SVMC_RING_TOKEN_(insn)                                \
-    {                                                         \
-        const svmc_hcall_word w8 = token->handle;             \
-        const svmc_hcall_word w9 = token->tag_low;            \
-        const svmc_hcall_word w10 = token->tag_high;          \
-        SVMC_REGS_;                                           \
-        register svmc_hcall_word q8 __asm__(SVMC_T0_) = w8;   \
-        register svmc_hcall_word q9 __asm__(SVMC_T1_) = w9;   \
-        register svmc_hcall_word q10 __asm__(SVMC_T2_) = w10; \
-        SVMC_ASM_(insn, SVMC_TOKEN_IN_)                       \
-        SVMC_RESULTS_                                         \
+#define SVMC_RING_TOKEN_(insn)                                                                \
+    {                                                                                         \
+        const svmc_hcall_word w8 = token->handle, w9 = token->tag_low, w10 = token->tag_high; \
+        SVMC_READ_;                                                                           \
+        SVMC_NATIVE_(SVMC_BIND_);                                                             \
+        SVMC_TOKEN_(SVMC_BIND_TOKEN_);                                                        \
+        SVMC_ASM_(insn, SVMC_TOKEN_IN_)                                                       \
+        SVMC_WRITE_                                                                           \
     }
 
 /*
@@ -370,57 +313,21 @@ SVMC_INLINE svmc_hcall_word svmc_call6(const struct svmc_guest *g, svmc_hcall_wo
     return status;
 }
 
-SVMC_INLINE svmc_hcall_word svmc_call5(const struct svmc_guest *g, svmc_hcall_word control,
-                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
-                                       svmc_hcall_word a4, svmc_hcall_word a5, svmc_hcall_word *out)
-{
-    return svmc_call6(g, control, a1, a2, a3, a4, a5, 0, out);
-}
-
-SVMC_INLINE svmc_hcall_word svmc_call4(const struct svmc_guest *g, svmc_hcall_word control,
-                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
-                                       svmc_hcall_word a4, svmc_hcall_word *out)
-{
-    return svmc_call6(g, control, a1, a2, a3, a4, 0, 0, out);
-}
-
-SVMC_INLINE svmc_hcall_word svmc_call3(const struct svmc_guest *g, svmc_hcall_word control,
-                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word a3,
-                                       svmc_hcall_word *out)
-{
-    return svmc_call6(g, control, a1, a2, a3, 0, 0, 0, out);
-}
-
-SVMC_INLINE svmc_hcall_word svmc_call2(const struct svmc_guest *g, svmc_hcall_word control,
-                                       svmc_hcall_word a1, svmc_hcall_word a2, svmc_hcall_word *out)
-{
-    return svmc_call6(g, control, a1, a2, 0, 0, 0, 0, out);
-}
-
-SVMC_INLINE svmc_hcall_word svmc_call1(const struct svmc_guest *g, svmc_hcall_word control,
-                                       svmc_hcall_word a1, svmc_hcall_word *out)
-{
-    return svmc_call6(g, control, a1, 0, 0, 0, 0, 0, out);
-}
-
-SVMC_INLINE svmc_hcall_word svmc_call0(const struct svmc_guest *g, svmc_hcall_word control,
-                                       svmc_hcall_word *out)
-{
-    return svmc_call6(g, control, 0, 0, 0, 0, 0, 0, out);
-}
+#define svmc_call0(g, control, out)                svmc_call6(g, control, 0, 0, 0, 0, 0, 0, out)
+#define svmc_call1(g, control, a, out)             svmc_call6(g, control, a, 0, 0, 0, 0, 0, out)
+#define svmc_call2(g, control, a, b, out)          svmc_call6(g, control, a, b, 0, 0, 0, 0, out)
+#define svmc_call3(g, control, a, b, c, out)       svmc_call6(g, control, a, b, c, 0, 0, 0, out)
+#define svmc_call4(g, control, a, b, c, d, out)    svmc_call6(g, control, a, b, c, d, 0, 0, out)
+#define svmc_call5(g, control, a, b, c, d, e, out) svmc_call6(g, control, a, b, c, d, e, 0, out)
 
 /* What a caller knows who asked nobody: the trap that works from user mode, the default doorbell. */
 SVMC_INLINE struct svmc_guest svmc_guest_default(void)
 {
     struct svmc_guest g;
 
-#if defined(__x86_64__)
-    g.way = g.vmware = SVMC_WAY_PORT;
-#else
-    g.way = g.vmware = SVMC_WAY_TRAP;
-#endif
+    g.way = g.vmware = SVMC_USUAL_WAY_;
     g.port = SVMC_HCALL_PORT;
-    g.lowest = g.highest = 0;
+    g.abi = 0;
     return g;
 }
 
@@ -436,15 +343,8 @@ SVMC_INLINE svmc_hcall_word svmc_hcall(unsigned number, svmc_hcall_word arg[6])
 #define SVMC_VMWARE_RING_(insn)                                                      \
     {                                                                                \
         const svmc_hcall_word w0 = r[0], w1 = r[1], w2 = r[2], w3 = r[3];            \
-        const svmc_hcall_word w4 = r[4], w5 = r[5], w6 = r[6];                       \
-        register svmc_hcall_word q0 __asm__(SVMC_V0_) = w0;                          \
-        register svmc_hcall_word q1 __asm__(SVMC_V1_) = w1;                          \
-        register svmc_hcall_word q2 __asm__(SVMC_V2_) = w2;                          \
-        register svmc_hcall_word q3 __asm__(SVMC_V3_) = w3;                          \
-        register svmc_hcall_word q4 __asm__(SVMC_V4_) = w4;                          \
-        register svmc_hcall_word q5 __asm__(SVMC_V5_) = w5;                          \
-        register svmc_hcall_word q6 __asm__(SVMC_V6_) = w6;                          \
-        register svmc_hcall_word q7 __asm__(SVMC_V7_) = word;                        \
+        const svmc_hcall_word w4 = r[4], w5 = r[5], w6 = r[6], w7 = word;            \
+        SVMC_VMWARE_(SVMC_BIND_);                                                    \
         SVMC_ASM_(insn, "r"(q7))                                                     \
         r[0] = q0, r[1] = q1, r[2] = q2, r[3] = q3, r[4] = q4, r[5] = q5, r[6] = q6; \
     }
@@ -588,8 +488,7 @@ static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svm
         if (r[0] <= base || r[1] != SVMC_HCALL_SIGNATURE || r[2] != r[1] || r[3] != r[1])
             continue;
         svmc_cpuid_(base + 1, r);
-        g->lowest = r[0] & 0xff;
-        g->highest = r[0] >> 8 & 0xff;
+        g->abi = r[0];
         g->port = r[1] & 0xffff;
         g->way = svmc_announced_(r[2]);
         return;
@@ -631,8 +530,9 @@ static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svm
 #else
 static __inline__ void svmc_announcement_(struct svmc_guest *g, const struct svmc_probe_how *how)
 {
-    (void)g,
-        (void)how; /* an instruction that nobody takes is an exception: that is the way to ask */
+    /* what DIAGNOSE is not given to is an exception: nothing can be asked without a try */
+    if (how && how->kernel && how->attempt)
+        g->way = g->vmware = SVMC_WAY_CALL;
 }
 #endif
 
@@ -665,7 +565,7 @@ static __inline__ void svmc_attempt_vmware_(void *of)
     a->status = svmc_vmware_low(&a->guest, a->word);
 }
 
-/* Does a native call by this way come back with a status word? Its versions then. */
+/* Does a native call by this way come back with a status word? */
 static __inline__ int svmc_answers_(struct svmc_guest *g, const struct svmc_probe_how *how,
                                     unsigned way)
 {
@@ -677,10 +577,8 @@ static __inline__ int svmc_answers_(struct svmc_guest *g, const struct svmc_prob
     if (how->attempt(how->ctx, svmc_attempt_native_, &a) != 0 || !SVMC_HCALL_IS_STATUS(a.status))
         return 0;
     g->way = way;
-    if (SVMC_HCALL_CODE_OF(a.status) == SVMC_HCALL_OK) {
-        g->lowest = (unsigned)(a.word[0] & 0xff);
-        g->highest = (unsigned)(a.word[0] >> 8 & 0xff);
-    }
+    if (SVMC_HCALL_CODE_OF(a.status) == SVMC_HCALL_OK)
+        g->abi = (unsigned)a.word[0];
     return 1;
 }
 
