@@ -13,10 +13,6 @@
     ((f)->kept[0] = k0, (f)->kept[1] = k1, (f)->kept[2] = k2, (f)->kept[3] = k3, \
      (f)->kept[4] = k4, (f)->kept[5] = k5, (f)->kept[6] = k6, (f)->kept[7] = k7)
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 void guest_call(struct frame *f)
 {
     KEEP(f);
@@ -73,7 +69,3 @@ void guest_probe(struct frame *f)
     f->status = (svmc_hcall_word)svmc_probe(&f->guest, &f->how);
     HELD(f);
 }
-
-#ifdef __cplusplus
-}
-#endif

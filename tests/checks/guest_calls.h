@@ -4,6 +4,10 @@
 #define CHECKS_GUEST_CALLS_H
 #include <svmcore/guest/hypercall.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define LIVE 8 /* values that have to outlive the call, more than there are registers to spare */
 
 struct frame {
@@ -25,5 +29,9 @@ void guest_low(struct frame *f);
 void guest_send(struct frame *f);
 void guest_receive(struct frame *f);
 void guest_probe(struct frame *f);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
