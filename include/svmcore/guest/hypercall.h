@@ -181,7 +181,7 @@ struct svmc_probe_how {
 #define SVMC_CALL_           "ecall"
 #define SVMC_VMWARE_CALL_    SVMC_TRAP_ /* the SBI has no extension of that word */
 #else
-#define SVMC_NATIVE_(use)    use("1", "2", "3", "4", "5", "6", "7", "0") /* nobody looks at R0 */
+#define SVMC_NATIVE_(use)    use("1", "2", "3", "4", "5", "6", "7", "0") /* nobody looks at the last */
 #define SVMC_NATIVE_LAST_(g) ((void)(g), (svmc_hcall_word)0)
 #define SVMC_TOKEN_(use)     use("8", "9", "10")
 #define SVMC_VMWARE_(use)    use("2", "3", "4", "5", "6", "7", "8", "1")
