@@ -39,46 +39,6 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_ALL_CODES   12
 
 /* The control word: number 15:0, owner 21:16, flags 31:22, repetitions 43:32, the first of them
-   55:44, ABI version 63:56 (HN-1). */
-#define SVMC_HCALL_OWNER_SHIFT 16
-#define SVMC_HCALL_FAST        0x00400000 /* touches no memory of the guest */
-#define SVMC_HCALL_BATCH       0x00800000 /* argument 1: a vector of calls, repetitions: how many */
-#define SVMC_HCALL_TOKEN       0x01000000 /* the token registers hold one */
-#define SVMC_HCALL_TAGGED      0x02000000 /* with TOKEN: its tag is a MAC over this call */
-#define SVMC_HCALL_RESUME      0x04000000 /* argument 1: the cursor that came with PARTIAL */
-#define SVMC_HCALL_SIMD_DEAD   0x08000000 /* vector registers need not be kept */
-#define SVMC_HCALL_DRY_RUN     0x10000000 /* checked and not done */
-#define SVMC_HCALL_REPS_SHIFT  32
-#define SVMC_HCALL_START_SHIFT 44
-#define SVMC_HCALL_ABI_SHIFT   56
-
-/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, logarithm of the ticks to wait
-   27:20, repetitions done 43:32, cursor 63 (HN-2). */
-#define SVMC_HCALL_BAD_SHIFT    16
-#define SVMC_HCALL_HINT_SHIFT   20
-#define SVMC_HCALL_DONE_SHIFT   32
-#define SVMC_HCALL_CURSOR_SHIFT 63 /* 1: result 1 is a cursor for SVMC_HCALL_RESUME */
-
-/* Numbers 0 to 7 of every owner (HN-19). */
-#define SVMC_HCALL_ASK_VERSION  0
-#define SVMC_HCALL_ASK_FEATURES 1
-#define SVMC_HCALL_ASK_UID      2
-#define SVMC_HCALL_ASK_LIMITS   3
-#define SVMC_HCALL_ASK_NEXT     4
-#define SVMC_HCALL_ASK_ARGUMENT 5
-#define SVMC_HCALL_FIRST        8 /* the first number that an owner gives a call */
-/* What FEATURES and NEXT tell of a call in a word; its cost class in 15:8, results in 19:16. */
-#define SVMC_HCALL_IS_THERE    0x01
-#define SVMC_HCALL_WAS_THERE   0x02
-#define SVMC_HCALL_MAY_NOW     0x04 /* you may call it, as you are, without a token */
-#define SVMC_HCALL_MAY_PLAIN   0x08 /* some may without a token */
-#define SVMC_HCALL_HAS_PARTIAL 0x10
-#define SVMC_HCALL_HAS_REPEAT  0x20
-#define SVMC_HCALL_HAS_MEMORY  0x40 /* it has buffers or handles */
-/* Argument 2 of a batch. */
-#define SVMC_HCALL_STOP 1 /* at the first entry that does not end OK */
-
-/* The control word: number 15:0, owner 21:16, flags 31:22, repetitions 43:32, the first of them
    55:44, ABI version 63:56 (HC-7). */
 #define SVMC_HCALL_OWNER_SHIFT 16
 #define SVMC_HCALL_FAST        0x00400000 /* touches no memory of the guest */
@@ -122,6 +82,16 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_ASK_NEXT     4
 #define SVMC_HCALL_ASK_ARGUMENT 5
 #define SVMC_HCALL_FIRST        8 /* the first number that an owner gives a call */
+/* What FEATURES and NEXT tell of a call in a word; its cost class in 15:8, results in 19:16. */
+#define SVMC_HCALL_IS_THERE    0x01
+#define SVMC_HCALL_WAS_THERE   0x02
+#define SVMC_HCALL_MAY_NOW     0x04 /* you may call it, as you are, without a token */
+#define SVMC_HCALL_MAY_PLAIN   0x08 /* some may without a token */
+#define SVMC_HCALL_HAS_PARTIAL 0x10
+#define SVMC_HCALL_HAS_REPEAT  0x20
+#define SVMC_HCALL_HAS_MEMORY  0x40 /* it has buffers or handles */
+/* Argument 2 of a batch. */
+#define SVMC_HCALL_STOP 1 /* at the first entry that does not end OK */
 
 /* How the host makes itself known (HC-14). */
 #define SVMC_HCALL_SIGNATURE \
