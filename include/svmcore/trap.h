@@ -71,7 +71,7 @@ struct svmc_trap {
     uint8_t abi;        /* CALL: enum svmc_trap_abi */
     uint8_t isa;        /* enum svmc_isa of the caller */
     uint8_t user;       /* 1: a user program */
-    uint8_t way;        /* enum svmc_trap_way */
+    uint8_t way;        /* CALL: enum svmc_trap_way */
     uint8_t insn_bytes; /* CALL, EMULATE: what the PC moves by; 0: the hardware has moved it.
                            FORWARD, s390x: of the instruction, for the length code */
     uint8_t back;       /* FORWARD: what the PC moves back by, before the exception */
@@ -86,7 +86,7 @@ struct svmc_trap {
     struct svmc_fault fault;     /* FORWARD */
 };
 
-/** An exit of x86: what VMX, SVM and KVM all tell, in one form. Zero what the way has no use for. */
+/** An exit of x86: what VMX, SVM and KVM all tell, in one form. */
 struct svmc_trap_x86 {
     uint8_t way;           /* PORT, GP, VMCALL, VMMCALL, TDX */
     uint8_t isa;           /* of the code, as CS has it */
@@ -133,8 +133,7 @@ struct svmc_trap_s390 {
  *
  * All matchers: registers are asked for, with ops->reg_read, the one function of the table that
  * they call, and only when nothing but the registers can still decide: a trap handler sees many
- * traps that no call can be, and at most once a register. Give them no exit that came in the middle
- * of an event's delivery. After a CALL or EMULATE you owe the guest what an instruction's end owes
+ * traps that no call can be. Give them no exit that came in the middle of an event's delivery. After a CALL or EMULATE you owe the guest what an instruction's end owes
  * it: the interrupt shadow, RF, a single step's #DB or its like.
  *
  * Shape:   bytes[count]: GP: your copy of what stands at CS:RIP, 15 or as many as there are; else

@@ -61,11 +61,11 @@ uint64_t svmc_hcall_trap_ask(struct trap_run *r, uint32_t reg)
 
     if (r->st == SVMC_OK && ops->reg_read(r->ctx, reg, &value) != SVMC_OK)
         r->st = SVMC_ERR_CALLBACK;
-    return r->st == SVMC_OK ? value : 0;
+    return value;
 }
 
 /* TM-4 */
-enum svmc_reg svmc_trap_reg(const struct svmc_trap *trap, unsigned n)
+COLD enum svmc_reg svmc_trap_reg(const struct svmc_trap *trap, unsigned n)
 {
     static const uint8_t tdx[SVMC_IOX_ARGS] = {
         SVMC_REG_R12, SVMC_REG_RBX, SVMC_REG_R13,  SVMC_REG_RDX,

@@ -228,9 +228,10 @@ static void match(struct trap_run *r, const struct svmc_trap_a64 *raw)
         debug(r, raw, iss, class);
 }
 
-enum svmc_status svmc_trap_a64(const struct svmc_trap_config *config,
-                               const struct svmc_trap_a64 *raw, const struct svmc_host_ops *ops,
-                               void *ctx, struct svmc_trap *out)
+COLD enum svmc_status svmc_trap_a64(const struct svmc_trap_config *config,
+                                    const struct svmc_trap_a64 *raw,
+                                    const struct svmc_host_ops *ops, void *ctx,
+                                    struct svmc_trap *out)
 {
     struct trap_run r = {
         .config = config,
@@ -246,8 +247,8 @@ enum svmc_status svmc_trap_a64(const struct svmc_trap_config *config,
     return svmc_hcall_trap_end(&r);
 }
 
-enum svmc_status svmc_trap_a64_setup(const struct svmc_trap_config *config, uint32_t fgt,
-                                     struct svmc_trap_el2 *regs)
+COLD enum svmc_status svmc_trap_a64_setup(const struct svmc_trap_config *config, uint32_t fgt,
+                                          struct svmc_trap_el2 *regs)
 {
     uint32_t ways;
 

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <svmcore/trap.h>
 
+#define COLD __attribute__((cold)) /* small before fast: a trap takes longer than its matcher */
+
 #define TRAP_MAGIC_VMWARE 0x564d5868u /* open-vm-tools, lib/include/backdoor_def.h, BDOOR_MAGIC */
 #define TRAP_MAGIC_NATIVE 0x87u       /* where SVMC_IOX_MAGIC is VMware's */
 #define TRAP_PORT_LOW     0x5658u     /* BDOOR_PORT */
@@ -28,27 +30,27 @@ struct trap_run {
 enum trap_gate { TRAP_CLOSED = 0, TRAP_CLOSED_TO_CALLER = 1, TRAP_OPEN = 2 };
 
 /** The start of each: *out is zero, and what all are given is there, or it is SVMC_ERR_ARG. */
-enum svmc_status svmc_hcall_trap_begin(struct trap_run *r, const void *raw);
+COLD enum svmc_status svmc_hcall_trap_begin(struct trap_run *r, const void *raw);
 /** The end of each: what the verdict does not use becomes 0, all of it after an error. */
-enum svmc_status svmc_hcall_trap_end(struct trap_run *r);
+COLD enum svmc_status svmc_hcall_trap_end(struct trap_run *r);
 
 /** TM-1: of the way to the caller in out->user. Notes that it is the way. */
-enum trap_gate svmc_hcall_trap_gate(struct trap_run *r, unsigned way);
-bool svmc_hcall_trap_speaks(const struct trap_run *r, enum svmc_trap_abi abi);
+COLD enum trap_gate svmc_hcall_trap_gate(struct trap_run *r, unsigned way);
+COLD bool svmc_hcall_trap_speaks(const struct trap_run *r, enum svmc_trap_abi abi);
 
-/** A register; 0 and r->st once one could not be read. */
-uint64_t svmc_hcall_trap_ask(struct trap_run *r, uint32_t reg);
+/** A register; anything, and r->st, once one could not be read: no more are asked for then. */
+COLD uint64_t svmc_hcall_trap_ask(struct trap_run *r, uint32_t reg);
 /** Asks for out->arg[0..6], as far as they are somewhere. */
-void svmc_hcall_trap_args(struct trap_run *r);
+COLD void svmc_hcall_trap_args(struct trap_run *r);
 
 /** TM-2: FORWARD. */
-struct svmc_fault *svmc_hcall_trap_forward(struct trap_run *r, uint8_t vector);
+COLD struct svmc_fault *svmc_hcall_trap_forward(struct trap_run *r, uint8_t vector);
 /** CALL, if the ABI is spoken. */
-void svmc_hcall_trap_call(struct trap_run *r, enum svmc_trap_abi abi);
-void svmc_hcall_trap_vmware(struct trap_run *r, bool high, bool write);
+COLD void svmc_hcall_trap_call(struct trap_run *r, enum svmc_trap_abi abi);
+COLD void svmc_hcall_trap_vmware(struct trap_run *r, bool high, bool write);
 /** TM-3: CALL if out->io, with the registers that are asked for, is one. */
-void svmc_hcall_trap_io(struct trap_run *r);
+COLD void svmc_hcall_trap_io(struct trap_run *r);
 /** TM-3: CALL if it is native, or a word with VMware's magic above and such an instruction below. */
-void svmc_hcall_trap_word(struct trap_run *r, uint64_t word, bool native);
+COLD void svmc_hcall_trap_word(struct trap_run *r, uint64_t word, bool native);
 
 #endif

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept, taken out of the shipped source, is missed by a test.
+"""Each check of the intercept and of hcall, taken out of the shipped source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the intercept tests run on it:
+replaces it. The mutant is compiled, linked in front of the core, and the tests of both run on it:
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
@@ -21,7 +21,7 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
-R, A = "src/intercept/", "src/intercept/adapt/"
+R, A, H = "src/intercept/", "src/intercept/adapt/", "src/hcall/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -439,6 +439,68 @@ MUTANTS = (
      "return true;\n    case ITEM_LENGTH:"),
     ("AP-45", A + "adapt.c",
      "(is_host_call(row) && request->size != svmc_intercept_rule(row->kind)->string)", "0"),
+    ("TM-1", H + "trap.c", "(r->out->user ? config->user : config->kernel) >> way & 1u",
+     "(config->user | config->kernel) >> way & 1u"),
+    ("TM-1", H + "trap.c", "    if (!svmc_hcall_trap_speaks(r, abi))\n        return;\n", ""),
+    ("TM-1", H + "trap.c", "if (r->st != SVMC_OK || ", "if ("),
+    ("TM-1", H + "trap.c", "ops->reg_read(r->ctx, reg, &value) != SVMC_OK)",
+     "ops->reg_read(r->ctx, reg, &value) != SVMC_OK && 0)"),
+    ("TM-1", H + "trap.c", "r->st == SVMC_OK && ops->reg_read", "ops->reg_read"),
+    ("TM-2", H + "trap.c", "memset(&out->fault, 0, sizeof out->fault);", ";"),
+    ("TM-3", H + "trap.c",
+     "(uint32_t)out->arg[SVMC_IOX_DATA] == TRAP_MAGIC_VMWARE &&\n        ", ""),
+    ("TM-3", H + "trap.c", "!io->string && io->bytes == 4;", "io->bytes == 4;"),
+    ("TM-3", H + "trap.c", "!io->string && io->bytes == 4;", "!io->string;"),
+    ("TM-3", H + "trap.c", "io->repeat && io->bytes == 1 && ", "io->bytes == 1 && "),
+    ("TM-3", H + "trap.c", "io->bytes == 1 && !io->backward;", "!io->backward;"),
+    ("TM-3", H + "trap.c", "io->bytes == 1 && !io->backward;", "io->bytes == 1;"),
+    ("TM-3", H + "trap.c", "out->isa > SVMC_ISA_X86_64 && ", ""),
+    ("TM-3", H + "trap.c", "else if (svmc_iox_decode(word, &r->out->io) == SVMC_OK)",
+     "else if (svmc_iox_decode_low((uint32_t)word, &r->out->io) == SVMC_OK)"),
+    ("TM-5", H + "trap_x86.c", "segment > SVMC_SEG_GS)", "0)"),
+    ("TM-5", H + "trap_x86.c", "address_bytes != (wide ? 8 : 4) ||", ""),
+    ("TM-5", H + "trap_x86.c", " || svmc_hcall_trap_ask(r, reg) == 0;", " || 1;"),
+    ("TM-5", H + "trap_x86.c", "if (!io->string || is_flat(r, address_bytes, segment))", "if (1)"),
+    ("TM-5", H + "trap_x86.c", "port != 0 && !io->in &&", "!io->in &&"),
+    ("TM-5", H + "trap_x86.c", "r->st = svmc_iox_encode(&r->out->io, &word);",
+     "(void)svmc_iox_encode(&r->out->io, &word);"),
+    ("TM-6", H + "trap_x86.c", "raw->cpl == 0 || ", ""),
+    ("TM-6", H + "trap_x86.c", " || raw->error != 0)", ")"),
+    ("TM-6", H + "trap_x86.c", "io->backward = svmc_hcall_trap_ask(r, SVMC_REG_RFLAGS) >> 10 & 1;",
+     ";"),
+    ("TM-7", H + "trap_x86.c", "flags > (FLAG_HIGH | FLAG_WRITE) ||", "0 ||"),
+    ("TM-7", H + "trap_x86.c", "(high && !is_flat(", "(0 && !is_flat("),
+    ("TM-7", H + "trap_x86.c", "wide && rax >> TRAP_VERSION_AT != 0", "wide"),
+    ("TM-8", H + "trap_x86.c", "gate != TRAP_CLOSED && !r->config->shared", "gate != TRAP_CLOSED"),
+    ("TM-9", H + "trap_x86.c", "out->user = svmc_hcall_trap_ask(r, SVMC_REG_R15) != 0;", ";"),
+    ("TM-9", H + "trap_x86.c", "if ((uint32_t)out->arg[SVMC_IOX_DATA] == TRAP_MAGIC_VMWARE)",
+     "if (1)"),
+    ("TM-9", H + "trap_x86.c", "out->arg[SVMC_IOX_COUNT] &= TDX_COMMAND;", ";"),
+    ("TM-10", H + "trap_a64.c", "target(iss), raw->mdccsr & STATUS);",
+     "target(iss), raw->mdccsr);"),
+    ("TM-11", H + "trap_a64.c", "SVMC_TRAP_EMULATE_WRITE, 0, value & ~TDCC);",
+     "SVMC_TRAP_EMULATE_WRITE, 0, value);"),
+    ("TM-11", H + "trap_a64.c", "(raw->mdscr & ~TDCC) | (raw->tdcc ? TDCC : 0);", "raw->mdscr;"),
+    ("TM-11", H + "trap_a64.c", "reg == MDSCR_EL1 && !r->out->user", "reg == MDSCR_EL1"),
+    ("TM-11", H + "trap_a64.c", "r->out->user && raw->tdcc &&", "raw->tdcc &&"),
+    ("TM-11", H + "trap_a64.c", "    if (raw->tdcc) /* TM-11 */", "    if (0)"),
+    ("TM-12", H + "trap_a64.c", "word == (uint64_t)TRAP_MAGIC_NATIVE << 32);",
+     "word >> 32 == TRAP_MAGIC_NATIVE);"),
+    ("TM-12", H + "trap_a64.c", "r->out->back = INSN_BYTES;", ";"),
+    ("TM-12", H + "trap_a64.c", "class == EC_HVC && !r->out->user", "class == EC_HVC"),
+    ("TM-13", H + "trap_a64.c", "if (!condition_holds(raw, iss))", "if (0)"),
+    ("TM-13", H + "trap_a64.c", "if (mode > (narrow ? 0 : SPSR_EL1H))", "if (0)"),
+    ("TM-14", H + "trap_a64.c", "breaks || r->out->user ? class : class + 1", "class"),
+    ("TM-16", H + "trap_rv.c", "(insn & CSR_PRIVILEGE) != CSR_HYPERVISOR", "0"),
+    ("TM-16", H + "trap_rv.c", "if (count >= INSN_BYTES)", "if (count >= 3)"),
+    ("TM-17", H + "trap_rv.c", "wide && word == r->config->eid && word != 0",
+     "wide && word == r->config->eid"),
+    ("TM-18", H + "trap_rv.c", "== TRAP_OPEN && eid != 0 &&", "== TRAP_OPEN &&"),
+    ("TM-19", H + "trap_s390.c", "word >> TRAP_VERSION_AT != 0);", "word >> 32 != 0x86);"),
+    ("TM-19", H + "trap_s390.c", "raw->code == CODE_OPERATION && raw->ipa == 0",
+     "raw->code == CODE_OPERATION"),
+    ("TM-20", H + "trap_s390.c", "if (r->out->user) {", "if (0) {"),
+    ("TM-20", H + "trap_s390.c", "if ((uint16_t)code != r->config->diag)", "if (0)"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -455,7 +517,7 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted((TOP / "tests/intercept").glob("*.c")))
+             sorted(p for d in ("intercept", "hcall") for p in (TOP / "tests" / d).glob("*.c")))
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]

@@ -213,6 +213,9 @@ TEST(trap_a64, shadow_of_tdcc) /* TM-11 */
     raw.esr = read | xzr;
     CHECK_EQ(match(), SVMC_OK);
     check_read(SVMC_REG_XZR, 0x6000f001, "into XZR");
+    raw.spsr = SPSR_EL0;
+    CHECK_EQ(match(), SVMC_OK);
+    CHECK(all_zero(&got), "EL0 has no such register");
     config.kernel = config.user = ~(WAY(MRS) | WAY(MRC));
     CHECK_EQ(match(), SVMC_OK);
     CHECK(all_zero(&got), "closed");
