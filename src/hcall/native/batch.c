@@ -22,7 +22,7 @@ CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hc
     struct svmc_hcall_count *count;
 
     if (watch->ring && watch->ring_count != 0)
-        watch->ring[watch->written++ % watch->ring_count] = *r;
+        watch->ring[watch->written++ % watch->ring_count] = *r; /* clamp: a counter of ours */
     index =
         svmc_hcall_index(v->priv.vm->table, (uint32_t)r->control >> SVMC_HCALL_OWNER_SHIFT & 63u,
                          (uint16_t)r->control);

@@ -70,6 +70,7 @@ CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
         slot->priv.active = 0;
     if (!partial)
         return;
+    /* clamp: a counter of ours */
     slot = &v->priv.room.slots[v->priv.serial++ % v->priv.room.slot_count];
     abandon(v, slot);
     slot->priv.active = 1;
@@ -84,5 +85,5 @@ CORE_COLD void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v)
 {
     if (v && v->priv.vm)
         for (uint32_t i = 0; i < v->priv.room.slot_count; i++)
-            abandon(v, &v->priv.room.slots[i]);
+            abandon(v, &v->priv.room.slots[i]); /* clamp: a loop */
 }

@@ -64,7 +64,7 @@ CORE_COLD enum svmc_status svmc_hcall_vcpu_init(struct svmc_hcall_vcpu *v,
     v->priv.ids[0] = vm->id;
     v->priv.ids[1] = id;
     for (uint32_t i = 0; i < room->slot_count; i++)
-        memset(&room->slots[i], 0, sizeof room->slots[i]);
+        memset(room->slots + i, 0, sizeof *room->slots);
     return SVMC_OK;
 }
 
