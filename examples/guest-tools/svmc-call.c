@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <sys/io.h>
+#endif
 
 #include "fault.h"
 #include "rpc.h"
@@ -23,21 +26,23 @@ enum { WAYS = sizeof way_names / sizeof way_names[0] };
 
 static int usage(void)
 {
-    fputs("usage: svmc-call [--way WAY] [--low] probe\n"
-          "       svmc-call [--way WAY] call [OWNER:]NUMBER [ARGUMENT]...\n"
-          "       svmc-call [--way WAY] version\n"
-          "       svmc-call [--way WAY] [--low] rpc TEXT\n"
-          "\n"
-          "  probe    who answers, and by which instruction\n"
-          "  call     a native call with up to 6 arguments: status word and results\n"
-          "  version  of a host that speaks VMware's ABI\n"
-          "  rpc      TEXT, e.g. 'info-get guestinfo.name', to such a host; prints the reply\n"
-          "\n"
-          "  --way    port, vmcall, vmmcall (x86), trap (the others): do not probe, use this one\n"
-          "  --low    rpc: four bytes a call\n"
-          "\n"
-          "exit status: 0; 1: the host refused; 2: nobody answers; 3: usage\n",
-          stderr);
+    fputs(
+        "usage: svmc-call [OPTION]... probe\n"
+        "       svmc-call [OPTION]... call [OWNER:]NUMBER [ARGUMENT]...\n"
+        "       svmc-call [OPTION]... version\n"
+        "       svmc-call [OPTION]... rpc TEXT\n"
+        "\n"
+        "  probe    who answers, and by which instruction\n"
+        "  call     a native call with up to 6 arguments: status word and results\n"
+        "  version  of a host that speaks VMware's ABI\n"
+        "  rpc      TEXT, e.g. 'info-get guestinfo.name', to such a host; prints the reply\n"
+        "\n"
+        "  --way    port, vmcall, vmmcall (x86), trap (the others): do not probe, use this one\n"
+        "  --low    rpc: four bytes a call\n"
+        "  --iopl   x86, as root: ask the kernel for the ports, where the host has no other door\n"
+        "\n"
+        "exit status: 0; 1: the host refused; 2: nobody answers; 3: usage\n",
+        stderr);
     return USAGE;
 }
 
@@ -171,6 +176,17 @@ static int request(const struct svmc_guest *g, int high, const char *text)
     return reply[0] == '1' ? FINE : REFUSED;
 }
 
+/* A program may then use the ports, if root says so and lockdown does not say no. */
+static int ports(void)
+{
+#if defined(__x86_64__)
+    return iopl(3);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct svmc_probe_how how = { 0, 0, fault_attempt, NULL };
@@ -181,6 +197,11 @@ int main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (!strcmp(argv[at], "--low")) {
             high = 0;
+        } else if (!strcmp(argv[at], "--iopl")) {
+            if (ports() != 0) {
+                perror("svmc-call: iopl");
+                return REFUSED;
+            }
         } else if (!strcmp(argv[at], "--way") && at + 1 < argc) {
             at++;
             for (way = WAYS - 1; way != SVMC_WAY_NONE && strcmp(argv[at], way_names[way]); way--)

@@ -63,6 +63,23 @@ void guest_receive(struct frame *f)
     HELD(f);
 }
 
+void guest_receive_odd(struct frame *f)
+{
+    KEEP(f);
+    unsigned n = (f->channel.id & 31) + 32, i;
+    unsigned char aligned[64] __attribute__((aligned(64)));
+    unsigned char *room = (unsigned char *)__builtin_alloca(n); /* nobody knows how much */
+
+    for (i = 0; i < n; i++)
+        aligned[i] = room[i] = (unsigned char)(i ^ f->channel.id);
+    f->status =
+        svmc_vmware_receive(&f->guest, (unsigned)f->arg[0], &f->channel, f->memory, f->arg[1]);
+    for (i = 0; i < n; i++)
+        if (aligned[i] != (unsigned char)(i ^ f->channel.id) || room[i] != aligned[i])
+            f->status = 0x10000; /* no status is that */
+    HELD(f);
+}
+
 void guest_probe(struct frame *f)
 {
     KEEP(f);

@@ -28,6 +28,8 @@ void guest_hcall(struct frame *f);
 void guest_low(struct frame *f);
 void guest_send(struct frame *f);
 void guest_receive(struct frame *f);
+/* In a frame with a base pointer beside its frame pointer: clang has RBX and RBP for them. */
+void guest_receive_odd(struct frame *f);
 void guest_probe(struct frame *f);
 
 #ifdef __cplusplus

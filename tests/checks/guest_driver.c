@@ -416,9 +416,9 @@ static void low_way(unsigned way, const struct insn *insn)
         check_eq(f.arg[i], (uint32_t)bdoor.out[i], "result", i);
 }
 
-static void high_way(unsigned way, const struct insn *insn, bool send)
+static void high_way(unsigned way, const struct insn *insn, void (*entry)(struct frame *))
 {
-    void (*entry)(struct frame *) = send ? guest_send : guest_receive;
+    bool send = entry == guest_send;
     struct frame f;
 
     what = send ? "svmc_vmware_send" : "svmc_vmware_receive";
@@ -449,14 +449,16 @@ static void vmware_calls(void)
 {
 #if defined(__x86_64__)
     low_way(WAY_PORT, &in_insn);
-    high_way(WAY_PORT, &outs_insn, true);
-    high_way(WAY_PORT, &ins_insn, false);
+    high_way(WAY_PORT, &outs_insn, guest_send);
+    high_way(WAY_PORT, &ins_insn, guest_receive);
+    high_way(WAY_PORT, &ins_insn, guest_receive_odd);
     for (unsigned way = WAY_VMCALL; way <= WAY_VMMCALL; way++) {
         const struct insn *insn = way == WAY_VMCALL ? &vmcall_insn : &vmmcall_insn;
 
         low_way(way, insn);
-        high_way(way, insn, true);
-        high_way(way, insn, false);
+        high_way(way, insn, guest_send);
+        high_way(way, insn, guest_receive);
+        high_way(way, insn, guest_receive_odd);
     }
 #else
     for (unsigned way = WAY_TRAP; way <= WAY_CALL; way++) {
@@ -468,8 +470,9 @@ static void vmware_calls(void)
         insn = way == WAY_CALL ? &call_insn : insn;
 #endif
         low_way(way, insn);
-        high_way(way, insn, true);
-        high_way(way, insn, false);
+        high_way(way, insn, guest_send);
+        high_way(way, insn, guest_receive);
+        high_way(way, insn, guest_receive_odd);
     }
 #endif
 }
