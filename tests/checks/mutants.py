@@ -467,6 +467,7 @@ MUTANTS = (
     ("VW-12", W + "message.c", "unit - (bytes != 0)", "unit - 1"),
     ("VW-13", W + "message.c", "time - ch->priv.used_at > limit", "1"),
     ("VW-13", W + "message.c", "time - ch->priv.used_at > limit", "0"),
+    ("VW-13", W + "message.c", "ch != at_work && ", ""),
     ("VW-14", W + "message.c", "            m[TO_GUEST].stage = WAITING;\n", ""),
     ("VW-15", W + "message.c", "    if (!ch->priv.open) {\n        *status",
      "    if (0) {\n        *status"),

@@ -95,14 +95,15 @@ VMWARE_SMALL static uint64_t now(const struct svmc_vmware *vm)
     return vm->priv.ops.ticks ? vm->priv.ops.ticks(vm->priv.ctx) : 0;
 }
 
-/* VW-13 */
-VMWARE_SMALL static void make_room(struct svmc_vmware *vm)
+/* VW-13; never the channel that is at work, whatever the clock says. */
+VMWARE_SMALL static void make_room(struct svmc_vmware *vm,
+                                   const struct svmc_vmware_channel *at_work)
 {
     uint64_t limit = vm->priv.config.idle_ticks, time = now(vm);
     struct svmc_vmware_channel *ch = vm->priv.config.channels;
 
     for (uint32_t n = vm->priv.config.channel_count; n > 0 && limit != 0; n--, ch++)
-        if (ch->priv.open && time - ch->priv.used_at > limit)
+        if (ch != at_work && ch->priv.open && time - ch->priv.used_at > limit)
             shut(vm, ch, SVMC_VMWARE_TIMEOUT | SVMC_VMWARE_CLOSED);
 }
 
@@ -135,7 +136,7 @@ VMWARE_SMALL static enum svmc_status open_channel(struct svmc_vmware *vm,
         return SVMC_OK;
     index = find_closed(vm);
     if (index == vm->priv.config.channel_count) {
-        make_room(vm);
+        make_room(vm, NULL);
         index = find_closed(vm);
         if (index == vm->priv.config.channel_count)
             return SVMC_OK;
@@ -231,7 +232,7 @@ VMWARE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc
     if (bytes > vm->priv.config.message_bytes)
         return 0;
     if (!place(vm, m, bytes, FILLING)) {
-        make_room(vm);
+        make_room(vm, ch);
         if (!place(vm, m, bytes, FILLING))
             return 0;
     }
