@@ -5,6 +5,9 @@
 
 #define ENTRY_ARG    8u
 #define ENTRY_STATUS 56u
+_Static_assert(offsetof(struct svmc_hcall_call, arg) == ENTRY_ARG,
+               "an entry begins as a call does");
+_Static_assert(offsetof(struct svmc_hcall_call, token) == ENTRY_STATUS, "as above");
 
 CORE_COLD static uint64_t now(const struct svmc_hcall_vcpu *v)
 {
@@ -15,61 +18,61 @@ CORE_COLD static uint64_t now(const struct svmc_hcall_vcpu *v)
 }
 
 /* HN-24: the ring and the counters. */
-CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hcall_record *r)
+CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
+                           uint64_t control, uint64_t at, const struct svmc_hcall_result *out)
 {
+    const struct svmc_hcall_record r = {
+        .at = at,
+        .ip = call->ip,
+        .control = control,
+        .status = out->status,
+        .ticks = now(v) - at,
+        .vcpu = v->priv.ids[1],
+        .user = call->user,
+        .end = out->end,
+    };
     struct svmc_hcall_watch *watch = v->priv.room.watch;
-    uint32_t index, bucket = 0;
+    uint32_t bucket = 0, index = svmc_hcall_index(v->priv.vm->table,
+                                                  (uint32_t)control >> SVMC_HCALL_OWNER_SHIFT & 63u,
+                                                  (uint16_t)control);
     struct svmc_hcall_count *count;
 
     if (watch->ring && watch->ring_count != 0)
-        watch->ring[watch->written++ % watch->ring_count] = *r; /* clamp: a counter of ours */
-    index =
-        svmc_hcall_index(v->priv.vm->table, (uint32_t)r->control >> SVMC_HCALL_OWNER_SHIFT & 63u,
-                         (uint16_t)r->control);
-    if (!watch->counts || index == UINT32_MAX || (r->control & SVMC_HCALL_BATCH))
+        watch->ring[watch->written++ % watch->ring_count] = r; /* clamp: a counter of ours */
+    if (!watch->counts || index == UINT32_MAX)
         return;
-    count = &watch->counts[index]; /* clamp: svmc_hcall_index gives what is there */
+    count = watch->counts + index;
     count->calls++;
-    count->refused += r->end != SVMC_HCALL_DONE || (uint16_t)r->status != SVMC_HCALL_OK;
-    while (bucket < 31 && r->ticks >> bucket > 1)
+    count->refused += out->end != SVMC_HCALL_DONE || (uint16_t)out->status != SVMC_HCALL_OK;
+    while (bucket < 31 && r.ticks >> bucket > 1)
         bucket++;
     count->log2_ticks[bucket]++; /* clamp: at most 31 */
 }
 
-CORE_COLD static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
-                                          bool in_batch, struct svmc_hcall_result *out)
+COLD static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
+                                     bool in_batch, struct svmc_hcall_result *out)
 {
-    struct svmc_hcall_record r = { .ip = call->ip, .control = call->control };
-    enum svmc_status st;
+    uint64_t control = call->control, at = v->priv.room.watch ? now(v) : 0;
+    enum svmc_status st = svmc_native_one(v, call, in_batch, out);
 
-    if (!v->priv.room.watch)
-        return svmc_native_one(v, call, in_batch, out);
-    r.at = now(v);
-    st = svmc_native_one(v, call, in_batch, out);
-    r.ticks = now(v) - r.at;
-    r.status = out->status;
-    r.vcpu = v->priv.ids[1];
-    r.user = call->user;
-    r.end = out->end;
-    note(v, &r);
+    if (v->priv.room.watch)
+        note(v, call, control, at, out);
     return st;
 }
 
 /* HN-15: one entry is a call like any other, but that it cannot be a batch. */
-CORE_COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
-                                            const struct svmc_hcall_call *call, uint8_t *at,
-                                            uint32_t *code)
+COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
+                                       const struct svmc_hcall_call *call, uint8_t *at,
+                                       uint32_t *code)
 {
-    struct svmc_hcall_call one = { .ip = call->ip, .user = call->user };
+    struct svmc_hcall_call one = *call;
     struct svmc_hcall_result result = { 0 };
-    uint8_t text[ENTRY_STATUS];
     enum svmc_status st;
 
-    memcpy(text, at, sizeof text);
-    memcpy(one.token, call->token, sizeof one.token);
-    one.control = core_load_le64(text);
+    memcpy(&one, at, ENTRY_STATUS); /* once: control word and arguments */
+    one.control = core_le64(one.control);
     for (unsigned n = 0; n < REGS; n++)
-        one.arg[n] = core_load_le64(text + ENTRY_ARG + 8 * (size_t)n);
+        one.arg[n] = core_le64(one.arg[n]);
     st = watched(v, &one, true, &result);
     if (st != SVMC_OK)
         return st;
@@ -81,9 +84,9 @@ CORE_COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
 }
 
 /* HN-14: what is wrong with the batch itself; 0: nothing. */
-CORE_COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
-                                           const struct svmc_hcall_call *call,
-                                           struct svmc_hcall_result *out)
+COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
+                                      const struct svmc_hcall_call *call,
+                                      struct svmc_hcall_result *out)
 {
     uint64_t rest = call->control & ~BEFORE_ABI & ~(uint64_t)SVMC_HCALL_SIMD_DEAD;
 
@@ -100,9 +103,8 @@ CORE_COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
     return SVMC_OK;
 }
 
-CORE_COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v,
-                                        const struct svmc_hcall_call *call,
-                                        struct svmc_hcall_result *out)
+COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
+                                   struct svmc_hcall_result *out)
 {
     const struct svmc_hcall_vm *vm = v->priv.vm;
     uint32_t start = START(call->control), at = start, code = SVMC_HCALL_OK;

@@ -12,6 +12,7 @@ CORE_COLD enum svmc_status svmc_native_cursor(struct native_work *w)
 {
     struct svmc_hcall_vcpu *v = w->v;
     const struct svmc_hcall_vm *vm = v->priv.vm;
+    const struct svmc_crypto_ops *ops = vm->crypto;
     uint64_t serial = v->priv.serial;
     uint8_t text[32], tag[SVMC_HASH_BYTES];
     struct svmc_bytes piece = { text, sizeof text };
@@ -22,7 +23,7 @@ CORE_COLD enum svmc_status svmc_native_cursor(struct native_work *w)
     core_store_le64(text + 8, serial);
     core_store_le64(text + 16, w->call->control & ~(uint64_t)SVMC_HCALL_RESUME);
     core_store_le64(text + 24, w->call->user);
-    if (vm->crypto->mac(vm->crypto->ctx, vm->mac_alg, vm->key, &piece, 1, tag) != SVMC_OK)
+    if (ops->mac(ops->ctx, vm->mac_alg, vm->key, &piece, 1, tag) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     w->cursor = core_load_le64(tag) << TAG_SHIFT | (serial & 0xffff) << SLOT_BITS | slot;
     return SVMC_OK;

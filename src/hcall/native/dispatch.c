@@ -20,15 +20,9 @@
 _Static_assert(offsetof(struct svmc_hcall_run, vcpu) == IDS_AT + 4, "one copy");
 _Static_assert(sizeof(struct svmc_hcall_run) == IDS_AT + 16, "one word is cleared");
 
-#if defined(__GNUC__) || defined(__clang__)
-#define SELDOM(condition) __builtin_expect(!!(condition), 0)
-#else
-#define SELDOM(condition) (condition)
-#endif
-
 /* HN-6 */
-CORE_COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing,
-                                       bool in_batch, struct svmc_hcall_result *out)
+COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing, bool in_batch,
+                                  struct svmc_hcall_result *out)
 {
     bool privilege = (missing & ~MAY_PRIVILEGE) == 0;
 
@@ -84,7 +78,7 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bo
 }
 
 /* HN-1: flags and repetitions, beside a number that is there. */
-CORE_COLD static bool is_known(const struct native_entry *e, uint64_t control)
+COLD static bool is_known(const struct native_entry *e, uint64_t control)
 {
     uint32_t flags = (uint32_t)control & ALL_FLAGS;
 
@@ -99,8 +93,8 @@ CORE_COLD static bool is_known(const struct native_entry *e, uint64_t control)
 }
 
 /* HN-8: all 64 bits of each are looked at, and taken. 1 to 6: the first that is not in order. */
-CORE_COLD static unsigned check(const struct native_schema *s, const uint64_t *arg,
-                                struct svmc_hcall_run *run)
+COLD static unsigned check(const struct native_schema *s, const uint64_t *arg,
+                           struct svmc_hcall_run *run)
 {
     for (unsigned n = 0; n < REGS; n++) {
         if (arg[n] - s->check[n].min > s->check[n].span || (arg[n] & s->check[n].clear) != 0)
@@ -127,7 +121,7 @@ CORE_COLD static enum svmc_status finish(const struct native_entry *e,
 }
 
 /* HN-10 HN-17: what goes with the answer of a call that is more than registers. */
-CORE_COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
+COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
 {
     enum svmc_status st = finish(w->entry, &w->run, code, w->out);
     bool partial = code == SVMC_HCALL_PARTIAL;
@@ -136,8 +130,8 @@ CORE_COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
         return st;
     if ((w->entry->call->flags & SVMC_HCALL_MAY_PARTIAL) && code != SVMC_HCALL_RETRY)
         svmc_native_keep(w, partial);
-    if (partial || code == SVMC_HCALL_OK)
-        svmc_native_put(w);
+    if (w->run.buffer && (partial || code == SVMC_HCALL_OK))
+        svmc_native_put(w->v);
     memcpy(w->call->arg, w->run.arg, w->out->results * sizeof w->run.arg[0]);
     if (partial) {
         w->out->status |= (uint64_t)1 << SVMC_HCALL_CURSOR_SHIFT;
@@ -148,7 +142,7 @@ CORE_COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
 }
 
 /* HN-9 HN-13 HN-17: what a call has that is more than registers, in front of the handler. */
-CORE_COLD static enum svmc_status prepare(struct native_work *w)
+COLD static enum svmc_status prepare(struct native_work *w)
 {
     enum svmc_status st = SVMC_OK;
 
@@ -162,7 +156,7 @@ CORE_COLD static enum svmc_status prepare(struct native_work *w)
 }
 
 /* Of a control word that finds no handler. */
-CORE_COLD static enum svmc_status astray(struct native_work *w)
+COLD static enum svmc_status astray(struct native_work *w)
 {
     uint64_t control = w->call->control;
     uint32_t code = SVMC_HCALL_NOT_DEFINED;
@@ -190,11 +184,12 @@ static const struct native_entry *find(const struct svmc_hcall_table *table, uin
 }
 
 /* HN-3 HN-5 HN-8: every call in its order; what finds something for the guest ends it. */
-CORE_COLD static enum svmc_status go(struct native_work *w, bool in_batch)
+COLD static enum svmc_status go(struct native_work *w, bool in_batch)
 {
     const struct svmc_hcall_vm *vm = w->v->priv.vm;
     uint64_t control = w->call->control;
     enum svmc_status st;
+    uint32_t code;
     unsigned bad;
 
     if (!is_known(w->entry, control))
@@ -215,7 +210,8 @@ CORE_COLD static enum svmc_status go(struct native_work *w, bool in_batch)
     st = prepare(w);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
-    return settle(w, w->entry->handler(vm->ctx, &w->run));
+    code = w->entry->handler(vm->ctx, &w->run);
+    return settle(w, code);
 }
 
 CORE_COLD enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
