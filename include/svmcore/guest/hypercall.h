@@ -25,11 +25,11 @@
 #define SVMC_HCALL_FAILED      6
 #define SVMC_HCALL_CODES       7 /* what a host may answer through the page is below */
 /* Codes of the dispatcher alone (hcall.h, docs/spec/hcall.md). */
-#define SVMC_HCALL_PARTIAL     7 /* part is done: call again, with SVMC_HCALL_RESUME or from START */
+#define SVMC_HCALL_PARTIAL     7 /* part is done: call again, with RESUME or from START */
 #define SVMC_HCALL_DROPPED     8 /* an older version had it; NOT_DEFINED: none ever had */
 #define SVMC_HCALL_NEED_TOKEN  9
 #define SVMC_HCALL_TOKEN_STALE 10
-#define SVMC_HCALL_FAULT       11 /* an address of the caller's is not there; touch it, call again */
+#define SVMC_HCALL_FAULT       11 /* an address is not there; touch it, call again */
 #define SVMC_HCALL_ALL_CODES   12
 
 /* The control word: number 15:0, owner 21:16, flags 31:22, repetitions 43:32, the first of them
@@ -46,7 +46,7 @@
 #define SVMC_HCALL_START_SHIFT 44
 #define SVMC_HCALL_ABI_SHIFT   56
 
-/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, logarithm of the ticks to wait
+/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, log2 of the ticks to wait
    27:20, repetitions done 43:32, cursor 63 (HN-2). */
 #define SVMC_HCALL_BAD_SHIFT    16
 #define SVMC_HCALL_HINT_SHIFT   20

@@ -21,30 +21,31 @@ CORE_COLD static uint64_t now(const struct svmc_hcall_vcpu *v)
 CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
                            uint64_t control, uint64_t at, const struct svmc_hcall_result *out)
 {
-    const struct svmc_hcall_record r = {
-        .at = at,
-        .ip = call->ip,
-        .control = control,
-        .status = out->status,
-        .ticks = now(v) - at,
-        .vcpu = v->priv.ids[1],
-        .user = call->user,
-        .end = out->end,
-    };
+    uint64_t ticks = now(v) - at;
     struct svmc_hcall_watch *watch = v->priv.room.watch;
     uint32_t bucket = 0, index = svmc_hcall_index(v->priv.vm->table,
                                                   (uint32_t)control >> SVMC_HCALL_OWNER_SHIFT & 63u,
                                                   (uint16_t)control);
     struct svmc_hcall_count *count;
+    struct svmc_hcall_record *r;
 
-    if (watch->ring && watch->ring_count != 0)
-        watch->ring[watch->written++ % watch->ring_count] = r; /* clamp: a counter of ours */
+    if (watch->ring && watch->ring_count != 0) {
+        r = &watch->ring[watch->written++ % watch->ring_count]; /* clamp: a counter of ours */
+        r->at = at;
+        r->ip = call->ip;
+        r->control = control;
+        r->status = out->status;
+        r->ticks = ticks;
+        r->vcpu = v->priv.ids[1];
+        r->user = call->user;
+        r->end = out->end;
+    }
     if (!watch->counts || index == UINT32_MAX)
         return;
     count = watch->counts + index;
     count->calls++;
     count->refused += out->end != SVMC_HCALL_DONE || (uint16_t)out->status != SVMC_HCALL_OK;
-    while (bucket < 31 && r.ticks >> bucket > 1)
+    while (bucket < 31 && ticks >> bucket > 1)
         bucket++;
     count->log2_ticks[bucket]++; /* clamp: at most 31 */
 }
@@ -91,15 +92,15 @@ COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
     uint64_t rest = call->control & ~BEFORE_ABI & ~(uint64_t)SVMC_HCALL_SIMD_DEAD;
 
     if (call->control >> SVMC_HCALL_ABI_SHIFT != SVMC_HCALL_ABI)
-        return native_answer(out, SVMC_HCALL_VERSION, 0);
+        return svmc_native_answer(out, SVMC_HCALL_VERSION, 0);
     if (rest != ((uint64_t)SVMC_HCALL_ABI << SVMC_HCALL_ABI_SHIFT | SVMC_HCALL_BATCH) ||
         vm->batch_entries == 0 || START(call->control) > REPS(call->control))
-        return native_answer(out, SVMC_HCALL_NOT_DEFINED, 0);
+        return svmc_native_answer(out, SVMC_HCALL_NOT_DEFINED, 0);
     if (call->arg[0] % SVMC_HCALL_BATCH_BYTES != 0 ||
         call->arg[0] > 0 - (uint64_t)SVMC_HCALL_BATCH_BYTES * 0x1000)
-        return native_answer(out, SVMC_HCALL_BAD_ARG, 1);
+        return svmc_native_answer(out, SVMC_HCALL_BAD_ARG, 1);
     if (call->arg[1] > SVMC_HCALL_STOP)
-        return native_answer(out, SVMC_HCALL_BAD_ARG, 2);
+        return svmc_native_answer(out, SVMC_HCALL_BAD_ARG, 2);
     return SVMC_OK;
 }
 
@@ -114,17 +115,17 @@ COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_
 
     if (out->end != SVMC_HCALL_BROKEN)
         return st;
-    (void)native_answer(out, SVMC_HCALL_OK, 0);
+    (void)svmc_native_answer(out, SVMC_HCALL_OK, 0);
     for (; at < REPS(call->control); at++) {
         if (at - start >= vm->batch_entries || /* HN-16: one entry is always done */
             (vm->batch_ticks != 0 && at != start && now(v) - begun >= vm->batch_ticks)) {
-            (void)native_answer(out, SVMC_HCALL_PARTIAL, 0);
+            (void)svmc_native_answer(out, SVMC_HCALL_PARTIAL, 0);
             break;
         }
         st = svmc_native_find(v, true, call->arg[0] + SVMC_HCALL_BATCH_BYTES * (uint64_t)at,
                               SVMC_HCALL_BATCH_BYTES, SVMC_ACCESS_RW, &span);
         if (st == SVMC_OK && !span) {
-            (void)native_answer(out, SVMC_HCALL_FAULT, 1);
+            (void)svmc_native_answer(out, SVMC_HCALL_FAULT, 1);
             break;
         }
         if (st == SVMC_OK)
@@ -132,7 +133,7 @@ COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_
         if (st != SVMC_OK)
             return st;
         if (call->arg[1] == SVMC_HCALL_STOP && code != SVMC_HCALL_OK) {
-            (void)native_answer(out, SVMC_HCALL_FAILED, 0);
+            (void)svmc_native_answer(out, SVMC_HCALL_FAILED, 0);
             at++;
             break;
         }

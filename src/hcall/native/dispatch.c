@@ -2,7 +2,7 @@
 /** A call on its way: found, permitted, checked, made. docs/spec/hcall.md. */
 #include "native_private.h"
 
-/* HN-6: exceptions that say "no such instruction" and, on x86 and s390x, "not at this privilege". */
+/* HN-6: exceptions of an unknown instruction and, where there is one, of a privileged one. */
 #define VECTOR_UD       6u  /* AMD APM vol. 2, 8.2.7 */
 #define VECTOR_GP       13u /* AMD APM vol. 2, 8.2.14 */
 #define EC_UNKNOWN      0u  /* Arm ARM D17.2.37 */
@@ -20,6 +20,14 @@
 _Static_assert(offsetof(struct svmc_hcall_run, vcpu) == IDS_AT + 4, "one copy");
 _Static_assert(sizeof(struct svmc_hcall_run) == IDS_AT + 16, "one word is cleared");
 
+CORE_COLD enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uint32_t code,
+                                              unsigned bad)
+{
+    out->end = SVMC_HCALL_DONE;
+    out->status = code | bad << SVMC_HCALL_BAD_SHIFT;
+    return SVMC_OK;
+}
+
 /* HN-6 */
 COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing, bool in_batch,
                                   struct svmc_hcall_result *out)
@@ -27,7 +35,7 @@ COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t miss
     bool privilege = (missing & ~MAY_PRIVILEGE) == 0;
 
     if (!v->priv.vm->inject || in_batch)
-        return native_answer(out, SVMC_HCALL_DENIED, 0);
+        return svmc_native_answer(out, SVMC_HCALL_DENIED, 0);
     out->end = SVMC_HCALL_INJECT;
     out->fault.raised = 1;
     switch ((enum svmc_isa)v->priv.isa) {
@@ -60,10 +68,10 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bo
         return deny(w->v, missing, in_batch, w->out);
     if (w->call->control & SVMC_HCALL_TOKEN) {
         if (!HAS_OP(ops, token))
-            return native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
+            return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
         st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], w->call, &class);
         if (st == SVMC_ERR_STALE)
-            return native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
+            return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
         if (st == SVMC_ERR_AUTH)
             return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
         if (st != SVMC_OK || class - 1u >= 15)
@@ -73,7 +81,7 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bo
     if (w->entry->may & SVMC_HCALL_CLASS(class))
         return SVMC_OK;
     if (class == 0)
-        return native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0);
+        return svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0);
     return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
 }
 
@@ -112,7 +120,7 @@ CORE_COLD static enum svmc_status finish(const struct native_entry *e,
     if (code >= SVMC_HCALL_ALL_CODES || run->bad > REGS || run->done > 0xfff ||
         (code == SVMC_HCALL_PARTIAL && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL)))
         return SVMC_ERR_CALLBACK;
-    (void)native_answer(out, code, code == SVMC_HCALL_BAD_ARG ? run->bad : 0);
+    (void)svmc_native_answer(out, code, code == SVMC_HCALL_BAD_ARG ? run->bad : 0);
     if (code == SVMC_HCALL_RETRY)
         out->status |= (uint32_t)run->hint << SVMC_HCALL_HINT_SHIFT;
     out->status |= (uint64_t)run->done << SVMC_HCALL_DONE_SHIFT;
@@ -151,7 +159,7 @@ COLD static enum svmc_status prepare(struct native_work *w)
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
     if (w->call->control & SVMC_HCALL_DRY_RUN)
-        return native_answer(w->out, SVMC_HCALL_OK, 0);
+        return svmc_native_answer(w->out, SVMC_HCALL_OK, 0);
     return w->entry->call->flags & SVMC_HCALL_MAY_PARTIAL ? svmc_native_cursor(w) : SVMC_OK;
 }
 
@@ -167,7 +175,7 @@ COLD static enum svmc_status astray(struct native_work *w)
         code = SVMC_HCALL_DROPPED;
     else if (w->entry && (control >> FLAGS_SHIFT) == PLAIN_CONTROL)
         return svmc_native_ask(w);
-    return native_answer(w->out, code, 0);
+    return svmc_native_answer(w->out, code, 0);
 }
 
 /* HN-3: NULL: there is no such owner or number. */
@@ -193,16 +201,16 @@ COLD static enum svmc_status go(struct native_work *w, bool in_batch)
     unsigned bad;
 
     if (!is_known(w->entry, control))
-        return native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
+        return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
     st = permit(w, native_who(w->v, w->call), in_batch);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
     w->arg = w->call->arg;
     if ((control & SVMC_HCALL_RESUME) && !svmc_native_resume(w)) /* HN-18 */
-        return native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
     bad = check(w->entry->schema, w->arg, &w->run);
     if (bad != 0)
-        return native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
     w->run.control = control;
     w->run.vm = w->v->priv.ids[0];
     w->run.vcpu = w->v->priv.ids[1];

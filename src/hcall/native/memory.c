@@ -56,7 +56,7 @@ COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint
     if (arg->access & SVMC_ACCESS_WRITE)
         spans = cut(room, ((uint64_t)in_page + bytes + PAGE - 1) / PAGE * sizeof *spans);
     if (!to || (!spans && (arg->access & SVMC_ACCESS_WRITE)) || at + bytes < at)
-        return native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
     w->v->priv.buffer[n].at = to;
     w->v->priv.buffer[n].bytes = bytes;
     w->v->priv.back[n].span = spans;
@@ -71,7 +71,7 @@ COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint
         if (st != SVMC_OK)
             return st;
         if (!span)
-            return native_answer(w->out, SVMC_HCALL_FAULT, n + 1);
+            return svmc_native_answer(w->out, SVMC_HCALL_FAULT, n + 1);
         if (arg->access & SVMC_ACCESS_READ)
             memcpy(to, span, here);
         if (spans)
@@ -108,7 +108,7 @@ CORE_COLD enum svmc_status svmc_native_fetch(struct native_work *w)
             st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], s->arg[n].type, w->run.arg[n],
                                  &w->v->priv.buffer[n].at);
             if (st == SVMC_ERR_STALE)
-                return native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+                return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
         }
     }
     return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;

@@ -91,13 +91,7 @@ static inline uint64_t native_who(const struct svmc_hcall_vcpu *v,
 }
 
 /* The end of a call that gives no results. `bad`: 1 to 6, or 0. */
-static inline enum svmc_status native_answer(struct svmc_hcall_result *out, uint32_t code,
-                                             unsigned bad)
-{
-    out->end = SVMC_HCALL_DONE;
-    out->status = code | bad << SVMC_HCALL_BAD_SHIFT;
-    return SVMC_OK;
-}
+enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uint32_t code, unsigned bad);
 
 /* What finds something to tell the guest sets out->end; BROKEN there: go on. */
 enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
