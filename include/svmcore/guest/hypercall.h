@@ -35,7 +35,6 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_DROPPED     8 /* an older version had it; NOT_DEFINED: none ever had */
 #define SVMC_HCALL_NEED_TOKEN  9
 #define SVMC_HCALL_TOKEN_STALE 10
-#define SVMC_HCALL_FAULT       11 /* an address is not there; touch it, call again */
 #define SVMC_HCALL_FAULT       11 /* an address of yours is not there: touch it, call again */
 #define SVMC_HCALL_ALL_CODES   12
 
@@ -74,12 +73,6 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_NO_STATUS       (((svmc_hcall_word)0x7ffff << 44) | (svmc_hcall_word)0xf0008000)
 #define SVMC_HCALL_IS_STATUS(word) (((word)&SVMC_HCALL_NO_STATUS) == 0)
 #define SVMC_HCALL_NOBODY          (~(svmc_hcall_word)0) /* no status word: no call was made */
-/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, log2 of the ticks to wait
-   27:20, repetitions done 43:32, cursor 63 (HN-2). */
-#define SVMC_HCALL_BAD_SHIFT    16
-#define SVMC_HCALL_HINT_SHIFT   20
-#define SVMC_HCALL_DONE_SHIFT   32
-#define SVMC_HCALL_CURSOR_SHIFT 63 /* 1: result 1 is a cursor for SVMC_HCALL_RESUME */
 
 /* Numbers 0 to 7 of every owner: discovery (HC-13). */
 #define SVMC_HCALL_ASK_VERSION  0
