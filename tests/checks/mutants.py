@@ -561,8 +561,8 @@ def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall/vmware", "-c", source, "-o",
-                target])
+                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall", f"-I{TOP}/src/hcall/vmware",
+                "-c", source, "-o", target])
 
 
 def build(out, hook):
