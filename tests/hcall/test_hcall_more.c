@@ -341,6 +341,26 @@ TEST(hcall, a_guest_that_never_resumes_loses_its_own) /* HN-17 */
     CHECK_EQ(ask(control | SVMC_HCALL_RESUME, cursors[1], 0), SVMC_HCALL_PARTIAL);
 }
 
+TEST(hcall, calls_that_go_on_leave_each_other_alone) /* HN-17 */
+{
+    uint64_t control = lab_control(LAB_STEPS), cursors[LAB_SLOTS];
+
+    lab_init(&lab);
+    memset(&call, 0, sizeof call);
+    for (unsigned i = 0; i < LAB_SLOTS; i++) {
+        CHECK_EQ(ask(control, 20 + i, 0), SVMC_HCALL_PARTIAL);
+        cursors[i] = call.arg[0];
+    }
+    for (unsigned i = 0; i < LAB_SLOTS; i++)
+        for (unsigned step = 1; step < 20 + i; step++) {
+            CHECK_EQ(ask(control | SVMC_HCALL_RESUME, cursors[i], 0),
+                     step < 19 + i ? SVMC_HCALL_PARTIAL : SVMC_HCALL_OK);
+            cursors[i] = call.arg[0];
+        }
+    CHECK_EQ(cursors[1], 21 * 22 / 2);
+    CHECK_EQ(lab.abandoned, 0);
+}
+
 /* ---- batches ---- */
 
 #define AT 8192u /* of the vector */
