@@ -3,8 +3,8 @@
 """Each check of the intercept, taken out of the shipped source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the intercept tests run on it:
-a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
+replaces it. The mutant is compiled, linked in front of the core, and the tests of intercept and
+hcall run on it: a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
 with the first failed check: what counts is that there is one."""
@@ -21,7 +21,7 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
-R, A = "src/intercept/", "src/intercept/adapt/"
+R, A, N = "src/intercept/", "src/intercept/adapt/", "src/hcall/native/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -439,6 +439,52 @@ MUTANTS = (
      "return true;\n    case ITEM_LENGTH:"),
     ("AP-45", A + "adapt.c",
      "(is_host_call(row) && request->size != svmc_intercept_rule(row->kind)->string)", "0"),
+    ("HN-1", N + "dispatch.c", "if (!is_known(w->entry, control))", "if (0)"),
+    ("HN-1", N + "dispatch.c", "(flags & ~KNOWN_FLAGS) != 0 ||", ""),
+    ("HN-1", N + "dispatch.c", "if ((flags & SVMC_HCALL_FAST) && e->schema->special)", "if (0)"),
+    ("HN-4", N + "init.c", "if (e->call)", "if (0)"),
+    ("HN-4", N + "init.c", "(may & SVMC_HCALL_ANY_PHASE) != 0 && ", ""),
+    ("HN-4", N + "init.c", "if (b->table->priv.row[id].count != 0)", "if (0)"),
+    ("HN-4", N + "vcpu.c", "if (vm->batch_entries != 0)", "if (0)"),
+    ("HN-5", N + "dispatch.c", "(native_who(v, call) & ~entry->may) != 0", "0"),
+    ("HN-5", N + "dispatch.c", "if (missing != 0)", "if (0)"),
+    ("HN-5", N + "dispatch.c", " || call->user > 1)", ")"),
+    ("HN-5", N + "vcpu.c", "p->phase > 7 || ", ""),
+    ("HN-5", N + "init.c", "(c->flags != 0 || e->schema->special ? 0 : MAY_PLAIN)", "MAY_PLAIN"),
+    ("HN-6", N + "dispatch.c", "!v->priv.vm->inject || in_batch", "!v->priv.vm->inject"),
+    ("HN-7", N + "init.c", "max <= largest(arg) &&", ""),
+    ("HN-7", N + "init.c", "lengths + (arg->bytes != 0) == (arg->access != 0)", "true"),
+    ("HN-8", N + "dispatch.c", "(value - s->check[n].min > s->check[n].span ||", "("),
+    ("HN-8", N + "dispatch.c", " || (value & s->check[n].clear) != 0", ""),
+    ("HN-8", N + "dispatch.c", "(arg[n] - s->check[n].min > s->check[n].span ||", "("),
+    ("HN-8", N + "dispatch.c", " || (arg[n] & s->check[n].clear) != 0", ""),
+    ("HN-9", N + "memory.c", "if (bytes > room->left)", "if (0)"),
+    ("HN-9", N + "memory.c", " || at + bytes < at)", ")"),
+    ("HN-9", N + "memory.c", "memset(to, 0, bytes);", ";"),
+    ("HN-9", N + "memory.c", "if (((gpa.v ^ at) & (PAGE - 1)) != 0)", "if (0)"),
+    ("HN-9", N + "memory.c", "if (fault.raised)", "if (0)"),
+    ("HN-10", N + "memory.c", "uint32_t left = v->priv.back[n].bytes,",
+     "uint32_t left = v->priv.buffer[n].bytes,"),
+    ("HN-11", N + "dispatch.c", "code >= SVMC_HCALL_ALL_CODES || ", ""),
+    ("HN-11", N + "dispatch.c",
+     "(code == SVMC_HCALL_PARTIAL && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL))", "0"),
+    ("HN-12", N + "dispatch.c", "if (st == SVMC_ERR_AUTH)", "if (0)"),
+    ("HN-12", N + "dispatch.c", "st != SVMC_OK || token_class - 1u >= 15", "st != SVMC_OK"),
+    ("HN-12", N + "dispatch.c", "if (w->entry->may & SVMC_HCALL_CLASS(token_class))", "if (1)"),
+    ("HN-13", N + "dispatch.c", "if (w->call->control & SVMC_HCALL_DRY_RUN)", "if (0)"),
+    ("HN-14", N + "batch.c", "START(call->control) > REPS(call->control)", "0"),
+    ("HN-15", N + "batch.c", "watched(v, &one, true, &result)", "watched(v, &one, false, &result)"),
+    ("HN-15", N + "batch.c", "if (call->arg[1] == SVMC_HCALL_STOP &&", "if (0 &&"),
+    ("HN-16", N + "batch.c", "if (at - start >= vm->batch_entries ||", "if ("),
+    ("HN-17", N + "cursor.c", "slot->priv.active = 0;", ";"),
+    ("HN-17", N + "cursor.c", "core_le64((uint64_t)v->priv.ids[1] << 32 | v->priv.ids[0]),", "0,"),
+    ("HN-18", N + "cursor.c", "(slot->priv.cursor ^ cursor) |", ""),
+    ("HN-18", N + "cursor.c",
+     "((slot->priv.control ^ w->call->control) & ~(uint64_t)SVMC_HCALL_RESUME) |", ""),
+    ("HN-18", N + "cursor.c", "(slot->priv.user ^ w->call->user)", "0"),
+    ("HN-19", N + "ask.c", "if ((who & MAY_FIELDS & ~owner->may) != 0)", "if (0)"),
+    ("HN-21", N + "discover.c", "if (i == k ? is_sound(a) : a->kind != b->kind || !clash)",
+     "if (i == k ? is_sound(a) : 1)"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -455,7 +501,8 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted((TOP / "tests/intercept").glob("*.c")))
+             [*sorted((TOP / "tests/intercept").glob("*.c")),
+              *sorted((TOP / "tests/hcall").glob("*.c"))])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]
@@ -494,7 +541,8 @@ def try_mutant(job):
             return "does not compile: " + first_error(done.text)
     rest = [o for s, o in objects.items() if s not in copies]
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
-                  None if hook else "adapt" if A in file else Path(file).stem.split("_")[0])
+                  None if hook else "adapt" if A in file else
+                  "hcall" if "src/hcall" in file else Path(file).stem.split("_")[0])
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
