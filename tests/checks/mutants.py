@@ -22,7 +22,7 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 R, A = "src/intercept/", "src/intercept/adapt/"
-H, W = "src/hcall/", "src/hcall/vmware/"
+H, N, W = "src/hcall/", "src/hcall/native/", "src/hcall/vmware/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -553,6 +553,52 @@ MUTANTS = (
     ("VW-20", W + "command.c", "} else if (!vmware_claim(vm)) {", "} else if (0) {"),
     ("VW-20", W + "command.c", "return vmware_claim(vm) ? SVMC_OK : SVMC_ERR_STATE;",
      "return SVMC_OK;"),
+    ("HN-1", N + "dispatch.c", "if (!is_known(w->entry, control))", "if (0)"),
+    ("HN-1", N + "dispatch.c", "(flags & ~KNOWN_FLAGS) != 0 ||", ""),
+    ("HN-1", N + "dispatch.c", "if ((flags & SVMC_HCALL_FAST) && e->schema->special)", "if (0)"),
+    ("HN-4", N + "init.c", "if (e->call)", "if (0)"),
+    ("HN-4", N + "init.c", "(may & SVMC_HCALL_ANY_PHASE) != 0 && ", ""),
+    ("HN-4", N + "init.c", "if (b->table->priv.row[id].count != 0)", "if (0)"),
+    ("HN-4", N + "vcpu.c", "if (vm->batch_entries != 0)", "if (0)"),
+    ("HN-5", N + "dispatch.c", "(native_who(v, call) & ~entry->may) != 0", "0"),
+    ("HN-5", N + "dispatch.c", "if (missing != 0)", "if (0)"),
+    ("HN-5", N + "dispatch.c", " || call->user > 1)", ")"),
+    ("HN-5", N + "vcpu.c", "p->phase > 7 || ", ""),
+    ("HN-5", N + "init.c", "(c->flags != 0 || e->schema->special ? 0 : MAY_PLAIN)", "MAY_PLAIN"),
+    ("HN-6", N + "dispatch.c", "!v->priv.vm->inject || in_batch", "!v->priv.vm->inject"),
+    ("HN-7", N + "init.c", "max <= largest(arg) &&", ""),
+    ("HN-7", N + "init.c", "lengths + (arg->bytes != 0) == (arg->access != 0)", "true"),
+    ("HN-8", N + "dispatch.c", "(value - s->check[n].min > s->check[n].span ||", "("),
+    ("HN-8", N + "dispatch.c", " || (value & s->check[n].clear) != 0", ""),
+    ("HN-8", N + "dispatch.c", "(arg[n] - s->check[n].min > s->check[n].span ||", "("),
+    ("HN-8", N + "dispatch.c", " || (arg[n] & s->check[n].clear) != 0", ""),
+    ("HN-9", N + "memory.c", "if (bytes > room->left)", "if (0)"),
+    ("HN-9", N + "memory.c", " || at + bytes < at)", ")"),
+    ("HN-9", N + "memory.c", "memset(to, 0, bytes);", ";"),
+    ("HN-9", N + "memory.c", "if (((gpa.v ^ at) & (PAGE - 1)) != 0)", "if (0)"),
+    ("HN-9", N + "memory.c", "if (fault.raised)", "if (0)"),
+    ("HN-10", N + "memory.c", "uint32_t left = v->priv.back[n].bytes,",
+     "uint32_t left = v->priv.buffer[n].bytes,"),
+    ("HN-11", N + "dispatch.c", "code >= SVMC_HCALL_ALL_CODES || ", ""),
+    ("HN-11", N + "dispatch.c",
+     "(code == SVMC_HCALL_PARTIAL && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL))", "0"),
+    ("HN-12", N + "dispatch.c", "if (st == SVMC_ERR_AUTH)", "if (0)"),
+    ("HN-12", N + "dispatch.c", "st != SVMC_OK || token_class - 1u >= 15", "st != SVMC_OK"),
+    ("HN-12", N + "dispatch.c", "if (w->entry->may & SVMC_HCALL_CLASS(token_class))", "if (1)"),
+    ("HN-13", N + "dispatch.c", "if (w->call->control & SVMC_HCALL_DRY_RUN)", "if (0)"),
+    ("HN-14", N + "batch.c", "START(call->control) > REPS(call->control)", "0"),
+    ("HN-15", N + "batch.c", "watched(v, &one, true, &result)", "watched(v, &one, false, &result)"),
+    ("HN-15", N + "batch.c", "if (call->arg[1] == SVMC_HCALL_STOP &&", "if (0 &&"),
+    ("HN-16", N + "batch.c", "if (at - start >= vm->batch_entries ||", "if ("),
+    ("HN-17", N + "cursor.c", "slot->priv.active = 0;", ";"),
+    ("HN-17", N + "cursor.c", "core_le64((uint64_t)v->priv.ids[1] << 32 | v->priv.ids[0]),", "0,"),
+    ("HN-18", N + "cursor.c", "(slot->priv.cursor ^ cursor) |", ""),
+    ("HN-18", N + "cursor.c",
+     "((slot->priv.control ^ w->call->control) & ~(uint64_t)SVMC_HCALL_RESUME) |", ""),
+    ("HN-18", N + "cursor.c", "(slot->priv.user ^ w->call->user)", "0"),
+    ("HN-19", N + "ask.c", "if ((who & MAY_FIELDS & ~owner->may) != 0)", "if (0)"),
+    ("HN-21", N + "discover.c", "if (i == k ? is_sound(a) : a->kind != b->kind || !clash)",
+     "if (i == k ? is_sound(a) : 1)"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -561,7 +607,8 @@ def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall", f"-I{TOP}/src/hcall/vmware",
+                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
+                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
                 "-c", source, "-o", target])
 
 

@@ -24,6 +24,10 @@ CORE_COLD enum svmc_status svmc_native_cursor(struct native_work *w)
     struct svmc_bytes piece = { text, sizeof text };
     uint32_t slot = (uint32_t)(serial % v->priv.room.slot_count);
 
+    for (uint32_t i = v->priv.room.slot_count; i-- > 0;) /* its own, or a free one */
+        if (w->slot ? w->slot == v->priv.room.slots + i : !(v->priv.room.slots + i)->priv.active)
+            slot = i;
+    w->next = v->priv.room.slots + slot;
     if (ops->mac(ops->ctx, vm->mac_alg, vm->key, &piece, 1, (uint8_t *)tag) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     w->cursor = core_le64(tag[0]) << TAG_SHIFT | (serial & 0xffff) << SLOT_BITS | slot;
@@ -72,8 +76,8 @@ CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
         slot->priv.active = 0;
     if (!partial)
         return;
-    /* clamp: a counter of ours */
-    slot = &v->priv.room.slots[v->priv.serial++ % v->priv.room.slot_count];
+    slot = w->next;
+    v->priv.serial++;
     abandon(v, slot);
     slot->priv.active = 1;
     slot->priv.cursor = w->cursor;

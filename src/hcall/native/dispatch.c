@@ -61,7 +61,7 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bo
 {
     const struct svmc_hcall_ops *ops = w->v->priv.vm->ops;
     uint64_t missing = who & MAY_FIELDS & ~w->entry->may & ~SVMC_HCALL_ANY_CLASS;
-    uint32_t class = 0;
+    uint32_t token_class = 0;
     enum svmc_status st;
 
     if (missing != 0)
@@ -69,18 +69,18 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bo
     if (w->call->control & SVMC_HCALL_TOKEN) {
         if (!HAS_OP(ops, token))
             return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
-        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], w->call, &class);
+        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], w->call, &token_class);
         if (st == SVMC_ERR_STALE)
             return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
         if (st == SVMC_ERR_AUTH)
             return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
-        if (st != SVMC_OK || class - 1u >= 15)
+        if (st != SVMC_OK || token_class - 1u >= 15)
             return SVMC_ERR_CALLBACK;
     }
-    w->run.token_class = (uint8_t) class;
-    if (w->entry->may & SVMC_HCALL_CLASS(class))
+    w->run.token_class = (uint8_t)token_class;
+    if (w->entry->may & SVMC_HCALL_CLASS(token_class))
         return SVMC_OK;
-    if (class == 0)
+    if (token_class == 0)
         return svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0);
     return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
 }

@@ -73,7 +73,8 @@ struct native_work {
     struct svmc_hcall_result *out;
     const struct native_entry *entry;
     struct svmc_hcall_slot *slot; /* resumed */
-    uint64_t cursor;              /* for PARTIAL */
+    struct svmc_hcall_slot *next; /* for PARTIAL, with `cursor` */
+    uint64_t cursor;
     const uint64_t *arg;
     struct svmc_hcall_run run;
 };
