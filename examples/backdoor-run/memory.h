@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/** The memory of the traced program, and windows of it for the library's callbacks. */
+#ifndef BACKDOOR_RUN_MEMORY_H
+#define BACKDOOR_RUN_MEMORY_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <svmcore/host.h>
+
+#define MEMORY_PAGE 4096u
+
+/** Up to n bytes, as far as they can be read; how many. */
+size_t memory_peek(pid_t pid, uint64_t at, void *to, size_t n);
+/** All n bytes, or false. */
+bool memory_read(pid_t pid, uint64_t at, void *to, size_t n);
+/** All n bytes of one page, if the program itself may write there. */
+bool memory_write(pid_t pid, uint64_t at, const void *from, size_t n);
+/** Code, whatever its protection: a private copy of the page is made. */
+bool memory_poke(pid_t pid, uint64_t at, const void *from, size_t n);
+
+/**
+ * Pages that the library has asked for in one call. The program's other threads run on meanwhile,
+ * so only bytes that have changed are written back.
+ */
+struct windows {
+    pid_t pid;
+    struct window *list;
+    size_t count, cap;
+};
+
+enum svmc_status windows_translate(struct windows *w, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                   struct svmc_fault *fault);
+enum svmc_status windows_span(struct windows *w, svmc_gpa at, size_t n, uint32_t access,
+                              void **span);
+/** Write back what was changed, and forget all; false: something is not writable any more. */
+bool windows_close(struct windows *w);
+
+#endif
