@@ -30,5 +30,7 @@
 #include "status.h"
 #include "types.h"
 #include "version.h"
+#include "vmware.h"
+#include "vmware_types.h"
 #include "x86_cpu.h"
 #endif

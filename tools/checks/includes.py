@@ -31,7 +31,8 @@ PUBLIC = {
     "exit_svm.h": "intercept", "exit_vmx.h": "intercept", "offer.h": "intercept",
     "page.h": "intercept", "policy.h": "intercept", "policy_rows.h": "intercept",
     "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
-    "guest/hypercall.h": "intercept", "iox.h": "hcall",
+    "guest/hypercall.h": "intercept", "iox.h": "hcall", "vmware.h": "hcall",
+    "vmware_types.h": "hcall",
     "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
