@@ -72,7 +72,7 @@ static void watch_loader(struct task *task)
         task->space->brk = at + skip;
 }
 
-static bool look(struct task *task, const struct sites_wanted *wanted)
+static bool look(struct task *task, const struct names *wanted)
 {
     if (!sites_update(&task->space->sites, task->tid, wanted))
         report("process %d: not all of its code could be looked through", (int)task->tid);
@@ -80,8 +80,7 @@ static bool look(struct task *task, const struct sites_wanted *wanted)
 }
 
 /* The answer is there: all as it was, and the program begins. */
-static bool begin(struct task *task, struct user_regs_struct *regs,
-                  const struct sites_wanted *wanted)
+static bool begin(struct task *task, struct user_regs_struct *regs, const struct names *wanted)
 {
     struct space *space = task->space;
 
@@ -98,7 +97,7 @@ static bool begin(struct task *task, struct user_regs_struct *regs,
 
 /* What `ret` does. */
 static bool loader_returns(struct task *task, struct user_regs_struct *regs,
-                           const struct sites_wanted *wanted)
+                           const struct names *wanted)
 {
     uint64_t back;
 
@@ -109,7 +108,7 @@ static bool loader_returns(struct task *task, struct user_regs_struct *regs,
     return look(task, wanted);
 }
 
-bool gate_breakpoint(struct task *task, const struct sites_wanted *wanted)
+bool gate_breakpoint(struct task *task, const struct names *wanted)
 {
     struct user_regs_struct regs;
     struct space *space = task->space;

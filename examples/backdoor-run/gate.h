@@ -15,6 +15,6 @@
 /** After an exec. */
 void gate_exec(struct task *task);
 /** A breakpoint was hit: true if it is one of ours; go on then. */
-bool gate_breakpoint(struct task *task, const struct sites_wanted *wanted);
+bool gate_breakpoint(struct task *task, const struct names *wanted);
 
 #endif

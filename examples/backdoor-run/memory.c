@@ -12,7 +12,7 @@
 
 #include "maps.h"
 
-#define VECTOR_PF    14u  /* AMD APM vol. 2, 8.2.15, and its error code */
+#define VECTOR_PF    14u /* AMD APM vol. 2, 8.2.15, and its error code */
 #define PF_PRESENT   1u
 #define PF_WRITE     2u
 #define PF_USER      4u
@@ -116,8 +116,8 @@ static struct window *find(struct windows *w, uint64_t page)
 static void raise_fault(struct svmc_fault *fault, uint64_t at, uint32_t access, bool present)
 {
     *fault = (struct svmc_fault){ .raised = 1, .vector = VECTOR_PF, .has_error = 1, .address = at };
-    fault->error = PF_USER | (present ? PF_PRESENT : 0) |
-                   ((access & SVMC_ACCESS_WRITE) != 0 ? PF_WRITE : 0);
+    fault->error =
+        PF_USER | (present ? PF_PRESENT : 0) | ((access & SVMC_ACCESS_WRITE) != 0 ? PF_WRITE : 0);
 }
 
 /* Linear addresses stand for physical ones: nobody but this program looks at them. */

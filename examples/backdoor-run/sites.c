@@ -16,15 +16,14 @@
 
 static const uint8_t ud2[2] = { 0x0f, 0x0b };
 
-static bool is_wanted(const struct mapping *m, const char *program,
-                      const struct sites_wanted *wanted)
+static bool is_wanted(const struct mapping *m, const char *program, const struct names *wanted)
 {
     const char *slash = strrchr(m->path, '/'), *name = slash ? slash + 1 : m->path;
 
     if (strcmp(m->path, program) == 0)
         return true;
     for (size_t i = 0; i < wanted->count; i++)
-        if (fnmatch(wanted->patterns[i], name, 0) == 0)
+        if (fnmatch(wanted->list[i], name, 0) == 0)
             return true;
     return false;
 }
@@ -120,7 +119,7 @@ static void forget_unmapped(struct sites *s)
     s->count = sites;
 }
 
-bool sites_update(struct sites *s, pid_t pid, const struct sites_wanted *wanted)
+bool sites_update(struct sites *s, pid_t pid, const struct names *wanted)
 {
     char link[32], program[PATH_MAX];
     struct module *module;

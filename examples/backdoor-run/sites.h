@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "maps.h"
+#include "names.h"
 
 struct site {
     uint64_t at;
@@ -32,14 +33,9 @@ struct sites {
     size_t module_count, module_cap;
 };
 
-/** Which files are looked through beside the main program: shell patterns of a file's name. */
-struct sites_wanted {
-    const char *const *patterns;
-    size_t count;
-};
-
-/** Look at what is mapped now: new files are rewritten, sites of those that are gone forgotten. */
-bool sites_update(struct sites *s, pid_t pid, const struct sites_wanted *wanted);
+/** Look at what is mapped now: of the main program and of files whose names match `wanted`, shell
+    patterns, those that are new are rewritten; sites of those that are gone are forgotten. */
+bool sites_update(struct sites *s, pid_t pid, const struct names *wanted);
 const struct site *sites_find(const struct sites *s, uint64_t at);
 /** A forked child has the same memory and goes its own way. */
 bool sites_copy(struct sites *to, const struct sites *from);

@@ -30,7 +30,8 @@ struct space {
 
 struct task {
     pid_t tid;
-    struct space *space; /* NULL: its parent has not told of it yet */
+    struct space *space; /* NULL: no memory for it */
+    bool waits;          /* stopped until its parent tells of it */
     struct task *next;
 };
 

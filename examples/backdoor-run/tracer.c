@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -16,7 +17,7 @@
 #include "report.h"
 #include "traps.h"
 
-#define OPTIONS                                                                    \
+#define OPTIONS                                                                           \
     (PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
      PTRACE_O_TRACEEXEC)
 
@@ -85,6 +86,24 @@ static int start(struct tracer *t, char *const *argv, int *failed, const sigset_
 
 /* ---- its stops ----------------------------------------------------------------------------- */
 
+/* The process that made this one; a thread counts as one of its process. */
+static pid_t parent_of(pid_t tid)
+{
+    char path[32], line[128];
+    int tgid = 0, ppid = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file) && ppid == 0) {
+        sscanf(line, "Tgid: %d", &tgid);
+        sscanf(line, "PPid: %d", &ppid);
+    }
+    if (file)
+        fclose(file);
+    return tgid == tid ? ppid : tgid;
+}
+
 static void go_on(pid_t tid, int signal)
 {
     ptrace(PTRACE_CONT, tid, NULL, number(signal)); /* it can have been killed meanwhile */
@@ -111,27 +130,43 @@ static bool shares_memory(pid_t tid)
     }
 }
 
+static void release(struct task *child)
+{
+    child->waits = false;
+    go_on(child->tid, 0);
+}
+
 /* A child stops, and its parent tells of it, in either order. */
 static void on_child(struct tracer *t, struct task *parent)
 {
     unsigned long tid = 0;
     struct task *child;
-    struct space *space;
 
-    if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &tid) != 0 || !parent->space)
+    if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &tid) != 0)
         return;
-    space = shares_memory(parent->tid) ? space_share(parent->space) : space_new(parent->space);
     child = tasks_find(t->tasks, (pid_t)tid);
-    if (child) { /* it has stopped and waits for this */
-        child->space = space;
-        go_on(child->tid, 0);
+    if (!child)
+        child = tasks_add(&t->tasks, (pid_t)tid);
+    if (!child)
         return;
-    }
-    child = tasks_add(&t->tasks, (pid_t)tid);
-    if (child)
-        child->space = space;
-    else
-        space_drop(space);
+    if (parent->space)
+        child->space =
+            shares_memory(parent->tid) ? space_share(parent->space) : space_new(parent->space);
+    if (child->waits)
+        release(child);
+}
+
+/* Who was killed in the middle of a fork tells of no child: it goes on with what he had. */
+static void on_end(struct tracer *t, pid_t tid)
+{
+    struct task *ended = tasks_find(t->tasks, tid);
+
+    for (struct task *one = t->tasks; ended && one; one = one->next)
+        if (one->waits && !tasks_find(t->tasks, parent_of(one->tid))) {
+            one->space = ended->space ? space_new(ended->space) : NULL;
+            release(one);
+        }
+    tasks_remove(&t->tasks, tid);
 }
 
 /* The thread that execs gets the number of the first one, and is the only one left. */
@@ -216,6 +251,14 @@ static void set_signals(struct tracer *t, const sigset_t *mask)
     sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
+/* Its number can be another's from now on; who ends us ends what it left behind. */
+static void program_ended(struct tracer *t, int status)
+{
+    t->status = status;
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+}
+
 static void serve(struct tracer *t, int *failed)
 {
     struct task *task;
@@ -228,13 +271,16 @@ static void serve(struct tracer *t, int *failed)
         task = tasks_find(t->tasks, tid);
         if (!WIFSTOPPED(status)) {
             if (tid == t->program)
-                t->status = status;
-            tasks_remove(&t->tasks, tid);
+                program_ended(t, status);
+            on_end(t, tid);
         } else if (task) {
             on_stop(t, task, status, failed);
-        } else if (!tasks_add(&t->tasks, tid)) { /* a child ahead of its parent's event: it waits */
-            report("no memory: thread %d is killed", (int)tid);
-            kill(tid, SIGKILL);
+        } else { /* a child ahead of its parent's event */
+            task = tasks_add(&t->tasks, tid);
+            if (task)
+                task->waits = true;
+            else
+                kill(tid, SIGKILL);
         }
     }
 }

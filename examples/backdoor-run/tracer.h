@@ -11,7 +11,7 @@
 
 struct tracer {
     struct machine *machine;
-    struct sites_wanted wanted;
+    struct names wanted;
     struct task *tasks;
     pid_t program; /* the first process */
     int status;    /* of waitpid, once it has ended */

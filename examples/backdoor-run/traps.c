@@ -9,52 +9,53 @@
 
 #include "memory.h"
 
-#define CS_64          0x33u /* Linux asm/segment.h: __USER_CS, and __USER32_CS is 0x23 */
-#define VECTOR_UD      6u
-#define VECTOR_PF      14u
-#define PF_PRESENT     1u
-#define BACKDOOR       0x5658u /* open-vm-tools lib/include/backdoor_def.h */
-#define BACKDOOR_HIGH  0x5659u
-#define LOW(x)         ((x)&0xffffffffu)
+#define CS_64      0x33u /* Linux asm/segment.h: __USER_CS, and __USER32_CS is 0x23 */
+#define VECTOR_UD  6u
+#define VECTOR_PF  14u
+#define PF_PRESENT 1u
+#define FLAG_HIGH  1u /* bits of DX for VMCALL and VMMCALL: backdoor_def.h */
+#define FLAG_WRITE 2u
 
-struct trap {
+/* A thread that stopped at an instruction. */
+struct stop {
     struct task *task;
     struct user_regs_struct regs;
     struct svmc_insn insn;
-    struct call call;
+    struct trap trap;
 };
 
-static bool fetch(struct trap *t)
+static bool fetch(struct stop *s)
 {
     struct svmc_cpu cpu = { .vendor = SVMC_VENDOR_AMD };
     uint8_t bytes[SVMC_INSN_MAX];
-    size_t n = memory_peek(t->task->tid, t->regs.rip, bytes, sizeof bytes);
+    size_t n = memory_peek(s->task->tid, s->regs.rip, bytes, sizeof bytes);
 
-    cpu.isa = t->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
+    cpu.isa = s->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
     memset(cpu.features, 0xff, sizeof cpu.features);
-    return svmc_insn_decode(&cpu, bytes, n, &t->insn) == SVMC_OK;
+    return svmc_insn_decode(&cpu, bytes, n, &s->insn) == SVMC_OK;
 }
 
-static void get_args(struct trap *t)
+static void get_args(struct stop *s)
 {
-    const uint64_t arg[SVMC_IOX_ARGS] = { t->regs.rax, t->regs.rbx, t->regs.rcx, t->regs.rdx,
-                                          t->regs.rsi, t->regs.rdi, t->regs.rbp };
+    const uint64_t arg[SVMC_IOX_ARGS] = { s->regs.rax, s->regs.rbx, s->regs.rcx, s->regs.rdx,
+                                          s->regs.rsi, s->regs.rdi, s->regs.rbp };
 
-    memcpy(t->call.arg, arg, sizeof arg);
-    t->call.tid = t->task->tid;
-    t->call.isa = t->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
+    memcpy(s->trap.call.arg, arg, sizeof arg);
+    s->trap.tid = s->task->tid;
+    s->trap.call.user = 1;
+    s->trap.call.isa = s->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
 }
 
-static bool set_args(struct trap *t)
+static bool set_args(struct stop *s)
 {
-    t->regs.rax = t->call.arg[0];
-    t->regs.rbx = t->call.arg[1];
-    t->regs.rcx = t->call.arg[2];
-    t->regs.rdx = t->call.arg[3];
-    t->regs.rsi = t->call.arg[4];
-    t->regs.rdi = t->call.arg[5];
-    t->regs.rbp = t->call.arg[6];
-    return ptrace(PTRACE_SETREGS, t->task->tid, NULL, &t->regs) == 0;
+    s->regs.rax = s->trap.call.arg[0];
+    s->regs.rbx = s->trap.call.arg[1];
+    s->regs.rcx = s->trap.call.arg[2];
+    s->regs.rdx = s->trap.call.arg[3];
+    s->regs.rsi = s->trap.call.arg[4];
+    s->regs.rdi = s->trap.call.arg[5];
+    s->regs.rbp = s->trap.call.arg[6];
+    return ptrace(PTRACE_SETREGS, s->task->tid, NULL, &s->regs) == 0;
 }
 
 /* What Linux makes of an exception: arch/x86/kernel/traps.c, arch/x86/mm/fault.c. */
@@ -74,86 +75,89 @@ static int give_fault(pid_t tid, const struct svmc_fault *fault)
     return info.si_signo;
 }
 
-static int make_call(struct machine *m, struct trap *t, int signal, unsigned length)
+static int make_call(struct machine *m, struct stop *s, int signal, unsigned length)
 {
     struct svmc_fault fault = { 0 };
 
-    get_args(t);
-    switch (machine_call(m, &t->call, &fault)) {
+    get_args(s);
+    switch (machine_call(m, &s->trap, &fault)) {
     case OUTCOME_DONE:
-        t->regs.rip += length;
-        return set_args(t) ? 0 : signal;
-    case OUTCOME_AGAIN:
-        return set_args(t) ? 0 : signal;
+        s->regs.rip += length;
+        return set_args(s) ? 0 : signal;
     case OUTCOME_FAULT:
-        return give_fault(t->task->tid, &fault);
+        if (!set_args(s))
+            return signal;
+        return give_fault(s->task->tid, &fault);
     case OUTCOME_NOT_OURS:
     default:
         return signal;
     }
 }
 
-static int answer_cpuid(struct machine *m, struct trap *t, int signal, unsigned length)
+static int answer_cpuid(struct machine *m, struct stop *s, int signal, unsigned length)
 {
-    struct cpuid cpuid = { .eax = (uint32_t)t->regs.rax, .ecx = (uint32_t)t->regs.rcx };
+    uint32_t regs[4] = { (uint32_t)s->regs.rax, 0, (uint32_t)s->regs.rcx, 0 };
 
-    machine_cpuid(m, &cpuid);
-    t->regs.rax = cpuid.eax;
-    t->regs.rbx = cpuid.ebx;
-    t->regs.rcx = cpuid.ecx;
-    t->regs.rdx = cpuid.edx;
-    t->regs.rip += length;
-    return ptrace(PTRACE_SETREGS, t->task->tid, NULL, &t->regs) == 0 ? 0 : signal;
+    machine_cpuid(m, s->task->tid, regs);
+    s->regs.rax = regs[0];
+    s->regs.rbx = regs[1];
+    s->regs.rcx = regs[2];
+    s->regs.rdx = regs[3];
+    s->regs.rip += length;
+    return ptrace(PTRACE_SETREGS, s->task->tid, NULL, &s->regs) == 0 ? 0 : signal;
 }
 
 /* #GP: a port, which ring 3 may not use; or CPUID, which the processor refuses. */
-static int protection(struct machine *m, struct trap *t)
+static int protection(struct machine *m, struct stop *s)
 {
     struct svmc_iox io;
     uint16_t port;
 
-    if (!fetch(t))
+    if (!fetch(s))
         return SIGSEGV;
-    if (t->insn.id == SVMC_X86_CPUID && t->task->space && t->task->space->cpuid_faults)
-        return answer_cpuid(m, t, SIGSEGV, t->insn.length);
-    if (svmc_iox_from_insn(&t->insn, t->regs.eflags, &io) != SVMC_OK)
+    if (s->insn.id == SVMC_X86_CPUID && s->task->space && s->task->space->cpuid_faults)
+        return answer_cpuid(m, s, SIGSEGV, s->insn.length);
+    if (svmc_iox_from_insn(&s->insn, s->regs.eflags, &io) != SVMC_OK)
         return SIGSEGV;
-    port = io.immediate ? io.port : (uint16_t)t->regs.rdx;
-    if (port != BACKDOOR && port != BACKDOOR_HIGH)
+    port = io.immediate ? io.port : (uint16_t)s->regs.rdx;
+    if (port != SVMC_VMWARE_PORT && port != SVMC_VMWARE_HIGH_PORT)
         return SIGSEGV;
-    t->call.way = WAY_IN;
-    t->call.high = port == BACKDOOR_HIGH;
-    t->call.write = !io.in;
-    return make_call(m, t, SIGSEGV, t->insn.length);
+    s->trap.way = WAY_IN;
+    s->trap.call.high = port == SVMC_VMWARE_HIGH_PORT;
+    s->trap.call.write = !io.in;
+    return make_call(m, s, SIGSEGV, s->insn.length);
 }
 
 /* #UD: an instruction that was rewritten, or VMCALL and VMMCALL where they are none. */
-static int undefined(struct machine *m, struct trap *t)
+static int undefined(struct machine *m, struct stop *s)
 {
-    const struct site *site = t->task->space ? sites_find(&t->task->space->sites, t->regs.rip)
-                                             : NULL;
+    const struct site *site =
+        s->task->space ? sites_find(&s->task->space->sites, s->regs.rip) : NULL;
     unsigned id, length;
 
-    if (!site && !fetch(t))
+    if (!site && !fetch(s))
         return SIGILL;
-    id = site ? site->id : t->insn.id;
-    length = site ? site->length : t->insn.length;
+    id = site ? site->id : s->insn.id;
+    length = site ? site->length : s->insn.length;
     if (id == SVMC_X86_CPUID && site)
-        return answer_cpuid(m, t, SIGILL, length);
+        return answer_cpuid(m, s, SIGILL, length);
     if (id != SVMC_X86_VMCALL && id != SVMC_X86_VMMCALL)
         return SIGILL;
-    t->call.way = id == SVMC_X86_VMCALL ? WAY_VMCALL : WAY_VMMCALL;
-    return make_call(m, t, SIGILL, length);
+    s->trap.way = id == SVMC_X86_VMCALL ? WAY_VMCALL : WAY_VMMCALL;
+    s->trap.call.way = 1;
+    s->trap.call.high = (s->regs.rdx & FLAG_HIGH) != 0;
+    s->trap.call.write = (s->regs.rdx & FLAG_WRITE) != 0;
+    return make_call(m, s, SIGILL, length);
 }
 
 int traps_signal(struct machine *m, struct task *task, const siginfo_t *info)
 {
-    struct trap t = { .task = task };
+    struct stop s = { .task = task };
     bool segv = info->si_signo == SIGSEGV && info->si_code == SI_KERNEL;
     bool ill = info->si_signo == SIGILL && info->si_code == ILL_ILLOPN;
 
     /* what somebody has sent is not the processor's */
-    if ((!segv && !ill) || ptrace(PTRACE_GETREGS, task->tid, NULL, &t.regs) != 0)
+    if ((!segv && !ill) || ptrace(PTRACE_GETREGS, task->tid, NULL, &s.regs) != 0)
         return info->si_signo;
-    return segv ? protection(m, &t) : undefined(m, &t);
+    return segv ? protection(m, &s) : undefined(m, &s);
 }
