@@ -5,8 +5,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-#include <svmcore/insn.h>
-
+#include "decode.h"
 #include "memory.h"
 #include "report.h"
 
@@ -57,18 +56,16 @@ static bool ask(struct task *task, struct user_regs_struct *regs)
 /* r_brk is a function that only returns: a breakpoint there needs no step over it. */
 static void watch_loader(struct task *task)
 {
-    struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
     uint64_t at = start_brk(task->tid, &task->space->start);
     struct svmc_insn insn;
     uint8_t bytes[2 * SVMC_INSN_MAX];
     size_t n, skip = 0;
 
-    memset(cpu.features, 0xff, sizeof cpu.features);
     n = at != 0 ? memory_peek(task->tid, at, bytes, sizeof bytes) : 0;
-    if (svmc_insn_decode(&cpu, bytes, n, &insn) == SVMC_OK && insn.id == SVMC_X86_ENDBR64)
+    if (decode(SVMC_ISA_X86_64, bytes, n, &insn) && insn.id == SVMC_X86_ENDBR64)
         skip = insn.length;
-    if (svmc_insn_decode(&cpu, bytes + skip, n - skip, &insn) == SVMC_OK &&
-        insn.id == SVMC_X86_RET && insn.length == 1 && memory_poke(task->tid, at + skip, &int3, 1))
+    if (decode(SVMC_ISA_X86_64, bytes + skip, n - skip, &insn) && insn.id == SVMC_X86_RET &&
+        insn.length == 1 && memory_poke(task->tid, at + skip, &int3, 1))
         task->space->brk = at + skip;
 }
 

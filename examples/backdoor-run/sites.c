@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <svmcore/insn.h>
-
+#include "decode.h"
 #include "grow.h"
 #include "memory.h"
 
@@ -45,13 +44,11 @@ static bool rewrite(struct sites *s, pid_t pid, uint64_t at, const struct svmc_i
    no instruction are stepped over one by one. */
 static bool sweep(struct sites *s, pid_t pid, uint64_t at, const uint8_t *bytes, size_t n)
 {
-    struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
     struct svmc_insn insn;
     bool ok = true;
 
-    memset(cpu.features, 0xff, sizeof cpu.features);
     for (size_t i = 0; i < n; i += insn.length != 0 ? insn.length : 1) {
-        if (svmc_insn_decode(&cpu, bytes + i, n - i, &insn) != SVMC_OK)
+        if (!decode(SVMC_ISA_X86_64, bytes + i, n - i, &insn))
             continue;
         if (insn.id == SVMC_X86_CPUID || insn.id == SVMC_X86_VMCALL || insn.id == SVMC_X86_VMMCALL)
             ok &= rewrite(s, pid, at + i, &insn);

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#include <svmcore/insn.h>
 #include <svmcore/iox.h>
 
+#include "decode.h"
 #include "memory.h"
 
 #define CS_64      0x33u /* Linux asm/segment.h: __USER_CS, and __USER32_CS is 0x23 */
@@ -24,15 +24,17 @@ struct stop {
     struct trap trap;
 };
 
+static enum svmc_isa isa_of(const struct stop *s)
+{
+    return s->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
+}
+
 static bool fetch(struct stop *s)
 {
-    struct svmc_cpu cpu = { .vendor = SVMC_VENDOR_AMD };
     uint8_t bytes[SVMC_INSN_MAX];
     size_t n = memory_peek(s->task->tid, s->regs.rip, bytes, sizeof bytes);
 
-    cpu.isa = s->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
-    memset(cpu.features, 0xff, sizeof cpu.features);
-    return svmc_insn_decode(&cpu, bytes, n, &s->insn) == SVMC_OK;
+    return decode(isa_of(s), bytes, n, &s->insn);
 }
 
 static void get_args(struct stop *s)
@@ -43,7 +45,7 @@ static void get_args(struct stop *s)
     memcpy(s->trap.call.arg, arg, sizeof arg);
     s->trap.tid = s->task->tid;
     s->trap.call.user = 1;
-    s->trap.call.isa = s->regs.cs == CS_64 ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32;
+    s->trap.call.isa = (uint8_t)isa_of(s);
 }
 
 static bool set_args(struct stop *s)
