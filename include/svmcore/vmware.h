@@ -16,12 +16,12 @@ extern "C" {
 struct svmc_vmware {
     struct {
         struct svmc_vmware_config config;
-        const struct svmc_vmware_ops *ops;
+        struct svmc_vmware_ops ops; /* what the host has not is NULL */
         void *ctx;
         uint32_t claimed; /* atomic: 1: somebody is in */
         uint32_t generation;
-        uint16_t first; /* message in the arena */
-        uint8_t absolute, restricted;
+        struct svmc_vmware_message *first; /* in the arena */
+        uint32_t absolute, restricted;
         uint32_t pointer_status; /* 0 or 0xffff */
         uint32_t words;
         uint32_t queue[SVMC_VMWARE_POINTER_WORDS];
@@ -38,7 +38,7 @@ struct svmc_vmware_pointer {
 /**
  * Make a VM, with no channel open and the pointer off.
  *
- * Owns:    config is copied; its channels and arena, ops and ctx must outlive the VM.
+ * Owns:    copies of config and ops; channels, arena and ctx must outlive the VM.
  * State:   on an error the VM answers NOT_OURS to every call.
  * Threads: one caller, before the first vCPU runs.
  * Source:  VW-1, VW-2.

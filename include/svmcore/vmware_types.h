@@ -152,27 +152,27 @@ struct svmc_vmware_ops {
                  const uint8_t *data, uint32_t bytes);
 
     /* optional (NULL: they are unknown): a command that is allowed and not in enum
-       svmc_vmware_command. arg[] comes cut to 32 bits, and goes so to the guest after SVMC_OK;
-       another status: unknown. Several vCPUs can be in at once */
+       svmc_vmware_command. After SVMC_OK arg[] goes to the guest; another status: unknown.
+       Several vCPUs can be in at once */
     SVMC_NODISCARD enum svmc_status (*command)(void *ctx, uint32_t command,
                                                struct svmc_vmware_call *call);
 };
 
 /** Where a message lies in the arena. Not API. */
 struct svmc_vmware_message {
+    struct svmc_vmware_message *next; /* in the arena */
     uint32_t at, bytes, done;
-    uint16_t next; /* message behind it in the arena */
     uint8_t stage;
     uint8_t notice; /* status bits that the guest gets at its next step */
+    uint8_t reserved[2];
 };
 
 /** One channel; memory of the caller. Not API. */
 struct svmc_vmware_channel {
     struct {
-        uint64_t cookie, used_at;
         struct svmc_vmware_message message[2]; /* from and to the guest */
-        uint32_t protocol;
-        uint32_t generation;
+        uint64_t cookie, used_at;
+        uint32_t protocol, handle;
         uint8_t open, has_cookie, ended, reserved[5];
     } priv;
 };

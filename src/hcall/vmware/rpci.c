@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/** Requests on an RPCI channel: words, and a reply that begins with 1 or 0. docs/spec/vmware.md. */
+#include "../../core/memory.h"
+#include "vmware_private.h"
+
+/* A request that is read from the front. */
+struct text {
+    const uint8_t *at;
+    uint32_t bytes;
+};
+
+/* VW-16: skip `word` if the text begins with it; a capital where `fold` allows one. */
+VMWARE_SMALL static bool skip(struct text *t, const char *word, uint32_t bytes, bool fold)
+{
+    if (t->bytes < bytes)
+        return false;
+    for (uint32_t n = 0; n < bytes; n++) {
+        uint8_t want = (uint8_t)word[n], is = t->at[n]; /* clamp: t has that many bytes */
+
+        if (is != want && !(fold && want >= 'a' && want <= 'z' && is == want - 'a' + 'A'))
+            return false;
+    }
+    t->at += bytes;
+    t->bytes -= bytes;
+    return true;
+}
+
+#define SKIP(t, word, fold) skip(t, word, sizeof word - 1, fold)
+
+/* What the library says by itself. */
+static const struct {
+    uint8_t bytes;
+    char text[19];
+} replies[] = {
+#define REPLY(text)           \
+    {                         \
+        sizeof text - 1, text \
+    }
+    [VMWARE_YES] = REPLY("1 "),
+    [VMWARE_NO] = REPLY("0 "),
+    [VMWARE_NO_ROOM] = REPLY("0 No room"),
+    [VMWARE_NO_VALUE] = REPLY("0 No value found"),
+    [VMWARE_NONE_GIVEN] = REPLY("0 No value given"),
+    [VMWARE_KEY_LONG] = REPLY("0 Key too long"),
+    [VMWARE_VALUE_LONG] = REPLY("0 Value too long"),
+    [VMWARE_QUOTA] = REPLY("0 Quota used up"),
+    [VMWARE_DENIED] = REPLY("0 Not permitted"),
+    [VMWARE_UNKNOWN] = REPLY("0 Unknown command"),
+#undef REPLY
+};
+
+VMWARE_SMALL uint32_t vmware_say(uint8_t *reply, enum vmware_reply which)
+{
+    memcpy(reply, replies[which].text, replies[which].bytes); /* clamp: the callers' constants */
+    return replies[which].bytes;                              /* clamp: the same */
+}
+
+VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key,
+                                               uint8_t *value, uint32_t max, uint32_t *bytes)
+{
+    enum svmc_status st;
+
+    if (key.bytes > vm->priv.config.key_bytes)
+        return VMWARE_KEY_LONG;
+    st = vm->priv.ops.info_get(vm->priv.ctx, key.at, key.bytes, value, max, bytes);
+    return st == SVMC_OK && *bytes <= max ? VMWARE_YES : VMWARE_NO_VALUE;
+}
+
+VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
+{
+    struct text value = key;
+    enum svmc_status st;
+
+    while (value.bytes > 0 && *value.at != ' ') {
+        value.at++;
+        value.bytes--;
+    }
+    key.bytes -= value.bytes;
+    if (value.bytes == 0)
+        return VMWARE_NONE_GIVEN;
+    value.at++;
+    value.bytes--;
+    if (key.bytes > vm->priv.config.key_bytes)
+        return VMWARE_KEY_LONG;
+    if (value.bytes > vm->priv.config.value_bytes)
+        return VMWARE_VALUE_LONG;
+    st = vm->priv.ops.info_set(vm->priv.ctx, key.at, key.bytes, value.at, value.bytes);
+    return st == SVMC_OK ? VMWARE_YES : st == SVMC_ERR_FULL ? VMWARE_QUOTA : VMWARE_DENIED;
+}
+
+VMWARE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call,
+                                               struct text text, uint8_t *reply, uint32_t max,
+                                               uint32_t *bytes)
+{
+    enum svmc_status st = SVMC_ERR_UNSUPPORTED;
+
+    if (vm->priv.ops.rpc)
+        st = vm->priv.ops.rpc(vm->priv.ctx, call, text.at, text.bytes, reply, max, bytes);
+    if (st == SVMC_ERR_UNSUPPORTED || *bytes > max)
+        return VMWARE_UNKNOWN;
+    return st == SVMC_OK ? VMWARE_YES : VMWARE_NO;
+}
+
+VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                                  const uint8_t *at, uint32_t bytes, uint8_t *reply)
+{
+    uint32_t max = vm->priv.config.message_bytes - 2, more = 0;
+    struct text text = { at, bytes }, rest;
+    enum vmware_reply which;
+
+    if (bytes > 0 && at[bytes - 1] == 0) /* clamp: the last byte; clients that send the NUL too */
+        text.bytes--;
+    rest = text;
+    if (vm->priv.ops.info_get && SKIP(&rest, "info-get ", false) &&
+        SKIP(&rest, "guestinfo.", true)) {
+        which = info_get(vm, rest, reply + 2, max, &more);
+    } else if (rest = text, vm->priv.ops.info_set && SKIP(&rest, "info-set ", false) &&
+                                SKIP(&rest, "guestinfo.", true)) {
+        which = info_set(vm, rest);
+    } else if (rest = text, vm->priv.ops.log && SKIP(&rest, "log ", false)) {
+        vm->priv.ops.log(vm->priv.ctx, rest.at, rest.bytes);
+        which = VMWARE_YES;
+    } else {
+        which = ask_host(vm, call, text, reply + 2, max, &more);
+    }
+    return vmware_say(reply, which) + (which <= VMWARE_NO ? more : 0);
+}
