@@ -276,18 +276,20 @@ enum outcome machine_call(struct machine *m, struct trap *trap, struct svmc_faul
     struct svmc_vmware_call before = trap->call;
     struct svmc_vmware_result result = { 0 };
     enum svmc_status st;
-    bool written;
 
     if (trap->way != WAY_IN && trap->way != m->way)
         return OUTCOME_NOT_OURS;
     if (m->checkpoint && (uint32_t)trap->call.arg[0] == SVMC_VMWARE_MAGIC)
         force_checkpoint(m, &trap->call);
     m->windows.pid = trap->tid;
+    m->windows.gone = false;
     st = svmc_vmware_handle(&m->vmware, &trap->call, &result);
-    written = windows_close(&m->windows);
+    windows_close(&m->windows);
     send_messages(m);
     watch_call(m, trap, &before, st, &result);
-    if (st != SVMC_OK || !written) {
+    if (st == SVMC_ERR_CALLBACK && m->windows.gone)
+        return OUTCOME_AGAIN; /* another thread has unmapped it: a fault then */
+    if (st != SVMC_OK) {
         report("process %d: a call could not be answered (status 0x%x)", (int)trap->tid,
                (unsigned)st);
         return OUTCOME_NOT_OURS;

@@ -32,6 +32,7 @@ struct trap {
 enum outcome {
     OUTCOME_NOT_OURS, /* the program gets the signal that it would have got */
     OUTCOME_DONE,     /* its registers have changed; it goes on behind the instruction */
+    OUTCOME_AGAIN,    /* its registers may have changed; it executes the instruction again */
     OUTCOME_FAULT     /* its registers may have changed; it gets the exception */
 };
 

@@ -157,7 +157,8 @@ static struct window *open_window(struct windows *w, uint64_t page)
         w->list = more;
     }
     more = &w->list[w->count];
-    if (!memory_read(w->pid, page, more->now, MEMORY_PAGE))
+    w->gone = !memory_read(w->pid, page, more->now, MEMORY_PAGE);
+    if (w->gone)
         return NULL;
     memcpy(more->was, more->now, MEMORY_PAGE);
     more->page = page;
@@ -184,10 +185,10 @@ enum svmc_status windows_span(struct windows *w, svmc_gpa at, size_t n, uint32_t
     return SVMC_OK;
 }
 
-bool windows_close(struct windows *w)
+/* What cannot be written any more was taken away by another thread in this moment: lost, as if it
+   had been taken away in the next. */
+void windows_close(struct windows *w)
 {
-    bool ok = true;
-
     for (size_t i = 0; i < w->count; i++) {
         struct window *one = &w->list[i];
         size_t from = 0, end;
@@ -198,10 +199,9 @@ bool windows_close(struct windows *w)
             for (end = from; end < MEMORY_PAGE && one->now[end] != one->was[end]; end++)
                 ;
             if (end > from)
-                ok &= memory_write(w->pid, one->page + from, one->now + from, end - from);
+                (void)memory_write(w->pid, one->page + from, one->now + from, end - from);
             from = end;
         }
     }
     w->count = 0;
-    return ok;
 }

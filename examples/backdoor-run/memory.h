@@ -27,14 +27,15 @@ bool memory_poke(pid_t pid, uint64_t at, const void *from, size_t n);
 struct windows {
     pid_t pid;
     struct window *list;
-    size_t count, cap;
+    size_t count;
+    bool gone; /* a page was there at first, and then not */
 };
 
 enum svmc_status windows_translate(struct windows *w, svmc_gva at, uint32_t access, svmc_gpa *out,
                                    struct svmc_fault *fault);
 enum svmc_status windows_span(struct windows *w, svmc_gpa at, size_t n, uint32_t access,
                               void **span);
-/** Write back what was changed, and forget all; false: something is not writable any more. */
-bool windows_close(struct windows *w);
+/** Write back what was changed, and forget all. */
+void windows_close(struct windows *w);
 
 #endif

@@ -86,6 +86,8 @@ static int make_call(struct machine *m, struct stop *s, int signal, unsigned len
     case OUTCOME_DONE:
         s->regs.rip += length;
         return set_args(s) ? 0 : signal;
+    case OUTCOME_AGAIN:
+        return set_args(s) ? 0 : signal;
     case OUTCOME_FAULT:
         if (!set_args(s))
             return signal;
