@@ -82,12 +82,14 @@ static int hex(char c)
 }
 
 /* One line, in place; false: it is of another form. */
-static bool take_line(struct store *s, char *line)
+static bool take_line(struct store *s, char *line, size_t line_bytes)
 {
     char *key = line + PREFIX_BYTES, *equals = strchr(line, '='), *end, *value;
     uint8_t *to;
     size_t n = 0;
 
+    if (memchr(line, 0, line_bytes))
+        return false;
     line[strcspn(line, "\r\n")] = 0;
     if (line[0] == 0)
         return true;
@@ -119,6 +121,7 @@ bool store_load(struct store *s)
     unsigned number = 0;
     char *line = NULL;
     size_t cap = 0;
+    ssize_t n;
     bool ok = true;
 
     if (!s->file || (!file && errno == ENOENT))
@@ -127,9 +130,9 @@ bool store_load(struct store *s)
         report("%s: %s", s->file, strerror(errno));
         return false;
     }
-    while (ok && getline(&line, &cap, file) > 0) {
+    while (ok && (n = getline(&line, &cap, file)) > 0) {
         number++;
-        ok = take_line(s, line);
+        ok = take_line(s, line, (size_t)n);
         if (!ok)
             report("%s:%u: not of the form guestinfo.KEY = \"VALUE\"", s->file, number);
     }
