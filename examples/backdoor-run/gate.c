@@ -56,12 +56,17 @@ static bool ask(struct task *task, struct user_regs_struct *regs)
 /* r_brk is a function that only returns: a breakpoint there needs no step over it. */
 static void watch_loader(struct task *task)
 {
-    uint64_t at = start_brk(task->tid, &task->space->start);
+    struct memory memory = memory_of(&task->tid);
+    struct r_debug debug;
     struct svmc_insn insn;
+    uint64_t at, bias;
     uint8_t bytes[2 * SVMC_INSN_MAX];
     size_t n, skip = 0;
 
-    n = at != 0 ? memory_peek(task->tid, at, bytes, sizeof bytes) : 0;
+    if (!start_debug(&memory, &task->space->start, &debug, &bias))
+        return;
+    at = debug.r_brk;
+    n = memory_peek(task->tid, at, bytes, sizeof bytes);
     if (decode(SVMC_ISA_X86_64, bytes, n, &insn) && insn.id == SVMC_X86_ENDBR64)
         skip = insn.length;
     if (decode(SVMC_ISA_X86_64, bytes + skip, n - skip, &insn) && insn.id == SVMC_X86_RET &&

@@ -277,11 +277,11 @@ enum outcome machine_call(struct machine *m, struct trap *trap, struct svmc_faul
     struct svmc_vmware_result result = { 0 };
     enum svmc_status st;
 
-    if (trap->way != WAY_IN && trap->way != m->way)
+    if ((trap->way == WAY_VMCALL || trap->way == WAY_VMMCALL) && trap->way != m->way)
         return OUTCOME_NOT_OURS;
     if (m->checkpoint && (uint32_t)trap->call.arg[0] == SVMC_VMWARE_MAGIC)
         force_checkpoint(m, &trap->call);
-    m->windows.pid = trap->tid;
+    m->windows.memory = trap->memory;
     m->windows.gone = false;
     st = svmc_vmware_handle(&m->vmware, &trap->call, &result);
     windows_close(&m->windows);

@@ -18,13 +18,14 @@
 #include "store.h"
 
 /** By which instruction a program is told to call. */
-enum way { WAY_IN, WAY_VMCALL, WAY_VMMCALL };
+enum way { WAY_IN, WAY_VMCALL, WAY_VMMCALL, WAY_MRS };
 
 #define MACHINE_VALUE_BYTES 65000u /* of a value: with command and key it fits into a message */
 
 /** One call of the program. */
 struct trap {
     struct svmc_vmware_call call;
+    struct memory memory; /* of who called */
     pid_t tid;
     enum way way;
 };

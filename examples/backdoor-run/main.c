@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "emulator.h"
 #include "machine.h"
 #include "options.h"
 #include "report.h"
@@ -54,7 +55,11 @@ int main(int argc, char **argv)
         return status;
     if (!machine_init(&machine, options.high_bandwidth))
         return TRACER_FAILED;
-    tracer.wanted = options.wanted;
-    status = tracer_run(&tracer, options.program);
+    if (options.emulator) {
+        status = emulator_run(&machine, &options.wanted, options.emulator, options.program);
+    } else {
+        tracer.wanted = options.wanted;
+        status = tracer_run(&tracer, options.program);
+    }
     return status < 0 ? -status : end_like(status);
 }

@@ -4,12 +4,9 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <link.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "memory.h"
 
 #define SECTIONS_MOST 4096u /* of a file; it is not to be believed */
 #define ENTRIES_MOST  256u
@@ -74,40 +71,51 @@ bool start_read(pid_t pid, struct start *out)
     got = fd < 0 ? -1 : read(fd, list, sizeof list);
     if (fd >= 0)
         close(fd);
-    for (ssize_t i = 0; out->is_64 && (i + 1) * (ssize_t)sizeof *list <= got; i++) {
-        if (list[i].a_type == AT_ENTRY)
-            out->entry = list[i].a_un.a_val;
-        else if (list[i].a_type == AT_PHDR)
-            out->headers = list[i].a_un.a_val;
-        else if (list[i].a_type == AT_PHNUM)
-            out->count = list[i].a_un.a_val;
-    }
+    if (out->is_64 && got > 0)
+        start_take(out, list, (size_t)got);
     return out->entry != 0;
 }
 
-uint64_t start_brk(pid_t pid, const struct start *start)
+void start_take(struct start *out, const void *auxv, size_t bytes)
 {
-    uint64_t bias = 0, dynamic = 0;
-    struct r_debug debug;
+    Elf64_auxv_t one;
+
+    for (size_t at = 0; at + sizeof one <= bytes; at += sizeof one) {
+        memcpy(&one, (const uint8_t *)auxv + at, sizeof one);
+        if (one.a_type == AT_ENTRY)
+            out->entry = one.a_un.a_val;
+        else if (one.a_type == AT_PHDR)
+            out->headers = one.a_un.a_val;
+        else if (one.a_type == AT_PHNUM)
+            out->count = one.a_un.a_val;
+    }
+}
+
+bool start_debug(const struct memory *memory, const struct start *start, struct r_debug *out,
+                 uint64_t *bias)
+{
+    uint64_t dynamic = 0;
     Elf64_Phdr header;
     Elf64_Dyn entry;
 
+    *bias = 0;
     for (uint64_t i = 0; i < start->count && i < ENTRIES_MOST; i++) {
-        if (!memory_read(pid, start->headers + i * sizeof header, &header, sizeof header))
-            return 0;
+        if (!memory->read(memory->ctx, start->headers + i * sizeof header, &header, sizeof header))
+            return false;
         if (header.p_type == PT_PHDR)
-            bias = start->headers - header.p_vaddr;
+            *bias = start->headers - header.p_vaddr;
         else if (header.p_type == PT_DYNAMIC)
             dynamic = header.p_vaddr;
     }
     for (uint64_t i = 0; dynamic != 0 && i < ENTRIES_MOST; i++) {
-        if (!memory_read(pid, bias + dynamic + i * sizeof entry, &entry, sizeof entry) ||
-            entry.d_tag == DT_NULL)
-            return 0;
+        uint64_t at = *bias + dynamic + i * sizeof entry;
+
+        if (!memory->read(memory->ctx, at, &entry, sizeof entry) || entry.d_tag == DT_NULL)
+            return false;
         if (entry.d_tag == DT_DEBUG)
-            return memory_read(pid, entry.d_un.d_ptr, &debug, sizeof debug) ? debug.r_brk : 0;
+            return memory->read(memory->ctx, entry.d_un.d_ptr, out, sizeof *out);
     }
-    return 0;
+    return false;
 }
 
 /* The file that is mapped, unless another has taken its name. */

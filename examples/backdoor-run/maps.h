@@ -3,11 +3,14 @@
 #ifndef BACKDOOR_RUN_MAPS_H
 #define BACKDOOR_RUN_MAPS_H
 #include <limits.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+
+#include "memory.h"
 
 struct mapping {
     uint64_t start, end, offset; /* offset in the file */
@@ -32,9 +35,13 @@ struct start {
 };
 
 bool start_read(pid_t pid, struct start *out);
+/** From the auxiliary vector itself. */
+void start_take(struct start *out, const void *auxv, size_t bytes);
 
-/** r_brk of struct r_debug: ld.so calls it after each change; 0: there is none. */
-uint64_t start_brk(pid_t pid, const struct start *start);
+/** Where the loader keeps its list of files, and r_brk, which it calls after each change. false:
+    there is no loader. *bias: what the main program was moved by. */
+bool start_debug(const struct memory *memory, const struct start *start, struct r_debug *out,
+                 uint64_t *bias);
 
 /** A stretch of code in a file. */
 struct code {

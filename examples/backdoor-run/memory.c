@@ -75,7 +75,7 @@ bool memory_read(pid_t pid, uint64_t at, void *to, size_t n)
     return memory_peek(pid, at, to, n) == n;
 }
 
-bool memory_write(pid_t pid, uint64_t at, const void *from, size_t n)
+static bool write_page(pid_t pid, uint64_t at, const void *from, size_t n)
 {
     struct iovec here = { (void *)(uintptr_t)from, n }, there = { address(at), n };
     ssize_t done = process_vm_writev(pid, &here, 1, &there, 1, 0);
@@ -84,6 +84,26 @@ bool memory_write(pid_t pid, uint64_t at, const void *from, size_t n)
     if (done < 0 && (errno == EPERM || errno == ENOSYS))
         done = by_file(pid, at, here.iov_base, n, true);
     return done == (ssize_t)n;
+}
+
+static bool read_at(void *ctx, uint64_t at, void *to, size_t n)
+{
+    return memory_read(*(pid_t *)ctx, at, to, n);
+}
+
+static bool write_at(void *ctx, uint64_t at, const void *from, size_t n)
+{
+    return write_page(*(pid_t *)ctx, at, from, n);
+}
+
+static bool writable_at(void *ctx, uint64_t page)
+{
+    return maps_writable(*(pid_t *)ctx, page);
+}
+
+struct memory memory_of(pid_t *pid)
+{
+    return (struct memory){ read_at, write_at, writable_at, pid };
 }
 
 bool memory_poke(pid_t pid, uint64_t at, const void *from, size_t n)
@@ -132,11 +152,11 @@ enum svmc_status windows_translate(struct windows *w, svmc_gva at, uint32_t acce
     out->v = at.v;
     if (one && (!write || one->writable))
         return SVMC_OK;
-    if (!memory_read(w->pid, page, &probe, 1)) {
+    if (!w->memory.read(w->memory.ctx, page, &probe, 1)) {
         raise_fault(fault, at.v, access, false);
         return SVMC_OK;
     }
-    writable = write && maps_writable(w->pid, page);
+    writable = write && w->memory.writable(w->memory.ctx, page);
     if (write && !writable)
         raise_fault(fault, at.v, access, true);
     if (one)
@@ -157,7 +177,7 @@ static struct window *open_window(struct windows *w, uint64_t page)
         w->list = more;
     }
     more = &w->list[w->count];
-    w->gone = !memory_read(w->pid, page, more->now, MEMORY_PAGE);
+    w->gone = !w->memory.read(w->memory.ctx, page, more->now, MEMORY_PAGE);
     if (w->gone)
         return NULL;
     memcpy(more->was, more->now, MEMORY_PAGE);
@@ -199,7 +219,7 @@ void windows_close(struct windows *w)
             for (end = from; end < MEMORY_PAGE && one->now[end] != one->was[end]; end++)
                 ;
             if (end > from)
-                (void)memory_write(w->pid, one->page + from, one->now + from, end - from);
+                (void)w->memory.write(w->memory.ctx, one->page + from, one->now + from, end - from);
             from = end;
         }
     }

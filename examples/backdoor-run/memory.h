@@ -11,21 +11,34 @@
 
 #define MEMORY_PAGE 4096u
 
+/** The memory of a program, however it is reached. All or nothing. */
+struct memory {
+    bool (*read)(void *ctx, uint64_t at, void *to, size_t n);
+    /* of one page, where the program itself may write */
+    bool (*write)(void *ctx, uint64_t at, const void *from, size_t n);
+    bool (*writable)(void *ctx, uint64_t page);
+    void *ctx;
+};
+
+/* ---- of a traced process -------------------------------------------------------------------- */
+
 /** Up to n bytes, as far as they can be read; how many. */
 size_t memory_peek(pid_t pid, uint64_t at, void *to, size_t n);
 /** All n bytes, or false. */
 bool memory_read(pid_t pid, uint64_t at, void *to, size_t n);
-/** All n bytes of one page, if the program itself may write there. */
-bool memory_write(pid_t pid, uint64_t at, const void *from, size_t n);
 /** Code, whatever its protection: a private copy of the page is made. */
 bool memory_poke(pid_t pid, uint64_t at, const void *from, size_t n);
+/** *pid must stay. */
+struct memory memory_of(pid_t *pid);
+
+/* ---- for the library's callbacks ------------------------------------------------------------ */
 
 /**
  * Pages that the library has asked for in one call. The program's other threads run on meanwhile,
  * so only bytes that have changed are written back.
  */
 struct windows {
-    pid_t pid;
+    struct memory memory;
     struct window *list;
     size_t count;
     bool gone; /* a page was there at first, and then not */

@@ -39,6 +39,11 @@ static const char help[] =
     "  --hb on|off        high bandwidth: whole messages, or four bytes a call (default on)\n"
     "  --checkpoint       as if the machine were saved in the middle of each message: the program\n"
     "                     must send or fetch it again\n"
+    "  --emulator QEMU    PROGRAM is one of AArch64, and QEMU its emulator with what it needs, "
+    "e.g.\n"
+    "                     'qemu-aarch64-static -L /usr/aarch64-linux-gnu'; the instruction is "
+    "MRS,\n"
+    "                     --way has no meaning, and what PROGRAM starts is not served\n"
     "  --rewrite PATTERN  rewrite CPUID, VMCALL and VMMCALL also in libraries whose file has such\n"
     "                     a name; the program itself, libvmtools*, libguestlib*, libguestStore*\n"
     "                     and libDeployPkg* always are\n"
@@ -81,6 +86,7 @@ enum long_option {
     OPT_WAY,
     OPT_HB,
     OPT_CHECKPOINT,
+    OPT_EMULATOR,
     OPT_REWRITE,
     OPT_TRACE,
     OPT_LOG,
@@ -99,6 +105,7 @@ static const struct option names[] = {
     { "way", required_argument, NULL, OPT_WAY },
     { "hb", required_argument, NULL, OPT_HB },
     { "checkpoint", no_argument, NULL, OPT_CHECKPOINT },
+    { "emulator", required_argument, NULL, OPT_EMULATOR },
     { "rewrite", required_argument, NULL, OPT_REWRITE },
     { "trace", optional_argument, NULL, OPT_TRACE },
     { "log", required_argument, NULL, OPT_LOG },
@@ -234,6 +241,9 @@ static int take(struct options *o, int option)
         return take_name(&o->machine->rpc.devices, optarg);
     case OPT_REWRITE:
         return take_name(&o->wanted, optarg);
+    case OPT_EMULATOR:
+        o->emulator = optarg;
+        return -1;
     case OPT_WAY:
         return take_way(o, optarg);
     case OPT_HB:

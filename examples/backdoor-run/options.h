@@ -10,7 +10,8 @@
 struct options {
     struct machine *machine; /* way, checkpoint, trace, store and rpc are filled in */
     bool high_bandwidth;
-    struct names wanted; /* files to rewrite */
+    struct names wanted;  /* files to rewrite */
+    const char *emulator; /* NULL: none */
     char **program;
 };
 

@@ -44,6 +44,7 @@ static void get_args(struct stop *s)
 
     memcpy(s->trap.call.arg, arg, sizeof arg);
     s->trap.tid = s->task->tid;
+    s->trap.memory = memory_of(&s->task->tid);
     s->trap.call.user = 1;
     s->trap.call.isa = (uint8_t)isa_of(s);
 }

@@ -17,6 +17,7 @@ static const char *const way_names[] = {
     [WAY_IN] = "in",
     [WAY_VMCALL] = "vmcall",
     [WAY_VMMCALL] = "vmmcall",
+    [WAY_MRS] = "mrs",
 };
 
 static const struct {
@@ -101,13 +102,13 @@ static void put_status(FILE *to, uint32_t status)
 }
 
 /* What lies in the program's memory: of a message that came, after the call. */
-static void put_memory(FILE *to, pid_t tid, uint64_t at, uint64_t n)
+static void put_memory(FILE *to, const struct memory *memory, uint64_t at, uint64_t n)
 {
     uint8_t bytes[SHOWN + 1];
-    size_t got = memory_peek(tid, at, bytes, n < sizeof bytes ? (size_t)n : sizeof bytes);
+    size_t some = n < sizeof bytes ? (size_t)n : sizeof bytes;
 
     fputc(' ', to);
-    put_quoted(to, bytes, got);
+    put_quoted(to, bytes, memory->read(memory->ctx, at, bytes, some) ? some : 0);
 }
 
 static void put_high(FILE *to, const struct trap *trap, const struct svmc_vmware_call *call)
@@ -119,7 +120,7 @@ static void put_high(FILE *to, const struct trap *trap, const struct svmc_vmware
             (unsigned long long)n, HIGH(call->arg[3]));
     put_status(to, HIGH(after->arg[1]));
     if (HIGH(after->arg[1]) & SVMC_VMWARE_SUCCESS)
-        put_memory(to, trap->tid, call->arg[call->write ? 4 : 5], n);
+        put_memory(to, &trap->memory, call->arg[call->write ? 4 : 5], n);
 }
 
 static void put_message(FILE *to, const struct trap *trap, const struct svmc_vmware_call *call)
