@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The programs of open-vm-tools for arm64, unmodified, in QEMU's user-mode emulation."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+from run import Case, FAILED, NOT_FOUND, RUN, calls, main, run
+
+ROOT = Path(os.environ.get("SVMC_ARM64", "/nonexistent"))
+QEMU = "qemu-aarch64-static"
+# of their programs those that need no other process; test_clients.py has the same for x86
+PROGRAM = ROOT / "usr" / "bin"
+
+
+def why_not():
+    if not shutil.which(QEMU):
+        return f"no {QEMU}"
+    if not (PROGRAM / "vmware-checkvm").exists():
+        return "open-vm-tools of arm64 could not be had: arm64.log of the build says why"
+    return None
+
+
+@unittest.skipIf(why_not(), why_not() or "")
+class Arm64(Case):
+    def good(self, options, program, *words, text=None, status=0):
+        done = run(*options, "--emulator", f"{QEMU} -L {ROOT}", "--", PROGRAM / program, *words)
+        self.assertEqual(done.status, status, (program, words, done.text, done.errors))
+        if text is not None:
+            self.assertEqual(done.text, text)
+        return done
+
+    def test_checkvm(self):
+        done = self.good(["--trace"], "vmware-checkvm", text="VMware software version 6 (good)\n")
+        self.assertEqual(len(calls(done.errors)), 3, done.errors)
+        self.good([], "vmware-checkvm", "-p", text="Workstation\n")
+
+    def test_rpctool(self):
+        for high in ("on", "off"):
+            for checkpoint in (False, True):
+                options = ["--hb", high] + checkpoint * ["--checkpoint"]
+                with self.subTest(options=options):
+                    self.good([*options, "--set", "guestinfo.hello=hi"], "vmware-rpctool",
+                              "info-get guestinfo.hello", text="hi\n")
+                    store = self.tmp / f"store-{high}-{checkpoint}"
+                    options += ["--store", store]
+                    self.good(options, "vmware-rpctool", "info-set guestinfo.x yes it is")
+                    self.assertEqual(store.read_text(), 'guestinfo.x = "yes it is"\n')
+
+    def test_many_bytes(self):
+        for high, n in (("on", 60000), ("off", 2000)):  # four bytes cost a millisecond there
+            value = "".join(chr(65 + i % 26) for i in range(n))
+            options = ["--hb", high, "--store", self.tmp / high]
+            self.good(options, "vmware-rpctool", f"info-set guestinfo.big {value}")
+            self.good(options, "vmware-rpctool", "info-get guestinfo.big", text=value + "\n")
+
+    def test_toolbox(self):
+        def tool(*words, options=(), **kwargs):
+            return self.good(options, "vmware-toolbox-cmd", *words, **kwargs).text
+
+        told = time.mktime(time.strptime(tool("stat", "hosttime").strip(), "%d %b %Y %H:%M:%S"))
+        self.assertLess(abs(told - time.time()), 10)
+        self.assertRegex(tool("stat", "speed"), r"^\d+ MHz\n$")
+        self.assertRegex(tool("stat", "sessionid"), r"^0x[0-9a-f]+\n$")
+        tool("stat", "balloon", text="0 MB\n")
+        tool("timesync", "status", text="Disabled\n", status=69)  # EX_UNAVAILABLE
+        tool("timesync", "enable", text="Enabled\n")
+        tool("device", "list", options=["--device", "Net"], text="Net: Enabled\n")
+        tool("device", "disable", "Net", options=["--device", "Net"], text="Disabled\n")
+        tool("info", "update", "network")
+
+    def test_other_clients(self):
+        self.good(["--share", "docs"], "vmware-hgfsclient", text="docs\n")
+        self.good([], "vmware-namespace-cmd", "set-key", "-k", "a", "-v", "one", "ns")
+        self.good([], "vmware-namespace-cmd", "get-value", "-k", "a", "ns", status=1)
+        self.good([], "vmware-alias-import", "ns", status=1)
+        self.good([], "vmware-vmblock-fuse", "--help")
+        self.good([], "vmhgfs-fuse", "--version")
+
+    def test_xferlogs(self):
+        data, log = self.tmp / "data.txt", self.tmp / "vm.log"
+        data.write_bytes(bytes(range(256)) * 4)
+        self.good(["--log", log], "vmware-xferlogs", "enc", data)
+        subprocess.run([QEMU, "-L", ROOT, PROGRAM / "vmware-xferlogs", "dec", log], cwd=self.tmp,
+                       stdout=subprocess.DEVNULL, check=False)
+        text = re.findall(r"Guest: >(\S+)\n", log.read_text())
+        self.assertTrue(text)
+
+    def test_vmtoolsd(self):
+        self.good(["--set", "guestinfo.hello=hi"], "vmtoolsd", "--cmd", "info-get guestinfo.hello",
+                  text="hi\n")
+
+    def test_terminate(self):
+        process = subprocess.Popen([RUN, "--emulator", f"{QEMU} -L {ROOT}", "--",
+                                    PROGRAM / "vmware-rpctool", "-"], stdin=subprocess.PIPE)
+        process.terminate()
+        process.communicate(timeout=20)
+        self.assertNotEqual(process.returncode, 0)
+
+
+class Refused(Case):
+    def test_no_such_emulator(self):
+        self.one_line_error(run("--emulator", "/no/such -x", "--", "true"), "cannot run",
+                            status=NOT_FOUND)
+
+    def test_an_emulator_that_is_none(self):
+        done = run("--emulator", "sleep", "--", "0")  # it does not know -g and ends
+        self.assertNotEqual(done.status, 0)
+
+
+if __name__ == "__main__":
+    main()
