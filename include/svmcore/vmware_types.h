@@ -110,10 +110,10 @@ enum svmc_vmware_tclo_event {
 };
 
 /**
- * What the hypervisor lends. ctx is the VM's. A function may be called from any vCPU's thread, never
- * two of those that message calls and the pointer lead to at once; it must not call back into the
- * VM's svmc_vmware: what needs it is refused there (SVMC_ERR_STATE, SVMC_VMWARE_BUSY). Messages and
- * keys are the guest's bytes: not NUL-terminated, of any value.
+ * What the hypervisor lends. ctx is the VM's. A function is called on the thread of the vCPU whose
+ * call it is; `time` and `command` on several at once, the others on one at a time. What they call
+ * of the VM's svmc_vmware is refused: SVMC_ERR_STATE, SVMC_VMWARE_BUSY. Messages and keys are the
+ * guest's bytes: not NUL-terminated, of any value.
  */
 struct svmc_vmware_ops {
     uint32_t size; /* sizeof(struct svmc_vmware_ops) as the host compiled it */
