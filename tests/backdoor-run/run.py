@@ -28,7 +28,7 @@ def run(*words, limit=60, **kwargs):
 def calls(trace):
     """The lines of a trace that are calls, not CPUID."""
     return [line for line in trace.splitlines()
-            if re.match(r"backdoor-run: \d+ (in|vmcall|vmmcall) ", line)]
+            if re.match(r"backdoor-run: \d+ (in|vmcall|vmmcall|mrs) ", line)]
 
 
 def why_no_ptrace():
