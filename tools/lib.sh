@@ -151,8 +151,8 @@ need_kernel() {
     rm -rf "$folder"
 }
 
-# need_arm64_tools: open-vm-tools of arm64 and its libraries below $downloads/arm64, unpacked and never
-# installed. Without them the test that wants them says so.
+# need_arm64_tools: open-vm-tools of arm64 and its libraries below $downloads/arm64, unpacked and
+# never installed. Without them the test that wants them says so.
 arm64_tools='open-vm-tools libc6 libgcc-s1 libglib2.0-0 libpcre2-8-0 libtirpc3 libgssapi-krb5-2
 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libssl3 libffi8 zlib1g libfuse3-3'
 need_arm64_tools() {
@@ -168,7 +168,8 @@ need_arm64_tools() {
     touch "$folder/status"
     [ "$(id -u)" != 0 ] || chown -R _apt "$folder" 2>/dev/null || true
     apt=(apt-get -q -o APT::Architecture=arm64 -o "APT::Architectures=arm64"
-        -o "Dir::State=$folder" -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder/cache")
+        -o "Dir::State=$folder" -o "Dir::State::status=$folder/status"
+        -o "Dir::Cache=$folder/cache")
     # shellcheck disable=SC2086
     if ("${apt[@]}" update || true && cd "$folder/debs" && "${apt[@]}" download $arm64_tools) \
         >"$build/log/arm64.log" 2>&1; then

@@ -31,7 +31,7 @@ static size_t to_page_end(uint64_t at, size_t n)
     return n < left ? n : left;
 }
 
-/* Where process_vm_readv and its like are forbidden, as in containers with an old seccomp filter. */
+/* Where process_vm_readv and its like are forbidden, as by old seccomp filters of containers. */
 static ssize_t by_file(pid_t pid, uint64_t at, void *bytes, size_t n, bool write)
 {
     char path[32];

@@ -57,7 +57,7 @@ static enum svmc_status set_option(const struct request *r)
     return say(r, "", 0);
 }
 
-/* ---- guestlib: open-vm-tools libguestlib/vmGuestLibInt.h, version 2 of its data ---------------- */
+/* ---- guestlib: open-vm-tools libguestlib/vmGuestLibInt.h, version 2 of its data -------------- */
 
 #define GUESTLIB_BYTES 669u
 #define GUESTLIB_POOL  513u /* valid, and a path of 512 */
@@ -105,7 +105,7 @@ static enum svmc_status guestlib(const struct request *r)
     return say(r, bytes, sizeof bytes);
 }
 
-/* ---- namespaces: namespacetool.c: strings, each with its NUL ----------------------------------- */
+/* ---- namespaces: namespacetool.c: strings, each with its NUL --------------------------------- */
 
 #define NAMESPACE_WORDS 6u
 
@@ -170,7 +170,7 @@ static enum svmc_status namespace_set(const struct request *r)
     return say(r, "", 0);
 }
 
-/* ---- all of them: the first that fits --------------------------------------------------------- */
+/* ---- all of them: the first that fits -------------------------------------------------------- */
 
 static const struct {
     const char *command; /* with the blank where one must follow */
@@ -227,7 +227,7 @@ enum svmc_status rpc_handle(struct rpc *rpc, const uint8_t *text, uint32_t text_
     return dispatch(&r);
 }
 
-/* ---- commands ---------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* Four bytes of what is told of a device: its number is in the upper half, the place in the lower. */
 static enum svmc_status device_element(const struct rpc *rpc, struct svmc_vmware_call *call)
