@@ -30,7 +30,7 @@ static const char help[] =
     "                     ANSWER is sent as it stands, `1 TEXT` for success, `0 REASON` for none\n"
     "  --send MESSAGE     send MESSAGE to each TCLO channel that is opened; several go out one\n"
     "                     after the other, each when the answer to the last one is there\n"
-    "  --share NAME       a shared folder for those who list them; it cannot be opened\n"
+    "  --share NAME[=FOLDER]           a shared folder, to be read; without FOLDER it is empty\n"
     "  --device NAME      a removable device, connected\n"
     "\n"
     "How the machine is reached:\n"
@@ -201,6 +201,19 @@ static int take_name(struct names *list, const char *name)
     return -1;
 }
 
+static int take_share(struct options *o, char *text)
+{
+    char *equals = strchr(text, '=');
+
+    if (equals)
+        *equals = 0;
+    if (text[0] == 0 || strchr(text, '/'))
+        return refuse("--share wants NAME or NAME=FOLDER", text);
+    if (!hgfs_add(&o->machine->rpc.hgfs, text, equals ? equals + 1 : NULL))
+        return refuse(equals ? equals + 1 : text, strerror(errno));
+    return -1;
+}
+
 static int take_way(struct options *o, const char *text)
 {
     static const char ways[][8] = {
@@ -236,7 +249,7 @@ static int take(struct options *o, int option)
     case OPT_SEND:
         return take_name(&o->machine->messages, optarg);
     case OPT_SHARE:
-        return take_name(&o->machine->rpc.shares, optarg);
+        return take_share(o, optarg);
     case OPT_DEVICE:
         return take_name(&o->machine->rpc.devices, optarg);
     case OPT_REWRITE:

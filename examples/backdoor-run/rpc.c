@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hgfs.h"
-
 /* Numbers of open-vm-tools lib/include/backdoor_def.h, and of guest_rpc and tclodefs.h. */
 enum { GETDEVICELISTELEMENT = 11, TOGGLEDEVICE = 12, GETGUIOPTIONS = 13, SETGUIOPTIONS = 14 };
 #define GUI_SYNC_TIME  0x400u
@@ -46,7 +44,7 @@ static enum svmc_status agree(const struct request *r)
 
 static enum svmc_status share(const struct request *r)
 {
-    return hgfs_handle(&r->rpc->shares, r->text, r->n, r->reply, r->max, r->bytes);
+    return hgfs_handle(&r->rpc->hgfs, r->text, r->n, r->reply, r->max, r->bytes);
 }
 
 /* "synctime FROM TO": timesync of vmware-toolbox-cmd */
@@ -229,7 +227,8 @@ enum svmc_status rpc_handle(struct rpc *rpc, const uint8_t *text, uint32_t text_
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
-/* Four bytes of what is told of a device: its number is in the upper half, the place in the lower. */
+/* Four bytes of what is told of a device: its number is in the upper half, the place in the lower
+   one. */
 static enum svmc_status device_element(const struct rpc *rpc, struct svmc_vmware_call *call)
 {
     uint32_t device = (uint32_t)call->arg[1] >> 16, at = (uint32_t)call->arg[1] & 0xffff, value;

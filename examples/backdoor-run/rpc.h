@@ -8,6 +8,7 @@
 
 #include <svmcore/vmware.h>
 
+#include "hgfs.h"
 #include "names.h"
 #include "store.h"
 
@@ -20,7 +21,8 @@ struct rpc_answer {
 struct rpc {
     struct rpc_answer *answers;
     size_t answer_count, answer_cap;
-    struct names shares, devices;
+    struct names devices;
+    struct hgfs hgfs;
     struct store namespaces; /* of namespace-cmd: in memory alone */
     uint64_t disconnected;   /* bit n: device n */
     bool sync_time;          /* an option that the guest may set */

@@ -287,11 +287,18 @@ static int leak(void)
     return 0;
 }
 
+static uint64_t next_random(void)
+{
+    static uint64_t seed = 1;
+
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return seed ^ seed >> 29;
+}
+
 /* Anything at all, mostly with the magic. */
 static int flood(unsigned calls)
 {
     void (*const ways[])(struct regs *) = { in, out, insb, outsb, vmcall, vmmcall };
-    uint64_t seed = 1;
     uint8_t *page = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     catch_signals();
@@ -299,10 +306,8 @@ static int flood(unsigned calls)
         uint64_t word[7];
         struct regs r;
 
-        for (size_t k = 0; k < 7; k++) {
-            seed = seed * 6364136223846793005u + 1442695040888963407u;
-            word[k] = seed ^ seed >> 29;
-        }
+        for (size_t k = 0; k < 7; k++)
+            word[k] = next_random();
         memcpy(&r, word, sizeof r);
         if (word[0] % 16 != 0)
             r.a = MAGIC;
@@ -319,6 +324,60 @@ static int flood(unsigned calls)
         raised(ways[word[6] % 6], &r);
     }
     puts("survived");
+    return 0;
+}
+
+/* Requests whose words are right and whose rest is anything: small numbers, names, bytes. */
+static int requests(unsigned count)
+{
+    static const char *const words[] = { "f ",
+                                         "f ",
+                                         "f ",
+                                         "f ",
+                                         "guestlib.info.get ",
+                                         "namespace-priv-get-values ",
+                                         "namespace-priv-set-keys ",
+                                         "vmx.set_option ",
+                                         "info-get guestinfo.",
+                                         "info-set guestinfo.",
+                                         "log ",
+                                         "SetGuestInfo ",
+                                         "none " };
+    static const char *const names[] = { "docs", "empty", "..", "/", "a.txt", "sub", "1", " ", "" };
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *word = words[next_random() % (sizeof words / sizeof words[0])];
+        uint8_t text[1024] = { 0 };
+        uint32_t status, n = (uint32_t)strlen(word);
+        struct regs open = do_open(RPCI, &status), r;
+
+        memcpy(text, word, n);
+        for (unsigned k = (unsigned)(next_random() % 12); k > 0; k--) {
+            uint32_t number = (uint32_t)(next_random() % 20);
+            const char *name = names[next_random() % (sizeof names / sizeof names[0])];
+
+            if (next_random() % 8 == 0)
+                number = (uint32_t)next_random();
+            if (next_random() % 3) {
+                memcpy(text + n, &number, sizeof number);
+                n += 4;
+            } else {
+                memcpy(text + n, name, strlen(name) + 1);
+                n += (uint32_t)strlen(name) + (uint32_t)(next_random() % 2);
+            }
+        }
+        r = message(1, n, &open);
+        in(&r);
+        r = high(&open, (uintptr_t)text, n, 1);
+        outsb(&r);
+        r = message(3, 0, &open);
+        in(&r);
+        if (((uint32_t)r.c >> 16 & 3) != 3)
+            return 1; /* every request gets a reply */
+        r = message(6, 0, &open);
+        in(&r);
+    }
+    puts("answered");
     return 0;
 }
 
@@ -457,6 +516,8 @@ int main(int argc, char **argv)
         return leak();
     if (strcmp(part, "flood") == 0)
         return flood((unsigned)atoi(argv[2]));
+    if (strcmp(part, "requests") == 0)
+        return requests((unsigned)atoi(argv[2]));
     if (strcmp(part, "threads") == 0)
         return threads();
     if (strcmp(part, "children") == 0)

@@ -306,6 +306,35 @@ class Clients(ClientCase):
         if why_no_fuse():
             self.skipTest(why_no_fuse())
         self.good("--", "vmhgfs-fuse", "--enabled")
+        folder = self.tmp / "folder"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "a.txt").write_text("hello")
+        (folder / "sub" / "big").write_bytes(os.urandom(300000))
+        (folder / "inside").symlink_to("a.txt")
+        (folder / "outside").symlink_to("/etc/passwd")
+
+        def look(at):
+            docs = at / "docs"
+            self.assertEqual(set(os.listdir(at)), {"docs", "empty"})
+            self.assertEqual(set(os.listdir(docs)), set(os.listdir(folder)))
+            self.assertEqual(os.listdir(at / "empty"), [])
+            self.assertEqual((docs / "a.txt").read_text(), "hello")
+            self.assertEqual((docs / "inside").read_text(), "hello")
+            big = docs / "sub" / "big"
+            self.assertEqual(big.read_bytes(), (folder / "sub" / "big").read_bytes())
+            self.assertEqual(big.stat().st_size, 300000)
+            self.assertLess(abs(big.stat().st_mtime - (folder / "sub" / "big").stat().st_mtime), 2)
+            self.assertFalse((docs / "none").exists())
+            for attempt in (lambda: (docs / "outside").read_text(),
+                            lambda: (docs / "new").write_text("x"),
+                            lambda: (docs / "a.txt").write_text("x"),
+                            lambda: (docs / "a.txt").unlink()):
+                with self.assertRaises(PermissionError):
+                    attempt()
+            self.assertEqual((folder / "a.txt").read_text(), "hello")
+
+        self.mounted(["vmhgfs-fuse", "-f", ".host:/", self.tmp / "mnt"], look,
+                     ["--share", f"docs={folder}", "--share", "empty"])
 
 
 if __name__ == "__main__":

@@ -94,6 +94,12 @@ class Hostile(GuestCase):
     def test_a_flood_of_anything(self):
         self.good("--", self.guest, "flood", 20000, text="survived\n")
 
+    def test_a_flood_of_requests(self):
+        (self.tmp / "sub").mkdir()
+        (self.tmp / "a.txt").write_text("hello")
+        self.good("--share", f"docs={self.tmp}", "--share", "empty", "--", self.guest, "requests",
+                  5000, text="answered\n")
+
     def test_memory_that_another_thread_takes_away(self):
         self.good("--", self.guest, "race", text="survived\n")
 
@@ -178,6 +184,8 @@ class Refused(Case):
                            (("--set", "guestinfo.a=" + "x" * 65001, "--", "true"), "too long"),
                            (("--set-file", "guestinfo.a=/no/such", "--", "true"), "/no/such"),
                            (("--reply", "a=b", "--", "true"), "--reply wants"),
+                           (("--share", "a=/no/such", "--", "true"), "/no/such"),
+                           (("--share", "/a", "--", "true"), "--share wants"),
                            (("--trace=/no/such/file", "--", "true"), "/no/such/file"),
                            (("--way",), "wants an argument")):
             with self.subTest(words=str(words)[:40]):
