@@ -362,6 +362,8 @@ int emulator_run(struct machine *machine, const struct names *wanted, const char
     status = meet(&e, path) ? serve(&e) : 0;
     unlink(path);
     rmdir(folder);
+    free(e.sites.at);
+    free(e.files.at);
     if (status < 0)
         report("%s: this emulator does not speak as QEMU for AArch64 does", command);
     if (status < 0 && e.pid != 0)

@@ -47,7 +47,7 @@ static int end_like(int status)
 int main(int argc, char **argv)
 {
     static struct machine machine;
-    struct options options = { .machine = &machine };
+    static struct options options = { .machine = &machine };
     struct tracer tracer = { .machine = &machine };
     int status = options_parse(&options, argc, argv);
 

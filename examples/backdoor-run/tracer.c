@@ -149,6 +149,8 @@ static void on_child(struct tracer *t, struct task *parent)
         child = tasks_add(&t->tasks, (pid_t)tid);
     if (!child)
         return;
+    space_drop(child->space); /* of one that ended before it was told of, and had this number */
+    child->space = NULL;
     if (parent->space)
         child->space =
             shares_memory(parent->tid) ? space_share(parent->space) : space_new(parent->space);
