@@ -483,6 +483,22 @@ static int race(void)
     return 0;
 }
 
+static void *become(void *self)
+{
+    execl(self, self, "leaves", NULL);
+    return NULL;
+}
+
+/* A thread that is not the first becomes another program; the others end. */
+static int exec_part(char *self)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, become, self);
+    for (;;)
+        pause();
+}
+
 /* A child outlives its parent and is served all the same. */
 static int daemon_part(const char *file)
 {
@@ -522,6 +538,8 @@ int main(int argc, char **argv)
         return threads();
     if (strcmp(part, "children") == 0)
         return children(argv[0]);
+    if (strcmp(part, "exec") == 0)
+        return exec_part(argv[0]);
     if (strcmp(part, "timer") == 0)
         return timer();
     if (strcmp(part, "race") == 0)

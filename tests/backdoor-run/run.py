@@ -43,8 +43,13 @@ def need_ptrace(test):
     return unittest.skipIf(reason, reason or "")(test)
 
 
-def compile_guest(folder):
+def child_of(pid):
+    """The one process that it has started."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
+def compile_guest(folder, *flags):
     program = Path(folder) / "guest"
-    subprocess.run([os.environ.get("CC", "gcc"), "-O1", "-pthread", GUEST, "-o", program],
+    subprocess.run([os.environ.get("CC", "gcc"), "-O1", "-pthread", *flags, GUEST, "-o", program],
                    check=True)
     return program

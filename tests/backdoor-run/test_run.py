@@ -3,13 +3,15 @@
 """backdoor-run and programs of our own, good and bad: guest.c. Options, signals, processes."""
 import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 
-from run import (Case, FAILED, NOT_FOUND, NOT_RUN, RUN, calls, compile_guest, deny, main,
+from run import (Case, FAILED, NOT_FOUND, NOT_RUN, RUN, calls, child_of, compile_guest, deny, main,
                  need_ptrace, run)
 
 NR_PTRACE, NR_READV = 101, 310
@@ -62,6 +64,48 @@ class Calls(GuestCase):
 
     def test_children_copied_shared_and_other_programs(self):
         self.good(*HI, self.guest, "children")
+
+    def test_a_thread_that_execs(self):
+        self.good("--", self.guest, "exec", text="0\n")
+
+    def test_programs_of_every_kind(self):
+        for flags in (("-static",), ("-static-pie",), ("-no-pie",), ("-Wl,-z,noseparate-code",)):
+            with self.subTest(flags=flags):
+                guest = compile_guest(self.tmp, *flags)
+                self.good(*HI, guest, "hi")
+                self.good("--", guest, "leaves", text="0\n")
+                self.good("--way", "vmcall", "--", guest, "vmcall", text="version\n")
+
+    def test_a_program_without_sections(self):
+        guest = compile_guest(self.tmp, "-s")
+        bytes_ = bytearray(guest.read_bytes())
+        bytes_[0x3C:0x3E] = b"\0\0"  # e_shnum
+        guest.write_bytes(bytes_)
+        self.good(*HI, guest, "hi")
+        self.good("--", guest, "leaves", text="0\n")
+
+    def test_as_another_user(self):
+        if os.getuid() != 0:
+            self.skipTest("not root: nobody else to be")
+        self.tmp.chmod(0o755)
+        for program in (RUN, self.guest):
+            shutil.copy(program, self.tmp)
+            (self.tmp / program.name).chmod(0o755)
+        done = subprocess.run([self.tmp / RUN.name, *HI, self.tmp / "guest", "hi"],
+                              user=65534, group=65534, extra_groups=[], cwd="/")
+        self.assertEqual(done.returncode, 0)
+
+    def test_a_library_that_is_loaded_later(self):
+        source = self.tmp / "late.c"
+        source.write_text("unsigned late(void) { unsigned a = 0x40000000, b, c, d; "
+                          '__asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d)); return b; }')
+        for name, options, seen in (("libvmtoolsmine.so", (), True), ("liblate.so", (), False),
+                                    ("liblate.so", ("--rewrite", "liblate*"), True)):
+            with self.subTest(name=name, options=options):
+                library = self.tmp / name
+                subprocess.run(["gcc", "-shared", "-fPIC", source, "-o", library], check=True)
+                code = f"import ctypes; print(ctypes.CDLL('{library}').late() == 0x61774d56)"
+                self.good(*options, "--", sys.executable, "-c", code, text=f"{seen}\n")
 
     def test_a_child_that_outlives_the_program(self):
         done = run(*HI, self.guest, "daemon", self.tmp / "out")
@@ -164,8 +208,7 @@ class Status(GuestCase):
         process = subprocess.Popen([RUN, "--", "sh", "-c", "kill -STOP $$; exit 5"])
         time.sleep(0.5)
         self.assertIsNone(process.poll())
-        child = subprocess.run(["pgrep", "-P", str(process.pid)], stdout=subprocess.PIPE)
-        os.kill(int(child.stdout), signal.SIGCONT)
+        os.kill(child_of(process.pid), signal.SIGCONT)
         self.assertEqual(process.wait(10), 5)
 
     def test_standard_streams_are_the_programs(self):

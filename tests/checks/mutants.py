@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept, taken out of the shipped source, is missed by a test.
+"""Each check of the intercept and of the hypercall front ends, taken out of the shipped source, is
+missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the intercept tests run on it:
+replaces it. The mutant is compiled, linked in front of the core, and the tests of both run on it:
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
@@ -21,7 +22,7 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
-R, A = "src/intercept/", "src/intercept/adapt/"
+R, A, W = "src/intercept/", "src/intercept/adapt/", "src/hcall/vmware/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -439,6 +440,57 @@ MUTANTS = (
      "return true;\n    case ITEM_LENGTH:"),
     ("AP-45", A + "adapt.c",
      "(is_host_call(row) && request->size != svmc_intercept_rule(row->kind)->string)", "0"),
+    ("VW-3", W + "command.c", " || vmware_get(call, 0) != SVMC_VMWARE_MAGIC)", ")"),
+    ("VW-4", W + "command.c", "has(config->commands, command) &&", ""),
+    ("VW-4", W + "command.c", "has(kernel_only, command) || ", ""),
+    ("VW-4", W + "command.c", " || has(config->kernel_only, command)", ""),
+    ("VW-5", W + "command.c", "memcpy(work.arg, call->arg, sizeof work.arg);", ";"),
+    ("VW-5", W + "command.c", "vmware_set_upper(&work, 1, 0);", ";"),
+    ("VW-2", W + "command.c", "size - size % sizeof(void *)", "size"),
+    ("VW-2", W + "command.c", "config->arena_bytes / 2 >= message", "true"),
+    ("VW-2", W + "command.c", "if (!lent.random || ", "if ("),
+    ("VW-7", W + "command.c", "t->nanoseconds < 1000000000u", "true"),
+    ("VW-10", W + "message.c", " && vm->priv.ops.tclo)", ")"),
+    ("VW-10", W + "message.c", "(vm->priv.config.flags & SVMC_VMWARE_COOKIES)", "0"),
+    ("VW-11", W + "message.c", "if (id >= count)\n        return NULL;", ""),
+    ("VW-11", W + "message.c", "(cookie ^ ch->priv.cookie) != 0", "0"),
+    ("VW-11", W + "message.c", "if (n == 0 || step == RECVSTATUS)", "if (n == 0)"),
+    ("VW-11", W + "message.c", "if (n == 0 || step == RECVSTATUS)", "if (step == RECVSTATUS)"),
+    ("VW-11", W + "message.c", "n < PAYLOAD ? n : PAYLOAD", "PAYLOAD"),
+    ("VW-11", W + "message.c", "count <= m->bytes - m->done", "true"),
+    ("VW-11", W + "message.c", "(gpa.v ^ at) % PAGE != 0 ||", ""),
+    ("VW-11", W + "message.c", "fault->has_error <= 1 && fault->vector < vectors",
+     "fault->has_error <= 1"),
+    ("VW-11", W + "message.c", " ||\n        fault->raised > 1)", ")"),
+    ("VW-11", W + "message.c", " != SVMC_OK || !*span)", " != SVMC_OK)"),
+    ("VW-11", W + "message.c", "        if (n > count)\n            n = count;\n", ""),
+    ("VW-12", W + "message.c", "if (bytes > vm->priv.config.message_bytes)\n        return 0;", ""),
+    ("VW-12", W + "message.c", "end - at < room_of(bytes)", "0"),
+    ("VW-12", W + "message.c", "unit - (bytes != 0)", "unit - 1"),
+    ("VW-13", W + "message.c", "time - ch->priv.used_at > limit", "1"),
+    ("VW-13", W + "message.c", "time - ch->priv.used_at > limit", "0"),
+    ("VW-13", W + "message.c", "ch != at_work && ", ""),
+    ("VW-14", W + "message.c", "            m[TO_GUEST].stage = WAITING;\n", ""),
+    ("VW-15", W + "message.c", "    if (!ch->priv.open) {\n        *status",
+     "    if (0) {\n        *status"),
+    ("VW-16", W + "rpci.c", "key_bytes)\n        return VMWARE_KEY_LONG;\n    st =",
+     "key_bytes && 0)\n        return VMWARE_KEY_LONG;\n    st ="),
+    ("VW-16", W + "rpci.c", "key_bytes)\n        return VMWARE_KEY_LONG;\n    if",
+     "key_bytes && 0)\n        return VMWARE_KEY_LONG;\n    if"),
+    ("VW-16", W + "rpci.c", "value.bytes > vm->priv.config.value_bytes", "0"),
+    ("VW-16", W + "rpci.c", "st == SVMC_OK && *bytes <= max", "st == SVMC_OK"),
+    ("VW-16", W + "rpci.c", "st == SVMC_ERR_UNSUPPORTED || *bytes > max",
+     "st == SVMC_ERR_UNSUPPORTED"),
+    ("VW-17", W + "message.c", "ch->priv.handle != channel", "0"),
+    ("VW-17", W + "message.c", "m->stage != EMPTY || !place(vm, m", "!place(vm, m"),
+    ("VW-18", W + "pointer.c", "restricted != RESTRICT_NOT && ", "0 && "),
+    ("VW-18", W + "pointer.c", "restricted == RESTRICT_IOPL && ", ""),
+    ("VW-18", W + "pointer.c", "count > READ_MAX || ", ""),
+    ("VW-18", W + "pointer.c", " || count > left", ""),
+    ("VW-18", W + "pointer.c", "vm->priv.words > SVMC_VMWARE_POINTER_WORDS - PACKET_WORDS", "0"),
+    ("VW-20", W + "command.c", "} else if (!vmware_claim(vm)) {", "} else if (0) {"),
+    ("VW-20", W + "command.c", "return vmware_claim(vm) ? SVMC_OK : SVMC_ERR_STATE;",
+     "return SVMC_OK;"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -447,7 +499,8 @@ def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", "-c", source, "-o", target])
+                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall/vmware", "-c", source, "-o",
+                target])
 
 
 def build(out, hook):
@@ -455,7 +508,8 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted((TOP / "tests/intercept").glob("*.c")))
+             [*sorted((TOP / "tests/intercept").glob("*.c")),
+              *sorted((TOP / "tests/hcall").glob("*.c"))])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]
@@ -494,7 +548,8 @@ def try_mutant(job):
             return "does not compile: " + first_error(done.text)
     rest = [o for s, o in objects.items() if s not in copies]
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
-                  None if hook else "adapt" if A in file else Path(file).stem.split("_")[0])
+                  None if hook else "adapt" if A in file else "vmware" if W in file else
+                  Path(file).stem.split("_")[0])
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
