@@ -237,7 +237,6 @@ static bool on_break(struct emulator *e, unsigned *signal)
 {
     uint64_t pc = get(e, REG_PC);
 
-    *signal = 0;
     if (has(&e->sites, pc)) {
         *signal = call(e);
         return true;
@@ -248,6 +247,7 @@ static bool on_break(struct emulator *e, unsigned *signal)
         set(e, REG_PC, get(e, REG_X(REG_X_LINK)));
     else
         return false;
+    *signal = 0;
     if (!look(e))
         report("not all of the program's code could be looked through");
     return true;

@@ -3,6 +3,7 @@
 """The programs of open-vm-tools for arm64, unmodified, in QEMU's user-mode emulation."""
 import os
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -113,6 +114,32 @@ class Arm64(Case):
         process.terminate()
         process.communicate(timeout=20)
         self.assertNotEqual(process.returncode, 0)
+
+
+CROSS = "aarch64-linux-gnu-gcc"
+
+
+@unittest.skipUnless(shutil.which(QEMU) and shutil.which(CROSS), f"no {QEMU} or no {CROSS}")
+class OwnProgram(Case):
+    def test_calls_good_and_bad(self):
+        guest = self.tmp / "guest"
+        source = Path(__file__).resolve().parent / "guest_a64.c"
+        for flags in (["-static"], []):
+            with self.subTest(flags=flags):
+                subprocess.run([CROSS, "-O1", *flags, source, "-o", guest], check=True)
+                done = run("--emulator", f"{QEMU} -L /usr/aarch64-linux-gnu", "--", guest)
+                self.assertEqual((done.status, done.text), (0, "good\n"), done.errors)
+
+    def test_status_of_the_program(self):
+        source, guest = self.tmp / "s.c", self.tmp / "s"
+        for body, status in (("return 7;", 7), ("*(volatile int *)8 = 0;", -signal.SIGSEGV),
+                             ("__builtin_trap();", -signal.SIGTRAP)):
+            with self.subTest(body=body):
+                source.write_text(f"int main(void) {{ {body} }}")
+                subprocess.run([CROSS, "-static", source, "-o", guest], check=True)
+                alone = subprocess.run([QEMU, guest], stderr=subprocess.DEVNULL)
+                self.assertEqual(alone.returncode, status)
+                self.assertEqual(run("--emulator", QEMU, "--", guest).status, status)
 
 
 class Refused(Case):
