@@ -212,18 +212,16 @@ static unsigned call(struct emulator *e)
     uint64_t pc = get(e, REG_PC);
     enum outcome outcome = OUTCOME_NOT_OURS;
     struct svmc_iox io;
-    uint16_t port = 0;
+    uint16_t port;
 
-    if (svmc_iox_decode(get(e, REG_X(REG_X_WORD)), &io) == SVMC_OK)
+    if (svmc_iox_decode(get(e, REG_X(REG_X_WORD)), &io) == SVMC_OK) {
         port = io.immediate ? io.port : (uint16_t)get(e, REG_X(REG_X_PORT));
-    if (port == SVMC_VMWARE_PORT || port == SVMC_VMWARE_HIGH_PORT) {
         for (unsigned i = 0; i < SVMC_IOX_ARGS; i++)
             trap.call.arg[i] = get(e, REG_X(i));
         trap.call.isa = SVMC_ISA_A64;
         trap.call.user = 1;
-        trap.call.high = port == SVMC_VMWARE_HIGH_PORT;
-        trap.call.write = !io.in;
-        outcome = machine_call(e->machine, &trap, &fault);
+        if (machine_is_call(&io, port, &trap.call))
+            outcome = machine_call(e->machine, &trap, &fault);
     }
     for (unsigned i = 0; outcome != OUTCOME_NOT_OURS && i < SVMC_IOX_ARGS; i++)
         set(e, REG_X(i), trap.call.arg[i]);

@@ -208,11 +208,6 @@ static void send_messages(struct machine *m)
     }
 }
 
-static uint64_t elapsed_ms(void)
-{
-    return get_ticks(NULL) / 1000000;
-}
-
 bool machine_init(struct machine *m, bool high_bandwidth)
 {
     static struct svmc_vmware_channel channels[SVMC_VMWARE_CHANNELS_MAX];
@@ -243,7 +238,6 @@ bool machine_init(struct machine *m, bool high_bandwidth)
     c->idle_ticks = IDLE_NS;
     m->rpc.memory_mb = c->memory_size;
     m->rpc.mhz = c->tsc_khz / 1000;
-    m->rpc.elapsed_ms = elapsed_ms;
     if (getrandom(c->uuid, sizeof c->uuid, 0) != sizeof c->uuid ||
         getrandom(&m->rpc.session, sizeof m->rpc.session, 0) != sizeof m->rpc.session ||
         svmc_vmware_init(&m->vmware, c, &ops, m) != SVMC_OK) {
@@ -269,6 +263,16 @@ static void force_checkpoint(struct machine *m, const struct svmc_vmware_call *c
     bit = step == STEP_SEND ? 1 : 2;
     if ((*forced & bit) == 0 && svmc_vmware_checkpoint(&m->vmware) == SVMC_OK)
         *forced |= bit;
+}
+
+/* Four bytes at the one port, strings of bytes at the other: no client does anything else. */
+bool machine_is_call(const struct svmc_iox *io, uint16_t port, struct svmc_vmware_call *call)
+{
+    call->high = port == SVMC_VMWARE_HIGH_PORT;
+    call->write = !io->in;
+    if (call->high)
+        return io->string && io->bytes == 1;
+    return port == SVMC_VMWARE_PORT && !io->string && io->bytes == 4;
 }
 
 enum outcome machine_call(struct machine *m, struct trap *trap, struct svmc_fault *fault)

@@ -57,6 +57,8 @@ struct machine {
 
 /** way, checkpoint, trace, store and rpc are filled in; false: reported. */
 bool machine_init(struct machine *m, bool high_bandwidth);
+/** Is this I/O instruction a call? Then call->high and call->write are set. */
+bool machine_is_call(const struct svmc_iox *io, uint16_t port, struct svmc_vmware_call *call);
 enum outcome machine_call(struct machine *m, struct trap *trap, struct svmc_fault *fault);
 /** regs: EAX, EBX, ECX, EDX: leaf and subleaf in the first and third, then the answer. */
 void machine_cpuid(const struct machine *m, pid_t tid, uint32_t regs[4]);

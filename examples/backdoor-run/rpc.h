@@ -28,7 +28,6 @@ struct rpc {
     bool sync_time;          /* an option that the guest may set */
     uint64_t session;
     uint32_t memory_mb, mhz; /* what guestlib tells */
-    uint64_t (*elapsed_ms)(void);
 };
 
 /** An RPCI string that the library does not know; as op `rpc` of svmcore/vmware_types.h. */

@@ -125,11 +125,9 @@ static int protection(struct machine *m, struct stop *s)
     if (svmc_iox_from_insn(&s->insn, s->regs.eflags, &io) != SVMC_OK)
         return SIGSEGV;
     port = io.immediate ? io.port : (uint16_t)s->regs.rdx;
-    if (port != SVMC_VMWARE_PORT && port != SVMC_VMWARE_HIGH_PORT)
+    if (!machine_is_call(&io, port, &s->trap.call))
         return SIGSEGV;
     s->trap.way = WAY_IN;
-    s->trap.call.high = port == SVMC_VMWARE_HIGH_PORT;
-    s->trap.call.write = !io.in;
     return make_call(m, s, SIGSEGV, s->insn.length);
 }
 

@@ -40,6 +40,7 @@ struct regs {
     }
 CALL(in, "in %%dx, %%eax")
 CALL(out, "out %%eax, %%dx")
+CALL(in_byte, "in %%dx, %%al")
 CALL(insb, "cld; rep insb")
 CALL(outsb, "cld; rep outsb")
 CALL(vmcall, "vmcall")
@@ -164,6 +165,11 @@ static int foreign(void)
     r = (struct regs){ MAGIC, 0, 10, 0x60, 0, 0, 0 };
     bad += expect("another port", raised(in, &r), SIGSEGV);
     bad += expect("another port, EAX", (int64_t)r.a, MAGIC);
+    r = (struct regs){ MAGIC, 0, 10, LOW, 0, 0, 0 };
+    bad += expect("a byte", raised(in_byte, &r), SIGSEGV);
+    bad += expect("a string at the port without", raised(insb, &r), SIGSEGV);
+    r = (struct regs){ MAGIC, 0, 10, HIGH, 0, 0, 0 };
+    bad += expect("no string at the port with", raised(in, &r), SIGSEGV);
     seen.si_signo = 0;
     if (sigsetjmp(back, 1) == 0)
         __asm__ volatile("ud2");
