@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -53,3 +54,49 @@ def compile_guest(folder, *flags):
     subprocess.run([os.environ.get("CC", "gcc"), "-O1", "-pthread", *flags, GUEST, "-o", program],
                    check=True)
     return program
+
+
+def why_no_fuse():
+    """Mounting wants the device and the right to use it: only an absent device is hardware."""
+    if not os.path.exists("/dev/fuse"):
+        return "hardware: no /dev/fuse"
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        return "this user may not mount"
+    return None
+
+
+class MountCase(Case):
+    def mounted(self, before, source, look):
+        """backdoor-run *before *source FOLDER, which mounts; look(FOLDER) then."""
+        if why_no_fuse():
+            self.skipTest(why_no_fuse())
+        at = self.tmp / "mnt"
+        at.mkdir()
+        process = subprocess.Popen([RUN, *before, *source, at], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 30
+            while not os.path.ismount(at) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertTrue(os.path.ismount(at))
+            look(at)
+        finally:
+            subprocess.run(["umount", "-l", at], check=False)
+            process.wait(20)
+        self.assertEqual(process.returncode, 0)
+
+    def look_at_vmblock(self, at):
+        self.assertEqual(set(os.listdir(at)), {"blockdir", "dev", "notifydir"})
+
+    def folder_to_share(self):
+        folder = self.tmp / "folder"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "a.txt").write_text("hello")
+        (folder / "sub" / "big").write_bytes(os.urandom(300000))
+        return folder
+
+    def same_files(self, seen, folder):
+        self.assertEqual((seen / "a.txt").read_text(), "hello")
+        big = seen / "sub" / "big"
+        self.assertEqual(big.stat().st_size, 300000)
+        self.assertEqual(big.read_bytes(), (folder / "sub" / "big").read_bytes())

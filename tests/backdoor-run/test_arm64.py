@@ -9,11 +9,11 @@ import time
 import unittest
 from pathlib import Path
 
-from run import Case, FAILED, NOT_FOUND, RUN, calls, main, run
+from run import Case, MountCase, NOT_FOUND, RUN, calls, main, run
 
 ROOT = Path(os.environ.get("SVMC_ARM64", "/nonexistent"))
 QEMU = "qemu-aarch64-static"
-# of their programs those that need no other process; test_clients.py has the same for x86
+# VGAuthService and vm-support do not ask the hypervisor; test_clients.py has the same for x86
 PROGRAM = ROOT / "usr" / "bin"
 
 
@@ -26,7 +26,7 @@ def why_not():
 
 
 @unittest.skipIf(why_not(), why_not() or "")
-class Arm64(Case):
+class Arm64(MountCase):
     def good(self, options, program, *words, text=None, status=0, **kwargs):
         done = run(*options, "--emulator", f"{QEMU} -L {ROOT}", "--", PROGRAM / program, *words,
                    **kwargs)
@@ -79,8 +79,18 @@ class Arm64(Case):
         self.good([], "vmware-namespace-cmd", "set-key", "-k", "a", "-v", "one", "ns")
         self.good([], "vmware-namespace-cmd", "get-value", "-k", "a", "ns", status=1)
         self.good([], "vmware-alias-import", "ns", status=1)
-        self.good([], "vmware-vmblock-fuse", "--help")
-        self.good([], "vmhgfs-fuse", "--version")
+        done = self.good([], "vmware-vgauth-cmd", "list", status=255)
+        self.assertIn("Service not running", done.errors)
+
+    def test_vmblock_fuse(self):
+        self.mounted(["--emulator", f"{QEMU} -L {ROOT}", "--", PROGRAM / "vmware-vmblock-fuse",
+                      "-f"], [], self.look_at_vmblock)
+
+    def test_vmhgfs_fuse(self):
+        folder = self.folder_to_share()
+        self.mounted(["--share", f"docs={folder}", "--emulator", f"{QEMU} -L {ROOT}", "--",
+                      PROGRAM / "vmhgfs-fuse", "-f"], [".host:/"],
+                     lambda at: self.same_files(at / "docs", folder))
 
     def test_xferlogs(self):
         data, log = self.tmp / "data.txt", self.tmp / "vm.log"
