@@ -66,16 +66,16 @@ static enum svmc_status span(void *ctx, svmc_gpa at, size_t n, uint32_t access, 
     return windows_span(&m->windows, at, n, access, out);
 }
 
-static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_bytes, uint8_t *value,
-                                 uint32_t max, uint32_t *bytes)
+static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
+                                 struct svmc_vmware_reply *value)
 {
     const struct machine *m = ctx;
     const struct store_entry *entry = store_find(&m->store, key, key_bytes);
 
-    if (!entry || entry->bytes > max)
+    if (!entry || entry->bytes > value->room)
         return SVMC_ERR_UNSUPPORTED;
-    memcpy(value, entry->value, entry->bytes);
-    *bytes = (uint32_t)entry->bytes;
+    memcpy(value->at, entry->value, entry->bytes);
+    value->bytes = (uint32_t)entry->bytes;
     return SVMC_OK;
 }
 
@@ -114,10 +114,10 @@ static void log_line(void *ctx, const uint8_t *text, uint32_t bytes)
 }
 
 static enum svmc_status rpc(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
-                            uint32_t text_bytes, uint8_t *reply, uint32_t max, uint32_t *bytes)
+                            uint32_t text_bytes, struct svmc_vmware_reply *reply)
 {
     struct machine *m = ctx;
-    enum svmc_status st = rpc_handle(&m->rpc, text, text_bytes, reply, max, bytes);
+    enum svmc_status st = rpc_handle(&m->rpc, text, text_bytes, reply);
 
     (void)call;
     if (st == SVMC_ERR_UNSUPPORTED)

@@ -18,16 +18,15 @@ struct request {
     struct rpc *rpc;
     const uint8_t *text; /* behind the command */
     uint32_t n;
-    uint8_t *reply;
-    uint32_t max, *bytes;
+    struct svmc_vmware_reply *reply;
 };
 
 static enum svmc_status say(const struct request *r, const void *text, size_t n)
 {
-    if (n > r->max)
+    if (n > r->reply->room)
         return SVMC_ERR_FULL;
-    memcpy(r->reply, text, n);
-    *r->bytes = (uint32_t)n;
+    memcpy(r->reply->at, text, n);
+    r->reply->bytes = (uint32_t)n;
     return SVMC_OK;
 }
 
@@ -45,7 +44,8 @@ static enum svmc_status agree(const struct request *r)
 
 static enum svmc_status share(const struct request *r)
 {
-    return hgfs_handle(&r->rpc->hgfs, r->text, r->n, r->reply, r->max, r->bytes);
+    return hgfs_handle(&r->rpc->hgfs, r->text, r->n, r->reply->at, r->reply->room,
+                       &r->reply->bytes);
 }
 
 /* "synctime FROM TO": timesync of vmware-toolbox-cmd */
@@ -218,10 +218,10 @@ static enum svmc_status dispatch(struct request *r)
 }
 
 enum svmc_status rpc_handle(struct rpc *rpc, const uint8_t *text, uint32_t text_bytes,
-                            uint8_t *reply, uint32_t max, uint32_t *bytes)
+                            struct svmc_vmware_reply *reply)
 {
     static uint8_t copy[SVMC_VMWARE_MESSAGE_MAX + 1];
-    struct request r = { rpc, copy, text_bytes + 1, reply, max, bytes };
+    struct request r = { rpc, copy, text_bytes + 1, reply };
 
     if (text_bytes > SVMC_VMWARE_MESSAGE_MAX)
         return SVMC_ERR_UNSUPPORTED;

@@ -32,7 +32,7 @@ struct rpc {
 
 /** An RPCI string that the library does not know; as op `rpc` of svmcore/vmware_types.h. */
 enum svmc_status rpc_handle(struct rpc *rpc, const uint8_t *text, uint32_t text_bytes,
-                            uint8_t *reply, uint32_t max, uint32_t *bytes);
+                            struct svmc_vmware_reply *reply);
 /** The same for commands: op `command`. */
 enum svmc_status rpc_command(struct rpc *rpc, uint32_t command, struct svmc_vmware_call *call);
 
