@@ -4,10 +4,10 @@
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the tests of intercept and
-hcall run on it: a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
-mutant (but where the document says that no row declares what it is about) and a row of this file
-whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
-with the first failed check: what counts is that there is one."""
+hcall run on it: a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or
+offer.md without a mutant (but where the document says that no row declares what it is about) and a
+row of this file whose text is not there any more. The unchanged source must pass, or nothing is
+proved. A run ends with the first failed check: what counts is that there is one."""
 import os
 import re
 import sys
@@ -493,7 +493,8 @@ def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", "-c", source, "-o", target])
+                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall/native", "-c", source,
+                "-o", target])
 
 
 def build(out, hook):
