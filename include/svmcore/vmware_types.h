@@ -149,8 +149,8 @@ struct svmc_vmware_ops {
                                                 const uint8_t *value, uint32_t bytes);
     /* optional: a line for the VM's log */
     void (*log)(void *ctx, const uint8_t *text, uint32_t bytes);
-    /* optional (NULL: other RPCI strings are unknown): the reply without "1 ". SVMC_ERR_UNSUPPORTED:
-       unknown; another: refused, and the reply says why */
+    /* optional (NULL: other RPCI strings are unknown): the reply without "1 ".
+       SVMC_ERR_UNSUPPORTED: unknown; another: refused, and the reply says why */
     SVMC_NODISCARD enum svmc_status (*rpc)(void *ctx, const struct svmc_vmware_call *call,
                                            const uint8_t *text, uint32_t text_bytes,
                                            struct svmc_vmware_reply *reply);
