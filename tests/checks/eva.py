@@ -57,7 +57,7 @@ LEVELS = {4: "svmc_intercept_put_data",
                "svmc_intercept_notify svmc_intercept_request collect "
                "answer_apart delegate commit_inside svmc_intercept_commit svmc_intercept_take "
                "accept retry svmc_intercept_block_next stage_string svmc_intercept_spans "
-               "commit_string svmc_intercept_block_move svmc_intercept_block_stage copy",
+               "commit_string svmc_intercept_block_move svmc_intercept_block_stage",
           1000: "svmc_vcpu_exit svmc_vcpu_enter ask* any_exit exits enters exit_some enter_some "
                 "exit_block enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask* svmc_intercept_begin "
@@ -92,10 +92,14 @@ def options(known):
             listed(BY_RESULT), "-eva-domains-function", octagons]
 
 
+def inside(tree):
+    return {"cwd": tree, "env": {**os.environ, "PWD": str(tree)}}  # Frama-C believes PWD
+
+
 def functions(tree):
     """The names of all functions that Frama-C sees in the files and the driver, headers' too."""
     text = run(["frama-c", *[o for o in COMMON if not o.startswith("-eva") and o not in
-                             ("16", "0", "32", "128")], "-metrics", DRIVER, *FILES], cwd=tree).text
+                             ("16", "0", "32", "128")], "-metrics", DRIVER, *FILES], **inside(tree)).text
     said = re.search(r"Defined functions \(\d+\)\n *=+\n(.*?)\n *\n", text, re.S)
     return re.findall(r"(\w+) (?:\(address taken\) )?\(\d+ calls?\)", said.group(1)) if said else []
 
@@ -103,8 +107,7 @@ def functions(tree):
 def analyse(tree, main, flags):
     began = time.monotonic()
     done = run(["timeout", str(SECONDS), "frama-c", *flags, "-metrics", "-metrics-eva-cover",
-                "-main", main, DRIVER, *FILES], cwd=tree,
-               env={**os.environ, "PWD": str(tree)})  # Frama-C believes it
+                "-main", main, DRIVER, *FILES], **inside(tree))
     done.seconds = time.monotonic() - began
     return done
 

@@ -72,7 +72,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
 static const uint32_t ends[] = { 4, 511, 1023, 1535, 2047, 2559, 3071, 3583, 4096 };
 #define ENDS (sizeof ends / sizeof ends[0])
 
-static uint32_t spans; /* asked for by this call on the vCPU: one keeps its case until the next */
+static uint32_t spans; /* asked for: even or odd; one keeps its case while the next has its own */
 
 static uint32_t first_case(void)
 {
@@ -92,8 +92,11 @@ static uint32_t next_case(void)
 
 static enum svmc_status get_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
 {
-    uint32_t i = spans++ % 2 == 0 ? first_case() : next_case();
+    uint32_t i;
 
+    spans ^= 1;
+    //@ split spans;
+    i = spans ? first_case() : next_case();
     (void)ctx;
     (void)at;
     (void)access;
@@ -203,7 +206,7 @@ static void any_exit(struct svmc_exit *e, uint32_t first, uint32_t last)
     from = PARTS(froms);
     //@ split from;
     e->from = (uint8_t)PART(froms, from);
-    if (rule->row == 0) /* none: the rest needs no cases */
+    if (rule->row == 0 || !isa) /* refused: the rest needs no cases */
         return;
     if (rule->string > 1) {
         size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
@@ -216,12 +219,13 @@ static void any_exit(struct svmc_exit *e, uint32_t first, uint32_t last)
         size = PARTS(string_sizes);
         //@ split size;
         e->size = (uint16_t)PART(string_sizes, size);
-    } else if (from == 0 && isa) {
+    } else if (from == 0) {
         size = PARTS(sizes);
         //@ split size;
         e->size = (uint16_t)PART(sizes, size);
     }
-    if (rule->string) {
+    if (rule->string > 1 ? size == 2
+                         : rule->string && e->size < 16 && (rule->sizes >> e->size & 1)) {
         finish = (uint32_t)Frama_C_interval(0, 3); /* 0; 1 and 3; 2; others */
         //@ split finish;
         e->finish = (uint8_t)(finish == 0   ? 0
