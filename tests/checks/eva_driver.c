@@ -166,6 +166,8 @@ static void fresh(void)
     vc.priv.recording = (uint32_t)MAYBE;
     vc.priv.record.ledger = MAYBE ? &ledger : NULL;
     vc.priv.record.ring = NULL;
+    ANY(ledger);
+    ANY(staged);
 }
 
 /* What bounds cut 0..65535 and 0..255 into: a case each. */
