@@ -285,26 +285,25 @@ static void exits(uint16_t kind)
     check_record();
 }
 
-/* A kind that has no row, of one cell of the table: all of them at once, each by its number. */
-static void refuses(uint32_t cell)
+/* The kinds of a class that have no row: all at once, each by its number (MORE in eva.py). */
+static void refuses(uint32_t class)
 {
-    const struct exit_rule *rule = &svmc_intercept_rules[svmc_intercept_row_of[cell]];
     struct svmc_outcome out;
     struct svmc_exit e;
     enum svmc_status st;
-    uint32_t string = (uint32_t)MAYBE;
-    uint16_t kind =
-        (uint16_t)((cell >> 5 << 12) + (cell >> 4 & 1) * 64 + (cell & 15) +
-                   128 * (uint32_t)Frama_C_interval(0, 31) + 16 * (uint32_t)Frama_C_interval(0, 3));
+    uint32_t from;
+    uint16_t kind = (uint16_t)(class << 12 | (uint32_t)Frama_C_interval(0, 4095)), other;
 
-    if (rule->row != 0 && kind == rule->kind)
-        Frama_C_abort(); /* another run's */
+    for (uint32_t row = 1; svmc_intercept_row_kind(row, &other); row++)
+        if (kind == other)
+            Frama_C_abort(); /* another run's */
     fresh();
     ANY(e);
     e.data = MAYBE ? staged : NULL;
     e.kind = kind;
-    //@ split string;
-    e.from = (uint8_t)(string ? Frama_C_interval(8, 255) : Frama_C_interval(0, 7));
+    from = PARTS(froms);
+    //@ split from;
+    e.from = (uint8_t)PART(froms, from);
     st = svmc_vcpu_exit(&vc, &e, &out);
     //@ check st != SVMC_OK || out.action == SVMC_ACT_INJECT;
 }
@@ -464,12 +463,10 @@ void enter_block(void)
 
 void exit_none(void)
 {
-    uint32_t class = (uint32_t)Frama_C_interval(0, 15),
-             in_class = (uint32_t)Frama_C_interval(0, 31);
+    uint32_t class = (uint32_t)Frama_C_interval(0, 15);
 
     //@ split class;
-    //@ split in_class;
-    refuses(class << 5 | in_class);
+    refuses(class);
 }
 
 /* One kind alone: the short runs, and what the mutants are seen by. */
@@ -554,6 +551,7 @@ void others(void)
     struct svmc_ledger_entry entry;
     enum svmc_status st;
     uint32_t any, first, at, count;
+    uint64_t number;
     uint16_t kind;
 
     setters(NULL);
@@ -586,6 +584,8 @@ void others(void)
     (void)svmc_intercept_msr_page(any, &first, &at, &count);
     (void)svmc_intercept_row_kind(any, &kind);
     (void)svmc_kind_name((uint16_t)any);
+    ANY(number);
+    (void)svmc_intercept_hcall_results(number);
     policy.priv.cpuid_count = (uint32_t)Frama_C_interval(0, SVMC_POLICY_CPUIDS);
     (void)svmc_intercept_cpuid_sorted(&policy);
     svmc_vcpu_cancel(NULL);
