@@ -326,13 +326,20 @@ enum svmc_status lab_begin(struct lab *lab, unsigned n)
     return svmc_vcpu_exit(&lab->vc, &exit, &lab->out);
 }
 
-enum svmc_status lab_exit(struct lab *lab, unsigned n)
+enum svmc_status lab_parts(struct lab *lab)
 {
-    enum svmc_status st = lab_begin(lab, n);
+    enum svmc_status st = SVMC_OK;
 
     while (st == SVMC_OK && lab->world.page[0x0a] == SVMC_COMPLETION_PART)
         st = answer_part(lab);
     return st;
+}
+
+enum svmc_status lab_exit(struct lab *lab, unsigned n)
+{
+    enum svmc_status st = lab_begin(lab, n);
+
+    return st == SVMC_OK ? lab_parts(lab) : st;
 }
 
 bool lab_same(const struct lab *a, const struct lab *b)

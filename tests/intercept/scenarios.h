@@ -51,6 +51,8 @@ void lab_drop(struct lab *lab);
 enum svmc_status lab_exit(struct lab *lab, unsigned n);
 /** The same, but of a block in parts the first of them. */
 enum svmc_status lab_begin(struct lab *lab, unsigned n);
+/** Behind lab_begin: answer all parts but the last, if it is one. */
+enum svmc_status lab_parts(struct lab *lab);
 /** A request of the embedder, or an event, of this kind (EX-80): false: it is none. */
 bool request_of(uint16_t kind, struct svmc_exit *exit);
 /** Only what the guest and the record are: for before-and-after comparisons. */

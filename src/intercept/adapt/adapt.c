@@ -152,9 +152,10 @@ static bool is_host_call(const struct adapt_row *row)
 static void load_host_call(const volatile void *area, const uint16_t *offsets,
                            const struct adapt_words *w, uint32_t at, uint8_t *data, size_t n)
 {
-    uint32_t begin = offsets[at & (PLACES - 1)];
-    size_t taken = 0; /* bytes that are in places, and were loaded so */
+    uint32_t begin = offsets[at & (PLACES - 1)]; /* clamp: our own place */
+    size_t taken = 0;                            /* bytes that are in places, and were loaded so */
 
+    /* clamp: our own places */
     for (; at < PLACES && offsets[at & (PLACES - 1)] == begin + taken; at++) {
         core_store_le64(data + CORE_WORD + taken, w->word[at & (PLACES - 1)]);
         taken += CORE_WORD;
