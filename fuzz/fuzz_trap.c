@@ -2,7 +2,7 @@
 /*
  * Any exit, any registers, any configuration, registers that cannot be read. Traps when a call gets
  * through a way that is closed or in an ABI that is not spoken, when VMware's has no magic, when an
- * exception is none of the processor's, when something stands beside a verdict that does not use it.
+ * exception is none of the processor's, when a verdict has something beside it that it does not use.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -43,13 +43,13 @@ static enum svmc_status match(const struct svmc_trap_config *config, struct svmc
     vcpu.calls = 0;
     switch (exit_.processor) {
     case X86:
-        return svmc_trap_x86(config, &exit_.x86, exit_.text, exit_.count, &ops, &vcpu, out);
+        return svmc_trap_from_x86(config, &exit_.x86, exit_.text, exit_.count, &ops, &vcpu, out);
     case A64:
-        return svmc_trap_a64(config, &exit_.a64, &ops, &vcpu, out);
+        return svmc_trap_from_a64(config, &exit_.a64, &ops, &vcpu, out);
     case RV:
-        return svmc_trap_rv(config, &exit_.rv, exit_.text, exit_.count, &ops, &vcpu, out);
+        return svmc_trap_from_rv(config, &exit_.rv, exit_.text, exit_.count, &ops, &vcpu, out);
     default:
-        return svmc_trap_s390(config, &exit_.s390, &ops, &vcpu, out);
+        return svmc_trap_from_s390(config, &exit_.s390, &ops, &vcpu, out);
     }
 }
 

@@ -133,8 +133,9 @@ struct svmc_trap_s390 {
  *
  * All matchers: registers are asked for, with ops->reg_read, the one function of the table that
  * they call, and only when nothing but the registers can still decide: a trap handler sees many
- * traps that no call can be. Give them no exit that came in the middle of an event's delivery. After a CALL or EMULATE you owe the guest what an instruction's end owes
- * it: the interrupt shadow, RF, a single step's #DB or its like.
+ * traps that no call can be. Give them no exit that came in the middle of an event's delivery.
+ * After a CALL or EMULATE you owe the guest what an instruction's end owes it: the interrupt shadow
+ * and RF cleared, a single step's exception.
  *
  * Shape:   bytes[count]: GP: your copy of what stands at CS:RIP, 15 or as many as there are; else
  *          NULL and 0 will do.
@@ -147,15 +148,15 @@ struct svmc_trap_s390 {
  *         field); SVMC_ERR_TRUNCATED (GP: the instruction is longer; there is no more: #GP);
  *         SVMC_ERR_CALLBACK.
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_x86(const struct svmc_trap_config *config,
-                                                       const struct svmc_trap_x86 *raw,
-                                                       const uint8_t *bytes, size_t count,
-                                                       const struct svmc_host_ops *ops, void *ctx,
-                                                       struct svmc_trap *out);
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_x86(const struct svmc_trap_config *config,
+                                                            const struct svmc_trap_x86 *raw,
+                                                            const uint8_t *bytes, size_t count,
+                                                            const struct svmc_host_ops *ops,
+                                                            void *ctx, struct svmc_trap *out);
 
 /**
  * A synchronous exception to EL2. With MRS or MRC open every access to MDSCR_EL1 and the DCC must
- * come here (svmc_trap_a64_setup): the shadow of TDCC lives of it. What the guest does in vain, an
+ * come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in vain, an
  * AArch32 instruction whose condition fails, is EMULATE_READ into nothing. In AArch32 code advance
  * the IT state with the PC.
  *
@@ -163,10 +164,10 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_x86(const struct svmc_trap_co
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK.
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_a64(const struct svmc_trap_config *config,
-                                                       const struct svmc_trap_a64 *raw,
-                                                       const struct svmc_host_ops *ops, void *ctx,
-                                                       struct svmc_trap *out);
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_a64(const struct svmc_trap_config *config,
+                                                            const struct svmc_trap_a64 *raw,
+                                                            const struct svmc_host_ops *ops,
+                                                            void *ctx, struct svmc_trap *out);
 
 /**
  * What EL2's registers need for the ways that are open: bits are added to *regs, none is taken out;
@@ -179,7 +180,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_a64(const struct svmc_trap_co
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL).
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_a64_setup(const struct svmc_trap_config *config,
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_setup_a64(const struct svmc_trap_config *config,
                                                              uint32_t fgt,
                                                              struct svmc_trap_el2 *regs);
 
@@ -194,11 +195,11 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_a64_setup(const struct svmc_t
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_TRUNCATED; SVMC_ERR_CALLBACK.
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_rv(const struct svmc_trap_config *config,
-                                                      const struct svmc_trap_rv *raw,
-                                                      const uint8_t *bytes, size_t count,
-                                                      const struct svmc_host_ops *ops, void *ctx,
-                                                      struct svmc_trap *out);
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_rv(const struct svmc_trap_config *config,
+                                                           const struct svmc_trap_rv *raw,
+                                                           const uint8_t *bytes, size_t count,
+                                                           const struct svmc_host_ops *ops,
+                                                           void *ctx, struct svmc_trap *out);
 
 /**
  * An interception of an instruction (04) or operation exception (2c). The PSW stands behind it.
@@ -207,10 +208,10 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_rv(const struct svmc_trap_con
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK.
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_s390(const struct svmc_trap_config *config,
-                                                        const struct svmc_trap_s390 *raw,
-                                                        const struct svmc_host_ops *ops, void *ctx,
-                                                        struct svmc_trap *out);
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_s390(const struct svmc_trap_config *config,
+                                                             const struct svmc_trap_s390 *raw,
+                                                             const struct svmc_host_ops *ops,
+                                                             void *ctx, struct svmc_trap *out);
 
 /**
  * Where arg[n] of a VMWARE or IO call came from, and its result goes.

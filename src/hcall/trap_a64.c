@@ -21,7 +21,7 @@
 #define ISS_RT_AT     5
 #define ISS_RT        (31u << ISS_RT_AT)
 
-/* ISS of MSR and MRS without Rt and direction: op0 21:20, op2 19:17, op1 16:14, CRn 13:10, CRm 4:1. */
+/* ISS of MSR, MRS without Rt and direction: op0 21:20, op2 19:17, op1 16:14, CRn 13:10, CRm 4:1. */
 #define SYSTEM(op0, op1, crn, crm, op2) \
     ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 #define MDSCR_EL1  SYSTEM(2u, 0u, 0u, 2u, 2u)
@@ -175,7 +175,7 @@ static void coprocessor(struct trap_run *r, const struct svmc_trap_a64 *raw, uin
     }
 }
 
-/* TM-12: another immediate is somebody else's, one of ours without a call an unknown instruction. */
+/* TM-12: another immediate is somebody else's; ours without a call is an unknown instruction. */
 static void hvc(struct trap_run *r, uint32_t iss)
 {
     if ((iss != TRAP_MAGIC_NATIVE && iss != SVMC_IOX_MAGIC) ||
@@ -228,10 +228,10 @@ static void match(struct trap_run *r, const struct svmc_trap_a64 *raw)
         debug(r, raw, iss, class);
 }
 
-COLD enum svmc_status svmc_trap_a64(const struct svmc_trap_config *config,
-                                    const struct svmc_trap_a64 *raw,
-                                    const struct svmc_host_ops *ops, void *ctx,
-                                    struct svmc_trap *out)
+COLD enum svmc_status svmc_trap_from_a64(const struct svmc_trap_config *config,
+                                         const struct svmc_trap_a64 *raw,
+                                         const struct svmc_host_ops *ops, void *ctx,
+                                         struct svmc_trap *out)
 {
     struct trap_run r = {
         .config = config,
@@ -247,7 +247,7 @@ COLD enum svmc_status svmc_trap_a64(const struct svmc_trap_config *config,
     return svmc_hcall_trap_end(&r);
 }
 
-COLD enum svmc_status svmc_trap_a64_setup(const struct svmc_trap_config *config, uint32_t fgt,
+COLD enum svmc_status svmc_trap_setup_a64(const struct svmc_trap_config *config, uint32_t fgt,
                                           struct svmc_trap_el2 *regs)
 {
     uint32_t ways;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * What the trap matchers share: docs/spec/trap.md, TM-1 to TM-4. A matcher first says what becomes of
- * a trap that is no call, then looks whether it is one.
+ * What the trap matchers share: docs/spec/trap.md, TM-1 to TM-4. A matcher first says what becomes
+ * of a trap that is no call, then looks whether it is one.
  */
 #ifndef HCALL_TRAP_PRIVATE_H
 #define HCALL_TRAP_PRIVATE_H
@@ -50,7 +50,7 @@ COLD void svmc_hcall_trap_call(struct trap_run *r, enum svmc_trap_abi abi);
 COLD void svmc_hcall_trap_vmware(struct trap_run *r, bool high, bool write);
 /** TM-3: CALL if out->io, with the registers that are asked for, is one. */
 COLD void svmc_hcall_trap_io(struct trap_run *r);
-/** TM-3: CALL if it is native, or a word with VMware's magic above and such an instruction below. */
+/** TM-3: CALL if it is native, or VMware's magic is above and such an instruction below. */
 COLD void svmc_hcall_trap_word(struct trap_run *r, uint64_t word, bool native);
 
 #endif

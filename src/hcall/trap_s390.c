@@ -66,10 +66,10 @@ static void diagnose(struct trap_run *r, const struct svmc_trap_s390 *raw)
     }
 }
 
-COLD enum svmc_status svmc_trap_s390(const struct svmc_trap_config *config,
-                                     const struct svmc_trap_s390 *raw,
-                                     const struct svmc_host_ops *ops, void *ctx,
-                                     struct svmc_trap *out)
+COLD enum svmc_status svmc_trap_from_s390(const struct svmc_trap_config *config,
+                                          const struct svmc_trap_s390 *raw,
+                                          const struct svmc_host_ops *ops, void *ctx,
+                                          struct svmc_trap *out)
 {
     struct trap_run r = { .config = config, .ops = ops, .ctx = ctx, .out = out };
 

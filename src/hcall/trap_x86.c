@@ -143,10 +143,10 @@ static void tdx(struct trap_run *r)
         svmc_hcall_trap_vmware(r, false, false);
 }
 
-COLD enum svmc_status svmc_trap_x86(const struct svmc_trap_config *config,
-                                    const struct svmc_trap_x86 *raw, const uint8_t *bytes,
-                                    size_t count, const struct svmc_host_ops *ops, void *ctx,
-                                    struct svmc_trap *out)
+COLD enum svmc_status svmc_trap_from_x86(const struct svmc_trap_config *config,
+                                         const struct svmc_trap_x86 *raw, const uint8_t *bytes,
+                                         size_t count, const struct svmc_host_ops *ops, void *ctx,
+                                         struct svmc_trap *out)
 {
     struct trap_run r = { .config = config, .ops = ops, .ctx = ctx, .out = out };
 

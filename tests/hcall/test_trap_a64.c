@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * docs/spec/trap.md: MRS, MRC, HVC, BRK and the shadow of MDSCR_EL1.TDCC. The syndromes with "probe"
- * are those that a bare-metal guest at EL1 and EL0 gave under QEMU 7.2, -M virt,virtualization=on
- * -cpu max, with MDCR_EL2.TDA, TDOSA and TDRA; the others are put together after the Arm ARM.
+ * docs/spec/trap.md: MRS, MRC, HVC, BRK and the shadow of MDSCR_EL1.TDCC. Syndromes with "probe" are
+ * those that a bare-metal guest at EL1 and EL0 gave under QEMU 7.2, -M virt,virtualization=on -cpu
+ * max, with MDCR_EL2.TDA, TDOSA and TDRA; the others are put together after the Arm ARM.
  */
 #include "trap_lab.h"
 
@@ -23,7 +23,7 @@ static struct svmc_trap_a64 raw;
 
 static enum svmc_status run(void)
 {
-    return svmc_trap_a64(&config, &raw, &ops, &lab, &got);
+    return svmc_trap_from_a64(&config, &raw, &ops, &lab, &got);
 }
 
 static enum svmc_status match(void)
@@ -511,23 +511,23 @@ TEST(trap_a64, setup) /* TM-15 */
 
             memset(&config, 0, sizeof config);
             *(user ? &config.user : &config.kernel) = rows[i].ways;
-            CHECK_EQ(svmc_trap_a64_setup(&config, rows[i].fgt, &regs), SVMC_OK);
+            CHECK_EQ(svmc_trap_setup_a64(&config, rows[i].fgt, &regs), SVMC_OK);
             CHECK_EQ(regs.mdcr, 0x8000000000000026 | rows[i].mdcr, "row %u", i);
             CHECK_EQ(regs.hdfgrtr, 0x4000000000000001 | rows[i].hdfg, "row %u", i);
             CHECK_EQ(regs.hdfgwtr, 2 | rows[i].hdfg, "row %u", i);
         }
-    CHECK_EQ(svmc_trap_a64_setup(NULL, 0, &(struct svmc_trap_el2){ 0 }), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_a64_setup(&config, 0, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_setup_a64(NULL, 0, &(struct svmc_trap_el2){ 0 }), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_setup_a64(&config, 0, NULL), SVMC_ERR_ARG);
 }
 
 TEST(trap_a64, arguments) /* TM-1 */
 {
     start(SVMC_TRAP_WAY_MRS, MRS_XZR, SPSR_EL0, LOW_WORD);
-    CHECK_EQ(svmc_trap_a64(NULL, &raw, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_a64(&config, NULL, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_a64(&config, &raw, NULL, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_a64(NULL, &raw, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_a64(&config, NULL, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_a64(&config, &raw, NULL, &lab, &got), SVMC_ERR_ARG);
     CHECK(all_zero(&got));
-    CHECK_EQ(svmc_trap_a64(&config, &raw, &ops, &lab, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_a64(&config, &raw, &ops, &lab, NULL), SVMC_ERR_ARG);
     config.kernel = config.user = 0;
     CHECK_EQ(match(), SVMC_OK);
     CHECK(all_zero(&got) && lab.calls == 0, "off costs nothing");

@@ -16,7 +16,7 @@ static size_t text_bytes;
 
 static enum svmc_status run(void)
 {
-    return svmc_trap_rv(&config, &raw, text_bytes ? text : NULL, text_bytes, &ops, &lab, &got);
+    return svmc_trap_from_rv(&config, &raw, text_bytes ? text : NULL, text_bytes, &ops, &lab, &got);
 }
 
 static enum svmc_status match(void)
@@ -218,9 +218,9 @@ TEST(trap_rv, arguments) /* TM-1 */
     raw.user = 2;
     CHECK_EQ(match(), SVMC_ERR_ARG);
     raw.user = 1;
-    CHECK_EQ(svmc_trap_rv(&config, &raw, NULL, 4, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_rv(NULL, &raw, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_rv(&config, NULL, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_rv(&config, &raw, NULL, 0, NULL, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_rv(&config, &raw, NULL, 0, &ops, &lab, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_rv(&config, &raw, NULL, 4, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_rv(NULL, &raw, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_rv(&config, NULL, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_rv(&config, &raw, NULL, 0, NULL, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_rv(&config, &raw, NULL, 0, &ops, &lab, NULL), SVMC_ERR_ARG);
 }

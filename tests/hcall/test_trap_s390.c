@@ -10,7 +10,7 @@ static struct svmc_trap_s390 raw;
 
 static enum svmc_status run(void)
 {
-    return svmc_trap_s390(&config, &raw, &ops, &lab, &got);
+    return svmc_trap_from_s390(&config, &raw, &ops, &lab, &got);
 }
 
 static enum svmc_status match(void)
@@ -161,9 +161,9 @@ TEST(trap_s390, diagnose) /* TM-2 TM-20 */
 TEST(trap_s390, arguments) /* TM-1 */
 {
     start(LOW_WORD, true);
-    CHECK_EQ(svmc_trap_s390(NULL, &raw, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_s390(&config, NULL, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_s390(&config, &raw, NULL, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_s390(NULL, &raw, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_s390(&config, NULL, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_s390(&config, &raw, NULL, &lab, &got), SVMC_ERR_ARG);
     CHECK(all_zero(&got));
-    CHECK_EQ(svmc_trap_s390(&config, &raw, &ops, &lab, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_s390(&config, &raw, &ops, &lab, NULL), SVMC_ERR_ARG);
 }

@@ -8,7 +8,8 @@ static size_t text_bytes;
 
 static enum svmc_status run(void)
 {
-    return svmc_trap_x86(&config, &raw, text_bytes ? text : NULL, text_bytes, &ops, &lab, &got);
+    return svmc_trap_from_x86(&config, &raw, text_bytes ? text : NULL, text_bytes, &ops, &lab,
+                              &got);
 }
 
 static enum svmc_status match(void)
@@ -324,7 +325,7 @@ TEST(trap_x86, fault_bytes_may_be_missing) /* TM-6 */
     }
     CHECK_EQ(match(), SVMC_OK);
     check_vmware(true, true, 2, "two are enough");
-    CHECK_EQ(svmc_trap_x86(&config, &raw, NULL, 2, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_x86(&config, &raw, NULL, 2, &ops, &lab, &got), SVMC_ERR_ARG);
     CHECK(all_zero(&got));
 }
 
@@ -470,10 +471,10 @@ TEST(trap_x86, arguments) /* TM-1 */
     raw.way = SVMC_TRAP_WAY_MRS;
     CHECK_EQ(match(), SVMC_ERR_ARG);
     raw.way = SVMC_TRAP_WAY_PORT;
-    CHECK_EQ(svmc_trap_x86(NULL, &raw, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_x86(&config, NULL, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_x86(&config, &raw, NULL, 0, NULL, &lab, &got), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_trap_x86(&config, &raw, NULL, 0, &ops, &lab, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_x86(NULL, &raw, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_x86(&config, NULL, NULL, 0, &ops, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_x86(&config, &raw, NULL, 0, NULL, &lab, &got), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_trap_from_x86(&config, &raw, NULL, 0, &ops, &lab, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_trap_reg(NULL, 0), SVMC_REG_NONE);
     CHECK_EQ(svmc_trap_reg(&got, SVMC_IOX_ARGS), SVMC_REG_NONE);
     for (unsigned size = 0; size <= 1; size++) {
@@ -484,7 +485,7 @@ TEST(trap_x86, arguments) /* TM-1 */
         else
             bad.size--;
         memset(&got, 0xee, sizeof got);
-        CHECK_EQ(svmc_trap_x86(&config, &raw, NULL, 0, &bad, &lab, &got), SVMC_ERR_ARG);
+        CHECK_EQ(svmc_trap_from_x86(&config, &raw, NULL, 0, &bad, &lab, &got), SVMC_ERR_ARG);
         CHECK(all_zero(&got));
     }
 }
