@@ -4,7 +4,7 @@
 #define COMMAND     30u         /* MESSAGE */
 #define PROTOCOL    0x49435052u /* RPCI */
 #define WITH_COOKIE 0x80000000u
-#define HIGH        0x10000u /* EBX of a high-bandwidth call: command 0, what came before went well */
+#define HIGH        0x10000u /* EBX of a high-bandwidth call: 0, and what came before went well */
 
 enum { OPEN, SEND_SIZE, SEND_DATA, RECEIVE_SIZE, RECEIVE_DATA, RECEIVED, CLOSE }; /* ECX 31:16 */
 
@@ -17,7 +17,7 @@ enum { OPEN, SEND_SIZE, SEND_DATA, RECEIVE_SIZE, RECEIVE_DATA, RECEIVED, CLOSE }
 
 struct channel {
     const struct svmc_guest *g;
-    struct svmc_vmware_channel at;
+    struct svmc_guest_channel at;
     int high;
 };
 

@@ -5,7 +5,7 @@ include/svmcore/guest/hypercall.h and looks at the registers of the processor wh
 traps, on four processors, natively or emulated, compiled by gcc and clang, with and without
 optimisation, position independence and frame pointer, as C and as C++. Each row of MUTANTS is a
 mistake that the driver must notice. The header compiles for kernels, and svmc-call of
-examples/guest-tools runs: alone, where it must find nobody, and below guest_host.c, which answers."""
+examples/guest-tools runs: alone, where it must find nobody, and below guest_host.c, a host."""
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +34,7 @@ KERNEL = {
     "riscv64": ["-march=rv64imac", "-mabi=lp64", "-mcmodel=medany"],
     "s390x": ["-msoft-float", "-mbackchain"],
 }
+DRIVER = "the driver"  # begins what it found, as a compiler's words do not
 MUTANTS = (  # rule, processor, text of the header, which stands there once, and what replaces it
     ("HC-3", "x86_64", '"rdi", "rsi", "r8", "r9", "r10"', '"rsi", "rdi", "r8", "r9", "r10"'),
     ("HC-5", "x86_64", r'"xchgq %%rbx, %%r8\n\t" insn "\n\txchgq %%rbx, %%r8"',
@@ -106,9 +107,10 @@ def execute(job):
     step(faults, f"{binutils}objcopy", "--rename-section", ".text=guest_text", calls)
     step(faults, FAMILIES[family]["gcc"], "-static", tmp.parent / f"{family}.o", calls, "-o",
          program)
-    text = step(faults, "timeout", "60", *emulator(family), program)
-    if not faults and " 0 failed" not in text:
-        faults.append(f"the driver printed: {text.strip()[:200]}")
+    if not faults:
+        done = run(["timeout", "60", *emulator(family), program])
+        if not done.ok or " 0 failed" not in done.text:
+            faults.append(f"{DRIVER} ended with {done.returncode}: {done.text.strip()[:200]}")
     return faults
 
 
@@ -129,8 +131,9 @@ def refuse(job):
     if why:
         return [why]
     faults = execute((family, "gcc", ["-std=gnu89", "-O1"], include, tmp))
-    noticed = any(word in fault for fault in faults for word in ("FAIL ", "failed,"))
-    return [] if noticed else [f"not noticed: {faults or 'all checks passed'}"]
+    if faults and faults[0].startswith(DRIVER):
+        return []
+    return [f"not noticed: {faults or 'all checks passed'}"]
 
 
 def kernel(job):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls of the guest's header, each in a function that keeps values across it. Compiled with many
- * compilers and flags, as C89 and as C++; guest_driver.c runs it and looks at every register.
+ * The calls of the guest's header, each in a function that keeps values across it. Compiled with
+ * many compilers and flags, as C89 and as C++; guest_driver.c runs it and looks at every register.
  */
 #include "guest_calls.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** What guest_driver.c makes guest_calls.c do. The latter sees no libc, and both no other header. */
+/** What guest_driver.c makes guest_calls.c do, which sees this and the guest's header alone. */
 #ifndef CHECKS_GUEST_CALLS_H
 #define CHECKS_GUEST_CALLS_H
 #include <svmcore/guest/hypercall.h>
@@ -15,7 +15,7 @@ struct frame {
     svmc_hcall_word control, arg[6], status;
     svmc_hcall_word out[6];
     struct svmc_hcall_token token;
-    struct svmc_vmware_channel channel;
+    struct svmc_guest_channel channel;
     struct svmc_probe_how how;
     void *memory;
     svmc_hcall_word live[LIVE], kept[LIVE];

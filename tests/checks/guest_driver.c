@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the calls of guest_calls.c for real. Every register is filled with noise, the instruction of
- * the call traps, the signal's handler is the host: it looks at the registers that
+ * Makes the calls of guest_calls.c for real. Every register is filled with noise, the instruction
+ * of the call traps, the signal's handler is the host: it looks at the registers that
  * docs/spec/hypercall.md names (HC-9 to HC-12, HC-15), answers into them, and moves on. Afterwards
  * all results must have come back, and what a function keeps must be kept.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * This processor, for guest_driver.c: how a signal shows its registers, and what docs/spec/hypercall.md
- * says of them, read from the document and not from the header under test.
+ * This processor, for guest_driver.c: how a signal shows its registers, and what
+ * docs/spec/hypercall.md says of them, read from the document and not from the header under test.
  */
 #ifndef CHECKS_GUEST_MACHINE_H
 #define CHECKS_GUEST_MACHINE_H

@@ -129,7 +129,7 @@ TEST(guest_header, a_way_that_is_not_there_is_no_call) /* HC-10 */
 {
     const struct svmc_guest nowhere = { .way = SVMC_WAY_NONE, .vmware = SVMC_WAY_NONE };
     const struct svmc_hcall_token token = { 1, 2, 3 };
-    const struct svmc_vmware_channel channel = { 1, 2, 3 };
+    const struct svmc_guest_channel channel = { 1, 2, 3 };
     svmc_hcall_word word[6] = { 1, 2, 3, 4, 5, 6 };
     char memory[4] = "abc";
 

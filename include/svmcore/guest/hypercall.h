@@ -31,11 +31,11 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_FAILED      6
 #define SVMC_HCALL_CODES       7 /* what a host may answer through the page is below */
 /* Codes of the dispatcher alone (hcall.h, docs/spec/hcall.md). */
-#define SVMC_HCALL_PARTIAL     7 /* part is done: call again, with SVMC_HCALL_RESUME or from START */
+#define SVMC_HCALL_PARTIAL     7 /* part is done: call again, with RESUME or from START */
 #define SVMC_HCALL_DROPPED     8 /* an older version had it; NOT_DEFINED: none ever had */
 #define SVMC_HCALL_NEED_TOKEN  9
 #define SVMC_HCALL_TOKEN_STALE 10
-#define SVMC_HCALL_FAULT       11 /* an address of the caller's is not there; touch it, call again */
+#define SVMC_HCALL_FAULT       11 /* an address of yours is not there: touch it, call again */
 #define SVMC_HCALL_ALL_CODES   12
 
 /* The control word: number 15:0, owner 21:16, flags 31:22, repetitions 43:32, the first of them
@@ -58,8 +58,8 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_REPS(n)      (((svmc_hcall_word)(n)&0xfff) << SVMC_HCALL_REPS_SHIFT)
 #define SVMC_HCALL_START(n)     (((svmc_hcall_word)(n)&0xfff) << SVMC_HCALL_START_SHIFT)
 
-/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, logarithm of the ticks to wait
-   27:20, repetitions done 43:32, cursor 63 (HC-8). */
+/* The status word: code 15:0, argument 1 to 6 that is at fault 19:16, logarithm of the ticks to
+   wait 27:20, repetitions done 43:32, cursor 63 (HC-8). */
 #define SVMC_HCALL_BAD_SHIFT         16
 #define SVMC_HCALL_HINT_SHIFT        20
 #define SVMC_HCALL_DONE_SHIFT        32
@@ -94,15 +94,14 @@ typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
 #define SVMC_HCALL_STOP 1 /* at the first entry that does not end OK */
 
 /* How the host makes itself known (HC-14). */
-#define SVMC_HCALL_SIGNATURE \
-    0x434d5653u                      /* "SVMC", in each of EBX, ECX, EDX of CPUID's first leaf */
-#define SVMC_HCALL_UID_0 0x863a1d7bu /* SMCCC: 7b1d3a86-8e0c-4f5b-9d52-53564d433a87 */
-#define SVMC_HCALL_UID_1 0x5b4f0c8eu
-#define SVMC_HCALL_UID_2 0x5653529du
-#define SVMC_HCALL_UID_3 0x873a434du
-#define SVMC_HCALL_EID   0x0a53564du /* SBI: a firmware-specific extension, "SVM" */
-#define SVMC_HCALL_DIAG  0x15c       /* s390x: the code of DIAGNOSE */
-#define SVMC_HCALL_MAGIC 0x87u       /* AArch64: bits 63:32 of X7, and the immediate of HVC */
+#define SVMC_HCALL_SIGNATURE 0x434d5653u /* CPUID: "SVMC", in EBX, ECX and EDX */
+#define SVMC_HCALL_UID_0     0x863a1d7bu /* SMCCC: 7b1d3a86-8e0c-4f5b-9d52-53564d433a87 */
+#define SVMC_HCALL_UID_1     0x5b4f0c8eu
+#define SVMC_HCALL_UID_2     0x5653529du
+#define SVMC_HCALL_UID_3     0x873a434du
+#define SVMC_HCALL_EID       0x0a53564du /* SBI: a firmware-specific extension, "SVM" */
+#define SVMC_HCALL_DIAG      0x15c       /* s390x: the code of DIAGNOSE */
+#define SVMC_HCALL_MAGIC     0x87u       /* AArch64: bits 63:32 of X7, and the immediate of HVC */
 
 /* The instruction of a call (HC-10). */
 #define SVMC_WAY_NONE    0
@@ -191,7 +190,7 @@ struct svmc_probe_how {
 #define SVMC_CALL_           "ecall"
 #define SVMC_VMWARE_CALL_    SVMC_TRAP_ /* the SBI has no extension of that word */
 #else
-#define SVMC_NATIVE_(use)    use("1", "2", "3", "4", "5", "6", "7", "0") /* nobody looks at the last */
+#define SVMC_NATIVE_(use)    use("1", "2", "3", "4", "5", "6", "7", "0") /* a scratch */
 #define SVMC_NATIVE_LAST_(g) ((void)(g), (svmc_hcall_word)0)
 #define SVMC_TOKEN_(use)     use("8", "9", "10")
 #define SVMC_VMWARE_(use)    use("2", "3", "4", "5", "6", "7", "8", "1")
@@ -330,7 +329,7 @@ SVMC_INLINE svmc_hcall_word svmc_call6(const struct svmc_guest *g, svmc_hcall_wo
 #define svmc_call4(g, control, a, b, c, d, out)    svmc_call6(g, control, a, b, c, d, 0, 0, out)
 #define svmc_call5(g, control, a, b, c, d, e, out) svmc_call6(g, control, a, b, c, d, e, 0, out)
 
-/* What a caller knows who asked nobody: the trap that works from user mode, the default doorbell. */
+/* What a caller knows who asked nobody: the trap that user mode has too, the default doorbell. */
 SVMC_INLINE struct svmc_guest svmc_guest_default(void)
 {
     struct svmc_guest g;
@@ -398,8 +397,8 @@ SVMC_INLINE svmc_hcall_word svmc_vmware_port_(unsigned way, unsigned channel, un
 }
 
 /*
- * A low-bandwidth call: w[1..5] are EBX, ECX (sub-command << 16 | command), EDX (of which bits 31:16
- * count: the channel), ESI and EDI or their like; w[0..5] get what comes back, 32 bits each.
+ * A low-bandwidth call: w[1..5] are EBX, ECX (sub-command << 16 | command), EDX (bits 31:16 count:
+ * the channel), ESI and EDI or their like; w[0..5] get what comes back, 32 bits each.
  * Returns w[0], EAX; all ones also for a command that nobody knows.
  */
 SVMC_INLINE unsigned svmc_vmware_low(const struct svmc_guest *g, svmc_hcall_word w[6])
@@ -420,13 +419,16 @@ SVMC_INLINE unsigned svmc_vmware_low(const struct svmc_guest *g, svmc_hcall_word
 }
 
 /* A channel of the message protocol, as its OPEN gave it. */
-struct svmc_vmware_channel {
+struct svmc_guest_channel {
     unsigned id, cookie_high, cookie_low;
 };
 
-/* High bandwidth: `bytes` from memory to the host. Returns bits 31:16 of EBX: bit 0: it went well. */
+/*
+ * High bandwidth: `bytes` from memory to the host. `command` is all of EBX; of the message protocol
+ * it is 0x10000. Returns bits 31:16 of EBX: bit 0: it went well.
+ */
 SVMC_INLINE unsigned svmc_vmware_send(const struct svmc_guest *g, unsigned command,
-                                      const struct svmc_vmware_channel *channel, const void *from,
+                                      const struct svmc_guest_channel *channel, const void *from,
                                       svmc_hcall_word bytes)
 {
     svmc_hcall_word r[7];
@@ -444,7 +446,7 @@ SVMC_INLINE unsigned svmc_vmware_send(const struct svmc_guest *g, unsigned comma
 
 /* High bandwidth: `bytes` from the host to memory. The cookie stands elsewhere than in a send. */
 SVMC_INLINE unsigned svmc_vmware_receive(const struct svmc_guest *g, unsigned command,
-                                         const struct svmc_vmware_channel *channel, void *to,
+                                         const struct svmc_guest_channel *channel, void *to,
                                          svmc_hcall_word bytes)
 {
     svmc_hcall_word r[7];
@@ -609,7 +611,7 @@ static __inline__ int svmc_vmware_answers_(struct svmc_guest *g, const struct sv
 /*
  * Find out how to call, and whether anybody answers. Without how->attempt what is announced is
  * believed and nothing is tried; with it what is announced is tried first, then the default way,
- * and what faults or leaves its registers as they were is nobody. Returns 0 if neither ABI is there.
+ * and what faults or leaves its registers as they were is nobody. Returns 0: neither ABI is there.
  */
 static __inline__ int svmc_probe(struct svmc_guest *g, const struct svmc_probe_how *how)
 {
