@@ -10,8 +10,7 @@
 #include "../guest-tools/rpc.h"
 
 #define STACK_KERNEL 0x4000u /* at the top of a processor's stack; below it is the user's */
-#define PORTS        0x5658u /* the I/O bitmap: VMware's and the native doorbell's block */
-#define PORTS_END    0x5668u
+#define VMWARE_BLOCK 8u      /* ports from SVMC_VMWARE_PORT on, 0x565c among them */
 #define TRIES        2000000u
 
 _Noreturn void guest_halt(uint64_t verdict);
@@ -111,8 +110,15 @@ static void print(const char *text)
     rep_outs8(DEV_CONSOLE, text, length(text));
 }
 
+/* AMD APM vol. 2, 12.2.4: a clear bit is a port that ring 3 may use. */
+static void allow(struct tss *tss, unsigned first, unsigned count)
+{
+    for (unsigned port = first; port < first + count; port++)
+        tss->bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
+}
+
 /* GDT with ring 3 and a TSS with an I/O bitmap; user pages; INT3 for ring 3. */
-static void prepare_user(uint64_t id)
+static void prepare_user(uint64_t id, unsigned native_port)
 {
     struct tss *tss = &own[id].tss;
     uint64_t at = (uint64_t)tss, *gdt = own[id].gdt;
@@ -121,8 +127,8 @@ static void prepare_user(uint64_t id)
 
     memset(tss, 0, sizeof *tss);
     memset(tss->bitmap, 0xff, sizeof tss->bitmap);
-    for (unsigned port = PORTS; port < PORTS_END; port++)
-        tss->bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
+    allow(tss, SVMC_VMWARE_PORT, VMWARE_BLOCK);
+    allow(tss, native_port, 4);
     tss->bitmap_at = 0x68;
     gdt[0] = 0;
     gdt[1] = 0x00af9b000000ffff; /* as the keeper had them */
@@ -314,7 +320,7 @@ static void run(const struct boot_info *boot, struct cpu *cpu)
         print("nobody announces hypercalls here\n");
         return;
     }
-    prepare_user(cpu->id);
+    prepare_user(cpu->id, guest.port);
     both_rings(cpu, use);
     hostile = ask_native(w, "mode", mode, sizeof mode) == 7 && same(mode, "hostile", 7);
     if (hostile && (cpu->id != 0 || boot->cpus == 1))

@@ -371,12 +371,13 @@ static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct sv
                                      .vcpu = v->id };
     struct svmc_vmware_result result;
     enum svmc_status st;
+    uint32_t bytes = e->size * e->count; /* at most SVMC_EXIT_DATA_MAX */
     bool in = trap->io.in && !trap->high;
 
     memcpy(call.arg, trap->arg, sizeof call.arg);
     if (trap->high) {
-        call.data = data;
-        call.data_bytes = e->size * e->count;
+        call.data = memcpy(v->calling.data, data, bytes);
+        call.data_bytes = bytes;
     }
     while ((st = svmc_vmware_handle(&v->calls->vmware, &call, &result)) == SVMC_OK &&
            result.end == SVMC_VMWARE_BUSY)
@@ -387,8 +388,12 @@ static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct sv
     for (unsigned n = 0; n < SVMC_IOX_ARGS; n++)
         if (result.changed >> n & 1 || (n == 0 && in))
             embed_ops.reg_write(v, svmc_trap_reg(trap, n), call.arg[n]);
+    watch_run(v);
     if (in)
         store_le(data, call.arg[0], 4);
+    else if (trap->high && !trap->write)
+        memcpy(data, call.data, bytes);
+    watch_complete(v, SVMC_OK);
     return true;
 }
 
@@ -415,7 +420,7 @@ static bool native(struct vcpu *v, const struct svmc_trap *trap)
     for (unsigned i = 0; i < result.results; i++)
         embed_ops.reg_write(v, svmc_hcall_reg(SVMC_ISA_X86_64, SVMC_HCALL_REG_RESULT + i),
                             call.arg[i]);
-    return watch_spans(v);
+    return watch_spans(v); /* an OUT has nothing to complete */
 }
 
 enum calls_end calls_serve(struct vcpu *v, const struct svmc_exit *e)
@@ -426,13 +431,10 @@ enum calls_end calls_serve(struct vcpu *v, const struct svmc_exit *e)
     if (!is_here(v->calls, e))
         return CALLS_NOT_OURS;
     caller = v;
-    watch_run(v);
     good = take_mode(v) && match(v, e, &trap);
     watch_trap(v, good ? &trap : NULL);
-    if (good && trap.verdict == SVMC_TRAP_CALL) {
+    if (good && trap.verdict == SVMC_TRAP_CALL)
         good = trap.abi == SVMC_TRAP_VMWARE ? vmware(v, &trap, e) : native(v, &trap);
-        watch_complete(v, good ? SVMC_OK : SVMC_ERR_CALLBACK);
-    }
     caller = NULL;
     if (!good || !watch_good(v))
         return CALLS_FAILED;

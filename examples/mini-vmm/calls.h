@@ -64,6 +64,7 @@ struct calls_vcpu {
     struct calls_mode mode;
     uint32_t spans;
     uint64_t scratch[CALLS_SCRATCH_WORDS];
+    uint8_t data[SVMC_EXIT_DATA_MAX]; /* of a string */
     struct calls_span span[CALLS_SPANS];
 };
 

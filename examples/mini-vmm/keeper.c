@@ -365,7 +365,6 @@ static const char *wants_kvm(const struct options *o)
            : o->vcpus > 1           ? "--vcpus"
            : o->info_count > 0      ? "--guestinfo"
            : o->port != NATIVE_PORT ? "--native-port"
-           : o->calls && o->lies    ? "--hypercalls with --evil"
            : !form_is_page(o->form) ? "--host-format"
                                     : NULL;
 }

@@ -319,6 +319,8 @@ int options_parse(struct options *o, int argc, char **argv)
     if (o->calls && o->record && o->vcpus > 1)
         return refuse("--record: what several vCPUs do with one store has no order in traces",
                       NULL);
+    if (o->calls && o->lies && !o->guest)
+        return refuse("--evil: calls.bin asks the host for too little: name a GUEST", NULL);
     if (o->replay && o->calls)
         return refuse("--replay has a store of its own: no --hypercalls, --guestinfo", NULL);
     if (o->replay && (o->record || o->lies || o->scan || o->guest))
