@@ -25,7 +25,7 @@ static _Thread_local struct vcpu *caller;
 /* --- what the front ends ask for --- */
 
 /* KVM_EXIT_IO brings a string's bytes along: which segment they came from is over. */
-static enum svmc_status reg_read(void *ctx, uint32_t reg, uint64_t *value)
+static enum svmc_status trap_reg(void *ctx, uint32_t reg, uint64_t *value)
 {
     if (reg >= SVMC_REG_FS_BASE && reg <= SVMC_REG_DS_BASE) {
         *value = 0;
@@ -34,15 +34,15 @@ static enum svmc_status reg_read(void *ctx, uint32_t reg, uint64_t *value)
     return embed_ops.reg_read(ctx, reg, value);
 }
 
-static const struct svmc_host_ops trap_ops = { .size = sizeof trap_ops, .reg_read = reg_read };
+static const struct svmc_host_ops trap_ops = { .size = sizeof trap_ops, .reg_read = trap_reg };
 
-static enum svmc_status fill_random(void *ctx, void *dst, size_t n)
+static enum svmc_status random_bytes(void *ctx, void *dst, size_t n)
 {
     (void)ctx;
     return embed_ops.random(caller, dst, n);
 }
 
-static uint64_t ticks(void *ctx)
+static uint64_t call_ticks(void *ctx)
 {
     uint64_t now = now_ns();
 
@@ -94,7 +94,7 @@ static void log_line(void *ctx, const uint8_t *text, uint32_t bytes)
     watch_said(caller, text, bytes);
 }
 
-static void say(uint32_t vcpu, const uint8_t *text, uint32_t bytes)
+static void said(uint32_t vcpu, const uint8_t *text, uint32_t bytes)
 {
     (void)vcpu;
     watch_said(caller, text, bytes);
@@ -187,8 +187,8 @@ static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t ac
 
 static const struct svmc_vmware_ops vmware_ops = {
     .size = sizeof vmware_ops,
-    .random = fill_random,
-    .ticks = ticks,
+    .random = random_bytes,
+    .ticks = call_ticks,
     .time = wall_clock,
     .info_get = info_get,
     .info_set = info_set,
@@ -239,7 +239,7 @@ enum svmc_status calls_open(struct calls *c, const struct calls_config *config)
                                          .port = config->port,
                                          .abis = 1u << SVMC_TRAP_VMWARE | 1u << SVMC_TRAP_NATIVE };
     c->natives.store = &c->store;
-    c->natives.say = say;
+    c->natives.say = said;
     st = vmware_open(c);
     if (st == SVMC_OK)
         st = svmc_hcall_init(&c->table, &natives_owner, 1, c->table_room, sizeof c->table_room,
@@ -399,7 +399,7 @@ static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct sv
 
 static bool get(struct vcpu *v, unsigned role, uint64_t *value)
 {
-    return reg_read(v, svmc_hcall_reg(SVMC_ISA_X86_64, role), value) == SVMC_OK;
+    return trap_reg(v, svmc_hcall_reg(SVMC_ISA_X86_64, role), value) == SVMC_OK;
 }
 
 static bool native(struct vcpu *v, const struct svmc_trap *trap)

@@ -16,7 +16,7 @@ void watch_trap(struct vcpu *v, const struct svmc_trap *t)
     (void)tape_out(v->tape, TAPE_TRAP, record, sizeof record);
 }
 
-static void answer(struct vcpu *v, uint64_t end, uint64_t changed, uint64_t status)
+static void note_answer(struct vcpu *v, uint64_t end, uint64_t changed, uint64_t status)
 {
     uint8_t record[10];
 
@@ -95,7 +95,7 @@ void watch_vmware(struct vcpu *v, const struct svmc_trap *t, const struct svmc_v
     uint32_t command = (uint16_t)t->arg[2];
     char what[160], line[200];
 
-    answer(v, result->end, result->changed, (uint32_t)call->arg[0]);
+    note_answer(v, result->end, result->changed, (uint32_t)call->arg[0]);
     if (t->high || command == SVMC_VMWARE_MESSAGE)
         message_text(t, call, what, sizeof what);
     else
@@ -122,7 +122,7 @@ void watch_native(struct vcpu *v, const struct svmc_trap *t, const struct svmc_h
     size_t n;
 
     (void)t;
-    answer(v, result->end, result->results, result->status);
+    note_answer(v, result->end, result->results, result->status);
     n = (size_t)snprintf(line, sizeof line, "ring %u native ", v->calling.mode.cpl & 3u);
     if (call->control >> SVMC_HCALL_ABI_SHIFT != SVMC_HCALL_ABI)
         n += (size_t)snprintf(line + n, sizeof line - n, "of another version");
@@ -140,7 +140,7 @@ void watch_native(struct vcpu *v, const struct svmc_trap *t, const struct svmc_h
     report_call(v->watch->report, v->id, false, line);
 }
 
-static size_t put_bytes(char *line, size_t n, size_t cap, const uint8_t *bytes, uint32_t count)
+static size_t put_text_bytes(char *line, size_t n, size_t cap, const uint8_t *bytes, uint32_t count)
 {
     for (uint32_t i = 0; i < count && n + 1 < cap; i++)
         line[n++] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '?';
@@ -155,10 +155,10 @@ void watch_info(struct vcpu *v, const char *what, const uint8_t *key, uint32_t k
     size_t n = (size_t)snprintf(line, sizeof line, "ring %u vmware info-%s guestinfo.",
                                 v->calling.mode.cpl & 3u, what);
 
-    n = put_bytes(line, n, sizeof line, key, key_bytes < 30 ? key_bytes : 30);
+    n = put_text_bytes(line, n, sizeof line, key, key_bytes < 30 ? key_bytes : 30);
     if (st == SVMC_OK) {
         n += (size_t)snprintf(line + n, sizeof line - n, " = ");
-        put_bytes(line, n, sizeof line, value, bytes);
+        put_text_bytes(line, n, sizeof line, value, bytes);
     } else {
         snprintf(line + n, sizeof line - n, ": %s",
                  st == SVMC_ERR_STATE  ? "not permitted"
@@ -172,7 +172,7 @@ void watch_said(struct vcpu *v, const uint8_t *text, uint32_t bytes)
 {
     char line[REPORT_LINE];
 
-    put_bytes(line, 0, sizeof line, text, bytes);
+    put_text_bytes(line, 0, sizeof line, text, bytes);
     report_call(v->watch->report, v->id, true, line);
 }
 

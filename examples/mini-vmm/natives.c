@@ -94,7 +94,7 @@ static const struct svmc_hcall_schema schemas[] = {
 };
 
 /* clang-format off */
-static const struct svmc_hcall_entry calls[] = {
+static const struct svmc_hcall_entry entries[] = {
     { count, SVMC_HCALL_MAY_ALL,    NATIVE_COUNT, NUMBER,  1, 0, 0, 0, { 0 }, "count" },
     { copy,  SVMC_HCALL_MAY_ALL,    NATIVE_COPY,  FROM_TO, 1, 0, 0, 1, { 0 }, "copy" },
     { info,  SVMC_HCALL_MAY_ALL,    NATIVE_INFO,  KEY_TO,  1, 0, 0, 1, { 0 }, "info" },
@@ -104,9 +104,9 @@ static const struct svmc_hcall_entry calls[] = {
 /* clang-format on */
 
 const struct svmc_hcall_owner natives_owner = {
-    .calls = calls,
+    .calls = entries,
     .schemas = schemas,
-    .call_count = sizeof calls / sizeof calls[0],
+    .call_count = sizeof entries / sizeof entries[0],
     .schema_count = sizeof schemas / sizeof schemas[0],
     .may = SVMC_HCALL_MAY_ALL,
     .first = 1,
@@ -125,7 +125,7 @@ const char *natives_name(uint32_t number)
     if (number < sizeof asked / sizeof asked[0])
         return asked[number];
     for (uint32_t i = 0; i < natives_owner.call_count; i++)
-        if (calls[i].number == number)
-            return calls[i].name;
+        if (entries[i].number == number)
+            return entries[i].name;
     return "?";
 }
