@@ -42,6 +42,18 @@ static void bad_pointers(struct work *w)
         check(w, code(w, NATIVE_COPY, (svmc_hcall_word[]){ text, 16, from, 16 }) == want,
               "copy to nowhere");
     }
+    /* what the caller may not do, the keeper does not do for it */
+    check(w,
+          code(w, NATIVE_SAY, (svmc_hcall_word[]){ text + ALIAS_KERNEL, 16, 0, 0 }) ==
+              (w->ring == 0 ? SVMC_HCALL_OK : SVMC_HCALL_FAULT),
+          "the kernel's memory");
+    check(w,
+          code(w, NATIVE_SAY, (svmc_hcall_word[]){ text + ALIAS_READ, 16, 0, 0 }) == SVMC_HCALL_OK,
+          "memory to be read");
+    check(w,
+          code(w, NATIVE_COPY, (svmc_hcall_word[]){ text, 16, text + ALIAS_READ, 16 }) ==
+              (w->ring == 0 ? SVMC_HCALL_OK : SVMC_HCALL_FAULT), /* CR0.WP is 0 */
+          "memory not to be written");
     /* a device's page, which ring 3 may not touch, and where there is no memory for ring 0 */
     check(w, code(w, NATIVE_SAY, (svmc_hcall_word[]){ DEV_MMIO, 16, 0, 0 }) == SVMC_HCALL_FAULT,
           "text in a device");

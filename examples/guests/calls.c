@@ -123,6 +123,7 @@ static void prepare_user(uint64_t id, unsigned native_port)
     struct tss *tss = &own[id].tss;
     uint64_t at = (uint64_t)tss, *gdt = own[id].gdt;
     struct table_pointer to = { sizeof own[id].gdt - 1, (uint64_t)gdt }, idt;
+    uint64_t *page_tables = (uint64_t *)(BOOT_TABLES + 0x3000ull); /* of the lowest GiB */
     uint8_t *gate;
 
     memset(tss, 0, sizeof *tss);
@@ -138,6 +139,8 @@ static void prepare_user(uint64_t id, unsigned native_port)
     gdt[5] = (sizeof *tss - 1) | (at & 0xffffff) << 16 | (uint64_t)0x89 << 40 | (at >> 24) << 56;
     gdt[6] = at >> 32;
     gdt[7] = 0;
+    page_tables[ALIAS_READ >> 21] = 0xa5; /* present, user, accessed, 2 MiB */
+    page_tables[ALIAS_KERNEL >> 21] = 0xe3;
     for (unsigned level = 1; level <= 3; level++) /* the lowest 2 MiB, and nothing else */
         __atomic_fetch_or((uint64_t *)(uint64_t)(BOOT_TABLES + level * 0x1000), 4,
                           __ATOMIC_RELAXED);

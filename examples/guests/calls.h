@@ -6,6 +6,10 @@
 
 #include "guest.h"
 
+/* the lowest 2 MiB once more: only to be read, and the kernel's alone */
+#define ALIAS_READ   0x400000u
+#define ALIAS_KERNEL 0x600000u
+
 /** What a processor works on, in one ring. */
 struct work {
     struct cpu *cpu;

@@ -385,8 +385,10 @@ static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct sv
     watch_vmware(v, trap, &call, &result);
     if (st != SVMC_OK || result.end != SVMC_VMWARE_DONE)
         return false; /* with `data` nothing faults */
-    for (unsigned n = 0; n < SVMC_IOX_ARGS; n++)
-        if (result.changed >> n & 1 || (n == 0 && in))
+    if (in)           /* what an IN does to RAX */
+        embed_ops.reg_write(v, SVMC_REG_RAX, (uint32_t)call.arg[0]);
+    for (unsigned n = in; n < SVMC_IOX_ARGS; n++)
+        if (result.changed >> n & 1)
             embed_ops.reg_write(v, svmc_trap_reg(trap, n), call.arg[n]);
     watch_run(v);
     if (in)

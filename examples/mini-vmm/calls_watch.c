@@ -75,7 +75,6 @@ static void message_text(const struct svmc_trap *t, const struct svmc_vmware_cal
              step < sizeof steps / sizeof steps[0] ? steps[step] : "no such step", status);
 }
 
-/* A number that two runs do not share is not printed. */
 static void numbers_text(const struct svmc_vmware_call *call,
                          const struct svmc_vmware_result *result, uint32_t command, char *text,
                          size_t cap)
