@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * A guest that makes hypercalls, from ring 0 and from ring 3, with guest/hypercall.h alone: it looks
+ * A guest that makes hypercalls, from ring 0 and from ring 3, by guest/hypercall.h alone: it looks
  * whether somebody answers, asks VMware's way and the native way for the same, and compares. What
  * it got it tells the keeper, not the host. guestinfo.mode=hostile: all processors but the first
  * then abuse every call, while the first goes on.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The embedding of hypercalls: exit -> svmc_trap_from_x86 -> a front end -> registers. Lines with watch_
- * are the demo's, and so are the copies of guest memory that a tape wants.
+ * The embedding of hypercalls: exit -> svmc_trap_from_x86 -> a front end -> registers. Lines with
+ * watch_ are the demo's, and so are the copies of guest memory that a tape wants.
  */
 #include "calls.h"
 
