@@ -288,7 +288,7 @@ static void one(void)
         take(input, memory + call.arg[0] % MEMORY, 64);
         take(input, memory + (call.arg[0] + 64) % MEMORY, 64);
     }
-    if ((call.control & SVMC_HCALL_RESUME) && (flags & 1))
+    if ((call.control & SVMC_HCALL_RESUME) && call.arg[0] == 0)
         call.arg[0] = last_cursor;
     memcpy(was, memory, sizeof was);
     memset(may_change, 0, sizeof may_change);

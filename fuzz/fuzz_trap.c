@@ -2,7 +2,7 @@
 /*
  * Any exit, any registers, any configuration, registers that cannot be read. Traps when a call gets
  * through a way that is closed or in an ABI that is not spoken, when VMware's has no magic, when an
- * exception is none of the processor's, when a verdict has something beside it that it does not use.
+ * an exception is none of the processor's, when a verdict has beside it what it does not use.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -104,7 +104,7 @@ static void check(const struct svmc_trap *t, enum svmc_status st)
         require(is_zero(t, sizeof *t));
         return;
     }
-    require(t->verdict <= SVMC_TRAP_EMULATE_WRITE && t->user <= 1 && t->insn_bytes <= 15 + 240);
+    require(t->verdict <= SVMC_TRAP_EMULATE_WRITE && t->user <= 1);
     if (t->verdict == SVMC_TRAP_CALL) {
         check_call(t);
         return;

@@ -4,8 +4,8 @@
  * of a client, with cookies of the own VM, of the other and of nobody; memory with holes, callbacks
  * that fail, lie and call back in; checkpoints, messages of the host, resets in between. Traps when
  * a command is reached without permission, a limit is passed, messages overlap or leave the arena,
- * a VM's callback runs for the other one, a step is answered without the right cookie, or a register
- * changes that `changed` does not name.
+ * a VM's callback runs for the other one, a step is answered without the right cookie, or a
+ * register changes that `changed` does not name.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -74,6 +74,7 @@ static enum svmc_status fuzz_random(void *ctx, void *dst, size_t n)
 static uint64_t fuzz_ticks(void *ctx)
 {
     check_in(ctx);
+    world.clock += world.lie & 128 ? 1000 : 0;
     return world.clock;
 }
 

@@ -131,6 +131,11 @@ struct svmc_hcall_vcpu {
         const struct svmc_hcall_vm *vm;
         struct svmc_hcall_room room;
         uint64_t who, serial;
+        struct svmc_hcall_buffer buffer[SVMC_HCALL_REGS]; /* of the call that is on its way */
+        struct {
+            void **span; /* where it goes back to, page by page */
+            uint32_t bytes, first;
+        } back[SVMC_HCALL_REGS];
         uint32_t ids[2]; /* as in struct svmc_hcall_run */
         uint8_t isa, reserved[7];
     } priv;

@@ -62,9 +62,9 @@
 enum { INSN_BYTES = 4 };
 
 /* TM-2: the exception that EL2 was told of, at EL1. */
-static void reflect(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t class)
+static void reflect(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t ec)
 {
-    struct svmc_fault *fault = svmc_hcall_trap_forward(r, (uint8_t) class);
+    struct svmc_fault *fault = svmc_hcall_trap_forward(r, (uint8_t)ec);
 
     fault->has_error = 1;
     fault->error = (uint32_t)raw->esr & ISS;
@@ -149,14 +149,14 @@ static bool condition_holds(const struct svmc_trap_a64 *raw, uint32_t iss)
 
 /* TM-13: of a guest whose user program is AArch32. */
 static void coprocessor(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t iss,
-                        uint32_t class)
+                        uint32_t ec)
 {
     uint32_t reg = iss & MRC_ISS & ~(ISS_RT | ISS_READ);
-    bool status = class == EC_MRC_14 && reg == DBGDSCRINT && (iss & ISS_READ);
+    bool status = ec == EC_MRC_14 && reg == DBGDSCRINT && (iss & ISS_READ);
     bool flags = (iss & ISS_RT) == ISS_RT;
     uint64_t value = raw->mdccsr & STATUS, word;
 
-    if (class != EC_LDC_14 && (iss & (class == EC_MRC_14 ? MRC_OP1 : MRRC_OP1)) != 0)
+    if (ec != EC_LDC_14 && (iss & (ec == EC_MRC_14 ? MRC_OP1 : MRRC_OP1)) != 0)
         return; /* no debug register */
     if (!condition_holds(raw, iss)) {
         emulate(r, SVMC_TRAP_EMULATE_READ, SVMC_REG_NONE, 0);
@@ -165,7 +165,7 @@ static void coprocessor(struct trap_run *r, const struct svmc_trap_a64 *raw, uin
     if (flags)
         value |= raw->spsr & ~(uint64_t)SPSR_FLAGS;
     if (raw->tdcc) /* TM-11 */
-        reflect(r, raw, class);
+        reflect(r, raw, ec);
     else if (status)
         emulate(r, SVMC_TRAP_EMULATE_READ, flags ? SVMC_REG_PSTATE : target(iss), value);
     if (status && flags && svmc_hcall_trap_gate(r, SVMC_TRAP_WAY_MRC) == TRAP_OPEN) {
@@ -191,15 +191,15 @@ static void hvc(struct trap_run *r, uint32_t iss)
 }
 
 /* TM-14: all that MDCR_EL2.TDE brings. */
-static void debug(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t iss, uint32_t class)
+static void debug(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t iss, uint32_t ec)
 {
     enum trap_gate gate = svmc_hcall_trap_gate(r, SVMC_TRAP_WAY_BRK);
-    bool breaks = class == EC_BRK || class == EC_BKPT;
+    bool breaks = ec == EC_BRK || ec == EC_BKPT;
 
     if (gate == TRAP_CLOSED)
         return;
-    reflect(r, raw, breaks || r->out->user ? class : class + 1);
-    if (class == EC_WATCHPOINT)
+    reflect(r, raw, breaks || r->out->user ? ec : ec + 1);
+    if (ec == EC_WATCHPOINT)
         r->out->fault.address = raw->far;
     r->call_bytes = raw->esr & ESR_LONG ? INSN_BYTES : 2;
     if (gate == TRAP_OPEN && breaks && iss == SVMC_IOX_MAGIC)
@@ -208,7 +208,7 @@ static void debug(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t 
 
 static void match(struct trap_run *r, const struct svmc_trap_a64 *raw)
 {
-    uint32_t class = (uint32_t)raw->esr >> 26, iss = (uint32_t)raw->esr & ISS;
+    uint32_t ec = (uint32_t)raw->esr >> 26, iss = (uint32_t)raw->esr & ISS;
     uint32_t spsr = (uint32_t)raw->spsr, mode = spsr & SPSR_MODE;
     bool narrow = (spsr & SPSR_AARCH32) != 0, watched;
 
@@ -217,15 +217,15 @@ static void match(struct trap_run *r, const struct svmc_trap_a64 *raw)
     if (mode > (narrow ? 0 : SPSR_EL1H))
         return; /* an AArch32 EL1; EL2 itself */
     watched = ((r->config->kernel | r->config->user) & DCC_WAYS) != 0;
-    if (class == EC_SYSTEM && !narrow && watched)
+    if (ec == EC_SYSTEM && !narrow && watched)
         system(r, raw, iss);
-    else if ((class == EC_MRC_14 || class == EC_LDC_14 || class == EC_MRRC_14) && narrow && watched)
-        coprocessor(r, raw, iss, class);
-    else if (class == EC_HVC && !r->out->user)
+    else if ((ec == EC_MRC_14 || ec == EC_LDC_14 || ec == EC_MRRC_14) && narrow && watched)
+        coprocessor(r, raw, iss, ec);
+    else if (ec == EC_HVC && !r->out->user)
         hvc(r, iss);
-    else if (class == (narrow ? EC_BKPT : EC_BRK) || class == EC_BREAKPOINT || class == EC_STEP ||
-             class == EC_WATCHPOINT)
-        debug(r, raw, iss, class);
+    else if (ec == (narrow ? EC_BKPT : EC_BRK) || ec == EC_BREAKPOINT || ec == EC_STEP ||
+             ec == EC_WATCHPOINT)
+        debug(r, raw, iss, ec);
 }
 
 COLD enum svmc_status svmc_trap_from_a64(const struct svmc_trap_config *config,

@@ -91,6 +91,9 @@ CASES = [
     ("headers", "a wrong guard", {"include/svmcore/insn.h": HEADER.replace("E_INSN_H", "E_IN_H")},
      "include guard"),
     ("headers", "too long", header("/**/\n" * 251), "more than 250"),
+    ("headers", "too long for a guest's",
+     {"include/svmcore/guest/bad.h": SPDX + "#ifndef SVMCORE_GUEST_BAD_H\n"
+      "#define SVMCORE_GUEST_BAD_H\n" + "/**/\n" * 650 + "#endif\n"}, "more than 650"),
     ("freestanding", "a libc function",
      body("return (uint32_t)strlen((const char *)(uintptr_t)x);",
           "__SIZE_TYPE__ strlen(const char *);"), "undefined symbol strlen"),

@@ -21,7 +21,8 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
-R, A, H = "src/intercept/", "src/intercept/adapt/", "src/hcall/"
+R, A = "src/intercept/", "src/intercept/adapt/"
+H, N, W = "src/hcall/", "src/hcall/native/", "src/hcall/vmware/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -487,10 +488,10 @@ MUTANTS = (
     ("TM-12", H + "trap_a64.c", "word == (uint64_t)TRAP_MAGIC_NATIVE << 32);",
      "word >> 32 == TRAP_MAGIC_NATIVE);"),
     ("TM-12", H + "trap_a64.c", "r->out->back = INSN_BYTES;", ";"),
-    ("TM-12", H + "trap_a64.c", "class == EC_HVC && !r->out->user", "class == EC_HVC"),
+    ("TM-12", H + "trap_a64.c", "ec == EC_HVC && !r->out->user", "ec == EC_HVC"),
     ("TM-13", H + "trap_a64.c", "if (!condition_holds(raw, iss))", "if (0)"),
     ("TM-13", H + "trap_a64.c", "if (mode > (narrow ? 0 : SPSR_EL1H))", "if (0)"),
-    ("TM-14", H + "trap_a64.c", "breaks || r->out->user ? class : class + 1", "class"),
+    ("TM-14", H + "trap_a64.c", "breaks || r->out->user ? ec : ec + 1", "ec"),
     ("TM-16", H + "trap_rv.c", "(insn & CSR_PRIVILEGE) != CSR_HYPERVISOR", "0"),
     ("TM-16", H + "trap_rv.c", "if (count >= INSN_BYTES)", "if (count >= 3)"),
     ("TM-17", H + "trap_rv.c", "wide && word == r->config->eid && word != 0",
@@ -501,6 +502,103 @@ MUTANTS = (
      "raw->code == CODE_OPERATION"),
     ("TM-20", H + "trap_s390.c", "if (r->out->user) {", "if (0) {"),
     ("TM-20", H + "trap_s390.c", "if ((uint16_t)code != r->config->diag)", "if (0)"),
+    ("VW-3", W + "command.c", " || vmware_get(call, 0) != SVMC_VMWARE_MAGIC)", ")"),
+    ("VW-4", W + "command.c", "has(config->commands, command) &&", ""),
+    ("VW-4", W + "command.c", "has(kernel_only, command) || ", ""),
+    ("VW-4", W + "command.c", " || has(config->kernel_only, command)", ""),
+    ("VW-5", W + "command.c", "memcpy(work.arg, call->arg, sizeof work.arg);", ";"),
+    ("VW-5", W + "command.c", "vmware_set_upper(&work, 1, 0);", ";"),
+    ("VW-2", W + "command.c", "size - size % sizeof(void *)", "size"),
+    ("VW-2", W + "command.c", "config->arena_bytes / 2 >= message", "true"),
+    ("VW-2", W + "command.c", "if (!lent.random || ", "if ("),
+    ("VW-7", W + "command.c", "t->nanoseconds < 1000000000u", "true"),
+    ("VW-10", W + "message.c", " && vm->priv.ops.tclo)", ")"),
+    ("VW-10", W + "message.c", "(vm->priv.config.flags & SVMC_VMWARE_COOKIES)", "0"),
+    ("VW-11", W + "message.c", "if (id >= count)\n        return NULL;", ""),
+    ("VW-11", W + "message.c", "(cookie ^ ch->priv.cookie) != 0", "0"),
+    ("VW-11", W + "message.c", "if (n == 0 || step == RECVSTATUS)", "if (n == 0)"),
+    ("VW-11", W + "message.c", "if (n == 0 || step == RECVSTATUS)", "if (step == RECVSTATUS)"),
+    ("VW-11", W + "message.c", "n < PAYLOAD ? n : PAYLOAD", "PAYLOAD"),
+    ("VW-11", W + "message.c", "count <= m->bytes - m->done", "true"),
+    ("VW-11", W + "message.c", "(gpa.v ^ at) % PAGE != 0 ||", ""),
+    ("VW-11", W + "message.c", "fault->has_error <= 1 && fault->vector < vectors",
+     "fault->has_error <= 1"),
+    ("VW-11", W + "message.c", " ||\n        fault->raised > 1)", ")"),
+    ("VW-11", W + "message.c", " != SVMC_OK || !*span)", " != SVMC_OK)"),
+    ("VW-11", W + "message.c", "        if (n > count)\n            n = count;\n", ""),
+    ("VW-12", W + "message.c", "if (bytes > vm->priv.config.message_bytes)\n        return 0;", ""),
+    ("VW-12", W + "message.c", "end - at < room_of(bytes)", "0"),
+    ("VW-12", W + "message.c", "unit - (bytes != 0)", "unit - 1"),
+    ("VW-13", W + "message.c", "time - ch->priv.used_at > limit", "1"),
+    ("VW-13", W + "message.c", "time - ch->priv.used_at > limit", "0"),
+    ("VW-13", W + "message.c", "ch != at_work && ", ""),
+    ("VW-14", W + "message.c", "            m[TO_GUEST].stage = WAITING;\n", ""),
+    ("VW-15", W + "message.c", "    if (!ch->priv.open) {\n        *status",
+     "    if (0) {\n        *status"),
+    ("VW-16", W + "rpci.c", "key_bytes)\n        return VMWARE_KEY_LONG;\n    st =",
+     "key_bytes && 0)\n        return VMWARE_KEY_LONG;\n    st ="),
+    ("VW-16", W + "rpci.c", "key_bytes)\n        return VMWARE_KEY_LONG;\n    if",
+     "key_bytes && 0)\n        return VMWARE_KEY_LONG;\n    if"),
+    ("VW-16", W + "rpci.c", "value.bytes > vm->priv.config.value_bytes", "0"),
+    ("VW-16", W + "rpci.c", "st == SVMC_OK && *bytes <= max", "st == SVMC_OK"),
+    ("VW-16", W + "rpci.c", "st == SVMC_ERR_UNSUPPORTED || *bytes > max",
+     "st == SVMC_ERR_UNSUPPORTED"),
+    ("VW-17", W + "message.c", "ch->priv.handle != channel", "0"),
+    ("VW-17", W + "message.c", "m->stage != EMPTY || !place(vm, m", "!place(vm, m"),
+    ("VW-18", W + "pointer.c", "restricted != RESTRICT_NOT && ", "0 && "),
+    ("VW-18", W + "pointer.c", "restricted == RESTRICT_IOPL && ", ""),
+    ("VW-18", W + "pointer.c", "count > READ_MAX || ", ""),
+    ("VW-18", W + "pointer.c", " || count > left", ""),
+    ("VW-18", W + "pointer.c", "vm->priv.words > SVMC_VMWARE_POINTER_WORDS - PACKET_WORDS", "0"),
+    ("VW-20", W + "command.c", "} else if (!vmware_claim(vm)) {", "} else if (0) {"),
+    ("VW-20", W + "command.c", "return vmware_claim(vm) ? SVMC_OK : SVMC_ERR_STATE;",
+     "return SVMC_OK;"),
+    ("HN-1", N + "dispatch.c", "if (!is_known(w->entry, control))", "if (0)"),
+    ("HN-1", N + "dispatch.c", "(flags & ~KNOWN_FLAGS) != 0 ||", ""),
+    ("HN-1", N + "dispatch.c", "if ((flags & SVMC_HCALL_FAST) && e->schema->special)", "if (0)"),
+    ("HN-4", N + "init.c", "if (e->call)", "if (0)"),
+    ("HN-4", N + "init.c", "(may & SVMC_HCALL_ANY_PHASE) != 0 && ", ""),
+    ("HN-4", N + "init.c", "if (b->table->priv.row[id].count != 0)", "if (0)"),
+    ("HN-4", N + "vcpu.c", "if (vm->batch_entries != 0)", "if (0)"),
+    ("HN-5", N + "dispatch.c", "(native_who(v, call) & ~entry->may) != 0", "0"),
+    ("HN-5", N + "dispatch.c", "if (missing != 0)", "if (0)"),
+    ("HN-5", N + "dispatch.c", " || call->user > 1)", ")"),
+    ("HN-5", N + "vcpu.c", "p->phase > 7 || ", ""),
+    ("HN-5", N + "init.c", "(c->flags != 0 || e->schema->special ? 0 : MAY_PLAIN)", "MAY_PLAIN"),
+    ("HN-6", N + "dispatch.c", "!v->priv.vm->inject || in_batch", "!v->priv.vm->inject"),
+    ("HN-7", N + "init.c", "max <= largest(arg) &&", ""),
+    ("HN-7", N + "init.c", "lengths + (arg->bytes != 0) == (arg->access != 0)", "true"),
+    ("HN-8", N + "dispatch.c", "(value - s->check[n].min > s->check[n].span ||", "("),
+    ("HN-8", N + "dispatch.c", " || (value & s->check[n].clear) != 0", ""),
+    ("HN-8", N + "dispatch.c", "(arg[n] - s->check[n].min > s->check[n].span ||", "("),
+    ("HN-8", N + "dispatch.c", " || (arg[n] & s->check[n].clear) != 0", ""),
+    ("HN-9", N + "memory.c", "if (bytes > room->left)", "if (0)"),
+    ("HN-9", N + "memory.c", " || at + bytes < at)", ")"),
+    ("HN-9", N + "memory.c", "memset(to, 0, bytes);", ";"),
+    ("HN-9", N + "memory.c", "if (((gpa.v ^ at) & (PAGE - 1)) != 0)", "if (0)"),
+    ("HN-9", N + "memory.c", "if (fault.raised)", "if (0)"),
+    ("HN-10", N + "memory.c", "uint32_t left = v->priv.back[n].bytes,",
+     "uint32_t left = v->priv.buffer[n].bytes,"),
+    ("HN-11", N + "dispatch.c", "code >= SVMC_HCALL_ALL_CODES || ", ""),
+    ("HN-11", N + "dispatch.c",
+     "(code == SVMC_HCALL_PARTIAL && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL))", "0"),
+    ("HN-12", N + "dispatch.c", "if (st == SVMC_ERR_AUTH)", "if (0)"),
+    ("HN-12", N + "dispatch.c", "st != SVMC_OK || token_class - 1u >= 15", "st != SVMC_OK"),
+    ("HN-12", N + "dispatch.c", "if (w->entry->may & SVMC_HCALL_CLASS(token_class))", "if (1)"),
+    ("HN-13", N + "dispatch.c", "if (w->call->control & SVMC_HCALL_DRY_RUN)", "if (0)"),
+    ("HN-14", N + "batch.c", "START(call->control) > REPS(call->control)", "0"),
+    ("HN-15", N + "batch.c", "watched(v, &one, true, &result)", "watched(v, &one, false, &result)"),
+    ("HN-15", N + "batch.c", "if (call->arg[1] == SVMC_HCALL_STOP &&", "if (0 &&"),
+    ("HN-16", N + "batch.c", "if (at - start >= vm->batch_entries ||", "if ("),
+    ("HN-17", N + "cursor.c", "slot->priv.active = 0;", ";"),
+    ("HN-17", N + "cursor.c", "core_le64((uint64_t)v->priv.ids[1] << 32 | v->priv.ids[0]),", "0,"),
+    ("HN-18", N + "cursor.c", "(slot->priv.cursor ^ cursor) |", ""),
+    ("HN-18", N + "cursor.c",
+     "((slot->priv.control ^ w->call->control) & ~(uint64_t)SVMC_HCALL_RESUME) |", ""),
+    ("HN-18", N + "cursor.c", "(slot->priv.user ^ w->call->user)", "0"),
+    ("HN-19", N + "ask.c", "if ((who & MAY_FIELDS & ~owner->may) != 0)", "if (0)"),
+    ("HN-21", N + "discover.c", "if (i == k ? is_sound(a) : a->kind != b->kind || !clash)",
+     "if (i == k ? is_sound(a) : 1)"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -509,7 +607,9 @@ def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", "-c", source, "-o", target])
+                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
+                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
+                "-c", source, "-o", target])
 
 
 def build(out, hook):
@@ -556,7 +656,8 @@ def try_mutant(job):
             return "does not compile: " + first_error(done.text)
     rest = [o for s, o in objects.items() if s not in copies]
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
-                  None if hook else "adapt" if A in file else Path(file).stem.split("_")[0])
+                  None if hook else "adapt" if A in file else "vmware" if W in file else
+                  Path(file).stem.split("_")[0])
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 

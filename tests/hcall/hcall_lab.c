@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "hcall_lab.h"
 
-static bool fails(struct lab *lab)
+static bool fails(struct hcall_lab *lab)
 {
     return ++lab->calls == lab->fail_at;
 }
 
 static void enter(void *ctx, struct svmc_hcall_run *run)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     lab->handled++;
     lab->seen = *run;
@@ -25,7 +25,7 @@ static uint32_t handle_sum(void *ctx, struct svmc_hcall_run *run)
 
 static uint32_t handle_copy(void *ctx, struct svmc_hcall_run *run)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
     const uint8_t *from = run->buffer[0].at;
     uint8_t *to = run->buffer[2].at;
     uint32_t n = run->buffer[0].bytes;
@@ -56,7 +56,7 @@ static uint32_t handle_fixed(void *ctx, struct svmc_hcall_run *run)
 /* The sum so far is in the upper half of progress, steps done in the lower. */
 static uint32_t handle_steps(void *ctx, struct svmc_hcall_run *run)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
     uint64_t done = (uint32_t)run->progress, sum = run->progress >> 32;
 
     enter(ctx, run);
@@ -100,7 +100,7 @@ static uint32_t handle_code(void *ctx, struct svmc_hcall_run *run)
     return code;
 }
 
-const struct svmc_hcall_schema lab_schemas[] = {
+const struct svmc_hcall_schema hcall_lab_schemas[] = {
     { .arg = { { .kind = SVMC_HCALL_U32 },
                { .kind = SVMC_HCALL_ENUM, .max = 5 },
                { .kind = SVMC_HCALL_FLAGS, .max = 0x15 },
@@ -128,7 +128,7 @@ const struct svmc_hcall_schema lab_schemas[] = {
     (SVMC_HCALL_KERNEL | SVMC_HCALL_LEVEL(0) | SVMC_HCALL_ROLE(1) | SVMC_HCALL_ROLE(2) | \
      SVMC_HCALL_PHASE(2) | SVMC_HCALL_PHASE(3) | SVMC_HCALL_CLASS(0) | SVMC_HCALL_NESTED(0))
 
-const struct svmc_hcall_entry lab_calls[] = {
+const struct svmc_hcall_entry hcall_lab_calls[] = {
     { handle_sum, SVMC_HCALL_MAY_ALL, LAB_SUM, 0, 1, 0, 0, 3, { 0 }, "sum" },
     { handle_copy, SVMC_HCALL_MAY_ALL, LAB_COPY, 1, 1, 0, 0, 0, { 0 }, "copy" },
     { handle_fixed, SVMC_HCALL_MAY_ALL, LAB_FIXED, 2, 1, 0, 0, 0, { 0 }, "fixed" },
@@ -159,11 +159,11 @@ const struct svmc_hcall_entry lab_calls[] = {
     { handle_nothing, SVMC_HCALL_MAY_ALL, LAB_NEW, 4, 1, 4, 0, 0, { 0 }, "new" },
 };
 
-const struct svmc_hcall_owner lab_owner = {
-    .calls = lab_calls,
-    .schemas = lab_schemas,
-    .call_count = sizeof lab_calls / sizeof lab_calls[0],
-    .schema_count = sizeof lab_schemas / sizeof lab_schemas[0],
+const struct svmc_hcall_owner hcall_lab_owner = {
+    .calls = hcall_lab_calls,
+    .schemas = hcall_lab_schemas,
+    .call_count = sizeof hcall_lab_calls / sizeof hcall_lab_calls[0],
+    .schema_count = sizeof hcall_lab_schemas / sizeof hcall_lab_schemas[0],
     .may = SVMC_HCALL_MAY_ALL,
     .first = 1,
     .last = 3,
@@ -174,7 +174,7 @@ const struct svmc_hcall_owner lab_owner = {
 static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
                                   struct svmc_fault *fault)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     CHECK(!fault->raised && access != 0);
     if (fails(lab))
@@ -187,7 +187,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
 
 static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     CHECK(*span == NULL && n > 0 && at.v % 4096 + n <= 4096 && access >= 1 && access <= 3);
     if (fails(lab))
@@ -203,7 +203,7 @@ static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t ac
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
                               uint32_t *token_class)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     (void)vcpu;
     lab->gated++;
@@ -216,7 +216,7 @@ static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_
 static enum svmc_status handle(void *ctx, uint32_t vcpu, uint32_t type, uint64_t value,
                                void **object)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     CHECK(vcpu == 0 && type == 7);
     if (fails(lab))
@@ -227,35 +227,35 @@ static enum svmc_status handle(void *ctx, uint32_t vcpu, uint32_t type, uint64_t
 
 static uint64_t ticks(void *ctx)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     return lab->now += lab->ticks_each;
 }
 
 static void abandon(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progress)
 {
-    struct lab *lab = ctx;
+    struct hcall_lab *lab = ctx;
 
     CHECK(vcpu < 2 && (uint16_t)control == LAB_STEPS);
     lab->abandoned++;
     lab->progress = progress;
 }
 
-const struct svmc_hcall_ops lab_ops = {
+const struct svmc_hcall_ops hcall_lab_ops = {
     sizeof(struct svmc_hcall_ops), translate, guest_span, token, handle, ticks, abandon,
 };
-const struct svmc_hcall_place lab_place = { .isa = SVMC_ISA_X86_64, .role = 1, .phase = 2 };
+const struct svmc_hcall_place hcall_lab_place = { .isa = SVMC_ISA_X86_64, .role = 1, .phase = 2 };
 
-void lab_vcpu(struct lab *lab, struct svmc_hcall_vcpu *v, uint32_t id,
-              struct svmc_hcall_slot *slots)
+void hcall_lab_vcpu(struct hcall_lab *lab, struct svmc_hcall_vcpu *v, uint32_t id,
+                    struct svmc_hcall_slot *slots)
 {
     struct svmc_hcall_room room = lab->room;
 
     room.slots = slots;
-    CHECK_EQ(svmc_hcall_vcpu_init(v, &lab->vm, id, &lab_place, &room), SVMC_OK);
+    CHECK_EQ(svmc_hcall_vcpu_init(v, &lab->vm, id, &hcall_lab_place, &room), SVMC_OK);
 }
 
-void lab_init(struct lab *lab)
+void hcall_lab_init(struct hcall_lab *lab)
 {
     struct svmc_hcall_where where;
 
@@ -263,12 +263,12 @@ void lab_init(struct lab *lab)
     for (unsigned i = 0; i < LAB_MEMORY; i++)
         lab->memory[i] = (uint8_t)(i * 7 + i / 256);
     fake_crypto_init(&lab->crypto);
-    CHECK_EQ(svmc_hcall_init(&lab->table, &lab_owner, 1, lab->table_room, sizeof lab->table_room,
-                             &where),
+    CHECK_EQ(svmc_hcall_init(&lab->table, &hcall_lab_owner, 1, lab->table_room,
+                             sizeof lab->table_room, &where),
              SVMC_OK, "%u at %u, %u", where.what, where.index, where.arg);
     lab->vm = (struct svmc_hcall_vm){
         .table = &lab->table,
-        .ops = &lab_ops,
+        .ops = &hcall_lab_ops,
         .crypto = &lab->crypto.ops,
         .ctx = lab,
         .id = 0x77,
@@ -276,6 +276,7 @@ void lab_init(struct lab *lab)
         .key = { 1, 2, 3 },
         .batch_entries = 100,
     };
+    memset(lab->scratch, 0xcc, LAB_SCRATCH); /* what was there before is not seen */
     lab->scratch[LAB_SCRATCH / 8] = 0x5a5a5a5a5a5a5a5a;
     lab->room = (struct svmc_hcall_room){
         .scratch = lab->scratch,
@@ -283,10 +284,10 @@ void lab_init(struct lab *lab)
         .slot_count = LAB_SLOTS,
         .slots = lab->slots,
     };
-    lab_vcpu(lab, &lab->vcpu, 0, lab->slots);
+    hcall_lab_vcpu(lab, &lab->vcpu, 0, lab->slots);
 }
 
-uint64_t lab_control(uint32_t number)
+uint64_t hcall_word(uint32_t number)
 {
     return (uint64_t)SVMC_HCALL_ABI << SVMC_HCALL_ABI_SHIFT | LAB_OWNER << SVMC_HCALL_OWNER_SHIFT |
            number;

@@ -27,7 +27,7 @@ enum {
     LAB_COUNT = 18
 };
 
-struct lab {
+struct hcall_lab {
     uint8_t memory[LAB_MEMORY];
     uint32_t away;           /* bit n: page n faults */
     uint32_t holes;          /* bit n: page n is no memory */
@@ -52,18 +52,18 @@ struct lab {
     uint64_t scratch[LAB_SCRATCH / 8 + 1];
 };
 
-extern const struct svmc_hcall_schema lab_schemas[];
-extern const struct svmc_hcall_entry lab_calls[];
-extern const struct svmc_hcall_owner lab_owner;
-extern const struct svmc_hcall_ops lab_ops;
-extern const struct svmc_hcall_place lab_place;
+extern const struct svmc_hcall_schema hcall_lab_schemas[];
+extern const struct svmc_hcall_entry hcall_lab_calls[];
+extern const struct svmc_hcall_owner hcall_lab_owner;
+extern const struct svmc_hcall_ops hcall_lab_ops;
+extern const struct svmc_hcall_place hcall_lab_place;
 
 /** A kernel on x86-64 in role 1, phase 2. */
-void lab_init(struct lab *lab);
+void hcall_lab_init(struct hcall_lab *lab);
 /** A second vCPU of the same VM, or of another one. */
-void lab_vcpu(struct lab *lab, struct svmc_hcall_vcpu *v, uint32_t id,
-              struct svmc_hcall_slot *slots);
+void hcall_lab_vcpu(struct hcall_lab *lab, struct svmc_hcall_vcpu *v, uint32_t id,
+                    struct svmc_hcall_slot *slots);
 /** The control word of a number of the lab's owner. */
-uint64_t lab_control(uint32_t number);
+uint64_t hcall_word(uint32_t number);
 
 #endif

@@ -2,7 +2,7 @@
 /* docs/spec/hcall.md: what reaches a handler, and what comes back. */
 #include "hcall_lab.h"
 
-static struct lab lab;
+static struct hcall_lab lab;
 static struct svmc_hcall_call call;
 static struct svmc_hcall_result out;
 
@@ -40,9 +40,9 @@ static unsigned code_of(uint64_t control)
 
 TEST(hcall, a_call_is_made) /* HN-1 HN-3 HN-11 */
 {
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     arguments(good);
-    CHECK_EQ(dispatch(lab_control(LAB_SUM)), SVMC_OK);
+    CHECK_EQ(dispatch(hcall_word(LAB_SUM)), SVMC_OK);
     CHECK_EQ(out.end, SVMC_HCALL_DONE);
     CHECK_EQ(out.status, 0);
     CHECK_EQ(out.results, 2);
@@ -51,17 +51,17 @@ TEST(hcall, a_call_is_made) /* HN-1 HN-3 HN-11 */
     CHECK_MEM(call.arg + 2, good + 2, 4 * sizeof good[0], "beyond the results");
     CHECK_MEM(lab.seen.arg, good, sizeof good);
     CHECK(lab.seen.vm == 0x77 && lab.seen.vcpu == 0 && lab.seen.user == 0 && !lab.seen.buffer);
-    CHECK_EQ(lab.seen.control, lab_control(LAB_SUM));
+    CHECK_EQ(lab.seen.control, hcall_word(LAB_SUM));
     call.user = 1;
     memcpy(call.arg, good, sizeof good);
-    CHECK_EQ(code_of(lab_control(LAB_SUM) | SVMC_HCALL_SIMD_DEAD | SVMC_HCALL_FAST), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_SUM) | SVMC_HCALL_SIMD_DEAD | SVMC_HCALL_FAST), SVMC_HCALL_OK);
     CHECK(lab.seen.user == 1 && call.arg[0] == 6 && (lab.seen.control & SVMC_HCALL_SIMD_DEAD));
     CHECK_EQ(svmc_hcall_dispatch(NULL, &call, &out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_hcall_dispatch(&lab.vcpu, NULL, &out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_hcall_dispatch(&lab.vcpu, &call, NULL), SVMC_ERR_ARG);
     for (unsigned user = 2; user < 256; user++) {
         call.user = (uint8_t)user;
-        CHECK_EQ(dispatch(lab_control(LAB_SUM)), SVMC_ERR_ARG);
+        CHECK_EQ(dispatch(hcall_word(LAB_SUM)), SVMC_ERR_ARG);
     }
     CHECK_EQ(lab.handled, 2);
 }
@@ -93,17 +93,17 @@ TEST(hcall, what_is_not_defined_is_told_apart) /* HN-1 HN-3 */
         { (LAB_SUM ^ LAB_COPY) | SVMC_HCALL_FAST, SVMC_HCALL_NOT_DEFINED }, /* has buffers */
     };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         arguments(good);
-        CHECK_EQ(code_of(lab_control(LAB_SUM) ^ rows[i].xor), rows[i].want, "%u", i);
+        CHECK_EQ(code_of(hcall_word(LAB_SUM) ^ rows[i].xor), rows[i].want, "%u", i);
     }
     CHECK_EQ(lab.handled, 2);
 }
 
 TEST(hcall, a_handler_answers_what_there_is) /* HN-2 HN-11 */
 {
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     for (uint64_t code = 0; code < 20; code++)
         for (uint64_t bad = 0; bad < 9; bad++) {
             const uint64_t arg[6] = { code, bad, 0x5a, 0x123, 0, 0 };
@@ -112,14 +112,14 @@ TEST(hcall, a_handler_answers_what_there_is) /* HN-2 HN-11 */
                             (code == SVMC_HCALL_RETRY ? 0x5a00000u : 0);
 
             arguments(arg);
-            CHECK_EQ(dispatch(lab_control(LAB_CODE)), sound ? SVMC_OK : SVMC_ERR_CALLBACK);
+            CHECK_EQ(dispatch(hcall_word(LAB_CODE)), sound ? SVMC_OK : SVMC_ERR_CALLBACK);
             CHECK_EQ(out.status, sound ? want : 0, "%u %u", (unsigned)code, (unsigned)bad);
             CHECK_EQ(out.end, sound ? SVMC_HCALL_DONE : SVMC_HCALL_BROKEN);
             CHECK_EQ(out.results, sound && code == 0 ? 6 : 0);
             CHECK_EQ(call.arg[0], sound && code == 0 ? 99 : code);
         }
     arguments((const uint64_t[6]){ 0, 0, 0, 0x1000 });
-    CHECK_EQ(dispatch(lab_control(LAB_CODE)), SVMC_ERR_CALLBACK); /* more than 4095 done */
+    CHECK_EQ(dispatch(hcall_word(LAB_CODE)), SVMC_ERR_CALLBACK); /* more than 4095 done */
 }
 
 /* HN-5 as a reader sees it: each field has the caller's bit. */
@@ -132,14 +132,14 @@ static bool may(uint64_t bits, unsigned user, const struct svmc_hcall_place *p)
 
 TEST(hcall, nobody_calls_who_may_not) /* HN-5 */
 {
-    struct svmc_hcall_place place = lab_place;
+    struct svmc_hcall_place place = hcall_lab_place;
     unsigned wrong = 0, made = 0;
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     for (unsigned user = 0; user < 2; user++)
         for (unsigned i = 0; i < 4 * 16 * 8 * 4; i++)
-            for (unsigned c = 0; c < lab_owner.call_count; c++) {
-                const struct svmc_hcall_entry *e = &lab_calls[c];
+            for (unsigned c = 0; c < hcall_lab_owner.call_count; c++) {
+                const struct svmc_hcall_entry *e = &hcall_lab_calls[c];
                 unsigned before = lab.handled;
                 bool permitted;
 
@@ -154,7 +154,7 @@ TEST(hcall, nobody_calls_who_may_not) /* HN-5 */
                 arguments(good);
                 call.user = (uint8_t)user;
                 permitted = may(e->may, user, &place);
-                wrong += code_of(lab_control(e->number)) !=
+                wrong += code_of(hcall_word(e->number)) !=
                          (permitted ? SVMC_HCALL_OK : SVMC_HCALL_DENIED);
                 wrong += lab.handled != before + permitted;
                 made += permitted;
@@ -174,7 +174,7 @@ TEST(hcall, refusal_can_be_the_exception) /* HN-6 */
         { SVMC_ISA_S390X, { 1, 2 }, { 0, 0 } },
     };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     lab.vm.inject = 1;
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (unsigned user = 0; user < 2; user++) {
@@ -185,10 +185,10 @@ TEST(hcall, refusal_can_be_the_exception) /* HN-6 */
 
             CHECK_EQ(svmc_hcall_vcpu_move(&lab.vcpu, &place), SVMC_OK);
             arguments(good);
-            call.control = lab_control(LAB_KERNEL);
+            call.control = hcall_word(LAB_KERNEL);
             call.user = (uint8_t)user;
             was = call;
-            CHECK_EQ(dispatch(lab_control(LAB_KERNEL)), SVMC_OK);
+            CHECK_EQ(dispatch(hcall_word(LAB_KERNEL)), SVMC_OK);
             CHECK_EQ(out.end, SVMC_HCALL_INJECT);
             CHECK(out.fault.raised == 1 && out.fault.error == 0 && out.status == 0);
             CHECK_EQ(out.fault.vector, rows[i].vector[user], "%u", i);
@@ -196,9 +196,9 @@ TEST(hcall, refusal_can_be_the_exception) /* HN-6 */
             CHECK_MEM(&was, &call, sizeof was, "registers");
         }
     CHECK_EQ(lab.handled, 0);
-    CHECK_EQ(svmc_hcall_vcpu_move(&lab.vcpu, &lab_place), SVMC_OK);
+    CHECK_EQ(svmc_hcall_vcpu_move(&lab.vcpu, &hcall_lab_place), SVMC_OK);
     arguments((const uint64_t[6]){ 1, 9 });
-    CHECK_EQ(code_of(lab_control(LAB_SUM)), SVMC_HCALL_BAD_ARG); /* no other refusal does */
+    CHECK_EQ(code_of(hcall_word(LAB_SUM)), SVMC_HCALL_BAD_ARG); /* no other refusal does */
 }
 
 /* HN-7 again, from the kinds' names. */
@@ -225,7 +225,7 @@ TEST(hcall, every_bit_of_an_argument_counts) /* HN-7 HN-8 */
     uint64_t rng = harness_seed();
     unsigned wrong = 0, held = 0;
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     for (unsigned i = 0; i < 200000; i++) {
         uint64_t arg[6];
         unsigned bad = 0;
@@ -244,7 +244,7 @@ TEST(hcall, every_bit_of_an_argument_counts) /* HN-7 HN-8 */
         for (unsigned n = 6; n-- > 0;)
             bad = in_order(n, arg[n]) ? bad : n + 1;
         arguments(arg);
-        dispatch(lab_control(LAB_SUM) | (i & 1 ? SVMC_HCALL_SIMD_DEAD : 0));
+        dispatch(hcall_word(LAB_SUM) | (i & 1 ? SVMC_HCALL_SIMD_DEAD : 0));
         wrong += out.status != (bad ? BAD(bad) : 0);
         held += !bad;
     }
@@ -262,9 +262,9 @@ TEST(hcall, buffers_are_copied_once) /* HN-9 HN-10 */
 {
     const uint64_t arg[6] = { 4000, 5000, 16384 + 4090, 9000 };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     arguments(arg);
-    CHECK_EQ(code_of(lab_control(LAB_COPY)), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_COPY)), SVMC_HCALL_OK);
     CHECK_EQ(out.results, 1);
     CHECK_EQ(call.arg[0], 5000);
     for (unsigned i = 0; i < 5000; i++) /* the handler's view, though the memory changed under it */
@@ -283,15 +283,15 @@ TEST(hcall, a_handler_cannot_give_more_than_there_is) /* HN-10 */
 {
     const uint64_t arg[6] = { 0, 64, 16384, 32 };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     lab.more_bytes = 33;
     arguments(arg);
-    CHECK_EQ(code_of(lab_control(LAB_COPY)), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_COPY)), SVMC_HCALL_OK);
     CHECK_EQ(lab.memory[16384 + 31], original(32));
     CHECK_EQ(lab.memory[16384 + 32], original(16384 + 32));
-    lab_init(&lab); /* nor does a buffer of another size than the call's own */
+    hcall_lab_init(&lab); /* nor does a buffer of another size than the call's own */
     arguments((const uint64_t[6]){ 4096 - 8 });
-    CHECK_EQ(code_of(lab_control(LAB_FIXED)), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_FIXED)), SVMC_HCALL_OK);
     for (unsigned i = 4096 - 16; i < 4096 + 32; i++)
         CHECK_EQ(lab.memory[i], (uint8_t)(original(i) + (i >= 4088 && i < 4112)), "%u", i);
 }
@@ -323,38 +323,38 @@ TEST(hcall, buffers_that_are_not_there) /* HN-9 */
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint8_t was[LAB_MEMORY];
 
-        lab_init(&lab);
+        hcall_lab_init(&lab);
         lab.away = rows[i].away;
         lab.holes = rows[i].holes;
         memcpy(was, lab.memory, sizeof was);
         memset(&call, 0, sizeof call);
         memcpy(call.arg, rows[i].arg, sizeof rows[i].arg);
-        CHECK_EQ(code_of(lab_control(LAB_COPY)), (uint16_t)rows[i].want, "%u", i);
+        CHECK_EQ(code_of(hcall_word(LAB_COPY)), (uint16_t)rows[i].want, "%u", i);
         CHECK_EQ(out.status, rows[i].want, "%u", i);
         CHECK_EQ(lab.handled, rows[i].want == 0, "%u", i);
         if (rows[i].want != 0)
             CHECK_MEM(was, lab.memory, sizeof was, "%u", i);
     }
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     arguments((const uint64_t[6]){ LAB_MEMORY });
-    CHECK_EQ(code_of(lab_control(LAB_FIXED)), SVMC_HCALL_FAULT);
+    CHECK_EQ(code_of(hcall_word(LAB_FIXED)), SVMC_HCALL_FAULT);
     arguments((const uint64_t[6]){ 4 });
-    CHECK_EQ(code_of(lab_control(LAB_FIXED)), SVMC_HCALL_BAD_ARG); /* not aligned */
+    CHECK_EQ(code_of(hcall_word(LAB_FIXED)), SVMC_HCALL_BAD_ARG); /* not aligned */
     lab.lie = 1; /* a translation to another byte of the page */
     arguments((const uint64_t[6]){ 0, 8, 16384, 8 });
-    CHECK_EQ(dispatch(lab_control(LAB_COPY)), SVMC_ERR_CALLBACK);
+    CHECK_EQ(dispatch(hcall_word(LAB_COPY)), SVMC_ERR_CALLBACK);
     CHECK_EQ(lab.handled, 0);
 }
 
 TEST(hcall, a_handle_is_resolved_before_the_call) /* HN-9 */
 {
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     lab.memory[0] = 42;
     arguments((const uint64_t[6]){ 0, 4711 });
-    CHECK_EQ(code_of(lab_control(LAB_HANDLE)), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_HANDLE)), SVMC_HCALL_OK);
     CHECK_EQ(call.arg[0], 42);
     arguments((const uint64_t[6]){ 0, 4712 });
-    CHECK_EQ(code_of(lab_control(LAB_HANDLE)), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(code_of(hcall_word(LAB_HANDLE)), SVMC_HCALL_BAD_ARG);
     CHECK_EQ(out.status, BAD(2));
     CHECK_EQ(lab.handled, 1);
 }
@@ -379,14 +379,14 @@ TEST(hcall, tokens_are_judged_last) /* HN-12 */
         { 9, 0, SVMC_HCALL_TOKEN, LAB_STEPS, SVMC_HCALL_OK },
     };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned before = lab.handled, gated = lab.gated;
 
         arguments(good);
         call.token[0] = rows[i].class;
         call.token[1] = rows[i].verdict;
-        CHECK_EQ(code_of(lab_control(rows[i].number) | rows[i].flags), rows[i].want, "%u", i);
+        CHECK_EQ(code_of(hcall_word(rows[i].number) | rows[i].flags), rows[i].want, "%u", i);
         CHECK_EQ(lab.handled - before, rows[i].want == SVMC_HCALL_OK, "%u", i);
         CHECK_EQ(lab.gated - gated, rows[i].flags != 0, "%u", i);
         if (rows[i].want == SVMC_HCALL_OK)
@@ -396,7 +396,7 @@ TEST(hcall, tokens_are_judged_last) /* HN-12 */
     CHECK_EQ(svmc_hcall_vcpu_move(
                  &lab.vcpu, &(struct svmc_hcall_place){ .isa = SVMC_ISA_X86_64, .nested = 1 }),
              SVMC_OK);
-    CHECK_EQ(code_of(lab_control(LAB_TOKEN) | SVMC_HCALL_TOKEN), SVMC_HCALL_DENIED);
+    CHECK_EQ(code_of(hcall_word(LAB_TOKEN) | SVMC_HCALL_TOKEN), SVMC_HCALL_DENIED);
     CHECK_EQ(lab.gated, 0);
 }
 
@@ -404,20 +404,20 @@ TEST(hcall, a_dry_run_checks_alone) /* HN-13 */
 {
     uint8_t was[LAB_MEMORY];
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memcpy(was, lab.memory, sizeof was);
     arguments(good);
-    CHECK_EQ(code_of(lab_control(LAB_SUM) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_SUM) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_OK);
     CHECK_EQ(out.results, 0);
     CHECK_MEM(call.arg, good, sizeof good);
     call.arg[5] = 256;
-    CHECK_EQ(code_of(lab_control(LAB_SUM) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(code_of(hcall_word(LAB_SUM) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_BAD_ARG);
     arguments((const uint64_t[6]){ 0, 100, 16384, 100 });
-    CHECK_EQ(code_of(lab_control(LAB_COPY) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_COPY) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_OK);
     lab.away = 1 << 4;
-    CHECK_EQ(code_of(lab_control(LAB_COPY) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_FAULT);
+    CHECK_EQ(code_of(hcall_word(LAB_COPY) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_FAULT);
     arguments((const uint64_t[6]){ 3 });
-    CHECK_EQ(code_of(lab_control(LAB_STEPS) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_OK);
+    CHECK_EQ(code_of(hcall_word(LAB_STEPS) | SVMC_HCALL_DRY_RUN), SVMC_HCALL_OK);
     CHECK_EQ(lab.handled, 0);
     CHECK_MEM(was, lab.memory, sizeof was);
 }
@@ -439,12 +439,12 @@ TEST(hcall, any_callback_can_fail)
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (unsigned k = 1; k <= rows[i].calls + 1; k++) {
-            lab_init(&lab);
+            hcall_lab_init(&lab);
             memcpy(was, lab.memory, sizeof was);
             arguments(rows[i].arg);
             call.token[0] = 2;
             lab.fail_at = k;
-            CHECK_EQ(dispatch(lab_control(rows[i].number) | rows[i].flags),
+            CHECK_EQ(dispatch(hcall_word(rows[i].number) | rows[i].flags),
                      k <= rows[i].calls ? SVMC_ERR_CALLBACK : SVMC_OK, "%u %u", i, k);
             CHECK_EQ(lab.handled, k > rows[i].calls, "%u %u", i, k);
             if (k > rows[i].calls)
@@ -452,12 +452,12 @@ TEST(hcall, any_callback_can_fail)
             CHECK_EQ(out.end, SVMC_HCALL_BROKEN);
             CHECK_MEM(was, lab.memory, sizeof was);
             CHECK_MEM(call.arg, rows[i].arg, sizeof call.arg);
-            CHECK_EQ(code_of(lab_control(rows[i].number) | rows[i].flags), SVMC_HCALL_OK);
+            CHECK_EQ(code_of(hcall_word(rows[i].number) | rows[i].flags), SVMC_HCALL_OK);
         }
-    lab_init(&lab); /* the MAC fails before the handler runs */
+    hcall_lab_init(&lab); /* the MAC fails before the handler runs */
     lab.crypto.fail_at = 1;
     arguments((const uint64_t[6]){ 3 });
-    CHECK_EQ(dispatch(lab_control(LAB_STEPS)), SVMC_ERR_CALLBACK);
+    CHECK_EQ(dispatch(hcall_word(LAB_STEPS)), SVMC_ERR_CALLBACK);
     CHECK_EQ(lab.handled, 0);
 }
 

@@ -4,7 +4,7 @@
 
 #include "hcall_lab.h"
 
-static struct lab lab;
+static struct hcall_lab lab;
 static struct svmc_hcall_call call;
 static struct svmc_hcall_result out;
 
@@ -48,8 +48,8 @@ static void init_refuses(const struct svmc_hcall_owner *owners, uint32_t count,
 
 TEST(hcall, conflicts_are_found_before_the_first_call) /* HN-4 */
 {
-    struct svmc_hcall_owner o[2] = { lab_owner, lab_owner };
-    struct svmc_hcall_entry calls[2] = { lab_calls[0], lab_calls[1] };
+    struct svmc_hcall_owner o[2] = { hcall_lab_owner, hcall_lab_owner };
+    struct svmc_hcall_entry calls[2] = { hcall_lab_calls[0], hcall_lab_calls[1] };
     static const uint64_t fields[] = { 3,
                                        SVMC_HCALL_ANY_LEVEL,
                                        SVMC_HCALL_ANY_ROLE,
@@ -63,7 +63,7 @@ TEST(hcall, conflicts_are_found_before_the_first_call) /* HN-4 */
     init_refuses(o, 2, SVMC_HCALL_OWNER_TWICE, 1, 0, 0, "owner twice");
     o[1].owner = 64;
     init_refuses(o, 2, SVMC_HCALL_OWNER_BAD, 1, 0, 0, "no such owner");
-    o[1] = lab_owner;
+    o[1] = hcall_lab_owner;
     o[1].owner = 1;
     o[1].first = 4;
     init_refuses(o, 2, SVMC_HCALL_OWNER_BAD, 1, 0, 0, "versions");
@@ -74,24 +74,24 @@ TEST(hcall, conflicts_are_found_before_the_first_call) /* HN-4 */
     init_refuses(o, 1, SVMC_HCALL_NUMBER_TWICE, 0, 1, 0, "number twice");
     calls[1].number = 7;
     init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "a number of discovery");
-    calls[1] = lab_calls[1];
+    calls[1] = hcall_lab_calls[1];
     calls[1].schema = (uint16_t)o[0].schema_count;
     init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "schema");
-    calls[1] = lab_calls[1];
+    calls[1] = hcall_lab_calls[1];
     calls[1].handler = NULL;
     init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "no handler");
     calls[1].dropped = 2;
     init_refuses(o, 1, SVMC_HCALL_FINE, 0, 0, 0, "dropped: no handler");
     calls[1].dropped = 1;
     init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "dropped before it came");
-    calls[1] = lab_calls[1];
+    calls[1] = hcall_lab_calls[1];
     calls[1].since = 4;
     init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "not yet there");
-    calls[1] = lab_calls[1];
+    calls[1] = hcall_lab_calls[1];
     calls[1].flags = 4;
     init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "flags");
     for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        calls[1] = lab_calls[1];
+        calls[1] = hcall_lab_calls[1];
         calls[1].may &= ~fields[i];
         init_refuses(o, 1, SVMC_HCALL_CALL_BAD, 0, 1, 0, "nobody may");
         o[0].may = calls[1].may;
@@ -103,7 +103,7 @@ TEST(hcall, conflicts_are_found_before_the_first_call) /* HN-4 */
 
         for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++)
             field |= fields[i] >> bit & 1;
-        calls[1] = lab_calls[1];
+        calls[1] = hcall_lab_calls[1];
         calls[1].may |= (uint64_t)1 << bit;
         init_refuses(o, 1, field ? SVMC_HCALL_FINE : SVMC_HCALL_CALL_BAD, 0, !field, 0, "bits");
     }
@@ -162,7 +162,7 @@ TEST(hcall, schemas_say_what_can_be_checked) /* HN-7 */
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct svmc_hcall_schema s[2] = { { .results = 6 }, { .results = 0 } };
-        struct svmc_hcall_owner o = lab_owner;
+        struct svmc_hcall_owner o = hcall_lab_owner;
 
         memcpy(s[1].arg, rows[i].arg, sizeof rows[i].arg);
         o.schemas = s;
@@ -179,25 +179,31 @@ TEST(hcall, room_and_ops_are_what_is_needed) /* HN-4 */
 {
     struct svmc_hcall_table table;
     struct svmc_hcall_where where;
-    struct svmc_hcall_ops ops = lab_ops;
+    struct svmc_hcall_ops ops = hcall_lab_ops;
     struct svmc_hcall_vm vm;
     struct svmc_hcall_vcpu v;
     struct svmc_hcall_room room;
-    struct svmc_hcall_place place = lab_place;
-    size_t bytes = svmc_hcall_bytes(&lab_owner, 1);
+    struct svmc_hcall_place place = hcall_lab_place;
+    struct svmc_hcall_owner o = hcall_lab_owner;
+    uint64_t small[64];
+    size_t bytes = svmc_hcall_bytes(&hcall_lab_owner, 1);
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     CHECK(bytes > 0 && bytes <= sizeof lab.table_room);
-    CHECK_EQ(svmc_hcall_init(&table, &lab_owner, 1, lab.table_room, bytes, &where), SVMC_OK);
-    CHECK_EQ(svmc_hcall_init(&table, &lab_owner, 1, lab.table_room, bytes - 1, &where),
+    CHECK_EQ(svmc_hcall_init(&table, &hcall_lab_owner, 1, lab.table_room, bytes, &where), SVMC_OK);
+    CHECK_EQ(svmc_hcall_init(&table, &hcall_lab_owner, 1, lab.table_room, bytes - 1, &where),
              SVMC_ERR_FULL);
     CHECK_EQ(where.what, SVMC_HCALL_NO_ROOM);
-    CHECK_EQ(svmc_hcall_init(&table, &lab_owner, 1, (uint8_t *)lab.table_room + 4, bytes, &where),
+    CHECK_EQ(
+        svmc_hcall_init(&table, &hcall_lab_owner, 1, (uint8_t *)lab.table_room + 4, bytes, &where),
+        SVMC_ERR_ARG);
+    CHECK_EQ(svmc_hcall_init(&table, &hcall_lab_owner, 0, lab.table_room, bytes, &where),
              SVMC_ERR_ARG);
-    CHECK_EQ(svmc_hcall_init(&table, &lab_owner, 0, lab.table_room, bytes, &where), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_hcall_init(&table, &lab_owner, 65, lab.table_room, bytes, &where), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_hcall_init(NULL, &lab_owner, 1, lab.table_room, bytes, &where), SVMC_ERR_ARG);
-    lab_init(&lab);
+    CHECK_EQ(svmc_hcall_init(&table, &hcall_lab_owner, 65, lab.table_room, bytes, &where),
+             SVMC_ERR_ARG);
+    CHECK_EQ(svmc_hcall_init(NULL, &hcall_lab_owner, 1, lab.table_room, bytes, &where),
+             SVMC_ERR_ARG);
+    hcall_lab_init(&lab);
     vm = lab.vm;
     room = lab.room;
     vm.ops = &ops;
@@ -207,10 +213,10 @@ TEST(hcall, room_and_ops_are_what_is_needed) /* HN-4 */
     CHECK(v.priv.vm == NULL);                                                         \
     undo;                                                                             \
     CHECK_EQ(svmc_hcall_vcpu_init(&v, &vm, 0, &place, &room), SVMC_OK, #undo)
-    REFUSED(ops.translate = NULL, ops = lab_ops);
-    REFUSED(ops.guest_span = NULL, ops = lab_ops);
-    REFUSED(ops.handle = NULL, ops = lab_ops);
-    REFUSED(ops.size = offsetof(struct svmc_hcall_ops, handle), ops = lab_ops);
+    REFUSED(ops.translate = NULL, ops = hcall_lab_ops);
+    REFUSED(ops.guest_span = NULL, ops = hcall_lab_ops);
+    REFUSED(ops.handle = NULL, ops = hcall_lab_ops);
+    REFUSED(ops.size = offsetof(struct svmc_hcall_ops, handle), ops = hcall_lab_ops);
     REFUSED(vm.crypto = NULL, vm.crypto = &lab.crypto.ops);
     REFUSED(vm.table = NULL, vm.table = &lab.table);
     REFUSED(vm.ops = NULL, vm.ops = &ops);
@@ -221,14 +227,25 @@ TEST(hcall, room_and_ops_are_what_is_needed) /* HN-4 */
     REFUSED(room.slots = NULL, room.slots = lab.slots);
     REFUSED(room.scratch = NULL, room.scratch = lab.scratch);
     REFUSED(room.scratch = (uint8_t *)lab.scratch + 1, room.scratch = lab.scratch);
-    REFUSED(place.level = 4, place = lab_place);
-    REFUSED(place.role = 16, place = lab_place);
-    REFUSED(place.phase = 8, place = lab_place);
-    REFUSED(place.nested = 4, place = lab_place);
-    REFUSED(place.reserved[2] = 1, place = lab_place);
-    REFUSED(place.isa = SVMC_ISA_X86_16, place = lab_place);
+    REFUSED(place.level = 4, place = hcall_lab_place);
+    REFUSED(place.role = 16, place = hcall_lab_place);
+    REFUSED(place.phase = 8, place = hcall_lab_place);
+    REFUSED(place.nested = 4, place = hcall_lab_place);
+    REFUSED(place.reserved[2] = 1, place = hcall_lab_place);
+    REFUSED(place.isa = SVMC_ISA_X86_16, place = hcall_lab_place);
+    o.call_count = o.schema_count = 0; /* a table that needs nothing, but a batch needs memory */
+    CHECK_EQ(svmc_hcall_init(&table, &o, 1, small, sizeof small, NULL), SVMC_OK);
+    vm.table = &table;
+    vm.crypto = NULL;
+    room.slot_count = 0;
+    REFUSED(ops.translate = NULL, vm.batch_entries = 0);
+    ops = hcall_lab_ops;
+    vm = lab.vm;
+    room = lab.room;
+    vm.ops = &ops;
+    CHECK_EQ(svmc_hcall_vcpu_init(&v, &vm, 0, &place, &room), SVMC_OK);
     ops.token = NULL; /* no tokens: the flag means nothing */
-    CHECK_EQ(dispatch_on(&v, lab_control(LAB_NEW) | SVMC_HCALL_TOKEN, 0, 0), SVMC_OK);
+    CHECK_EQ(dispatch_on(&v, hcall_word(LAB_NEW) | SVMC_HCALL_TOKEN, 0, 0), SVMC_OK);
     CHECK_EQ((uint16_t)out.status, SVMC_HCALL_NOT_DEFINED);
 }
 
@@ -238,9 +255,9 @@ TEST(hcall, room_and_ops_are_what_is_needed) /* HN-4 */
 
 TEST(hcall, a_call_goes_on_where_it_was) /* HN-17 HN-18 */
 {
-    uint64_t control = lab_control(LAB_STEPS), cursor;
+    uint64_t control = hcall_word(LAB_STEPS), cursor;
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(&call, 0, sizeof call);
     call.arg[1] = 0xabc;
     CHECK_EQ(ask(control, 4, 0xabc), SVMC_HCALL_PARTIAL);
@@ -262,19 +279,19 @@ TEST(hcall, a_call_goes_on_where_it_was) /* HN-17 HN-18 */
 
 TEST(hcall, cursors_are_not_made_by_guests) /* HN-17 HN-18 */
 {
-    uint64_t control = lab_control(LAB_STEPS), resume = control | SVMC_HCALL_RESUME, cursor, next;
+    uint64_t control = hcall_word(LAB_STEPS), resume = control | SVMC_HCALL_RESUME, cursor, next;
     struct svmc_hcall_slot slots[LAB_SLOTS], other_slots[LAB_SLOTS];
     struct svmc_hcall_vcpu second, other;
     struct svmc_hcall_vm other_vm;
     unsigned before;
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(&call, 0, sizeof call);
-    lab_vcpu(&lab, &second, 1, slots);
+    hcall_lab_vcpu(&lab, &second, 1, slots);
     other_vm = lab.vm;
     other_vm.id++;
     CHECK_EQ(svmc_hcall_vcpu_init(
-                 &other, &other_vm, 0, &lab_place,
+                 &other, &other_vm, 0, &hcall_lab_place,
                  &(struct svmc_hcall_room){ .slot_count = LAB_SLOTS, .slots = other_slots }),
              SVMC_OK);
     /* each has a call of the same kind, and the others' cursors are of no use */
@@ -313,7 +330,7 @@ TEST(hcall, cursors_are_not_made_by_guests) /* HN-17 HN-18 */
                  &lab.vcpu, &(struct svmc_hcall_place){ .isa = SVMC_ISA_X86_64, .nested = 2 }),
              SVMC_OK);
     CHECK_EQ(ask(resume, next, 0), SVMC_HCALL_DENIED); /* may not any more, and may again */
-    CHECK_EQ(svmc_hcall_vcpu_move(&lab.vcpu, &lab_place), SVMC_OK);
+    CHECK_EQ(svmc_hcall_vcpu_move(&lab.vcpu, &hcall_lab_place), SVMC_OK);
     CHECK_EQ(ask(resume, next, 0), SVMC_HCALL_PARTIAL);
     CHECK_EQ(lab.abandoned, 0);
     next = call.arg[0];
@@ -327,9 +344,9 @@ TEST(hcall, cursors_are_not_made_by_guests) /* HN-17 HN-18 */
 
 TEST(hcall, a_guest_that_never_resumes_loses_its_own) /* HN-17 */
 {
-    uint64_t control = lab_control(LAB_STEPS), cursors[LAB_SLOTS + 1];
+    uint64_t control = hcall_word(LAB_STEPS), cursors[LAB_SLOTS + 1];
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(&call, 0, sizeof call);
     for (unsigned i = 0; i < 100; i++) {
         CHECK_EQ(ask(control, 5, 0), SVMC_HCALL_PARTIAL);
@@ -339,6 +356,26 @@ TEST(hcall, a_guest_that_never_resumes_loses_its_own) /* HN-17 */
     CHECK_EQ(lab.abandoned, 100 - LAB_SLOTS);
     CHECK_EQ(ask(control | SVMC_HCALL_RESUME, cursors[0], 0), SVMC_HCALL_BAD_ARG);
     CHECK_EQ(ask(control | SVMC_HCALL_RESUME, cursors[1], 0), SVMC_HCALL_PARTIAL);
+}
+
+TEST(hcall, calls_that_go_on_leave_each_other_alone) /* HN-17 */
+{
+    uint64_t control = hcall_word(LAB_STEPS), cursors[LAB_SLOTS];
+
+    hcall_lab_init(&lab);
+    memset(&call, 0, sizeof call);
+    for (unsigned i = 0; i < LAB_SLOTS; i++) {
+        CHECK_EQ(ask(control, 20 + i, 0), SVMC_HCALL_PARTIAL);
+        cursors[i] = call.arg[0];
+    }
+    for (unsigned i = 0; i < LAB_SLOTS; i++)
+        for (unsigned step = 1; step < 20 + i; step++) {
+            CHECK_EQ(ask(control | SVMC_HCALL_RESUME, cursors[i], 0),
+                     step < 19 + i ? SVMC_HCALL_PARTIAL : SVMC_HCALL_OK);
+            cursors[i] = call.arg[0];
+        }
+    CHECK_EQ(cursors[1], 21 * 22 / 2);
+    CHECK_EQ(lab.abandoned, 0);
 }
 
 /* ---- batches ---- */
@@ -392,34 +429,34 @@ TEST(hcall, entries_of_a_batch_are_calls) /* HN-14 HN-15 */
                                      SVMC_HCALL_NEED_TOKEN,
                                      0 };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(&call, 0, sizeof call);
     call.user = 1;
     call.token[0] = 2;
     lab.vm.inject = 1; /* within a batch there is no exception */
-    entry(0, lab_control(LAB_SUM), 1, 2, 4, 4096, 10, 0);
-    entry(1, lab_control(LAB_SUM), 1, 6, 4, 4096, 10, 0);
-    entry(2, lab_control(LAB_KERNEL), 0, 0, 0, 0, 0, 0);
-    entry(3, lab_control(LAB_COUNT), 0, 0, 0, 0, 0, 0);
+    entry(0, hcall_word(LAB_SUM), 1, 2, 4, 4096, 10, 0);
+    entry(1, hcall_word(LAB_SUM), 1, 6, 4, 4096, 10, 0);
+    entry(2, hcall_word(LAB_KERNEL), 0, 0, 0, 0, 0, 0);
+    entry(3, hcall_word(LAB_COUNT), 0, 0, 0, 0, 0, 0);
     entry(4, batch_word, AT, 0, 0, 0, 0, 0);
-    entry(5, lab_control(LAB_SUM) ^ 1ull << 60, 0, 0, 0, 0, 0, 0);
-    entry(6, lab_control(SVMC_HCALL_ASK_UID), 0, 0, 0, 0, 0, 0);
-    entry(7, lab_control(LAB_TOKEN), 0, 0, 0, 0, 0, 0);
-    entry(8, lab_control(LAB_TOKEN) | SVMC_HCALL_TOKEN, 0, 0, 0, 0, 0, 0);
+    entry(5, hcall_word(LAB_SUM) ^ 1ull << 60, 0, 0, 0, 0, 0, 0);
+    entry(6, hcall_word(SVMC_HCALL_ASK_UID), 0, 0, 0, 0, 0, 0);
+    entry(7, hcall_word(LAB_TOKEN), 0, 0, 0, 0, 0, 0);
+    entry(8, hcall_word(LAB_TOKEN) | SVMC_HCALL_TOKEN, 0, 0, 0, 0, 0, 0);
     CHECK_EQ(batch(0, 9, AT, 0), 9ull << 32);
     for (unsigned i = 0; i < 9; i++)
         CHECK_EQ(get64(AT + 64 * i + 56), want[i], "entry %u", i);
     CHECK_EQ(get64(AT + 8), 3);
     CHECK_EQ(get64(AT + 16), 77);
     CHECK_EQ(get64(AT + 24), 4, "beyond the results");
-    CHECK_EQ(get64(AT), lab_control(LAB_SUM));
+    CHECK_EQ(get64(AT), hcall_word(LAB_SUM));
     CHECK_EQ(get64(AT + 64 + 8), 1);
     CHECK_EQ(get64(AT + 6 * 64 + 8), 0x0807060504030201);
     CHECK_EQ(lab.handled, 2);
     /* a batch stops where it is told to, and the last status is the one that stopped it */
-    entry(0, lab_control(LAB_SUM), 1, 2, 4, 4096, 10, 0);
-    entry(1, lab_control(LAB_SUM), 1, 6, 4, 4096, 10, 0);
-    entry(2, lab_control(LAB_SUM), 1, 2, 4, 4096, 10, 0);
+    entry(0, hcall_word(LAB_SUM), 1, 2, 4, 4096, 10, 0);
+    entry(1, hcall_word(LAB_SUM), 1, 6, 4, 4096, 10, 0);
+    entry(2, hcall_word(LAB_SUM), 1, 2, 4, 4096, 10, 0);
     CHECK_EQ(batch(0, 3, AT, SVMC_HCALL_STOP), SVMC_HCALL_FAILED | 2ull << 32);
     CHECK_EQ(get64(AT + 128 + 56), 0xeeee);
     CHECK_EQ(batch(2, 3, AT, SVMC_HCALL_STOP), 3ull << 32);
@@ -441,7 +478,7 @@ TEST(hcall, a_batch_that_is_none) /* HN-14 */
     };
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        lab_init(&lab);
+        hcall_lab_init(&lab);
         lab.away = 1; /* behind the last page is the first one */
         memset(&call, 0, sizeof call);
         CHECK_EQ(batch(rows[i].start, rows[i].reps, rows[i].at, rows[i].flags), rows[i].want, "%u",
@@ -462,10 +499,10 @@ TEST(hcall, a_batch_that_is_none) /* HN-14 */
 
 TEST(hcall, a_batch_has_a_budget) /* HN-16 */
 {
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(&call, 0, sizeof call);
     for (unsigned i = 0; i < 10; i++)
-        entry(i, lab_control(LAB_NEW), 0, 0, 0, 0, 0, 0);
+        entry(i, hcall_word(LAB_NEW), 0, 0, 0, 0, 0, 0);
     lab.vm.batch_entries = 4;
     CHECK_EQ(batch(0, 10, AT, 0), SVMC_HCALL_PARTIAL | 4ull << 32);
     CHECK_EQ(batch(4, 10, AT, 0), SVMC_HCALL_PARTIAL | 8ull << 32);
@@ -513,58 +550,58 @@ TEST(hcall, an_owner_tells_what_it_has) /* HN-19 HN-20 */
     static const uint64_t max[6] = { 0xffffffff, 5, 0x15, ~0ull, 20, 255 };
     unsigned found = 0;
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(&call, 0, sizeof call);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_VERSION), 0, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_VERSION), 0, 0), 0);
     CHECK(out.results == 2 && call.arg[0] == SVMC_HCALL_ABI && call.arg[1] == (3 << 16 | 1));
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_UID), 0, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_UID), 0, 0), 0);
     CHECK(call.arg[0] == 0x0807060504030201 && call.arg[1] == 0x100f0e0d0c0b0a09);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_LIMITS), 0, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_LIMITS), 0, 0), 0);
     CHECK(out.results == 4 && call.arg[0] == LAB_SCRATCH && call.arg[1] == LAB_SLOTS);
     CHECK(call.arg[2] == 100 && call.arg[3] == 0);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), LAB_SUM, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), LAB_SUM, 0), 0);
     CHECK_EQ(out.results, 5);
     CHECK_EQ(call.arg[0],
              SVMC_HCALL_IS_THERE | SVMC_HCALL_MAY_NOW | SVMC_HCALL_MAY_PLAIN | 3 << 8 | 2 << 16);
     CHECK_EQ(call.arg[1], 1);
-    CHECK_EQ(call.arg[2], hash_of(&lab_schemas[0], max));
+    CHECK_EQ(call.arg[2], hash_of(&hcall_lab_schemas[0], max));
     CHECK(call.arg[3] == 0x6d7573 && call.arg[4] == 0); /* "sum" */
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), LAB_GONE, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), LAB_GONE, 0), 0);
     CHECK(call.arg[0] == SVMC_HCALL_WAS_THERE && call.arg[1] == (3 << 16 | 1));
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), LAB_TOKEN, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), LAB_TOKEN, 0), 0);
     CHECK_EQ(call.arg[0], SVMC_HCALL_IS_THERE);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), LAB_STEPS, 0), 0);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), LAB_STEPS, 0), 0);
     CHECK_EQ(call.arg[0], SVMC_HCALL_IS_THERE | SVMC_HCALL_MAY_NOW | SVMC_HCALL_MAY_PLAIN |
                               SVMC_HCALL_HAS_PARTIAL | SVMC_HCALL_HAS_REPEAT | 1 << 16);
     for (uint64_t n = 0; n < 8; n++) {
-        CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), n, 0), SVMC_HCALL_BAD_ARG);
-        CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_ARGUMENT), n, 1), SVMC_HCALL_BAD_ARG);
+        CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), n, 0), SVMC_HCALL_BAD_ARG);
+        CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_ARGUMENT), n, 1), SVMC_HCALL_BAD_ARG);
     }
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), LAB_COUNT, 0), SVMC_HCALL_BAD_ARG);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_FEATURES), ~0ull, 0), SVMC_HCALL_BAD_ARG);
-    for (uint64_t at = 0; ask(lab_control(SVMC_HCALL_ASK_NEXT), at, 0) == 0 && call.arg[0] != ~0ull;
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), LAB_COUNT, 0), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_FEATURES), ~0ull, 0), SVMC_HCALL_BAD_ARG);
+    for (uint64_t at = 0; ask(hcall_word(SVMC_HCALL_ASK_NEXT), at, 0) == 0 && call.arg[0] != ~0ull;
          at = call.arg[0] + 1, found++)
-        CHECK(call.arg[0] == lab_calls[found].number && out.results == 6 &&
-              memcmp(lab_calls[found].name, (char[]){ (char)call.arg[4] }, 1) == 0);
-    CHECK_EQ(found, lab_owner.call_count);
+        CHECK(call.arg[0] == hcall_lab_calls[found].number && out.results == 6 &&
+              memcmp(hcall_lab_calls[found].name, (char[]){ (char)call.arg[4] }, 1) == 0);
+    CHECK_EQ(found, hcall_lab_owner.call_count);
     CHECK_EQ(out.results, 2);
     for (unsigned n = 0; n < 6; n++) {
-        const struct svmc_hcall_arg *a = &lab_schemas[0].arg[n];
+        const struct svmc_hcall_arg *a = &hcall_lab_schemas[0].arg[n];
 
-        CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_ARGUMENT), LAB_SUM, n + 1), 0);
+        CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_ARGUMENT), LAB_SUM, n + 1), 0);
         CHECK_EQ(call.arg[0], a->kind | (uint64_t)a->align << 32);
         CHECK(call.arg[1] == a->min && call.arg[2] == max[n] && call.arg[3] == a->bytes, "%u", n);
     }
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_ARGUMENT), LAB_SUM, 0), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_ARGUMENT), LAB_SUM, 0), SVMC_HCALL_BAD_ARG);
     CHECK_EQ(out.status >> 16, 2);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_ARGUMENT), LAB_SUM, 7), SVMC_HCALL_BAD_ARG);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_VERSION) | 1ull << 32, 0, 0), SVMC_HCALL_NOT_DEFINED);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_VERSION) | SVMC_HCALL_FAST, 0, 0),
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_ARGUMENT), LAB_SUM, 7), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_VERSION) | 1ull << 32, 0, 0), SVMC_HCALL_NOT_DEFINED);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_VERSION) | SVMC_HCALL_FAST, 0, 0),
              SVMC_HCALL_NOT_DEFINED);
     CHECK_EQ(svmc_hcall_vcpu_move(
                  &lab.vcpu, &(struct svmc_hcall_place){ .isa = SVMC_ISA_X86_64, .nested = 1 }),
              SVMC_OK);
-    CHECK_EQ(ask(lab_control(SVMC_HCALL_ASK_VERSION), 0, 0), SVMC_HCALL_DENIED);
+    CHECK_EQ(ask(hcall_word(SVMC_HCALL_ASK_VERSION), 0, 0), SVMC_HCALL_DENIED);
 }
 
 /* Linux arch/arm64: ARM_SMCCC_VENDOR_HYP_UID_KVM_REG_0 to _3 of this UUID. */
@@ -684,10 +721,10 @@ TEST(hcall, calls_are_counted) /* HN-24 */
     struct svmc_hcall_record ring[4];
     struct svmc_hcall_watch watch = { .counts = counts, .ring = ring, .ring_count = 4 };
 
-    lab_init(&lab);
+    hcall_lab_init(&lab);
     memset(counts, 0, sizeof counts);
     lab.room.watch = &watch;
-    lab_vcpu(&lab, &lab.vcpu, 1, lab.slots);
+    hcall_lab_vcpu(&lab, &lab.vcpu, 1, lab.slots);
     memset(&call, 0, sizeof call);
     call.ip = 0x1234;
     lab.ticks_each = 5;
@@ -697,25 +734,25 @@ TEST(hcall, calls_are_counted) /* HN-24 */
     CHECK_EQ(svmc_hcall_index(&lab.table, 64, 0), UINT32_MAX);
     CHECK_EQ(svmc_hcall_index(NULL, 0, 0), UINT32_MAX);
     for (unsigned i = 0; i < 3; i++)
-        CHECK_EQ(ask(lab_control(LAB_NEW), 0, 0), SVMC_HCALL_OK);
-    CHECK_EQ(ask(lab_control(LAB_GONE), 0, 0), SVMC_HCALL_DROPPED);
-    CHECK_EQ(ask(lab_control(LAB_COUNT), 0, 0), SVMC_HCALL_NOT_DEFINED);
+        CHECK_EQ(ask(hcall_word(LAB_NEW), 0, 0), SVMC_HCALL_OK);
+    CHECK_EQ(ask(hcall_word(LAB_GONE), 0, 0), SVMC_HCALL_DROPPED);
+    CHECK_EQ(ask(hcall_word(LAB_COUNT), 0, 0), SVMC_HCALL_NOT_DEFINED);
     CHECK(watch.written == 5 && ring[0].status == SVMC_HCALL_NOT_DEFINED);
-    CHECK(ring[3].status == SVMC_HCALL_DROPPED && ring[3].control == lab_control(LAB_GONE));
+    CHECK(ring[3].status == SVMC_HCALL_DROPPED && ring[3].control == hcall_word(LAB_GONE));
     CHECK(ring[3].ip == 0x1234 && ring[3].vcpu == 1 && ring[3].ticks == 5 && ring[3].user == 0);
     CHECK(ring[3].at == ring[2].at + 10 && ring[3].end == SVMC_HCALL_DONE);
     CHECK(counts[LAB_NEW].calls == 3 && counts[LAB_NEW].refused == 0);
     CHECK(counts[LAB_NEW].log2_ticks[2] == 3 && counts[LAB_GONE].refused == 1);
     lab.ticks_each = 1ull << 40;
-    CHECK_EQ(ask(lab_control(LAB_NEW), 0, 0), SVMC_HCALL_OK);
+    CHECK_EQ(ask(hcall_word(LAB_NEW), 0, 0), SVMC_HCALL_OK);
     CHECK_EQ(counts[LAB_NEW].log2_ticks[31], 1);
-    entry(0, lab_control(LAB_NEW), 0, 0, 0, 0, 0, 0); /* each entry of a batch is one */
-    entry(1, lab_control(LAB_NEW), 0, 0, 0, 0, 0, 0);
+    entry(0, hcall_word(LAB_NEW), 0, 0, 0, 0, 0, 0); /* each entry of a batch is one */
+    entry(1, hcall_word(LAB_NEW), 0, 0, 0, 0, 0, 0);
     lab.vm.batch_ticks = 0;
     CHECK_EQ(batch(0, 2, AT, 0), 2ull << 32);
     CHECK(watch.written == 8 && counts[LAB_NEW].calls == 6);
     watch.counts = NULL;
     watch.ring = NULL;
-    CHECK_EQ(ask(lab_control(LAB_NEW), 0, 0), SVMC_HCALL_OK);
+    CHECK_EQ(ask(hcall_word(LAB_NEW), 0, 0), SVMC_HCALL_OK);
     CHECK_EQ(watch.written, 8);
 }

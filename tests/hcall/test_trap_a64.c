@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * docs/spec/trap.md: MRS, MRC, HVC, BRK and the shadow of MDSCR_EL1.TDCC. Syndromes with "probe" are
+ * docs/spec/trap.md: MRS, MRC, HVC, BRK, the shadow of MDSCR_EL1.TDCC. Syndromes with "probe" are
  * those that a bare-metal guest at EL1 and EL0 gave under QEMU 7.2, -M virt,virtualization=on -cpu
  * max, with MDCR_EL2.TDA, TDOSA and TDRA; the others are put together after the Arm ARM.
  */

@@ -292,8 +292,9 @@ TEST(vmware, a_greedy_reader_turns_the_pointer_off) /* VW-18 */
     lab_start(&lab);
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         shown(41, 0x45414552, false);
-        CHECK_EQ(svmc_vmware_pointer_move(&lab.vm, &move), SVMC_OK);
-        IS(shown(40, 0, false), "5 - - - - -");
+        for (unsigned n = 0; n < (wrong[i] == 7 ? 2 : 1); n++)
+            CHECK_EQ(svmc_vmware_pointer_move(&lab.vm, &move), SVMC_OK);
+        IS(shown(40, 0, false), wrong[i] == 7 ? "9 - - - - -" : "5 - - - - -");
         IS(shown(39, wrong[i], false), "- - - - - -");
         IS(shown(40, 0, false), "ffff0000 - - - - -");
     }

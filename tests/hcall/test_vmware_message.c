@@ -568,6 +568,26 @@ TEST(vmware_message, the_arena_is_the_quota) /* VW-12 VW-13 */
     CHECK(lab_receive(&lab, &ch[4], reply, &bytes) && bytes == 17); /* Unknown command */
 }
 
+/* the clock jumps, or goes back, while a channel is at work */
+TEST(vmware_message, who_makes_room_keeps_its_channel) /* VW-13 */
+{
+    struct lab_channel ch[4];
+
+    for (unsigned back = 0; back < 2; back++) {
+        lab_start(&lab);
+        for (unsigned n = 0; n < 4; n++)
+            CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 1);
+        for (unsigned n = 0; n < 3; n++)
+            CHECK_EQ(STATUS(SENDSIZE, &ch[n], 65536), 0x81);
+        lab.clock = 1u << 20;
+        lab.clock_step = back ? ~0ull : 5000;
+        CHECK_EQ(STATUS(SENDSIZE, &ch[3], 65536), 0x81);
+        CHECK_EQ(held(), 65536);
+        CHECK_EQ(STATUS(SENDSIZE, &ch[3], 4), 0x81);
+        CHECK_EQ(STATUS(SENDSIZE, &ch[0], 4), SVMC_VMWARE_TIMEOUT | SVMC_VMWARE_CLOSED);
+    }
+}
+
 TEST(vmware_message, a_reply_without_room_is_a_refusal) /* VW-12 */
 {
     static uint8_t reply[65536];

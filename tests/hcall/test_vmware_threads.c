@@ -117,6 +117,7 @@ static bool converse(uint32_t vcpu, struct svmc_vmware_call open, uint8_t fill)
 {
     struct svmc_vmware_call call = open;
     uint32_t bytes = 100 + 700 * vcpu;
+    uint8_t want = (uint8_t)~fill;
 
     memset(memory[vcpu], fill, bytes);
     if (!(low(vcpu, LAB_SENDSIZE, bytes, &call) & 1) || high(vcpu, true, &open, bytes) != 1)
@@ -125,8 +126,7 @@ static bool converse(uint32_t vcpu, struct svmc_vmware_call open, uint8_t fill)
     if (low(vcpu, LAB_RECVSIZE, 0, &call) != 0x83 || call.arg[1] != bytes + 2 ||
         high(vcpu, false, &open, bytes + 2) != 1)
         return false;
-    if (memory[vcpu][0] != '1' || memory[vcpu][2] != (uint8_t)~fill ||
-        memory[vcpu][bytes + 1] != (uint8_t)~fill)
+    if (memory[vcpu][0] != '1' || memory[vcpu][2] != want || memory[vcpu][bytes + 1] != want)
         __atomic_fetch_add(&bad, 1, __ATOMIC_RELAXED);
     call = open;
     return low(vcpu, LAB_RECVSTATUS, 1, &call) == 1;

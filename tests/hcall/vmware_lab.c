@@ -22,7 +22,10 @@ static enum svmc_status lab_random(void *ctx, void *dst, size_t n)
 
 static uint64_t lab_ticks(void *ctx)
 {
-    return ((struct lab *)ctx)->clock;
+    struct lab *lab = ctx;
+
+    lab->clock += lab->clock_step;
+    return lab->clock;
 }
 
 static enum svmc_status lab_time(void *ctx, struct svmc_vmware_time *time)

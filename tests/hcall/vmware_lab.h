@@ -32,12 +32,12 @@ struct lab {
     struct svmc_vmware_channel channels[LAB_CHANNELS];
     uint8_t arena[LAB_ARENA + 16]; /* a guard behind it */
     uint8_t memory[LAB_MEMORY];
-    uint32_t away;    /* bit n: page n of the guest faults */
-    unsigned lie;     /* of a callback, see there */
-    unsigned calls;   /* of callbacks that can fail */
-    unsigned fail_at; /* 1-based; 0: none */
-    uint64_t seed;    /* of the cookies and of garbage */
-    uint64_t clock;
+    uint32_t away;              /* bit n: page n of the guest faults */
+    unsigned lie;               /* of a callback, see there */
+    unsigned calls;             /* of callbacks that can fail */
+    unsigned fail_at;           /* 1-based; 0: none */
+    uint64_t seed;              /* of the cookies and of garbage */
+    uint64_t clock, clock_step; /* what each look at it adds */
     struct svmc_vmware_time time;
     uint8_t value[65536]; /* of the one key, "hello" */
     uint32_t value_bytes, sets;

@@ -84,7 +84,7 @@ CORE_COLD enum svmc_status svmc_native_ask(struct native_work *w)
     uint64_t who = native_who(v, call), to[REGS] = { 0 };
 
     if ((who & MAY_FIELDS & ~owner->may) != 0)
-        return native_answer(out, SVMC_HCALL_DENIED, 0);
+        return svmc_native_answer(out, SVMC_HCALL_DENIED, 0);
     switch ((uint16_t)call->control) {
     case SVMC_HCALL_ASK_VERSION:
         to[0] = SVMC_HCALL_ABI;
@@ -109,11 +109,11 @@ CORE_COLD enum svmc_status svmc_native_ask(struct native_work *w)
         results = ask_call(native_entries(vm->table) + first, count, who, call, to, &bad);
         break;
     default:
-        return native_answer(out, SVMC_HCALL_NOT_DEFINED, 0);
+        return svmc_native_answer(out, SVMC_HCALL_NOT_DEFINED, 0);
     }
     if (bad != 0)
-        return native_answer(out, SVMC_HCALL_BAD_ARG, bad);
+        return svmc_native_answer(out, SVMC_HCALL_BAD_ARG, bad);
     memcpy(call->arg, to, results * sizeof to[0]);
     out->results = (uint8_t)results;
-    return native_answer(out, SVMC_HCALL_OK, 0);
+    return svmc_native_answer(out, SVMC_HCALL_OK, 0);
 }

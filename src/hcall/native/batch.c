@@ -5,6 +5,9 @@
 
 #define ENTRY_ARG    8u
 #define ENTRY_STATUS 56u
+_Static_assert(offsetof(struct svmc_hcall_call, arg) == ENTRY_ARG,
+               "an entry begins as a call does");
+_Static_assert(offsetof(struct svmc_hcall_call, token) == ENTRY_STATUS, "as above");
 
 CORE_COLD static uint64_t now(const struct svmc_hcall_vcpu *v)
 {
@@ -15,61 +18,62 @@ CORE_COLD static uint64_t now(const struct svmc_hcall_vcpu *v)
 }
 
 /* HN-24: the ring and the counters. */
-CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hcall_record *r)
+CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
+                           uint64_t control, uint64_t at, const struct svmc_hcall_result *out)
 {
+    uint64_t ticks = now(v) - at;
     struct svmc_hcall_watch *watch = v->priv.room.watch;
-    uint32_t index, bucket = 0;
+    uint32_t bucket = 0, index = svmc_hcall_index(v->priv.vm->table,
+                                                  (uint32_t)control >> SVMC_HCALL_OWNER_SHIFT & 63u,
+                                                  (uint16_t)control);
     struct svmc_hcall_count *count;
+    struct svmc_hcall_record *r;
 
-    if (watch->ring && watch->ring_count != 0)
-        watch->ring[watch->written++ % watch->ring_count] = *r; /* clamp: a counter of ours */
-    index =
-        svmc_hcall_index(v->priv.vm->table, (uint32_t)r->control >> SVMC_HCALL_OWNER_SHIFT & 63u,
-                         (uint16_t)r->control);
-    if (!watch->counts || index == UINT32_MAX || (r->control & SVMC_HCALL_BATCH))
+    if (watch->ring && watch->ring_count != 0) {
+        r = &watch->ring[watch->written++ % watch->ring_count]; /* clamp: a counter of ours */
+        r->at = at;
+        r->ip = call->ip;
+        r->control = control;
+        r->status = out->status;
+        r->ticks = ticks;
+        r->vcpu = v->priv.ids[1];
+        r->user = call->user;
+        r->end = out->end;
+    }
+    if (!watch->counts || index == UINT32_MAX)
         return;
-    count = &watch->counts[index]; /* clamp: svmc_hcall_index gives what is there */
+    count = watch->counts + index;
     count->calls++;
-    count->refused += r->end != SVMC_HCALL_DONE || (uint16_t)r->status != SVMC_HCALL_OK;
-    while (bucket < 31 && r->ticks >> bucket > 1)
+    count->refused += out->end != SVMC_HCALL_DONE || (uint16_t)out->status != SVMC_HCALL_OK;
+    while (bucket < 31 && ticks >> bucket > 1)
         bucket++;
     count->log2_ticks[bucket]++; /* clamp: at most 31 */
 }
 
-CORE_COLD static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
-                                          bool in_batch, struct svmc_hcall_result *out)
+COLD static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
+                                     bool in_batch, struct svmc_hcall_result *out)
 {
-    struct svmc_hcall_record r = { .ip = call->ip, .control = call->control };
-    enum svmc_status st;
+    uint64_t control = call->control, at = v->priv.room.watch ? now(v) : 0;
+    enum svmc_status st = svmc_native_one(v, call, in_batch, out);
 
-    if (!v->priv.room.watch)
-        return svmc_native_one(v, call, in_batch, out);
-    r.at = now(v);
-    st = svmc_native_one(v, call, in_batch, out);
-    r.ticks = now(v) - r.at;
-    r.status = out->status;
-    r.vcpu = v->priv.ids[1];
-    r.user = call->user;
-    r.end = out->end;
-    note(v, &r);
+    if (v->priv.room.watch)
+        note(v, call, control, at, out);
     return st;
 }
 
 /* HN-15: one entry is a call like any other, but that it cannot be a batch. */
-CORE_COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
-                                            const struct svmc_hcall_call *call, uint8_t *at,
-                                            uint32_t *code)
+COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
+                                       const struct svmc_hcall_call *call, uint8_t *at,
+                                       uint32_t *code)
 {
-    struct svmc_hcall_call one = { .ip = call->ip, .user = call->user };
+    struct svmc_hcall_call one = *call;
     struct svmc_hcall_result result = { 0 };
-    uint8_t text[ENTRY_STATUS];
     enum svmc_status st;
 
-    memcpy(text, at, sizeof text);
-    memcpy(one.token, call->token, sizeof one.token);
-    one.control = core_load_le64(text);
+    memcpy(&one, at, ENTRY_STATUS); /* once: control word and arguments */
+    one.control = core_le64(one.control);
     for (unsigned n = 0; n < REGS; n++)
-        one.arg[n] = core_load_le64(text + ENTRY_ARG + 8 * (size_t)n);
+        one.arg[n] = core_le64(one.arg[n]);
     st = watched(v, &one, true, &result);
     if (st != SVMC_OK)
         return st;
@@ -81,28 +85,27 @@ CORE_COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
 }
 
 /* HN-14: what is wrong with the batch itself; 0: nothing. */
-CORE_COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
-                                           const struct svmc_hcall_call *call,
-                                           struct svmc_hcall_result *out)
+COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
+                                      const struct svmc_hcall_call *call,
+                                      struct svmc_hcall_result *out)
 {
     uint64_t rest = call->control & ~BEFORE_ABI & ~(uint64_t)SVMC_HCALL_SIMD_DEAD;
 
     if (call->control >> SVMC_HCALL_ABI_SHIFT != SVMC_HCALL_ABI)
-        return native_answer(out, SVMC_HCALL_VERSION, 0);
+        return svmc_native_answer(out, SVMC_HCALL_VERSION, 0);
     if (rest != ((uint64_t)SVMC_HCALL_ABI << SVMC_HCALL_ABI_SHIFT | SVMC_HCALL_BATCH) ||
         vm->batch_entries == 0 || START(call->control) > REPS(call->control))
-        return native_answer(out, SVMC_HCALL_NOT_DEFINED, 0);
+        return svmc_native_answer(out, SVMC_HCALL_NOT_DEFINED, 0);
     if (call->arg[0] % SVMC_HCALL_BATCH_BYTES != 0 ||
         call->arg[0] > 0 - (uint64_t)SVMC_HCALL_BATCH_BYTES * 0x1000)
-        return native_answer(out, SVMC_HCALL_BAD_ARG, 1);
+        return svmc_native_answer(out, SVMC_HCALL_BAD_ARG, 1);
     if (call->arg[1] > SVMC_HCALL_STOP)
-        return native_answer(out, SVMC_HCALL_BAD_ARG, 2);
+        return svmc_native_answer(out, SVMC_HCALL_BAD_ARG, 2);
     return SVMC_OK;
 }
 
-CORE_COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v,
-                                        const struct svmc_hcall_call *call,
-                                        struct svmc_hcall_result *out)
+COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
+                                   struct svmc_hcall_result *out)
 {
     const struct svmc_hcall_vm *vm = v->priv.vm;
     uint32_t start = START(call->control), at = start, code = SVMC_HCALL_OK;
@@ -112,17 +115,17 @@ CORE_COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v,
 
     if (out->end != SVMC_HCALL_BROKEN)
         return st;
-    (void)native_answer(out, SVMC_HCALL_OK, 0);
+    (void)svmc_native_answer(out, SVMC_HCALL_OK, 0);
     for (; at < REPS(call->control); at++) {
         if (at - start >= vm->batch_entries || /* HN-16: one entry is always done */
             (vm->batch_ticks != 0 && at != start && now(v) - begun >= vm->batch_ticks)) {
-            (void)native_answer(out, SVMC_HCALL_PARTIAL, 0);
+            (void)svmc_native_answer(out, SVMC_HCALL_PARTIAL, 0);
             break;
         }
         st = svmc_native_find(v, true, call->arg[0] + SVMC_HCALL_BATCH_BYTES * (uint64_t)at,
                               SVMC_HCALL_BATCH_BYTES, SVMC_ACCESS_RW, &span);
         if (st == SVMC_OK && !span) {
-            (void)native_answer(out, SVMC_HCALL_FAULT, 1);
+            (void)svmc_native_answer(out, SVMC_HCALL_FAULT, 1);
             break;
         }
         if (st == SVMC_OK)
@@ -130,7 +133,7 @@ CORE_COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v,
         if (st != SVMC_OK)
             return st;
         if (call->arg[1] == SVMC_HCALL_STOP && code != SVMC_HCALL_OK) {
-            (void)native_answer(out, SVMC_HCALL_FAILED, 0);
+            (void)svmc_native_answer(out, SVMC_HCALL_FAILED, 0);
             at++;
             break;
         }

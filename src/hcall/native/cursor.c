@@ -12,19 +12,25 @@ CORE_COLD enum svmc_status svmc_native_cursor(struct native_work *w)
 {
     struct svmc_hcall_vcpu *v = w->v;
     const struct svmc_hcall_vm *vm = v->priv.vm;
+    const struct svmc_crypto_ops *ops = vm->crypto;
     uint64_t serial = v->priv.serial;
-    uint8_t text[32], tag[SVMC_HASH_BYTES];
+    const uint64_t text[] = {
+        core_le64((uint64_t)v->priv.ids[1] << 32 | v->priv.ids[0]),
+        core_le64(serial),
+        core_le64(w->call->control & ~(uint64_t)SVMC_HCALL_RESUME),
+        core_le64(w->call->user),
+    };
+    uint64_t tag[SVMC_HASH_BYTES / 8];
     struct svmc_bytes piece = { text, sizeof text };
     uint32_t slot = (uint32_t)(serial % v->priv.room.slot_count);
 
-    core_store_le32(text, vm->id);
-    core_store_le32(text + 4, v->priv.ids[1]);
-    core_store_le64(text + 8, serial);
-    core_store_le64(text + 16, w->call->control & ~(uint64_t)SVMC_HCALL_RESUME);
-    core_store_le64(text + 24, w->call->user);
-    if (vm->crypto->mac(vm->crypto->ctx, vm->mac_alg, vm->key, &piece, 1, tag) != SVMC_OK)
+    for (uint32_t i = v->priv.room.slot_count; i-- > 0;) /* its own, or a free one */
+        if (w->slot ? w->slot == v->priv.room.slots + i : !(v->priv.room.slots + i)->priv.active)
+            slot = i;
+    w->next = v->priv.room.slots + slot;
+    if (ops->mac(ops->ctx, vm->mac_alg, vm->key, &piece, 1, (uint8_t *)tag) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    w->cursor = core_load_le64(tag) << TAG_SHIFT | (serial & 0xffff) << SLOT_BITS | slot;
+    w->cursor = core_le64(tag[0]) << TAG_SHIFT | (serial & 0xffff) << SLOT_BITS | slot;
     return SVMC_OK;
 }
 
@@ -70,8 +76,8 @@ CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
         slot->priv.active = 0;
     if (!partial)
         return;
-    /* clamp: a counter of ours */
-    slot = &v->priv.room.slots[v->priv.serial++ % v->priv.room.slot_count];
+    slot = w->next;
+    v->priv.serial++;
     abandon(v, slot);
     slot->priv.active = 1;
     slot->priv.cursor = w->cursor;

@@ -2,7 +2,7 @@
 /** A call on its way: found, permitted, checked, made. docs/spec/hcall.md. */
 #include "native_private.h"
 
-/* HN-6: exceptions that say "no such instruction" and, on x86 and s390x, "not at this privilege". */
+/* HN-6: exceptions of an unknown instruction and, where there is one, of a privileged one. */
 #define VECTOR_UD       6u  /* AMD APM vol. 2, 8.2.7 */
 #define VECTOR_GP       13u /* AMD APM vol. 2, 8.2.14 */
 #define EC_UNKNOWN      0u  /* Arm ARM D17.2.37 */
@@ -20,20 +20,22 @@
 _Static_assert(offsetof(struct svmc_hcall_run, vcpu) == IDS_AT + 4, "one copy");
 _Static_assert(sizeof(struct svmc_hcall_run) == IDS_AT + 16, "one word is cleared");
 
-#if defined(__GNUC__) || defined(__clang__)
-#define SELDOM(condition) __builtin_expect(!!(condition), 0)
-#else
-#define SELDOM(condition) (condition)
-#endif
+CORE_COLD enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uint32_t code,
+                                              unsigned bad)
+{
+    out->end = SVMC_HCALL_DONE;
+    out->status = code | bad << SVMC_HCALL_BAD_SHIFT;
+    return SVMC_OK;
+}
 
 /* HN-6 */
-CORE_COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing,
-                                       bool in_batch, struct svmc_hcall_result *out)
+COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing, bool in_batch,
+                                  struct svmc_hcall_result *out)
 {
     bool privilege = (missing & ~MAY_PRIVILEGE) == 0;
 
     if (!v->priv.vm->inject || in_batch)
-        return native_answer(out, SVMC_HCALL_DENIED, 0);
+        return svmc_native_answer(out, SVMC_HCALL_DENIED, 0);
     out->end = SVMC_HCALL_INJECT;
     out->fault.raised = 1;
     switch ((enum svmc_isa)v->priv.isa) {
@@ -59,32 +61,32 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bo
 {
     const struct svmc_hcall_ops *ops = w->v->priv.vm->ops;
     uint64_t missing = who & MAY_FIELDS & ~w->entry->may & ~SVMC_HCALL_ANY_CLASS;
-    uint32_t class = 0;
+    uint32_t token_class = 0;
     enum svmc_status st;
 
     if (missing != 0)
         return deny(w->v, missing, in_batch, w->out);
     if (w->call->control & SVMC_HCALL_TOKEN) {
         if (!HAS_OP(ops, token))
-            return native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
-        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], w->call, &class);
+            return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
+        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], w->call, &token_class);
         if (st == SVMC_ERR_STALE)
-            return native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
+            return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
         if (st == SVMC_ERR_AUTH)
             return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
-        if (st != SVMC_OK || class - 1u >= 15)
+        if (st != SVMC_OK || token_class - 1u >= 15)
             return SVMC_ERR_CALLBACK;
     }
-    w->run.token_class = (uint8_t) class;
-    if (w->entry->may & SVMC_HCALL_CLASS(class))
+    w->run.token_class = (uint8_t)token_class;
+    if (w->entry->may & SVMC_HCALL_CLASS(token_class))
         return SVMC_OK;
-    if (class == 0)
-        return native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0);
+    if (token_class == 0)
+        return svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0);
     return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
 }
 
 /* HN-1: flags and repetitions, beside a number that is there. */
-CORE_COLD static bool is_known(const struct native_entry *e, uint64_t control)
+COLD static bool is_known(const struct native_entry *e, uint64_t control)
 {
     uint32_t flags = (uint32_t)control & ALL_FLAGS;
 
@@ -99,8 +101,8 @@ CORE_COLD static bool is_known(const struct native_entry *e, uint64_t control)
 }
 
 /* HN-8: all 64 bits of each are looked at, and taken. 1 to 6: the first that is not in order. */
-CORE_COLD static unsigned check(const struct native_schema *s, const uint64_t *arg,
-                                struct svmc_hcall_run *run)
+COLD static unsigned check(const struct native_schema *s, const uint64_t *arg,
+                           struct svmc_hcall_run *run)
 {
     for (unsigned n = 0; n < REGS; n++) {
         if (arg[n] - s->check[n].min > s->check[n].span || (arg[n] & s->check[n].clear) != 0)
@@ -118,7 +120,7 @@ CORE_COLD static enum svmc_status finish(const struct native_entry *e,
     if (code >= SVMC_HCALL_ALL_CODES || run->bad > REGS || run->done > 0xfff ||
         (code == SVMC_HCALL_PARTIAL && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL)))
         return SVMC_ERR_CALLBACK;
-    (void)native_answer(out, code, code == SVMC_HCALL_BAD_ARG ? run->bad : 0);
+    (void)svmc_native_answer(out, code, code == SVMC_HCALL_BAD_ARG ? run->bad : 0);
     if (code == SVMC_HCALL_RETRY)
         out->status |= (uint32_t)run->hint << SVMC_HCALL_HINT_SHIFT;
     out->status |= (uint64_t)run->done << SVMC_HCALL_DONE_SHIFT;
@@ -127,7 +129,7 @@ CORE_COLD static enum svmc_status finish(const struct native_entry *e,
 }
 
 /* HN-10 HN-17: what goes with the answer of a call that is more than registers. */
-CORE_COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
+COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
 {
     enum svmc_status st = finish(w->entry, &w->run, code, w->out);
     bool partial = code == SVMC_HCALL_PARTIAL;
@@ -136,8 +138,8 @@ CORE_COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
         return st;
     if ((w->entry->call->flags & SVMC_HCALL_MAY_PARTIAL) && code != SVMC_HCALL_RETRY)
         svmc_native_keep(w, partial);
-    if (partial || code == SVMC_HCALL_OK)
-        svmc_native_put(w);
+    if (w->run.buffer && (partial || code == SVMC_HCALL_OK))
+        svmc_native_put(w->v);
     memcpy(w->call->arg, w->run.arg, w->out->results * sizeof w->run.arg[0]);
     if (partial) {
         w->out->status |= (uint64_t)1 << SVMC_HCALL_CURSOR_SHIFT;
@@ -148,7 +150,7 @@ CORE_COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
 }
 
 /* HN-9 HN-13 HN-17: what a call has that is more than registers, in front of the handler. */
-CORE_COLD static enum svmc_status prepare(struct native_work *w)
+COLD static enum svmc_status prepare(struct native_work *w)
 {
     enum svmc_status st = SVMC_OK;
 
@@ -157,12 +159,12 @@ CORE_COLD static enum svmc_status prepare(struct native_work *w)
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
     if (w->call->control & SVMC_HCALL_DRY_RUN)
-        return native_answer(w->out, SVMC_HCALL_OK, 0);
+        return svmc_native_answer(w->out, SVMC_HCALL_OK, 0);
     return w->entry->call->flags & SVMC_HCALL_MAY_PARTIAL ? svmc_native_cursor(w) : SVMC_OK;
 }
 
 /* Of a control word that finds no handler. */
-CORE_COLD static enum svmc_status astray(struct native_work *w)
+COLD static enum svmc_status astray(struct native_work *w)
 {
     uint64_t control = w->call->control;
     uint32_t code = SVMC_HCALL_NOT_DEFINED;
@@ -173,7 +175,7 @@ CORE_COLD static enum svmc_status astray(struct native_work *w)
         code = SVMC_HCALL_DROPPED;
     else if (w->entry && (control >> FLAGS_SHIFT) == PLAIN_CONTROL)
         return svmc_native_ask(w);
-    return native_answer(w->out, code, 0);
+    return svmc_native_answer(w->out, code, 0);
 }
 
 /* HN-3: NULL: there is no such owner or number. */
@@ -190,24 +192,25 @@ static const struct native_entry *find(const struct svmc_hcall_table *table, uin
 }
 
 /* HN-3 HN-5 HN-8: every call in its order; what finds something for the guest ends it. */
-CORE_COLD static enum svmc_status go(struct native_work *w, bool in_batch)
+COLD static enum svmc_status go(struct native_work *w, bool in_batch)
 {
     const struct svmc_hcall_vm *vm = w->v->priv.vm;
     uint64_t control = w->call->control;
     enum svmc_status st;
+    uint32_t code;
     unsigned bad;
 
     if (!is_known(w->entry, control))
-        return native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
+        return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
     st = permit(w, native_who(w->v, w->call), in_batch);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
     w->arg = w->call->arg;
     if ((control & SVMC_HCALL_RESUME) && !svmc_native_resume(w)) /* HN-18 */
-        return native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
     bad = check(w->entry->schema, w->arg, &w->run);
     if (bad != 0)
-        return native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
     w->run.control = control;
     w->run.vm = w->v->priv.ids[0];
     w->run.vcpu = w->v->priv.ids[1];
@@ -215,7 +218,8 @@ CORE_COLD static enum svmc_status go(struct native_work *w, bool in_batch)
     st = prepare(w);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
-    return settle(w, w->entry->handler(vm->ctx, &w->run));
+    code = w->entry->handler(vm->ctx, &w->run);
+    return settle(w, code);
 }
 
 CORE_COLD enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,

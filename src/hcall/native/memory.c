@@ -43,8 +43,8 @@ CORE_COLD static void *cut(struct room *room, uint64_t bytes)
 }
 
 /* HN-9: the pages of one buffer, in their order. */
-CORE_COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint32_t bytes,
-                                              struct room *room)
+COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint32_t bytes,
+                                         struct room *room)
 {
     const struct svmc_hcall_arg *arg = &w->entry->schema->from->arg[n]; /* clamp: below 6 */
     uint64_t at = w->run.arg[n];                                        /* clamp: below 6 */
@@ -56,10 +56,12 @@ CORE_COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n,
     if (arg->access & SVMC_ACCESS_WRITE)
         spans = cut(room, ((uint64_t)in_page + bytes + PAGE - 1) / PAGE * sizeof *spans);
     if (!to || (!spans && (arg->access & SVMC_ACCESS_WRITE)) || at + bytes < at)
-        return native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
-    w->buffer[n] = (struct svmc_hcall_buffer){ .at = to, .bytes = bytes };
-    if (spans)
-        w->back[n] = (struct native_back){ .span = spans, .bytes = bytes, .first = PAGE - in_page };
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+    w->v->priv.buffer[n].at = to;
+    w->v->priv.buffer[n].bytes = bytes;
+    w->v->priv.back[n].span = spans;
+    w->v->priv.back[n].bytes = spans ? bytes : 0;
+    w->v->priv.back[n].first = PAGE - in_page;
     memset(to, 0, bytes);
     for (uint32_t here; bytes > 0; bytes -= here, to += here, at += here) {
         here = PAGE - (uint32_t)(at & (PAGE - 1));
@@ -69,7 +71,7 @@ CORE_COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n,
         if (st != SVMC_OK)
             return st;
         if (!span)
-            return native_answer(w->out, SVMC_HCALL_FAULT, n + 1);
+            return svmc_native_answer(w->out, SVMC_HCALL_FAULT, n + 1);
         if (arg->access & SVMC_ACCESS_READ)
             memcpy(to, span, here);
         if (spans)
@@ -79,7 +81,7 @@ CORE_COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n,
 }
 
 /* HN-7: of a LENGTH, or the buffer's own. */
-CORE_COLD static uint32_t length_of(const struct native_work *w, unsigned n)
+COLD static uint32_t length_of(const struct native_work *w, unsigned n)
 {
     const struct svmc_hcall_schema *s = w->entry->schema->from;
 
@@ -96,37 +98,37 @@ CORE_COLD enum svmc_status svmc_native_fetch(struct native_work *w)
     struct room room = { w->v->priv.room.scratch, w->v->priv.room.scratch_bytes };
     enum svmc_status st = SVMC_OK;
 
-    memset(w->buffer, 0, sizeof w->buffer);
-    memset(w->back, 0, sizeof w->back);
-    w->run.buffer = w->buffer;
+    memset(w->v->priv.buffer, 0, sizeof w->v->priv.buffer);
+    memset(w->v->priv.back, 0, sizeof w->v->priv.back);
+    w->run.buffer = w->v->priv.buffer;
     for (unsigned n = 0; n < REGS && st == SVMC_OK && w->out->end == SVMC_HCALL_BROKEN; n++) {
         if (s->arg[n].access != 0) {
             st = fetch_pages(w, n, length_of(w, n), &room);
         } else if (s->arg[n].kind == SVMC_HCALL_HANDLE) {
             st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], s->arg[n].type, w->run.arg[n],
-                                 &w->buffer[n].at);
+                                 &w->v->priv.buffer[n].at);
             if (st == SVMC_ERR_STALE)
-                return native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+                return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
         }
     }
     return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
 }
 
 /* HN-10: cannot fail, for all spans are there; no more than was declared. */
-CORE_COLD void svmc_native_put(struct native_work *w)
+CORE_COLD void svmc_native_put(struct svmc_hcall_vcpu *v)
 {
     for (unsigned n = 0; n < REGS; n++) {
-        uint32_t left = w->back[n].bytes, here = w->back[n].first, page = 0;
-        const uint8_t *from = w->buffer[n].at;
+        uint32_t left = v->priv.back[n].bytes, here = v->priv.back[n].first;
+        const uint8_t *from = v->priv.buffer[n].at;
+        void **span = v->priv.back[n].span;
 
-        if (left > w->buffer[n].bytes)
-            left = w->buffer[n].bytes;
-        for (; left > 0; left -= here, from += here, here = PAGE) {
+        if (left > v->priv.buffer[n].bytes)
+            left = v->priv.buffer[n].bytes;
+        for (; left > 0; from += here, here = PAGE, span++) {
             if (here > left) /* the last page */
                 here = left;
-            memcpy(w->back[n].span[page++], from, here);
-            if (here == left)
-                break;
+            memcpy(*span, from, here);
+            left -= here;
         }
     }
 }

@@ -9,6 +9,14 @@
 #include "../../core/clamp.h"
 #include "../../core/memory.h"
 
+#if defined(__GNUC__) || defined(__clang__)
+#define SELDOM(condition) __builtin_expect(!!(condition), 0)
+#define COLD              __attribute__((cold)) /* small, and its caller's where it has one alone */
+#else
+#define SELDOM(condition) (condition)
+#define COLD
+#endif
+
 #define REGS SVMC_HCALL_REGS
 #define PAGE 4096u
 
@@ -58,13 +66,6 @@ enum { NEED_SPAN = 1, NEED_TRANSLATE = 2, NEED_HANDLE = 4, NEED_SLOT = 8 };
 #define HAS_OP(ops, op) \
     ((ops)->size >= offsetof(struct svmc_hcall_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
-/* A buffer that is copied back: its bytes, and where they go page by page. */
-struct native_back {
-    void **span;
-    uint32_t bytes; /* 0: none */
-    uint32_t first; /* of them on the first page */
-};
-
 /* One call on its way. */
 struct native_work {
     struct svmc_hcall_vcpu *v;
@@ -72,11 +73,10 @@ struct native_work {
     struct svmc_hcall_result *out;
     const struct native_entry *entry;
     struct svmc_hcall_slot *slot; /* resumed */
-    uint64_t cursor;              /* for PARTIAL */
+    struct svmc_hcall_slot *next; /* for PARTIAL, with `cursor` */
+    uint64_t cursor;
     const uint64_t *arg;
     struct svmc_hcall_run run;
-    struct svmc_hcall_buffer buffer[REGS];
-    struct native_back back[REGS];
 };
 
 static inline const struct native_entry *native_entries(const struct svmc_hcall_table *table)
@@ -92,13 +92,7 @@ static inline uint64_t native_who(const struct svmc_hcall_vcpu *v,
 }
 
 /* The end of a call that gives no results. `bad`: 1 to 6, or 0. */
-static inline enum svmc_status native_answer(struct svmc_hcall_result *out, uint32_t code,
-                                             unsigned bad)
-{
-    out->end = SVMC_HCALL_DONE;
-    out->status = code | bad << SVMC_HCALL_BAD_SHIFT;
-    return SVMC_OK;
-}
+enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uint32_t code, unsigned bad);
 
 /* What finds something to tell the guest sets out->end; BROKEN there: go on. */
 enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
@@ -112,7 +106,7 @@ enum svmc_status svmc_native_ask(struct native_work *w);
 enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, bool is_virtual, uint64_t at,
                                   uint32_t n, uint32_t access, void **span);
 enum svmc_status svmc_native_fetch(struct native_work *w);
-void svmc_native_put(struct native_work *w);
+void svmc_native_put(struct svmc_hcall_vcpu *v);
 
 /* Cursors. */
 bool svmc_native_resume(struct native_work *w);

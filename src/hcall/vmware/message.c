@@ -95,14 +95,15 @@ VMWARE_SMALL static uint64_t now(const struct svmc_vmware *vm)
     return vm->priv.ops.ticks ? vm->priv.ops.ticks(vm->priv.ctx) : 0;
 }
 
-/* VW-13 */
-VMWARE_SMALL static void make_room(struct svmc_vmware *vm)
+/* VW-13; never the channel that is at work, whatever the clock says. */
+VMWARE_SMALL static void make_room(struct svmc_vmware *vm,
+                                   const struct svmc_vmware_channel *at_work)
 {
     uint64_t limit = vm->priv.config.idle_ticks, time = now(vm);
     struct svmc_vmware_channel *ch = vm->priv.config.channels;
 
     for (uint32_t n = vm->priv.config.channel_count; n > 0 && limit != 0; n--, ch++)
-        if (ch->priv.open && time - ch->priv.used_at > limit)
+        if (ch != at_work && ch->priv.open && time - ch->priv.used_at > limit)
             shut(vm, ch, SVMC_VMWARE_TIMEOUT | SVMC_VMWARE_CLOSED);
 }
 
@@ -135,7 +136,7 @@ VMWARE_SMALL static enum svmc_status open_channel(struct svmc_vmware *vm,
         return SVMC_OK;
     index = find_closed(vm);
     if (index == vm->priv.config.channel_count) {
-        make_room(vm);
+        make_room(vm, NULL);
         index = find_closed(vm);
         if (index == vm->priv.config.channel_count)
             return SVMC_OK;
@@ -231,7 +232,7 @@ VMWARE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc
     if (bytes > vm->priv.config.message_bytes)
         return 0;
     if (!place(vm, m, bytes, FILLING)) {
-        make_room(vm);
+        make_room(vm, ch);
         if (!place(vm, m, bytes, FILLING))
             return 0;
     }
@@ -323,26 +324,27 @@ VMWARE_SMALL enum svmc_status vmware_message(struct svmc_vmware *vm, struct svmc
     return st;
 }
 
-/* VW-11: guest memory at `at`; NULL: *fault, or a callback at fault. */
-VMWARE_SMALL static uint8_t *find_memory(const struct svmc_vmware *vm,
-                                         const struct svmc_vmware_call *call, uint64_t at,
-                                         uint32_t n, struct svmc_fault *fault)
+/* VW-11: guest memory at `at`, or *fault; what callbacks give is checked. */
+VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
+                                                 const struct svmc_vmware_call *call, uint64_t at,
+                                                 uint32_t n, void **span, struct svmc_fault *fault)
 {
     uint32_t access = call->write ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE;
     uint32_t vectors = call->isa > SVMC_ISA_X86_64 ? CODES : VECTORS;
     svmc_gva gva = { at };
     svmc_gpa gpa = { 0 };
-    void *span = NULL;
-    bool good;
 
+    *span = NULL;
+    if (vm->priv.ops.translate(vm->priv.ctx, call->vcpu, gva, access, &gpa, fault) != SVMC_OK ||
+        fault->raised > 1)
+        return SVMC_ERR_CALLBACK;
+    if (fault->raised)
+        return fault->has_error <= 1 && fault->vector < vectors ? SVMC_OK : SVMC_ERR_CALLBACK;
     memset(fault, 0, sizeof *fault);
-    good = vm->priv.ops.translate(vm->priv.ctx, call->vcpu, gva, access, &gpa, fault) == SVMC_OK;
-    if (good && fault->raised == 1 && fault->has_error <= 1 && fault->vector < vectors)
-        return NULL;
-    good = good && !fault->raised && (gpa.v ^ at) % PAGE == 0;
-    memset(fault, 0, sizeof *fault);
-    good = good && vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, &span) == SVMC_OK;
-    return good ? span : NULL;
+    if ((gpa.v ^ at) % PAGE != 0 ||
+        vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, span) != SVMC_OK || !*span)
+        return SVMC_ERR_CALLBACK;
+    return SVMC_OK;
 }
 
 /* VW-11: as REP INSB and OUTSB do it: whatever ends it, the registers say how far it came. */
@@ -351,7 +353,8 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
                                               uint64_t mask, struct svmc_vmware_result *out)
 {
     uint64_t *pointer = &call->arg[call->write ? SVMC_IOX_SOURCE : SVMC_IOX_DESTINATION], at;
-    uint8_t *guest;
+    enum svmc_status st;
+    void *guest;
     uint32_t n;
 
     if (call->data) {
@@ -363,13 +366,13 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
         n = (uint32_t)(PAGE - at % PAGE);
         if (n > count)
             n = count;
-        guest = find_memory(vm, call, at, n, &out->fault);
+        st = find_memory(vm, call, at, n, &guest, &out->fault);
+        if (st != SVMC_OK)
+            return st;
         if (out->fault.raised) {
             out->end = SVMC_VMWARE_FAULT;
             return SVMC_OK;
         }
-        if (!guest)
-            return SVMC_ERR_CALLBACK;
         move(vm, m, guest, n, call->write);
         *pointer = (*pointer + n) & mask;
         call->arg[SVMC_IOX_COUNT] = count - n;

@@ -9,23 +9,41 @@ struct text {
     uint32_t bytes;
 };
 
-/* VW-16: skip `word` if the text begins with it; a capital where `fold` allows one. */
-VMWARE_SMALL static bool skip(struct text *t, const char *word, uint32_t bytes, bool fold)
+/* VW-16: the words of the library's own, and from where on capitals do as well. */
+enum word { INFO_GET, INFO_SET, LOG, NONE };
+#define FOLD 9u
+
+static const struct {
+    uint8_t bytes;
+    char text[19];
+} words[] = {
+    [INFO_GET] = { 19, "info-get guestinfo." },
+    [INFO_SET] = { 19, "info-set guestinfo." },
+    [LOG] = { 4, "log " },
+};
+
+/* The word that the text begins with, which is skipped. */
+VMWARE_SMALL static enum word first_word(struct text *t)
 {
-    if (t->bytes < bytes)
-        return false;
-    for (uint32_t n = 0; n < bytes; n++) {
-        uint8_t want = (uint8_t)word[n], is = t->at[n]; /* clamp: t has that many bytes */
+    uint32_t word, n;
 
-        if (is != want && !(fold && want >= 'a' && want <= 'z' && is == want - 'a' + 'A'))
-            return false;
+    for (word = INFO_GET; word < NONE; word++) {
+        uint32_t bytes = words[word].bytes; /* clamp: of a loop over the words */
+
+        for (n = 0; n < bytes && n < t->bytes; n++) {
+            uint8_t want = (uint8_t)words[word].text[n], is = t->at[n]; /* clamp: the same */
+
+            if (is != want && !(n >= FOLD && want >= 'a' && is == want - 'a' + 'A'))
+                break;
+        }
+        if (n == bytes) {
+            t->at += n;
+            t->bytes -= n;
+            break;
+        }
     }
-    t->at += bytes;
-    t->bytes -= bytes;
-    return true;
+    return (enum word)word;
 }
-
-#define SKIP(t, word, fold) skip(t, word, sizeof word - 1, fold)
 
 /* What the library says by itself. */
 static const struct {
@@ -55,8 +73,8 @@ VMWARE_SMALL uint32_t vmware_say(uint8_t *reply, enum vmware_reply which)
     return replies[which].bytes;                              /* clamp: the same */
 }
 
-VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key,
-                                               uint8_t *value, uint32_t max, uint32_t *bytes)
+CORE_COLD static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key, uint8_t *value,
+                                            uint32_t max, uint32_t *bytes)
 {
     enum svmc_status st;
 
@@ -66,7 +84,7 @@ VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct te
     return st == SVMC_OK && *bytes <= max ? VMWARE_YES : VMWARE_NO_VALUE;
 }
 
-VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
+CORE_COLD static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
 {
     struct text value = key;
     enum svmc_status st;
@@ -88,10 +106,9 @@ VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct te
     return st == SVMC_OK ? VMWARE_YES : st == SVMC_ERR_FULL ? VMWARE_QUOTA : VMWARE_DENIED;
 }
 
-VMWARE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
-                                               const struct svmc_vmware_call *call,
-                                               struct text text, uint8_t *reply, uint32_t max,
-                                               uint32_t *bytes)
+CORE_COLD static enum vmware_reply ask_host(struct svmc_vmware *vm,
+                                            const struct svmc_vmware_call *call, struct text text,
+                                            uint8_t *reply, uint32_t max, uint32_t *bytes)
 {
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
@@ -107,22 +124,20 @@ VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmwa
 {
     uint32_t max = vm->priv.config.message_bytes - 2, more = 0;
     struct text text = { at, bytes }, rest;
-    enum vmware_reply which;
+    enum vmware_reply which = VMWARE_YES;
+    enum word word;
 
     if (bytes > 0 && at[bytes - 1] == 0) /* clamp: the last byte; clients that send the NUL too */
         text.bytes--;
     rest = text;
-    if (vm->priv.ops.info_get && SKIP(&rest, "info-get ", false) &&
-        SKIP(&rest, "guestinfo.", true)) {
+    word = first_word(&rest);
+    if (word == INFO_GET && vm->priv.ops.info_get)
         which = info_get(vm, rest, reply + 2, max, &more);
-    } else if (rest = text, vm->priv.ops.info_set && SKIP(&rest, "info-set ", false) &&
-                                SKIP(&rest, "guestinfo.", true)) {
+    else if (word == INFO_SET && vm->priv.ops.info_set)
         which = info_set(vm, rest);
-    } else if (rest = text, vm->priv.ops.log && SKIP(&rest, "log ", false)) {
+    else if (word == LOG && vm->priv.ops.log)
         vm->priv.ops.log(vm->priv.ctx, rest.at, rest.bytes);
-        which = VMWARE_YES;
-    } else {
+    else
         which = ask_host(vm, call, text, reply + 2, max, &more);
-    }
     return vmware_say(reply, which) + (which <= VMWARE_NO ? more : 0);
 }
