@@ -109,17 +109,17 @@ static enum svmc_status fuzz_span(void *ctx, svmc_gpa at, size_t n, uint32_t acc
     return SVMC_OK;
 }
 
-static enum svmc_status fuzz_get(void *ctx, const uint8_t *key, uint32_t key_bytes, uint8_t *value,
-                                 uint32_t max, uint32_t *bytes)
+static enum svmc_status fuzz_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
+                                 struct svmc_vmware_reply *value)
 {
     struct vm *v = ctx;
 
     check_in(ctx);
-    require(key_bytes <= KEY && max == MESSAGE - 2 && *bytes == 0);
+    require(key_bytes <= KEY && value->room == MESSAGE - 2 && value->bytes == 0);
     require(key >= v->arena + MESSAGE && key + key_bytes <= v->arena + ARENA);
-    require(value >= v->arena && value + max <= v->arena + MESSAGE);
-    memset(value, 'v', max);
-    *bytes = world.lie & 16 ? max + 1 + world.lie : key_bytes ? max : 0;
+    require(value->at >= v->arena && value->at + value->room <= v->arena + MESSAGE);
+    memset(value->at, 'v', value->room);
+    value->bytes = world.lie & 16 ? value->room + 1 + world.lie : key_bytes ? value->room : 0;
     return world.fails ? SVMC_ERR_STALE : SVMC_OK;
 }
 
@@ -143,16 +143,17 @@ static void fuzz_log(void *ctx, const uint8_t *text, uint32_t bytes)
 }
 
 static enum svmc_status fuzz_rpc(void *ctx, const struct svmc_vmware_call *call,
-                                 const uint8_t *text, uint32_t text_bytes, uint8_t *reply,
-                                 uint32_t max, uint32_t *bytes)
+                                 const uint8_t *text, uint32_t text_bytes,
+                                 struct svmc_vmware_reply *reply)
 {
     struct vm *v = ctx;
 
     check_in(ctx);
-    require(call->vcpu == world.call->vcpu && text_bytes <= MESSAGE && max == MESSAGE - 2);
+    require(call->vcpu == world.call->vcpu && text_bytes <= MESSAGE);
+    require(reply->room == MESSAGE - 2 && reply->bytes == 0);
     require(text >= v->arena + MESSAGE && text + text_bytes <= v->arena + ARENA);
-    memset(reply, 'r', max);
-    *bytes = world.lie & 32 ? ~0u : world.lie & 64 ? max : text_bytes % max;
+    memset(reply->at, 'r', reply->room);
+    reply->bytes = world.lie & 32 ? ~0u : world.lie & 64 ? reply->room : text_bytes % reply->room;
     return world.fails ? SVMC_ERR_UNSUPPORTED : world.lie & 1 ? SVMC_ERR_STALE : SVMC_OK;
 }
 

@@ -109,6 +109,13 @@ enum svmc_vmware_tclo_event {
     SVMC_VMWARE_TCLO_CLOSED = 3 /* by the guest, by the host or for idleness */
 };
 
+/** What a callback has to say to the guest. */
+struct svmc_vmware_reply {
+    uint8_t *at;
+    uint32_t room;  /* bytes at `at`: message_bytes - 2 */
+    uint32_t bytes; /* comes 0; how many of them the guest gets */
+};
+
 /**
  * What the hypervisor lends. ctx is the VM's. A function is called on the thread of the vCPU whose
  * call it is; `time` and `command` on several at once, the others on one at a time. What they call
@@ -133,20 +140,20 @@ struct svmc_vmware_ops {
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
 
-    /* optional (NULL: no such RPCI command): key is what stands behind "guestinfo.". At most `max`
-       bytes of value; another status than SVMC_OK: there is none */
+    /* optional (NULL: no such RPCI command): key is what stands behind "guestinfo."; another status
+       than SVMC_OK: there is none */
     SVMC_NODISCARD enum svmc_status (*info_get)(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                                uint8_t *value, uint32_t max, uint32_t *bytes);
+                                                struct svmc_vmware_reply *value);
     /* optional: SVMC_ERR_FULL: the VM's quota is used up; another: it may not set this key */
     SVMC_NODISCARD enum svmc_status (*info_set)(void *ctx, const uint8_t *key, uint32_t key_bytes,
                                                 const uint8_t *value, uint32_t bytes);
     /* optional: a line for the VM's log */
     void (*log)(void *ctx, const uint8_t *text, uint32_t bytes);
-    /* optional (NULL: other RPCI strings are unknown): at most `max` bytes of reply, without "1 ".
+    /* optional (NULL: other RPCI strings are unknown): the reply without "1 ".
        SVMC_ERR_UNSUPPORTED: unknown; another: refused, and the reply says why */
     SVMC_NODISCARD enum svmc_status (*rpc)(void *ctx, const struct svmc_vmware_call *call,
-                                           const uint8_t *text, uint32_t text_bytes, uint8_t *reply,
-                                           uint32_t max, uint32_t *bytes);
+                                           const uint8_t *text, uint32_t text_bytes,
+                                           struct svmc_vmware_reply *reply);
     /* optional (NULL: no TCLO channels). data: of REPLY alone */
     void (*tclo)(void *ctx, uint32_t channel, enum svmc_vmware_tclo_event event,
                  const uint8_t *data, uint32_t bytes);

@@ -46,14 +46,14 @@ static enum svmc_status span(void *ctx, svmc_gpa at, size_t n, uint32_t access, 
 
 /* Whoever is in here is alone. */
 static enum svmc_status rpc(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
-                            uint32_t text_bytes, uint8_t *reply, uint32_t max, uint32_t *bytes)
+                            uint32_t text_bytes, struct svmc_vmware_reply *reply)
 {
     (void)ctx, (void)call;
-    if (inside++ != 0 || text_bytes > max)
+    if (inside++ != 0 || text_bytes > reply->room)
         __atomic_fetch_add(&bad, 1, __ATOMIC_RELAXED);
     for (uint32_t n = 0; n < text_bytes; n++)
-        reply[n] = (uint8_t)~text[n];
-    *bytes = text_bytes;
+        reply->at[n] = (uint8_t)~text[n];
+    reply->bytes = text_bytes;
     inside--;
     return SVMC_OK;
 }

@@ -76,15 +76,18 @@ static enum svmc_status lab_span(void *ctx, svmc_gpa at, size_t n, uint32_t acce
 }
 
 /* lie 5: more than fits */
-static enum svmc_status lab_get(void *ctx, const uint8_t *key, uint32_t key_bytes, uint8_t *value,
-                                uint32_t max, uint32_t *bytes)
+static enum svmc_status lab_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
+                                struct svmc_vmware_reply *value)
 {
     struct lab *lab = ctx;
 
-    if (fails(lab) || key_bytes != 5 || memcmp(key, "hello", 5) != 0 || lab->value_bytes > max)
+    CHECK(value->bytes == 0 && value->room == lab->config.message_bytes - 2);
+    if (fails(lab) || key_bytes != 5 || memcmp(key, "hello", 5) != 0 ||
+        lab->value_bytes > value->room)
         return SVMC_ERR_STALE;
-    memcpy(value, lab->value, lab->value_bytes);
-    *bytes = lab->lie == 5 ? max + 1 : lab->value_bytes;
+    memcpy(value->at, lab->value, lab->value_bytes);
+    value->bytes = lab->lie == 5 ? value->room + 1 : lab->value_bytes;
+    value->room = lab->lie == 5 ? value->bytes : value->room; /* nor is this believed */
     return SVMC_OK;
 }
 
@@ -113,8 +116,8 @@ static void lab_log(void *ctx, const uint8_t *text, uint32_t bytes)
 }
 
 static enum svmc_status lab_rpc_op(void *ctx, const struct svmc_vmware_call *call,
-                                   const uint8_t *text, uint32_t text_bytes, uint8_t *reply,
-                                   uint32_t max, uint32_t *bytes)
+                                   const uint8_t *text, uint32_t text_bytes,
+                                   struct svmc_vmware_reply *reply)
 {
     struct lab *lab = ctx;
 
@@ -133,17 +136,17 @@ static enum svmc_status lab_rpc_op(void *ctx, const struct svmc_vmware_call *cal
         CHECK_EQ(svmc_vmware_close(lab->inner, 0), SVMC_ERR_STATE);
     }
     if (text_bytes == 4 && memcmp(text, "echo", 4) == 0) {
-        memcpy(reply, "said", 4);
-        *bytes = 4;
+        memcpy(reply->at, "said", 4);
+        reply->bytes = 4;
         return SVMC_OK;
     }
     if (text_bytes == 4 && memcmp(text, "deny", 4) == 0) {
-        memcpy(reply, "because", 7);
-        *bytes = 7;
+        memcpy(reply->at, "because", 7);
+        reply->bytes = 7;
         return SVMC_ERR_STALE;
     }
     if (text_bytes == 4 && memcmp(text, "long", 4) == 0) {
-        *bytes = max + 1;
+        reply->bytes = reply->room + 1;
         return SVMC_OK;
     }
     return SVMC_ERR_UNSUPPORTED;

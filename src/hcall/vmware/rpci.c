@@ -73,18 +73,17 @@ VMWARE_SMALL uint32_t vmware_say(uint8_t *reply, enum vmware_reply which)
     return replies[which].bytes;                              /* clamp: the same */
 }
 
-CORE_COLD static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key, uint8_t *value,
-                                            uint32_t max, uint32_t *bytes)
+VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key,
+                                               struct svmc_vmware_reply *value)
 {
-    enum svmc_status st;
-
     if (key.bytes > vm->priv.config.key_bytes)
         return VMWARE_KEY_LONG;
-    st = vm->priv.ops.info_get(vm->priv.ctx, key.at, key.bytes, value, max, bytes);
-    return st == SVMC_OK && *bytes <= max ? VMWARE_YES : VMWARE_NO_VALUE;
+    if (vm->priv.ops.info_get(vm->priv.ctx, key.at, key.bytes, value) != SVMC_OK)
+        return VMWARE_NO_VALUE;
+    return VMWARE_YES;
 }
 
-CORE_COLD static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
+VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
 {
     struct text value = key;
     enum svmc_status st;
@@ -106,15 +105,15 @@ CORE_COLD static enum vmware_reply info_set(struct svmc_vmware *vm, struct text 
     return st == SVMC_OK ? VMWARE_YES : st == SVMC_ERR_FULL ? VMWARE_QUOTA : VMWARE_DENIED;
 }
 
-CORE_COLD static enum vmware_reply ask_host(struct svmc_vmware *vm,
-                                            const struct svmc_vmware_call *call, struct text text,
-                                            uint8_t *reply, uint32_t max, uint32_t *bytes)
+VMWARE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call,
+                                               struct text text, struct svmc_vmware_reply *reply)
 {
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
     if (vm->priv.ops.rpc)
-        st = vm->priv.ops.rpc(vm->priv.ctx, call, text.at, text.bytes, reply, max, bytes);
-    if (st == SVMC_ERR_UNSUPPORTED || *bytes > max)
+        st = vm->priv.ops.rpc(vm->priv.ctx, call, text.at, text.bytes, reply);
+    if (st == SVMC_ERR_UNSUPPORTED)
         return VMWARE_UNKNOWN;
     return st == SVMC_OK ? VMWARE_YES : VMWARE_NO;
 }
@@ -122,7 +121,7 @@ CORE_COLD static enum vmware_reply ask_host(struct svmc_vmware *vm,
 VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
                                   const uint8_t *at, uint32_t bytes, uint8_t *reply)
 {
-    uint32_t max = vm->priv.config.message_bytes - 2, more = 0;
+    struct svmc_vmware_reply more = { reply + 2, vm->priv.config.message_bytes - 2, 0 };
     struct text text = { at, bytes }, rest;
     enum vmware_reply which = VMWARE_YES;
     enum word word;
@@ -132,12 +131,14 @@ VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmwa
     rest = text;
     word = first_word(&rest);
     if (word == INFO_GET && vm->priv.ops.info_get)
-        which = info_get(vm, rest, reply + 2, max, &more);
+        which = info_get(vm, rest, &more);
     else if (word == INFO_SET && vm->priv.ops.info_set)
         which = info_set(vm, rest);
     else if (word == LOG && vm->priv.ops.log)
         vm->priv.ops.log(vm->priv.ctx, rest.at, rest.bytes);
     else
-        which = ask_host(vm, call, text, reply + 2, max, &more);
-    return vmware_say(reply, which) + (which <= VMWARE_NO ? more : 0);
+        which = ask_host(vm, call, text, &more);
+    if (more.bytes > vm->priv.config.message_bytes - 2) /* it has said nothing */
+        which = word == INFO_GET ? VMWARE_NO_VALUE : VMWARE_UNKNOWN;
+    return vmware_say(reply, which) + (which <= VMWARE_NO ? more.bytes : 0);
 }
