@@ -68,13 +68,14 @@ static enum svmc_status wall_clock(void *ctx, struct svmc_vmware_time *out)
     return SVMC_OK;
 }
 
-static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_bytes, uint8_t *value,
-                                 uint32_t max, uint32_t *bytes)
+static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
+                                 struct svmc_vmware_reply *value)
 {
     struct calls *c = ctx;
-    enum svmc_status st = store_get(&c->store, key, key_bytes, value, max, bytes);
+    enum svmc_status st =
+        store_get(&c->store, key, key_bytes, value->at, value->room, &value->bytes);
 
-    watch_info(caller, "get", key, key_bytes, value, *bytes, st);
+    watch_info(caller, "get", key, key_bytes, value->at, value->bytes, st);
     return st;
 }
 

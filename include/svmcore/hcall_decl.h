@@ -96,7 +96,7 @@ enum svmc_hcall_call_flag {
 
 /** A call: can lie in ROM. */
 struct svmc_hcall_entry {
-    /* SVMC_HCALL_OK or another code; one that has it change nothing but with OK and PARTIAL */
+    /* gives a code of guest/hypercall.h; what is neither OK nor PARTIAL has done nothing */
     uint32_t (*handler)(void *ctx, struct svmc_hcall_run *run);
     uint64_t may;                     /* HN-5 */
     uint16_t number;                  /* SVMC_HCALL_FIRST and up */

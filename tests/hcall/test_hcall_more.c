@@ -638,7 +638,8 @@ TEST(discover, interfaces_stand_side_by_side) /* HN-21 HN-22 HN-23 */
     CHECK_EQ(svmc_discover_check(faces, FACES, bad), SVMC_OK);
     CHECK(bad[0] == UINT32_MAX && bad[1] == UINT32_MAX);
     CHECK_EQ(svmc_discover_cpuid(faces, FACES, 0x40000000, leaf), 1);
-    CHECK(leaf[0] == 0x40000002 && memcmp(leaf + 1, "Microsoft Hv", 12) == 0);
+    CHECK(leaf[0] == 0x40000002 && leaf[1] == 0x7263694d && leaf[2] == 0x666f736f &&
+          leaf[3] == 0x76482074); /* "Microsoft Hv" */
     CHECK_EQ(svmc_discover_cpuid(faces, FACES, 0x40000002, leaf), 1);
     CHECK_MEM(leaf, hyperv_words + 4, 16);
     CHECK_EQ(svmc_discover_cpuid(faces, FACES, 0x40000003, leaf), 0);
