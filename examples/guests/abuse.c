@@ -7,16 +7,19 @@
 #include "calls.h"
 
 #define FLOOD    200u
+#define ANSWER   9u  /* bytes of "1 hostile" */
 #define CHANNELS 64u /* more than a VM has */
 
 /* Steps of the message protocol, as rpc.c has them. */
-#define COMMAND   30u
-#define RPCI      0xc9435052u /* with a cookie */
-#define SUCCESS   0x10000u
-#define OPEN      (0u << 16 | COMMAND)
-#define SEND_SIZE (1u << 16 | COMMAND)
-#define SEND      (2u << 16 | COMMAND)
-#define RECEIVE   (4u << 16 | COMMAND)
+#define COMMAND      30u
+#define RPCI         0xc9435052u /* with a cookie */
+#define SUCCESS      0x10000u
+#define OPEN         (0u << 16 | COMMAND)
+#define SEND_SIZE    (1u << 16 | COMMAND)
+#define SEND         (2u << 16 | COMMAND)
+#define RECEIVE_SIZE (3u << 16 | COMMAND)
+#define CLOSE        (6u << 16 | COMMAND)
+#define RECEIVE      (4u << 16 | COMMAND)
 
 static svmc_hcall_word code(struct work *w, unsigned number, const svmc_hcall_word args[4])
 {
@@ -110,6 +113,49 @@ static unsigned low(struct work *w, svmc_hcall_word word[6], unsigned command, u
     return (unsigned)(word[2] >> 16);
 }
 
+/* A whole message, by high bandwidth, to or from where nothing is: of a struct work. */
+static struct svmc_guest_channel reader[BOOT_CPUS_MAX];
+
+static void receive_nowhere(void *of)
+{
+    struct work *w = of;
+
+    (void)svmc_vmware_receive(&w->guest, SUCCESS, &reader[w->cpu->id], (void *)0x40000000, ANSWER);
+}
+
+static void send_nowhere(void *of)
+{
+    struct work *w = of;
+
+    (void)svmc_vmware_send(&w->guest, SUCCESS, &reader[w->cpu->id], (void *)0x40000000, 64);
+}
+
+/* The fault is the guest's own, the channel stays, and its next request is answered. */
+static void bad_strings(struct work *w)
+{
+    static const char request[] = "info-get guestinfo.mode";
+    struct svmc_guest_channel *at = &reader[w->cpu->id];
+    svmc_hcall_word word[6] = { 0 }, id;
+    unsigned again;
+
+    if (!(low(w, word, OPEN, RPCI, 0) & 1))
+        return; /* ring 0's or another processor's flood has them all */
+    id = word[3] & 0xffff0000;
+    *at = (struct svmc_guest_channel){ (unsigned)(id >> 16), (unsigned)word[4], (unsigned)word[5] };
+    check(w, low(w, word, SEND_SIZE, 64, (unsigned)id) & 1, "a size");
+    check(w, attempt(0, send_nowhere, w) == 1, "a send from nowhere faults");
+    check(w, low(w, word, SEND_SIZE, sizeof request - 1, (unsigned)id) & 1, "another size");
+    check(w, svmc_vmware_send(&w->guest, SUCCESS, at, request, sizeof request - 1) & 1, "sent");
+    check(w, low(w, word, RECEIVE_SIZE, 0, (unsigned)id) & 1, "an answer");
+    check(w, word[1] == ANSWER && attempt(0, receive_nowhere, w) == 1,
+          "a receive to nowhere faults");
+    check(w, (low(w, word, RECEIVE_SIZE, 0, (unsigned)id) & 1) && word[1] == ANSWER,
+          "the answer is there until it is thanked for");
+    again = svmc_vmware_receive(&w->guest, SUCCESS, at, w->reply, word[1]);
+    check(w, (again & 1) && w->reply[0] == '1', "answered after all");
+    (void)low(w, word, CLOSE, 0, (unsigned)id);
+}
+
 /* Channels that are opened and left with half a message, until there are no more. */
 static void bad_messages(struct work *w)
 {
@@ -177,6 +223,7 @@ uint64_t abuse(void *of)
     bad_words(w);
     bad_commands(w);
     bad_accesses(w);
+    bad_strings(w);
     bad_messages(w);
     return w->failed;
 }

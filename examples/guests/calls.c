@@ -170,8 +170,8 @@ static int ask(struct work *w, int high, const char *request)
     size_t n = 0;
     enum rpc_end end = RPC_NO_OPEN;
 
-    /* all channels may be somebody's who never closes one: they are taken back after a second */
-    for (unsigned i = 0; i < TRIES && end == RPC_NO_OPEN; i++)
+    /* somebody may hold all channels, or all room for messages: it is taken back in time */
+    for (unsigned i = 0; i < TRIES && end != RPC_DONE; i++)
         end = rpc(&w->guest, high, request, length(request), w->reply, sizeof w->reply - 1, &n);
     w->reply[end == RPC_DONE ? n : 0] = 0;
     return end == RPC_DONE && n >= 2;

@@ -17,7 +17,7 @@
 #include "watch.h"
 
 #define RFLAGS_DF (1u << 10)
-#define IDLE_NS   1000000000u /* a channel that nobody used for so long may be closed for room */
+#define IDLE_NS   5000000000u /* a channel that nobody used for so long may be closed for room */
 
 /* Whose exit is served on this thread: tables of a VM have one ctx for all of its vCPUs. */
 static _Thread_local struct vcpu *caller;

@@ -36,6 +36,11 @@ def lines(run, start="call|"):
             if e["text"].startswith(start)]
 
 
+def failed(run):
+    """Why, and which checks the guest itself says have failed."""
+    return (run["why"], [e["text"] for e in run["calls"] if " FAIL " in e["text"]])
+
+
 @need_kvm
 class Calls(Case):
     def test_both_abis_from_both_rings(self):
@@ -208,7 +213,7 @@ class Hostile(Case):
 
     def test_alone(self):
         done = vmm_json("--guestinfo", "mode=hostile")
-        self.assertEqual(done.status, PASS, (done.json["why"], done.json["calls"][-1]))
+        self.assertEqual(done.status, PASS, failed(done.json))
         texts = {text for _, text, _ in lines(done.json)}
         for ring in ("ring 0", "ring 3"):
             for what in ("native 1:11 say -> FAULT, argument 1",
@@ -217,7 +222,7 @@ class Hostile(Case):
                          "native of another version -> VERSION",
                          "vmware message: send size -> refused"):
                 self.assertIn(f"{ring} {what}", texts)
-        # the channels of the flood are taken back after a second, and a request goes through again
+        # the flood's channels are taken back after five seconds: a request goes through again
         self.assertTrue(any("info-set guestinfo.hello: not permitted" in e["text"]
                             for e in done.json["calls"]))
 
@@ -225,7 +230,7 @@ class Hostile(Case):
         for count in (2, 4):
             done = vmm_json("--guestinfo", "mode=hostile", "--guestinfo", "hello=still-here",
                             "--vcpus", count)
-            self.assertEqual(done.status, PASS, done.json["why"])
+            self.assertEqual(done.status, PASS, failed(done.json))
             said = [e for e in done.json["calls"]
                     if e["text"] == "said| cpu 0 ring 3: guestinfo.hello is still-here"]
             self.assertGreaterEqual(len(said), 1)
@@ -379,7 +384,8 @@ class Record(Case):
         for options in (["--hypercalls"], ["--guestinfo", "mode=hostile"]):
             file = self.tmp / "calls.svmtrace"
             live, again = vmm_json(*options, "--record", file), vmm_json("--replay", file)
-            self.assertEqual((live.status, again.status), (PASS, PASS), again.json["why"])
+            self.assertEqual((live.status, again.status), (PASS, PASS),
+                             failed(again.json))
             self.assertEqual(live.json["calls"], again.json["calls"])
             self.assertEqual(live.json["guestinfo"], again.json["guestinfo"])
             self.assertEqual(live.json["console"], again.json["console"])
