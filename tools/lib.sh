@@ -63,6 +63,8 @@ libc6-arm64-cross -
 libc6-riscv64-cross -
 libc6-s390x-cross -'
 packages_eva='frama-c-base frama-c'
+packages_vmware='open-vm-tools vmware-checkvm
+fuse3 fusermount3'
 packages_test="llvm-19-dev llvm-config-19
 binutils-dev -
 libsodium-dev -
@@ -146,6 +148,37 @@ need_kernel() {
         rm -rf "$downloads/kernel.new"
         dpkg -x "$folder/$package"_*.deb "$downloads/kernel.new"
         mv "$downloads/kernel.new" "$downloads/kernel"
+    fi
+    rm -rf "$folder"
+}
+
+# need_arm64_tools: open-vm-tools of arm64 and its libraries below $downloads/arm64, unpacked and
+# never installed. Without them the test that wants them says so.
+arm64_tools='open-vm-tools libc6 libgcc-s1 libglib2.0-0 libpcre2-8-0 libtirpc3 libgssapi-krb5-2
+libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libssl3 libffi8 zlib1g libfuse3-3'
+need_arm64_tools() {
+    local folder file apt
+
+    [ ! -d "$downloads/arm64" ] || return 0
+    is_debian || return 0
+    say "downloading open-vm-tools for arm64"
+    mkdir -p "$downloads"
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    mkdir -p "$folder"/{lists,cache/archives,debs}/partial
+    touch "$folder/status"
+    [ "$(id -u)" != 0 ] || chown -R _apt "$folder" 2>/dev/null || true
+    apt=(apt-get -q -o APT::Architecture=arm64 -o "APT::Architectures=arm64"
+        -o "Dir::State=$folder" -o "Dir::State::status=$folder/status"
+        -o "Dir::Cache=$folder/cache")
+    # shellcheck disable=SC2086
+    if ("${apt[@]}" update || true && cd "$folder/debs" && "${apt[@]}" download $arm64_tools) \
+        >"$build/log/arm64.log" 2>&1; then
+        rm -rf "$downloads/arm64.new"
+        for file in "$folder"/debs/*.deb; do
+            dpkg -x "$file" "$downloads/arm64.new"
+        done
+        mv "$downloads/arm64.new" "$downloads/arm64"
     fi
     rm -rf "$folder"
 }

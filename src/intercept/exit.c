@@ -51,6 +51,7 @@ static bool is_hypercall(const struct svmc_vcpu *vc, struct svmc_exit *e)
         e->size = 0;
         e->value = 0;
         e->finish |= SVMC_FINISH_REGS;
+        //@ split e->kind;
         return true;
     }
     return false;
@@ -257,7 +258,6 @@ static enum svmc_status record(struct svmc_vcpu *vc, const uint8_t *data,
 
     if (is_hypercall(vc, &p->exit))
         *rule = svmc_intercept_rule(p->exit.kind);
-    //@ split p->exit.kind;
     p->row = *rule;
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;

@@ -276,6 +276,7 @@ CORE_COLD uint32_t svmc_intercept_s390_header(struct svmc_vcpu *vc, const struct
     case SVMC_KIND_CHSC: /* EX-76 */
         if (bytes < CHSC_LEAST || bytes > CHSC_MOST || (bytes & 7) != 0)
             raise(p, SVMC_FAULT_OPERAND, out);
+        //@ split out->fault.raised;
         p->kept = (uint16_t)bytes;
         return bytes;
     default:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Frama-C Eva over the intercept's shipped sources, from tests/checks/eva_driver.c.
+"""Frama-C Eva over the intercept's shipped sources, from tests/checks/eva_driver.c: every kind of
+exit with --long, else a few of them (SHORT); what is left out is said.
 
 No alarm, no check of the driver left open, nothing called without its body, nearly every statement
 reached; and a source with a bound taken out must give an alarm, or the silence proves nothing. The
@@ -28,8 +29,9 @@ FILES = [f"src/intercept/{name}.c" for name in
          ("usual", "exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules",
           "registers", "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger",
           "block", "s390", "request")]
+SHORT = ("exit_in", "exit_list", "exit_ssch", "enter_in", "enter_outs", "enter_ssch", "others")
 RUNS = ("exit_ins", "exit_outs", "exit_list", "exit_block", "exit_plain", "exit_more",
-        "enter_string", "enter_plain", "enter_more", "enter_block", "others")
+        "exit_none", "enter_string", "enter_plain", "enter_more", "enter_block", "others")
 MUTANTS = (  # marshal, reply check, commit
     ("exit_in", "src/intercept/stages.h",
      "for (uint32_t i = 0; i < slots; i++)\n        core_shared_put(page, SVMC_PAGE_REQ_IN +",
@@ -57,9 +59,10 @@ LEVELS = {4: "svmc_intercept_put_data",
                "svmc_intercept_notify svmc_intercept_request collect "
                "answer_apart delegate commit_inside svmc_intercept_commit svmc_intercept_take "
                "accept retry svmc_intercept_block_next stage_string svmc_intercept_spans "
-               "commit_string svmc_intercept_block_move svmc_intercept_block_stage copy",
-          1000: "svmc_vcpu_exit svmc_vcpu_enter ask* any_exit exits enters exit_some enter_some "
-                "exit_block enter_block"}
+               "commit_string svmc_intercept_block_move svmc_intercept_block_stage",
+          1000: "svmc_vcpu_exit svmc_vcpu_enter ask* any_exit any_row exits refuses enters "
+                "exit_plain exit_more exit_block exit_none enter_plain enter_more enter_string "
+                "enter_block"}
 BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask* svmc_intercept_begin "
                      "svmc_policy_init svmc_policy_seal record take_span get_span "
                      "svmc_intercept_spans answer* svmc_intercept_identity stage_string "
@@ -74,6 +77,8 @@ RELATIONS = "core_clamp* core_shared_zero* svmc_intercept_spans"  # between two 
 COMMON = ["-machdep", "x86_64", "-c11", "-cpp-extra-args=-U__GNUC__ -Iinclude -Isrc", "-eva",
           "-eva-msg-key=-initial-state,-final-states", "-eva-ilevel", "16", "-eva-slevel", "0",
           "-eva-auto-loop-unroll", "32", "-eva-interprocedural-splits", "-eva-split-limit", "128"]
+
+MORE = {"exit_none": ["-eva-ilevel", "4096"]}  # the kinds of a class: a set, no interval
 
 
 def with_copies(names, known):
@@ -92,19 +97,22 @@ def options(known):
             listed(BY_RESULT), "-eva-domains-function", octagons]
 
 
+def inside(tree):
+    return {"cwd": tree, "env": {**os.environ, "PWD": str(tree)}}  # Frama-C believes PWD
+
+
 def functions(tree):
     """The names of all functions that Frama-C sees in the files and the driver, headers' too."""
-    text = run(["frama-c", *[o for o in COMMON if not o.startswith("-eva") and o not in
-                             ("16", "0", "32", "128")], "-metrics", DRIVER, *FILES], cwd=tree).text
+    text = run(["frama-c", *COMMON[:COMMON.index("-eva")], "-metrics", DRIVER, *FILES],
+               **inside(tree)).text
     said = re.search(r"Defined functions \(\d+\)\n *=+\n(.*?)\n *\n", text, re.S)
     return re.findall(r"(\w+) (?:\(address taken\) )?\(\d+ calls?\)", said.group(1)) if said else []
 
 
 def analyse(tree, main, flags):
     began = time.monotonic()
-    done = run(["timeout", str(SECONDS), "frama-c", *flags, "-metrics", "-metrics-eva-cover",
-                "-main", main, DRIVER, *FILES], cwd=tree,
-               env={**os.environ, "PWD": str(tree)})  # Frama-C believes it
+    done = run(["timeout", str(SECONDS), "frama-c", *flags, *MORE.get(main, []), "-metrics",
+                "-metrics-eva-cover", "-main", main, DRIVER, *FILES], **inside(tree))
     done.seconds = time.monotonic() - began
     return done
 
@@ -187,36 +195,51 @@ def mutant_faults(mutant, flags, before):
         return [] if set(alarms(done.text)) - before else ["no new alarm"]
 
 
-def main():
-    need_tools("frama-c", "timeout")
-    report = Report()
-    known = functions(ROOT)
-    flags = options(known)
-    print("files:", *FILES)
-    print("frama-c", " ".join(f"'{f}'" if " " in f else f for f in flags))
-    runs = dict(zip(RUNS, parallel(lambda name: analyse(ROOT, name, flags), RUNS)))
-    found = set()
-    for name, done in runs.items():
-        for alarm in alarms(done.text):
+def check_runs(report, names, flags):
+    """{run: its text}, and what each has to say for itself."""
+    texts = {}
+    for name, done in zip(names, parallel(lambda name: analyse(ROOT, name, flags), names)):
+        found = alarms(done.text)
+        for alarm in found:
             print(f"alarm in {name}:", alarm[:200])
-        found |= set(alarms(done.text))
         said = re.search(r"\d+ statements reached \(out of \d+\): \d+% coverage", done.text)
-        print(f"{name}: {len(alarms(done.text))} alarms, "
-              f"{said.group(0) if said else 'no end'}, {done.seconds:.0f} s")
+        print(f"== {name}: {len(found)} alarms, {said.group(0) if said else 'no end'}, "
+              f"{done.seconds:.0f} s")
         report.check(f"{name}: the analysis ends and leaves nothing out", closing(done.text))
-        report.check(f"{name}: no alarm", [f"{len(alarms(done.text))}"] if alarms(done.text)
-                     else [])
-    best = union(done.text for done in runs.values())
+        report.check(f"{name}: no alarm", [str(len(found))] if found else [])
+        texts[name] = done.text
+    return texts
+
+
+def check_coverage(report, texts):
+    best = union(texts)
     some, of = (sum(row[i] for row in best.values()) for i in (0, 1))
     percent = 100 * some / of if of else 0
     for name, (part, whole) in sorted(best.items()):
         if part < whole:
             print(f"not reached: {whole - part} of {whole} in {name}")
-    print(f"all runs: {len(found)} alarms, "
-          f"{some} statements reached (out of {of}): {percent:.1f} %")
+    print(f"== all runs: {some} statements reached (out of {of}): {percent:.1f} %")
     report.check(f"{COVERAGE} % of the statements are reached",
                  [] if percent >= COVERAGE else [f"{percent:.1f} %"])
     report.check("every function of the files is analysed", unseen(best))
+
+
+def main():
+    need_tools("frama-c", "timeout")
+    if sys.argv[1:] not in ([], ["--long"]):
+        sys.exit("usage: eva.py [--long]")
+    names = RUNS if sys.argv[1:] else SHORT
+    report = Report()
+    flags = options(functions(ROOT))
+    print("files:", *FILES)
+    print("frama-c", " ".join(f"'{f}'" if " " in f else f for f in flags))
+    texts = check_runs(report, names, flags)
+    if names == RUNS:
+        check_coverage(report, texts.values())
+    else:
+        print("LEFT TO --long:", *(name for name in RUNS if name not in names),
+              "(all other kinds of exit), coverage, every function")
+    found = {alarm for text in texts.values() for alarm in alarms(text)}
     for mutant, faults in zip(MUTANTS, parallel(lambda m: mutant_faults(m, flags, found), MUTANTS)):
         report.check(f"{mutant[1]} without a bound ({mutant[3].split(chr(10))[0][:50]}) gives an "
                      "alarm", faults)

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Numbers of open-vm-tools lib/include/backdoor_def.h, and of guest_rpc and tclodefs.h. */
+enum { GETDEVICELISTELEMENT = 11, TOGGLEDEVICE = 12, GETGUIOPTIONS = 13, SETGUIOPTIONS = 14 };
+#define GUI_SYNC_TIME  0x400u
+#define DEVICES_MOST   64u
+#define DEVICE_NAME    32u /* struct RD_Info of removable_device.h: name, id, enabled */
+#define DEVICE_BYTES   40u
+#define DEVICE_CONNECT 0x80000000u
+
+/* One string on its way. */
+struct request {
+    struct rpc *rpc;
+    const uint8_t *text; /* behind the command */
+    uint32_t n;
+    struct svmc_vmware_reply *reply;
+};
+
+static enum svmc_status say(const struct request *r, const void *text, size_t n)
+{
+    if (n > r->reply->room)
+        return SVMC_ERR_FULL;
+    memcpy(r->reply->at, text, n);
+    r->reply->bytes = (uint32_t)n;
+    return SVMC_OK;
+}
+
+static enum svmc_status refuse(const struct request *r, const char *why)
+{
+    (void)say(r, why, strlen(why));
+    return SVMC_ERR_STATE;
+}
+
+/* What a host takes note of, and no more. */
+static enum svmc_status agree(const struct request *r)
+{
+    return say(r, "", 0);
+}
+
+static enum svmc_status share(const struct request *r)
+{
+    return hgfs_handle(&r->rpc->hgfs, r->text, r->n, r->reply->at, r->reply->room,
+                       &r->reply->bytes);
+}
+
+/* "synctime FROM TO": timesync of vmware-toolbox-cmd */
+static enum svmc_status set_option(const struct request *r)
+{
+    if (r->n > 11 && memcmp(r->text, "synctime ", 9) == 0)
+        r->rpc->sync_time = r->text[11] == '1';
+    return say(r, "", 0);
+}
+
+/* ---- guestlib: open-vm-tools libguestlib/vmGuestLibInt.h, version 2 of its data -------------- */
+
+#define GUESTLIB_BYTES 669u
+#define GUESTLIB_POOL  513u /* valid, and a path of 512 */
+#define UNLIMITED      0xffffffffu
+
+struct writer {
+    uint8_t *at;
+};
+
+static void put_32(struct writer *w, uint32_t value)
+{
+    memcpy(w->at, &value, sizeof value);
+    w->at += sizeof value;
+}
+
+static void put_64(struct writer *w, uint64_t value)
+{
+    memcpy(w->at, &value, sizeof value);
+    w->at += sizeof value;
+}
+
+static enum svmc_status guestlib(const struct request *r)
+{
+    /* no reservation, no limit, normal shares; nothing is ballooned, swapped or shared */
+    const uint32_t memory = r->rpc->memory_mb, mhz = r->rpc->mhz;
+    const uint32_t values[] = { 0,      UNLIMITED, 1000, 0, mhz, 0, UNLIMITED, memory * 10,
+                                memory, memory,    0,    0, 0,   0, 0,         memory };
+    uint8_t bytes[GUESTLIB_BYTES] = { 0 };
+    struct writer w = { bytes };
+    struct timespec now;
+    uint64_t elapsed;
+
+    if (r->n < 1 || r->text[0] != '2')
+        return refuse(r, "Unsupported version");
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    elapsed = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    put_32(&w, 2);
+    put_64(&w, r->rpc->session);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        put_32(&w, 1); /* valid */
+        if (i == 3)
+            put_64(&w, elapsed); /* of processor time: as if it were always busy */
+        else
+            put_32(&w, values[i]);
+    }
+    put_32(&w, 1);
+    put_64(&w, elapsed);
+    memcpy(w.at, "\1/", 2);
+    return say(r, bytes, sizeof bytes);
+}
+
+/* ---- namespaces: namespacetool.c: strings, each with its NUL --------------------------------- */
+
+#define NAMESPACE_WORDS 6u
+
+/* Words of a request; how many. */
+static unsigned split(const struct request *r, const char *words[NAMESPACE_WORDS])
+{
+    const char *at = (const char *)r->text, *end = at + r->n;
+    unsigned count = 0;
+
+    while (count < NAMESPACE_WORDS && at < end && memchr(at, 0, (size_t)(end - at))) {
+        words[count++] = at;
+        at += strlen(at) + 1;
+    }
+    return count;
+}
+
+/* NAME/KEY as a key of the store; 0: too long. */
+static size_t join(char key[STORE_KEY_MOST + 1], const char *name, const char *word)
+{
+    int n = snprintf(key, STORE_KEY_MOST + 1, "%s/%s", name, word);
+
+    return n > 0 && n <= (int)STORE_KEY_MOST ? (size_t)n : 0;
+}
+
+static enum svmc_status namespace_get(const struct request *r)
+{
+    const char *words[NAMESPACE_WORDS];
+    const struct store_entry *entry;
+    char key[STORE_KEY_MOST + 1];
+    size_t n;
+
+    if (split(r, words) < 2)
+        return refuse(r, "Invalid arguments");
+    n = join(key, words[0], words[1]);
+    entry = store_find(&r->rpc->namespaces, (uint8_t *)key, n);
+    if (!entry)
+        return refuse(r, "Key not found");
+    return say(r, entry->value, entry->bytes);
+}
+
+/* NAME, 1, OPERATION, KEY, VALUE, OLD: operation 1 wants OLD to stand there; no VALUE: delete. */
+static enum svmc_status namespace_set(const struct request *r)
+{
+    const char *words[NAMESPACE_WORDS];
+    const struct store_entry *entry;
+    char key[STORE_KEY_MOST + 1];
+    size_t n, bytes;
+
+    if (split(r, words) != NAMESPACE_WORDS || strcmp(words[1], "1") != 0)
+        return refuse(r, "Invalid arguments");
+    n = join(key, words[0], words[3]);
+    entry = store_find(&r->rpc->namespaces, (uint8_t *)key, n);
+    if (words[2][0] == '1' && (!entry || strcmp((char *)entry->value, words[5]) != 0))
+        return refuse(r, "The old value differs");
+    bytes = strlen(words[4]) + 1;
+    if (bytes == 1)
+        return store_remove(&r->rpc->namespaces, (uint8_t *)key, n) ? say(r, "", 0)
+                                                                    : refuse(r, "Key not found");
+    if (store_set(&r->rpc->namespaces, (uint8_t *)key, n, (const uint8_t *)words[4], bytes) !=
+        STORE_OK)
+        return refuse(r, "Key or value refused");
+    return say(r, "", 0);
+}
+
+/* ---- all of them: the first that fits -------------------------------------------------------- */
+
+static const struct {
+    const char *command; /* with the blank where one must follow */
+    enum svmc_status (*run)(const struct request *r);
+} known[] = {
+    { "f ", share },
+    { "vmx.set_option ", set_option },
+    { "guestlib.info.get ", guestlib },
+    { "namespace-priv-get-values ", namespace_get },
+    { "namespace-priv-set-keys ", namespace_set },
+    { "SetGuestInfo ", agree }, /* what vmtoolsd tells of its guest */
+    { "tools.", agree },        /* version, capabilities, state */
+    { "vmx.capability.", agree },
+};
+
+static bool begins(const uint8_t *text, uint32_t n, const char *with)
+{
+    size_t bytes = strlen(with);
+
+    return n >= bytes && memcmp(text, with, bytes) == 0;
+}
+
+static enum svmc_status dispatch(struct request *r)
+{
+    for (size_t i = 0; i < r->rpc->answer_count; i++) {
+        const struct rpc_answer *answer = &r->rpc->answers[i];
+        const char *text = answer->answer + 2;
+
+        if (begins(r->text, r->n, answer->command))
+            return answer->answer[0] == '1' ? say(r, text, strlen(text)) : refuse(r, text);
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        uint32_t skip = (uint32_t)strlen(known[i].command);
+
+        if (begins(r->text, r->n, known[i].command)) {
+            r->text += skip;
+            r->n -= skip;
+            return known[i].run(r);
+        }
+    }
+    return SVMC_ERR_UNSUPPORTED;
+}
+
+enum svmc_status rpc_handle(struct rpc *rpc, const uint8_t *text, uint32_t text_bytes,
+                            struct svmc_vmware_reply *reply)
+{
+    static uint8_t copy[SVMC_VMWARE_MESSAGE_MAX + 1];
+    struct request r = { rpc, copy, text_bytes + 1, reply };
+
+    if (text_bytes > SVMC_VMWARE_MESSAGE_MAX)
+        return SVMC_ERR_UNSUPPORTED;
+    memcpy(copy, text, text_bytes);
+    copy[text_bytes] = 0; /* the library takes a last NUL away, of binary messages too */
+    return dispatch(&r);
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+/* Four bytes of what is told of a device: its number is in the upper half, the place in the lower
+   one. */
+static enum svmc_status device_element(const struct rpc *rpc, struct svmc_vmware_call *call)
+{
+    uint32_t device = (uint32_t)call->arg[1] >> 16, at = (uint32_t)call->arg[1] & 0xffff, value;
+    uint8_t info[DEVICE_BYTES] = { 0 };
+
+    call->arg[0] = 0; /* FALSE: there is none */
+    if (device >= rpc->devices.count || device >= DEVICES_MOST || at > DEVICE_BYTES - 4)
+        return SVMC_OK;
+    snprintf((char *)info, DEVICE_NAME, "%s", rpc->devices.list[device]);
+    memcpy(info + DEVICE_NAME, &device, sizeof device);
+    info[DEVICE_NAME + 4] = (rpc->disconnected >> device & 1) == 0;
+    memcpy(&value, info + at, sizeof value);
+    call->arg[0] = 1;
+    call->arg[1] = value;
+    return SVMC_OK;
+}
+
+static enum svmc_status toggle(struct rpc *rpc, struct svmc_vmware_call *call)
+{
+    uint32_t size = (uint32_t)call->arg[1], device = size & ~DEVICE_CONNECT;
+
+    call->arg[0] = device < rpc->devices.count && device < DEVICES_MOST;
+    if (call->arg[0] == 1 && (size & DEVICE_CONNECT) != 0)
+        rpc->disconnected &= ~(1ull << device);
+    else if (call->arg[0] == 1)
+        rpc->disconnected |= 1ull << device;
+    return SVMC_OK;
+}
+
+enum svmc_status rpc_command(struct rpc *rpc, uint32_t command, struct svmc_vmware_call *call)
+{
+    switch (command) {
+    case GETDEVICELISTELEMENT:
+        return device_element(rpc, call);
+    case TOGGLEDEVICE:
+        return toggle(rpc, call);
+    case GETGUIOPTIONS:
+        call->arg[0] = rpc->sync_time ? GUI_SYNC_TIME : 0;
+        return SVMC_OK;
+    case SETGUIOPTIONS:
+        rpc->sync_time = (call->arg[1] & GUI_SYNC_TIME) != 0;
+        return SVMC_OK;
+    default:
+        return SVMC_ERR_UNSUPPORTED;
+    }
+}
