@@ -12,11 +12,15 @@
 #include "../examples/mini-vmm/tape.c"
 
 #include "../examples/mini-vmm/account.c"
+#include "../examples/mini-vmm/calls.c"
+#include "../examples/mini-vmm/calls_watch.c"
 #include "../examples/mini-vmm/embed.c"
 #include "../examples/mini-vmm/guard.c"
 #include "../examples/mini-vmm/lies.c"
+#include "../examples/mini-vmm/natives.c"
 #include "../examples/mini-vmm/report.c"
 #include "../examples/mini-vmm/session.c"
+#include "../examples/mini-vmm/store.c"
 #include "../examples/mini-vmm/watch.c"
 
 #define INPUT_MAX (1u << 18)

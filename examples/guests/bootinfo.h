@@ -53,6 +53,17 @@
 #define CALL_PUSH    4u /* adds to MMIO_ACCUMULATOR; 0 is refused; no results */
 #define CALL_UNKNOWN 9u /* never defined: answered inside */
 
+/* native calls of NATIVE_OWNER, answered by the keeper itself (--hypercalls) */
+#define NATIVE_OWNER    1u
+#define NATIVE_PORT     0x565du /* the default; CPUID says which it is */
+#define NATIVE_COUNT    8u      /* n -> the VM's counter behind n steps */
+#define NATIVE_COPY     9u      /* from, bytes, to, room -> bytes copied */
+#define NATIVE_INFO     10u     /* key, bytes, to, room -> bytes of guestinfo.KEY */
+#define NATIVE_SAY      11u     /* text, bytes: a line in the keeper's output */
+#define NATIVE_LOCK     12u     /* kernel alone: guestinfo is constant from now on */
+#define NATIVE_TEXT_MAX 1024u   /* bytes of a buffer, but of a key */
+#define NATIVE_KEY_MAX  64u
+
 /*
  * RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. With
  * VERDICT_IDLE the processor only rests, and runs on at once.

@@ -7,6 +7,7 @@
 #define CPU_NOISE  0x00 /* offsets, for the assembly */
 #define CPU_RESUME 0x08
 #define CPU_VECTOR 0x10
+#define CPU_MARK   0x38
 
 #define CPU_NO_VECTOR 0x100u
 
@@ -19,12 +20,14 @@ struct cpu {
     uint64_t secret[2]; /* in memory; r14 and r15 hold it as well */
     unsigned checks;
     unsigned undeclared;
+    uint64_t mark; /* RSP to go back to when an attempt faults */
     uint8_t buffer[3 * 4096] __attribute__((aligned(4096)));
 };
 
 _Static_assert(__builtin_offsetof(struct cpu, noise) == CPU_NOISE, "offset in the assembly");
 _Static_assert(__builtin_offsetof(struct cpu, resume) == CPU_RESUME, "offset in the assembly");
 _Static_assert(__builtin_offsetof(struct cpu, vector) == CPU_VECTOR, "offset in the assembly");
+_Static_assert(__builtin_offsetof(struct cpu, mark) == CPU_MARK, "offset in the assembly");
 _Static_assert(sizeof(struct cpu) <= BOOT_STACK_BYTES / 2, "the stack needs the rest");
 
 static inline struct cpu *this_cpu(void)

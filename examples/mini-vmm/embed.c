@@ -54,6 +54,10 @@ enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *
                                     SVMC_VERDICT_DELEGATE);
     if (st == SVMC_OK)
         st = svmc_policy_set_doorbell(p, SVMC_HCALL_PORT);
+    if (st == SVMC_OK && config->calls) /* what is no call there is an empty bus */
+        st = svmc_policy_set_ports(p, SVMC_VMWARE_PORT, 5, SVMC_ACCESS_RW, SVMC_VERDICT_CONST);
+    if (st == SVMC_OK && config->calls)
+        st = svmc_policy_set_ports(p, config->port, 4, SVMC_ACCESS_RW, SVMC_VERDICT_CONST);
     for (unsigned i = 0; st == SVMC_OK && i < sizeof calls / sizeof calls[0]; i++)
         if (calls[i].results == 0 || !config->no_results)
             st = svmc_policy_set_hcall(p, calls[i].call, calls[i].args, calls[i].results);
@@ -171,6 +175,12 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
     watch_exit(v, st, &exit);
     if (st != SVMC_OK)
         return SERVED_BACKEND;
+    if (v->calls) {
+        enum calls_end end = calls_serve(v, &exit);
+
+        if (end != CALLS_NOT_OURS)
+            return end == CALLS_DONE ? SERVED_CALL : watch_good(v) ? SERVED_BACKEND : SERVED_TAPE;
+    }
 
     st = svmc_vcpu_exit(&v->core, &exit, out);
     watch_outcome(v, WATCH_EXIT, st, out);

@@ -7,6 +7,7 @@
 #include <svmcore/adapt.h>
 #include <svmcore/intercept.h>
 
+#include "calls.h"
 #include "link.h"
 #include "tape.h"
 #include "vm.h"
@@ -19,6 +20,8 @@ struct embed_config {
     uint32_t retry_limit;
     uint32_t msr_exits;
     uint32_t no_results; /* the host's form has no place for the results of a hypercall */
+    uint32_t calls;      /* the keeper answers hypercalls itself */
+    uint16_t port;       /* calls: the doorbell of native ones */
     uint64_t state_bytes_registers; /* for the report: of one vCPU, GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;
 };
@@ -37,6 +40,8 @@ struct vcpu {
     volatile uint8_t *shared;    /* that the host sees; the same unless a tape is at work */
     struct svmc_foreign foreign; /* area NULL: the host reads pages; else `shared` is ours */
     struct svmc_request request; /* that is in the foreign area */
+    struct calls *calls;         /* NULL: the keeper answers no hypercalls itself */
+    struct calls_vcpu calling;
     struct tape *tape;
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */
@@ -52,6 +57,7 @@ struct vcpu {
 /** How serving an exit ended. */
 enum served {
     SERVED,        /* run on */
+    SERVED_CALL,   /* run on: a hypercall, answered inside */
     SERVED_HALT,   /* HLT: the guest is done */
     SERVED_STOP,   /* the library stopped the guest, see *out */
     SERVED_FAULT,  /* the policy refuses an access that KVM cannot turn into a fault */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "report.h"
+#include "store.h"
 
 static void string(const char *name, const char *text, size_t n, const char *after)
 {
@@ -182,6 +183,31 @@ static void summary(const struct report *r)
     printf("\"seconds\":%.3f},", r->seconds);
 }
 
+/* Only where the keeper answers hypercalls. */
+static void calls(const struct report *r)
+{
+    printf("\"calls\":[");
+    for (size_t i = 0; i < r->call_count; i++) {
+        printf("%s{", i > 0 ? "," : "");
+        number("vcpu", r->calls[i].vcpu, ",");
+        text("text", r->calls[i].text, ",");
+        number("count", r->calls[i].count, "}");
+    }
+    printf("],");
+    number("calls_total", r->calls_total, ",");
+    number("calls_unlisted", r->calls_unlisted, ",");
+    printf("\"guestinfo\":[");
+    for (uint32_t i = 0; i < r->store->count; i++) {
+        const struct store_entry *e = &r->store->entry[i];
+
+        printf("%s{", i > 0 ? "," : "");
+        string("key", (const char *)e->key, e->key_bytes, ",");
+        string("value", (const char *)e->value, e->value_bytes, ",");
+        printf("\"by_guest\":%s}", e->by_guest ? "true" : "false");
+    }
+    printf("],");
+}
+
 void report_json(const struct report *r)
 {
     printf("{\"backend\":{");
@@ -204,6 +230,8 @@ void report_json(const struct report *r)
         }
     printf("],");
     refusals(r);
+    if (r->store)
+        calls(r);
     summary(r);
     if (r->scan.ran) {
         printf("\"scan\":{");

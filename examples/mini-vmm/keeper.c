@@ -17,15 +17,16 @@
 #include "boot.h"
 #include "session.h"
 
-#ifndef MINI_VMM_GUEST
-#define MINI_VMM_GUEST "hello.bin"
+#ifndef MINI_VMM_GUESTS
+#define MINI_VMM_GUESTS "."
 #endif
-#ifndef MINI_VMM_TRACE
-#define MINI_VMM_TRACE "traces/hello.svmtrace"
+#ifndef MINI_VMM_TRACES
+#define MINI_VMM_TRACES "traces"
 #endif
 
 static struct session session = { .report.lock = PTHREAD_MUTEX_INITIALIZER,
-                                  .scan.lock = PTHREAD_MUTEX_INITIALIZER };
+                                  .scan.lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .calls.store.lock = PTHREAD_MUTEX_INITIALIZER };
 static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
@@ -78,6 +79,38 @@ static bool start_host(const struct options *o, char *why, size_t cap)
     return false;
 }
 
+/* The store and the VM's part of the hypercalls, before a vCPU's CPUID tells of them. */
+static bool start_calls(const struct options *o, char *why, size_t cap)
+{
+    static const char *const usual[] = { "hello=world" };
+    const char *const *info = o->info_count > 0 ? o->info : usual;
+    uint32_t count = o->info_count > 0 ? o->info_count : 1;
+    enum svmc_status st;
+
+    if (!o->calls)
+        return true;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *value = strchr(info[i], '=') + 1;
+
+        st = store_set(&session.calls.store, (const uint8_t *)info[i],
+                       (uint32_t)(value - 1 - info[i]), (const uint8_t *)value,
+                       (uint32_t)strlen(value), false);
+        if (st != SVMC_OK) {
+            snprintf(why, cap, "guestinfo %.60s: %s", info[i], svmc_status_name(st));
+            return false;
+        }
+    }
+    session.config.calls = 1;
+    session.calls_config = (struct calls_config){ .port = o->port,
+                                                  .tsc_khz = vm_khz(&vm),
+                                                  .memory_mib = BOOT_RAM_BYTES >> 20 };
+    vm.calls = &session.calls;
+    st = calls_open(&session.calls, &session.calls_config);
+    if (st != SVMC_OK)
+        snprintf(why, cap, "hypercalls: %s", svmc_status_name(st));
+    return st == SVMC_OK;
+}
+
 /* /dev/kvm, the guest in its memory, its processors. */
 static bool start_guest(const struct options *o, const uint8_t *image, size_t image_bytes,
                         char *why, size_t cap)
@@ -92,7 +125,7 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
                              (ssize_t)sizeof session.scan.secret)
         return false;
-    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap))
+    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) || !start_calls(o, why, cap))
         return false;
     for (uint32_t i = 0; i < o->vcpus; i++) {
         struct vcpu *v = &session.cpu[i].vcpu;
@@ -330,6 +363,8 @@ static const char *wants_kvm(const struct options *o)
            : o->has_noise           ? "--noise"
            : o->guest               ? "GUEST.bin"
            : o->vcpus > 1           ? "--vcpus"
+           : o->info_count > 0      ? "--guestinfo"
+           : o->port != NATIVE_PORT ? "--native-port"
            : !form_is_page(o->form) ? "--host-format"
                                     : NULL;
 }
@@ -337,6 +372,9 @@ static const char *wants_kvm(const struct options *o)
 /* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */
 static int fall_back(const struct options *o, const char *why)
 {
+    const char *name = o->calls ? "calls.svmtrace" : "hello.svmtrace";
+    const char *built =
+        o->calls ? MINI_VMM_TRACES "/calls.svmtrace" : MINI_VMM_TRACES "/hello.svmtrace";
     char trace[PATH_MAX], reason[400];
     int status;
 
@@ -350,7 +388,8 @@ static int fall_back(const struct options *o, const char *why)
         link_stop(&host);
         session.report.host[0] = 0;
     }
-    locate(trace, sizeof trace, "hello.svmtrace", MINI_VMM_TRACE);
+    session.config.calls = 0;
+    locate(trace, sizeof trace, name, built);
     snprintf(reason, sizeof reason, "as /dev/kvm cannot be used: %s", why);
     status = use_trace(o, trace, reason);
     if (status >= 0)
@@ -389,7 +428,10 @@ static int live_or_trace(const struct options *o)
     size_t image_bytes = 0;
     bool live;
 
-    locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUEST);
+    if (o->calls)
+        locate(path, sizeof path, "../guests/calls.bin", MINI_VMM_GUESTS "/calls.bin");
+    else
+        locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUESTS "/hello.bin");
     if (!boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
         return complain(EXIT_USAGE, missing);
     snprintf(session.report.guest, sizeof session.report.guest, "%.60s",

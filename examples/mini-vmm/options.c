@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <svmcore/guest/hypercall.h>
 #include <svmcore/version.h>
+#include <svmcore/vmware_types.h>
 
+#include "../guests/bootinfo.h"
+#include "store.h"
 #include "wire.h"
 
 static const char usage[] =
@@ -24,6 +28,15 @@ static const char usage[] =
     "page\n"
     "                       and doorbells, all have one host\n"
     "  --host-format FORM   what the host is shown: page, kvm_run, ghcb, tdx (default page)\n"
+    "\n"
+    "Hypercalls that the trusted side answers itself; the host learns nothing of them:\n"
+    "  --hypercalls         VMware's calls at ports 5658 and 5659, native ones at a doorbell of "
+    "their\n"
+    "                       own, both announced by CPUID; the guest is then calls.bin\n"
+    "  --guestinfo KEY=VALUE what info-get guestinfo.KEY is answered, and the native call; repeat "
+    "it;\n"
+    "                       implies --hypercalls (default hello=world)\n"
+    "  --native-port HEX    the doorbell of native calls (default 565d); implies --hypercalls\n"
     "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
@@ -59,6 +72,8 @@ static const char usage[] =
     "  mini-vmm                      the demo\n"
     "  mini-vmm --evil --quiet       every lie, and what refused it\n"
     "  mini-vmm --scan --leak        the scanner finds what a guest gives away\n"
+    "  mini-vmm --quiet --guestinfo hello=me --guestinfo mode=hostile --vcpus 2\n"
+    "                                one processor abuses every call, the other one goes on\n"
     "  mini-vmm --record a.trace && mini-vmm --replay a.trace\n";
 
 static int refuse(const char *what, const char *detail)
@@ -132,7 +147,10 @@ enum long_option {
     OPT_VCPUS,
     OPT_FORM,
     OPT_HOST,
-    OPT_PID
+    OPT_PID,
+    OPT_CALLS,
+    OPT_INFO,
+    OPT_PORT
 };
 
 static const struct option names[] = {
@@ -155,6 +173,9 @@ static const struct option names[] = {
     { "vcpus", required_argument, NULL, OPT_VCPUS },
     { "host", required_argument, NULL, OPT_HOST },
     { "host-pid-file", required_argument, NULL, OPT_PID },
+    { "hypercalls", no_argument, NULL, OPT_CALLS },
+    { "guestinfo", required_argument, NULL, OPT_INFO },
+    { "native-port", required_argument, NULL, OPT_PORT },
     { NULL, 0, NULL, 0 },
 };
 
@@ -173,6 +194,37 @@ static int take_number(struct options *o, int option)
         o->vcpus = (uint32_t)value;
     else
         o->timeout_ms = (unsigned)value;
+    return -1;
+}
+
+/* A port of its own: no device of the demo, nor VMware's, nor the host's doorbell. */
+static int take_port(struct options *o)
+{
+    uint64_t value;
+
+    if (!number(optarg, 16, &value) || value < 0x1000 || value > 0xfffc ||
+        (value + 3 >= SVMC_VMWARE_PORT && value <= SVMC_HCALL_PORT))
+        return refuse("not a port that is free", optarg);
+    o->port = (uint16_t)value;
+    o->calls = true;
+    return -1;
+}
+
+/* KEY=VALUE: what does not fit is said now. */
+static int take_info(struct options *o)
+{
+    const char *mark = strchr(optarg, '=');
+    const char **more = realloc(o->info, (o->info_count + 1) * sizeof *more);
+
+    if (!more)
+        return refuse("out of memory", NULL);
+    o->info = more;
+    if (!mark || mark == optarg || mark - optarg > (long)STORE_KEY_BYTES ||
+        strlen(mark + 1) > STORE_VALUE_BYTES || o->info_count == STORE_ENTRIES / 2 ||
+        memchr(optarg, ' ', (size_t)(mark - optarg)))
+        return refuse("--guestinfo wants KEY=VALUE, at most 64 and 512 bytes, 32 times", optarg);
+    o->info[o->info_count++] = optarg;
+    o->calls = true;
     return -1;
 }
 
@@ -196,6 +248,13 @@ static int take(struct options *o, int option)
     case OPT_TIMEOUT:
     case OPT_VCPUS:
         return take_number(o, option);
+    case OPT_PORT:
+        return take_port(o);
+    case OPT_INFO:
+        return take_info(o);
+    case OPT_CALLS:
+        o->calls = true;
+        return -1;
     case OPT_FORM:
         o->form = form_find(optarg);
         return o->form ? -1 : refuse("no such form", optarg);
@@ -238,7 +297,9 @@ int options_parse(struct options *o, int argc, char **argv)
 {
     int option, status, index = 0;
 
-    *o = (struct options){ .timeout_ms = 5000, .vcpus = 1, .form = form_find("page") };
+    *o = (struct options){
+        .timeout_ms = 5000, .vcpus = 1, .form = form_find("page"), .port = NATIVE_PORT
+    };
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
         if (option == '?' || option == ':')
@@ -255,6 +316,13 @@ int options_parse(struct options *o, int argc, char **argv)
     o->scan |= o->leak; /* a leak is there to be found */
     if (o->lies && !form_is_page(o->form))
         return refuse("--evil: the lies are about pages: no --host-format", NULL);
+    if (o->calls && o->record && o->vcpus > 1)
+        return refuse("--record: what several vCPUs do with one store has no order in traces",
+                      NULL);
+    if (o->calls && o->lies && !o->guest)
+        return refuse("--evil: calls.bin asks the host for too little: name a GUEST", NULL);
+    if (o->replay && o->calls)
+        return refuse("--replay has a store of its own: no --hypercalls, --guestinfo", NULL);
     if (o->replay && (o->record || o->lies || o->scan || o->guest))
         return refuse("--replay runs alone: no --record, --evil, --scan, --leak, GUEST", NULL);
     if (o->replay && (o->host || o->pid_file || o->has_noise || o->has_seed || o->vcpus > 1 ||

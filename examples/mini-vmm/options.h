@@ -31,6 +31,10 @@ struct options {
     unsigned timeout_ms;
     uint32_t vcpus;
     const struct form *form;
+    bool calls; /* the keeper answers hypercalls itself */
+    uint16_t port;
+    const char **info; /* KEY=VALUE, as given */
+    uint32_t info_count;
 };
 
 /** Parse. Returns -1 to go on, else the exit status at once (help, version, usage error). */

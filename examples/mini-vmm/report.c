@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store.h"
+
 #define WIDTH_BYTES 14
 #define WIDTH_TEXT  24
 #define WIDTH_SAW   20
@@ -31,12 +33,90 @@ static bool room(void **list, size_t count, size_t *capacity, size_t one)
     return true;
 }
 
+/* Under the lock: the line that a vCPU's next call might still have counted up. */
+static void print_call(struct report *r, uint32_t vcpu)
+{
+    const struct call_row *row;
+
+    if (r->open_call[vcpu] == 0)
+        return;
+    row = &r->calls[r->open_call[vcpu] - 1];
+    r->open_call[vcpu] = 0;
+    if (r->json || r->quiet)
+        return;
+    if (r->line_open)
+        putchar('\n');
+    r->line_open = false;
+    fputs(row->text, stdout);
+    if (row->count > 1)
+        printf("  x%" PRIu64, row->count);
+    putchar('\n');
+}
+
+static void print_calls(struct report *r)
+{
+    for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++)
+        print_call(r, i);
+}
+
+void report_call(struct report *r, uint32_t vcpu, bool said, const char *text)
+{
+    struct call_row *row = NULL, next = { .vcpu = vcpu, .count = 1 };
+
+    snprintf(next.text, sizeof next.text - 12, "%s| cpu %u %s", said ? "said" : "call", vcpu, text);
+    pthread_mutex_lock(&r->lock);
+    r->calls_total += !said;
+    if (r->open_call[vcpu] > 0)
+        row = &r->calls[r->open_call[vcpu] - 1];
+    if (row && strcmp(row->text, next.text) == 0) {
+        row->count++;
+    } else {
+        print_call(r, vcpu);
+        if (r->call_count < REPORT_CALLS &&
+            room((void **)&r->calls, r->call_count, &r->call_capacity, sizeof *r->calls)) {
+            r->calls[r->call_count] = next;
+            r->open_call[vcpu] = ++r->call_count;
+        } else {
+            r->calls_unlisted++;
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void print_bytes(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        putchar(bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '?');
+}
+
+/* What there is in the end: the guest may have set some. */
+static void print_store(const struct report *r)
+{
+    const struct store *s = r->store;
+
+    printf("\n%" PRIu64 " hypercalls answered by the keeper; the host learned nothing of them\n",
+           r->calls_total);
+    if (r->calls_unlisted > 0)
+        printf("%" PRIu64 " more lines about them dropped\n", r->calls_unlisted);
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct store_entry *e = &s->entry[i];
+        size_t most = e->value_bytes < 40 ? e->value_bytes : 40;
+
+        fputs("guestinfo.", stdout);
+        print_bytes(e->key, e->key_bytes < 30 ? e->key_bytes : 30);
+        fputs(" = ", stdout);
+        print_bytes(e->value, most);
+        printf("%s%s\n", most < e->value_bytes ? "+" : "", e->by_guest ? "  (by the guest)" : "");
+    }
+}
+
 /* The host is not trusted with the terminal either: printable bytes and newlines only. */
 void report_console(void *report, const uint8_t *bytes, size_t n)
 {
     struct report *r = report;
 
     pthread_mutex_lock(&r->lock);
+    print_calls(r);
     for (size_t i = 0; i < n; i++) {
         uint8_t c = bytes[i];
 
@@ -406,6 +486,8 @@ void report_end(struct report *r)
     }
     if (r->line_open)
         putchar('\n');
+    r->line_open = false;
+    print_calls(r);
     if (r->console_dropped > 0)
         printf("console: %zu more bytes dropped\n", r->console_dropped);
     for (uint32_t i = 0; !r->quiet && i < WIRE_VCPUS_MAX; i++)
@@ -413,6 +495,8 @@ void report_end(struct report *r)
             print_list(r, i);
     if (r->evil)
         print_lies(r);
+    if (r->store)
+        print_store(r);
     if (r->exits > 0)
         print_summary(r);
     if (r->replay)
@@ -429,6 +513,8 @@ void report_drop(struct report *r)
     }
     free(r->refusals);
     r->refusals = NULL;
+    free(r->calls);
+    r->calls = NULL;
 }
 
 bool report_lies_good(const struct report *r, const uint8_t wanted[LIE_ALL], char *why, size_t cap)

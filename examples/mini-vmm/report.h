@@ -16,6 +16,8 @@
 
 #define REPORT_ROWS_MAX 20000u /* of one vCPU; further exits are counted, not listed */
 #define REPORT_KINDS    16u
+#define REPORT_CALLS    4000u /* lines about hypercalls; further ones are counted */
+#define REPORT_LINE     101u
 
 struct exit_row {
     uint64_t number;
@@ -56,6 +58,15 @@ struct refusal_row {
     uint8_t rule;
     bool unchanged; /* the guest, bit for bit */
 };
+
+/** What the keeper answered itself, alike calls of a vCPU in a row as one. */
+struct call_row {
+    uint32_t vcpu;
+    uint64_t count;
+    char text[REPORT_LINE];
+};
+
+struct store;
 
 struct report_scan {
     bool ran;
@@ -100,6 +111,13 @@ struct report {
     uint64_t records;
     bool msr_exits;
     bool memory_guarded;
+    const struct store *store; /* NULL: no hypercalls are answered inside */
+    struct call_row *calls;
+    size_t call_count;
+    size_t call_capacity;
+    uint64_t calls_total;
+    uint64_t calls_unlisted;
+    size_t open_call[WIRE_VCPUS_MAX]; /* number + 1 of a row that is not printed yet */
     struct svmc_stats stats;
     struct totals totals; /* of the run, once it has ended */
     struct report_scan scan;
@@ -118,6 +136,13 @@ struct report {
 };
 
 void report_console(void *report, const uint8_t *bytes, size_t n);
+
+/**
+ * A line about a hypercall: `text` without the vCPU's number. `said`: one that the guest wrote; it
+ * is no call.
+ */
+void report_call(struct report *r, uint32_t vcpu, bool said, const char *text);
+
 void report_exit(struct report *r, uint32_t vcpu, const struct exit_row *row);
 void report_refusal(struct report *r, const struct refusal_row *row);
 

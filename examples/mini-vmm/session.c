@@ -80,6 +80,67 @@ bool session_header(const struct tape *t, char *guest, size_t guest_cap, char *b
     return true;
 }
 
+#define STORE_HEAD 10u
+#define STORE_MOST (STORE_HEAD + STORE_ENTRIES * (4 + STORE_KEY_BYTES + STORE_VALUE_BYTES))
+
+static size_t pack_store(const struct session *s, uint8_t *to)
+{
+    const struct calls_config *config = &s->calls_config;
+    size_t n = STORE_HEAD;
+
+    store_le(to, config->port, 2);
+    store_le(to + 2, config->tsc_khz, 4);
+    store_le(to + 6, config->memory_mib, 4);
+    for (uint32_t i = 0; i < s->calls.store.count; i++) {
+        const struct store_entry *e = &s->calls.store.entry[i];
+
+        store_le(to + n, e->key_bytes, 2);
+        store_le(to + n + 2, e->value_bytes, 2);
+        memcpy(to + n + 4, e->key, e->key_bytes);
+        memcpy(to + n + 4 + e->key_bytes, e->value, e->value_bytes);
+        n += 4u + e->key_bytes + e->value_bytes;
+    }
+    return n;
+}
+
+/* TR-6 */
+static bool unpack_store(struct session *s, const uint8_t *from, size_t n)
+{
+    size_t at = STORE_HEAD, key, value;
+
+    if (n < STORE_HEAD)
+        return false;
+    s->calls_config = (struct calls_config){ .port = (uint16_t)load_le(from, 2),
+                                             .tsc_khz = (uint32_t)load_le(from + 2, 4),
+                                             .memory_mib = (uint32_t)load_le(from + 6, 4) };
+    s->calls.store.count = 0;
+    while (n - at >= 4) {
+        key = (size_t)load_le(from + at, 2);
+        value = (size_t)load_le(from + at + 2, 2);
+        at += 4;
+        if (key + value > n - at || store_set(&s->calls.store, from + at, (uint32_t)key,
+                                              from + at + key, (uint32_t)value, false) != SVMC_OK)
+            return false;
+        at += key + value;
+    }
+    return at == n && s->calls_config.port > SVMC_VMWARE_HIGH_PORT;
+}
+
+/* The store as it is at the start: what a replay cannot know. */
+static bool open_store(struct cpu *cpu)
+{
+    static _Thread_local uint8_t record[STORE_MOST];
+    struct session *s = cpu->session;
+    size_t n = pack_store(s, record);
+
+    if (!tape_in(&cpu->tape, TAPE_STORE, record, sizeof record, &n))
+        return false;
+    if (!cpu->vcpu.kvm && !unpack_store(s, record, n))
+        return tape_differs(&cpu->tape, TAPE_STORE, 0);
+    s->config.port = s->calls_config.port;
+    return true;
+}
+
 /* HEADER and CONFIG: from the tape, where there is one to read. */
 static bool open_tape(struct cpu *cpu)
 {
@@ -93,7 +154,7 @@ static bool open_tape(struct cpu *cpu)
     n += put_text(record + n, s->report.backend, 250);
     store_le(config, c->refusal_limit, 4);
     store_le(config + 4, c->retry_limit, 4);
-    store_le(config + 8, c->msr_exits | c->no_results << 1, 4);
+    store_le(config + 8, c->msr_exits | c->no_results << 1 | c->calls << 2, 4);
     store_le(config + 12, c->state_bytes_registers, 8);
     store_le(config + 20, c->state_bytes_memory, 8);
     store_le(config + 28, cpu->vcpu.id, 4);
@@ -106,12 +167,17 @@ static bool open_tape(struct cpu *cpu)
                                 .retry_limit = (uint32_t)load_le(config + 4, 4),
                                 .msr_exits = (uint32_t)load_le(config + 8, 4) & 1,
                                 .no_results = (uint32_t)load_le(config + 8, 4) >> 1 & 1,
+                                .calls = (uint32_t)load_le(config + 8, 4) >> 2 & 1,
                                 .state_bytes_registers = load_le(config + 12, 8),
                                 .state_bytes_memory = load_le(config + 20, 8) };
     id = (uint32_t)load_le(config + 28, 4);
     if (id >= WIRE_VCPUS_MAX || (cpu->tape.mode == TAPE_FEED && id != 0)) /* TR-6 */
         return tape_differs(&cpu->tape, TAPE_CONFIG, 28);
     cpu->vcpu.id = id;
+    if (cpu->tape.mode == TAPE_FEED) /* what calls got is not in a feed */
+        c->calls = 0;
+    if (c->calls && !open_store(cpu))
+        return false;
     s->report.state_bytes_registers = c->state_bytes_registers;
     s->report.state_bytes_memory = c->state_bytes_memory;
     return true;
@@ -137,6 +203,19 @@ static void end_tape(struct cpu *c)
         c->tape.error == TAPE_ERR_DIFFERENT ? "DIFFERENT" : "ERROR", "the trace: %s", text);
 }
 
+/* The VM's part is one for all. */
+static enum svmc_status start_calls(struct cpu *c)
+{
+    struct session *s = c->session;
+    enum svmc_status st = SVMC_OK;
+
+    if (c == s->cpu && !c->vcpu.kvm) /* else it is open */
+        st = calls_open(&s->calls, &s->calls_config);
+    s->report.store = &s->calls.store;
+    c->vcpu.calls = &s->calls;
+    return st == SVMC_OK ? calls_vcpu_open(&s->calls, &c->vcpu) : st;
+}
+
 /* The policy is one for all; what it is made of may come from the first tape. */
 static bool start(struct cpu *c)
 {
@@ -153,6 +232,8 @@ static bool start(struct cpu *c)
     }
     if (c == s->cpu)
         st = embed_policy(&s->policy, &s->config);
+    if (st == SVMC_OK && s->config.calls)
+        st = start_calls(c);
     if (st == SVMC_OK)
         st = svmc_vcpu_init(&v->core, &embed_ops, v, &s->policy, v->page, v->id);
     if (st == SVMC_OK && !account_open(&c->account, &v->core))
@@ -286,9 +367,12 @@ static bool turn(struct cpu *c)
         return false;
     }
     served = embed_serve(&c->vcpu, &out);
+    if (served == SERVED_CALL)
+        return true;
     report_exit(&c->session->report, c->vcpu.id, &c->watch.row);
     switch (served) {
     case SERVED:
+    case SERVED_CALL:
         return true;
     case SERVED_HALT:
         sync_console(c);

@@ -33,6 +33,8 @@ struct session {
     uint32_t cpus;
     struct svmc_policy policy;
     struct embed_config config;
+    struct calls calls;
+    struct calls_config calls_config; /* with config.calls */
     struct report report;
     struct scan scan;
     unsigned timeout_ms;

@@ -38,7 +38,12 @@ enum tape_type {
     TAPE_COMPLETE = 11, /* out: what svmc_kvm_complete changed */
     TAPE_CONSOLE = 12,  /* in: console bytes */
     TAPE_VERDICT = 13,  /* in: RAX at HLT */
-    TAPE_END = 14       /* record count and checksum */
+    TAPE_END = 14,      /* record count and checksum */
+    TAPE_STORE = 15,    /* in: what the keeper answers hypercalls with */
+    TAPE_TRAP = 16,     /* out: svmc_trap_from_x86 */
+    TAPE_ANSWER = 17,   /* out: svmc_vmware_handle, svmc_hcall_dispatch */
+    TAPE_MEMORY = 18,   /* in: guest memory that a call was given */
+    TAPE_WRITTEN = 19   /* out: what it became */
 };
 
 enum tape_error {

@@ -18,6 +18,7 @@
 #include <svmcore/types.h>
 
 #include "boot.h"
+#include "calls.h"
 
 #define API_VERSION 12
 #define TSS_ADDRESS 0xfffbd000u /* Intel processors want three pages somewhere */
@@ -165,6 +166,7 @@ static bool set_cpuid(const struct vm_vcpu *c)
         return false;
     cpuid->nent = (uint32_t)entries;
     good = ioctl(c->vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) == 0 &&
+           (!c->vm->calls || calls_cpuid(c->vm->calls, cpuid, (uint32_t)entries)) &&
            ioctl(c->fd, KVM_SET_CPUID2, cpuid) == 0;
     free(cpuid);
     return good;
@@ -202,6 +204,13 @@ bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t 
     if (vm->sync_regs)
         c->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     return true;
+}
+
+uint32_t vm_khz(const struct vm *vm)
+{
+    int khz = ioctl(vm->fd, KVM_GET_TSC_KHZ, 0);
+
+    return khz > 0 ? (uint32_t)khz : 0;
 }
 
 static enum vm_turn error_turn(const struct kvm_run *run, char *why, size_t cap)

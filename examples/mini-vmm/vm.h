@@ -9,6 +9,8 @@
 
 #define VM_TICK_MS 100 /* KVM_RUN comes back at least this often */
 
+struct calls;
+
 struct vm {
     int kvm;
     int fd;
@@ -17,7 +19,8 @@ struct vm {
     size_t xsave_bytes; /* of one vCPU, as KVM counts them */
     bool msr_exits;
     bool sync_regs;
-    char text[120]; /* which KVM this is */
+    const struct calls *calls; /* set before a vCPU is opened: CPUID tells of them; or NULL */
+    char text[120];            /* which KVM this is */
 };
 
 struct vm_vcpu {
@@ -37,6 +40,9 @@ enum vm_turn { VM_EXIT, VM_TICK, VM_ERROR };
  * failure false, and `why` says so.
  */
 bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, uint32_t msrs, char *why, size_t cap);
+
+/** The guest's clock, in kHz; 0: KVM does not say. */
+uint32_t vm_khz(const struct vm *vm);
 
 /** Make a processor, in long mode, ring 0, with noise where nothing else must be. */
 bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,

@@ -8,11 +8,22 @@
 #include <stdio.h>
 #include <svmcore/intercept.h>
 
+#include <svmcore/hcall.h>
+#include <svmcore/trap.h>
+#include <svmcore/vmware.h>
+
 #include "embed.h"
 #include "lies.h"
 #include "report.h"
 
-enum watch_op { WATCH_RANDOM = 1, WATCH_REG_READ = 2 };
+enum watch_op {
+    WATCH_RANDOM = 1,
+    WATCH_REG_READ = 2,
+    WATCH_MODE = 3, /* the rest: of hypercalls */
+    WATCH_TIME = 4,
+    WATCH_TICKS = 5,
+    WATCH_TRANSLATE = 6
+};
 enum watch_call { WATCH_EXIT = 1, WATCH_ENTER = 2 };
 
 struct scan;
@@ -58,6 +69,23 @@ void watch_stray(struct vcpu *v);
 
 void watch_run(struct vcpu *v);
 void watch_complete(struct vcpu *v, enum svmc_status st);
+
+/** Hypercalls (calls.c): what the matcher said (NULL: it failed), what became of a call. */
+void watch_trap(struct vcpu *v, const struct svmc_trap *trap);
+void watch_vmware(struct vcpu *v, const struct svmc_trap *trap, const struct svmc_vmware_call *call,
+                  const struct svmc_vmware_result *result);
+void watch_native(struct vcpu *v, const struct svmc_trap *trap, const struct svmc_hcall_call *call,
+                  const struct svmc_hcall_result *result);
+void watch_info(struct vcpu *v, const char *what, const uint8_t *key, uint32_t key_bytes,
+                const uint8_t *value, uint32_t bytes, enum svmc_status st);
+void watch_said(struct vcpu *v, const uint8_t *text, uint32_t bytes);
+
+/**
+ * Guest memory for a native call: *span, or NULL if there is none. With a tape it becomes a copy,
+ * which is recorded; watch_spans writes back what was asked for to write. false: the tape is bad.
+ */
+bool watch_span(struct vcpu *v, uint64_t at, size_t n, uint32_t access, void **span);
+bool watch_spans(struct vcpu *v);
 
 /** Nothing has gone wrong with the tape. */
 bool watch_good(const struct vcpu *v);

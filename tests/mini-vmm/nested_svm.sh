@@ -22,7 +22,7 @@ for module in irqbypass kvm kvm-amd; do
     find "$kernel/lib/modules" -name "$module.ko" -exec cp {} root/lib/ \;
 done
 cp "$examples/mini-vmm/mini-vmm" "$examples/mini-vmm/mini-host" root/bin/
-cp "$examples/guests/hello.bin" root/guests/
+cp "$examples/guests/hello.bin" "$examples/guests/calls.bin" root/guests/
 
 # name, then what must succeed; every line of it is run, and its verdict printed
 cat >root/cases <<'END'
@@ -37,6 +37,10 @@ kvm_run mini-vmm --quiet --host-format kvm_run
 ghcb mini-vmm --quiet --host-format ghcb
 record mini-vmm --quiet --record /tmp/trace
 replay mini-vmm --quiet --replay /tmp/trace
+calls mini-vmm --quiet --guestinfo hello=nested
+calls-hostile mini-vmm --quiet --guestinfo mode=hostile --vcpus 2
+calls-record mini-vmm --quiet --hypercalls --record /tmp/calls
+calls-replay mini-vmm --quiet --replay /tmp/calls
 END
 cat >root/init <<'END'
 #!/bin/sh
