@@ -237,7 +237,7 @@ static bool gives_message(unsigned kind)
 #define STPCIFC 0xb04fu
 #define R0      192u
 #define CC      209u
-#define CR6     226u
+#define CR6     214u
 
 /* Calls that are delegated, and their results by DEN0022, 5, SBI 2.0, 3 and 5, PAPR 1.1, 14. */
 static const struct call {
