@@ -16,7 +16,7 @@
 static const struct width {
     uint64_t mask;
     uint32_t column, text;
-} widths[16] = {
+} by_size[16] = {
     { ~(uint64_t)0, 0, UINT32_MAX }, /* 0: the slot's own width */
     { 0xff, 0, UINT32_MAX },         { 0xffff, 1, UINT32_MAX },       { 0xffffff, 0, 0 },
     { 0xffffffff, 2, UINT32_MAX },   { 0xffffffffff, 0, 0 },          { 0xffffffffffff, 0, 0 },
@@ -25,7 +25,7 @@ static const struct width {
 
 static inline const struct width *width_of(const struct svmc_exit *e)
 {
-    return &widths[(uint32_t)e->size & 15]; /* clamp: four bits */
+    return &by_size[(uint32_t)e->size & 15]; /* clamp: four bits */
 }
 
 /* Bits that are set in no usual exit, in the eight bytes from `from` to `user`. */
