@@ -68,19 +68,20 @@ struct svmc_pending {
     struct svmc_exit exit; /* exit.data is NULL here between two calls */
     const void *row;       /* the library's row for the kind; it has static storage */
     uint64_t seq;
-    uint16_t active;
-    uint8_t usual;   /* 1: the exit took the usual way: src/intercept/usual.c */
-    uint8_t staged;  /* 1: the bytes that the guest writes are in the staging area */
-    uint32_t at;     /* elements done by earlier chunks; of a block bytes, in this direction */
-    uint32_t issued; /* elements asked for now */
-    uint32_t retries;
+    uint8_t active; /* this and the next seven: src/intercept/usual.c sets them at once */
+    uint8_t usual;  /* 1: the exit took the usual way */
+    uint8_t staged; /* 1: the bytes that the guest writes are in the staging area */
     uint8_t in_count;
     uint8_t out_count;  /* results of the request that waits; of a part of a block 0 */
     uint8_t direction;  /* strings and blocks: enum svmc_direction of the request that waits */
     uint8_t completion; /* likewise: CHUNK or PART */
-    uint16_t block;     /* bytes of a block in all; exit.size is the part's, at where it begins */
-    uint16_t kept;      /* of these, at its beginning: nothing comes back over them */
-    uint64_t clock;     /* the embedder's, when time was asked for */
+    uint8_t counter;    /* src/intercept/time.c: what the exit has to do with time */
+    uint32_t issued;    /* elements asked for now */
+    uint32_t at;        /* done by earlier chunks; of a block bytes, in this direction */
+    uint32_t retries;
+    uint16_t block; /* bytes of a block in all; exit.size is the part's, at where it begins */
+    uint16_t kept;  /* of these, at its beginning: nothing comes back over them */
+    uint64_t clock; /* the embedder's, when time was asked for */
 };
 
 #define SVMC_TIME_SOURCES 2u /* counters of a guest: TSC or physical, virtual */
@@ -115,14 +116,14 @@ struct svmc_vcpu {
         void *ctx;
         const struct svmc_policy *policy;
         volatile void *page;
-        uint32_t magic;
+        uint32_t magic;      /* this and the next two: src/intercept/usual.c reads them at once */
+        uint16_t recording;  /* 1: `record` has a ledger or a ring */
+        uint16_t stopped;    /* enum svmc_stop: every further call is SVMC_ERR_STATE */
+        uint64_t seq_secret; /* bits 63:48: the id */
+        uint64_t seq_count;  /* requests so far */
         uint32_t id;
-        uint64_t seq_secret;
-        uint64_t seq_count;
         uint32_t page_used; /* bytes of the data area that hold the last request's */
-        uint32_t recording; /* 1: `record` has a ledger or a ring */
         uint32_t refusals;  /* in a row */
-        uint32_t stopped;   /* enum svmc_stop: every further call is SVMC_ERR_STATE */
         struct svmc_pending pending;
         struct svmc_stats stats;
         struct svmc_record record;

@@ -35,14 +35,19 @@ typedef uint64_t __attribute__((may_alias)) core_any_word;
 typedef unsigned char core_any_word;
 #endif
 
+/** Keep what was computed once in a register, where gcc would rather compute it again. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CORE_KEEP(x) __asm__("" : "+r"(x))
+#else
+#define CORE_KEEP(x) ((void)0)
+#endif
+
 /** 0, in a register: a store of it is half as long as one of a constant. */
 static inline uint64_t core_zero(void)
 {
     uint64_t zero = 0;
 
-#if defined(__GNUC__) || defined(__clang__)
-    __asm__("" : "+r"(zero));
-#endif
+    CORE_KEEP(zero);
     return zero;
 }
 

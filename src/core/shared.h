@@ -114,15 +114,19 @@ static inline size_t core_string_bytes(size_t n)
     return n >= CORE_STRING ? n - n % CORE_WORD : 0;
 }
 
-/** The bits set in any of n words from base + at. For a constant n. */
-static inline uint64_t core_shared_any(const volatile void *base, size_t at, uint32_t n)
+/** Add the bits set in any of n words from base + at, for a constant n. */
+static inline uint64_t core_shared_more(uint64_t any, const volatile void *base, size_t at,
+                                        uint32_t n)
 {
-    uint64_t any = 0;
-
     CORE_UNROLL
     for (uint32_t i = 0; i < n; i++)
         core_or_word(&any, base, at + i * CORE_WORD);
     return any;
+}
+
+static inline uint64_t core_shared_any(const volatile void *base, size_t at, uint32_t n)
+{
+    return core_shared_more(0, base, at, n);
 }
 
 /** Zero n words from base + at, for a constant n. */

@@ -182,6 +182,45 @@ static CORE_COLD void commit_backend(struct svmc_vcpu *vc, const struct exit_rul
     outcome->data = at > 0 ? vc->priv.staging : NULL;
 }
 
+/* HC-5: what is not declared is not written. A DEST is its row's only result. */
+static enum svmc_status commit_registers(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                         const uint64_t out[SLOTS_OUT],
+                                         struct svmc_outcome *outcome)
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+    const struct svmc_exit *exit = &p->exit;
+    const struct reg_file *f = reg_file(exit);
+    const struct slot *slot = rule->out;
+    const uint64_t *end = out + (p->out_count < SLOTS_OUT ? p->out_count : SLOTS_OUT);
+    bool rip = (exit->finish & SVMC_FINISH_RIP) != 0;
+    bool dest = slot->place == PLACE_DEST && exit->dest_reg != f->zero;
+    uint64_t pc = 0, value = out[0];
+
+    if (dest && exit->swap) /* EX-92 */
+        value = core_swap(value, exit->size);
+    if (dest && widen(vc, &value) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (rip && vc->priv.ops->reg_read(vc->priv.ctx, f->pc, &pc) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (rule->apart) {
+        enum svmc_status st = svmc_intercept_s390_commit(vc, rule, out, &outcome->fault);
+
+        if (st != SVMC_OK || outcome->fault.raised)
+            return st;
+        end = out; /* all are written */
+    }
+    if (dest)
+        vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg, value);
+    if (slot->place != PLACE_DEST)
+        //@ loop unroll 4;
+        for (; out < end; out++, slot++) /* 4 and 8 bytes: the rest is 0 */
+            vc->priv.ops->reg_write(vc->priv.ctx, slot->reg, *out);
+    if (rip)
+        vc->priv.ops->reg_write(vc->priv.ctx, f->pc,
+                                (pc + exit->insn_bytes) & core_mask(is_legacy(exit) ? 4 : 8));
+    return SVMC_OK;
+}
+
 CORE_COLD enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                                  const uint64_t out[SLOTS_OUT], uint32_t *done,
                                                  struct svmc_outcome *outcome)
@@ -200,7 +239,7 @@ CORE_COLD enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const str
     /* R13: what RDTSCP puts in ECX is the guest's own, whoever knows the time */
     if (has_aux && ops->reg_read(vc->priv.ctx, SVMC_REG_TSC_AUX, &aux) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    st = commit_registers(vc, rule, out, false, outcome);
+    st = commit_registers(vc, rule, out, outcome);
     if (st == SVMC_OK && has_aux)
         ops->reg_write(vc->priv.ctx, SVMC_REG_RCX, aux & UINT32_MAX);
     return st;

@@ -27,6 +27,16 @@ static CORE_COLD void count_observed(struct svmc_vcpu *vc, uint32_t seen)
         vc->priv.stats.observed_by_rule[core_clamp(rule, SVMC_REPLY_RULES + 1)] += seen >> rule & 1;
 }
 
+/* Host bytes that went into the guest: the ledger. The results of a row are all as wide. */
+static void count_accepted(struct svmc_vcpu *vc, const struct exit_rule *rule, uint32_t done)
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+
+    vc->priv.stats.bytes_accepted += p->out_count * slot_bytes(&rule->out[0], &p->exit);
+    if (rule->string && (p->direction & SVMC_DIRECTION_IN))
+        vc->priv.stats.bytes_accepted += (uint64_t)done * p->exit.size;
+}
+
 static CORE_COLD enum svmc_status retry(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                         struct svmc_outcome *out)
 {
@@ -85,8 +95,7 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     st = svmc_intercept_commit(vc, rule, reply->out, &done, out);
     if (st != SVMC_OK)
         return st;
-    if (svmc_intercept_has_time(rule))
-        svmc_intercept_time_note(vc, reply->out);
+    svmc_intercept_time_note(vc, svmc_intercept_time_of(rule, reply->out[0], reply->out[1]));
     out->action = out->fault.raised ? SVMC_ACT_INJECT : SVMC_ACT_RESUME;
     if (!out->fault.raised)
         count_accepted(vc, rule, done);
@@ -110,8 +119,13 @@ CORE_COLD enum svmc_status svmc_intercept_take(struct svmc_vcpu *vc, const struc
     if (first != 0)
         broken = svmc_intercept_reply_mend((enum svmc_mode)vc->priv.policy->priv.mode, p, rule,
                                            first, &reply, &seen);
-    if (broken == 0 && rule->out[0].check == CHECK_TIME && reply.status == SVMC_REPLY_DONE)
-        st = svmc_intercept_time_check(vc, reply.out, &broken);
+    if (broken == 0 && reply.status == SVMC_REPLY_DONE)
+        st =
+            svmc_intercept_time_check(vc, svmc_intercept_time_of(rule, reply.out[0], reply.out[1]));
+    if (st == SVMC_ERR_HOST_REPLY) {
+        broken = 13;
+        st = SVMC_OK;
+    }
     if (broken != 0)
         return recorded(vc, rule, SVMC_AUDIT_ENTER, refuse(vc, broken, out), out);
     if (st == SVMC_OK && reply.status == SVMC_REPLY_RETRY) {

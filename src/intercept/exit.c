@@ -187,7 +187,7 @@ static enum svmc_status delegate(struct svmc_vcpu *vc, const struct exit_rule *r
         return st;
     if (status != SVMC_HCALL_OK)
         return answer_inside(vc, rule, status, out);
-    if (rule->out[0].check == CHECK_TIME)
+    if (rule->timed)
         svmc_intercept_time_ask(vc);
     return svmc_intercept_request(vc, rule, out);
 }

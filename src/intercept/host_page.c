@@ -53,14 +53,20 @@ enum svmc_status svmc_request_read(const volatile void *page, struct svmc_reques
     return SVMC_OK;
 }
 
+static CORE_APART bool put_data(volatile void *page, uint32_t bytes, const void *data)
+{
+    if (bytes > SVMC_PAGE_DATA_BYTES || !data)
+        return false;
+    core_shared_write(page, SVMC_PAGE_DATA, data, bytes);
+    return true;
+}
+
 enum svmc_status svmc_reply_write(volatile void *page, const struct svmc_reply *reply,
                                   const void *data)
 {
     if (!core_shared_usable(page) || !reply || reply->fault > 0xff ||
-        reply->data_bytes > SVMC_PAGE_DATA_BYTES || (reply->data_bytes > 0 && !data))
+        (reply->data_bytes > 0 && !put_data(page, reply->data_bytes, data)))
         return SVMC_ERR_ARG;
-    if (reply->data_bytes > 0)
-        core_shared_write(page, SVMC_PAGE_DATA, data, reply->data_bytes);
     core_shared_put(page, SVMC_PAGE_REP_SEQ, reply->seq);
     core_shared_put(page, SVMC_PAGE_REP_STATUS, reply->status);
     core_shared_put(page, SVMC_PAGE_REP_OUT_VALID, reply->out_valid);

@@ -53,8 +53,10 @@ static enum svmc_status write(struct svmc_vcpu *vc, const struct exit_rule *rule
     st = ask(vc, rule, &value, out);
     if (st != SVMC_OK || out->fault.raised)
         return st;
-    if (svmc_intercept_has_time(rule))
-        svmc_intercept_time_note(vc, &value); /* R13: no result is looked at */
+    if (rule->timed) { /* R13: a register is set, which asks for no time */
+        svmc_intercept_time_ask(vc);
+        svmc_intercept_time_note(vc, 0);
+    }
     if (rule->out_count != 0 && exit->dest_reg != reg_file(exit)->zero)
         vc->priv.ops->reg_write(vc->priv.ctx, exit->dest_reg,
                                 value & core_mask(exit->size) & core_mask(exit->dest_bytes));

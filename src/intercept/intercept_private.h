@@ -88,11 +88,18 @@ struct exit_rule {
     uint8_t faults;    /* bit n: fault code n is legal (R7) */
     uint8_t refusal;   /* enum svmc_fault_code that the verdict FAULT gives the guest */
     uint8_t address;   /* bytes of svmc_exit.address that the host is shown */
-    uint8_t usual;     /* 1: an exit of its can go the usual way (usual.c) */
+    uint8_t timed;     /* 1: has to do with time (R13), if the register's name says so too */
     uint8_t in_count;
     struct slot in[SLOTS_IN];
     uint8_t out_count;
     struct slot out[SLOTS_OUT];
+    /* for usual.c alone, made of the columns above: what each exit would come to again */
+    uint16_t usual;       /* isas, of a row with exits that can go the usual way; else 0 */
+    uint8_t shown, given; /* bytes that a request shows, a reply gives; those of a size not */
+    uint8_t in_valid, out_valid; /* PG-6, R6 */
+    uint8_t begins[8];           /* svmc_pending.active and the seven behind it */
+    uint32_t asks;               /* the request's kind, completion and direction */
+    uint64_t beyond[3];          /* R8: bits that slot 0, 1, and 2 and 3 must not have */
 };
 
 #define KINDS 256u /* classes times operations */
@@ -109,18 +116,29 @@ static inline uint16_t kind_of(uint32_t entry)
 /* rules.c */
 /* kind -> row: class in bits 8:5, then bit 6 of the operation, then its low bits */
 #define KIND_CELLS      512u
-#define KIND_CELL(kind) (((kind) >> 12 & 15u) << 5 | ((kind) >> 2 & 0x10u) | ((kind)&15u))
+#define KIND_CELL(kind) (((kind) >> 7 & 0x1e0u) | ((kind) >> 2 & 0x10u) | ((kind)&15u))
 #pragma GCC visibility push(hidden) /* else position-independent code asks a GOT for them */
 extern const struct exit_rule svmc_intercept_rules[];
 extern const uint16_t svmc_intercept_row_of[KIND_CELLS];
 extern const uint32_t svmc_intercept_texts[][4];
 #pragma GCC visibility pop
 
+/** The row of a kind, if it has one; else any row. */
+static inline const struct exit_rule *svmc_intercept_row(uint16_t kind)
+{
+    const struct exit_rule *rule;
+    uint32_t whole = kind;
+
+    CORE_KEEP(whole); /* else in 16 bits, which takes more instructions */
+    /* clamp: a cell has nine bits, a row's number stands in our table */
+    rule = &svmc_intercept_rules[svmc_intercept_row_of[KIND_CELL(whole)]];
+    CORE_KEEP(rule);
+    return rule;
+}
 /** The row of a kind; of one that has none, the first. */
 static inline const struct exit_rule *svmc_intercept_rule(uint16_t kind)
 {
-    /* clamp: a cell has nine bits, a row's number stands in our table */
-    const struct exit_rule *rule = &svmc_intercept_rules[svmc_intercept_row_of[KIND_CELL(kind)]];
+    const struct exit_rule *rule = svmc_intercept_row(kind);
 
     return rule->kind == kind ? rule : svmc_intercept_rules;
 }
@@ -235,17 +253,17 @@ enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exi
                                           struct svmc_outcome *out);
 
 /* time.c: R13 */
-/** Note when time is asked for. */
+/** Of a row that is timed: find the counter in question, and note when its time is asked for. */
 void svmc_intercept_time_ask(struct svmc_vcpu *vc);
-/** *broken: 13 for a time that a DONE reply must not give, else kept. */
-enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, const uint64_t out[SLOTS_OUT],
-                                           unsigned *broken);
+/** SVMC_ERR_HOST_REPLY: a time that a DONE reply must not give; SVMC_ERR_CALLBACK. */
+enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, uint64_t time);
 /** Results were taken. */
-void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t *out);
-/** Whether time has to do with a row: the rest is the register's name. */
-static inline bool svmc_intercept_has_time(const struct exit_rule *rule)
+void svmc_intercept_time_note(struct svmc_vcpu *vc, uint64_t time);
+/** The time that results are, where they are one. */
+static inline uint64_t svmc_intercept_time_of(const struct exit_rule *rule, uint64_t low,
+                                              uint64_t high)
 {
-    return rule->out[0].check == CHECK_TIME || rule->kind == SVMC_KIND_WRMSR;
+    return rule->out_count == 2 ? low | high << 32 : low;
 }
 
 /* calls.c */
@@ -455,13 +473,14 @@ static inline enum svmc_status call_begin(const struct svmc_vcpu *vc, struct svm
     return (vc->priv.pending.active != 0) == pending ? SVMC_OK : SVMC_ERR_STATE;
 }
 
+#define STATE_ENDED (SVMC_STATE_SHADOW_STI | SVMC_STATE_SHADOW_SS | SVMC_STATE_RF)
+
 /** EV-6: an instruction that the library has ended, or a part of a string, ends shadows and RF. */
 static inline uint8_t state_after(const struct svmc_exit *exit, uint32_t action)
 {
     bool done = action == SVMC_ACT_RESUME || action == SVMC_ACT_NOTIFIED;
-    unsigned ended = SVMC_STATE_SHADOW_STI | SVMC_STATE_SHADOW_SS | SVMC_STATE_RF;
 
-    return (uint8_t)(exit->state & ~(done && (exit->finish & SVMC_FINISH_RIP) ? ended : 0u));
+    return (uint8_t)(exit->state & ~(done && (exit->finish & SVMC_FINISH_RIP) ? STATE_ENDED : 0u));
 }
 
 /** An error leaves nothing but STOP in *out. */
@@ -482,10 +501,12 @@ static inline void forget(struct svmc_vcpu *vc)
     core_wipe(&vc->priv.pending, sizeof vc->priv.pending);
 }
 
+#define SEQ_COUNT 0xffffffffffffu /* the bits below the id */
+
 /** PG-7: the vCPU's id, and below it a counter hidden by a secret. */
 static inline uint64_t sequence(uint32_t id, uint64_t count, uint64_t secret)
 {
-    return (uint64_t)id << 48 | ((count ^ secret) & 0xffffffffffffu);
+    return (uint64_t)id << 48 | ((count ^ secret) & SEQ_COUNT);
 }
 
 /** Bytes that slot s of an exit is wide. */

@@ -48,6 +48,22 @@ CORE_COLD enum svmc_status svmc_intercept_gather_special(struct svmc_vcpu *vc, c
     return SVMC_OK;
 }
 
+/* PG-6: a declared input, cut to its width (R9's mirror image on the way out). */
+static enum svmc_status gather(struct svmc_vcpu *vc, const struct slot *s, uint64_t *in,
+                               uint32_t *shown)
+{
+    const struct svmc_exit *exit = &vc->priv.pending.exit;
+
+    if (s->place == PLACE_VALUE)
+        *in = exit->value;
+    else if ((s->place >= PLACE_ARG ? svmc_intercept_gather_special(vc, s, in)
+                                    : vc->priv.ops->reg_read(vc->priv.ctx, s->reg, in)) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    *in &= s->bytes != 0 ? s->mask : core_mask(exit->size);
+    *shown += slot_bytes(s, exit);
+    return SVMC_OK;
+}
+
 /* The declared inputs, and how many bytes they are, for the ledger. */
 static enum svmc_status collect(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                 uint64_t in[SLOTS_IN], uint32_t *shown)
@@ -61,13 +77,22 @@ static enum svmc_status collect(struct svmc_vcpu *vc, const struct exit_rule *ru
     return st;
 }
 
-/* Apart, for what fills a page is much code: everything that can fail stands before it. */
-static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                           const struct ask *ask, const uint64_t in[SLOTS_IN], uint32_t at,
-                           uint32_t bytes)
+/* The word of a request that says its kind: PG-2. */
+static uint32_t kind_word(const struct exit_rule *rule, uint32_t completion, uint32_t direction)
 {
-    fill(vc, rule, *ask, in, SLOTS_IN, at, bytes);
-    vc->priv.pending.exit.data = NULL;
+    return rule->kind | completion << 16 | direction << 24;
+}
+
+/* Apart, for what fills a page is much code: everything that can fail stands before it. */
+static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask *ask,
+                           const uint64_t in[SLOTS_IN], uint32_t at, uint32_t bytes)
+{
+    struct svmc_pending *p = &vc->priv.pending;
+
+    ask->in_valid = ((uint64_t)1 << p->in_count) - 1;
+    ask->insn = svmc_intercept_insn_text(rule, &p->exit);
+    fill(vc, *ask, in, SLOTS_IN, at, bytes);
+    p->exit.data = NULL;
 }
 
 CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
@@ -75,23 +100,26 @@ CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
                                                   struct svmc_outcome *out)
 {
     struct svmc_pending *p = &vc->priv.pending;
-    struct ask ask = { .completion = SVMC_COMPLETION_SINGLE,
-                       .direction = rule->direction,
+    struct ask ask = { .size = p->exit.size,
+                       .count = p->issued,
                        .address = rule->address != 0 ? p->exit.address : 0 };
+    uint32_t completion = SVMC_COMPLETION_SINGLE, direction = rule->direction;
     uint32_t shown = rule->address, at = 0, bytes = 0;
     uint64_t in[SLOTS_IN];
 
     if (collect(vc, rule, in, &shown) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     if (rule->string) {
-        ask.completion = p->completion;
-        ask.direction = p->direction;
+        completion = p->completion;
+        direction = p->direction;
         ask.address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
         at = is_block(rule) ? p->at : p->at * p->exit.size;
         bytes = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
     }
+    ask.kind = kind_word(rule, completion, direction);
     vc->priv.stats.bytes_shown += shown + bytes;
     send(vc, rule, &ask, in, at, bytes);
+    p->active = 1;
     //@ split vc->priv.pending.active;
     out->action = SVMC_ACT_DELEGATED;
     return SVMC_OK;
@@ -101,7 +129,7 @@ CORE_COLD enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const str
                                                  struct svmc_outcome *out)
 {
     static const uint64_t nothing[SLOTS_OUT];
-    struct ask ask = { .direction = SVMC_DIRECTION_NONE }; /* PG-8 */
+    struct ask ask = { .kind = kind_word(rule, SVMC_COMPLETION_NONE, SVMC_DIRECTION_NONE) };
     uint32_t shown = 0, done = 0;
     uint64_t in[SLOTS_IN];
     enum svmc_status st = collect(vc, rule, in, &shown);

@@ -378,6 +378,11 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
 {
     unsigned half = rule->write & 1u;
 
+    if (rule->space == SPACE_WINDOW) {
+        if (exit->user && !policy->priv.user_memory) /* EX-17 */
+            return SVMC_VERDICT_FAULT;
+        return judge_window(policy, half, exit->address, exit->size);
+    }
     switch ((enum space)rule->space) {
     case SPACE_PORT:
         /* clamp: half is one bit of the row, here and below */
@@ -389,10 +394,6 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
         /* clamp: as above */
         return judge_sysreg(policy->priv.sysregs[half], policy->priv.sysregs_inside[half],
                             exit->address);
-    case SPACE_WINDOW:
-        if (exit->user && !policy->priv.user_memory) /* EX-17 */
-            return SVMC_VERDICT_FAULT;
-        return judge_window(policy, half, exit->address, exit->size);
     case SPACE_S390:
         return svmc_intercept_s390_judge(rule, exit);
     case SPACE_KIND:
@@ -404,8 +405,9 @@ enum svmc_verdict svmc_intercept_judge(const struct svmc_policy *policy,
             !svmc_intercept_has_call(policy, SVMC_KIND_HVC, 0, UINT64_MAX))
             return SVMC_VERDICT_FAULT;
         break;
-    case SPACE_CPUID: /* judged by its registers, where they are read */
-    case SPACE_HCALL: /* judged by its number, where the control word is read */
+    case SPACE_WINDOW: /* above: the hot one */
+    case SPACE_CPUID:  /* judged by its registers, where they are read */
+    case SPACE_HCALL:  /* judged by its number, where the control word is read */
     case SPACE_NONE:
     case SPACE_ASYNC:
         break;

@@ -81,6 +81,14 @@ enum {
 #define OUT1(a) 1, { a }
 #define OUT2(a, b) 2, { a, b }
 #define OUT4(a, b, c, d) 4, { a, b, c, d }
+/* of such a list: how many, and of the first one the bytes and the check */
+#define COUNT_OF(...) FIRST(__VA_ARGS__)
+#define FIRST(n, ...) (n)
+#define BYTES_OF(...) FOURTH(__VA_ARGS__)
+#define FOURTH(n, place, reg, bytes, ...) (bytes)
+#define BEYOND(i, ...) (COUNT_OF(__VA_ARGS__) > (i) ? ~MASK(BYTES_OF(__VA_ARGS__)) : ~(uint64_t)0)
+#define CHECK_OF(...) FIFTH(__VA_ARGS__)
+#define FIFTH(n, place, reg, bytes, check, ...) (check)
 /* clang-format on */
 
 enum row_number {
@@ -102,15 +110,24 @@ enum row_number {
 const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
     /* #UD, and nothing leaves */
     { SVMC_KIND_UNKNOWN, ROW_UNKNOWN, ANY, UNSIZED, SVMC_VERDICT_FAULT, SPACE_NONE, 0,
-      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0 },
+      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0, 0, 0, 0, 0, 0, { 0 }, 0, { 0 } },
 #define ROW(kind_, isas_, sizes_, verdict_, space_, write_, direction_, string_, statuses_,     \
             faults_, refusal_, in_, out_, source_)                                              \
     { SVMC_KIND_##kind_, ROW_##kind_, isas_, sizes_, SVMC_VERDICT_##verdict_, SPACE_##space_,   \
       write_, SVMC_DIRECTION_##direction_, string_,                                             \
       SPACE_##space_ == SPACE_S390 || (string_) > 1, statuses_, faults_,                        \
       SVMC_FAULT_##refusal_, ADDRESS_BYTES >> 4 * SPACE_##space_ & 15,                          \
-      (string_) == 0 && SPACE_##space_ >= SPACE_PORT && SPACE_##space_ <= SPACE_SYSREG,         \
-      in_, out_ },
+      CHECK_OF(out_) == CHECK_TIME || SVMC_KIND_##kind_ == SVMC_KIND_WRMSR, in_, out_,          \
+      (string_) == 0 && SPACE_##space_ >= SPACE_PORT && SPACE_##space_ <= SPACE_SYSREG          \
+          ? isas_                                                                               \
+          : 0,                                                                                  \
+      (ADDRESS_BYTES >> 4 * SPACE_##space_ & 15) + COUNT_OF(in_) * (BYTES_OF(in_) & 15),        \
+      COUNT_OF(out_) * (BYTES_OF(out_) & 15),                                                   \
+      (1u << COUNT_OF(in_)) - 1, (1u << COUNT_OF(out_)) - 1,                                    \
+      { 1, 1, 0, COUNT_OF(in_), COUNT_OF(out_), 0, 0, 0 },                                      \
+      SVMC_KIND_##kind_ | (uint32_t)SVMC_COMPLETION_SINGLE << 16 |                              \
+          (uint32_t)SVMC_DIRECTION_##direction_ << 24,                                          \
+      { BEYOND(0, out_), BEYOND(1, out_), BEYOND(2, out_) } },
 #include "rows.def"
 #undef ROW
 };

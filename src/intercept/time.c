@@ -12,22 +12,27 @@
 #define CNTPCTSS SVMC_SYSREG(3, 3, 14, 0, 5)
 #define CNTVCTSS SVMC_SYSREG(3, 3, 14, 0, 6)
 
-/* Which of a vCPU's counters an exit reads; SVMC_TIME_SOURCES: none. */
-static uint32_t source(const struct svmc_exit *exit)
+/* What an exit has to do with a vCPU's counters. */
+enum { NOTHING, READS, READS_SECOND, SETS };
+_Static_assert(SETS == READS + SVMC_TIME_SOURCES, "one for each counter");
+
+static uint8_t counter(const struct svmc_exit *exit)
 {
     switch (exit->kind) {
     case SVMC_KIND_RDTSC:
     case SVMC_KIND_RDTSCP:
     case SVMC_KIND_RDTIME:
-        return 0;
+        return READS;
     case SVMC_KIND_RDMSR:
-        return exit->address == MSR_TSC ? 0 : SVMC_TIME_SOURCES;
+        return exit->address == MSR_TSC ? READS : NOTHING;
+    case SVMC_KIND_WRMSR:
+        return exit->address == MSR_TSC || exit->address == MSR_TSC_ADJUST ? SETS : NOTHING;
     case SVMC_KIND_SYSREG_READ:
         if (exit->address == CNTPCT || exit->address == CNTPCTSS)
-            return 0;
-        return exit->address == CNTVCT || exit->address == CNTVCTSS ? 1 : SVMC_TIME_SOURCES;
+            return READS;
+        return exit->address == CNTVCT || exit->address == CNTVCTSS ? READS_SECOND : NOTHING;
     default:
-        return SVMC_TIME_SOURCES;
+        return NOTHING;
     }
 }
 
@@ -36,54 +41,45 @@ static uint64_t read_clock(const struct svmc_vcpu *vc)
     return HAS_OP(vc->priv.ops, ticks) ? vc->priv.ops->ticks(vc->priv.ctx) : 0;
 }
 
-static uint64_t time_of(const struct svmc_pending *p, const uint64_t *out)
-{
-    return p->out_count == 2 ? out[0] | out[1] << 32 : out[0];
-}
-
-CORE_COLD void svmc_intercept_time_ask(struct svmc_vcpu *vc)
+CORE_APART void svmc_intercept_time_ask(struct svmc_vcpu *vc)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
-    if (source(&p->exit) < SVMC_TIME_SOURCES)
+    p->counter = counter(&p->exit);
+    if (p->counter == READS || p->counter == READS_SECOND)
         p->clock = read_clock(vc);
 }
 
-CORE_COLD enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc,
-                                                     const uint64_t out[SLOTS_OUT],
-                                                     unsigned *broken)
+CORE_APART enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, uint64_t time)
 {
-    uint32_t n = source(&vc->priv.pending.exit);
+    uint32_t n = (uint32_t)vc->priv.pending.counter - READS;
     const struct svmc_time *last = &vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)];
-    uint64_t time = time_of(&vc->priv.pending, out), now;
+    uint64_t now;
 
     if (n >= SVMC_TIME_SOURCES || !last->known)
         return SVMC_OK;
-    if (time < last->value) {
-        *broken = 13;
+    if (time < last->value)
+        return SVMC_ERR_HOST_REPLY;
+    if (!HAS_OP(vc->priv.ops, ticks))
         return SVMC_OK;
-    }
-    now = read_clock(vc);
+    now = vc->priv.ops->ticks(vc->priv.ctx);
     if (now < last->clock)
         return SVMC_ERR_CALLBACK;
     /* the last one was read after it was asked for, this one before now: no true time is refused */
-    if (HAS_OP(vc->priv.ops, ticks) && time - last->value > now - last->clock)
-        *broken = 13;
-    return SVMC_OK;
+    return time - last->value > now - last->clock ? SVMC_ERR_HOST_REPLY : SVMC_OK;
 }
 
-CORE_COLD void svmc_intercept_time_note(struct svmc_vcpu *vc, const uint64_t *out)
+CORE_APART void svmc_intercept_time_note(struct svmc_vcpu *vc, uint64_t time)
 {
     const struct svmc_pending *p = &vc->priv.pending;
-    uint32_t n = source(&p->exit);
+    uint32_t n = (uint32_t)p->counter - READS;
 
-    if (p->exit.kind == SVMC_KIND_WRMSR &&
-        (p->exit.address == MSR_TSC || p->exit.address == MSR_TSC_ADJUST))
+    if (p->counter == SETS)
         vc->priv.time[0].known = 0; /* the guest has set its counter */
     if (n < SVMC_TIME_SOURCES) {
         struct svmc_time *last = &vc->priv.time[core_clamp(n, SVMC_TIME_SOURCES)];
 
-        last->value = time_of(p, out);
+        last->value = time;
         last->clock = p->clock;
         last->known = 1;
     }

@@ -12,10 +12,28 @@
 #define OWN         (SVMC_FINISH_REGS | SVMC_FINISH_RIP)
 #define USUAL_SLOTS 2u /* more has no row that is usual: tests/intercept/test_rows.c */
 
+/* What goes with the size of an access: its bits; PG-5: the column of the text, where it has one. */
+static const struct width {
+    uint64_t mask;
+    uint32_t column, text;
+} by_size[16] = {
+    { ~(uint64_t)0, 0, UINT32_MAX }, /* 0: the slot's own width */
+    { 0xff, 0, UINT32_MAX },         { 0xffff, 1, UINT32_MAX },       { 0xffffff, 0, 0 },
+    { 0xffffffff, 2, UINT32_MAX },   { 0xffffffffff, 0, 0 },          { 0xffffffffffff, 0, 0 },
+    { 0xffffffffffffff, 0, 0 },      { ~(uint64_t)0, 3, UINT32_MAX },
+};
+
+static inline const struct width *width_of(const struct svmc_exit *e)
+{
+    return &by_size[(uint32_t)e->size & 15]; /* clamp: four bits */
+}
+
 /* Bits that are set in no usual exit, in the eight bytes from `from` to `user`. */
 static bool is_odd(const struct svmc_exit *e)
 {
-    static const uint8_t odd_bits[8] = { SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0, 0xe0, 0xfe };
+    static const uint8_t odd_bits[8] = {
+        SVMC_FROM_STRING_REGS | 0xf0, 0, 0, 0, 0, 0xf0, 0xe0, 0xfe
+    };
     uint64_t bytes, odd;
 
     _Static_assert(offsetof(struct svmc_exit, isa) == offsetof(struct svmc_exit, from) + 5 &&
@@ -29,9 +47,9 @@ static bool is_odd(const struct svmc_exit *e)
 /* An exit that is sound (EX-1) and takes the usual way, if it is delegated. */
 static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
 {
-    return !is_odd(e) && e->finish == OWN && e->swap == 0 && e->count == 1 &&
-           e->insn_bytes - 1u < SVMC_INSN_MAX && rule->usual && e->isa < 16 &&
-           (rule->isas >> e->isa & 1u) && size_is_sound(rule, e->size) &&
+    return rule->kind == e->kind && !is_odd(e) && e->finish == OWN && e->swap == 0 &&
+           e->count == 1 && e->insn_bytes - 1u < SVMC_INSN_MAX &&
+           ((uint32_t)rule->usual >> (e->isa & 31) & 1u) && size_is_sound(rule, e->size) &&
            (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
 }
 
@@ -56,10 +74,37 @@ static void keep(struct svmc_exit *record, const struct svmc_exit *exit)
            offsetof(struct svmc_exit, interrupted) - tail);
 }
 
-/* Whether a call on a vCPU may take the usual way. */
+/* R17: that, and all behind it: a RETRY and a clock may have left something there. */
+static void forget_usual(struct svmc_pending *p)
+{
+    const size_t tail = offsetof(struct svmc_exit, insn_bytes);
+    const size_t row = offsetof(struct svmc_pending, row);
+
+    _Static_assert(offsetof(struct svmc_exit, data) % CORE_WORD == 0 &&
+                       offsetof(struct svmc_exit, insn_bytes) % CORE_WORD == 0 &&
+                       offsetof(struct svmc_exit, interrupted) % CORE_WORD == 0 &&
+                       offsetof(struct svmc_pending, row) % CORE_WORD == 0 &&
+                       sizeof *p % CORE_WORD == 0,
+                   "whole words");
+    core_wipe(p, offsetof(struct svmc_exit, data));
+    core_wipe((uint8_t *)p + tail, offsetof(struct svmc_exit, interrupted) - tail);
+    core_wipe((uint8_t *)p + row, sizeof *p - row);
+}
+
+/* Whether a call on a vCPU may take the usual way: it is one, not stopped, and nobody records. */
 static bool is_ready(const struct svmc_vcpu *vc, const struct svmc_outcome *out)
 {
-    return out && is_vcpu(vc) && (vc->priv.stopped | vc->priv.recording) == 0;
+    static const struct {
+        uint32_t magic;
+        uint16_t recording, stopped;
+    } ready = { VCPU_MAGIC, 0, 0 };
+    uint64_t is, should;
+
+    if (!vc || !out)
+        return false;
+    memcpy(&is, (const uint8_t *)vc + offsetof(struct svmc_vcpu, priv.magic), sizeof is);
+    memcpy(&should, &ready, sizeof should);
+    return is == should;
 }
 
 static void set_outcome(struct svmc_outcome *out, uint32_t action, uint32_t state)
@@ -76,33 +121,66 @@ static CORE_COLD enum svmc_status failed(struct svmc_outcome *out)
     return SVMC_ERR_CALLBACK;
 }
 
+/* PG-6: the inputs, each cut to its width: a value, or registers. */
+static enum svmc_status take_inputs(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                    const struct width *width, uint64_t in[USUAL_SLOTS])
+{
+    const struct svmc_host_ops *ops = vc->priv.ops;
+
+    if (rule->in_count == 0)
+        return SVMC_OK;
+    if (rule->in[0].place == PLACE_VALUE) {
+        in[0] = vc->priv.pending.exit.value & width->mask;
+        vc->priv.stats.bytes_shown += vc->priv.pending.exit.size;
+        return SVMC_OK;
+    }
+    if (ops->reg_read(vc->priv.ctx, rule->in[0].reg, &in[0]) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    in[0] &= rule->in[0].mask;
+    if (rule->in_count == 1)
+        return SVMC_OK;
+    if (ops->reg_read(vc->priv.ctx, rule->in[1].reg, &in[1]) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    in[1] &= rule->in[1].mask;
+    return SVMC_OK;
+}
+
 /* The request for what stands in the record. */
 static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
                             struct svmc_outcome *out)
 {
     struct svmc_pending *p = &vc->priv.pending;
-    uint64_t in[USUAL_SLOTS] = { 0, 0 }, address = rule->address != 0 ? p->exit.address : 0;
-    uint32_t shown = rule->address;
+    const struct svmc_exit *e = &p->exit;
+    uint64_t in[USUAL_SLOTS] = { 0, 0 };
+    const struct width *width;
+    struct ask words;
 
     p->row = rule;
-    p->in_count = rule->in_count;
-    p->out_count = rule->out_count;
+    memcpy((uint8_t *)p + offsetof(struct svmc_pending, active), rule->begins, sizeof rule->begins);
     p->issued = 1;
-    p->usual = 1;
+    p->at = 0;
     vc->priv.stats.exits++;
-    if (rule->out[0].check == CHECK_TIME)
+    if (rule->timed)
         svmc_intercept_time_ask(vc);
-    if ((rule->in_count > 0 && gather(vc, &rule->in[0], &in[0], &shown) != SVMC_OK) ||
-        (rule->in_count > 1 && gather(vc, &rule->in[1], &in[1], &shown) != SVMC_OK)) {
+    if (take_inputs(vc, rule, width_of(e), in) != SVMC_OK) {
         forget(vc);
         return failed(out);
     }
-    vc->priv.stats.bytes_shown += shown;
-    fill(vc, rule, (struct ask){ SVMC_COMPLETION_SINGLE, rule->direction, address }, in,
-         USUAL_SLOTS, 0, 0);
+    vc->priv.stats.bytes_shown += rule->shown;
+    width = width_of(e);
+    words.kind = rule->asks;
+    words.size = e->size;
+    words.count = 1;
+    words.in_valid = rule->in_valid;
+    words.address = rule->address != 0 ? e->address : 0;
+    if (e->isa > SVMC_ISA_X86_64)
+        words.insn = svmc_intercept_other_text(rule, e);
+    else /* clamp: row and column are ours */
+        words.insn = svmc_intercept_texts[rule->row][width->column] & width->text;
+    fill(vc, words, in, USUAL_SLOTS, 0, 0);
     //@ split vc->priv.pending.active;
     vc->priv.stats.verdicts[SVMC_VERDICT_DELEGATE]++;
-    set_outcome(out, SVMC_ACT_DELEGATED, p->exit.state);
+    set_outcome(out, SVMC_ACT_DELEGATED, e->state);
     return SVMC_OK;
 }
 
@@ -111,13 +189,13 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
 {
     enum svmc_status st = SVMC_OK;
     bool ready = is_ready(vc, out) && exit && !vc->priv.pending.active;
-    const struct exit_rule *rule;
+    const struct exit_rule *rule, *any;
     struct svmc_exit *e;
 
-    rule = ready ? svmc_intercept_rule(exit->kind) : NULL;
+    rule = ready ? svmc_intercept_row(exit->kind) : NULL;
     if (!ready || !is_usual(rule, exit)) {
-        st = svmc_intercept_begin(vc, exit, &rule, out);
-        return rule ? svmc_intercept_resolved(vc, rule, st, exit->data, out) : st;
+        st = svmc_intercept_begin(vc, exit, &any, out);
+        return any ? svmc_intercept_resolved(vc, any, st, exit->data, out) : st;
     }
     e = &vc->priv.pending.exit; /* all zero: nothing is pending */
     keep(e, exit);
@@ -133,44 +211,120 @@ static bool is_usual_reply(const struct svmc_pending *p, const struct exit_rule 
                            const struct fetched *f)
 {
     uint64_t odd = (f->seq ^ p->seq) | (f->status ^ SVMC_REPLY_DONE) | f->fault | (f->done ^ 1) |
-                   (f->out_valid ^ (((uint64_t)1 << rule->out_count) - 1)) | f->more | f->reserved;
+                   (f->out_valid ^ rule->out_valid) | f->more | f->reserved;
 
-    CORE_UNROLL
-    for (uint32_t i = 0; i < SLOTS_OUT; i++) /* of what is not declared the mask is 0 */
-        odd |= f->out[i] & ~rule->out[i].mask;
+    odd |= f->out[0] & rule->beyond[0];
+    odd |= f->out[1] & rule->beyond[1];
+    odd |= (f->out[2] | f->out[3]) & rule->beyond[2];
     if (rule->out[0].place == PLACE_DEST)
-        odd |= f->out[0] & ~core_mask(p->exit.size);
+        odd |= f->out[0] & ~width_of(&p->exit)->mask;
     return odd == 0;
+}
+
+static inline enum svmc_status read_pc(const struct svmc_vcpu *vc, uint32_t *reg, uint64_t *pc)
+{
+    *reg = reg_file(&vc->priv.pending.exit)->pc;
+    *pc = 0;
+    return vc->priv.ops->reg_read(vc->priv.ctx, *reg, pc);
+}
+
+/* What a commit ends with. */
+static inline void write_pc(const struct svmc_vcpu *vc, uint32_t reg, uint64_t pc)
+{
+    const struct svmc_exit *e = &vc->priv.pending.exit;
+
+    pc += e->insn_bytes;
+    vc->priv.ops->reg_write(vc->priv.ctx, reg, is_legacy(e) ? (uint32_t)pc : pc);
+}
+
+/* R9: a DEST is its row's only result. */
+static inline enum svmc_status commit_dest(struct svmc_vcpu *vc, uint64_t value)
+{
+    const struct svmc_exit *e = &vc->priv.pending.exit;
+    uint32_t zero = reg_file(e)->zero, reg;
+    uint64_t pc;
+
+    if (e->dest_reg != zero && widen(vc, &value) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (read_pc(vc, &reg, &pc) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (e->dest_reg != zero)
+        vc->priv.ops->reg_write(vc->priv.ctx, e->dest_reg, value);
+    write_pc(vc, reg, pc);
+    vc->priv.stats.bytes_accepted += e->size;
+    return SVMC_OK;
+}
+
+/* HC-5: what is not declared is not written. 0, 2 or 4 results, of 4 bytes: the rest is 0. */
+static inline enum svmc_status commit_named(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                            const uint64_t out[SLOTS_OUT])
+{
+    const struct svmc_host_ops *ops = vc->priv.ops;
+    void *ctx = vc->priv.ctx;
+    uint32_t reg;
+    uint64_t pc;
+
+    if (read_pc(vc, &reg, &pc) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
+    if (rule->out_count >= 2) {
+        ops->reg_write(ctx, rule->out[0].reg, out[0]);
+        ops->reg_write(ctx, rule->out[1].reg, out[1]);
+        if (rule->out_count == 4) {
+            ops->reg_write(ctx, rule->out[2].reg, out[2]);
+            ops->reg_write(ctx, rule->out[3].reg, out[3]);
+        }
+    }
+    write_pc(vc, reg, pc);
+    vc->priv.stats.bytes_accepted += rule->given;
+    return SVMC_OK;
+}
+
+/*
+ * R17, PG-9: of an answered exit nothing stays. What is not written here was 0 before: the
+ * request's by PG-1, the reply's by R4, R5, R7 and R8.
+ */
+static void wipe_areas(volatile void *page)
+{
+    core_shared_clear(page, 0, SVMC_PAGE_REQ_INSN / CORE_WORD + 1);
+    core_shared_clear(page, SVMC_PAGE_REQ_ADDRESS, 2 + USUAL_SLOTS); /* size, in */
+    core_shared_clear(page, SVMC_PAGE_REP_SEQ, 1);
+    core_shared_clear(page, SVMC_PAGE_REP_OUT_VALID, 1);
+    core_shared_clear(page, SVMC_PAGE_REP_DONE, 1);
+    core_shared_clear(page, SVMC_PAGE_REP_OUT, SLOTS_OUT);
 }
 
 enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
 {
+    bool usual = is_ready(vc, out) && vc->priv.pending.usual;
     const struct exit_rule *rule;
+    const uint64_t *results;
     struct svmc_pending *p;
     struct fetched f;
 
-    if (!out || !is_vcpu(vc) || vc->priv.stopped || !vc->priv.pending.active)
-        return call_begin(vc, out, true);
+    if (!usual) {
+        enum svmc_status st = call_begin(vc, out, true);
+
+        if (st != SVMC_OK)
+            return st;
+    }
     p = &vc->priv.pending;
     rule = p->row;
     fetch(vc->priv.page, &f);
-    if (!p->usual || vc->priv.recording || !is_usual_reply(p, rule, &f))
+    if (!usual || !is_usual_reply(p, rule, &f) ||
+        (p->counter != 0 && svmc_intercept_time_check(
+                                vc, svmc_intercept_time_of(rule, f.out[0], f.out[1])) != SVMC_OK)) {
         return svmc_intercept_take(vc, &f, out);
-    if (rule->out[0].check == CHECK_TIME) {
-        unsigned broken = 0;
-        enum svmc_status st = svmc_intercept_time_check(vc, f.out, &broken);
-
-        if (st != SVMC_OK || broken != 0)
-            return svmc_intercept_take(vc, &f, out);
     }
-    if (commit_registers(vc, rule, f.out, true, out) != SVMC_OK)
+    results = f.out;
+    CORE_KEEP(results); /* in memory: registers would have to be saved for the callbacks */
+    if ((rule->out[0].place == PLACE_DEST ? commit_dest(vc, results[0])
+                                          : commit_named(vc, rule, results)) != SVMC_OK)
         return failed(out);
-    if (svmc_intercept_has_time(rule))
-        svmc_intercept_time_note(vc, f.out);
-    count_accepted(vc, rule, 1);
+    if (p->counter != 0)
+        svmc_intercept_time_note(vc, svmc_intercept_time_of(rule, results[0], results[1]));
     vc->priv.refusals = 0;
-    set_outcome(out, SVMC_ACT_RESUME, state_after(&p->exit, SVMC_ACT_RESUME));
-    wipe_areas(vc->priv.page, USUAL_SLOTS);
-    forget(vc);
+    set_outcome(out, SVMC_ACT_RESUME, p->exit.state & ~(uint32_t)STATE_ENDED); /* EV-6 */
+    wipe_areas(vc->priv.page);
+    forget_usual(p);
     return SVMC_OK;
 }

@@ -31,7 +31,7 @@ CORE_COLD enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svm
     vc->priv.policy = policy;
     vc->priv.page = page;
     vc->priv.id = id;
-    vc->priv.seq_secret = core_load_le64(secret);
+    vc->priv.seq_secret = sequence(id, 0, core_load_le64(secret));
     vc->priv.magic = VCPU_MAGIC;
     svmc_intercept_page_clear(vc);
     return SVMC_OK;
@@ -62,6 +62,7 @@ CORE_COLD enum svmc_status svmc_vcpu_stats(const struct svmc_vcpu *vc, struct sv
     if (!is_vcpu(vc))
         return SVMC_ERR_ARG;
     *out = vc->priv.stats;
+    out->requests = vc->priv.seq_count;
     return SVMC_OK;
 }
 
@@ -69,7 +70,7 @@ enum svmc_status svmc_intercept_stop(struct svmc_vcpu *vc, enum svmc_stop why,
                                      struct svmc_outcome *out)
 {
     svmc_vcpu_cancel(vc);
-    vc->priv.stopped = why;
+    vc->priv.stopped = (uint16_t)why;
     out->action = SVMC_ACT_STOP;
     out->stop = (uint8_t)why;
     //@ split out->action;

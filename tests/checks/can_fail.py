@@ -237,7 +237,7 @@ GATES = [
 
 
 # program of the release build, what is done to the core, file, text, replacement
-TAKE = "    if (commit_registers(vc, rule, f.out, true, out) != SVMC_OK)\n"
+TAKE = "    CORE_KEEP(results);"
 AGAIN = "    f.out[0] = core_shared_get(vc->priv.page, SVMC_PAGE_REP_OUT);\n" + TAKE
 FAULTY_CORES = [
     ("read-once", "a result that is loaded again behind its check", "src/intercept/usual.c",
@@ -248,12 +248,12 @@ FAULTY_CORES = [
      "*value = (old & ~(mask << shift)) | *value << shift;",
      "*value = (old & 0) | *value << shift;"),
     ("frame", "a width that is not looked at", "src/intercept/usual.c",
-     " & ~rule->out[i].mask;", " & 0;"),
+     "f->out[0] & rule->beyond[0];", "0;"),
     ("frame", "a record that changes", "src/intercept/enter.c", "vc->priv.stats.refused++;",
      "vc->priv.stats.refused++; vc->priv.pending.exit.state ^= 1;"),
     ("frame", "a register that changes behind its log", "src/intercept/enter.c",
      "vc->priv.stats.refused++;", "vc->priv.stats.refused++; *(uint64_t *)vc->priv.ctx ^= 1;"),
-    ("two-run", "an input that is not cut to its width", "src/intercept/stages.h",
+    ("two-run", "an input that is not cut to its width", "src/intercept/page.c",
      "*in &= s->bytes != 0 ? s->mask : core_mask(exit->size);", ""),
     ("two-run", "a data area that is not zeroed", "src/intercept/page.c",
      "    if (bytes < used)\n", "    if (0)\n"),

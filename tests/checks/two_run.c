@@ -85,10 +85,10 @@ static bool fill_up(struct run *r)
 {
     static const struct svmc_exit notice = { .kind = SVMC_KIND_HLT, .count = 1 };
 
-    while (r->vc.priv.stats.requests < REQUESTS)
+    while (r->vc.priv.seq_count < REQUESTS)
         if (svmc_vcpu_exit(&r->vc, &notice, &r->out) != SVMC_OK)
             return false;
-    return r->vc.priv.stats.requests == REQUESTS;
+    return r->vc.priv.seq_count == REQUESTS;
 }
 
 static bool begin(struct run *r, bool full_wipe, uint64_t secret, uint64_t *rng)

@@ -57,7 +57,7 @@ static void unchanged_but(unsigned first, unsigned written, unsigned pc, unsigne
         if (r < first || r >= first + written)
             CHECK_EQ(lab.world.reg[r], before.world.reg[r] + (r == pc ? step : 0), "register %u",
                      r);
-    CHECK_EQ(lab.vc.priv.stats.requests, before.vc.priv.stats.requests, "no host heard of it");
+    CHECK_EQ(lab.vc.priv.seq_count, before.vc.priv.seq_count, "no host heard of it");
 }
 
 /* What X0 is after a call that is answered inside. */

@@ -44,7 +44,7 @@ static void unchanged_but(unsigned a, unsigned b, unsigned step)
             CHECK_EQ(lab.world.reg[r],
                      before.world.reg[r] + (r == SVMC_REG_RIP || r == SVMC_REG_PC ? step : 0),
                      "register %u", r);
-    CHECK_EQ(lab.vc.priv.stats.requests, before.vc.priv.stats.requests);
+    CHECK_EQ(lab.vc.priv.seq_count, before.vc.priv.seq_count);
 }
 #define NO SVMC_REG_NONE
 
@@ -301,7 +301,7 @@ TEST(inside, a_csr_is_exchanged) /* EX-40 EX-59 */
                              ? held & mask
                              : before.world.reg[r],
                          "row %u, register %u", i, r);
-            CHECK_EQ(lab.vc.priv.stats.requests, 0);
+            CHECK_EQ(lab.vc.priv.seq_count, 0);
             if (fault == SVMC_FAULT_UD)
                 CHECK_EQ(lab.out.fault.vector, 2, "illegal instruction");
         }

@@ -147,7 +147,7 @@ TEST(parts, a_block_goes_and_comes) /* PG-10 EX-70 */
         before.world.reg[SVMC_REG_S390_CC] = 0;
         CHECK_MEM(lab.world.memory, before.world.memory, WORLD_MEMORY, "length %u", length);
         CHECK_MEM(lab.world.reg, before.world.reg, sizeof lab.world.reg, "length %u", length);
-        CHECK_EQ(lab.vc.priv.stats.requests, count);
+        CHECK_EQ(lab.vc.priv.seq_count, count);
         CHECK_EQ(lab.vc.priv.stats.bytes_shown, length + 4 * count);
         CHECK_EQ(lab.vc.priv.stats.bytes_accepted, length);
     }

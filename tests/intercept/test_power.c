@@ -109,7 +109,7 @@ TEST(power, what_is_not_delegated_is_no_function) /* EX-69 EX-54 */
     for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         CHECK_EQ(call(numbers[i]), SVMC_ACT_RESUME, "row %u", i);
         CHECK_EQ(lab.out.verdict, SVMC_VERDICT_CONST);
-        CHECK_EQ(lab.vc.priv.stats.requests, 0, "row %u: no host heard of it", i);
+        CHECK_EQ(lab.vc.priv.seq_count, 0, "row %u: no host heard of it", i);
         for (unsigned r = 0; r < WORLD_REGS; r++)
             CHECK_EQ(lab.world.reg[r], r == R(3) ? H_FUNCTION : before.world.reg[r],
                      "row %u, register %u", i, r);

@@ -73,7 +73,11 @@ static void reply_both(uint64_t *rng)
 
     if (!fakehost_prepare(usual.world.page, &honest))
         return;
-    if (what >= fakehost_lie_count || !fakehost_lie_applies(what, &honest.request))
+    if (what % 8 == 6) { /* and then a reply that ends it, or one more */
+        struct svmc_reply again = { .seq = honest.request.seq, .status = SVMC_REPLY_RETRY };
+
+        CHECK_EQ(svmc_reply_write(usual.world.page, &again, NULL), SVMC_OK);
+    } else if (what >= fakehost_lie_count || !fakehost_lie_applies(what, &honest.request))
         CHECK(fakehost_send(usual.world.page, &honest));
     else
         CHECK(fakehost_lie(usual.world.page, &honest, what));
@@ -130,6 +134,16 @@ TEST(usual, a_usual_row_has_few_inputs) /* PG-6: what usual.c has room for */
         if (!rule->usual)
             continue;
         CHECK(rule->in_count <= 2, "%s", svmc_kind_name((uint16_t)kind));
+        CHECK(rule->out_count != 3, "%s", svmc_kind_name((uint16_t)kind));
+        CHECK(rule->out_count != 1 || rule->out[0].place == PLACE_DEST, "%s",
+              svmc_kind_name((uint16_t)kind));
+        CHECK_EQ(rule->usual & ~rule->isas, 0, "%s", svmc_kind_name((uint16_t)kind));
+        if (rule->in_count != 0 &&
+            rule->in[0].place == PLACE_VALUE) /* its width: the size's, or 8 */
+            CHECK(rule->in_count == 1 && (rule->in[0].bytes == 0 || rule->sizes == 1), "%s",
+                  svmc_kind_name((uint16_t)kind));
+        if (rule->out_count != 0 && rule->out[0].place == PLACE_DEST)
+            CHECK_EQ(rule->out[0].bytes, 0, "%s", svmc_kind_name((uint16_t)kind));
         CHECK(rule->statuses & 1u << SVMC_REPLY_DONE, "%s", svmc_kind_name((uint16_t)kind));
         CHECK(rule->out[0].check == CHECK_ANY || rule->out[0].check == CHECK_TIME, "%s",
               svmc_kind_name((uint16_t)kind));
