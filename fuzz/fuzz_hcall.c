@@ -37,10 +37,12 @@ static bool fails(void)
     return failing != 0 && --failing == 0;
 }
 
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                  svmc_gva at, uint32_t access, svmc_gpa *out,
                                   struct svmc_fault *fault)
 {
     (void)ctx;
+    require(vcpu == turn && call->user == user);
     require(!fault->raised && access >= 1 && access <= 3);
     if (fails())
         return SVMC_ERR_CALLBACK;
@@ -49,9 +51,11 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                   svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     (void)ctx;
+    require(vcpu == turn && call->user == user);
     require(n > 0 && at.v % 4096 + n <= 4096 && access >= 1 && access <= 3 && !*span);
     if (fails())
         return SVMC_ERR_CALLBACK;

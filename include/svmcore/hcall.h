@@ -40,13 +40,18 @@ struct svmc_hcall_call;
 struct svmc_hcall_ops {
     uint32_t size; /* sizeof(struct svmc_hcall_ops) as the host compiled it */
 
-    /* required with GVA buffers or batches: as in struct svmc_host_ops, with the caller's rights */
-    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
-                                                 svmc_gpa *out, struct svmc_fault *fault);
+    /* required with GVA buffers or batches: as in struct svmc_host_ops, with the rights of the
+       caller: call->user, where the vCPU stands, its page tables; the batch's call for an entry */
+    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t vcpu,
+                                                 const struct svmc_hcall_call *call, svmc_gva at,
+                                                 uint32_t access, svmc_gpa *out,
+                                                 struct svmc_fault *fault);
     /* required with buffers or batches: the address is the guest's and any number. SVMC_OK with
-       *span NULL: no memory that it may touch so; the span lives until the library's call ends */
-    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
-                                                  void **span);
+       *span NULL: no memory that the caller may touch so, e.g. a higher level's; the span lives
+       until the library's call ends */
+    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, uint32_t vcpu,
+                                                  const struct svmc_hcall_call *call, svmc_gpa at,
+                                                  size_t n, uint32_t access, void **span);
     /* optional (NULL: no tokens): judge call->token for this call. *token_class 1 to 15;
        SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is none; else: failed */
     SVMC_NODISCARD enum svmc_status (*token)(void *ctx, uint32_t vcpu,

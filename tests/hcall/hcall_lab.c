@@ -171,7 +171,17 @@ const struct svmc_hcall_owner hcall_lab_owner = {
     .uid = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 },
 };
 
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+/* Pages that a program may not touch. */
+static bool is_kept_from(struct hcall_lab *lab, uint32_t vcpu, const struct svmc_hcall_call *call,
+                         uint64_t at)
+{
+    lab->asked_vcpu = vcpu;
+    lab->asked_ip = call->ip;
+    return call->user && (lab->kernels >> at / 4096 & 1);
+}
+
+static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                  svmc_gva at, uint32_t access, svmc_gpa *out,
                                   struct svmc_fault *fault)
 {
     struct hcall_lab *lab = ctx;
@@ -180,19 +190,22 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     if (fails(lab))
         return SVMC_ERR_STATE;
     out->v = at.v % LAB_MEMORY ^ (lab->lie == 1 ? 4 : 0);
-    if (lab->away >> at.v % LAB_MEMORY / 4096 & 1)
+    if ((lab->away >> at.v % LAB_MEMORY / 4096 & 1) ||
+        is_kept_from(lab, vcpu, call, at.v % LAB_MEMORY))
         *fault = (struct svmc_fault){ .raised = 1, .vector = 14, .address = at.v };
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                   svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     struct hcall_lab *lab = ctx;
 
     CHECK(*span == NULL && n > 0 && at.v % 4096 + n <= 4096 && access >= 1 && access <= 3);
     if (fails(lab))
         return SVMC_ERR_FULL;
-    if (at.v >= LAB_MEMORY || lab->holes >> at.v / 4096 & 1)
+    if (at.v >= LAB_MEMORY || (lab->holes >> at.v / 4096 & 1) ||
+        is_kept_from(lab, vcpu, call, at.v))
         return SVMC_OK;
     lab->spans[at.v / 4096][access]++;
     *span = lab->memory + at.v;

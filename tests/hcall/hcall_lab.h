@@ -29,8 +29,11 @@ enum {
 
 struct hcall_lab {
     uint8_t memory[LAB_MEMORY];
-    uint32_t away;           /* bit n: page n faults */
-    uint32_t holes;          /* bit n: page n is no memory */
+    uint32_t away;       /* bit n: page n faults */
+    uint32_t holes;      /* bit n: page n is no memory */
+    uint32_t kernels;    /* bit n: page n is for the kernel alone */
+    uint32_t asked_vcpu; /* by the last question about memory */
+    uint64_t asked_ip;
     unsigned calls, fail_at; /* of callbacks that can fail; 1-based, 0: none */
     unsigned lie;
     unsigned handled;                     /* handlers reached */

@@ -102,9 +102,17 @@ enum svmc_status svmc_native_apart(struct svmc_hcall_vcpu *v, struct svmc_hcall_
                                    struct svmc_hcall_result *out);
 enum svmc_status svmc_native_ask(struct native_work *w);
 
-/* Memory: n bytes of one page; *span NULL: there is none. */
-enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, bool is_virtual, uint64_t at,
-                                  uint32_t n, uint32_t access, void **span);
+/* Memory. */
+struct native_piece {
+    uint64_t at;
+    uint32_t n; /* bytes of one page */
+    uint8_t access;
+    uint8_t is_virtual;
+};
+
+/* *span NULL: `call` has none there. */
+enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
+                                  const struct native_piece *piece, void **span);
 enum svmc_status svmc_native_fetch(struct native_work *w);
 void svmc_native_put(struct svmc_hcall_vcpu *v);
 
