@@ -93,7 +93,8 @@ struct svmc_hcall_place {
 struct svmc_hcall_slot {
     struct {
         uint64_t cursor, control, progress, arg[SVMC_HCALL_REGS];
-        uint32_t active, user;
+        uint64_t who, serial;
+        uint32_t active, reserved;
     } priv;
 };
 

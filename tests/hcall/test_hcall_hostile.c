@@ -43,3 +43,79 @@ TEST(hcall, memory_is_the_callers) /* HN-9 HN-14 */
     }
     CHECK_EQ(lab.handled, 1);
 }
+
+/* ---- calls that go on ---- */
+
+#define STEPS  hcall_word(LAB_STEPS)
+#define RESUME (hcall_word(LAB_STEPS) | SVMC_HCALL_RESUME)
+
+TEST(hcall, a_slot_that_is_free_is_taken_first) /* HN-17 */
+{
+    uint64_t kernel, user;
+
+    start();
+    CHECK_EQ(ask(STEPS, 0, 90), SVMC_HCALL_PARTIAL);
+    kernel = call.arg[0];
+    CHECK_EQ(ask(STEPS, 1, 90), SVMC_HCALL_PARTIAL);
+    user = call.arg[0];
+    for (unsigned i = 0; i < 20; i++) { /* never more than one slot */
+        CHECK_EQ(ask(RESUME, 1, user), SVMC_HCALL_PARTIAL);
+        user = call.arg[0];
+    }
+    CHECK_EQ(lab.abandoned, 0);
+    CHECK_EQ(ask(RESUME, 0, kernel), SVMC_HCALL_PARTIAL);
+}
+
+TEST(hcall, programs_do_not_end_calls_of_the_kernel) /* HN-17 */
+{
+    uint64_t kernel[LAB_SLOTS], user[2] = { 0 };
+
+    start();
+    CHECK_EQ(ask(STEPS, 0, 90), SVMC_HCALL_PARTIAL);
+    kernel[0] = call.arg[0];
+    for (unsigned i = 0; i < 20; i++) {
+        user[0] = user[1];
+        CHECK_EQ(ask(STEPS, 1, 90), SVMC_HCALL_PARTIAL);
+        user[1] = call.arg[0];
+    }
+    CHECK_EQ(lab.abandoned, 20 - (LAB_SLOTS - 1));         /* programs' alone */
+    CHECK_EQ(ask(RESUME, 1, user[0]), SVMC_HCALL_PARTIAL); /* the oldest went, not these */
+    user[0] = call.arg[0];
+    CHECK_EQ(ask(RESUME, 1, user[1]), SVMC_HCALL_PARTIAL);
+    for (unsigned i = 1; i < LAB_SLOTS; i++) { /* a kernel takes programs' slots */
+        CHECK_EQ(ask(STEPS, 0, 90), SVMC_HCALL_PARTIAL);
+        kernel[i] = call.arg[0];
+    }
+    CHECK_EQ(ask(RESUME, 1, user[0]), SVMC_HCALL_BAD_ARG);
+    lab.handled = lab.abandoned = 0;
+    CHECK_EQ(ask(STEPS, 1, 90), SVMC_HCALL_RETRY); /* and a program waits */
+    CHECK(lab.handled == 0 && out.results == 0 && call.arg[0] == 90);
+    for (unsigned i = 0; i < LAB_SLOTS; i++)
+        CHECK_EQ(ask(RESUME, 0, kernel[i]), SVMC_HCALL_PARTIAL, "%u", i);
+    CHECK_EQ(lab.abandoned, 0);
+}
+
+TEST(hcall, a_call_goes_on_where_its_caller_stands) /* HN-17 HN-18 */
+{
+    static const struct {
+        struct svmc_hcall_place place;
+        unsigned want;
+    } rows[] = {
+        { { .level = 1, .role = 1, .phase = 2 }, SVMC_HCALL_BAD_ARG },
+        { { .level = 2, .role = 1, .phase = 2 }, SVMC_HCALL_BAD_ARG },
+        { { .level = 3, .role = 1, .phase = 2 }, SVMC_HCALL_BAD_ARG },
+        { { .level = 0, .role = 3, .phase = 2 }, SVMC_HCALL_BAD_ARG },
+        { { .level = 0, .role = 1, .phase = 3 }, SVMC_HCALL_PARTIAL }, /* phases pass */
+    };
+
+    start();
+    CHECK_EQ(ask(STEPS, 0, 90), SVMC_HCALL_PARTIAL);
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct svmc_hcall_place place = rows[i].place;
+        uint64_t cursor = call.arg[0];
+
+        place.isa = SVMC_ISA_X86_64;
+        CHECK_EQ(svmc_hcall_vcpu_move(&lab.vcpu, &place), SVMC_OK);
+        CHECK_EQ(ask(RESUME, 0, cursor), rows[i].want, "%u", i);
+    }
+}

@@ -202,6 +202,7 @@ COLD static enum svmc_status go(struct native_work *w, bool in_batch)
 
     if (!is_known(w->entry, control))
         return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
+    w->who = native_who(w->v, w->call) & MAY_SAME;
     st = permit(w, native_who(w->v, w->call), in_batch);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;

@@ -31,6 +31,10 @@
 #define MAY_PLAIN   ((uint64_t)1 << 63)
 #define MAY_WATCHED ((uint64_t)1 << 62)
 
+/* HN-18: by which a call is its caller's; phases pass, and token classes are kept apart. */
+#define MAY_SAME \
+    (MAY_PRIVILEGE | SVMC_HCALL_ANY_LEVEL | SVMC_HCALL_ANY_ROLE | SVMC_HCALL_ANY_NESTED)
+
 #define FLAGS_SHIFT   22u /* of the control word: behind the owner */
 #define PLAIN_CONTROL ((uint64_t)SVMC_HCALL_ABI << (SVMC_HCALL_ABI_SHIFT - FLAGS_SHIFT))
 #define REPS(word)    ((uint32_t)((word) >> 32) & 0xfffu) /* in the control and the status word */
@@ -75,6 +79,7 @@ struct native_work {
     struct svmc_hcall_slot *slot; /* resumed */
     struct svmc_hcall_slot *next; /* for PARTIAL, with `cursor` */
     uint64_t cursor;
+    uint64_t who; /* MAY_SAME */
     const uint64_t *arg;
     struct svmc_hcall_run run;
 };
