@@ -52,7 +52,8 @@ struct svmc_hcall_ops {
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, uint32_t vcpu,
                                                   const struct svmc_hcall_call *call, svmc_gpa at,
                                                   size_t n, uint32_t access, void **span);
-    /* optional (NULL: no tokens): judge call->token for this call. *token_class 1 to 15;
+    /* optional (NULL: no tokens): judge call->token for this call; call->arg is what the handler
+       gets, with RESUME what the call began with. *token_class 1 to 15;
        SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is none; else: failed */
     SVMC_NODISCARD enum svmc_status (*token)(void *ctx, uint32_t vcpu,
                                              const struct svmc_hcall_call *call,
@@ -93,8 +94,8 @@ struct svmc_hcall_place {
 struct svmc_hcall_slot {
     struct {
         uint64_t cursor, control, progress, arg[SVMC_HCALL_REGS];
-        uint64_t who, serial;
-        uint32_t active, reserved;
+        uint64_t who, serial, token;
+        uint32_t active, token_class;
     } priv;
 };
 

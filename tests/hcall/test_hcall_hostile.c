@@ -119,3 +119,50 @@ TEST(hcall, a_call_goes_on_where_its_caller_stands) /* HN-17 HN-18 */
         CHECK_EQ(ask(RESUME, 0, cursor), rows[i].want, "%u", i);
     }
 }
+
+TEST(hcall, a_call_goes_on_with_what_it_began_with) /* HN-18 */
+{
+    uint64_t sum = 0;
+
+    start();
+    call.arg[1] = 0x77; /* not declared, and kept all the same */
+    CHECK_EQ(ask(STEPS, 0, 9), SVMC_HCALL_PARTIAL);
+    for (unsigned i = 1; i < 9; i++) { /* the handler writes over its arguments each time */
+        call.arg[1] = 0x99;
+        CHECK_EQ(ask(RESUME, 0, call.arg[0]), i < 8 ? SVMC_HCALL_PARTIAL : SVMC_HCALL_OK);
+        CHECK(lab.seen.arg[0] == 9 && lab.seen.arg[1] == 0x77, "%u", i);
+    }
+    for (unsigned i = 1; i <= 9; i++)
+        sum += i;
+    CHECK_EQ(call.arg[0], sum);
+}
+
+TEST(hcall, a_token_is_judged_by_what_is_done) /* HN-12 HN-18 */
+{
+    uint64_t cursor;
+
+    start();
+    call.arg[1] = 1000;
+    call.token[0] = 3;
+    CHECK_EQ(ask(STEPS | SVMC_HCALL_TOKEN, 0, 9), SVMC_HCALL_PARTIAL);
+    cursor = call.arg[0];
+    call.arg[1] = 1;
+    CHECK_EQ(ask(RESUME | SVMC_HCALL_TOKEN, 0, cursor), SVMC_HCALL_PARTIAL);
+    CHECK(lab.judged.arg[0] == 9 && lab.judged.arg[1] == 1000 && lab.judged.ip == call.ip);
+    CHECK_EQ(lab.judged.control, RESUME | SVMC_HCALL_TOKEN);
+    CHECK(lab.seen.arg[1] == 1000 && call.arg[1] == 1);
+    cursor = call.arg[0];
+    lab.handled = 0;
+    call.token[0] = 4; /* another token, of another class */
+    CHECK_EQ(ask(RESUME | SVMC_HCALL_TOKEN, 0, cursor), SVMC_HCALL_BAD_ARG);
+    lab.same_class = 3; /* another token, of the same class */
+    CHECK_EQ(ask(RESUME | SVMC_HCALL_TOKEN, 0, cursor), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(out.status >> 16, 1);
+    call.token[0] = 3;
+    lab.same_class = 5; /* the same token, which has become one of another class */
+    CHECK_EQ(ask(RESUME | SVMC_HCALL_TOKEN, 0, cursor), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(ask(RESUME, 0, cursor), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(lab.handled, 0);
+    lab.same_class = 0;
+    CHECK_EQ(ask(RESUME | SVMC_HCALL_TOKEN, 0, cursor), SVMC_HCALL_PARTIAL);
+}

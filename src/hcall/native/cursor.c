@@ -97,14 +97,18 @@ CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
     if (!partial)
         return;
     slot = w->next;
-    abandon(v, slot);
+    if (slot != w->slot) {
+        abandon(v, slot);
+        memcpy(slot->priv.arg, w->arg, sizeof slot->priv.arg); /* not what the handler left */
+    }
     slot->priv.active = 1;
     slot->priv.cursor = w->cursor;
     slot->priv.control = w->call->control & ~(uint64_t)SVMC_HCALL_RESUME;
     slot->priv.progress = w->run.progress;
     slot->priv.who = w->who;
     slot->priv.serial = v->priv.serial++;
-    memcpy(slot->priv.arg, w->run.arg, sizeof slot->priv.arg);
+    slot->priv.token = w->token;
+    slot->priv.token_class = w->run.token_class;
 }
 
 CORE_COLD void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v)

@@ -79,8 +79,9 @@ struct native_work {
     struct svmc_hcall_slot *slot; /* resumed */
     struct svmc_hcall_slot *next; /* for PARTIAL, with `cursor` */
     uint64_t cursor;
-    uint64_t who; /* MAY_SAME */
-    const uint64_t *arg;
+    uint64_t who;        /* MAY_SAME */
+    uint64_t token;      /* its handle; 0: none */
+    const uint64_t *arg; /* the call's, or those it began with */
     struct svmc_hcall_run run;
 };
 
