@@ -163,6 +163,10 @@ static uint32_t handler(void *ctx, struct svmc_hcall_run *run)
             e = &calls[i];
     require(e && e->handler && (run->control >> 16 & 63) == owner.owner);
     must_be_permitted(e);
+    for (unsigned n = 0; n < SVMC_HCALL_REGS; n++)
+        require(!user || schemas[e->schema].arg[n].kind != SVMC_HCALL_GPA ||
+                schemas[e->schema].arg[n].access == 0);
+    require((run->control >> 44 & 0xfff) <= (run->control >> 32 & 0xfff));
     require(run->user == user && run->vcpu == turn && run->vm == vms[turn].id);
     if (!(run->control & SVMC_HCALL_TOKEN))
         token_class = 0;
@@ -234,6 +238,14 @@ static bool declare(void)
         calls[i].dropped = how >> 6 & 1;
         take(input, &calls[i].may, sizeof calls[i].may);
         calls[i].may = how & 32 ? SVMC_HCALL_MAY_ALL : calls[i].may & 0x000fffffffffffff;
+        for (unsigned n = 0; n < SVMC_HCALL_REGS; n++) { /* HN-4: most are not refused for these */
+            const struct svmc_hcall_arg *a = &schemas[calls[i].schema].arg[n];
+
+            if (a->kind == SVMC_HCALL_GPA && a->access != 0 && calls[i].may != SVMC_HCALL_USER)
+                calls[i].may &= ~(uint64_t)SVMC_HCALL_USER;
+            if (a->access == SVMC_ACCESS_WRITE)
+                calls[i].flags &= ~SVMC_HCALL_MAY_PARTIAL;
+        }
     }
     owner = (struct svmc_hcall_owner){ .calls = calls,
                                        .schemas = schemas,

@@ -61,7 +61,7 @@ struct svmc_hcall_ops {
     /* required with HANDLE: SVMC_ERR_STALE: the caller has none such; else: failed */
     SVMC_NODISCARD enum svmc_status (*handle)(void *ctx, uint32_t vcpu, uint32_t type,
                                               uint64_t value, void **object);
-    /* optional (NULL: no budget of ticks, all times 0): never goes back */
+    /* optional (NULL: all times 0), required with batch_ticks: never goes back */
     uint64_t (*ticks)(void *ctx);
     /* optional: a PARTIAL call will not be resumed: its slot is taken or the vCPU was reset */
     void (*abandon)(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progress);
@@ -78,7 +78,7 @@ struct svmc_hcall_vm {
     uint8_t key[SVMC_MAC_KEY_BYTES]; /* of cursors: random, new for each boot and restore */
     uint32_t batch_entries;          /* at most in one call; 0: no batches */
     uint32_t reserved;               /* 0 */
-    uint64_t batch_ticks;            /* and no entry is begun after; 0: no limit */
+    uint64_t batch_ticks;            /* and no entry is begun after (ops.ticks); 0: no limit */
     uint8_t inject;       /* 1: who may not call gets the exception of an unknown instruction */
     uint8_t reserved2[7]; /* 0 */
 };

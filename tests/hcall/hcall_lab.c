@@ -133,7 +133,7 @@ const struct svmc_hcall_schema hcall_lab_schemas[] = {
 const struct svmc_hcall_entry hcall_lab_calls[] = {
     { handle_sum, SVMC_HCALL_MAY_ALL, LAB_SUM, 0, 1, 0, 0, 3, { 0 }, "sum" },
     { handle_copy, SVMC_HCALL_MAY_ALL, LAB_COPY, 1, 1, 0, 0, 0, { 0 }, "copy" },
-    { handle_fixed, SVMC_HCALL_MAY_ALL, LAB_FIXED, 2, 1, 0, 0, 0, { 0 }, "fixed" },
+    { handle_fixed, SVMC_HCALL_MAY_KERNEL, LAB_FIXED, 2, 1, 0, 0, 0, { 0 }, "fixed" },
     { handle_steps,
       SVMC_HCALL_MAY_ALL | SVMC_HCALL_ANY_CLASS,
       LAB_STEPS,

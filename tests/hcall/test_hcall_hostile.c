@@ -166,3 +166,79 @@ TEST(hcall, a_token_is_judged_by_what_is_done) /* HN-12 HN-18 */
     lab.same_class = 0;
     CHECK_EQ(ask(RESUME | SVMC_HCALL_TOKEN, 0, cursor), SVMC_HCALL_PARTIAL);
 }
+
+/* ---- declarations and words ---- */
+
+TEST(hcall, buffers_that_a_call_must_not_have) /* HN-4 */
+{
+    static const struct {
+        uint8_t kind, access;
+        uint16_t flags;
+        uint32_t user;
+        unsigned refused;
+    } rows[] = {
+        { SVMC_HCALL_GPA, SVMC_ACCESS_READ, 0, 1, 1 },
+        { SVMC_HCALL_GPA, SVMC_ACCESS_WRITE, 0, 1, 1 },
+        { SVMC_HCALL_GPA, SVMC_ACCESS_RW, SVMC_HCALL_MAY_REPEAT, 1, 1 },
+        { SVMC_HCALL_GPA, SVMC_ACCESS_RW, 0, 0, 0 },
+        { SVMC_HCALL_GPA, 0, 0, 1, 0 }, /* a number */
+        { SVMC_HCALL_GVA, SVMC_ACCESS_RW, 0, 1, 0 },
+        { SVMC_HCALL_GVA, SVMC_ACCESS_WRITE, 0, 1, 0 },
+        { SVMC_HCALL_GVA, SVMC_ACCESS_WRITE, SVMC_HCALL_MAY_PARTIAL, 1, 1 },
+        { SVMC_HCALL_GPA, SVMC_ACCESS_WRITE, SVMC_HCALL_MAY_PARTIAL, 0, 1 },
+        { SVMC_HCALL_GVA, SVMC_ACCESS_RW, SVMC_HCALL_MAY_PARTIAL, 1, 0 },
+        { SVMC_HCALL_GVA, SVMC_ACCESS_READ, SVMC_HCALL_MAY_PARTIAL, 1, 0 },
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (unsigned n = 0; n < 6; n++) {
+            struct svmc_hcall_schema s = { .results = 0 };
+            struct svmc_hcall_entry e = hcall_lab_calls[0];
+            struct svmc_hcall_owner o = hcall_lab_owner;
+            struct svmc_hcall_where where;
+
+            s.arg[n].kind = rows[i].kind;
+            s.arg[n].access = rows[i].access;
+            s.arg[n].bytes = rows[i].access ? 8 : 0;
+            e.schema = 0;
+            e.flags = (uint8_t)rows[i].flags;
+            e.may = rows[i].user ? SVMC_HCALL_MAY_ALL : SVMC_HCALL_MAY_KERNEL;
+            o.calls = &e;
+            o.schemas = &s;
+            o.call_count = o.schema_count = 1;
+            CHECK_EQ(
+                svmc_hcall_init(&lab.table, &o, 1, lab.table_room, sizeof lab.table_room, &where),
+                rows[i].refused ? SVMC_ERR_ARG : SVMC_OK, "%u", i);
+            CHECK_EQ(where.what, rows[i].refused ? SVMC_HCALL_CALL_BAD : SVMC_HCALL_FINE);
+            CHECK_EQ(where.arg, rows[i].refused ? n + 1 : 0);
+        }
+}
+
+TEST(hcall, repetitions_begin_among_themselves) /* HN-1 */
+{
+    start();
+    for (uint64_t first = 0; first < 4096; first += first < 8 ? 1 : 511)
+        for (uint64_t reps = 0; reps < 4096; reps += reps < 8 ? 1 : 511) {
+            unsigned before = lab.handled;
+
+            CHECK_EQ(ask(STEPS | first << 44 | reps << 32, 0, 1),
+                     first > reps ? SVMC_HCALL_NOT_DEFINED : SVMC_HCALL_OK);
+            CHECK_EQ(lab.handled - before, first <= reps);
+        }
+}
+
+TEST(hcall,
+     one_call_has_one_answer) /* HN-11: SIMD_DEAD is the guest's to set, and not the short way */
+{
+    for (uint64_t bad = 0; bad < 256; bad++)
+        for (unsigned way = 0; way < 2; way++) {
+            enum svmc_status st;
+
+            start();
+            call.control = hcall_word(LAB_CODE) | (way ? SVMC_HCALL_SIMD_DEAD : 0);
+            call.arg[1] = bad;
+            st = svmc_hcall_dispatch(&lab.vcpu, &call, &out);
+            CHECK_EQ(st, bad <= 6 ? SVMC_OK : SVMC_ERR_CALLBACK, "%u %u", (unsigned)bad, way);
+            CHECK_EQ(out.end, bad <= 6 ? SVMC_HCALL_DONE : SVMC_HCALL_BROKEN);
+        }
+}

@@ -113,7 +113,8 @@ COLD static bool is_known(const struct native_entry *e, uint64_t control)
         return false;
     if ((flags & SVMC_HCALL_RESUME) && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL))
         return false;
-    return (control & BEFORE_ABI) == 0 || (e->call->flags & SVMC_HCALL_MAY_REPEAT);
+    return (control & BEFORE_ABI) == 0 ||
+           ((e->call->flags & SVMC_HCALL_MAY_REPEAT) && START(control) <= REPS(control));
 }
 
 /* HN-8: all 64 bits of each are looked at, and taken. 1 to 6: the first that is not in order. */
@@ -277,7 +278,7 @@ static inline bool is_plain(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *c
     run.user = call->user;
     code = entry->handler(vm->ctx, &run);
     *st = SVMC_OK;
-    if (SELDOM(code != SVMC_HCALL_OK || run.done != 0)) {
+    if (SELDOM((code | run.bad | run.done) != SVMC_HCALL_OK)) {
         *st = finish(entry, &run, code, out);
     } else {
         out->end = SVMC_HCALL_DONE;
