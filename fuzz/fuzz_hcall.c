@@ -30,7 +30,7 @@ static struct svmc_hcall_vcpu vcpus[2];
 static struct svmc_hcall_slot slots[2][SLOTS];
 static struct svmc_hcall_place places[2];
 static struct input *input;
-static unsigned turn, user, token_class, handled, away, failing, batched;
+static unsigned turn, user, token_class, handled, away, failing, batched, held;
 
 static bool fails(void)
 {
@@ -79,12 +79,23 @@ static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_
                                  : SVMC_OK;
 }
 
-static enum svmc_status handle(void *ctx, uint32_t vcpu, uint32_t type, uint64_t value,
-                               void **object)
+static enum svmc_status handle(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                               uint32_t type, uint64_t value, void **object)
 {
-    (void)ctx, (void)vcpu, (void)type;
+    (void)ctx, (void)type;
+    require(vcpu == turn && call->user == user);
     *object = memory;
-    return fails() ? SVMC_ERR_CALLBACK : value & 1 ? SVMC_OK : SVMC_ERR_STALE;
+    if (fails())
+        return SVMC_ERR_CALLBACK;
+    held += value & 1;
+    return value & 1 ? SVMC_OK : SVMC_ERR_STALE;
+}
+
+static void release(void *ctx, uint32_t vcpu, uint32_t type, void *object)
+{
+    (void)ctx, (void)type;
+    require(vcpu == turn && object == memory && held > 0);
+    held--;
 }
 
 static uint64_t ticks(void *ctx)
@@ -102,7 +113,7 @@ static void abandon(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progres
 }
 
 static const struct svmc_hcall_ops ops = {
-    sizeof ops, translate, guest_span, token, handle, ticks, abandon,
+    sizeof ops, translate, guest_span, token, handle, ticks, abandon, release,
 };
 
 /* Not a MAC: that it depends on all of its text is enough here. */
@@ -310,6 +321,7 @@ static void one(void)
     memset(may_change, 0, sizeof may_change);
     before = call;
     st = svmc_hcall_dispatch(&vcpus[turn], &call, &out);
+    require(held == 0);
     require(scratch[0] == GUARD && scratch[SCRATCH / 8 + 1] == GUARD);
     for (unsigned i = 0; i < MEMORY; i++)
         require(memory[i] == was[i] || may_change[i]);
@@ -346,7 +358,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .slot_count = SLOTS };
 
     input = &in;
-    handled = failing = 0;
+    handled = failing = held = 0;
     if (!declare())
         return 0;
     scratch[0] = scratch[SCRATCH / 8 + 1] = GUARD;

@@ -59,12 +59,15 @@ struct svmc_hcall_ops {
                                              const struct svmc_hcall_call *call,
                                              uint32_t *token_class);
     /* required with HANDLE: SVMC_ERR_STALE: the caller has none such; else: failed */
-    SVMC_NODISCARD enum svmc_status (*handle)(void *ctx, uint32_t vcpu, uint32_t type,
+    SVMC_NODISCARD enum svmc_status (*handle)(void *ctx, uint32_t vcpu,
+                                              const struct svmc_hcall_call *call, uint32_t type,
                                               uint64_t value, void **object);
     /* optional (NULL: all times 0), required with batch_ticks: never goes back */
     uint64_t (*ticks)(void *ctx);
     /* optional: a PARTIAL call will not be resumed: its slot is taken or the vCPU was reset */
     void (*abandon)(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progress);
+    /* optional: once for each object that `handle` gave, when its call is over, made or not */
+    void (*release)(void *ctx, uint32_t vcpu, uint32_t type, void *object);
 };
 
 /** A VM. Outlives its vCPUs and is not changed. */
@@ -96,6 +99,7 @@ struct svmc_hcall_slot {
         uint64_t cursor, control, progress, arg[SVMC_HCALL_REGS];
         uint64_t who, serial, token;
         uint32_t active, token_class;
+        uint32_t misses, reserved;
     } priv;
 };
 
@@ -131,6 +135,8 @@ struct svmc_hcall_room {
     uint32_t slot_count; /* 0 to 256: PARTIAL calls at a time */
     struct svmc_hcall_slot *slots;
     struct svmc_hcall_watch *watch; /* NULL: nothing is noted, and nothing spent on it */
+    uint64_t
+        epoch; /* of cursors: another one whenever this vCPU is made ready under the same key */
 };
 
 struct svmc_hcall_vcpu {
@@ -161,7 +167,7 @@ struct svmc_hcall_call {
 enum svmc_hcall_end {
     SVMC_HCALL_BROKEN = 0, /* beside a status that is not SVMC_OK: the guest has to stop */
     SVMC_HCALL_DONE = 1,   /* write the status word and the results; the program counter moves on */
-    SVMC_HCALL_INJECT = 2  /* `fault` is for the guest; no register changes */
+    SVMC_HCALL_INJECT = 2  /* `fault` is for the guest, at the instruction; no register changes */
 };
 
 struct svmc_hcall_result {
@@ -220,7 +226,9 @@ SVMC_API void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v);
 /**
  * Check a call and make it.
  *
- * State:   call->arg changes with DONE alone, and of it the first out->results.
+ * State:   call->arg changes with DONE alone, and of it the first out->results. INJECT: the guest's
+ *          program counter is to be at the instruction; where the trap has moved it on already (HVC,
+ *          s390x, KVM's exits for ports), take it back first (`back` in trap.h).
  * Threads: one at a time for a vCPU; calls ops and handlers, which do not come back into v.
  * Source:  HN-1 to HN-18, HN-24.
  *

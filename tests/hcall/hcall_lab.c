@@ -87,6 +87,7 @@ static uint32_t handle_object(void *ctx, struct svmc_hcall_run *run)
 {
     enter(ctx, run);
     run->arg[0] = *(uint8_t *)run->buffer[1].at;
+    run->buffer[1].at = NULL; /* it is his */
     return SVMC_HCALL_OK;
 }
 
@@ -229,16 +230,20 @@ static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_
     return call->token[1] == 1 ? SVMC_ERR_STALE : call->token[1] == 2 ? SVMC_ERR_AUTH : SVMC_OK;
 }
 
-static enum svmc_status handle(void *ctx, uint32_t vcpu, uint32_t type, uint64_t value,
-                               void **object)
+static enum svmc_status handle(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                               uint32_t type, uint64_t value, void **object)
 {
     struct hcall_lab *lab = ctx;
 
-    CHECK(vcpu == 0 && type == 7);
+    CHECK(vcpu == 0 && type >= 7 && type <= 9);
+    lab->asked_ip = call->ip;
+    *object = lab->memory + type - 7;
     if (fails(lab))
         return SVMC_ERR_CALLBACK;
-    *object = lab->memory;
-    return value == 4711 ? SVMC_OK : SVMC_ERR_STALE;
+    if (value != 4711)
+        return SVMC_ERR_STALE;
+    lab->held |= 1u << type;
+    return SVMC_OK;
 }
 
 static uint64_t ticks(void *ctx)
@@ -257,8 +262,17 @@ static void abandon(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progres
     lab->progress = progress;
 }
 
+static void release(void *ctx, uint32_t vcpu, uint32_t type, void *object)
+{
+    struct hcall_lab *lab = ctx;
+
+    CHECK(vcpu == 0 && (lab->held >> type & 1) && object == lab->memory + type - 7);
+    lab->held &= ~(1u << type);
+    lab->released++;
+}
+
 const struct svmc_hcall_ops hcall_lab_ops = {
-    sizeof(struct svmc_hcall_ops), translate, guest_span, token, handle, ticks, abandon,
+    sizeof(struct svmc_hcall_ops), translate, guest_span, token, handle, ticks, abandon, release,
 };
 const struct svmc_hcall_place hcall_lab_place = { .isa = SVMC_ISA_X86_64, .role = 1, .phase = 2 };
 

@@ -35,6 +35,8 @@ struct hcall_lab {
     uint32_t asked_vcpu; /* by the last question about memory */
     uint32_t same_class; /* of any token; 0: what it says itself */
     uint64_t asked_ip;
+    uint32_t held;                 /* bit n: an object of type n is held */
+    unsigned released;             /* objects */
     struct svmc_hcall_call judged; /* by the token callback, last */
     unsigned calls, fail_at;       /* of callbacks that can fail; 1-based, 0: none */
     unsigned lie;

@@ -242,3 +242,119 @@ TEST(hcall,
             CHECK_EQ(out.end, bad <= 6 ? SVMC_HCALL_DONE : SVMC_HCALL_BROKEN);
         }
 }
+
+/* ---- cursors that are tried, and objects that are held ---- */
+
+TEST(hcall, tags_are_not_tried_forever) /* HN-18 */
+{
+    uint64_t cursor;
+
+    start();
+    CHECK_EQ(ask(STEPS, 1, 90), SVMC_HCALL_PARTIAL);
+    cursor = call.arg[0];
+    for (uint64_t i = 1; i < 65536; i++)
+        CHECK_EQ(ask(RESUME, 1, cursor ^ i << 24), SVMC_HCALL_BAD_ARG);
+    for (unsigned i = 0; i < 10; i++) /* others cannot try it at all */
+        CHECK_EQ(ask(RESUME, 0, cursor ^ 1ull << 24), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(ask(RESUME, 1, cursor), SVMC_HCALL_PARTIAL); /* it begins anew */
+    cursor = call.arg[0];
+    for (uint64_t i = 1; i < 65536; i++)
+        CHECK_EQ(ask(RESUME, 1, cursor ^ i << 24), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(lab.abandoned, 0);
+    CHECK_EQ(ask(RESUME, 1, cursor ^ 65536ull << 24), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(lab.abandoned, 1);
+    CHECK_EQ(ask(RESUME, 1, cursor), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(lab.handled, 2);
+}
+
+TEST(hcall, a_vcpu_made_anew_takes_no_old_cursor) /* HN-17 */
+{
+    uint64_t cursor;
+
+    start();
+    CHECK_EQ(ask(STEPS, 0, 90), SVMC_HCALL_PARTIAL);
+    cursor = call.arg[0];
+    lab.room.epoch++;
+    hcall_lab_vcpu(&lab, &lab.vcpu, 0, lab.slots);
+    CHECK_EQ(ask(STEPS, 0, 90), SVMC_HCALL_PARTIAL);
+    CHECK(call.arg[0] != cursor && (call.arg[0] ^ cursor) << 40 == 0); /* the tag alone */
+    CHECK_EQ(ask(RESUME, 0, cursor), SVMC_HCALL_BAD_ARG);
+}
+
+static uint32_t handle_three(void *ctx, struct svmc_hcall_run *run)
+{
+    struct hcall_lab *l = ctx;
+
+    l->handled++;
+    CHECK(l->held == (7u << 7) && run->buffer[0].at == l->memory);
+    CHECK(run->buffer[1].at == l->memory + 1 && run->buffer[3].at == l->memory + 2);
+    memset(run->buffer, 0, SVMC_HCALL_REGS * sizeof run->buffer[0]);
+    return (uint32_t)run->arg[4];
+}
+
+static const struct svmc_hcall_schema three_schema = {
+    .arg = { { .kind = SVMC_HCALL_HANDLE, .type = 7 },
+             { .kind = SVMC_HCALL_HANDLE, .type = 8 },
+             { .kind = SVMC_HCALL_GVA, .access = SVMC_ACCESS_RW, .bytes = 64 },
+             { .kind = SVMC_HCALL_HANDLE, .type = 9 } },
+};
+static const struct svmc_hcall_entry three_call = { .handler = handle_three,
+                                                    .may = SVMC_HCALL_MAY_ALL,
+                                                    .number = 8 };
+static const struct svmc_hcall_owner three = { .calls = &three_call,
+                                               .schemas = &three_schema,
+                                               .call_count = 1,
+                                               .schema_count = 1,
+                                               .may = SVMC_HCALL_MAY_ALL,
+                                               .owner = LAB_OWNER };
+
+TEST(hcall, what_is_held_is_released) /* HN-9 HN-11 */
+{
+    static const struct {
+        uint64_t arg[5], control;
+        uint32_t away;
+        unsigned want, released;
+    } rows[] = {
+        { { 4711, 4711, 0, 4711 }, 0, 0, SVMC_HCALL_OK, 3 },
+        { { 4711, 4711, 0, 4711, SVMC_HCALL_FAILED }, 0, 0, SVMC_HCALL_FAILED, 3 },
+        { { 4711, 4711, 0, 4711, 999 }, 0, 0, 0xffff, 3 }, /* no code */
+        { { 4711, 4711, 0, 4711 }, SVMC_HCALL_DRY_RUN, 0, SVMC_HCALL_OK, 3 },
+        { { 4711, 4711, 0, 1 }, 0, 0, SVMC_HCALL_BAD_ARG, 2 },
+        { { 4711, 4711, 0, 4711 }, 0, 1, SVMC_HCALL_FAULT, 2 },
+        { { 4711, 1, 0, 4711 }, 0, 0, SVMC_HCALL_BAD_ARG, 1 },
+        { { 1, 4711, 0, 4711 }, 0, 0, SVMC_HCALL_BAD_ARG, 0 },
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (unsigned k = 0; k <= 5; k++) { /* handle, handle, translate, span, handle */
+            static const unsigned released[] = { 0, 0, 1, 2, 2, 2 };
+
+            start();
+            CHECK_EQ(
+                svmc_hcall_init(&lab.table, &three, 1, lab.table_room, sizeof lab.table_room, NULL),
+                SVMC_OK);
+            lab.fail_at = k;
+            lab.away = rows[i].away;
+            call.ip = 77;
+            memcpy(call.arg, rows[i].arg, sizeof rows[i].arg);
+            if (k != 0 && rows[i].released < 3)
+                continue;
+            CHECK_EQ(ask(hcall_word(8) | rows[i].control, 0, rows[i].arg[0]),
+                     k ? 0xffff : rows[i].want, "%u", i);
+            CHECK_EQ(lab.held, 0, "%u", i);
+            CHECK_EQ(lab.released, k ? released[k] : rows[i].released, "%u %u", i, k);
+            CHECK_EQ(lab.asked_ip, 77);
+        }
+    start();
+    CHECK_EQ(svmc_hcall_init(&lab.table, &three, 1, lab.table_room, sizeof lab.table_room, NULL),
+             SVMC_OK);
+    {
+        struct svmc_hcall_ops old = hcall_lab_ops;
+
+        old.release = NULL; /* optional */
+        lab.vm.ops = &old;
+        memcpy(call.arg, rows[0].arg, sizeof rows[0].arg);
+        CHECK_EQ(ask(hcall_word(8), 0, 4711), SVMC_HCALL_OK);
+        CHECK_EQ(lab.released, 0);
+    }
+}

@@ -5,7 +5,8 @@
 #include "native_private.h"
 
 #define SLOT_BITS 8u
-#define TAG_SHIFT 24u /* slot 7:0, generation 23:8, tag 63:24 */
+#define MISSES    65536u /* that a call outlives, of 2^40 tags */
+#define TAG_SHIFT 24u    /* slot 7:0, generation 23:8, tag 63:24 */
 
 /* HN-17: the resumed call's own, a free one, else the oldest, a program's before a kernel's. NULL: a
    program asks, and all are kernels'. */
@@ -38,6 +39,7 @@ CORE_COLD enum svmc_status svmc_native_cursor(struct native_work *w)
     const uint64_t text[] = {
         core_le64((uint64_t)v->priv.ids[1] << 32 | v->priv.ids[0]),
         core_le64(serial),
+        core_le64(v->priv.room.epoch),
         core_le64(w->call->control & ~(uint64_t)SVMC_HCALL_RESUME),
         core_le64(w->who),
     };
@@ -66,7 +68,7 @@ CORE_COLD static void abandon(struct svmc_hcall_vcpu *v, struct svmc_hcall_slot 
 /* HN-18: one answer to a cursor that is forged, used, another's, or another call's. */
 CORE_COLD bool svmc_native_resume(struct native_work *w)
 {
-    const struct svmc_hcall_vcpu *v = w->v;
+    struct svmc_hcall_vcpu *v = w->v;
     uint64_t cursor = w->call->arg[0];
     uint32_t index = (uint32_t)cursor & ((1u << SLOT_BITS) - 1);
     struct svmc_hcall_slot *slot;
@@ -75,10 +77,14 @@ CORE_COLD bool svmc_native_resume(struct native_work *w)
         return false;
     slot = &v->priv.room.slots[core_clamp(index, v->priv.room.slot_count)];
     if (!slot->priv.active ||
-        ((slot->priv.cursor ^ cursor) |
-         ((slot->priv.control ^ w->call->control) & ~(uint64_t)SVMC_HCALL_RESUME) |
+        (((slot->priv.control ^ w->call->control) & ~(uint64_t)SVMC_HCALL_RESUME) |
          (slot->priv.who ^ w->who)) != 0)
         return false;
+    if (slot->priv.cursor != cursor) {
+        if (++slot->priv.misses >= MISSES) /* somebody is trying tags */
+            abandon(v, slot);
+        return false;
+    }
     w->slot = slot;
     w->arg = slot->priv.arg;
     w->run.progress = slot->priv.progress;
@@ -107,6 +113,7 @@ CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
     slot->priv.progress = w->run.progress;
     slot->priv.who = w->who;
     slot->priv.serial = v->priv.serial++;
+    slot->priv.misses = 0;
     slot->priv.token = w->token;
     slot->priv.token_class = w->run.token_class;
 }

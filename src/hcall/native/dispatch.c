@@ -240,11 +240,15 @@ CORE_COLD enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svm
                                            bool in_batch, struct svmc_hcall_result *out)
 {
     struct native_work w = { .v = v, .call = call, .out = out };
+    enum svmc_status st;
 
     w.entry = find(v->priv.vm->table, call->control);
     if (!w.entry || !w.entry->handler || call->control >> SVMC_HCALL_ABI_SHIFT != SVMC_HCALL_ABI)
         return astray(&w);
-    return go(&w, in_batch);
+    st = go(&w, in_batch);
+    if (w.held != 0 && HAS_OP(v->priv.vm->ops, release))
+        svmc_native_release(&w);
+    return st;
 }
 
 /* A call of registers alone that its caller may make, by a shorter way; false: not one of those. */

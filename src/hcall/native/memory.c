@@ -111,10 +111,12 @@ CORE_COLD enum svmc_status svmc_native_fetch(struct native_work *w)
         if (s->arg[n].access != 0) {
             st = fetch_pages(w, n, length_of(w, n), &room);
         } else if (s->arg[n].kind == SVMC_HCALL_HANDLE) {
-            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], s->arg[n].type, w->run.arg[n],
+            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], w->call, s->arg[n].type, w->run.arg[n],
                                  &w->v->priv.buffer[n].at);
             if (st == SVMC_ERR_STALE)
                 return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+            w->v->priv.back[n].span = w->v->priv.buffer[n].at; /* the handler may change `at` */
+            w->held |= (uint32_t)(st == SVMC_OK) << n;
         }
     }
     return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
@@ -137,4 +139,16 @@ CORE_COLD void svmc_native_put(struct svmc_hcall_vcpu *v)
             left -= here;
         }
     }
+}
+
+/* HN-9: however the call ended. */
+CORE_COLD void svmc_native_release(const struct native_work *w)
+{
+    const struct svmc_hcall_vm *vm = w->v->priv.vm;
+    const struct svmc_hcall_schema *s = w->entry->schema->from;
+
+    for (unsigned n = 0; n < REGS; n++)
+        if (w->held >> n & 1)
+            vm->ops->release(vm->ctx, w->v->priv.ids[1], s->arg[n].type, /* clamp: a loop */
+                             w->v->priv.back[n].span);
 }

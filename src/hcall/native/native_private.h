@@ -81,6 +81,7 @@ struct native_work {
     uint64_t cursor;
     uint64_t who;        /* MAY_SAME */
     uint64_t token;      /* its handle; 0: none */
+    uint32_t held;       /* bit n: the object of argument n */
     const uint64_t *arg; /* the call's, or those it began with */
     struct svmc_hcall_run run;
 };
@@ -121,6 +122,7 @@ enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, const struct svmc_h
                                   const struct native_piece *piece, void **span);
 enum svmc_status svmc_native_fetch(struct native_work *w);
 void svmc_native_put(struct svmc_hcall_vcpu *v);
+void svmc_native_release(const struct native_work *w);
 
 /* Cursors. */
 bool svmc_native_resume(struct native_work *w);
