@@ -358,3 +358,15 @@ TEST(hcall, what_is_held_is_released) /* HN-9 HN-11 */
         CHECK_EQ(lab.released, 0);
     }
 }
+
+TEST(hcall, a_call_that_ended_is_not_made_again) /* HN-18 */
+{
+    uint64_t cursor;
+
+    start();
+    CHECK_EQ(ask(STEPS, 0, 2), SVMC_HCALL_PARTIAL);
+    cursor = call.arg[0];
+    CHECK_EQ(ask(RESUME, 0, cursor), SVMC_HCALL_OK);
+    CHECK_EQ(ask(RESUME, 0, cursor), SVMC_HCALL_BAD_ARG);
+    CHECK_EQ(lab.handled, 2);
+}
