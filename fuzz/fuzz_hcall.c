@@ -30,17 +30,19 @@ static struct svmc_hcall_vcpu vcpus[2];
 static struct svmc_hcall_slot slots[2][SLOTS];
 static struct svmc_hcall_place places[2];
 static struct input *input;
-static unsigned turn, user, token_class, handled, away, failing, batched;
+static unsigned turn, user, token_class, handled, away, failing, batched, held;
 
 static bool fails(void)
 {
     return failing != 0 && --failing == 0;
 }
 
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                  svmc_gva at, uint32_t access, svmc_gpa *out,
                                   struct svmc_fault *fault)
 {
     (void)ctx;
+    require(vcpu == turn && call->user == user);
     require(!fault->raised && access >= 1 && access <= 3);
     if (fails())
         return SVMC_ERR_CALLBACK;
@@ -49,9 +51,11 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                   svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     (void)ctx;
+    require(vcpu == turn && call->user == user);
     require(n > 0 && at.v % 4096 + n <= 4096 && access >= 1 && access <= 3 && !*span);
     if (fails())
         return SVMC_ERR_CALLBACK;
@@ -75,12 +79,23 @@ static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_
                                  : SVMC_OK;
 }
 
-static enum svmc_status handle(void *ctx, uint32_t vcpu, uint32_t type, uint64_t value,
-                               void **object)
+static enum svmc_status handle(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                               uint32_t type, uint64_t value, void **object)
 {
-    (void)ctx, (void)vcpu, (void)type;
+    (void)ctx, (void)type;
+    require(vcpu == turn && call->user == user);
     *object = memory;
-    return fails() ? SVMC_ERR_CALLBACK : value & 1 ? SVMC_OK : SVMC_ERR_STALE;
+    if (fails())
+        return SVMC_ERR_CALLBACK;
+    held += value & 1;
+    return value & 1 ? SVMC_OK : SVMC_ERR_STALE;
+}
+
+static void release(void *ctx, uint32_t vcpu, uint32_t type, void *object)
+{
+    (void)ctx, (void)type;
+    require(vcpu == turn && object == memory && held > 0);
+    held--;
 }
 
 static uint64_t ticks(void *ctx)
@@ -98,7 +113,7 @@ static void abandon(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progres
 }
 
 static const struct svmc_hcall_ops ops = {
-    sizeof ops, translate, guest_span, token, handle, ticks, abandon,
+    sizeof ops, translate, guest_span, token, handle, ticks, abandon, release,
 };
 
 /* Not a MAC: that it depends on all of its text is enough here. */
@@ -159,6 +174,10 @@ static uint32_t handler(void *ctx, struct svmc_hcall_run *run)
             e = &calls[i];
     require(e && e->handler && (run->control >> 16 & 63) == owner.owner);
     must_be_permitted(e);
+    for (unsigned n = 0; n < SVMC_HCALL_REGS; n++)
+        require(!user || schemas[e->schema].arg[n].kind != SVMC_HCALL_GPA ||
+                schemas[e->schema].arg[n].access == 0);
+    require((run->control >> 44 & 0xfff) <= (run->control >> 32 & 0xfff));
     require(run->user == user && run->vcpu == turn && run->vm == vms[turn].id);
     if (!(run->control & SVMC_HCALL_TOKEN))
         token_class = 0;
@@ -230,6 +249,14 @@ static bool declare(void)
         calls[i].dropped = how >> 6 & 1;
         take(input, &calls[i].may, sizeof calls[i].may);
         calls[i].may = how & 32 ? SVMC_HCALL_MAY_ALL : calls[i].may & 0x000fffffffffffff;
+        for (unsigned n = 0; n < SVMC_HCALL_REGS; n++) { /* HN-4: most are not refused for these */
+            const struct svmc_hcall_arg *a = &schemas[calls[i].schema].arg[n];
+
+            if (a->kind == SVMC_HCALL_GPA && a->access != 0 && calls[i].may != SVMC_HCALL_USER)
+                calls[i].may &= ~(uint64_t)SVMC_HCALL_USER;
+            if (a->access == SVMC_ACCESS_WRITE)
+                calls[i].flags &= ~SVMC_HCALL_MAY_PARTIAL;
+        }
     }
     owner = (struct svmc_hcall_owner){ .calls = calls,
                                        .schemas = schemas,
@@ -294,6 +321,7 @@ static void one(void)
     memset(may_change, 0, sizeof may_change);
     before = call;
     st = svmc_hcall_dispatch(&vcpus[turn], &call, &out);
+    require(held == 0);
     require(scratch[0] == GUARD && scratch[SCRATCH / 8 + 1] == GUARD);
     for (unsigned i = 0; i < MEMORY; i++)
         require(memory[i] == was[i] || may_change[i]);
@@ -330,7 +358,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .slot_count = SLOTS };
 
     input = &in;
-    handled = failing = 0;
+    handled = failing = held = 0;
     if (!declare())
         return 0;
     scratch[0] = scratch[SCRATCH / 8 + 1] = GUARD;

@@ -40,25 +40,34 @@ struct svmc_hcall_call;
 struct svmc_hcall_ops {
     uint32_t size; /* sizeof(struct svmc_hcall_ops) as the host compiled it */
 
-    /* required with GVA buffers or batches: as in struct svmc_host_ops, with the caller's rights */
-    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
-                                                 svmc_gpa *out, struct svmc_fault *fault);
+    /* required with GVA buffers or batches: as in struct svmc_host_ops, with the rights of the
+       caller: call->user, where the vCPU stands, its page tables; the batch's call for an entry */
+    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t vcpu,
+                                                 const struct svmc_hcall_call *call, svmc_gva at,
+                                                 uint32_t access, svmc_gpa *out,
+                                                 struct svmc_fault *fault);
     /* required with buffers or batches: the address is the guest's and any number. SVMC_OK with
-       *span NULL: no memory that it may touch so; the span lives until the library's call ends */
-    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
-                                                  void **span);
-    /* optional (NULL: no tokens): judge call->token for this call. *token_class 1 to 15;
+       *span NULL: no memory that the caller may touch so, e.g. a higher level's; the span lives
+       until the library's call ends */
+    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, uint32_t vcpu,
+                                                  const struct svmc_hcall_call *call, svmc_gpa at,
+                                                  size_t n, uint32_t access, void **span);
+    /* optional (NULL: no tokens): judge call->token for this call; call->arg is what the handler
+       gets, with RESUME what the call began with. *token_class 1 to 15;
        SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is none; else: failed */
     SVMC_NODISCARD enum svmc_status (*token)(void *ctx, uint32_t vcpu,
                                              const struct svmc_hcall_call *call,
                                              uint32_t *token_class);
     /* required with HANDLE: SVMC_ERR_STALE: the caller has none such; else: failed */
-    SVMC_NODISCARD enum svmc_status (*handle)(void *ctx, uint32_t vcpu, uint32_t type,
+    SVMC_NODISCARD enum svmc_status (*handle)(void *ctx, uint32_t vcpu,
+                                              const struct svmc_hcall_call *call, uint32_t type,
                                               uint64_t value, void **object);
-    /* optional (NULL: no budget of ticks, all times 0): never goes back */
+    /* optional (NULL: all times 0), required with batch_ticks: never goes back */
     uint64_t (*ticks)(void *ctx);
     /* optional: a PARTIAL call will not be resumed: its slot is taken or the vCPU was reset */
     void (*abandon)(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progress);
+    /* optional: once for each object that `handle` gave, when its call is over, made or not */
+    void (*release)(void *ctx, uint32_t vcpu, uint32_t type, void *object);
 };
 
 /** A VM. Outlives its vCPUs and is not changed. */
@@ -72,7 +81,7 @@ struct svmc_hcall_vm {
     uint8_t key[SVMC_MAC_KEY_BYTES]; /* of cursors: random, new for each boot and restore */
     uint32_t batch_entries;          /* at most in one call; 0: no batches */
     uint32_t reserved;               /* 0 */
-    uint64_t batch_ticks;            /* and no entry is begun after; 0: no limit */
+    uint64_t batch_ticks;            /* and no entry is begun after (ops.ticks); 0: no limit */
     uint8_t inject;       /* 1: who may not call gets the exception of an unknown instruction */
     uint8_t reserved2[7]; /* 0 */
 };
@@ -88,7 +97,9 @@ struct svmc_hcall_place {
 struct svmc_hcall_slot {
     struct {
         uint64_t cursor, control, progress, arg[SVMC_HCALL_REGS];
-        uint32_t active, user;
+        uint64_t who, serial, token;
+        uint32_t active, token_class;
+        uint32_t misses, reserved;
     } priv;
 };
 
@@ -124,6 +135,8 @@ struct svmc_hcall_room {
     uint32_t slot_count; /* 0 to 256: PARTIAL calls at a time */
     struct svmc_hcall_slot *slots;
     struct svmc_hcall_watch *watch; /* NULL: nothing is noted, and nothing spent on it */
+    uint64_t
+        epoch; /* of cursors: another one whenever this vCPU is made ready under the same key */
 };
 
 struct svmc_hcall_vcpu {
@@ -154,7 +167,7 @@ struct svmc_hcall_call {
 enum svmc_hcall_end {
     SVMC_HCALL_BROKEN = 0, /* beside a status that is not SVMC_OK: the guest has to stop */
     SVMC_HCALL_DONE = 1,   /* write the status word and the results; the program counter moves on */
-    SVMC_HCALL_INJECT = 2  /* `fault` is for the guest; no register changes */
+    SVMC_HCALL_INJECT = 2  /* `fault` is for the guest, at the instruction; no register changes */
 };
 
 struct svmc_hcall_result {
@@ -213,7 +226,9 @@ SVMC_API void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v);
 /**
  * Check a call and make it.
  *
- * State:   call->arg changes with DONE alone, and of it the first out->results.
+ * State:   call->arg changes with DONE alone, and of it the first out->results. INJECT: the guest's
+ *          program counter is to be at the instruction; where the trap has moved it on already (HVC,
+ *          s390x, KVM's exits for ports), take it back first (`back` in trap.h).
  * Threads: one at a time for a vCPU; calls ops and handlers, which do not come back into v.
  * Source:  HN-1 to HN-18, HN-24.
  *

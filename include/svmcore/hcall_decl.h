@@ -50,7 +50,8 @@ enum svmc_hcall_kind {
 /** An argument; all 64 bits of the register count. */
 struct svmc_hcall_arg {
     uint8_t kind;      /* enum svmc_hcall_kind */
-    uint8_t access;    /* GPA, GVA: READ: copied before the call; WRITE: copied back after it */
+    uint8_t access;    /* GPA, GVA: READ: copied before the call; WRITE: copied back after it; GPA:
+                          not of a call that USER may make; WRITE alone: not with MAY_PARTIAL */
     uint8_t of;        /* LENGTH: 1 to 6 */
     uint8_t type;      /* HANDLE */
     uint32_t align;    /* a power of two; 0: any */
@@ -128,7 +129,8 @@ enum svmc_hcall_fault {
     SVMC_HCALL_OWNER_TWICE = 1,
     SVMC_HCALL_OWNER_BAD = 2, /* beyond 63, versions, `may`, reserved */
     SVMC_HCALL_NUMBER_TWICE = 3,
-    SVMC_HCALL_CALL_BAD = 4,   /* number below 8, schema, versions, `may`, handler, reserved */
+    SVMC_HCALL_CALL_BAD = 4,   /* number below 8, schema, versions, `may`, handler, reserved; `arg`
+                                  1 to 6: a buffer of it that such a call cannot have (HN-4) */
     SVMC_HCALL_SCHEMA_BAD = 5, /* `index` of the schema, `arg` 1 to 6 or 0 */
     SVMC_HCALL_NO_ROOM = 6
 };

@@ -69,8 +69,10 @@ static uint32_t handle_steps(void *ctx, struct svmc_hcall_run *run)
     }
     run->progress = sum << 32 | done;
     run->done = (uint16_t)done;
-    if (done < run->arg[0])
+    if (done < run->arg[0]) {
+        run->arg[0] = run->arg[1] = 3; /* the arguments are where results go */
         return SVMC_HCALL_PARTIAL;
+    }
     run->arg[0] = sum;
     return SVMC_HCALL_OK;
 }
@@ -85,6 +87,7 @@ static uint32_t handle_object(void *ctx, struct svmc_hcall_run *run)
 {
     enter(ctx, run);
     run->arg[0] = *(uint8_t *)run->buffer[1].at;
+    run->buffer[1].at = NULL; /* it is his */
     return SVMC_HCALL_OK;
 }
 
@@ -131,7 +134,7 @@ const struct svmc_hcall_schema hcall_lab_schemas[] = {
 const struct svmc_hcall_entry hcall_lab_calls[] = {
     { handle_sum, SVMC_HCALL_MAY_ALL, LAB_SUM, 0, 1, 0, 0, 3, { 0 }, "sum" },
     { handle_copy, SVMC_HCALL_MAY_ALL, LAB_COPY, 1, 1, 0, 0, 0, { 0 }, "copy" },
-    { handle_fixed, SVMC_HCALL_MAY_ALL, LAB_FIXED, 2, 1, 0, 0, 0, { 0 }, "fixed" },
+    { handle_fixed, SVMC_HCALL_MAY_KERNEL, LAB_FIXED, 2, 1, 0, 0, 0, { 0 }, "fixed" },
     { handle_steps,
       SVMC_HCALL_MAY_ALL | SVMC_HCALL_ANY_CLASS,
       LAB_STEPS,
@@ -171,7 +174,17 @@ const struct svmc_hcall_owner hcall_lab_owner = {
     .uid = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 },
 };
 
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+/* Pages that a program may not touch. */
+static bool is_kept_from(struct hcall_lab *lab, uint32_t vcpu, const struct svmc_hcall_call *call,
+                         uint64_t at)
+{
+    lab->asked_vcpu = vcpu;
+    lab->asked_ip = call->ip;
+    return call->user && (lab->kernels >> at / 4096 & 1);
+}
+
+static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                  svmc_gva at, uint32_t access, svmc_gpa *out,
                                   struct svmc_fault *fault)
 {
     struct hcall_lab *lab = ctx;
@@ -180,19 +193,22 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     if (fails(lab))
         return SVMC_ERR_STATE;
     out->v = at.v % LAB_MEMORY ^ (lab->lie == 1 ? 4 : 0);
-    if (lab->away >> at.v % LAB_MEMORY / 4096 & 1)
+    if ((lab->away >> at.v % LAB_MEMORY / 4096 & 1) ||
+        is_kept_from(lab, vcpu, call, at.v % LAB_MEMORY))
         *fault = (struct svmc_fault){ .raised = 1, .vector = 14, .address = at.v };
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                                   svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     struct hcall_lab *lab = ctx;
 
     CHECK(*span == NULL && n > 0 && at.v % 4096 + n <= 4096 && access >= 1 && access <= 3);
     if (fails(lab))
         return SVMC_ERR_FULL;
-    if (at.v >= LAB_MEMORY || lab->holes >> at.v / 4096 & 1)
+    if (at.v >= LAB_MEMORY || (lab->holes >> at.v / 4096 & 1) ||
+        is_kept_from(lab, vcpu, call, at.v))
         return SVMC_OK;
     lab->spans[at.v / 4096][access]++;
     *span = lab->memory + at.v;
@@ -207,22 +223,27 @@ static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_
 
     (void)vcpu;
     lab->gated++;
+    lab->judged = *call;
     if (fails(lab))
         return SVMC_ERR_CALLBACK;
-    *token_class = (uint32_t)call->token[0];
+    *token_class = lab->same_class ? lab->same_class : (uint32_t)call->token[0];
     return call->token[1] == 1 ? SVMC_ERR_STALE : call->token[1] == 2 ? SVMC_ERR_AUTH : SVMC_OK;
 }
 
-static enum svmc_status handle(void *ctx, uint32_t vcpu, uint32_t type, uint64_t value,
-                               void **object)
+static enum svmc_status handle(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                               uint32_t type, uint64_t value, void **object)
 {
     struct hcall_lab *lab = ctx;
 
-    CHECK(vcpu == 0 && type == 7);
+    CHECK(vcpu == 0 && type >= 7 && type <= 9);
+    lab->asked_ip = call->ip;
+    *object = lab->memory + type - 7;
     if (fails(lab))
         return SVMC_ERR_CALLBACK;
-    *object = lab->memory;
-    return value == 4711 ? SVMC_OK : SVMC_ERR_STALE;
+    if (value != 4711)
+        return SVMC_ERR_STALE;
+    lab->held |= 1u << type;
+    return SVMC_OK;
 }
 
 static uint64_t ticks(void *ctx)
@@ -241,8 +262,17 @@ static void abandon(void *ctx, uint32_t vcpu, uint64_t control, uint64_t progres
     lab->progress = progress;
 }
 
+static void release(void *ctx, uint32_t vcpu, uint32_t type, void *object)
+{
+    struct hcall_lab *lab = ctx;
+
+    CHECK(vcpu == 0 && (lab->held >> type & 1) && object == lab->memory + type - 7);
+    lab->held &= ~(1u << type);
+    lab->released++;
+}
+
 const struct svmc_hcall_ops hcall_lab_ops = {
-    sizeof(struct svmc_hcall_ops), translate, guest_span, token, handle, ticks, abandon,
+    sizeof(struct svmc_hcall_ops), translate, guest_span, token, handle, ticks, abandon, release,
 };
 const struct svmc_hcall_place hcall_lab_place = { .isa = SVMC_ISA_X86_64, .role = 1, .phase = 2 };
 

@@ -29,9 +29,16 @@ enum {
 
 struct hcall_lab {
     uint8_t memory[LAB_MEMORY];
-    uint32_t away;           /* bit n: page n faults */
-    uint32_t holes;          /* bit n: page n is no memory */
-    unsigned calls, fail_at; /* of callbacks that can fail; 1-based, 0: none */
+    uint32_t away;       /* bit n: page n faults */
+    uint32_t holes;      /* bit n: page n is no memory */
+    uint32_t kernels;    /* bit n: page n is for the kernel alone */
+    uint32_t asked_vcpu; /* by the last question about memory */
+    uint32_t same_class; /* of any token; 0: what it says itself */
+    uint64_t asked_ip;
+    uint32_t held;                 /* bit n: an object of type n is held */
+    unsigned released;             /* objects */
+    struct svmc_hcall_call judged; /* by the token callback, last */
+    unsigned calls, fail_at;       /* of callbacks that can fail; 1-based, 0: none */
     unsigned lie;
     unsigned handled;                     /* handlers reached */
     unsigned spans[LAB_MEMORY / 4096][4]; /* how often a page was asked for, by access */

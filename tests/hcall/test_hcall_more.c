@@ -222,6 +222,9 @@ TEST(hcall, room_and_ops_are_what_is_needed) /* HN-4 */
     REFUSED(vm.ops = NULL, vm.ops = &ops);
     REFUSED(vm.inject = 2, vm.inject = 0);
     REFUSED(vm.batch_entries = 4096, vm.batch_entries = 4095);
+    vm.batch_ticks = 1; /* HN-16 */
+    REFUSED(ops.ticks = NULL, ops = hcall_lab_ops);
+    vm.batch_ticks = 0;
     REFUSED(room.slot_count = 0, room.slot_count = LAB_SLOTS);
     REFUSED(room.slot_count = 257, room.slot_count = LAB_SLOTS);
     REFUSED(room.slots = NULL, room.slots = lab.slots);

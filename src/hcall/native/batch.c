@@ -110,6 +110,9 @@ COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_
     const struct svmc_hcall_vm *vm = v->priv.vm;
     uint32_t start = START(call->control), at = start, code = SVMC_HCALL_OK;
     enum svmc_status st = is_batch(vm, call, out);
+    struct native_piece piece = { .n = SVMC_HCALL_BATCH_BYTES,
+                                  .access = SVMC_ACCESS_RW,
+                                  .is_virtual = 1 };
     uint64_t begun = now(v);
     void *span;
 
@@ -122,8 +125,8 @@ COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_
             (void)svmc_native_answer(out, SVMC_HCALL_PARTIAL, 0);
             break;
         }
-        st = svmc_native_find(v, true, call->arg[0] + SVMC_HCALL_BATCH_BYTES * (uint64_t)at,
-                              SVMC_HCALL_BATCH_BYTES, SVMC_ACCESS_RW, &span);
+        piece.at = call->arg[0] + SVMC_HCALL_BATCH_BYTES * (uint64_t)at;
+        st = svmc_native_find(v, call, &piece, &span);
         if (st == SVMC_OK && !span) {
             (void)svmc_native_answer(out, SVMC_HCALL_FAULT, 1);
             break;

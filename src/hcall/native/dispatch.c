@@ -56,33 +56,49 @@ COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t miss
     return SVMC_OK;
 }
 
-/* HN-12: what else must hold comes first, so that a token cannot be tried from anywhere. */
-CORE_COLD static enum svmc_status permit(struct native_work *w, uint64_t who, bool in_batch)
+/* HN-12: the token, by the arguments that the handler gets, and HN-18: the same one as before. */
+CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
 {
     const struct svmc_hcall_ops *ops = w->v->priv.vm->ops;
-    uint64_t missing = who & MAY_FIELDS & ~w->entry->may & ~SVMC_HCALL_ANY_CLASS;
+    struct svmc_hcall_call judged = *w->call;
     uint32_t token_class = 0;
     enum svmc_status st;
 
-    if (missing != 0)
-        return deny(w->v, missing, in_batch, w->out);
-    if (w->call->control & SVMC_HCALL_TOKEN) {
+    if (judged.control & SVMC_HCALL_TOKEN) {
         if (!HAS_OP(ops, token))
             return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
-        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], w->call, &token_class);
+        memcpy(judged.arg, w->arg, sizeof judged.arg);
+        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], &judged, &token_class);
         if (st == SVMC_ERR_STALE)
             return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
         if (st == SVMC_ERR_AUTH)
             return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
         if (st != SVMC_OK || token_class - 1u >= 15)
             return SVMC_ERR_CALLBACK;
+        w->token = w->call->token[0];
     }
     w->run.token_class = (uint8_t)token_class;
-    if (w->entry->may & SVMC_HCALL_CLASS(token_class))
-        return SVMC_OK;
-    if (token_class == 0)
-        return svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0);
-    return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
+    if (!(w->entry->may & SVMC_HCALL_CLASS(token_class)))
+        return token_class == 0 ? svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0)
+                                : deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
+    if (w->slot && (w->slot->priv.token != w->token || w->slot->priv.token_class != token_class))
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
+    return SVMC_OK;
+}
+
+/* HN-12: who calls comes first, so that a token cannot be tried from anywhere. */
+CORE_COLD static enum svmc_status permit(struct native_work *w, bool in_batch)
+{
+    uint64_t who = native_who(w->v, w->call);
+    uint64_t missing = who & MAY_FIELDS & ~w->entry->may & ~SVMC_HCALL_ANY_CLASS;
+
+    if (missing != 0)
+        return deny(w->v, missing, in_batch, w->out);
+    w->who = who & MAY_SAME;
+    w->arg = w->call->arg;
+    if ((w->call->control & SVMC_HCALL_RESUME) && !svmc_native_resume(w)) /* HN-18 */
+        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
+    return judge(w, in_batch);
 }
 
 /* HN-1: flags and repetitions, beside a number that is there. */
@@ -97,7 +113,8 @@ COLD static bool is_known(const struct native_entry *e, uint64_t control)
         return false;
     if ((flags & SVMC_HCALL_RESUME) && !(e->call->flags & SVMC_HCALL_MAY_PARTIAL))
         return false;
-    return (control & BEFORE_ABI) == 0 || (e->call->flags & SVMC_HCALL_MAY_REPEAT);
+    return (control & BEFORE_ABI) == 0 ||
+           ((e->call->flags & SVMC_HCALL_MAY_REPEAT) && START(control) <= REPS(control));
 }
 
 /* HN-8: all 64 bits of each are looked at, and taken. 1 to 6: the first that is not in order. */
@@ -202,12 +219,9 @@ COLD static enum svmc_status go(struct native_work *w, bool in_batch)
 
     if (!is_known(w->entry, control))
         return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
-    st = permit(w, native_who(w->v, w->call), in_batch);
+    st = permit(w, in_batch);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
-    w->arg = w->call->arg;
-    if ((control & SVMC_HCALL_RESUME) && !svmc_native_resume(w)) /* HN-18 */
-        return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
     bad = check(w->entry->schema, w->arg, &w->run);
     if (bad != 0)
         return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
@@ -226,11 +240,15 @@ CORE_COLD enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svm
                                            bool in_batch, struct svmc_hcall_result *out)
 {
     struct native_work w = { .v = v, .call = call, .out = out };
+    enum svmc_status st;
 
     w.entry = find(v->priv.vm->table, call->control);
     if (!w.entry || !w.entry->handler || call->control >> SVMC_HCALL_ABI_SHIFT != SVMC_HCALL_ABI)
         return astray(&w);
-    return go(&w, in_batch);
+    st = go(&w, in_batch);
+    if (w.held != 0 && HAS_OP(v->priv.vm->ops, release))
+        svmc_native_release(&w);
+    return st;
 }
 
 /* A call of registers alone that its caller may make, by a shorter way; false: not one of those. */
@@ -264,7 +282,7 @@ static inline bool is_plain(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *c
     run.user = call->user;
     code = entry->handler(vm->ctx, &run);
     *st = SVMC_OK;
-    if (SELDOM(code != SVMC_HCALL_OK || run.done != 0)) {
+    if (SELDOM((code | run.bad | run.done) != SVMC_HCALL_OK)) {
         *st = finish(entry, &run, code, out);
     } else {
         out->end = SVMC_HCALL_DONE;

@@ -145,6 +145,22 @@ CORE_COLD static bool is_sound_call(const struct svmc_hcall_owner *o,
            (c->handler || gone);
 }
 
+/* HN-4: 1 to 6: a buffer that such a call must not have. A program has no physical memory; and what
+   a handler wrote before PARTIAL is lost where it is not read anew. */
+CORE_COLD static unsigned bad_buffer(const struct svmc_hcall_schema *s,
+                                     const struct svmc_hcall_entry *c)
+{
+    for (unsigned n = 0; n < REGS; n++) {
+        const struct svmc_hcall_arg *arg = &s->arg[n]; /* clamp: a loop */
+
+        if (arg->access != 0 && arg->kind == SVMC_HCALL_GPA && (c->may & SVMC_HCALL_USER))
+            return n + 1;
+        if (arg->access == SVMC_ACCESS_WRITE && (c->flags & SVMC_HCALL_MAY_PARTIAL))
+            return n + 1;
+    }
+    return 0;
+}
+
 /* HN-4: `schemas` are the owner's, compiled. */
 CORE_COLD static bool add_calls(struct build *b, const struct svmc_hcall_owner *o,
                                 const struct native_schema *schemas)
@@ -152,9 +168,13 @@ CORE_COLD static bool add_calls(struct build *b, const struct svmc_hcall_owner *
     for (uint32_t i = 0; i < o->call_count; i++) {
         const struct svmc_hcall_entry *c = &o->calls[i]; /* clamp: below call_count */
         struct native_entry *e = b->entry + c->number;
+        unsigned bad;
 
         if (!is_sound_call(o, c))
             return refuse(b, SVMC_HCALL_CALL_BAD, i, 0);
+        bad = bad_buffer(schemas[c->schema].from, c); /* clamp: below schema_count */
+        if (bad != 0)
+            return refuse(b, SVMC_HCALL_CALL_BAD, i, bad);
         if (e->call)
             return refuse(b, SVMC_HCALL_NUMBER_TWICE, i, 0);
         e->call = c;

@@ -2,26 +2,30 @@
 /** Buffers: the guest's memory is read once, into scratch, and written once, from there. */
 #include "native_private.h"
 
-/* HN-9: where n bytes of one page lie. A fault of the guest's is not an error: *span is NULL. */
-CORE_COLD enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, bool is_virtual, uint64_t at,
-                                            uint32_t n, uint32_t access, void **span)
+/* HN-9: where they lie. A fault of the guest's is not an error: *span is NULL. */
+CORE_COLD enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v,
+                                            const struct svmc_hcall_call *call,
+                                            const struct native_piece *piece, void **span)
 {
     const struct svmc_hcall_ops *ops = v->priv.vm->ops;
     void *ctx = v->priv.vm->ctx;
+    uint32_t vcpu = v->priv.ids[1];
     struct svmc_fault fault = { 0 };
-    svmc_gva gva = { at };
-    svmc_gpa gpa = { at };
+    svmc_gva gva = { piece->at };
+    svmc_gpa gpa = { piece->at };
 
     *span = NULL;
-    if (is_virtual) {
-        if (ops->translate(ctx, gva, access, &gpa, &fault) != SVMC_OK)
+    if (piece->is_virtual) {
+        if (ops->translate(ctx, vcpu, call, gva, piece->access, &gpa, &fault) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
         if (fault.raised)
             return SVMC_OK;
-        if (((gpa.v ^ at) & (PAGE - 1)) != 0) /* a callback can lie: no page has that */
+        if (((gpa.v ^ gva.v) & (PAGE - 1)) != 0) /* a callback can lie: no page has that */
             return SVMC_ERR_CALLBACK;
     }
-    return ops->guest_span(ctx, gpa, n, access, span) == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
+    return ops->guest_span(ctx, vcpu, call, gpa, piece->n, piece->access, span) == SVMC_OK
+               ? SVMC_OK
+               : SVMC_ERR_CALLBACK;
 }
 
 /* What is left of the scratch memory. */
@@ -47,15 +51,17 @@ COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint
                                          struct room *room)
 {
     const struct svmc_hcall_arg *arg = &w->entry->schema->from->arg[n]; /* clamp: below 6 */
-    uint64_t at = w->run.arg[n];                                        /* clamp: below 6 */
-    uint32_t in_page = (uint32_t)at & (PAGE - 1), page = 0;
+    struct native_piece piece = { .at = w->run.arg[n],                  /* clamp: below 6 */
+                                  .access = arg->access,
+                                  .is_virtual = arg->kind == SVMC_HCALL_GVA };
+    uint32_t in_page = (uint32_t)piece.at & (PAGE - 1), page = 0;
     uint8_t *to = cut(room, bytes);
     void **spans = NULL, *span;
     enum svmc_status st;
 
     if (arg->access & SVMC_ACCESS_WRITE)
         spans = cut(room, ((uint64_t)in_page + bytes + PAGE - 1) / PAGE * sizeof *spans);
-    if (!to || (!spans && (arg->access & SVMC_ACCESS_WRITE)) || at + bytes < at)
+    if (!to || (!spans && (arg->access & SVMC_ACCESS_WRITE)) || piece.at + bytes < piece.at)
         return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
     w->v->priv.buffer[n].at = to;
     w->v->priv.buffer[n].bytes = bytes;
@@ -63,17 +69,17 @@ COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint
     w->v->priv.back[n].bytes = spans ? bytes : 0;
     w->v->priv.back[n].first = PAGE - in_page;
     memset(to, 0, bytes);
-    for (uint32_t here; bytes > 0; bytes -= here, to += here, at += here) {
-        here = PAGE - (uint32_t)(at & (PAGE - 1));
-        if (here > bytes)
-            here = bytes;
-        st = svmc_native_find(w->v, arg->kind == SVMC_HCALL_GVA, at, here, arg->access, &span);
+    for (; bytes > 0; bytes -= piece.n, to += piece.n, piece.at += piece.n) {
+        piece.n = PAGE - (uint32_t)(piece.at & (PAGE - 1));
+        if (piece.n > bytes)
+            piece.n = bytes;
+        st = svmc_native_find(w->v, w->call, &piece, &span);
         if (st != SVMC_OK)
             return st;
         if (!span)
             return svmc_native_answer(w->out, SVMC_HCALL_FAULT, n + 1);
         if (arg->access & SVMC_ACCESS_READ)
-            memcpy(to, span, here);
+            memcpy(to, span, piece.n);
         if (spans)
             spans[page++] = span;
     }
@@ -105,10 +111,12 @@ CORE_COLD enum svmc_status svmc_native_fetch(struct native_work *w)
         if (s->arg[n].access != 0) {
             st = fetch_pages(w, n, length_of(w, n), &room);
         } else if (s->arg[n].kind == SVMC_HCALL_HANDLE) {
-            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], s->arg[n].type, w->run.arg[n],
+            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], w->call, s->arg[n].type, w->run.arg[n],
                                  &w->v->priv.buffer[n].at);
             if (st == SVMC_ERR_STALE)
                 return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
+            w->v->priv.back[n].span = w->v->priv.buffer[n].at; /* the handler may change `at` */
+            w->held |= (uint32_t)(st == SVMC_OK) << n;
         }
     }
     return st == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
@@ -131,4 +139,16 @@ CORE_COLD void svmc_native_put(struct svmc_hcall_vcpu *v)
             left -= here;
         }
     }
+}
+
+/* HN-9: however the call ended. */
+CORE_COLD void svmc_native_release(const struct native_work *w)
+{
+    const struct svmc_hcall_vm *vm = w->v->priv.vm;
+    const struct svmc_hcall_schema *s = w->entry->schema->from;
+
+    for (unsigned n = 0; n < REGS; n++)
+        if (w->held >> n & 1)
+            vm->ops->release(vm->ctx, w->v->priv.ids[1], s->arg[n].type, /* clamp: a loop */
+                             w->v->priv.back[n].span);
 }

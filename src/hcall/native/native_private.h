@@ -31,6 +31,10 @@
 #define MAY_PLAIN   ((uint64_t)1 << 63)
 #define MAY_WATCHED ((uint64_t)1 << 62)
 
+/* HN-18: by which a call is its caller's; phases pass, and token classes are kept apart. */
+#define MAY_SAME \
+    (MAY_PRIVILEGE | SVMC_HCALL_ANY_LEVEL | SVMC_HCALL_ANY_ROLE | SVMC_HCALL_ANY_NESTED)
+
 #define FLAGS_SHIFT   22u /* of the control word: behind the owner */
 #define PLAIN_CONTROL ((uint64_t)SVMC_HCALL_ABI << (SVMC_HCALL_ABI_SHIFT - FLAGS_SHIFT))
 #define REPS(word)    ((uint32_t)((word) >> 32) & 0xfffu) /* in the control and the status word */
@@ -75,7 +79,10 @@ struct native_work {
     struct svmc_hcall_slot *slot; /* resumed */
     struct svmc_hcall_slot *next; /* for PARTIAL, with `cursor` */
     uint64_t cursor;
-    const uint64_t *arg;
+    uint64_t who;        /* MAY_SAME */
+    uint64_t token;      /* its handle; 0: none */
+    uint32_t held;       /* bit n: the object of argument n */
+    const uint64_t *arg; /* the call's, or those it began with */
     struct svmc_hcall_run run;
 };
 
@@ -102,11 +109,20 @@ enum svmc_status svmc_native_apart(struct svmc_hcall_vcpu *v, struct svmc_hcall_
                                    struct svmc_hcall_result *out);
 enum svmc_status svmc_native_ask(struct native_work *w);
 
-/* Memory: n bytes of one page; *span NULL: there is none. */
-enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, bool is_virtual, uint64_t at,
-                                  uint32_t n, uint32_t access, void **span);
+/* Memory. */
+struct native_piece {
+    uint64_t at;
+    uint32_t n; /* bytes of one page */
+    uint8_t access;
+    uint8_t is_virtual;
+};
+
+/* *span NULL: `call` has none there. */
+enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
+                                  const struct native_piece *piece, void **span);
 enum svmc_status svmc_native_fetch(struct native_work *w);
 void svmc_native_put(struct svmc_hcall_vcpu *v);
+void svmc_native_release(const struct native_work *w);
 
 /* Cursors. */
 bool svmc_native_resume(struct native_work *w);

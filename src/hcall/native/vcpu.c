@@ -21,6 +21,8 @@ CORE_COLD static bool has_all(const struct svmc_hcall_vm *vm, const struct svmc_
 
     if (vm->batch_entries != 0)
         needs |= NEED_SPAN | NEED_TRANSLATE;
+    if (vm->batch_ticks != 0 && !HAS_OP(ops, ticks))
+        return false;
     if (((needs & NEED_SPAN) && !HAS_OP(ops, guest_span)) ||
         ((needs & NEED_TRANSLATE) && !HAS_OP(ops, translate)) ||
         ((needs & NEED_HANDLE) && !HAS_OP(ops, handle)))
