@@ -37,12 +37,11 @@ static bool fails(void)
     return failing != 0 && --failing == 0;
 }
 
-static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                                  svmc_gva at, uint32_t access, svmc_gpa *out,
-                                  struct svmc_fault *fault)
+static enum svmc_status translate(void *ctx, const struct svmc_hcall_caller *caller, svmc_gva at,
+                                  uint32_t access, svmc_gpa *out, struct svmc_fault *fault)
 {
     (void)ctx;
-    require(vcpu == turn && call->user == user);
+    require(caller->vcpu == turn && caller->call->user == user);
     require(!fault->raised && access >= 1 && access <= 3);
     if (fails())
         return SVMC_ERR_CALLBACK;
@@ -51,11 +50,11 @@ static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hc
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                                   svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, const struct svmc_hcall_caller *caller, svmc_gpa at,
+                                   size_t n, uint32_t access, void **span)
 {
     (void)ctx;
-    require(vcpu == turn && call->user == user);
+    require(caller->vcpu == turn && caller->call->user == user);
     require(n > 0 && at.v % 4096 + n <= 4096 && access >= 1 && access <= 3 && !*span);
     if (fails())
         return SVMC_ERR_CALLBACK;

@@ -36,22 +36,28 @@ struct svmc_hcall_table {
 
 struct svmc_hcall_call;
 
+/** Whose memory a callback is asked for. */
+struct svmc_hcall_caller {
+    const struct svmc_hcall_call *call; /* of an entry of a batch the batch's */
+    uint32_t vcpu;
+    uint32_t reserved; /* 0 */
+};
+
 /** What a VM's hypervisor lends; as in struct svmc_host_ops, outlives the vCPUs. */
 struct svmc_hcall_ops {
     uint32_t size; /* sizeof(struct svmc_hcall_ops) as the host compiled it */
 
     /* required with GVA buffers or batches: as in struct svmc_host_ops, with the rights of the
-       caller: call->user, where the vCPU stands, its page tables; the batch's call for an entry */
-    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t vcpu,
-                                                 const struct svmc_hcall_call *call, svmc_gva at,
-                                                 uint32_t access, svmc_gpa *out,
+       caller: call->user, where the vCPU stands, its page tables */
+    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, const struct svmc_hcall_caller *caller,
+                                                 svmc_gva at, uint32_t access, svmc_gpa *out,
                                                  struct svmc_fault *fault);
     /* required with buffers or batches: the address is the guest's and any number. SVMC_OK with
        *span NULL: no memory that the caller may touch so, e.g. a higher level's; the span lives
        until the library's call ends */
-    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, uint32_t vcpu,
-                                                  const struct svmc_hcall_call *call, svmc_gpa at,
-                                                  size_t n, uint32_t access, void **span);
+    SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, const struct svmc_hcall_caller *caller,
+                                                  svmc_gpa at, size_t n, uint32_t access,
+                                                  void **span);
     /* optional (NULL: no tokens): judge call->token for this call; call->arg is what the handler
        gets, with RESUME what the call began with. *token_class 1 to 15;
        SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is none; else: failed */

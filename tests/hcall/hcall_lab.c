@@ -183,9 +183,8 @@ static bool is_kept_from(struct hcall_lab *lab, uint32_t vcpu, const struct svmc
     return call->user && (lab->kernels >> at / 4096 & 1);
 }
 
-static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                                  svmc_gva at, uint32_t access, svmc_gpa *out,
-                                  struct svmc_fault *fault)
+static enum svmc_status translate(void *ctx, const struct svmc_hcall_caller *caller, svmc_gva at,
+                                  uint32_t access, svmc_gpa *out, struct svmc_fault *fault)
 {
     struct hcall_lab *lab = ctx;
 
@@ -194,13 +193,13 @@ static enum svmc_status translate(void *ctx, uint32_t vcpu, const struct svmc_hc
         return SVMC_ERR_STATE;
     out->v = at.v % LAB_MEMORY ^ (lab->lie == 1 ? 4 : 0);
     if ((lab->away >> at.v % LAB_MEMORY / 4096 & 1) ||
-        is_kept_from(lab, vcpu, call, at.v % LAB_MEMORY))
+        is_kept_from(lab, caller->vcpu, caller->call, at.v % LAB_MEMORY))
         *fault = (struct svmc_fault){ .raised = 1, .vector = 14, .address = at.v };
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                                   svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, const struct svmc_hcall_caller *caller, svmc_gpa at,
+                                   size_t n, uint32_t access, void **span)
 {
     struct hcall_lab *lab = ctx;
 
@@ -208,7 +207,7 @@ static enum svmc_status guest_span(void *ctx, uint32_t vcpu, const struct svmc_h
     if (fails(lab))
         return SVMC_ERR_FULL;
     if (at.v >= LAB_MEMORY || (lab->holes >> at.v / 4096 & 1) ||
-        is_kept_from(lab, vcpu, call, at.v))
+        is_kept_from(lab, caller->vcpu, caller->call, at.v))
         return SVMC_OK;
     lab->spans[at.v / 4096][access]++;
     *span = lab->memory + at.v;

@@ -9,21 +9,21 @@ CORE_COLD enum svmc_status svmc_native_find(struct svmc_hcall_vcpu *v,
 {
     const struct svmc_hcall_ops *ops = v->priv.vm->ops;
     void *ctx = v->priv.vm->ctx;
-    uint32_t vcpu = v->priv.ids[1];
+    struct svmc_hcall_caller caller = { call, v->priv.ids[1], 0 };
     struct svmc_fault fault = { 0 };
     svmc_gva gva = { piece->at };
     svmc_gpa gpa = { piece->at };
 
     *span = NULL;
     if (piece->is_virtual) {
-        if (ops->translate(ctx, vcpu, call, gva, piece->access, &gpa, &fault) != SVMC_OK)
+        if (ops->translate(ctx, &caller, gva, piece->access, &gpa, &fault) != SVMC_OK)
             return SVMC_ERR_CALLBACK;
         if (fault.raised)
             return SVMC_OK;
         if (((gpa.v ^ gva.v) & (PAGE - 1)) != 0) /* a callback can lie: no page has that */
             return SVMC_ERR_CALLBACK;
     }
-    return ops->guest_span(ctx, vcpu, call, gpa, piece->n, piece->access, span) == SVMC_OK
+    return ops->guest_span(ctx, &caller, gpa, piece->n, piece->access, span) == SVMC_OK
                ? SVMC_OK
                : SVMC_ERR_CALLBACK;
 }
