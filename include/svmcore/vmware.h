@@ -57,7 +57,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_init(struct svmc_vmware *vm
  *          whose callback failed has moved on by the pages that are done: it can be made again.
  * Threads: any number of vCPUs of a VM at once, each with its own call. Nobody waits: who finds
  *          another one in gets SVMC_VMWARE_BUSY.
- * Source:  VW-3 to VW-20.
+ * Source:  VW-3 to VW-21.
  *
  * @return SVMC_OK, with out->end; SVMC_ERR_ARG (NULL, an isa without these registers, a field out
  *         of range); SVMC_ERR_CALLBACK (random, translate or guest_span failed or gave nonsense).

@@ -133,7 +133,9 @@ struct svmc_vmware_ops {
     SVMC_NODISCARD enum svmc_status (*time)(void *ctx, struct svmc_vmware_time *time);
 
     /* optional (NULL: no high bandwidth but by call.data): as in struct svmc_host_ops, with the
-       rights that the caller on this vCPU has; the rest of the page is asked for */
+       rights that the caller on this vCPU has; the rest of the page is asked for. The caller
+       chooses the address: SVMC_OK with *span NULL says that there is no memory that it may use
+       so, a device or nothing, and it gets status 0 */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t vcpu, svmc_gva at,
                                                  uint32_t access, svmc_gpa *out,
                                                  struct svmc_fault *fault);

@@ -62,7 +62,6 @@ static enum svmc_status lab_translate(void *ctx, uint32_t vcpu, svmc_gva at, uin
     return SVMC_OK;
 }
 
-/* lie 4: no memory */
 static enum svmc_status lab_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     struct lab *lab = ctx;
@@ -71,7 +70,7 @@ static enum svmc_status lab_span(void *ctx, svmc_gpa at, size_t n, uint32_t acce
     CHECK(at.v < LAB_MEMORY && n > 0 && at.v % 4096 + n <= 4096);
     if (fails(lab))
         return SVMC_ERR_STATE;
-    *span = lab->lie == 4 ? NULL : lab->memory + at.v;
+    *span = (lab->device >> at.v / 4096 & 1) ? NULL : lab->memory + at.v;
     return SVMC_OK;
 }
 

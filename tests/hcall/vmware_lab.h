@@ -33,6 +33,7 @@ struct lab {
     uint8_t arena[LAB_ARENA + 16]; /* a guard behind it */
     uint8_t memory[LAB_MEMORY];
     uint32_t away;              /* bit n: page n of the guest faults */
+    uint32_t device;            /* bit n: page n of the guest is no memory */
     unsigned lie;               /* of a callback, see there */
     unsigned calls;             /* of callbacks that can fail */
     unsigned fail_at;           /* 1-based; 0: none */

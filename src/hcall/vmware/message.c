@@ -324,7 +324,7 @@ VMWARE_SMALL enum svmc_status vmware_message(struct svmc_vmware *vm, struct svmc
     return st;
 }
 
-/* VW-11: guest memory at `at`, or *fault; what callbacks give is checked. */
+/* VW-11: guest memory at `at`, or *fault, or NULL (VW-21); what callbacks give is checked. */
 VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
                                                  const struct svmc_vmware_call *call, uint64_t at,
                                                  uint32_t n, void **span, struct svmc_fault *fault)
@@ -342,15 +342,17 @@ VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
         return fault->has_error <= 1 && fault->vector < vectors ? SVMC_OK : SVMC_ERR_CALLBACK;
     memset(fault, 0, sizeof *fault);
     if ((gpa.v ^ at) % PAGE != 0 ||
-        vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, span) != SVMC_OK || !*span)
+        vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, span) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     return SVMC_OK;
 }
 
-/* VW-11: as REP INSB and OUTSB do it: whatever ends it, the registers say how far it came. */
+/* VW-11: as REP INSB and OUTSB do it: whatever ends it, the registers say how far it came. VW-21:
+   *status, which is 0, becomes success when all of it has. */
 VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svmc_vmware_call *call,
                                               struct svmc_vmware_message *m, uint32_t count,
-                                              uint64_t mask, struct svmc_vmware_result *out)
+                                              uint64_t mask, struct svmc_vmware_result *out,
+                                              uint32_t *status)
 {
     uint64_t *pointer = &call->arg[call->write ? SVMC_IOX_SOURCE : SVMC_IOX_DESTINATION], at;
     enum svmc_status st;
@@ -359,6 +361,7 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
 
     if (call->data) {
         move(vm, m, call->data, count, call->write);
+        *status = SVMC_VMWARE_SUCCESS;
         return SVMC_OK;
     }
     for (; count > 0; count -= n) {
@@ -369,14 +372,15 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
         st = find_memory(vm, call, at, n, &guest, &out->fault);
         if (st != SVMC_OK)
             return st;
-        if (out->fault.raised) {
+        if (out->fault.raised)
             out->end = SVMC_VMWARE_FAULT;
+        if (!guest)
             return SVMC_OK;
-        }
         move(vm, m, guest, n, call->write);
         *pointer = (*pointer + n) & mask;
         call->arg[SVMC_IOX_COUNT] = count - n;
     }
+    *status = SVMC_VMWARE_SUCCESS;
     return SVMC_OK;
 }
 
@@ -398,11 +402,10 @@ VMWARE_SMALL enum svmc_status vmware_high(struct svmc_vmware *vm, struct svmc_vm
     if (ch) {
         m = &ch->priv.message[call->write ? FROM_GUEST : TO_GUEST];
         if (is_moving(m, call->write ? FILLING : READING, &status) && count <= m->bytes - m->done) {
-            st = transfer(vm, call, m, (uint32_t)count, mask, out);
+            st = transfer(vm, call, m, (uint32_t)count, mask, out, &status);
             if (st != SVMC_OK || out->end == SVMC_VMWARE_FAULT)
                 return st; /* it is made again */
-            status = SVMC_VMWARE_SUCCESS;
-            if (call->write && m->done == m->bytes)
+            if (call->write && status != 0 && m->done == m->bytes)
                 complete(vm, call, ch);
         }
     }
