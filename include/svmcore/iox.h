@@ -71,10 +71,12 @@ struct svmc_iox_ops {
 
 /** How a call of svmc_iox_perform ended. */
 enum svmc_iox_end {
-    SVMC_IOX_FAILED = 0,   /* beside a status that is not SVMC_OK */
-    SVMC_IOX_DONE = 1,     /* the instruction is over: move the program counter */
-    SVMC_IOX_MORE = 2,     /* the budget is used up: perform it again, at once or from the guest */
-    SVMC_IOX_FAULT = 3,    /* `fault` is for the guest, which executes the instruction again */
+    SVMC_IOX_FAILED = 0, /* beside a status that is not SVMC_OK */
+    SVMC_IOX_DONE = 1,   /* the instruction is over: move the program counter */
+    SVMC_IOX_MORE = 2,   /* the budget is used up: perform it again, at once or from the guest; then
+                          move the program counter back where it is behind (trap.h: `back`) */
+    SVMC_IOX_FAULT = 3, /* move it back likewise, inject `fault`; the guest executes the instruction
+                           again */
     SVMC_IOX_NO_MEMORY = 4 /* the next element lies where guest_span has no memory: perform it as
                               your device model does, or give the guest an exception */
 };

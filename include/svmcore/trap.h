@@ -57,8 +57,9 @@ struct svmc_trap_config {
 
 /** What to do with the trap. */
 enum svmc_trap_verdict {
-    SVMC_TRAP_NOT_OURS = 0,     /* go on as if the library were not there */
-    SVMC_TRAP_CALL = 1,         /* ask the front end, write its registers, move the PC */
+    SVMC_TRAP_NOT_OURS = 0, /* go on as if the library were not there */
+    SVMC_TRAP_CALL = 1,     /* ask the front end, write its registers, move the PC by insn_bytes;
+                                   where the call is not over, back instead (svmc_trap_from_x86) */
     SVMC_TRAP_EMULATE_READ = 2, /* the guest's own: `dest` gets `value`, the PC moves */
     SVMC_TRAP_FORWARD = 3,      /* the guest's own: it gets `fault` */
     SVMC_TRAP_EMULATE_WRITE = 4 /* AArch64, the guest's own MSR MDSCR_EL1: put `value` into it, keep
@@ -74,7 +75,8 @@ struct svmc_trap {
     uint8_t way;        /* CALL: enum svmc_trap_way */
     uint8_t insn_bytes; /* CALL, EMULATE: what the PC moves by; 0: the hardware has moved it.
                            FORWARD, s390x: of the instruction, for the length code */
-    uint8_t back;       /* FORWARD: what the PC moves back by, before the exception */
+    uint8_t back;       /* what the PC moves back by, to be on the instruction again. FORWARD: do it
+                           before the exception. CALL: do it unless the call is over (below) */
     uint8_t high;       /* VMWARE: 1: high bandwidth */
     uint8_t write;      /* VMWARE: 1: to the host */
     uint8_t tdcc;       /* EMULATE_WRITE: the guest's MDSCR_EL1.TDCC from now on */
@@ -136,6 +138,13 @@ struct svmc_trap_s390 {
  * traps that no call can be. Give them no exit that came in the middle of an event's delivery.
  * After a CALL or EMULATE you owe the guest what an instruction's end owes it: the interrupt shadow
  * and RF cleared, a single step's exception.
+ *
+ * A CALL whose answer is BUSY, FAULT, MORE or an exception to inject is not over: the guest
+ * executes the instruction again, or sees an exception of it. Move the PC back by `back` first,
+ * which for s390x is the length code too: a guest that goes on behind the instruction takes its own
+ * arguments for the answer. Where insn_bytes and back are 0 there is no way back, the hypervisor
+ * below completes the instruction on entry (KVM_EXIT_IO, TDX): yield, then call the front end again
+ * with the same arguments, until it is over.
  *
  * Shape:   bytes[count]: GP: your copy of what stands at CS:RIP, 15 or as many as there are; else
  *          NULL and 0 will do.

@@ -78,10 +78,13 @@ struct svmc_vmware_call {
 enum svmc_vmware_end {
     SVMC_VMWARE_FAILED = 0,  /* beside a status that is not SVMC_OK */
     SVMC_VMWARE_DONE = 1,    /* write the registers, move the program counter */
-    SVMC_VMWARE_BUSY = 2,    /* another vCPU is in: nothing has changed; enter the guest, which
-                               executes the instruction again */
-    SVMC_VMWARE_FAULT = 3,   /* write the registers, which may have advanced, inject `fault`; the
-                               guest executes the instruction again */
+    SVMC_VMWARE_BUSY = 2,    /* another vCPU is in: nothing has changed. The guest executes the
+                               instruction again: where the hardware has moved the program counter
+                               behind it, move it back first (trap.h: `back`). Where that cannot be
+                               (KVM_EXIT_IO, TDX) yield and hand in the same call again */
+    SVMC_VMWARE_FAULT = 3,   /* write the registers, which may have advanced, move the program
+                               counter back as for BUSY, inject `fault`; the guest executes the
+                               instruction again */
     SVMC_VMWARE_NOT_OURS = 4 /* no magic in argument 0: nothing has changed */
 };
 

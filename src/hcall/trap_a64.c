@@ -184,6 +184,7 @@ static void hvc(struct trap_run *r, uint32_t iss)
     svmc_hcall_trap_forward(r, EC_UNKNOWN)->has_error = 1;
     r->out->back = INSN_BYTES;
     r->call_bytes = 0;
+    r->call_back = INSN_BYTES;
     if (iss == TRAP_MAGIC_NATIVE)
         svmc_hcall_trap_call(r, SVMC_TRAP_NATIVE);
     else

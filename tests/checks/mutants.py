@@ -502,6 +502,8 @@ MUTANTS = (
      "raw->code == CODE_OPERATION"),
     ("TM-20", H + "trap_s390.c", "if (r->out->user) {", "if (0) {"),
     ("TM-20", H + "trap_s390.c", "if ((uint16_t)code != r->config->diag)", "if (0)"),
+    ("TM-21", H + "trap.c", "r->out->back = r->call_back;", ";"),
+    ("TM-21", H + "trap_a64.c", "r->call_back = INSN_BYTES;", ";"),
     ("VW-3", W + "command.c", " || vmware_get(call, 0) != SVMC_VMWARE_MAGIC)", ")"),
     ("VW-4", W + "command.c", "has(config->commands, command) &&", ""),
     ("VW-4", W + "command.c", "has(kernel_only, command) || ", ""),
