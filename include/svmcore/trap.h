@@ -50,8 +50,9 @@ struct svmc_trap_config {
     uint16_t port;   /* x86: the native doorbell; 0: none */
     uint16_t diag;   /* s390x: the code of DIAGNOSE; 0: none */
     uint8_t abis;    /* bit n: enum svmc_trap_abi n is spoken */
-    uint8_t shared;  /* VMCALL, VMMCALL: 1: others answer them too: what is not ours is NOT_OURS;
-                        0: it is #UD */
+    uint8_t shared;  /* VMCALL, VMMCALL: 1: KVM's or Xen's calls are answered too: what is not ours
+                        is NOT_OURS; 0: it is #UD. Not beside Hyper-V's calls, whose RAX may be
+                        anything: give those the instruction, and ours a port */
     uint8_t reserved[2];
 };
 
