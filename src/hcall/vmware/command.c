@@ -243,7 +243,8 @@ static bool is_usable(const struct svmc_vmware_call *call)
 {
     return (call->user | call->high | call->write | call->iopl) <= 1 && call->reserved[0] == 0 &&
            call->reserved[1] == 0 && call->reserved2 == 0 &&
-           svmc_iox_reg((enum svmc_isa)call->isa, 0) != SVMC_REG_NONE &&
+           (call->isa == SVMC_ISA_RV32 || /* its registers are RV64's: TM-4 */
+            svmc_iox_reg((enum svmc_isa)call->isa, 0) != SVMC_REG_NONE) &&
            call->data_bytes <= (call->data ? SVMC_VMWARE_MESSAGE_MAX : 0);
 }
 

@@ -25,8 +25,9 @@ enum step { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOS
 #define CODES   64u /* classes and codes of the others, as everywhere (struct svmc_fault) */
 
 /* VW-11: code whose pointers and counts have 32 bits. */
-#define NARROW \
-    (1u << SVMC_ISA_X86_16 | 1u << SVMC_ISA_X86_32 | 1u << SVMC_ISA_A32 | 1u << SVMC_ISA_T32)
+#define NARROW                                                                                 \
+    (1u << SVMC_ISA_X86_16 | 1u << SVMC_ISA_X86_32 | 1u << SVMC_ISA_A32 | 1u << SVMC_ISA_T32 | \
+     1u << SVMC_ISA_RV32)
 
 enum stage { EMPTY, FILLING, WAITING, READING };
 enum side { FROM_GUEST, TO_GUEST };
