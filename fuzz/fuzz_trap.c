@@ -106,7 +106,12 @@ static void check(const struct svmc_trap *t, enum svmc_status st)
         require(is_zero(t, sizeof *t));
         return;
     }
-    require(t->verdict <= SVMC_TRAP_EMULATE_WRITE && t->user <= 1);
+    require(t->verdict <= SVMC_TRAP_MASKED && t->user <= 1);
+    if (t->verdict == SVMC_TRAP_MASKED) {
+        require(exit_.processor == A64 && !t->user && is_zero(&t->fault, sizeof t->fault));
+        require(t->abi == 0 && t->insn_bytes == 0 && t->back == 0 && t->value == 0);
+        return;
+    }
     if (t->verdict == SVMC_TRAP_CALL) {
         check_call(t);
         return;

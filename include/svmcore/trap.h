@@ -61,10 +61,13 @@ enum svmc_trap_verdict {
     SVMC_TRAP_NOT_OURS = 0, /* go on as if the library were not there */
     SVMC_TRAP_CALL = 1,     /* ask the front end, write its registers, move the PC by insn_bytes;
                                    where the call is not over, back instead (svmc_trap_from_x86) */
-    SVMC_TRAP_EMULATE_READ = 2, /* the guest's own: `dest` gets `value`, the PC moves */
-    SVMC_TRAP_FORWARD = 3,      /* the guest's own: it gets `fault` */
-    SVMC_TRAP_EMULATE_WRITE = 4 /* AArch64, the guest's own MSR MDSCR_EL1: put `value` into it, keep
-                                   `tdcc`, the PC moves */
+    SVMC_TRAP_EMULATE_READ = 2,  /* the guest's own: `dest` gets `value`, the PC moves */
+    SVMC_TRAP_FORWARD = 3,       /* the guest's own: it gets `fault` */
+    SVMC_TRAP_EMULATE_WRITE = 4, /* AArch64, the guest's own MSR MDSCR_EL1: put `value` into it,
+                                    keep `tdcc`, the PC moves */
+    SVMC_TRAP_MASKED = 5 /* AArch64: a debug exception that the guest has masked and TDE alone has
+                            raised: enter it with MDCR_EL2.TDE clear, set it again at its next exit;
+                            until then BRK is the guest's own */
 };
 
 /** One trap, matched. What a verdict does not use is 0, all of it for NOT_OURS. */
