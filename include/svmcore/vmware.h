@@ -94,7 +94,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_close(struct svmc_vmware *v
  * Source: VW-17.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, too long); SVMC_ERR_STALE (the channel is closed);
- *         SVMC_ERR_FULL (the last message was not fetched, or no room); SVMC_ERR_STATE (a vCPU is
+ *         SVMC_ERR_FULL (the last message was not fetched, or no room,
+ *         even after idle channels were closed); SVMC_ERR_STATE (a vCPU is
  *         in; try again).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_tclo_send(struct svmc_vmware *vm,

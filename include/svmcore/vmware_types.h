@@ -121,7 +121,8 @@ struct svmc_vmware_reply {
 
 /**
  * What the hypervisor lends. ctx is the VM's. A function is called on the thread of the vCPU whose
- * call it is; `time` and `command` on several at once, the others on one at a time. What they call
+ * call it is, `tclo` also on that of svmc_vmware_close and svmc_vmware_tclo_send; `time` and
+ * `command` on several at once, the others on one at a time. What they call
  * of the VM's svmc_vmware is refused: SVMC_ERR_STATE, SVMC_VMWARE_BUSY. Messages and keys are the
  * guest's bytes: not NUL-terminated, of any value.
  */
@@ -222,10 +223,12 @@ struct svmc_vmware_config {
     uint32_t message_bytes; /* longest message: 64 to SVMC_VMWARE_MESSAGE_MAX, whole units */
     uint32_t key_bytes;     /* longest key of guestinfo */
     uint32_t value_bytes;   /* longest value that a guest may set */
-    uint32_t arena_bytes;   /* for all messages: at least 2 * message_bytes, whole units */
+    uint32_t arena_bytes;   /* for all messages: at least 2 * message_bytes, whole units; from 3 on
+                               one of them is the host's own, for TCLO */
     struct svmc_vmware_channel *channels; /* [channel_count]; yours, as long as the VM lives */
     uint8_t *arena;                       /* [arena_bytes]; the same */
-    uint64_t idle_ticks; /* a channel unused for longer may be closed for room; 0: none is */
+    uint64_t idle_ticks; /* a channel that has ended no message for longer may be closed for room:
+                            more than the longest one takes; 0: none is. Needs ops->ticks */
 };
 
 #ifdef __cplusplus

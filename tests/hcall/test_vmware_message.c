@@ -530,10 +530,10 @@ TEST(vmware_message, channels_are_given_away_in_turn) /* VW-10 VW-13 VW-15 */
     CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 0);
     lab.clock = 1000;
     CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 0); /* not longer than the limit */
-    CHECK_EQ(STATUS(RECVSIZE, &ch[5], 0), 1);
+    CHECK_EQ(STATUS(SENDSIZE, &ch[5], 0), 0x81);
     lab.clock = 1001;
     CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 1);
-    CHECK_EQ(STATUS(RECVSIZE, &ch[5], 0), 1); /* the one that was used is there */
+    CHECK_EQ(STATUS(RECVSIZE, &ch[5], 0), 0x83); /* the one that was used is there */
     CHECK(ch[n].id != 5 && ch[n].id < LAB_CHANNELS);
     for (n = 0; n < LAB_CHANNELS; n++)
         if (n != 5)
@@ -568,6 +568,16 @@ TEST(vmware_message, the_host_closes_all_and_says_why) /* VW-15 */
     IS(lab_rpc(&lab, "echo"), "1 said");
 }
 
+/* all of the arena but its scratch is the guests' */
+static void start_without_tclo(void)
+{
+    struct svmc_vmware_ops ops = lab_ops;
+
+    lab_start(&lab);
+    ops.tclo = NULL;
+    CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &ops, &lab), SVMC_OK);
+}
+
 /* a guest that floods, never ends, or sends halves: bounded, and told so */
 TEST(vmware_message, the_arena_is_the_quota) /* VW-12 VW-13 */
 {
@@ -576,7 +586,7 @@ TEST(vmware_message, the_arena_is_the_quota) /* VW-12 VW-13 */
     uint8_t reply[64];
     uint32_t bytes;
 
-    lab_start(&lab);
+    start_without_tclo();
     for (unsigned n = 0; n < LAB_CHANNELS; n++)
         CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 1);
     for (unsigned n = 0; n < LAB_CHANNELS; n++)
@@ -609,7 +619,7 @@ TEST(vmware_message, who_makes_room_keeps_its_channel) /* VW-13 */
     struct lab_channel ch[4];
 
     for (unsigned back = 0; back < 2; back++) {
-        lab_start(&lab);
+        start_without_tclo();
         for (unsigned n = 0; n < 4; n++)
             CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 1);
         for (unsigned n = 0; n < 3; n++)
@@ -623,6 +633,111 @@ TEST(vmware_message, who_makes_room_keeps_its_channel) /* VW-13 */
     }
 }
 
+TEST(vmware_message, who_is_idle_makes_room_for_a_reply) /* VW-12 VW-13 */
+{
+    static uint8_t reply[65536];
+    struct lab_channel idle[3], ch;
+    uint32_t bytes;
+
+    start_without_tclo();
+    lab.value_bytes = 60000;
+    for (unsigned n = 0; n < 3; n++) {
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &idle[n]), 1);
+        CHECK_EQ(STATUS(SENDSIZE, &idle[n], 65000), 0x81);
+    }
+    lab.clock = 5000;
+    CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+    CHECK(lab_send(&lab, &ch, "info-get guestinfo.hello", 24)); /* this fits */
+    CHECK(lab_receive(&lab, &ch, reply, &bytes));
+    CHECK_EQ(bytes, 60002);
+    CHECK_EQ(STATUS(SENDPAYLOAD, &idle[0], 1), SVMC_VMWARE_TIMEOUT | SVMC_VMWARE_CLOSED);
+}
+
+TEST(vmware_message, who_is_idle_makes_room_for_the_host) /* VW-13 VW-17 */
+{
+    struct lab_channel idle[3], ch;
+    uint32_t first, second;
+
+    lab_start(&lab);
+    CHECK_EQ(lab_open(&lab, LAB_TCLO | LAB_COOKIE, &idle[2]), 1);
+    first = lab.tclo_channel;
+    CHECK_EQ(lab_open(&lab, LAB_TCLO | LAB_COOKIE, &ch), 1);
+    second = lab.tclo_channel;
+    for (unsigned n = 0; n < 2; n++) {
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &idle[n]), 1);
+        CHECK_EQ(STATUS(SENDSIZE, &idle[n], 65000), 0x81);
+    }
+    CHECK_EQ(svmc_vmware_tclo_send(&lab.vm, first, lab.value, 65536), SVMC_OK);
+    CHECK_EQ(svmc_vmware_tclo_send(&lab.vm, second, lab.value, 4096), SVMC_ERR_FULL);
+    lab.clock = 5000;
+    CHECK_EQ(svmc_vmware_tclo_send(&lab.vm, second, lab.value, 4096), SVMC_OK);
+    CHECK_EQ(held(), 4096);
+    CHECK(lab.events == 3 && lab.last_event == SVMC_VMWARE_TCLO_CLOSED &&
+          lab.tclo_channel == first);
+    CHECK_EQ(STATUS(RECVSIZE, &ch, 0), 0x83); /* the channel itself is as idle, and there */
+}
+
+/* three programs' half messages, or a hundred's: the host's longest fits all the same */
+TEST(vmware_message, the_host_has_room_of_its_own) /* VW-12 */
+{
+    struct lab_channel ch, bad[5];
+    uint32_t given = 0;
+
+    lab_start(&lab);
+    CHECK_EQ(lab_open(&lab, LAB_TCLO | LAB_COOKIE, &ch), 1);
+    for (unsigned n = 0; n < 5; n++) {
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &bad[n]), 1);
+        given += STATUS(SENDSIZE, &bad[n], 65536) & 1;
+    }
+    CHECK_EQ(given, 2);
+    CHECK_EQ(STATUS(SENDSIZE, &bad[4], 0), 0);
+    CHECK_EQ(svmc_vmware_tclo_send(&lab.vm, lab.tclo_channel, lab.value, 65536), SVMC_OK);
+    CHECK_EQ(held(), 3 * 65536);
+    CHECK_EQ(STATUS(SENDSIZE, &bad[4], 0), 0);
+    lab.config.arena_bytes = 2 * 65536; /* too small to keep any: whoever comes first */
+    CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &lab_ops, &lab), SVMC_OK);
+    CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+    CHECK_EQ(STATUS(SENDSIZE, &ch, 65536), 0x81);
+}
+
+/* steps that end nothing do not keep a channel */
+TEST(vmware_message, a_hoarder_is_idle_however_busy) /* VW-13 */
+{
+    static const uint32_t steps[] = { LAB_SENDSIZE,    LAB_SENDPAYLOAD, LAB_RECVSIZE,
+                                      LAB_RECVPAYLOAD, LAB_RECVSTATUS,  99 };
+    struct lab_channel bad[3], ch;
+
+    for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
+        start_without_tclo();
+        for (unsigned n = 0; n < 3; n++) {
+            CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &bad[n]), 1);
+            CHECK_EQ(STATUS(SENDSIZE, &bad[n], 65536), 0x81);
+        }
+        for (unsigned round = 0; round < 3; round++) {
+            lab.clock += 400;
+            for (unsigned n = 0; n < 3; n++)
+                (void)lab_message(&lab, (enum lab_step)steps[i], &bad[n], 65536, NULL);
+        }
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+        CHECK_EQ(STATUS(SENDSIZE, &ch, 24), 0x81, "step %u", steps[i]);
+    }
+    lab_start(&lab); /* a message that was sent, a reply that was thanked for do */
+    lab.config.channel_count = 1;
+    CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &lab_ops, &lab), SVMC_OK);
+    CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+    for (unsigned round = 0; round < 3; round++) {
+        uint32_t bytes;
+
+        lab.clock += 900;
+        CHECK(lab_send(&lab, &ch, "echo", 4));
+        lab.clock += 900;
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &bad[0]), 0);
+        CHECK(lab_receive(&lab, &ch, lab.value, &bytes) && bytes == 6);
+        lab.clock += 900;
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &bad[0]), 0);
+    }
+}
+
 TEST(vmware_message, a_reply_without_room_is_a_refusal) /* VW-12 */
 {
     static uint8_t reply[65536];
@@ -630,7 +745,7 @@ TEST(vmware_message, a_reply_without_room_is_a_refusal) /* VW-12 */
     struct lab_channel ch[4];
     uint32_t bytes;
 
-    lab_start(&lab);
+    start_without_tclo();
     lab.value_bytes = 60000; /* with "1 " it takes 60032 */
     for (unsigned n = 0; n < 4; n++)
         CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch[n]), 1);

@@ -40,23 +40,27 @@ static uint32_t room_of(uint32_t bytes)
     return (bytes + unit - (bytes != 0)) / unit * unit;
 }
 
-/* VW-12: the first gap that is wide enough. */
-VMWARE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_message *m,
-                               uint32_t bytes, enum stage stage)
+/* VW-12: the first gap that is wide enough. With three longest messages or more one is kept for
+   what the host has to say. */
+VMWARE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
+                               enum side side, uint32_t bytes)
 {
     uint32_t at = vm->priv.config.message_bytes, end = vm->priv.config.arena_bytes;
-    struct svmc_vmware_message **link = &vm->priv.first;
+    struct svmc_vmware_message **link = &vm->priv.first, *m = &ch->priv.message[side];
+    bool of_host = ch->priv.protocol == TCLO && side == TO_GUEST;
 
+    if (vm->priv.ops.tclo && !of_host && end / 3 >= at)
+        end -= at;
     for (; *link && (*link)->at - at < room_of(bytes); link = &(*link)->next)
         at = (*link)->at + room_of((*link)->bytes);
-    if (!*link && end - at < room_of(bytes))
+    if (at > end || end - at < room_of(bytes))
         return false;
     m->next = *link;
     *link = m;
     m->at = at;
     m->bytes = bytes;
     m->done = 0;
-    m->stage = (uint8_t)stage;
+    m->stage = side == FROM_GUEST ? FILLING : WAITING;
     return true;
 }
 
@@ -106,6 +110,16 @@ VMWARE_SMALL static void make_room(struct svmc_vmware *vm,
     for (uint32_t n = vm->priv.config.channel_count; n > 0 && limit != 0; n--, ch++)
         if (ch != at_work && ch->priv.open && time - ch->priv.used_at > limit)
             shut(vm, ch, SVMC_VMWARE_TIMEOUT | SVMC_VMWARE_CLOSED);
+}
+
+/* VW-12, VW-13 */
+VMWARE_SMALL static bool find_room(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
+                                   enum side side, uint32_t bytes)
+{
+    if (place(vm, ch, side, bytes))
+        return true;
+    make_room(vm, ch);
+    return place(vm, ch, side, bytes);
 }
 
 /* VW-10: of the closed channels one that nobody has to be told of, if there is one. */
@@ -180,7 +194,6 @@ VMWARE_SMALL static struct svmc_vmware_channel *find(const struct svmc_vmware *v
         *status = ch->priv.ended;
         return NULL;
     }
-    ch->priv.used_at = now(vm);
     return ch;
 }
 
@@ -193,6 +206,7 @@ VMWARE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmwa
     uint8_t *scratch = vm->priv.config.arena;
     uint32_t bytes;
 
+    ch->priv.used_at = now(vm);
     if (ch->priv.protocol == TCLO) {
         if (in->bytes > 0) /* an empty one asks whether there is something */
             tell(vm, ch, SVMC_VMWARE_TCLO_REPLY, scratch + in->at, in->bytes);
@@ -201,9 +215,9 @@ VMWARE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmwa
     }
     bytes = vmware_rpci(vm, call, scratch + in->at, in->bytes, scratch);
     discard(vm, in);
-    if (!place(vm, out, bytes, WAITING)) { /* VW-12: a unit is free for this */
+    if (!find_room(vm, ch, TO_GUEST, bytes)) { /* VW-12: a unit is free for this */
         bytes = vmware_say(scratch, VMWARE_NO_ROOM);
-        if (!place(vm, out, bytes, WAITING))
+        if (!place(vm, ch, TO_GUEST, bytes))
             return;
     }
     memcpy(scratch + out->at, scratch, bytes);
@@ -232,11 +246,8 @@ VMWARE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc
         discard(vm, &ch->priv.message[TO_GUEST]);
     if (bytes > vm->priv.config.message_bytes)
         return 0;
-    if (!place(vm, m, bytes, FILLING)) {
-        make_room(vm, ch);
-        if (!place(vm, m, bytes, FILLING))
-            return 0;
-    }
+    if (!find_room(vm, ch, FROM_GUEST, bytes))
+        return 0;
     if (bytes == 0)
         complete(vm, call, ch);
     return SVMC_VMWARE_SUCCESS;
@@ -278,6 +289,8 @@ VMWARE_SMALL static uint32_t payload(struct svmc_vmware *vm, struct svmc_vmware_
         return status;
     if (!sends && (!(given & SVMC_VMWARE_SUCCESS) || (step == RECVSTATUS && n == 0))) {
         discard(vm, m);
+        if (given & SVMC_VMWARE_SUCCESS)
+            ch->priv.used_at = now(vm); /* VW-13 */
         return SVMC_VMWARE_SUCCESS;
     }
     if (n == 0 || step == RECVSTATUS)
@@ -475,7 +488,7 @@ VMWARE_SMALL static enum svmc_status post(struct svmc_vmware *vm, uint32_t chann
         discard(vm, m);
         return SVMC_OK;
     }
-    if (m->stage != EMPTY || !place(vm, m, bytes, WAITING))
+    if (m->stage != EMPTY || !find_room(vm, ch, TO_GUEST, bytes))
         return SVMC_ERR_FULL;
     memcpy(vm->priv.config.arena + m->at, data, bytes);
     return SVMC_OK;
