@@ -43,7 +43,8 @@ struct svmc_vmware_pointer {
  * Threads: one caller, before the first vCPU runs.
  * Source:  VW-1, VW-2.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, a size, a limit or a flag that is none, `random` missing).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, a size, a limit or a flag that is none, `random` missing,
+ *         `idle_ticks` without `ticks`).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_init(struct svmc_vmware *vm,
                                                           const struct svmc_vmware_config *config,

@@ -69,7 +69,8 @@ struct svmc_vmware_call {
     uint64_t base;       /* high: x86 outside 64-bit mode: base of the segment, else 0 */
     uint8_t *data;       /* high: NULL: the memory behind the pointer register, by `translate`. Else
                             the hypervisor has taken these bytes from the guest, or gives them to it
-                            (KVM_EXIT_IO of a string): pointer and count registers stay */
+                            (KVM_EXIT_IO of a string): pointer and count registers stay. What a read
+                            does not fill is zeroed once the call is DONE */
     uint32_t data_bytes; /* with data: at most SVMC_VMWARE_MESSAGE_MAX */
     uint32_t reserved2;  /* 0 */
 };
@@ -131,7 +132,8 @@ struct svmc_vmware_ops {
 
     /* required with MESSAGE: fill dst with n unpredictable bytes, all or nothing: the cookies */
     SVMC_NODISCARD enum svmc_status (*random)(void *ctx, void *dst, size_t n);
-    /* optional (NULL: no channel is ever idle too long): a counter that never goes back */
+    /* optional (NULL: no channel is ever idle too long, idle_ticks is 0): a counter that never goes
+       back */
     uint64_t (*ticks)(void *ctx);
     /* optional (NULL: no command that tells the time): *time comes 0 */
     SVMC_NODISCARD enum svmc_status (*time)(void *ctx, struct svmc_vmware_time *time);

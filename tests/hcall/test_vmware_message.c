@@ -31,6 +31,8 @@ static uint32_t held(void)
 
 TEST(vmware_message, guestinfo_is_set_and_got) /* VW-16 VW-9 */
 {
+    uint32_t keys;
+
     for (unsigned high = 0; high < 2; high++) {
         lab_start(&lab);
         lab.config.flags = high;
@@ -44,6 +46,14 @@ TEST(vmware_message, guestinfo_is_set_and_got) /* VW-16 VW-9 */
         IS(lab_rpc(&lab, "info-set guestinfo.full x"), "0 Quota used up");
         IS(lab_rpc(&lab, "info-set guestinfo.other x"), "0 Not permitted");
         IS(lab_rpc(&lab, "info-set guestinfo.hello"), "0 No value given");
+        IS(lab_rpc(&lab, "info-set guestinfo.hello x"), "1 ");
+        IS(lab_rpc(&lab, "info-get guestinfo.hello there"), "1 x");
+        IS(lab_rpc(&lab, "info-get guestinfo.hello "), "1 x");
+        keys = lab.keys;
+        IS(lab_rpc(&lab, "info-get guestinfo."), "0 No value found");
+        IS(lab_rpc(&lab, "info-get guestinfo. hello"), "0 No value found");
+        IS(lab_rpc(&lab, "info-set guestinfo. x"), "0 Not permitted");
+        CHECK_EQ(lab.keys, keys); /* no key is none of the host's */
         IS(lab_rpc(&lab, "info-get guestinfo.12345678901234567890123456789012"),
            "0 No value found");
         IS(lab_rpc(&lab, "info-get guestinfo.123456789012345678901234567890123"), "0 Key too long");
@@ -418,6 +428,44 @@ TEST(vmware_message, chunks_of_a_string_count_as_one) /* VW-11 */
     }
     CHECK_MEM(got, "1 said", 7);
     CHECK_EQ(STATUS(RECVSTATUS, &ch, 1), 1);
+}
+
+/* what a read does not fill is not what stood in the hypervisor's buffer */
+TEST(vmware_message, a_refused_read_gives_zeros) /* VW-11 */
+{
+    static const uint8_t zeros[16];
+    struct svmc_vmware_call call;
+    struct lab_channel ch;
+    uint8_t data[16];
+
+    for (unsigned how = 0; how < 4; how++) {
+        lab_start(&lab);
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+        CHECK(lab_send(&lab, &ch, "echo", 4));
+        CHECK_EQ(STATUS(RECVSIZE, &ch, 0), 0x83);
+        lab.config.kernel_only[0] = how == 2 ? 1u << SVMC_VMWARE_MESSAGE : 0;
+        if (how == 2)
+            CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &lab_ops, &lab), SVMC_OK);
+        if (how == 3)
+            CHECK_EQ(svmc_vmware_checkpoint(&lab.vm), SVMC_OK);
+        memset(data, 0x5e, sizeof data);
+        call = lab_call(&lab, 0, 1u << 16);
+        call.user = call.high = 1;
+        call.data = data;
+        call.data_bytes = how == 0 ? 7 : how == 1 ? 16 : 6; /* of 6 */
+        call.arg[3] = ch.id << 16;
+        call.arg[4] = ch.cookie >> 32;
+        call.arg[6] = (uint32_t)ch.cookie;
+        CHECK_EQ(lab_handle(&lab, &call).end, SVMC_VMWARE_DONE);
+        CHECK_EQ(call.arg[1] >> 16 & 1, 0);
+        CHECK_MEM(data, zeros, call.data_bytes, "%u", how);
+        CHECK_EQ(data[15], how == 1 ? 0 : 0x5e);
+        call.write = 1; /* what the guest gives stays */
+        memset(data, 0x5e, sizeof data);
+        call.arg[0] = SVMC_VMWARE_MAGIC;
+        CHECK_EQ(lab_handle(&lab, &call).end, SVMC_VMWARE_DONE);
+        CHECK_EQ(data[0], 0x5e);
+    }
 }
 
 TEST(vmware_message, a_fault_is_the_guest_s_and_the_call_goes_on) /* VW-11 */

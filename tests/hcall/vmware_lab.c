@@ -80,6 +80,7 @@ static enum svmc_status lab_get(void *ctx, const uint8_t *key, uint32_t key_byte
 {
     struct lab *lab = ctx;
 
+    lab->keys++;
     CHECK(value->bytes == 0 && value->room == lab->config.message_bytes - 2);
     if (fails(lab) || key_bytes != 5 || memcmp(key, "hello", 5) != 0 ||
         lab->value_bytes > value->room)
@@ -95,6 +96,7 @@ static enum svmc_status lab_set(void *ctx, const uint8_t *key, uint32_t key_byte
 {
     struct lab *lab = ctx;
 
+    lab->keys++;
     if (fails(lab))
         return SVMC_ERR_STATE;
     if (key_bytes == 4 && memcmp(key, "full", 4) == 0)

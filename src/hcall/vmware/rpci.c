@@ -73,9 +73,26 @@ VMWARE_SMALL uint32_t vmware_say(uint8_t *reply, enum vmware_reply which)
     return replies[which].bytes;                              /* clamp: the same */
 }
 
-VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key,
+/* What stands before the first space; *t becomes the rest, with the space. */
+VMWARE_SMALL static struct text take_key(struct text *t)
+{
+    struct text key = *t;
+
+    while (t->bytes > 0 && *t->at != ' ') {
+        t->at++;
+        t->bytes--;
+    }
+    key.bytes -= t->bytes;
+    return key;
+}
+
+VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text text,
                                                struct svmc_vmware_reply *value)
 {
+    struct text key = take_key(&text);
+
+    if (key.bytes == 0)
+        return VMWARE_NO_VALUE;
     if (key.bytes > vm->priv.config.key_bytes)
         return VMWARE_KEY_LONG;
     if (vm->priv.ops.info_get(vm->priv.ctx, key.at, key.bytes, value) != SVMC_OK)
@@ -83,20 +100,17 @@ VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct te
     return VMWARE_YES;
 }
 
-VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
+VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text value)
 {
-    struct text value = key;
+    struct text key = take_key(&value);
     enum svmc_status st;
 
-    while (value.bytes > 0 && *value.at != ' ') {
-        value.at++;
-        value.bytes--;
-    }
-    key.bytes -= value.bytes;
     if (value.bytes == 0)
         return VMWARE_NONE_GIVEN;
     value.at++;
     value.bytes--;
+    if (key.bytes == 0)
+        return VMWARE_DENIED;
     if (key.bytes > vm->priv.config.key_bytes)
         return VMWARE_KEY_LONG;
     if (value.bytes > vm->priv.config.value_bytes)
