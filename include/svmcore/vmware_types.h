@@ -149,14 +149,17 @@ struct svmc_vmware_ops {
                                                   void **span);
 
     /* optional (NULL: no such RPCI command): key is what stands behind "guestinfo."; another status
-       than SVMC_OK: there is none */
-    SVMC_NODISCARD enum svmc_status (*info_get)(void *ctx, const uint8_t *key, uint32_t key_bytes,
+       than SVMC_OK: there is none. Here and below call says who asks: vcpu, user */
+    SVMC_NODISCARD enum svmc_status (*info_get)(void *ctx, const struct svmc_vmware_call *call,
+                                                const uint8_t *key, uint32_t key_bytes,
                                                 struct svmc_vmware_reply *value);
     /* optional: SVMC_ERR_FULL: the VM's quota is used up; another: it may not set this key */
-    SVMC_NODISCARD enum svmc_status (*info_set)(void *ctx, const uint8_t *key, uint32_t key_bytes,
+    SVMC_NODISCARD enum svmc_status (*info_set)(void *ctx, const struct svmc_vmware_call *call,
+                                                const uint8_t *key, uint32_t key_bytes,
                                                 const uint8_t *value, uint32_t bytes);
     /* optional: a line for the VM's log */
-    void (*log)(void *ctx, const uint8_t *text, uint32_t bytes);
+    void (*log)(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
+                uint32_t bytes);
     /* optional (NULL: other RPCI strings are unknown): the reply without "1 ".
        SVMC_ERR_UNSUPPORTED: unknown; another: refused, and the reply says why */
     SVMC_NODISCARD enum svmc_status (*rpc)(void *ctx, const struct svmc_vmware_call *call,

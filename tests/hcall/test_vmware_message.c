@@ -74,6 +74,33 @@ TEST(vmware_message, guestinfo_is_set_and_got) /* VW-16 VW-9 */
     }
 }
 
+/* a quota and a log are somebody's: the host learns whose */
+TEST(vmware_message, the_host_is_told_who_asks) /* VW-16 */
+{
+    static const char requests[3][32] = { "info-get guestinfo.hello", "info-set guestinfo.hello x",
+                                          "log x" };
+    struct svmc_vmware_call call;
+    struct lab_channel ch;
+
+    for (unsigned n = 0; n < 3; n++)
+        for (uint32_t user = 0; user < 2; user++) {
+            lab_start(&lab);
+            lab.caller_user = 2;
+            CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+            CHECK_EQ(STATUS(SENDSIZE, &ch, (uint32_t)strlen(requests[n])), 0x81);
+            call = lab_call(&lab, 0, 1u << 16);
+            call.high = call.write = 1;
+            call.user = (uint8_t)user;
+            call.data = (uint8_t *)(uintptr_t)requests[n];
+            call.data_bytes = (uint32_t)strlen(requests[n]);
+            call.arg[3] = ch.id << 16;
+            call.arg[5] = (uint32_t)ch.cookie;
+            call.arg[6] = ch.cookie >> 32;
+            CHECK_EQ(lab_handle(&lab, &call).end, SVMC_VMWARE_DONE);
+            CHECK(lab.caller_vcpu == 7 && lab.caller_user == user, "%s", requests[n]);
+        }
+}
+
 TEST(vmware_message, without_its_function_a_word_goes_to_rpc) /* VW-16 */
 {
     struct svmc_vmware_ops ops = lab_ops;

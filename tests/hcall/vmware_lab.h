@@ -42,7 +42,8 @@ struct lab {
     struct svmc_vmware_time time;
     uint8_t value[65536]; /* of the one key, "hello" */
     uint32_t value_bytes, sets;
-    uint32_t keys; /* that info_get and info_set were asked for */
+    uint32_t caller_vcpu, caller_user; /* of info_get, info_set, log */
+    uint32_t keys;                     /* that info_get and info_set were asked for */
     char last_log[64];
     uint32_t rpcs;   /* requests that rpc got */
     uint32_t events; /* that tclo got */

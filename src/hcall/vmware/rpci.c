@@ -86,8 +86,9 @@ VMWARE_SMALL static struct text take_key(struct text *t)
     return key;
 }
 
-VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text text,
-                                               struct svmc_vmware_reply *value)
+VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call,
+                                               struct text text, struct svmc_vmware_reply *value)
 {
     struct text key = take_key(&text);
 
@@ -95,12 +96,14 @@ VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct te
         return VMWARE_NO_VALUE;
     if (key.bytes > vm->priv.config.key_bytes)
         return VMWARE_KEY_LONG;
-    if (vm->priv.ops.info_get(vm->priv.ctx, key.at, key.bytes, value) != SVMC_OK)
+    if (vm->priv.ops.info_get(vm->priv.ctx, call, key.at, key.bytes, value) != SVMC_OK)
         return VMWARE_NO_VALUE;
     return VMWARE_YES;
 }
 
-VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text value)
+VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call,
+                                               struct text value)
 {
     struct text key = take_key(&value);
     enum svmc_status st;
@@ -115,7 +118,7 @@ VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct te
         return VMWARE_KEY_LONG;
     if (value.bytes > vm->priv.config.value_bytes)
         return VMWARE_VALUE_LONG;
-    st = vm->priv.ops.info_set(vm->priv.ctx, key.at, key.bytes, value.at, value.bytes);
+    st = vm->priv.ops.info_set(vm->priv.ctx, call, key.at, key.bytes, value.at, value.bytes);
     return st == SVMC_OK ? VMWARE_YES : st == SVMC_ERR_FULL ? VMWARE_QUOTA : VMWARE_DENIED;
 }
 
@@ -145,11 +148,11 @@ VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmwa
     rest = text;
     word = first_word(&rest);
     if (word == INFO_GET && vm->priv.ops.info_get)
-        which = info_get(vm, rest, &more);
+        which = info_get(vm, call, rest, &more);
     else if (word == INFO_SET && vm->priv.ops.info_set)
-        which = info_set(vm, rest);
+        which = info_set(vm, call, rest);
     else if (word == LOG && vm->priv.ops.log)
-        vm->priv.ops.log(vm->priv.ctx, rest.at, rest.bytes);
+        vm->priv.ops.log(vm->priv.ctx, call, rest.at, rest.bytes);
     else
         which = ask_host(vm, call, text, &more);
     if (more.bytes > vm->priv.config.message_bytes - 2) /* it has said nothing */
