@@ -42,11 +42,11 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_a64(const uint8_t *r
  * Owns:   nothing. Threads: pure.
  * Source: EX-61; Linux Documentation/virt/kvm/api.rst, section 5.
  *
- * @return SVMC_OK: MMIO, RISCV_SBI and RISCV_CSR (as svmc_exit_from_rv has ECALL and Zicsr), SHUTDOWN,
- *         SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
+ * @return SVMC_OK: MMIO, RISCV_SBI and RISCV_CSR (as svmc_exit_from_rv has ECALL and Zicsr),
+ *         SHUTDOWN, SYSTEM_EVENT of type SHUTDOWN, RESET or CRASH;
  *         SVMC_ERR_UNSUPPORTED (every other reason, event and CSR: yours to handle);
- *         SVMC_ERR_MISMATCH (a size or mask that KVM cannot have meant); SVMC_ERR_ARG (NULL, run_bytes too
- *         small).
+ *         SVMC_ERR_MISMATCH (a size or mask that KVM cannot have meant); SVMC_ERR_ARG (NULL,
+ *         run_bytes too small).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_exit_from_kvm_rv(const uint8_t *run, size_t run_bytes,
                                                                struct svmc_exit *out);

@@ -153,7 +153,8 @@ SVMC_API enum svmc_reg svmc_iox_reg(enum svmc_isa isa, unsigned n);
  * State:   regs->arg is what the instruction leaves after out->done accesses, whatever ended the
  *          call: FAULT, MORE, NO_MEMORY and SVMC_ERR_CALLBACK are taken up again with the same
  *          arguments. An access that failed, faulted or had no memory changed no register and no
- *          memory, and but for one that failed it did not reach the port. After another error nothing has changed and *out is zero.
+ *          memory, and but for one that failed it did not reach the port. After another error
+ *          nothing has changed and *out is zero.
  * Threads: one caller at a time for a regs; calls ops.
  * Source:  IO-7 to IO-13.
  *

@@ -319,7 +319,8 @@ TEST(trap_a64, what_tde_brings_along) /* TM-14 */
         }
 }
 
-/* MDCR_EL2.TDE makes them come from an EL1 that has masked them: Arm ARM, "Enabling debug exceptions" */
+/* MDCR_EL2.TDE makes them come from an EL1 that has masked them: Arm ARM, MDCR_EL2.TDE and
+   "Enabling debug exceptions" */
 TEST(trap_a64, what_el1_has_masked_is_not_forwarded) /* TM-22 */
 {
     static const uint64_t none[] = { 0x30, 0x32, 0x34 };
