@@ -168,12 +168,12 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_x86(const struct svmc_tr
                                                             void *ctx, struct svmc_trap *out);
 
 /**
- * A synchronous exception to EL2. With MRS or MRC open every access to MDSCR_EL1 and the DCC must
- * come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in vain, an
+ * A synchronous exception to EL2. With MRS, MRC or BRK open every access to MDSCR_EL1 and the DCC
+ * must come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in vain, an
  * AArch32 instruction whose condition fails, is EMULATE_READ into nothing. In AArch32 code advance
  * the IT state with the PC.
  *
- * Source: TM-1 to TM-4, TM-10 to TM-15. Owns, State, Threads: as above.
+ * Source: TM-1 to TM-4, TM-10 to TM-15, TM-21, TM-22. Owns, State, Threads: as above.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK.
  */
@@ -217,7 +217,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_rv(const struct svmc_tra
 /**
  * An interception of an instruction (04) or operation exception (2c). The PSW stands behind it.
  *
- * Source: TM-1 to TM-4, TM-19, TM-20. Owns, State, Threads: as above.
+ * Source: TM-1 to TM-4, TM-19 to TM-21. Owns, State, Threads: as above.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK.
  */
