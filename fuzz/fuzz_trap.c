@@ -70,7 +70,9 @@ static void check_call(const struct svmc_trap *t)
 
     require(((t->user ? config->user : config->kernel) >> t->way & 1) != 0);
     require(config->abis >> t->abi & 1);
-    require(is_zero(&t->fault, sizeof t->fault) && t->value == 0 && t->dest == 0 && t->back == 0);
+    require(is_zero(&t->fault, sizeof t->fault) && t->value == 0 && t->dest == 0);
+    require((t->back != 0) == (t->way == SVMC_TRAP_WAY_HVC || exit_.processor == S390));
+    require(t->back == 0 || (t->insn_bytes == 0 && t->back <= 6));
     require(t->abi == SVMC_TRAP_VMWARE || (!t->high && !t->write));
     if (t->abi == SVMC_TRAP_NATIVE) {
         require(is_zero(&t->io, sizeof t->io) && is_zero(t->arg, sizeof t->arg));
@@ -104,7 +106,12 @@ static void check(const struct svmc_trap *t, enum svmc_status st)
         require(is_zero(t, sizeof *t));
         return;
     }
-    require(t->verdict <= SVMC_TRAP_EMULATE_WRITE && t->user <= 1);
+    require(t->verdict <= SVMC_TRAP_MASKED && t->user <= 1);
+    if (t->verdict == SVMC_TRAP_MASKED) {
+        require(exit_.processor == A64 && !t->user && is_zero(&t->fault, sizeof t->fault));
+        require(t->abi == 0 && t->insn_bytes == 0 && t->back == 0 && t->value == 0);
+        return;
+    }
     if (t->verdict == SVMC_TRAP_CALL) {
         check_call(t);
         return;

@@ -109,13 +109,15 @@ static enum svmc_status fuzz_span(void *ctx, svmc_gpa at, size_t n, uint32_t acc
     return SVMC_OK;
 }
 
-static enum svmc_status fuzz_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                 struct svmc_vmware_reply *value)
+static enum svmc_status fuzz_get(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                 uint32_t key_bytes, struct svmc_vmware_reply *value)
 {
     struct vm *v = ctx;
 
     check_in(ctx);
-    require(key_bytes <= KEY && value->room == MESSAGE - 2 && value->bytes == 0);
+    require(call->vcpu == world.call->vcpu && call->user == world.call->user && key_bytes > 0);
+    require(key_bytes <= KEY && memchr(key, ' ', key_bytes) == NULL && value->room == MESSAGE - 2 &&
+            value->bytes == 0);
     require(key >= v->arena + MESSAGE && key + key_bytes <= v->arena + ARENA);
     require(value->at >= v->arena && value->at + value->room <= v->arena + MESSAGE);
     memset(value->at, 'v', value->room);
@@ -123,22 +125,25 @@ static enum svmc_status fuzz_get(void *ctx, const uint8_t *key, uint32_t key_byt
     return world.fails ? SVMC_ERR_STALE : SVMC_OK;
 }
 
-static enum svmc_status fuzz_set(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                 const uint8_t *value, uint32_t bytes)
+static enum svmc_status fuzz_set(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                 uint32_t key_bytes, const uint8_t *value, uint32_t bytes)
 {
     struct vm *v = ctx;
 
     check_in(ctx);
+    require(call->vcpu == world.call->vcpu && call->user == world.call->user && key_bytes > 0);
     require(key_bytes <= KEY && bytes <= VALUE && memchr(key, ' ', key_bytes) == NULL);
     require(value >= v->arena + MESSAGE && value + bytes <= v->arena + ARENA);
     return world.fails ? SVMC_ERR_FULL : world.lie ? SVMC_ERR_STALE : SVMC_OK;
 }
 
-static void fuzz_log(void *ctx, const uint8_t *text, uint32_t bytes)
+static void fuzz_log(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
+                     uint32_t bytes)
 {
     struct vm *v = ctx;
 
     check_in(ctx);
+    require(call->vcpu == world.call->vcpu && call->user == world.call->user);
     require(text >= v->arena + MESSAGE && text + bytes <= v->arena + ARENA);
 }
 

@@ -66,12 +66,13 @@ static enum svmc_status span(void *ctx, svmc_gpa at, size_t n, uint32_t access, 
     return windows_span(&m->windows, at, n, access, out);
 }
 
-static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                 struct svmc_vmware_reply *value)
+static enum svmc_status info_get(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                 uint32_t key_bytes, struct svmc_vmware_reply *value)
 {
     const struct machine *m = ctx;
     const struct store_entry *entry = store_find(&m->store, key, key_bytes);
 
+    (void)call;
     if (!entry || entry->bytes > value->room)
         return SVMC_ERR_UNSUPPORTED;
     memcpy(value->at, entry->value, entry->bytes);
@@ -79,11 +80,12 @@ static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_byt
     return SVMC_OK;
 }
 
-static enum svmc_status info_set(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                 const uint8_t *value, uint32_t bytes)
+static enum svmc_status info_set(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                 uint32_t key_bytes, const uint8_t *value, uint32_t bytes)
 {
     struct machine *m = ctx;
 
+    (void)call;
     switch (store_set(&m->store, key, key_bytes, value, bytes)) {
     case STORE_OK:
         return store_save(&m->store) ? SVMC_OK : SVMC_ERR_CALLBACK;
@@ -96,12 +98,14 @@ static enum svmc_status info_set(void *ctx, const uint8_t *key, uint32_t key_byt
 }
 
 /* As it stands in the log of a VM, where vmware-xferlogs looks for it. */
-static void log_line(void *ctx, const uint8_t *text, uint32_t bytes)
+static void log_line(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
+                     uint32_t bytes)
 {
     const struct machine *m = ctx;
     time_t now = time(NULL);
     char date[32];
 
+    (void)call;
     watch_bytes(m, "log", text, bytes);
     if (!m->log)
         return;

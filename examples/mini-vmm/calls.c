@@ -68,30 +68,33 @@ static enum svmc_status wall_clock(void *ctx, struct svmc_vmware_time *out)
     return SVMC_OK;
 }
 
-static enum svmc_status info_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                 struct svmc_vmware_reply *value)
+static enum svmc_status info_get(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                 uint32_t key_bytes, struct svmc_vmware_reply *value)
 {
     struct calls *c = ctx;
     enum svmc_status st =
         store_get(&c->store, key, key_bytes, value->at, value->room, &value->bytes);
 
+    (void)call;
     watch_info(caller, "get", key, key_bytes, value->at, value->bytes, st);
     return st;
 }
 
-static enum svmc_status info_set(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                 const uint8_t *value, uint32_t bytes)
+static enum svmc_status info_set(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                 uint32_t key_bytes, const uint8_t *value, uint32_t bytes)
 {
     struct calls *c = ctx;
     enum svmc_status st = store_set(&c->store, key, key_bytes, value, bytes, true);
 
+    (void)call;
     watch_info(caller, "set", key, key_bytes, value, bytes, st);
     return st;
 }
 
-static void log_line(void *ctx, const uint8_t *text, uint32_t bytes)
+static void log_line(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
+                     uint32_t bytes)
 {
-    (void)ctx;
+    (void)ctx, (void)call;
     watch_said(caller, text, bytes);
 }
 
@@ -147,15 +150,15 @@ static bool walk(const struct vm *vm, const struct kvm_sregs *s, uint64_t at, bo
     return true;
 }
 
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
-                                  struct svmc_fault *fault)
+static enum svmc_status translate(void *ctx, const struct svmc_hcall_caller *who, svmc_gva at,
+                                  uint32_t access, svmc_gpa *out, struct svmc_fault *fault)
 {
     struct vcpu *v = caller;
     bool write = (access & SVMC_ACCESS_WRITE) != 0;
     uint64_t found[2] = { 0 }; /* the address; 1: there, else bits 63:1: the error code */
     uint32_t error = 0;
 
-    (void)ctx;
+    (void)ctx, (void)who;
     if (v->kvm && walk(v->kvm->vm, &v->calling.sregs, at.v, write, v->calling.mode.cpl == 3,
                        &found[0], &error))
         found[1] = 1;
@@ -173,12 +176,13 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     return SVMC_OK;
 }
 
-static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status guest_span(void *ctx, const struct svmc_hcall_caller *who, svmc_gpa at,
+                                   size_t n, uint32_t access, void **span)
 {
     struct vcpu *v = caller;
     const struct vm *vm = v->kvm ? v->kvm->vm : NULL;
 
-    (void)ctx;
+    (void)ctx, (void)who;
     *span =
         vm && at.v < vm->memory_bytes && n <= vm->memory_bytes - at.v ? vm->memory + at.v : NULL;
     return watch_span(v, at.v, n, access, span) ? SVMC_OK : SVMC_ERR_CALLBACK;

@@ -60,7 +60,9 @@ struct svmc_iox_ops {
     SVMC_NODISCARD enum svmc_status (*port_write)(void *ctx, uint16_t port, uint32_t bytes,
                                                   uint32_t value);
     /* optional (NULL: strings are UNSUPPORTED): as in struct svmc_host_ops. A page is asked for
-       when an element comes to it, not for each, and whole: n is 4096 */
+       when an element comes to it, not for each, and whole: n is 4096. The guest chooses the
+       address: SVMC_OK with *span NULL says that there is no memory that it may use so, a device
+       or nothing (NO_MEMORY) */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
                                                  svmc_gpa *out, struct svmc_fault *fault);
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
@@ -71,8 +73,12 @@ struct svmc_iox_ops {
 enum svmc_iox_end {
     SVMC_IOX_FAILED = 0, /* beside a status that is not SVMC_OK */
     SVMC_IOX_DONE = 1,   /* the instruction is over: move the program counter */
-    SVMC_IOX_MORE = 2,   /* the budget is used up: perform it again, at once or from the guest */
-    SVMC_IOX_FAULT = 3   /* `fault` is for the guest, which executes the instruction again */
+    SVMC_IOX_MORE = 2,   /* the budget is used up: perform it again, at once or from the guest; then
+                          move the program counter back where it is behind (trap.h: `back`) */
+    SVMC_IOX_FAULT = 3, /* move it back likewise, inject `fault`; the guest executes the instruction
+                           again */
+    SVMC_IOX_NO_MEMORY = 4 /* the next element lies where guest_span has no memory: perform it as
+                              your device model does, or give the guest an exception */
 };
 
 struct svmc_iox_result {
@@ -145,11 +151,12 @@ SVMC_API enum svmc_reg svmc_iox_reg(enum svmc_isa isa, unsigned n);
  *
  * Shape:   budget: at least 1.
  * State:   regs->arg is what the instruction leaves after out->done accesses, whatever ended the
- *          call: FAULT, MORE and SVMC_ERR_CALLBACK are taken up again with the same arguments. An
- *          access that failed or faulted changed no register and no memory, and one that faulted
- *          did not reach the port. After another error nothing has changed and *out is zero.
+ *          call: FAULT, MORE, NO_MEMORY and SVMC_ERR_CALLBACK are taken up again with the same
+ *          arguments. An access that failed, faulted or had no memory changed no register and no
+ *          memory, and but for one that failed it did not reach the port. After another error
+ *          nothing has changed and *out is zero.
  * Threads: one caller at a time for a regs; calls ops.
- * Source:  IO-7 to IO-12.
+ * Source:  IO-7 to IO-13.
  *
  * @return SVMC_OK, with out->end; SVMC_ERR_ARG (NULL, an ops without a required function, no form,
  *         isa, address size, reserved bytes, budget 0); SVMC_ERR_UNSUPPORTED (a string, and ops has

@@ -50,19 +50,24 @@ struct svmc_trap_config {
     uint16_t port;   /* x86: the native doorbell; 0: none */
     uint16_t diag;   /* s390x: the code of DIAGNOSE; 0: none */
     uint8_t abis;    /* bit n: enum svmc_trap_abi n is spoken */
-    uint8_t shared;  /* VMCALL, VMMCALL: 1: others answer them too: what is not ours is NOT_OURS;
-                        0: it is #UD */
+    uint8_t shared;  /* VMCALL, VMMCALL: 1: KVM's or Xen's calls are answered too: what is not ours
+                        is NOT_OURS; 0: it is #UD. Not beside Hyper-V's calls, whose RAX may be
+                        anything: give those the instruction, and ours a port */
     uint8_t reserved[2];
 };
 
 /** What to do with the trap. */
 enum svmc_trap_verdict {
-    SVMC_TRAP_NOT_OURS = 0,     /* go on as if the library were not there */
-    SVMC_TRAP_CALL = 1,         /* ask the front end, write its registers, move the PC */
-    SVMC_TRAP_EMULATE_READ = 2, /* the guest's own: `dest` gets `value`, the PC moves */
-    SVMC_TRAP_FORWARD = 3,      /* the guest's own: it gets `fault` */
-    SVMC_TRAP_EMULATE_WRITE = 4 /* AArch64, the guest's own MSR MDSCR_EL1: put `value` into it, keep
-                                   `tdcc`, the PC moves */
+    SVMC_TRAP_NOT_OURS = 0, /* go on as if the library were not there */
+    SVMC_TRAP_CALL = 1,     /* ask the front end, write its registers, move the PC by insn_bytes;
+                                   where the call is not over, back instead (svmc_trap_from_x86) */
+    SVMC_TRAP_EMULATE_READ = 2,  /* the guest's own: `dest` gets `value`, the PC moves */
+    SVMC_TRAP_FORWARD = 3,       /* the guest's own: it gets `fault` */
+    SVMC_TRAP_EMULATE_WRITE = 4, /* AArch64, the guest's own MSR MDSCR_EL1: put `value` into it,
+                                    keep `tdcc`, the PC moves */
+    SVMC_TRAP_MASKED = 5 /* AArch64: a debug exception that the guest has masked and TDE alone has
+                            raised: enter it with MDCR_EL2.TDE clear, set it again at its next exit;
+                            until then BRK is the guest's own */
 };
 
 /** One trap, matched. What a verdict does not use is 0, all of it for NOT_OURS. */
@@ -74,7 +79,8 @@ struct svmc_trap {
     uint8_t way;        /* CALL: enum svmc_trap_way */
     uint8_t insn_bytes; /* CALL, EMULATE: what the PC moves by; 0: the hardware has moved it.
                            FORWARD, s390x: of the instruction, for the length code */
-    uint8_t back;       /* FORWARD: what the PC moves back by, before the exception */
+    uint8_t back;       /* what the PC moves back by, to be on the instruction again. FORWARD: do it
+                           before the exception. CALL: do it unless the call is over (below) */
     uint8_t high;       /* VMWARE: 1: high bandwidth */
     uint8_t write;      /* VMWARE: 1: to the host */
     uint8_t tdcc;       /* EMULATE_WRITE: the guest's MDSCR_EL1.TDCC from now on */
@@ -137,6 +143,13 @@ struct svmc_trap_s390 {
  * After a CALL or EMULATE you owe the guest what an instruction's end owes it: the interrupt shadow
  * and RF cleared, a single step's exception.
  *
+ * A CALL whose answer is BUSY, FAULT, MORE or an exception to inject is not over: the guest
+ * executes the instruction again, or sees an exception of it. Move the PC back by `back` first,
+ * which for s390x is the length code too: a guest that goes on behind the instruction takes its own
+ * arguments for the answer. Where insn_bytes and back are 0 there is no way back, the hypervisor
+ * below completes the instruction on entry (KVM_EXIT_IO, TDX): yield, then call the front end again
+ * with the same arguments, until it is over.
+ *
  * Shape:   bytes[count]: GP: your copy of what stands at CS:RIP, 15 or as many as there are; else
  *          NULL and 0 will do.
  * Owns:    nothing.
@@ -155,12 +168,12 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_x86(const struct svmc_tr
                                                             void *ctx, struct svmc_trap *out);
 
 /**
- * A synchronous exception to EL2. With MRS or MRC open every access to MDSCR_EL1 and the DCC must
- * come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in vain, an
- * AArch32 instruction whose condition fails, is EMULATE_READ into nothing. In AArch32 code advance
+ * A synchronous exception to EL2. With MRS, MRC or BRK open every access to MDSCR_EL1 and the DCC
+ * must come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in vain,
+ * an AArch32 instruction whose condition fails, is EMULATE_READ into nothing. In AArch32 code advance
  * the IT state with the PC.
  *
- * Source: TM-1 to TM-4, TM-10 to TM-15. Owns, State, Threads: as above.
+ * Source: TM-1 to TM-4, TM-10 to TM-15, TM-21, TM-22. Owns, State, Threads: as above.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK.
  */
@@ -204,7 +217,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_rv(const struct svmc_tra
 /**
  * An interception of an instruction (04) or operation exception (2c). The PSW stands behind it.
  *
- * Source: TM-1 to TM-4, TM-19, TM-20. Owns, State, Threads: as above.
+ * Source: TM-1 to TM-4, TM-19 to TM-21. Owns, State, Threads: as above.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_CALLBACK.
  */

@@ -43,7 +43,8 @@ struct svmc_vmware_pointer {
  * Threads: one caller, before the first vCPU runs.
  * Source:  VW-1, VW-2.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, a size, a limit or a flag that is none, `random` missing).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, a size, a limit or a flag that is none, `random` missing,
+ *         `idle_ticks` without `ticks`).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_init(struct svmc_vmware *vm,
                                                           const struct svmc_vmware_config *config,
@@ -57,7 +58,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_init(struct svmc_vmware *vm
  *          whose callback failed has moved on by the pages that are done: it can be made again.
  * Threads: any number of vCPUs of a VM at once, each with its own call. Nobody waits: who finds
  *          another one in gets SVMC_VMWARE_BUSY.
- * Source:  VW-3 to VW-20.
+ * Source:  VW-3 to VW-21.
  *
  * @return SVMC_OK, with out->end; SVMC_ERR_ARG (NULL, an isa without these registers, a field out
  *         of range); SVMC_ERR_CALLBACK (random, translate or guest_span failed or gave nonsense).
@@ -94,7 +95,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_close(struct svmc_vmware *v
  * Source: VW-17.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, too long); SVMC_ERR_STALE (the channel is closed);
- *         SVMC_ERR_FULL (the last message was not fetched, or no room); SVMC_ERR_STATE (a vCPU is
+ *         SVMC_ERR_FULL (the last message was not fetched, or no room,
+ *         even after idle channels were closed); SVMC_ERR_STATE (a vCPU is
  *         in; try again).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_tclo_send(struct svmc_vmware *vm,

@@ -69,7 +69,8 @@ struct svmc_vmware_call {
     uint64_t base;       /* high: x86 outside 64-bit mode: base of the segment, else 0 */
     uint8_t *data;       /* high: NULL: the memory behind the pointer register, by `translate`. Else
                             the hypervisor has taken these bytes from the guest, or gives them to it
-                            (KVM_EXIT_IO of a string): pointer and count registers stay */
+                            (KVM_EXIT_IO of a string): pointer and count registers stay. What a read
+                            does not fill is zeroed once the call is DONE */
     uint32_t data_bytes; /* with data: at most SVMC_VMWARE_MESSAGE_MAX */
     uint32_t reserved2;  /* 0 */
 };
@@ -78,10 +79,13 @@ struct svmc_vmware_call {
 enum svmc_vmware_end {
     SVMC_VMWARE_FAILED = 0,  /* beside a status that is not SVMC_OK */
     SVMC_VMWARE_DONE = 1,    /* write the registers, move the program counter */
-    SVMC_VMWARE_BUSY = 2,    /* another vCPU is in: nothing has changed; enter the guest, which
-                               executes the instruction again */
-    SVMC_VMWARE_FAULT = 3,   /* write the registers, which may have advanced, inject `fault`; the
-                               guest executes the instruction again */
+    SVMC_VMWARE_BUSY = 2,    /* another vCPU is in: nothing has changed. The guest executes the
+                               instruction again: where the hardware has moved the program counter
+                               behind it, move it back first (trap.h: `back`). Where that cannot be
+                               (KVM_EXIT_IO, TDX) yield and hand in the same call again */
+    SVMC_VMWARE_FAULT = 3,   /* write the registers, which may have advanced, move the program
+                               counter back as for BUSY, inject `fault`; the guest executes the
+                               instruction again */
     SVMC_VMWARE_NOT_OURS = 4 /* no magic in argument 0: nothing has changed */
 };
 
@@ -118,7 +122,8 @@ struct svmc_vmware_reply {
 
 /**
  * What the hypervisor lends. ctx is the VM's. A function is called on the thread of the vCPU whose
- * call it is; `time` and `command` on several at once, the others on one at a time. What they call
+ * call it is, `tclo` also on that of svmc_vmware_close and svmc_vmware_tclo_send; `time` and
+ * `command` on several at once, the others on one at a time. What they call
  * of the VM's svmc_vmware is refused: SVMC_ERR_STATE, SVMC_VMWARE_BUSY. Messages and keys are the
  * guest's bytes: not NUL-terminated, of any value.
  */
@@ -127,13 +132,16 @@ struct svmc_vmware_ops {
 
     /* required with MESSAGE: fill dst with n unpredictable bytes, all or nothing: the cookies */
     SVMC_NODISCARD enum svmc_status (*random)(void *ctx, void *dst, size_t n);
-    /* optional (NULL: no channel is ever idle too long): a counter that never goes back */
+    /* optional (NULL: no channel is ever idle too long, idle_ticks is 0): a counter that never goes
+       back */
     uint64_t (*ticks)(void *ctx);
     /* optional (NULL: no command that tells the time): *time comes 0 */
     SVMC_NODISCARD enum svmc_status (*time)(void *ctx, struct svmc_vmware_time *time);
 
     /* optional (NULL: no high bandwidth but by call.data): as in struct svmc_host_ops, with the
-       rights that the caller on this vCPU has; the rest of the page is asked for */
+       rights that the caller on this vCPU has; the rest of the page is asked for. The caller
+       chooses the address: SVMC_OK with *span NULL says that there is no memory that it may use
+       so, a device or nothing, and it gets status 0 */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t vcpu, svmc_gva at,
                                                  uint32_t access, svmc_gpa *out,
                                                  struct svmc_fault *fault);
@@ -141,14 +149,17 @@ struct svmc_vmware_ops {
                                                   void **span);
 
     /* optional (NULL: no such RPCI command): key is what stands behind "guestinfo."; another status
-       than SVMC_OK: there is none */
-    SVMC_NODISCARD enum svmc_status (*info_get)(void *ctx, const uint8_t *key, uint32_t key_bytes,
+       than SVMC_OK: there is none. Here and below call says who asks: vcpu, user */
+    SVMC_NODISCARD enum svmc_status (*info_get)(void *ctx, const struct svmc_vmware_call *call,
+                                                const uint8_t *key, uint32_t key_bytes,
                                                 struct svmc_vmware_reply *value);
     /* optional: SVMC_ERR_FULL: the VM's quota is used up; another: it may not set this key */
-    SVMC_NODISCARD enum svmc_status (*info_set)(void *ctx, const uint8_t *key, uint32_t key_bytes,
+    SVMC_NODISCARD enum svmc_status (*info_set)(void *ctx, const struct svmc_vmware_call *call,
+                                                const uint8_t *key, uint32_t key_bytes,
                                                 const uint8_t *value, uint32_t bytes);
     /* optional: a line for the VM's log */
-    void (*log)(void *ctx, const uint8_t *text, uint32_t bytes);
+    void (*log)(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
+                uint32_t bytes);
     /* optional (NULL: other RPCI strings are unknown): the reply without "1 ".
        SVMC_ERR_UNSUPPORTED: unknown; another: refused, and the reply says why */
     SVMC_NODISCARD enum svmc_status (*rpc)(void *ctx, const struct svmc_vmware_call *call,
@@ -217,10 +228,12 @@ struct svmc_vmware_config {
     uint32_t message_bytes; /* longest message: 64 to SVMC_VMWARE_MESSAGE_MAX, whole units */
     uint32_t key_bytes;     /* longest key of guestinfo */
     uint32_t value_bytes;   /* longest value that a guest may set */
-    uint32_t arena_bytes;   /* for all messages: at least 2 * message_bytes, whole units */
+    uint32_t arena_bytes;   /* for all messages: at least 2 * message_bytes, whole units; from 3 on
+                               one of them is the host's own, for TCLO */
     struct svmc_vmware_channel *channels; /* [channel_count]; yours, as long as the VM lives */
     uint8_t *arena;                       /* [arena_bytes]; the same */
-    uint64_t idle_ticks; /* a channel unused for longer may be closed for room; 0: none is */
+    uint64_t idle_ticks; /* a channel that has ended no message for longer may be closed for room:
+                            more than the longest one takes; 0: none is. Needs ops->ticks */
 };
 
 #ifdef __cplusplus

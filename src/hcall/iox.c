@@ -239,6 +239,7 @@ struct run {
     struct svmc_iox_regs *regs;
     struct svmc_fault *fault;
     uint16_t port;
+    bool no_memory; /* IO-13: where the element lies */
     struct {
         uint64_t page; /* linear */
         uint8_t *at;   /* NULL: not looked for yet */
@@ -253,7 +254,7 @@ static uint64_t merge(uint64_t old, uint64_t value, unsigned bytes)
     return (bytes < 4 ? old & ~mask : 0) | (value & mask);
 }
 
-/* IO-9: where the byte at `linear` lies; NULL with a fault or an error. */
+/* IO-9: where the byte at `linear` lies; NULL with a fault or an error, or it is no memory. */
 static uint8_t *find(struct run *r, uint64_t linear, enum svmc_status *st)
 {
     uint32_t access = r->io->in ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ;
@@ -280,9 +281,13 @@ static uint8_t *find(struct run *r, uint64_t linear, enum svmc_status *st)
     if ((gpa.v & (PAGE - 1)) != in_page)
         return NULL;
     gpa.v -= in_page;
-    if (r->ops->guest_span(r->ctx, gpa, PAGE, access, &span) != SVMC_OK || !span)
+    if (r->ops->guest_span(r->ctx, gpa, PAGE, access, &span) != SVMC_OK)
         return NULL;
     *st = SVMC_OK;
+    if (!span) { /* IO-13 */
+        r->no_memory = true;
+        return NULL;
+    }
     r->window[slot].page = page;
     r->window[slot].at = span;
     return r->window[slot].at + in_page;
@@ -314,7 +319,7 @@ static enum svmc_status one_element(struct run *r, uint64_t linear, uint64_t lin
     low = find(r, linear, &st);
     if (low && here < bytes)
         high = find(r, (linear + here) & linear_mask, &st);
-    if (st != SVMC_OK || r->fault->raised)
+    if (st != SVMC_OK || r->fault->raised || r->no_memory)
         return st;
     if (!r->io->in) {
         memcpy(raw, low, here);
@@ -353,8 +358,8 @@ static enum svmc_status perform_string(struct run *r, uint32_t budget, struct sv
         st = one_element(r, linear, linear_mask);
         if (st != SVMC_OK)
             return st;
-        if (r->fault->raised) { /* IO-10 */
-            out->end = SVMC_IOX_FAULT;
+        if (r->fault->raised || r->no_memory) { /* IO-10, IO-13 */
+            out->end = r->no_memory ? SVMC_IOX_NO_MEMORY : SVMC_IOX_FAULT;
             return SVMC_OK;
         }
         *at = merge(*at, *at + step, size);

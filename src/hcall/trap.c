@@ -27,7 +27,6 @@ enum svmc_status svmc_hcall_trap_end(struct trap_run *r)
         return r->st;
     }
     if (call) { /* not what it had been otherwise */
-        out->back = 0;
         out->dest = 0;
         out->value = 0;
         memset(&out->fault, 0, sizeof out->fault);
@@ -106,6 +105,7 @@ void svmc_hcall_trap_call(struct trap_run *r, enum svmc_trap_abi abi)
     r->out->verdict = SVMC_TRAP_CALL;
     r->out->abi = (uint8_t)abi;
     r->out->insn_bytes = r->call_bytes;
+    r->out->back = r->call_back; /* TM-21 */
 }
 
 void svmc_hcall_trap_vmware(struct trap_run *r, bool high, bool write)

@@ -39,10 +39,12 @@
 
 #define STATUS (3u << 29)          /* MDCCSR_EL0, DBGDSCRint: RXfull, TXfull */
 #define TDCC   (UINT64_C(1) << 12) /* MDSCR_EL1 */
-#define ALWAYS 14u                 /* conditions 14 and 15 */
+#define KDE    (UINT64_C(1) << 13)
+#define ALWAYS 14u /* conditions 14 and 15 */
 
 /* SPSR_EL2: Arm ARM C5.2.19. */
 #define SPSR_FLAGS   0xf0000000u
+#define SPSR_D       0x200u
 #define SPSR_THUMB   0x20u
 #define SPSR_AARCH32 0x10u
 #define SPSR_MODE    0xfu /* AArch32: 0 is User */
@@ -57,7 +59,8 @@
 #define HDFG_MDSCR (UINT64_C(1) << 4)
 
 #define BIT(way) (1u << (way))
-#define DCC_WAYS (BIT(SVMC_TRAP_WAY_MRS) | BIT(SVMC_TRAP_WAY_MRC))
+/* TM-15: the ways whose traps bring MDSCR_EL1 and MDCCSR_EL0; TDE counts as TDA. */
+#define DCC_WAYS (BIT(SVMC_TRAP_WAY_MRS) | BIT(SVMC_TRAP_WAY_MRC) | BIT(SVMC_TRAP_WAY_BRK))
 
 enum { INSN_BYTES = 4 };
 
@@ -184,6 +187,7 @@ static void hvc(struct trap_run *r, uint32_t iss)
     svmc_hcall_trap_forward(r, EC_UNKNOWN)->has_error = 1;
     r->out->back = INSN_BYTES;
     r->call_bytes = 0;
+    r->call_back = INSN_BYTES;
     if (iss == TRAP_MAGIC_NATIVE)
         svmc_hcall_trap_call(r, SVMC_TRAP_NATIVE);
     else
@@ -198,6 +202,10 @@ static void debug(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t 
 
     if (gate == TRAP_CLOSED)
         return;
+    if (!breaks && !r->out->user && (!(raw->mdscr & KDE) || (raw->spsr & SPSR_D))) { /* TM-22 */
+        r->out->verdict = SVMC_TRAP_MASKED;
+        return;
+    }
     reflect(r, raw, breaks || r->out->user ? ec : ec + 1);
     if (ec == EC_WATCHPOINT)
         r->out->fault.address = raw->far;

@@ -24,6 +24,7 @@ struct trap_run {
     struct svmc_trap *out;
     enum svmc_status st; /* the first error; the verdict does not count then */
     uint8_t call_bytes;  /* insn_bytes of a CALL */
+    uint8_t call_back;   /* back of a CALL */
 };
 
 /** What the VM's configuration says of a way. */

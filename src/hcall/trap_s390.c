@@ -31,7 +31,8 @@ static void program(struct trap_run *r, const struct svmc_trap_s390 *raw, uint8_
     if (raw->status & STATUS_EXECUTE)
         bytes = raw->status >> 4 & 6;
     svmc_hcall_trap_forward(r, code);
-    r->out->insn_bytes = (uint8_t)(bytes ? bytes : EXECUTE_BYTES);
+    r->call_back = (uint8_t)(bytes ? bytes : EXECUTE_BYTES);
+    r->out->insn_bytes = r->call_back;
 }
 
 static void zero(struct trap_run *r, const struct svmc_trap_s390 *raw)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** Ports, #GP, VMCALL, VMMCALL and TDX. docs/spec/trap.md, TM-5 to TM-9. */
+#include <svmcore/guest/hypercall.h>
+
 #include "trap_private.h"
 
 #include "../core/memory.h"
@@ -86,6 +88,16 @@ static void fault(struct trap_run *r, const struct svmc_trap_x86 *raw, const uin
     access(r, port, insn.address_bytes, insn.segment);
 }
 
+/* TM-7; TM-8: beside others that share the instruction, a word of this version alone. */
+static bool is_control(const struct trap_run *r, uint64_t rax)
+{
+    uint64_t version = rax >> TRAP_VERSION_AT;
+
+    if (r->out->isa != SVMC_ISA_X86_64)
+        return false;
+    return r->config->shared ? version == SVMC_HCALL_ABI : version != 0;
+}
+
 /* TM-7: VMware's magic before the native ABI's version: the upper half of RAX may be anything. */
 static void match_vmcall(struct trap_run *r)
 {
@@ -94,7 +106,7 @@ static void match_vmcall(struct trap_run *r)
     unsigned flags;
 
     if ((uint32_t)rax != TRAP_MAGIC_VMWARE || !svmc_hcall_trap_speaks(r, SVMC_TRAP_VMWARE)) {
-        if (wide && rax >> TRAP_VERSION_AT != 0)
+        if (is_control(r, rax))
             svmc_hcall_trap_call(r, SVMC_TRAP_NATIVE);
         return;
     }

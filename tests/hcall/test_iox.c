@@ -13,6 +13,7 @@
 struct machine {
     uint8_t memory[MEMORY];
     uint16_t away;    /* bit n: pages with n in bits 15:12 fault */
+    uint16_t device;  /* the same: they are no memory */
     unsigned calls;   /* of any callback */
     unsigned fail_at; /* 1-based; 0: none */
     unsigned lie;     /* of translate */
@@ -69,7 +70,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     m.access |= access;
     out->v = at.v % MEMORY ^ (m.lie == 1 ? 1 : 0);
     fault->error = 77; /* what no fault says does not matter */
-    if ((m.away >> (at.v >> 12 & 15) & 1) || (m.lie > 1 && m.lie < 6)) {
+    if ((m.away >> (at.v >> 12 & 15) & 1) || m.lie > 1) {
         fault->raised = m.lie == 2 ? 2 : 1;
         fault->has_error = m.lie == 3 ? 2 : 1;
         fault->vector = m.lie == 4 ? 32 : m.lie == 5 ? 64 : 14;
@@ -85,8 +86,7 @@ static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t ac
     CHECK(access == SVMC_ACCESS_READ || access == SVMC_ACCESS_WRITE);
     if (fails())
         return SVMC_ERR_FULL;
-    *span = m.lie == 6 ? NULL : m.memory + at.v;
-    m.lie = m.lie == 6 ? 0 : m.lie;
+    *span = (m.device >> (at.v >> 12) & 1) ? NULL : m.memory + at.v;
     return SVMC_OK;
 }
 
@@ -580,11 +580,44 @@ TEST(iox, a_fault_is_taken_up_again) /* IO-10 */
         CHECK_EQ(m.written[i], m.memory[0x4ffd + 2 * i] | m.memory[0x4ffe + 2 * i] << 8);
 }
 
+/* a program's pointer can be to a device's page: that is no failure of the hypervisor */
+TEST(iox, what_is_no_memory_has_an_end_of_its_own) /* IO-13 */
+{
+    for (unsigned in = 0; in < 2; in++) {
+        struct svmc_iox io = OUTS(2, 1, 0);
+        uint64_t *at = &regs.arg[in ? SVMC_IOX_DESTINATION : SVMC_IOX_SOURCE];
+        static struct machine before;
+
+        io.in = (uint8_t)in;
+        for (unsigned page = 4; page < 6; page++) {
+            start(SVMC_ISA_X86_64, 8);
+            m.device = (uint16_t)(1u << page);
+            *at = page == 4 ? 0x4fff : 0x4ffd; /* the first half of an element; the second */
+            regs.arg[SVMC_IOX_COUNT] = 4;
+            for (unsigned again = 0; again < 2; again++) {
+                before = m;
+                CHECK_EQ(perform(&io, 9), SVMC_OK);
+                CHECK_EQ(result.end, SVMC_IOX_NO_MEMORY);
+                CHECK_EQ(result.done, page == 5 && !again);
+                CHECK_EQ(result.fault.raised, 0);
+                CHECK_EQ(*at, 0x4fff);
+                CHECK_EQ(regs.arg[SVMC_IOX_COUNT], page == 4 ? 4 : 3);
+                CHECK_EQ(m.reads + m.writes, page == 5);
+                if (again || page == 4)
+                    CHECK_MEM(m.memory, before.memory, MEMORY);
+            }
+            m.device = 0;
+            CHECK_EQ(perform(&io, 9), SVMC_OK);
+            CHECK_EQ(result.end, SVMC_IOX_DONE);
+        }
+    }
+}
+
 TEST(iox, what_callbacks_give_is_checked) /* IO-10 IO-11 */
 {
     struct svmc_iox io = INS(1, 0, 0);
 
-    for (unsigned lie = 1; lie <= 6; lie++)
+    for (unsigned lie = 1; lie <= 5; lie++)
         for (unsigned x = 0; x < 2; x++) {
             bool right = lie == 4 && !x; /* 32 is a code elsewhere */
             struct svmc_iox_regs before;

@@ -14,9 +14,11 @@
 
 #define SPSR_EL0 0x3c0u
 #define SPSR_EL1 0x3c5u
+#define SPSR_D   0x200u /* PSTATE.D */
 #define SPSR_A32 0x10u
 #define SPSR_T32 0x30u
 #define TDCC     0x1000u
+#define KDE      0x2000u     /* MDSCR_EL1 */
 #define STATUS   0x60000000u /* MDCCSR_EL0: RXfull, TXfull */
 
 static struct svmc_trap_a64 raw;
@@ -216,7 +218,7 @@ TEST(trap_a64, shadow_of_tdcc) /* TM-11 */
     raw.spsr = SPSR_EL0;
     CHECK_EQ(match(), SVMC_OK);
     CHECK(all_zero(&got), "EL0 has no such register");
-    config.kernel = config.user = ~(WAY(MRS) | WAY(MRC));
+    config.kernel = config.user = ~(WAY(MRS) | WAY(MRC) | WAY(BRK));
     CHECK_EQ(match(), SVMC_OK);
     CHECK(all_zero(&got), "closed");
     raw.tdcc = 2;
@@ -307,13 +309,63 @@ TEST(trap_a64, what_tde_brings_along) /* TM-14 */
     for (unsigned i = 0; i < 3; i++)
         for (unsigned el = 0; el < 2; el++) {
             start(SVMC_TRAP_WAY_BRK, rows[i].class << 26 | 0x2000000 | rows[i].iss,
-                  el ? SPSR_EL1 : SPSR_EL0, 0);
+                  el ? SPSR_EL1 & ~(uint64_t)SPSR_D : SPSR_EL0, 0);
+            raw.mdscr = el ? KDE : 0; /* of EL0's they come without */
             CHECK_EQ(match(), SVMC_OK);
             check_forward(rows[i].class + el, 1, rows[i].iss, rows[i].far, "debug exception");
             config.kernel = config.user = ~WAY(BRK);
             CHECK_EQ(match(), SVMC_OK);
             CHECK(all_zero(&got));
         }
+}
+
+/* MDCR_EL2.TDE makes them come from an EL1 that has masked them: Arm ARM, MDCR_EL2.TDE and
+   "Enabling debug exceptions" */
+TEST(trap_a64, what_el1_has_masked_is_not_forwarded) /* TM-22 */
+{
+    static const uint64_t none[] = { 0x30, 0x32, 0x34 };
+
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned how = 0; how < 8; how++) {
+            bool t = how & 4, comes = (how & 1) && !(how & 2);
+
+            start(SVMC_TRAP_WAY_BRK, none[i] << 26 | 0x2000022,
+                  (how & 2 ? 0x3c5 : 0x1c5) - (t ? 1 : 0), 0); /* EL1h, EL1t */
+            raw.mdscr = 0x8001u | (how & 1 ? KDE : 0);         /* MDE, SS */
+            CHECK_EQ(match(), SVMC_OK);
+            if (comes) {
+                CHECK(got.verdict == SVMC_TRAP_FORWARD && got.fault.vector == none[i] + 1);
+                continue;
+            }
+            CHECK_EQ(got.verdict, SVMC_TRAP_MASKED, "class %u, %u", (unsigned)none[i], how);
+            CHECK(got.fault.raised == 0 && got.fault.vector == 0 && got.fault.error == 0);
+            CHECK(got.insn_bytes == 0 && got.back == 0 && got.abi == 0 && lab.calls == 0);
+        }
+    start(SVMC_TRAP_WAY_BRK, BRK_86 + 1, SPSR_EL1, 0); /* BRK cannot be masked */
+    raw.mdscr = 0;
+    CHECK_EQ(match(), SVMC_OK);
+    check_forward(0x3c, 1, 0x87, 0, "BRK");
+}
+
+/* TDE counts as TDRA, TDOSA and TDA: Arm ARM, MDCR_EL2.TDE */
+TEST(trap_a64, brk_alone_brings_the_debug_registers) /* TM-15 TM-10 TM-11 */
+{
+    for (unsigned el = 0; el < 2; el++) {
+        start(SVMC_TRAP_WAY_BRK, MRS_XZR & ~(31u << 5), el ? SPSR_EL1 : SPSR_EL0, LOW_WORD);
+        CHECK_EQ(match(), SVMC_OK);
+        check_read(SVMC_REG_X0, STATUS, "MDCCSR_EL0");
+        raw.esr = MRS_XZR;
+        CHECK_EQ(match(), SVMC_OK);
+        check_read(SVMC_REG_XZR, STATUS, "MRS is no way");
+        CHECK_EQ(lab.calls, 0);
+    }
+    raw.esr = 0x62240004; /* msr mdscr_el1, x0 */
+    lab.reg[SVMC_REG_X0] = 0xa000u | TDCC;
+    CHECK_EQ(match(), SVMC_OK);
+    CHECK(got.verdict == SVMC_TRAP_EMULATE_WRITE && got.value == 0xa000 && got.tdcc == 1);
+    raw.esr = 0x62280400; /* msr oslar_el1, x0 */
+    CHECK_EQ(match(), SVMC_OK);
+    CHECK(all_zero(&got), "the others are not ours");
 }
 
 TEST(trap_a64, bkpt_of_aarch32) /* TM-4 TM-14 */

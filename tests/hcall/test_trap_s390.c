@@ -44,7 +44,7 @@ static void start_diag(uint64_t word, bool user)
     raw.ipb = 0x015c0000;
 }
 
-TEST(trap_s390, zero_calls) /* TM-3 TM-4 TM-19 */
+TEST(trap_s390, zero_calls) /* TM-3 TM-4 TM-19 TM-21 */
 {
     for (unsigned user = 0; user < 2; user++) {
         start(LOW_WORD, user);
@@ -61,11 +61,17 @@ TEST(trap_s390, zero_calls) /* TM-3 TM-4 TM-19 */
         check_native(0, "native");
         CHECK_EQ(lab.calls, 1);
         raw.status = 0x41; /* the target of EXECUTE */
+        lab.execute = 4;
         CHECK_EQ(match(), SVMC_OK);
         check_native(0, "by EXECUTE");
+        raw.status = 0x61;
+        lab.execute = 6;
+        CHECK_EQ(match(), SVMC_OK);
+        check_native(0, "by EXECUTE RELATIVE LONG");
         start(0x860000000c, user);
         CHECK_EQ(match(), SVMC_OK);
         CHECK(got.verdict == SVMC_TRAP_CALL && got.abi == SVMC_TRAP_IO && got.insn_bytes == 0);
+        CHECK_EQ(got.back, 2);
     }
 }
 
@@ -131,6 +137,10 @@ TEST(trap_s390, diagnose) /* TM-2 TM-20 */
     CHECK_EQ(match(), SVMC_OK);
     check_vmware(false, false, 0, "base and displacement");
     fail_each(run, "base and displacement");
+    raw.status = 0x61; /* the length of EXRL */
+    lab.execute = 6;
+    CHECK_EQ(match(), SVMC_OK);
+    check_vmware(false, false, 0, "by EXRL");
     start_diag(NATIVE_WORD, false);
     CHECK_EQ(match(), SVMC_OK);
     check_forward(6, 0, 0, 0, "no word");

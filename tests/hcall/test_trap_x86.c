@@ -411,6 +411,24 @@ TEST(trap_x86, vmcalls_of_others) /* TM-1 TM-2 TM-8 */
     check_forward(6, 0, 0, 0, "no ABI");
 }
 
+/* Linux, arch/x86/include/asm/mshyperv.h: RAX is an output alone: what stands there is anything */
+TEST(trap_x86, vmcalls_of_others_have_their_version) /* TM-8 */
+{
+    for (unsigned version = 0; version < 256; version++)
+        for (uint8_t shared = 0; shared < 2; shared++) {
+            start_vmcall(SVMC_TRAP_WAY_VMCALL, 0);
+            config.shared = shared;
+            lab.reg[SVMC_REG_RAX] = (uint64_t)version << 56 | 0xc0a01000;
+            CHECK_EQ(match(), SVMC_OK);
+            if (version == 1 || (version != 0 && !shared))
+                check_native(3, "a control word");
+            else if (shared)
+                CHECK(all_zero(&got), "version %u", version);
+            else
+                check_forward(6, 0, 0, 0, "no version");
+        }
+}
+
 static void start_tdx(void)
 {
     start(SVMC_TRAP_WAY_TDX, SVMC_ISA_X86_64, 0);

@@ -81,6 +81,7 @@ TEST(vmware, what_a_vm_does_not_have_is_unknown) /* VW-1 VW-5 VW-6 VW-7 */
         CHECK(strcmp(shown(n, 0, n & 1), UNKNOWN) == 0, "%u", n);
     config = lab.config; /* there, and nothing to answer them with */
     config.tsc_khz = 0;
+    config.idle_ticks = 0;
     memset(&none, 0, sizeof none);
     none.size = offsetof(struct svmc_vmware_ops, time); /* an older host's table */
     none.random = lab_ops.random;
@@ -235,6 +236,12 @@ TEST(vmware, bad_arguments_are_refused) /* VW-2 VW-3 */
         ops.random = NULL;
         CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &ops, &lab), SVMC_ERR_ARG);
         ops = lab_ops;
+        ops.ticks = NULL; /* no channel would ever be idle */
+        CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &ops, &lab), SVMC_ERR_ARG);
+        c = lab.config;
+        c.idle_ticks = 0;
+        CHECK_EQ(svmc_vmware_init(&lab.vm, &c, &ops, &lab), SVMC_OK);
+        ops = lab_ops;
         ops.size = 4;
         CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &ops, &lab), SVMC_ERR_ARG);
         ops.size = offsetof(struct svmc_vmware_ops, random) + 4; /* half a pointer is none */
@@ -317,7 +324,18 @@ TEST(vmware, the_pointer_can_be_kept_from_users) /* VW-18 */
 
     lab_start(&lab);
     IS(shown(86, 3, false), UNKNOWN);
-    IS(shown(86, 1, true), "- - - - - -");
+    for (uint32_t n = 0; n < 3; n++) /* a program cannot lock out another one */
+        IS(shown(86, n, true), UNKNOWN);
+    IS(shown(40, 0, true), "ffff0000 - - - - -");
+    call = lab_call(&lab, 86, 1); /* with IOPL 3 it cannot lock out itself */
+    call.user = call.iopl = 1;
+    CHECK(lab_handle(&lab, &call).unknown == 1);
+    call = lab_call(&lab, 86, 2);
+    call.user = call.iopl = 1;
+    CHECK(lab_handle(&lab, &call).unknown == 0);
+    IS(shown(40, 0, true), UNKNOWN);
+    IS(shown(86, 0, true), UNKNOWN);
+    IS(shown(86, 1, false), "- - - - - -");
     for (uint32_t n = 36; n <= 86; n++)
         if (n == 36 || (n >= 39 && n <= 41) || n == 86) {
             IS(shown(n, 0, true), UNKNOWN);

@@ -20,6 +20,7 @@ static struct {
     uint64_t reg[256];
     unsigned calls;
     unsigned fail_at; /* 1-based; 0: none */
+    unsigned execute; /* s390x: length of the EXECUTE whose target it is */
     uint32_t last;    /* asked for */
 } lab;
 static struct svmc_trap got;
@@ -90,6 +91,21 @@ static inline void check_args(enum svmc_isa isa)
         CHECK_EQ(got.arg[n], lab.reg[svmc_iox_reg(isa, n)], "argument %u", n);
 }
 
+/* Where the hardware has moved the PC it has to be known how far. */
+static inline unsigned back_of_call(void)
+{
+    switch (got.way) {
+    case SVMC_TRAP_WAY_HVC:
+        return 4;
+    case SVMC_TRAP_WAY_DIAG:
+        return lab.execute ? lab.execute : 4;
+    case SVMC_TRAP_WAY_ZERO:
+        return lab.execute ? lab.execute : 2;
+    default:
+        return 0;
+    }
+}
+
 /* A call of VMware's; nothing of a fault or a value beside it. */
 static inline void check_vmware(bool high, bool write, unsigned bytes, const char *what)
 {
@@ -105,7 +121,7 @@ static inline void check_vmware(bool high, bool write, unsigned bytes, const cha
     CHECK_EQ(got.io.string, high, "%s", what);
     CHECK_EQ(got.io.repeat, high, "%s", what);
     CHECK_MEM(&got.fault, &none, sizeof none, "%s", what);
-    CHECK(got.value == 0 && got.dest == 0 && got.back == 0, "%s", what);
+    CHECK(got.value == 0 && got.dest == 0 && got.back == back_of_call(), "%s", what);
 }
 
 static inline void check_native(unsigned bytes, const char *what)
@@ -118,7 +134,8 @@ static inline void check_native(unsigned bytes, const char *what)
     CHECK_EQ(got.insn_bytes, bytes, "%s", what);
     CHECK_MEM(&got.fault, &none, sizeof none, "%s", what);
     CHECK_MEM(&got.io, &no_io, sizeof no_io, "%s", what);
-    CHECK(got.arg[0] == 0 && got.arg[6] == 0 && got.value == 0 && got.back == 0, "%s", what);
+    CHECK(got.arg[0] == 0 && got.arg[6] == 0 && got.value == 0, "%s", what);
+    CHECK_EQ(got.back, back_of_call(), "%s", what);
 }
 
 static inline void check_forward(unsigned vector, unsigned has_error, uint32_t error,

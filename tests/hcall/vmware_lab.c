@@ -9,6 +9,12 @@ static bool fails(struct lab *lab)
     return ++lab->calls == lab->fail_at;
 }
 
+static void note_caller(struct lab *lab, const struct svmc_vmware_call *call)
+{
+    lab->caller_vcpu = call->vcpu;
+    lab->caller_user = call->user;
+}
+
 static enum svmc_status lab_random(void *ctx, void *dst, size_t n)
 {
     struct lab *lab = ctx;
@@ -62,7 +68,6 @@ static enum svmc_status lab_translate(void *ctx, uint32_t vcpu, svmc_gva at, uin
     return SVMC_OK;
 }
 
-/* lie 4: no memory */
 static enum svmc_status lab_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     struct lab *lab = ctx;
@@ -71,16 +76,18 @@ static enum svmc_status lab_span(void *ctx, svmc_gpa at, size_t n, uint32_t acce
     CHECK(at.v < LAB_MEMORY && n > 0 && at.v % 4096 + n <= 4096);
     if (fails(lab))
         return SVMC_ERR_STATE;
-    *span = lab->lie == 4 ? NULL : lab->memory + at.v;
+    *span = (lab->device >> at.v / 4096 & 1) ? NULL : lab->memory + at.v;
     return SVMC_OK;
 }
 
 /* lie 5: more than fits */
-static enum svmc_status lab_get(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                struct svmc_vmware_reply *value)
+static enum svmc_status lab_get(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                uint32_t key_bytes, struct svmc_vmware_reply *value)
 {
     struct lab *lab = ctx;
 
+    lab->keys++;
+    note_caller(lab, call);
     CHECK(value->bytes == 0 && value->room == lab->config.message_bytes - 2);
     if (fails(lab) || key_bytes != 5 || memcmp(key, "hello", 5) != 0 ||
         lab->value_bytes > value->room)
@@ -91,11 +98,13 @@ static enum svmc_status lab_get(void *ctx, const uint8_t *key, uint32_t key_byte
     return SVMC_OK;
 }
 
-static enum svmc_status lab_set(void *ctx, const uint8_t *key, uint32_t key_bytes,
-                                const uint8_t *value, uint32_t bytes)
+static enum svmc_status lab_set(void *ctx, const struct svmc_vmware_call *call, const uint8_t *key,
+                                uint32_t key_bytes, const uint8_t *value, uint32_t bytes)
 {
     struct lab *lab = ctx;
 
+    lab->keys++;
+    note_caller(lab, call);
     if (fails(lab))
         return SVMC_ERR_STATE;
     if (key_bytes == 4 && memcmp(key, "full", 4) == 0)
@@ -108,10 +117,12 @@ static enum svmc_status lab_set(void *ctx, const uint8_t *key, uint32_t key_byte
     return SVMC_OK;
 }
 
-static void lab_log(void *ctx, const uint8_t *text, uint32_t bytes)
+static void lab_log(void *ctx, const struct svmc_vmware_call *call, const uint8_t *text,
+                    uint32_t bytes)
 {
     struct lab *lab = ctx;
 
+    note_caller(lab, call);
     snprintf(lab->last_log, sizeof lab->last_log, "%.*s", (int)bytes, (const char *)text);
 }
 

@@ -33,6 +33,7 @@ struct lab {
     uint8_t arena[LAB_ARENA + 16]; /* a guard behind it */
     uint8_t memory[LAB_MEMORY];
     uint32_t away;              /* bit n: page n of the guest faults */
+    uint32_t device;            /* bit n: page n of the guest is no memory */
     unsigned lie;               /* of a callback, see there */
     unsigned calls;             /* of callbacks that can fail */
     unsigned fail_at;           /* 1-based; 0: none */
@@ -41,6 +42,8 @@ struct lab {
     struct svmc_vmware_time time;
     uint8_t value[65536]; /* of the one key, "hello" */
     uint32_t value_bytes, sets;
+    uint32_t caller_vcpu, caller_user; /* of info_get, info_set, log */
+    uint32_t keys;                     /* that info_get and info_set were asked for */
     char last_log[64];
     uint32_t rpcs;   /* requests that rpc got */
     uint32_t events; /* that tclo got */

@@ -68,7 +68,8 @@ VMWARE_SMALL enum svmc_status svmc_vmware_init(struct svmc_vmware *vm,
         size = sizeof lent;
     memcpy(&lent, ops, size - size % sizeof(void *)); /* whole members of an older host's table */
     if (has(config->commands, SVMC_VMWARE_MESSAGE)) {
-        if (!lent.random || !messages_are_usable(config))
+        if (!lent.random || (config->idle_ticks != 0 && !lent.ticks) ||
+            !messages_are_usable(config))
             return SVMC_ERR_ARG;
         memset(config->channels, 0, config->channel_count * sizeof *config->channels);
     }
@@ -243,7 +244,8 @@ static bool is_usable(const struct svmc_vmware_call *call)
 {
     return (call->user | call->high | call->write | call->iopl) <= 1 && call->reserved[0] == 0 &&
            call->reserved[1] == 0 && call->reserved2 == 0 &&
-           svmc_iox_reg((enum svmc_isa)call->isa, 0) != SVMC_REG_NONE &&
+           (call->isa == SVMC_ISA_RV32 || /* its registers are RV64's: TM-4 */
+            svmc_iox_reg((enum svmc_isa)call->isa, 0) != SVMC_REG_NONE) &&
            call->data_bytes <= (call->data ? SVMC_VMWARE_MESSAGE_MAX : 0);
 }
 
@@ -272,6 +274,9 @@ VMWARE_SMALL enum svmc_status svmc_vmware_handle(struct svmc_vmware *vm,
         if (call->high)
             vmware_set_upper(&work, 1, 0); /* else it says what the guest put there: success */
     }
+    if (out->end == SVMC_VMWARE_DONE && call->high && !call->write && call->data &&
+        !(work.arg[1] >> 16 & SVMC_VMWARE_SUCCESS))
+        memset(call->data, 0, call->data_bytes); /* VW-11: nothing has filled them */
     if (st != SVMC_OK) {
         memset(out, 0, sizeof *out);
         if (!call->high)

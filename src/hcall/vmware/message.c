@@ -25,8 +25,9 @@ enum step { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOS
 #define CODES   64u /* classes and codes of the others, as everywhere (struct svmc_fault) */
 
 /* VW-11: code whose pointers and counts have 32 bits. */
-#define NARROW \
-    (1u << SVMC_ISA_X86_16 | 1u << SVMC_ISA_X86_32 | 1u << SVMC_ISA_A32 | 1u << SVMC_ISA_T32)
+#define NARROW                                                                                 \
+    (1u << SVMC_ISA_X86_16 | 1u << SVMC_ISA_X86_32 | 1u << SVMC_ISA_A32 | 1u << SVMC_ISA_T32 | \
+     1u << SVMC_ISA_RV32)
 
 enum stage { EMPTY, FILLING, WAITING, READING };
 enum side { FROM_GUEST, TO_GUEST };
@@ -39,23 +40,27 @@ static uint32_t room_of(uint32_t bytes)
     return (bytes + unit - (bytes != 0)) / unit * unit;
 }
 
-/* VW-12: the first gap that is wide enough. */
-VMWARE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_message *m,
-                               uint32_t bytes, enum stage stage)
+/* VW-12: the first gap that is wide enough. With three longest messages or more one is kept for
+   what the host has to say. */
+VMWARE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
+                               enum side side, uint32_t bytes)
 {
     uint32_t at = vm->priv.config.message_bytes, end = vm->priv.config.arena_bytes;
-    struct svmc_vmware_message **link = &vm->priv.first;
+    struct svmc_vmware_message **link = &vm->priv.first, *m = &ch->priv.message[side];
+    bool of_host = ch->priv.protocol == TCLO && side == TO_GUEST;
 
+    if (vm->priv.ops.tclo && !of_host && end / 3 >= at)
+        end -= at;
     for (; *link && (*link)->at - at < room_of(bytes); link = &(*link)->next)
         at = (*link)->at + room_of((*link)->bytes);
-    if (!*link && end - at < room_of(bytes))
+    if (at > end || end - at < room_of(bytes))
         return false;
     m->next = *link;
     *link = m;
     m->at = at;
     m->bytes = bytes;
     m->done = 0;
-    m->stage = (uint8_t)stage;
+    m->stage = side == FROM_GUEST ? FILLING : WAITING;
     return true;
 }
 
@@ -105,6 +110,16 @@ VMWARE_SMALL static void make_room(struct svmc_vmware *vm,
     for (uint32_t n = vm->priv.config.channel_count; n > 0 && limit != 0; n--, ch++)
         if (ch != at_work && ch->priv.open && time - ch->priv.used_at > limit)
             shut(vm, ch, SVMC_VMWARE_TIMEOUT | SVMC_VMWARE_CLOSED);
+}
+
+/* VW-12, VW-13 */
+VMWARE_SMALL static bool find_room(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
+                                   enum side side, uint32_t bytes)
+{
+    if (place(vm, ch, side, bytes))
+        return true;
+    make_room(vm, ch);
+    return place(vm, ch, side, bytes);
 }
 
 /* VW-10: of the closed channels one that nobody has to be told of, if there is one. */
@@ -179,7 +194,6 @@ VMWARE_SMALL static struct svmc_vmware_channel *find(const struct svmc_vmware *v
         *status = ch->priv.ended;
         return NULL;
     }
-    ch->priv.used_at = now(vm);
     return ch;
 }
 
@@ -192,6 +206,7 @@ VMWARE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmwa
     uint8_t *scratch = vm->priv.config.arena;
     uint32_t bytes;
 
+    ch->priv.used_at = now(vm);
     if (ch->priv.protocol == TCLO) {
         if (in->bytes > 0) /* an empty one asks whether there is something */
             tell(vm, ch, SVMC_VMWARE_TCLO_REPLY, scratch + in->at, in->bytes);
@@ -200,9 +215,9 @@ VMWARE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmwa
     }
     bytes = vmware_rpci(vm, call, scratch + in->at, in->bytes, scratch);
     discard(vm, in);
-    if (!place(vm, out, bytes, WAITING)) { /* VW-12: a unit is free for this */
+    if (!find_room(vm, ch, TO_GUEST, bytes)) { /* VW-12: a unit is free for this */
         bytes = vmware_say(scratch, VMWARE_NO_ROOM);
-        if (!place(vm, out, bytes, WAITING))
+        if (!place(vm, ch, TO_GUEST, bytes))
             return;
     }
     memcpy(scratch + out->at, scratch, bytes);
@@ -231,11 +246,8 @@ VMWARE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc
         discard(vm, &ch->priv.message[TO_GUEST]);
     if (bytes > vm->priv.config.message_bytes)
         return 0;
-    if (!place(vm, m, bytes, FILLING)) {
-        make_room(vm, ch);
-        if (!place(vm, m, bytes, FILLING))
-            return 0;
-    }
+    if (!find_room(vm, ch, FROM_GUEST, bytes))
+        return 0;
     if (bytes == 0)
         complete(vm, call, ch);
     return SVMC_VMWARE_SUCCESS;
@@ -277,6 +289,8 @@ VMWARE_SMALL static uint32_t payload(struct svmc_vmware *vm, struct svmc_vmware_
         return status;
     if (!sends && (!(given & SVMC_VMWARE_SUCCESS) || (step == RECVSTATUS && n == 0))) {
         discard(vm, m);
+        if (given & SVMC_VMWARE_SUCCESS)
+            ch->priv.used_at = now(vm); /* VW-13 */
         return SVMC_VMWARE_SUCCESS;
     }
     if (n == 0 || step == RECVSTATUS)
@@ -324,7 +338,7 @@ VMWARE_SMALL enum svmc_status vmware_message(struct svmc_vmware *vm, struct svmc
     return st;
 }
 
-/* VW-11: guest memory at `at`, or *fault; what callbacks give is checked. */
+/* VW-11: guest memory at `at`, or *fault, or NULL (VW-21); what callbacks give is checked. */
 VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
                                                  const struct svmc_vmware_call *call, uint64_t at,
                                                  uint32_t n, void **span, struct svmc_fault *fault)
@@ -342,15 +356,17 @@ VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
         return fault->has_error <= 1 && fault->vector < vectors ? SVMC_OK : SVMC_ERR_CALLBACK;
     memset(fault, 0, sizeof *fault);
     if ((gpa.v ^ at) % PAGE != 0 ||
-        vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, span) != SVMC_OK || !*span)
+        vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, span) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     return SVMC_OK;
 }
 
-/* VW-11: as REP INSB and OUTSB do it: whatever ends it, the registers say how far it came. */
+/* VW-11: as REP INSB and OUTSB do it: whatever ends it, the registers say how far it came. VW-21:
+   *status, which is 0, becomes success when all of it has. */
 VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svmc_vmware_call *call,
                                               struct svmc_vmware_message *m, uint32_t count,
-                                              uint64_t mask, struct svmc_vmware_result *out)
+                                              uint64_t mask, struct svmc_vmware_result *out,
+                                              uint32_t *status)
 {
     uint64_t *pointer = &call->arg[call->write ? SVMC_IOX_SOURCE : SVMC_IOX_DESTINATION], at;
     enum svmc_status st;
@@ -359,6 +375,7 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
 
     if (call->data) {
         move(vm, m, call->data, count, call->write);
+        *status = SVMC_VMWARE_SUCCESS;
         return SVMC_OK;
     }
     for (; count > 0; count -= n) {
@@ -369,14 +386,15 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
         st = find_memory(vm, call, at, n, &guest, &out->fault);
         if (st != SVMC_OK)
             return st;
-        if (out->fault.raised) {
+        if (out->fault.raised)
             out->end = SVMC_VMWARE_FAULT;
+        if (!guest)
             return SVMC_OK;
-        }
         move(vm, m, guest, n, call->write);
         *pointer = (*pointer + n) & mask;
         call->arg[SVMC_IOX_COUNT] = count - n;
     }
+    *status = SVMC_VMWARE_SUCCESS;
     return SVMC_OK;
 }
 
@@ -398,11 +416,10 @@ VMWARE_SMALL enum svmc_status vmware_high(struct svmc_vmware *vm, struct svmc_vm
     if (ch) {
         m = &ch->priv.message[call->write ? FROM_GUEST : TO_GUEST];
         if (is_moving(m, call->write ? FILLING : READING, &status) && count <= m->bytes - m->done) {
-            st = transfer(vm, call, m, (uint32_t)count, mask, out);
+            st = transfer(vm, call, m, (uint32_t)count, mask, out, &status);
             if (st != SVMC_OK || out->end == SVMC_VMWARE_FAULT)
                 return st; /* it is made again */
-            status = SVMC_VMWARE_SUCCESS;
-            if (call->write && m->done == m->bytes)
+            if (call->write && status != 0 && m->done == m->bytes)
                 complete(vm, call, ch);
         }
     }
@@ -471,7 +488,7 @@ VMWARE_SMALL static enum svmc_status post(struct svmc_vmware *vm, uint32_t chann
         discard(vm, m);
         return SVMC_OK;
     }
-    if (m->stage != EMPTY || !place(vm, m, bytes, WAITING))
+    if (m->stage != EMPTY || !find_room(vm, ch, TO_GUEST, bytes))
         return SVMC_ERR_FULL;
     memcpy(vm->priv.config.arena + m->at, data, bytes);
     return SVMC_OK;

@@ -14,7 +14,8 @@
 #define PACKET_WORDS     4u
 #define READ_MAX         6u /* registers that can take a word */
 #define RESTRICT_NOT     0u
-#define RESTRICT_IOPL    2u /* 1: CPL 0 */
+#define RESTRICT_CPL0    1u
+#define RESTRICT_IOPL    2u
 
 VMWARE_SMALL void vmware_pointer_reset(struct svmc_vmware *vm)
 {
@@ -92,7 +93,8 @@ VMWARE_SMALL bool vmware_pointer(struct svmc_vmware *vm, struct svmc_vmware_call
         command(vm, vmware_get(call, 1));
         return true;
     default: /* ABSPOINTER_RESTRICT */
-        if (vmware_get(call, 1) > RESTRICT_IOPL)
+        if (vmware_get(call, 1) > RESTRICT_IOPL ||
+            (call->user && (!call->iopl || vmware_get(call, 1) == RESTRICT_CPL0)))
             return false;
         vm->priv.restricted = vmware_get(call, 1);
         return true;

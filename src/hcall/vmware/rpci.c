@@ -73,35 +73,52 @@ VMWARE_SMALL uint32_t vmware_say(uint8_t *reply, enum vmware_reply which)
     return replies[which].bytes;                              /* clamp: the same */
 }
 
-VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm, struct text key,
-                                               struct svmc_vmware_reply *value)
+/* What stands before the first space; *t becomes the rest, with the space. */
+VMWARE_SMALL static struct text take_key(struct text *t)
 {
+    struct text key = *t;
+
+    while (t->bytes > 0 && *t->at != ' ') {
+        t->at++;
+        t->bytes--;
+    }
+    key.bytes -= t->bytes;
+    return key;
+}
+
+VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call,
+                                               struct text text, struct svmc_vmware_reply *value)
+{
+    struct text key = take_key(&text);
+
+    if (key.bytes == 0)
+        return VMWARE_NO_VALUE;
     if (key.bytes > vm->priv.config.key_bytes)
         return VMWARE_KEY_LONG;
-    if (vm->priv.ops.info_get(vm->priv.ctx, key.at, key.bytes, value) != SVMC_OK)
+    if (vm->priv.ops.info_get(vm->priv.ctx, call, key.at, key.bytes, value) != SVMC_OK)
         return VMWARE_NO_VALUE;
     return VMWARE_YES;
 }
 
-VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm, struct text key)
+VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call,
+                                               struct text value)
 {
-    struct text value = key;
+    struct text key = take_key(&value);
     enum svmc_status st;
 
-    while (value.bytes > 0 && *value.at != ' ') {
-        value.at++;
-        value.bytes--;
-    }
-    key.bytes -= value.bytes;
     if (value.bytes == 0)
         return VMWARE_NONE_GIVEN;
     value.at++;
     value.bytes--;
+    if (key.bytes == 0)
+        return VMWARE_DENIED;
     if (key.bytes > vm->priv.config.key_bytes)
         return VMWARE_KEY_LONG;
     if (value.bytes > vm->priv.config.value_bytes)
         return VMWARE_VALUE_LONG;
-    st = vm->priv.ops.info_set(vm->priv.ctx, key.at, key.bytes, value.at, value.bytes);
+    st = vm->priv.ops.info_set(vm->priv.ctx, call, key.at, key.bytes, value.at, value.bytes);
     return st == SVMC_OK ? VMWARE_YES : st == SVMC_ERR_FULL ? VMWARE_QUOTA : VMWARE_DENIED;
 }
 
@@ -131,11 +148,11 @@ VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmwa
     rest = text;
     word = first_word(&rest);
     if (word == INFO_GET && vm->priv.ops.info_get)
-        which = info_get(vm, rest, &more);
+        which = info_get(vm, call, rest, &more);
     else if (word == INFO_SET && vm->priv.ops.info_set)
-        which = info_set(vm, rest);
+        which = info_set(vm, call, rest);
     else if (word == LOG && vm->priv.ops.log)
-        vm->priv.ops.log(vm->priv.ctx, rest.at, rest.bytes);
+        vm->priv.ops.log(vm->priv.ctx, call, rest.at, rest.bytes);
     else
         which = ask_host(vm, call, text, &more);
     if (more.bytes > vm->priv.config.message_bytes - 2) /* it has said nothing */
