@@ -232,9 +232,9 @@ SVMC_API void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v);
 /**
  * Check a call and make it.
  *
- * State:   call->arg changes with DONE alone, and of it the first out->results. INJECT: the guest's
- *          program counter is to be at the instruction; where the trap has moved it on already (HVC,
- *          s390x, KVM's exits for ports), take it back first (`back` in trap.h).
+ * State:   call->arg changes with DONE alone, and of it the first out->results.
+ *          INJECT: the guest's program counter is to be at the instruction; where the trap moved it
+ *          on (HVC, s390x, KVM's exits for ports), take it back first: `back` of trap.h.
  * Threads: one at a time for a vCPU; calls ops and handlers, which do not come back into v.
  * Source:  HN-1 to HN-18, HN-24.
  *

@@ -8,8 +8,8 @@
 #define MISSES    65536u /* that a call outlives, of 2^40 tags */
 #define TAG_SHIFT 24u    /* slot 7:0, generation 23:8, tag 63:24 */
 
-/* HN-17: the resumed call's own, a free one, else the oldest, a program's before a kernel's. NULL: a
-   program asks, and all are kernels'. */
+/* HN-17: the resumed call's own, a free one, else the oldest, a program's before a kernel's. NULL:
+   a program asks, and all are kernels'. */
 CORE_COLD static struct svmc_hcall_slot *choose(const struct native_work *w)
 {
     const struct svmc_hcall_room *room = &w->v->priv.room;
