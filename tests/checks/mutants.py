@@ -630,7 +630,7 @@ MUTANTS = (
     ("HN-9", N + "memory.c", "memset(to, 0, bytes);", ";"),
     ("HN-9", N + "memory.c", "if (((gpa.v ^ gva.v) & (PAGE - 1)) != 0)", "if (0)"),
     ("HN-9", N + "memory.c", "if (fault.raised)", "if (0)"),
-    ("HN-9", N + "memory.c", "uint32_t vcpu = v->priv.ids[1];", "uint32_t vcpu = 0;"),
+    ("HN-9", N + "memory.c", "{ call, v->priv.ids[1], 0 };", "{ call, 0, 0 };"),
     ("HN-10", N + "memory.c", "uint32_t left = v->priv.back[n].bytes,",
      "uint32_t left = v->priv.buffer[n].bytes,"),
     ("HN-11", N + "dispatch.c", "code >= SVMC_HCALL_ALL_CODES || ", ""),
