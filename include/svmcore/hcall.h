@@ -109,31 +109,6 @@ struct svmc_hcall_slot {
     } priv;
 };
 
-/** HN-24: a call as it ended. */
-struct svmc_hcall_record {
-    uint64_t at; /* ticks when it began */
-    uint64_t ip, control, status;
-    uint64_t ticks; /* it took */
-    uint32_t vcpu;
-    uint8_t user;
-    uint8_t end; /* enum svmc_hcall_end */
-    uint8_t reserved[2];
-};
-
-struct svmc_hcall_count {
-    uint64_t calls, refused; /* refused: not OK */
-    uint32_t log2_ticks[32]; /* [n]: took 2^n ticks and more, [0] also none, [31] all longer ones */
-};
-
-/** What is noted of a vCPU's calls; read it on the vCPU's thread, or while that does not call. */
-struct svmc_hcall_watch {
-    struct svmc_hcall_count *counts; /* NULL: none; [svmc_hcall_index()] */
-    struct svmc_hcall_record *ring;  /* NULL: none */
-    uint32_t ring_count;
-    uint32_t reserved; /* 0 */
-    uint64_t written;  /* records ever; the last is ring[(written - 1) % ring_count] */
-};
-
 /** Memory lent to a vCPU, for its own. */
 struct svmc_hcall_room {
     void *scratch; /* aligned to 8: buffers, and 8 bytes for each page of one that is copied back */
@@ -141,8 +116,7 @@ struct svmc_hcall_room {
     uint32_t slot_count; /* 0 to 256: PARTIAL calls at a time */
     struct svmc_hcall_slot *slots;
     struct svmc_hcall_watch *watch; /* NULL: nothing is noted, and nothing spent on it */
-    uint64_t
-        epoch; /* of cursors: another one whenever this vCPU is made ready under the same key */
+    uint64_t epoch; /* of cursors: another one when this vCPU is made ready under the same key */
 };
 
 struct svmc_hcall_vcpu {
@@ -150,7 +124,8 @@ struct svmc_hcall_vcpu {
         const struct svmc_hcall_vm *vm;
         struct svmc_hcall_room room;
         uint64_t who, serial;
-        struct svmc_hcall_buffer buffer[SVMC_HCALL_REGS]; /* of the call that is on its way */
+        struct svmc_hcall_run run; /* of the call that is on its way, here and below */
+        struct svmc_hcall_buffer buffer[SVMC_HCALL_REGS];
         struct {
             void **span; /* where it goes back to, page by page */
             uint32_t bytes, first;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * What a hypervisor declares of its hypercalls, as constants: owners, calls, arguments, and who may
- * call. docs/spec/hcall.md.
+ * call; and what is noted of calls. docs/spec/hcall.md.
  */
 #ifndef SVMCORE_HCALL_DECL_H
 #define SVMCORE_HCALL_DECL_H
@@ -140,6 +140,31 @@ struct svmc_hcall_where {
     uint8_t arg;
     uint16_t owner; /* its place in the array */
     uint32_t index; /* of the call or schema in it */
+};
+
+/** HN-24: a call as it ended. */
+struct svmc_hcall_record {
+    uint64_t at; /* ticks when it began */
+    uint64_t ip, control, status;
+    uint64_t ticks; /* it took */
+    uint32_t vcpu;
+    uint8_t user;
+    uint8_t end; /* enum svmc_hcall_end */
+    uint8_t reserved[2];
+};
+
+struct svmc_hcall_count {
+    uint64_t calls, refused; /* refused: not OK */
+    uint32_t log2_ticks[32]; /* [n]: took 2^n ticks and more, [0] also none, [31] all longer ones */
+};
+
+/** What is noted of a vCPU's calls; read it on the vCPU's thread, or while that does not call. */
+struct svmc_hcall_watch {
+    struct svmc_hcall_count *counts; /* NULL: none; [svmc_hcall_index()] */
+    struct svmc_hcall_record *ring;  /* NULL: none */
+    uint32_t ring_count;
+    uint32_t reserved; /* 0 */
+    uint64_t written;  /* records ever; the last is ring[(written - 1) % ring_count] */
 };
 
 #ifdef __cplusplus

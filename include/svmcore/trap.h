@@ -169,9 +169,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_trap_from_x86(const struct svmc_tr
 
 /**
  * A synchronous exception to EL2. With MRS, MRC or BRK open every access to MDSCR_EL1 and the DCC
- * must come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in vain,
- * an AArch32 instruction whose condition fails, is EMULATE_READ into nothing. In AArch32 code advance
- * the IT state with the PC.
+ * must come here (svmc_trap_setup_a64): the shadow of TDCC lives of it. What the guest does in
+ * vain, an AArch32 instruction whose condition fails, is EMULATE_READ into nothing. In AArch32 code
+ * advance the IT state with the PC.
  *
  * Source: TM-1 to TM-4, TM-10 to TM-15, TM-21, TM-22. Owns, State, Threads: as above.
  *

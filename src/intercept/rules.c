@@ -110,7 +110,8 @@ enum row_number {
 const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
     /* #UD, and nothing leaves */
     { SVMC_KIND_UNKNOWN, ROW_UNKNOWN, ANY, UNSIZED, SVMC_VERDICT_FAULT, SPACE_NONE, 0,
-      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0, 0, 0, 0, 0, 0, { 0 }, 0, { 0 } },
+      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0, 0, 0, 0, 0, 0, { 0 }, 0,
+      { 0 } },
 #define ROW(kind_, isas_, sizes_, verdict_, space_, write_, direction_, string_, statuses_,     \
             faults_, refusal_, in_, out_, source_)                                              \
     { SVMC_KIND_##kind_, ROW_##kind_, isas_, sizes_, SVMC_VERDICT_##verdict_, SPACE_##space_,   \

@@ -12,7 +12,7 @@
 #define OWN         (SVMC_FINISH_REGS | SVMC_FINISH_RIP)
 #define USUAL_SLOTS 2u /* more has no row that is usual: tests/intercept/test_rows.c */
 
-/* What goes with the size of an access: its bits; PG-5: the column of the text, where it has one. */
+/* What goes with the size of an access: its bits; PG-5: the column of the text, if it has one. */
 static const struct width {
     uint64_t mask;
     uint32_t column, text;

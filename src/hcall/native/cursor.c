@@ -87,8 +87,8 @@ CORE_COLD bool svmc_native_resume(struct native_work *w)
     }
     w->slot = slot;
     w->arg = slot->priv.arg;
-    w->run.progress = slot->priv.progress;
-    w->run.resumed = 1;
+    w->v->priv.run.progress = slot->priv.progress;
+    w->v->priv.run.resumed = 1;
     return true;
 }
 
@@ -110,12 +110,12 @@ CORE_COLD void svmc_native_keep(struct native_work *w, bool partial)
     slot->priv.active = 1;
     slot->priv.cursor = w->cursor;
     slot->priv.control = w->call->control & ~(uint64_t)SVMC_HCALL_RESUME;
-    slot->priv.progress = w->run.progress;
+    slot->priv.progress = w->v->priv.run.progress;
     slot->priv.who = w->who;
     slot->priv.serial = v->priv.serial++;
     slot->priv.misses = 0;
     slot->priv.token = w->token;
-    slot->priv.token_class = w->run.token_class;
+    slot->priv.token_class = w->v->priv.run.token_class;
 }
 
 CORE_COLD void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v)

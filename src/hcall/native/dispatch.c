@@ -77,7 +77,7 @@ CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
             return SVMC_ERR_CALLBACK;
         w->token = w->call->token[0];
     }
-    w->run.token_class = (uint8_t)token_class;
+    w->v->priv.run.token_class = (uint8_t)token_class;
     if (!(w->entry->may & SVMC_HCALL_CLASS(token_class)))
         return token_class == 0 ? svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0)
                                 : deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
@@ -148,16 +148,16 @@ CORE_COLD static enum svmc_status finish(const struct native_entry *e,
 /* HN-10 HN-17: what goes with the answer of a call that is more than registers. */
 COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
 {
-    enum svmc_status st = finish(w->entry, &w->run, code, w->out);
+    enum svmc_status st = finish(w->entry, &w->v->priv.run, code, w->out);
     bool partial = code == SVMC_HCALL_PARTIAL;
 
     if (st != SVMC_OK)
         return st;
     if ((w->entry->call->flags & SVMC_HCALL_MAY_PARTIAL) && code != SVMC_HCALL_RETRY)
         svmc_native_keep(w, partial);
-    if (w->run.buffer && (partial || code == SVMC_HCALL_OK))
+    if (w->v->priv.run.buffer && (partial || code == SVMC_HCALL_OK))
         svmc_native_put(w->v);
-    memcpy(w->call->arg, w->run.arg, w->out->results * sizeof w->run.arg[0]);
+    memcpy(w->call->arg, w->v->priv.run.arg, w->out->results * sizeof w->v->priv.run.arg[0]);
     if (partial) {
         w->out->status |= (uint64_t)1 << SVMC_HCALL_CURSOR_SHIFT;
         w->out->results = 1;
@@ -222,17 +222,17 @@ COLD static enum svmc_status go(struct native_work *w, bool in_batch)
     st = permit(w, in_batch);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
-    bad = check(w->entry->schema, w->arg, &w->run);
+    bad = check(w->entry->schema, w->arg, &w->v->priv.run);
     if (bad != 0)
         return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
-    w->run.control = control;
-    w->run.vm = w->v->priv.ids[0];
-    w->run.vcpu = w->v->priv.ids[1];
-    w->run.user = w->call->user;
+    w->v->priv.run.control = control;
+    w->v->priv.run.vm = w->v->priv.ids[0];
+    w->v->priv.run.vcpu = w->v->priv.ids[1];
+    w->v->priv.run.user = w->call->user;
     st = prepare(w);
     if (st != SVMC_OK || w->out->end != SVMC_HCALL_BROKEN)
         return st;
-    code = w->entry->handler(vm->ctx, &w->run);
+    code = w->entry->handler(vm->ctx, &w->v->priv.run);
     return settle(w, code);
 }
 
@@ -245,6 +245,7 @@ CORE_COLD enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svm
     w.entry = find(v->priv.vm->table, call->control);
     if (!w.entry || !w.entry->handler || call->control >> SVMC_HCALL_ABI_SHIFT != SVMC_HCALL_ABI)
         return astray(&w);
+    memset(&v->priv.run, 0, sizeof v->priv.run);
     st = go(&w, in_batch);
     if (w.held != 0 && HAS_OP(v->priv.vm->ops, release))
         svmc_native_release(&w);

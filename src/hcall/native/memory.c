@@ -51,7 +51,7 @@ COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint
                                          struct room *room)
 {
     const struct svmc_hcall_arg *arg = &w->entry->schema->from->arg[n]; /* clamp: below 6 */
-    struct native_piece piece = { .at = w->run.arg[n],                  /* clamp: below 6 */
+    struct native_piece piece = { .at = w->v->priv.run.arg[n],          /* clamp: below 6 */
                                   .access = arg->access,
                                   .is_virtual = arg->kind == SVMC_HCALL_GVA };
     uint32_t in_page = (uint32_t)piece.at & (PAGE - 1), page = 0;
@@ -93,7 +93,7 @@ COLD static uint32_t length_of(const struct native_work *w, unsigned n)
 
     for (unsigned i = 0; i < REGS; i++)
         if (s->arg[i].kind == SVMC_HCALL_LENGTH && s->arg[i].of == n + 1)
-            return (uint32_t)w->run.arg[i];
+            return (uint32_t)w->v->priv.run.arg[i];
     return s->arg[n].bytes; /* clamp: below 6 */
 }
 
@@ -106,13 +106,13 @@ CORE_COLD enum svmc_status svmc_native_fetch(struct native_work *w)
 
     memset(w->v->priv.buffer, 0, sizeof w->v->priv.buffer);
     memset(w->v->priv.back, 0, sizeof w->v->priv.back);
-    w->run.buffer = w->v->priv.buffer;
+    w->v->priv.run.buffer = w->v->priv.buffer;
     for (unsigned n = 0; n < REGS && st == SVMC_OK && w->out->end == SVMC_HCALL_BROKEN; n++) {
         if (s->arg[n].access != 0) {
             st = fetch_pages(w, n, length_of(w, n), &room);
         } else if (s->arg[n].kind == SVMC_HCALL_HANDLE) {
-            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], w->call, s->arg[n].type, w->run.arg[n],
-                                 &w->v->priv.buffer[n].at);
+            st = vm->ops->handle(vm->ctx, w->v->priv.ids[1], w->call, s->arg[n].type,
+                                 w->v->priv.run.arg[n], &w->v->priv.buffer[n].at);
             if (st == SVMC_ERR_STALE)
                 return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, n + 1);
             w->v->priv.back[n].span = w->v->priv.buffer[n].at; /* the handler may change `at` */

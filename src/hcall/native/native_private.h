@@ -83,7 +83,6 @@ struct native_work {
     uint64_t token;      /* its handle; 0: none */
     uint32_t held;       /* bit n: the object of argument n */
     const uint64_t *arg; /* the call's, or those it began with */
-    struct svmc_hcall_run run;
 };
 
 static inline const struct native_entry *native_entries(const struct svmc_hcall_table *table)
