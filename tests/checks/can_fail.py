@@ -348,13 +348,13 @@ def faulty_core(program, what, file, old, new):
 
 
 def too_large():
-    """The archive with 24 KiB of code more in an object of the intercept."""
+    """The archive with 24 KiB of code more in a section that every program with the core needs."""
     with tempfile.TemporaryDirectory() as tmp:
-        Path(tmp, "a.c").write_text('__asm__(".text\\n.skip 24576, 0x90");\n')
+        Path(tmp, "a.s").write_text('.section .text.svmc_vcpu_enter,"ax"\n.skip 24576, 0x90\n')
         run(["ar", "x", BUILDS / "release/src/libsvmcore.a"], cwd=tmp)
-        run(["gcc", "-c", "a.c"], cwd=tmp)
-        run(["ld", "-r", "intercept_vcpu.c.o", "a.o", "-o", "intercept_vcpu.o"], cwd=tmp)
-        Path(tmp, "intercept_vcpu.c.o").unlink()
+        run(["gcc", "-c", "a.s"], cwd=tmp)
+        run(["ld", "-r", "intercept_usual.c.o", "a.o", "-o", "intercept_usual.o"], cwd=tmp)
+        Path(tmp, "intercept_usual.c.o").unlink()
         run(["ar", "rcs", "large.a", *sorted(Path(tmp).glob("[!a]*.o"))], cwd=tmp)
         return lacks(run([TOP / "tools/checks/size.py", Path(tmp, "large.a")]),
                      "more than 24576 bytes of code")

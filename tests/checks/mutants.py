@@ -7,11 +7,15 @@ replaces it. The mutant is compiled, linked in front of the core, and the tests 
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
-with the first failed check: what counts is that there is one."""
+with the first failed check: what counts is that there is one.
+
+A run takes one mutant in EACH, those after the first MUTANT (a number; else another one every day),
+and says so; with --long all of them."""
 import os
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -19,6 +23,7 @@ sys.path.insert(0, str(TOP / "tools/checks"))
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
 
+EACH = 4
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 R, A = "src/intercept/", "src/intercept/adapt/"
@@ -644,7 +649,7 @@ MUTANTS = (
     ("HN-18", N + "dispatch.c", "w->slot->priv.token != w->token ||", ""),
     ("HN-18", N + "dispatch.c", " || w->slot->priv.token_class != token_class)", ")"),
     ("HN-18", N + "cursor.c", "memcpy(slot->priv.arg, w->arg, sizeof slot->priv.arg);",
-     "memcpy(slot->priv.arg, w->run.arg, sizeof slot->priv.arg);"),
+     "memcpy(slot->priv.arg, w->v->priv.run.arg, sizeof slot->priv.arg);"),
     ("HN-13", N + "dispatch.c", "if (w->call->control & SVMC_HCALL_DRY_RUN)", "if (0)"),
     ("HN-14", N + "batch.c", "START(call->control) > REPS(call->control)", "0"),
     ("HN-15", N + "batch.c", "watched(v, &one, true, &result)", "watched(v, &one, false, &result)"),
@@ -731,6 +736,16 @@ def try_mutant(job):
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
+def choose():
+    """The mutants of this run."""
+    if "--long" in sys.argv[1:]:
+        return MUTANTS
+    first = int(os.environ.get("MUTANT", time.time() // 86400)) % EACH
+    print(f"LEFT TO --long: {len(MUTANTS) - len(MUTANTS[first::EACH])} of {len(MUTANTS)} mutants; "
+          f"these again: MUTANT={first}")
+    return MUTANTS[first::EACH]
+
+
 def main():
     need_tools("gcc")
     report = Report()
@@ -746,9 +761,13 @@ def main():
             report.check(f"unchanged source, {'read-once' if hook else 'intercept tests'}",
                          faults or ([] if end == "passed" else [end]))
         if report.failed == 0:
+            chosen = choose()
+            report.check("the text of every mutant stands once",
+                         [f"{rule} {file}: {old}" for rule, file, old, _ in MUTANTS
+                          if (TOP / file).read_text().count(old) != 1])
             jobs = [(n, m, builds[m[0] in HOOKED], dirs[m[0] in HOOKED], m[0] in HOOKED)
-                    for n, m in enumerate(MUTANTS)]
-            for (rule, file, old, _), fault in zip(MUTANTS, parallel(try_mutant, jobs)):
+                    for n, m in enumerate(chosen)]
+            for (rule, file, old, _), fault in zip(chosen, parallel(try_mutant, jobs)):
                 report.check(f"{rule} {file}: {old.split(chr(10))[0].strip()[:60]}",
                              [fault] if fault else [])
     for name in ("reply", "offer"):

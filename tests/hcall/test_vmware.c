@@ -245,7 +245,7 @@ TEST(vmware, bad_arguments_are_refused) /* VW-2 VW-3 */
         ops.size = 4;
         CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &ops, &lab), SVMC_ERR_ARG);
         ops.size = offsetof(struct svmc_vmware_ops, random) + 4; /* half a pointer is none */
-        CHECK_EQ(svmc_vmware_init(&lab.vm, &lab.config, &ops, &lab),
+        CHECK_EQ(svmc_vmware_init(&lab.vm, &c, &ops, &lab),
                  sizeof(void *) == 8 ? SVMC_ERR_ARG : SVMC_OK);
     }
     c = lab.config;

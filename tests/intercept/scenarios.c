@@ -314,7 +314,7 @@ enum svmc_status lab_begin(struct lab *lab, unsigned n)
         lab->world.reg[SVMC_REG_RV_X0 + 16] = exit.address & UINT32_MAX;
     }
     if (exit.kind == SVMC_KIND_CHSC) /* a request of 16 bytes */
-        put16(lab->world.memory + exit.buffer.v - WORLD_LINEAR, 16);
+        put16(lab->world.memory + (exit.buffer.v - WORLD_LINEAR), 16);
     if (exit.kind == SVMC_KIND_SERVC) /* real addresses; its length, in one exchange and in three */
         put16(lab->world.memory + exit.buffer.v, exit.buffer.v == 0x3000 ? 2048 : 4096);
     if (exit.kind == SVMC_KIND_STSI) {

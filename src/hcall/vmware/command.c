@@ -76,7 +76,7 @@ VMWARE_SMALL enum svmc_status svmc_vmware_init(struct svmc_vmware *vm,
     if (!lent.guest_span)
         lent.translate = NULL; /* each is of use with the other alone */
     vm->priv.config = *config;
-    vmware_pointer_reset(vm);
+    svmc_vmware_pointer_reset(vm);
     vm->priv.ops = lent;
     vm->priv.ctx = ctx;
     return SVMC_OK;
@@ -223,17 +223,17 @@ VMWARE_SMALL static enum svmc_status perform(struct svmc_vmware *vm, struct svmc
         out->unknown = 0;
     } else {
         if (row->need == POINTER) {
-            out->unknown = !vmware_pointer(vm, call, command);
+            out->unknown = !svmc_vmware_pointer_command(vm, call, command);
         } else {
             out->unknown = 0;
-            st = call->high ? vmware_high(vm, call, out) : vmware_message(vm, call);
+            st = call->high ? svmc_vmware_high(vm, call, out) : svmc_vmware_message(vm, call);
         }
         vmware_release(vm);
     }
     return st;
 }
 
-VMWARE_SMALL enum svmc_status vmware_enter(struct svmc_vmware *vm)
+VMWARE_SMALL enum svmc_status svmc_vmware_enter(struct svmc_vmware *vm)
 {
     if (!vm || vm->priv.ops.size == 0)
         return SVMC_ERR_ARG;

@@ -213,10 +213,10 @@ VMWARE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmwa
         discard(vm, in);
         return;
     }
-    bytes = vmware_rpci(vm, call, scratch + in->at, in->bytes, scratch);
+    bytes = svmc_vmware_rpci(vm, call, scratch + in->at, in->bytes, scratch);
     discard(vm, in);
     if (!find_room(vm, ch, TO_GUEST, bytes)) { /* VW-12: a unit is free for this */
-        bytes = vmware_say(scratch, VMWARE_NO_ROOM);
+        bytes = svmc_vmware_say(scratch, VMWARE_NO_ROOM);
         if (!place(vm, ch, TO_GUEST, bytes))
             return;
     }
@@ -311,7 +311,8 @@ static bool is_high(const struct svmc_vmware *vm)
     return (vm->priv.config.flags & SVMC_VMWARE_HIGH_BANDWIDTH) != 0;
 }
 
-VMWARE_SMALL enum svmc_status vmware_message(struct svmc_vmware *vm, struct svmc_vmware_call *call)
+VMWARE_SMALL enum svmc_status svmc_vmware_message(struct svmc_vmware *vm,
+                                                  struct svmc_vmware_call *call)
 {
     uint32_t step = vmware_get(call, 2) >> 16, id = vmware_get(call, 3) >> 16, status = 0;
     uint64_t cookie = (uint64_t)vmware_get(call, 4) << 32 | vmware_get(call, 5);
@@ -398,8 +399,9 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
     return SVMC_OK;
 }
 
-VMWARE_SMALL enum svmc_status vmware_high(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                          struct svmc_vmware_result *out)
+VMWARE_SMALL enum svmc_status svmc_vmware_high(struct svmc_vmware *vm,
+                                               struct svmc_vmware_call *call,
+                                               struct svmc_vmware_result *out)
 {
     /* VW-11: where the cookie is depends on which register has the address */
     uint64_t high = vmware_get(call, call->write ? 6 : 4), low = vmware_get(call, 6 - call->write);
@@ -429,7 +431,7 @@ VMWARE_SMALL enum svmc_status vmware_high(struct svmc_vmware *vm, struct svmc_vm
 
 VMWARE_SMALL enum svmc_status svmc_vmware_checkpoint(struct svmc_vmware *vm)
 {
-    enum svmc_status st = vmware_enter(vm);
+    enum svmc_status st = svmc_vmware_enter(vm);
     struct svmc_vmware_message *m;
 
     if (st != SVMC_OK)
@@ -455,13 +457,13 @@ VMWARE_SMALL enum svmc_status svmc_vmware_close(struct svmc_vmware *vm, uint32_t
 
     if (reason != 0 && reason != SVMC_VMWARE_POWEROFF)
         return SVMC_ERR_ARG;
-    st = vmware_enter(vm);
+    st = svmc_vmware_enter(vm);
     if (st != SVMC_OK)
         return st;
     for (uint32_t n = 0; n < vm->priv.config.channel_count; n++)
         if (vm->priv.config.channels[n].priv.open)
             shut(vm, &vm->priv.config.channels[n], reason | SVMC_VMWARE_CLOSED);
-    vmware_pointer_reset(vm);
+    svmc_vmware_pointer_reset(vm);
     vmware_release(vm);
     return SVMC_OK;
 }
@@ -501,7 +503,7 @@ VMWARE_SMALL enum svmc_status svmc_vmware_tclo_send(struct svmc_vmware *vm, uint
 
     if (!data && bytes != 0)
         return SVMC_ERR_ARG;
-    st = vmware_enter(vm);
+    st = svmc_vmware_enter(vm);
     if (st != SVMC_OK)
         return st;
     st = post(vm, channel, data, bytes);

@@ -17,7 +17,7 @@
 #define RESTRICT_CPL0    1u
 #define RESTRICT_IOPL    2u
 
-VMWARE_SMALL void vmware_pointer_reset(struct svmc_vmware *vm)
+VMWARE_SMALL void svmc_vmware_pointer_reset(struct svmc_vmware *vm)
 {
     vm->priv.words = 0;
     vm->priv.pointer_status = VMWARE_POINTER_OFF;
@@ -72,8 +72,8 @@ VMWARE_SMALL static void command(struct svmc_vmware *vm, uint32_t which)
     }
 }
 
-VMWARE_SMALL bool vmware_pointer(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                 uint32_t which)
+VMWARE_SMALL bool svmc_vmware_pointer_command(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                              uint32_t which)
 {
     uint32_t restricted = vm->priv.restricted;
 
@@ -109,7 +109,7 @@ VMWARE_SMALL enum svmc_status svmc_vmware_pointer_move(struct svmc_vmware *vm,
 
     if (!move)
         return SVMC_ERR_ARG;
-    st = vmware_enter(vm);
+    st = svmc_vmware_enter(vm);
     if (st != SVMC_OK)
         return st;
     if (vm->priv.pointer_status != 0) {

@@ -67,7 +67,7 @@ static const struct {
 #undef REPLY
 };
 
-VMWARE_SMALL uint32_t vmware_say(uint8_t *reply, enum vmware_reply which)
+VMWARE_SMALL uint32_t svmc_vmware_say(uint8_t *reply, enum vmware_reply which)
 {
     memcpy(reply, replies[which].text, replies[which].bytes); /* clamp: the callers' constants */
     return replies[which].bytes;                              /* clamp: the same */
@@ -135,8 +135,8 @@ VMWARE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
     return st == SVMC_OK ? VMWARE_YES : VMWARE_NO;
 }
 
-VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
-                                  const uint8_t *at, uint32_t bytes, uint8_t *reply)
+VMWARE_SMALL uint32_t svmc_vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                                       const uint8_t *at, uint32_t bytes, uint8_t *reply)
 {
     struct svmc_vmware_reply more = { reply + 2, vm->priv.config.message_bytes - 2, 0 };
     struct text text = { at, bytes }, rest;
@@ -157,5 +157,5 @@ VMWARE_SMALL uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmwa
         which = ask_host(vm, call, text, &more);
     if (more.bytes > vm->priv.config.message_bytes - 2) /* it has said nothing */
         which = word == INFO_GET ? VMWARE_NO_VALUE : VMWARE_UNKNOWN;
-    return vmware_say(reply, which) + (which <= VMWARE_NO ? more.bytes : 0);
+    return svmc_vmware_say(reply, which) + (which <= VMWARE_NO ? more.bytes : 0);
 }

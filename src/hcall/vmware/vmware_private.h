@@ -48,16 +48,17 @@ static inline void vmware_set_upper(struct svmc_vmware_call *call, unsigned n, u
 }
 
 /* The same for what the host calls: SVMC_OK, SVMC_ERR_ARG or SVMC_ERR_STATE. */
-enum svmc_status vmware_enter(struct svmc_vmware *vm);
+enum svmc_status svmc_vmware_enter(struct svmc_vmware *vm);
 
 /* VW-18: one command of the pointer; false: not for this caller. The VM is claimed. */
-bool vmware_pointer(struct svmc_vmware *vm, struct svmc_vmware_call *call, uint32_t command);
-void vmware_pointer_reset(struct svmc_vmware *vm);
+bool svmc_vmware_pointer_command(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                 uint32_t command);
+void svmc_vmware_pointer_reset(struct svmc_vmware *vm);
 
-/* VW-9 to VW-17; the VM is claimed. vmware_high: out->end is FAULT or as it was. */
-enum svmc_status vmware_message(struct svmc_vmware *vm, struct svmc_vmware_call *call);
-enum svmc_status vmware_high(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                             struct svmc_vmware_result *out);
+/* VW-9 to VW-17; the VM is claimed. svmc_vmware_high: out->end is FAULT or as it was. */
+enum svmc_status svmc_vmware_message(struct svmc_vmware *vm, struct svmc_vmware_call *call);
+enum svmc_status svmc_vmware_high(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                  struct svmc_vmware_result *out);
 
 /* VW-16: replies that are always the same. Behind the first two more can stand. */
 enum vmware_reply {
@@ -72,10 +73,10 @@ enum vmware_reply {
     VMWARE_DENIED,
     VMWARE_UNKNOWN
 };
-uint32_t vmware_say(uint8_t *reply, enum vmware_reply which);
+uint32_t svmc_vmware_say(uint8_t *reply, enum vmware_reply which);
 
 /* VW-16: the reply, at most message_bytes of it, to a request of RPCI; returns its length. */
-uint32_t vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
-                     const uint8_t *text, uint32_t bytes, uint8_t *reply);
+uint32_t svmc_vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                          const uint8_t *text, uint32_t bytes, uint8_t *reply);
 
 #endif
