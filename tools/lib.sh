@@ -325,10 +325,11 @@ run_fuzz() {
 # record_campaigns PART...: one dated section a part in docs/campaigns/; see README.md there.
 record_campaigns() {
     local name file status time passed failed skipped excused commit
+    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|iox-reference)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
-        [[ $name =~ ^(fuzz|differential-|intercept-(frame|race)) ]] || continue
+        [[ $name =~ $long ]] || continue
         read -r status time passed failed skipped excused <"$build/log/$name.result"
         file=docs/campaigns/${name%%-*}.md
         [ -f "$file" ] || printf '# Long runs: %s\n' "${name%%-*}" >"$file"
