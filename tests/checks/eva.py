@@ -29,7 +29,7 @@ FILES = [f"src/intercept/{name}.c" for name in
          ("usual", "exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules",
           "registers", "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger",
           "block", "s390", "request")]
-SHORT = ("exit_in", "exit_list", "exit_ssch", "enter_in", "enter_outs", "enter_ssch", "others")
+SHORT = ("exit_in", "exit_list", "enter_in", "enter_ssch", "others")
 RUNS = ("exit_ins", "exit_outs", "exit_list", "exit_block", "exit_plain", "exit_more",
         "exit_none", "enter_string", "enter_plain", "enter_more", "enter_block", "others")
 MUTANTS = (  # marshal, reply check, commit

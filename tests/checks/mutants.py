@@ -23,7 +23,7 @@ sys.path.insert(0, str(TOP / "tools/checks"))
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
 
-EACH = 4
+EACH = 8
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 R, A = "src/intercept/", "src/intercept/adapt/"

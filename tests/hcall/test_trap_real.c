@@ -124,4 +124,9 @@ TEST(trap_real, general_protection_of_this_processor) /* TM-2 TM-6 */
     CHECK_EQ(traps, 10);
     sigaction(SIGSEGV, &before, NULL);
 }
+#else
+TEST(trap_real, general_protection_of_this_processor) /* TM-2 TM-6 */
+{
+    harness_skip("hardware: not x86-64");
+}
 #endif

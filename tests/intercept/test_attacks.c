@@ -202,7 +202,7 @@ TEST(attacks, at11_every_number_has_an_answer) /* AT-11 */
     uint64_t rng = 5;
 
     lab_init(&lab, &rng);
-    for (unsigned number = 0; number < 70000; number += number < 300 ? 1 : 97) {
+    for (unsigned number = 0; number < 70000; number += number < 300 ? 1 : 397) {
         struct svmc_exit call = { .kind = SVMC_KIND_HYPERCALL,
                                   .count = 1,
                                   .finish = SVMC_FINISH_REGS | SVMC_FINISH_RIP,

@@ -281,7 +281,7 @@ TEST(mode, mutated_replies_change_only_what_the_row_declares) /* MO-5 */
     uint64_t rng = harness_seed();
     unsigned taken = 0;
 
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 7000; i++) {
         unsigned n = (unsigned)(harness_random(&rng) % scenario_count);
         enum svmc_status st;
 

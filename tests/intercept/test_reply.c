@@ -249,7 +249,7 @@ TEST(reply, mutated_replies_change_only_what_the_row_declares)
 {
     uint64_t rng = harness_seed();
 
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 7000; i++) {
         unsigned n = (unsigned)(harness_random(&rng) % scenario_count);
         unsigned flips = 1 + (unsigned)(harness_random(&rng) % 3);
         enum svmc_status st;

@@ -9,7 +9,7 @@
 #include "../../src/intercept/intercept_private.h"
 #include "scenarios.h"
 
-#define ROUNDS 400u
+#define ROUNDS 150u
 
 static struct lab usual, whole;
 static struct fakehost_answer honest;

@@ -17,11 +17,11 @@ X86 = [("x86_64", "gcc"), ("x86_64", "clang")]
 A64 = [("aarch64", "gcc"), ("aarch64", "clang")]
 FIXED = ["-fno-pic", "-fno-pie"]
 # variant, its flags, who takes it, further undefined symbols. An -O2 build that is position-
-# independent is in pic, so pie takes -Os; the fixed address of x86-64 and AArch64 is in the three
-# variants that need one anyway.
+# independent is in pic, of both compilers, so pie takes -Os and one; the fixed address of x86-64 and
+# AArch64 is in the three variants that need one anyway.
 VARIANTS = [
     ("pic", ["-fPIC"], EVERYWHERE, ""),
-    ("pie", ["-fpie", "-Os"], EVERYWHERE, ""),
+    ("pie", ["-fpie", "-Os"], [w for w in EVERYWHERE if w[1] == "gcc"], ""),
     # gcc on s390x keeps addresses in the literal pool of a build that is not position-independent
     ("fixed", FIXED, [("riscv64", "gcc"), ("riscv64", "clang"), ("s390x", "clang")], ""),
     ("branch-tracking", [*FIXED, "-fcf-protection=full"], X86, ""),
