@@ -17,8 +17,8 @@ X86 = [("x86_64", "gcc"), ("x86_64", "clang")]
 A64 = [("aarch64", "gcc"), ("aarch64", "clang")]
 FIXED = ["-fno-pic", "-fno-pie"]
 # variant, its flags, who takes it, further undefined symbols. An -O2 build that is position-
-# independent is in pic, of both compilers, so pie takes -Os and one; the fixed address of x86-64 and
-# AArch64 is in the three variants that need one anyway.
+# independent is in pic, of both compilers, so pie takes -Os and one; the fixed address of x86-64
+# and AArch64 is in the three variants that need one anyway.
 VARIANTS = [
     ("pic", ["-fPIC"], EVERYWHERE, ""),
     ("pie", ["-fpie", "-Os"], [w for w in EVERYWHERE if w[1] == "gcc"], ""),
