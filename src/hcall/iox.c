@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "../core/bytes.h"
+#include "../core/callbacks.h"
 #include "../core/clamp.h"
 #include "../core/memory.h"
 
@@ -28,9 +29,7 @@
 #define PREFIX_SIZE 0x66u
 #define PREFIX_REP  0xf3u
 
-#define PAGE    4096u
-#define VECTORS 32u /* exceptions: AMD APM vol. 2, 8.2 */
-#define CODES   64u /* classes and codes of the others, as everywhere (struct svmc_fault) */
+#define PAGE 4096u
 
 /* IO-3: each field is one of its values, and 0 where the form has no use for it. */
 static bool is_form(const struct svmc_iox *io)
@@ -187,6 +186,7 @@ enum svmc_reg svmc_iox_reg(enum svmc_isa isa, unsigned n)
     case SVMC_ISA_A32:
     case SVMC_ISA_T32:
         return (enum svmc_reg)(SVMC_REG_X0 + n);
+    case SVMC_ISA_RV32:
     case SVMC_ISA_RV64:
         return (enum svmc_reg)(SVMC_REG_RV_X0 + 10 + n); /* a0 to a7 */
     case SVMC_ISA_S390X:                                 /* r2 to r8; the word: r1 */
@@ -207,6 +207,7 @@ static unsigned address_sizes(uint8_t isa)
         return 4 | 8;
     case SVMC_ISA_A32:
     case SVMC_ISA_T32:
+    case SVMC_ISA_RV32:
         return 4;
     case SVMC_ISA_A64:
     case SVMC_ISA_RV64:
@@ -227,9 +228,6 @@ static bool is_usable(const struct svmc_iox *io, const struct svmc_iox_regs *reg
         return false;
     return sizes != 0 && reserved == 0;
 }
-
-#define HAS_OP(ops, op) \
-    ((ops)->size >= offsetof(struct svmc_iox_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
 /* One call of svmc_iox_perform. */
 struct run {
@@ -273,8 +271,7 @@ static uint8_t *find(struct run *r, uint64_t linear, enum svmc_status *st)
     if (r->ops->translate(r->ctx, gva, access, &gpa, fault) != SVMC_OK)
         return NULL;
     if (fault->raised) { /* IO-10: what a callback gives is checked */
-        if (fault->raised == 1 && fault->has_error <= 1 &&
-            fault->vector < (r->regs->isa > SVMC_ISA_X86_64 ? CODES : VECTORS))
+        if (svmc_core_is_fault(fault, r->regs->isa <= SVMC_ISA_X86_64))
             *st = SVMC_OK;
         return NULL;
     }
@@ -384,10 +381,10 @@ enum svmc_status svmc_iox_perform(const struct svmc_iox *io, const struct svmc_i
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!io || !ops || !regs || budget == 0 || !HAS_OP(ops, port_read) ||
-        !HAS_OP(ops, port_write) || !is_form(io) || !is_usable(io, regs))
+    if (!io || !ops || !regs || budget == 0 || !CORE_HAS_OP(ops, port_read) ||
+        !CORE_HAS_OP(ops, port_write) || !is_form(io) || !is_usable(io, regs))
         return SVMC_ERR_ARG;
-    if (io->string && (!HAS_OP(ops, translate) || !HAS_OP(ops, guest_span)))
+    if (io->string && (!CORE_HAS_OP(ops, translate) || !CORE_HAS_OP(ops, guest_span)))
         return SVMC_ERR_UNSUPPORTED;
     r.fault = &out->fault;
     r.port = (uint16_t)(io->immediate ? io->port : regs->arg[SVMC_IOX_PORT]);

@@ -2,6 +2,7 @@
 /** What all matchers do alike. docs/spec/trap.md, TM-1 to TM-4. */
 #include "trap_private.h"
 
+#include "../core/callbacks.h"
 #include "../core/clamp.h"
 #include "../core/memory.h"
 
@@ -10,9 +11,7 @@ enum svmc_status svmc_hcall_trap_begin(struct trap_run *r, const void *raw)
     if (!r->out)
         return SVMC_ERR_ARG;
     memset(r->out, 0, sizeof *r->out);
-    if (!r->config || !raw || !r->ops ||
-        r->ops->size < offsetof(struct svmc_host_ops, reg_read) + sizeof r->ops->reg_read ||
-        !r->ops->reg_read)
+    if (!r->config || !raw || !r->ops || !CORE_HAS_OP(r->ops, reg_read))
         return SVMC_ERR_ARG;
     return SVMC_OK;
 }
@@ -64,20 +63,18 @@ uint64_t svmc_hcall_trap_ask(struct trap_run *r, uint32_t reg)
 }
 
 /* TM-4 */
-COLD enum svmc_reg svmc_trap_reg(const struct svmc_trap *trap, unsigned n)
+CORE_SMALL enum svmc_reg svmc_trap_reg(const struct svmc_trap *trap, unsigned n)
 {
     static const uint8_t tdx[SVMC_IOX_ARGS] = {
         SVMC_REG_R12, SVMC_REG_RBX, SVMC_REG_R13,  SVMC_REG_RDX,
         SVMC_REG_RSI, SVMC_REG_RDI, SVMC_REG_NONE,
     };
-    enum svmc_isa isa;
 
     if (!trap || n >= SVMC_IOX_ARGS)
         return SVMC_REG_NONE;
     if (trap->way == SVMC_TRAP_WAY_TDX)
         return (enum svmc_reg)tdx[core_clamp(n, SVMC_IOX_ARGS)];
-    isa = trap->isa == SVMC_ISA_RV32 ? SVMC_ISA_RV64 : (enum svmc_isa)trap->isa;
-    return svmc_iox_reg(isa, n);
+    return svmc_iox_reg((enum svmc_isa)trap->isa, n);
 }
 
 void svmc_hcall_trap_args(struct trap_run *r)
@@ -125,12 +122,12 @@ void svmc_hcall_trap_io(struct trap_run *r)
 
     svmc_hcall_trap_args(r);
     port = io->immediate ? 0 : (uint16_t)out->arg[SVMC_IOX_PORT];
-    low = port == TRAP_PORT_LOW && !io->string && io->bytes == 4;
-    high = port == TRAP_PORT_HIGH && io->repeat && io->bytes == 1 && !io->backward;
-    if ((low || high) && (uint32_t)out->arg[SVMC_IOX_DATA] == TRAP_MAGIC_VMWARE &&
+    low = port == SVMC_VMWARE_PORT && !io->string && io->bytes == 4;
+    high = port == SVMC_VMWARE_PORT_HIGH && io->repeat && io->bytes == 1 && !io->backward;
+    if ((low || high) && (uint32_t)out->arg[SVMC_IOX_DATA] == SVMC_VMWARE_MAGIC &&
         svmc_hcall_trap_speaks(r, SVMC_TRAP_VMWARE))
         svmc_hcall_trap_vmware(r, high, !io->in);
-    else if (out->isa > SVMC_ISA_X86_64 && out->isa != SVMC_ISA_RV32) /* IO-8 has no RV32 */
+    else if (out->isa > SVMC_ISA_X86_64)
         svmc_hcall_trap_call(r, SVMC_TRAP_IO);
 }
 

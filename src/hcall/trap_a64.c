@@ -128,7 +128,7 @@ static void system(struct trap_run *r, const struct svmc_trap_a64 *raw, uint32_t
     if (iss == (MDCCSR_EL0 | ISS_RT | ISS_READ) &&
         svmc_hcall_trap_gate(r, SVMC_TRAP_WAY_MRS) == TRAP_OPEN) {
         word = x7(r);
-        svmc_hcall_trap_word(r, word, word == (uint64_t)TRAP_MAGIC_NATIVE << 32);
+        svmc_hcall_trap_word(r, word, word == (uint64_t)SVMC_HCALL_MAGIC << 32);
     }
 }
 
@@ -181,14 +181,14 @@ static void coprocessor(struct trap_run *r, const struct svmc_trap_a64 *raw, uin
 /* TM-12: another immediate is somebody else's; ours without a call is an unknown instruction. */
 static void hvc(struct trap_run *r, uint32_t iss)
 {
-    if ((iss != TRAP_MAGIC_NATIVE && iss != SVMC_IOX_MAGIC) ||
+    if ((iss != SVMC_HCALL_MAGIC && iss != SVMC_IOX_MAGIC) ||
         svmc_hcall_trap_gate(r, SVMC_TRAP_WAY_HVC) != TRAP_OPEN)
         return;
     svmc_hcall_trap_forward(r, EC_UNKNOWN)->has_error = 1;
     r->out->back = INSN_BYTES;
     r->call_bytes = 0;
     r->call_back = INSN_BYTES;
-    if (iss == TRAP_MAGIC_NATIVE)
+    if (iss == SVMC_HCALL_MAGIC)
         svmc_hcall_trap_call(r, SVMC_TRAP_NATIVE);
     else
         by_immediate(r);
@@ -236,10 +236,10 @@ static void match(struct trap_run *r, const struct svmc_trap_a64 *raw)
         debug(r, raw, iss, ec);
 }
 
-COLD enum svmc_status svmc_trap_from_a64(const struct svmc_trap_config *config,
-                                         const struct svmc_trap_a64 *raw,
-                                         const struct svmc_host_ops *ops, void *ctx,
-                                         struct svmc_trap *out)
+CORE_SMALL enum svmc_status svmc_trap_from_a64(const struct svmc_trap_config *config,
+                                               const struct svmc_trap_a64 *raw,
+                                               const struct svmc_host_ops *ops, void *ctx,
+                                               struct svmc_trap *out)
 {
     struct trap_run r = {
         .config = config,
@@ -255,8 +255,8 @@ COLD enum svmc_status svmc_trap_from_a64(const struct svmc_trap_config *config,
     return svmc_hcall_trap_end(&r);
 }
 
-COLD enum svmc_status svmc_trap_setup_a64(const struct svmc_trap_config *config, uint32_t fgt,
-                                          struct svmc_trap_el2 *regs)
+CORE_SMALL enum svmc_status svmc_trap_setup_a64(const struct svmc_trap_config *config, uint32_t fgt,
+                                                struct svmc_trap_el2 *regs)
 {
     uint32_t ways;
 

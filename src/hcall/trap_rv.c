@@ -72,10 +72,10 @@ static void ecall(struct trap_run *r)
         svmc_hcall_trap_call(r, SVMC_TRAP_NATIVE);
 }
 
-COLD enum svmc_status svmc_trap_from_rv(const struct svmc_trap_config *config,
-                                        const struct svmc_trap_rv *raw, const uint8_t *bytes,
-                                        size_t count, const struct svmc_host_ops *ops, void *ctx,
-                                        struct svmc_trap *out)
+CORE_SMALL enum svmc_status svmc_trap_from_rv(const struct svmc_trap_config *config,
+                                              const struct svmc_trap_rv *raw, const uint8_t *bytes,
+                                              size_t count, const struct svmc_host_ops *ops,
+                                              void *ctx, struct svmc_trap *out)
 {
     struct trap_run r = {
         .config = config,

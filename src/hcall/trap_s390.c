@@ -22,7 +22,7 @@ static void match_word(struct trap_run *r)
 {
     uint64_t word = svmc_hcall_trap_ask(r, SVMC_REG_S390_R0 + 1);
 
-    svmc_hcall_trap_word(r, word, word >> TRAP_VERSION_AT != 0);
+    svmc_hcall_trap_word(r, word, word >> SVMC_HCALL_ABI_SHIFT != 0);
 }
 
 static void program(struct trap_run *r, const struct svmc_trap_s390 *raw, uint8_t code,
@@ -67,10 +67,10 @@ static void diagnose(struct trap_run *r, const struct svmc_trap_s390 *raw)
     }
 }
 
-COLD enum svmc_status svmc_trap_from_s390(const struct svmc_trap_config *config,
-                                          const struct svmc_trap_s390 *raw,
-                                          const struct svmc_host_ops *ops, void *ctx,
-                                          struct svmc_trap *out)
+CORE_SMALL enum svmc_status svmc_trap_from_s390(const struct svmc_trap_config *config,
+                                                const struct svmc_trap_s390 *raw,
+                                                const struct svmc_host_ops *ops, void *ctx,
+                                                struct svmc_trap *out)
 {
     struct trap_run r = { .config = config, .ops = ops, .ctx = ctx, .out = out };
 

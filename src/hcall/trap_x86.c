@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /** Ports, #GP, VMCALL, VMMCALL and TDX. docs/spec/trap.md, TM-5 to TM-9. */
-#include <svmcore/guest/hypercall.h>
-
 #include "trap_private.h"
 
 #include "../core/memory.h"
 
 #define VECTOR_UD 6u /* Intel SDM vol. 3, table 6-1 */
 #define VECTOR_GP 13u
-
-/* TM-7: bits of DX in place of a port; open-vm-tools, lib/include/backdoor_def.h, BDOOR_FLAGS_*. */
-#define FLAG_HIGH  0x1u
-#define FLAG_WRITE 0x2u
 
 /* TM-9: Linux, arch/x86/include/asm/vmware.h. */
 #define TDX_LEAF     0x1af7e4909u
@@ -35,7 +29,7 @@ static void access(struct trap_run *r, uint32_t port, unsigned address_bytes, un
 {
     const struct svmc_iox *io = &r->out->io;
 
-    if (port == TRAP_PORT_LOW || port == TRAP_PORT_HIGH) {
+    if (port == SVMC_VMWARE_PORT || port == SVMC_VMWARE_PORT_HIGH) {
         if (!io->string || is_flat(r, address_bytes, segment))
             svmc_hcall_trap_io(r);
     } else if (port == r->config->port && port != 0 && !io->in && !io->string && io->bytes == 4 &&
@@ -91,7 +85,7 @@ static void fault(struct trap_run *r, const struct svmc_trap_x86 *raw, const uin
 /* TM-7; TM-8: beside others that share the instruction, a word of this version alone. */
 static bool is_control(const struct trap_run *r, uint64_t rax)
 {
-    uint64_t version = rax >> TRAP_VERSION_AT;
+    uint64_t version = rax >> SVMC_HCALL_ABI_SHIFT;
 
     if (r->out->isa != SVMC_ISA_X86_64)
         return false;
@@ -105,16 +99,16 @@ static void match_vmcall(struct trap_run *r)
     bool wide = r->out->isa == SVMC_ISA_X86_64, high, write;
     unsigned flags;
 
-    if ((uint32_t)rax != TRAP_MAGIC_VMWARE || !svmc_hcall_trap_speaks(r, SVMC_TRAP_VMWARE)) {
+    if ((uint32_t)rax != SVMC_VMWARE_MAGIC || !svmc_hcall_trap_speaks(r, SVMC_TRAP_VMWARE)) {
         if (is_control(r, rax))
             svmc_hcall_trap_call(r, SVMC_TRAP_NATIVE);
         return;
     }
     svmc_hcall_trap_args(r);
     flags = (uint16_t)r->out->arg[SVMC_IOX_PORT];
-    high = (flags & FLAG_HIGH) != 0;
-    write = (flags & FLAG_WRITE) != 0;
-    if (flags > (FLAG_HIGH | FLAG_WRITE) ||
+    high = (flags & SVMC_VMWARE_FLAG_HIGH) != 0;
+    write = (flags & SVMC_VMWARE_FLAG_WRITE) != 0;
+    if (flags > (SVMC_VMWARE_FLAG_HIGH | SVMC_VMWARE_FLAG_WRITE) ||
         (high && !is_flat(r, wide ? 8 : 4, write ? SVMC_SEG_DS : SVMC_SEG_ES)))
         return;
     r->out->io.bytes = high ? 1 : 4;
@@ -151,14 +145,15 @@ static void tdx(struct trap_run *r)
     out->arg[SVMC_IOX_COUNT] &= TDX_COMMAND;
     out->io.bytes = 4;
     out->io.in = 1;
-    if ((uint32_t)out->arg[SVMC_IOX_DATA] == TRAP_MAGIC_VMWARE)
+    if ((uint32_t)out->arg[SVMC_IOX_DATA] == SVMC_VMWARE_MAGIC)
         svmc_hcall_trap_vmware(r, false, false);
 }
 
-COLD enum svmc_status svmc_trap_from_x86(const struct svmc_trap_config *config,
-                                         const struct svmc_trap_x86 *raw, const uint8_t *bytes,
-                                         size_t count, const struct svmc_host_ops *ops, void *ctx,
-                                         struct svmc_trap *out)
+CORE_SMALL enum svmc_status svmc_trap_from_x86(const struct svmc_trap_config *config,
+                                               const struct svmc_trap_x86 *raw,
+                                               const uint8_t *bytes, size_t count,
+                                               const struct svmc_host_ops *ops, void *ctx,
+                                               struct svmc_trap *out)
 {
     struct trap_run r = { .config = config, .ops = ops, .ctx = ctx, .out = out };
 

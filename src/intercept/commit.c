@@ -7,9 +7,7 @@
 #include "stages.h"
 
 #define PAGE     4096u
-#define VECTORS  32u /* exceptions: AMD APM vol. 2, 8.2 */
-#define CODES    64u /* of s390x; translation has those up to 3b: PoP 6; exception classes of A64 */
-#define PLAN_MAX 3u  /* a string: RCX, RSI or RDI, RIP */
+#define PLAN_MAX 3u /* a string: RCX, RSI or RDI, RIP */
 
 /* Register writes, computed from the current values (R9) before any of them happens. */
 struct plan {
@@ -63,7 +61,6 @@ static CORE_COLD enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, s
                                             struct svmc_fault *fault)
 {
     const struct svmc_host_ops *ops = vc->priv.ops;
-    uint32_t vectors = vc->priv.pending.exit.isa > SVMC_ISA_X86_64 ? CODES : VECTORS;
     svmc_gva gva = { at };
     svmc_gpa gpa = { 0 };
 
@@ -73,7 +70,7 @@ static CORE_COLD enum svmc_status take_span(struct svmc_vcpu *vc, uint64_t at, s
         return SVMC_ERR_CALLBACK;
     /* what a callback gives is checked like anything else */
     if (fault->raised)
-        return fault->raised == 1 && fault->vector < vectors && fault->has_error <= 1
+        return svmc_core_is_fault(fault, vc->priv.pending.exit.isa <= SVMC_ISA_X86_64)
                    ? SVMC_OK
                    : SVMC_ERR_CALLBACK;
     if ((gpa.v & (PAGE - 1)) != (at & (PAGE - 1)))

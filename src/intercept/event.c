@@ -3,6 +3,7 @@
 #include <svmcore/event.h>
 
 #include <stdbool.h>
+#include "../core/callbacks.h"
 #include "../core/clamp.h"
 #include "../core/memory.h"
 
@@ -33,8 +34,8 @@ static enum class class_of(const struct svmc_event *e) {
 
 static bool is_sound(const struct svmc_event *first, const struct svmc_fault *fault)
 {
-    if (first->type > SVMC_EVENT_SOFT_EXCEPTION || first->has_error > 1 || fault->raised != 1 ||
-        fault->vector >= FAULTS || fault->has_error > 1)
+    if (first->type > SVMC_EVENT_SOFT_EXCEPTION || first->has_error > 1 ||
+        !svmc_core_is_fault(fault, true))
         return false;
     return first->type != SVMC_EVENT_EXCEPTION || first->vector < FAULTS;
 }

@@ -23,7 +23,7 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule, 
     const struct svmc_exit *exit = &vc->priv.pending.exit;
     uint32_t fault = SVMC_FAULT_NONE;
 
-    if (!HAS_OP(vc->priv.ops, interpret))
+    if (!CORE_HAS_OP(vc->priv.ops, interpret))
         fault = rule->refusal;
     else if (vc->priv.ops->interpret(vc->priv.ctx, rule->kind, exit->address, value, &fault) !=
              SVMC_OK)

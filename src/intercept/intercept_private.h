@@ -7,12 +7,9 @@
 #include <svmcore/intercept.h>
 
 #include "../core/bytes.h"
+#include "../core/callbacks.h"
 #include "../core/clamp.h"
 #include "../core/memory.h"
-
-/** Whether a callback is there: in a table as long as this host compiled it, and not NULL. */
-#define HAS_OP(ops, op) \
-    ((ops)->size >= offsetof(struct svmc_host_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
 struct fetched; /* stages.h */
 

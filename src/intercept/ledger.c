@@ -36,7 +36,7 @@ static enum svmc_status can_attach(const struct svmc_vcpu *vc)
 
 static bool has_clock(const struct svmc_vcpu *vc)
 {
-    return HAS_OP(vc->priv.ops, ticks);
+    return CORE_HAS_OP(vc->priv.ops, ticks);
 }
 
 enum svmc_status svmc_vcpu_set_ledger(struct svmc_vcpu *vc, struct svmc_ledger *ledger)

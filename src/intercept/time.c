@@ -38,7 +38,7 @@ static uint8_t counter(const struct svmc_exit *exit)
 
 static uint64_t read_clock(const struct svmc_vcpu *vc)
 {
-    return HAS_OP(vc->priv.ops, ticks) ? vc->priv.ops->ticks(vc->priv.ctx) : 0;
+    return CORE_HAS_OP(vc->priv.ops, ticks) ? vc->priv.ops->ticks(vc->priv.ctx) : 0;
 }
 
 CORE_APART void svmc_intercept_time_ask(struct svmc_vcpu *vc)
@@ -60,7 +60,7 @@ CORE_APART enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, uint
         return SVMC_OK;
     if (time < last->value)
         return SVMC_ERR_HOST_REPLY;
-    if (!HAS_OP(vc->priv.ops, ticks))
+    if (!CORE_HAS_OP(vc->priv.ops, ticks))
         return SVMC_OK;
     now = vc->priv.ops->ticks(vc->priv.ctx);
     if (now < last->clock)

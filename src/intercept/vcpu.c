@@ -9,7 +9,7 @@
 
 CORE_COLD bool svmc_intercept_has_memory(const struct svmc_vcpu *vc)
 {
-    return HAS_OP(vc->priv.ops, translate) && HAS_OP(vc->priv.ops, guest_span);
+    return CORE_HAS_OP(vc->priv.ops, translate) && CORE_HAS_OP(vc->priv.ops, guest_span);
 }
 
 CORE_COLD enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svmc_host_ops *ops,
@@ -21,8 +21,9 @@ CORE_COLD enum svmc_status svmc_vcpu_init(struct svmc_vcpu *vc, const struct svm
     if (!vc)
         return SVMC_ERR_ARG;
     memset(vc, 0, sizeof *vc);
-    if (!ops || !HAS_OP(ops, random) || !HAS_OP(ops, reg_read) || !HAS_OP(ops, reg_write) ||
-        !core_shared_usable(page) || id >= VCPU_IDS || !svmc_intercept_policy_ready(policy))
+    if (!ops || !CORE_HAS_OP(ops, random) || !CORE_HAS_OP(ops, reg_read) ||
+        !CORE_HAS_OP(ops, reg_write) || !core_shared_usable(page) || id >= VCPU_IDS ||
+        !svmc_intercept_policy_ready(policy))
         return SVMC_ERR_ARG;
     if (ops->random(ctx, secret, sizeof secret) != SVMC_OK)
         return SVMC_ERR_CALLBACK;

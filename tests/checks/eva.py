@@ -28,7 +28,7 @@ DRIVER = "tests/checks/eva_driver.c"
 FILES = [f"src/intercept/{name}.c" for name in
          ("usual", "exit", "page", "reply", "mend", "enter", "commit", "resolve", "rules",
           "registers", "fault", "vcpu", "policy", "calls", "identity", "inside", "time", "ledger",
-          "block", "s390", "request")]
+          "block", "s390", "request")] + ["src/core/callbacks.c"]
 SHORT = ("exit_in", "exit_list", "enter_in", "enter_ssch", "others")
 RUNS = ("exit_ins", "exit_outs", "exit_list", "exit_block", "exit_plain", "exit_more",
         "exit_none", "enter_string", "enter_plain", "enter_more", "enter_block", "others")
@@ -57,7 +57,7 @@ LEVELS = {4: "svmc_intercept_put_data",
           100: "svmc_vcpu_init check_record enter_string",
           400: "svmc_intercept_begin svmc_intercept_resolved execute answer* answer_inside "
                "svmc_intercept_notify svmc_intercept_request collect "
-               "answer_apart delegate commit_inside svmc_intercept_commit svmc_intercept_take "
+               "delegate commit_inside svmc_intercept_commit svmc_intercept_take "
                "accept retry svmc_intercept_block_next stage_string svmc_intercept_spans "
                "commit_string svmc_intercept_block_move svmc_intercept_block_stage",
           1000: "svmc_vcpu_exit svmc_vcpu_enter ask* any_exit any_row exits refuses enters "
@@ -69,7 +69,7 @@ BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask* svmc_in
                      "svmc_intercept_block_move svmc_intercept_block_stage open_stsi open_pcistb "
                      "open_sccb svmc_intercept_s390_open svmc_intercept_s390_header",
              "0": "exit_is_sound size_is_sound string_is_sound has_clock is_usual execute "
-                  "commit_inside svmc_intercept_commit answer_inside answer_apart delegate "
+                  "commit_inside svmc_intercept_commit answer_inside delegate "
                   "svmc_intercept_notify svmc_intercept_request collect "
                   "svmc_intercept_interpret write accept retry svmc_intercept_block_next "
                   "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}
@@ -85,7 +85,10 @@ def with_copies(names, known):
     """`find*`: every function that Frama-C calls so: static ones of several files get numbers."""
     for name in names.split():
         pattern = re.escape(name.rstrip("*")) + (r"(_\d+)?" if name.endswith("*") else "")
-        yield from (k for k in known if re.fullmatch(pattern, k))
+        copies = [k for k in known if re.fullmatch(pattern, k)]
+        if not copies:
+            sys.exit(f"FAIL eva: no function is called {name}")
+        yield from copies
 
 
 def options(known):

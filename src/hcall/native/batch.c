@@ -14,7 +14,7 @@ CORE_COLD static uint64_t now(const struct svmc_hcall_vcpu *v)
     const struct svmc_hcall_vm *vm = v->priv.vm;
     const struct svmc_hcall_ops *ops = vm->ops;
 
-    return HAS_OP(ops, ticks) ? ops->ticks(vm->ctx) : 0;
+    return CORE_HAS_OP(ops, ticks) ? ops->ticks(vm->ctx) : 0;
 }
 
 /* HN-24: the ring and the counters. */
@@ -50,8 +50,8 @@ CORE_COLD static void note(const struct svmc_hcall_vcpu *v, const struct svmc_hc
     count->log2_ticks[bucket]++; /* clamp: at most 31 */
 }
 
-COLD static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
-                                     bool in_batch, struct svmc_hcall_result *out)
+CORE_SMALL static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *call,
+                                           bool in_batch, struct svmc_hcall_result *out)
 {
     uint64_t control = call->control, at = v->priv.room.watch ? now(v) : 0;
     enum svmc_status st = svmc_native_one(v, call, in_batch, out);
@@ -62,9 +62,9 @@ COLD static enum svmc_status watched(struct svmc_hcall_vcpu *v, struct svmc_hcal
 }
 
 /* HN-15: one entry is a call like any other, but that it cannot be a batch. */
-COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
-                                       const struct svmc_hcall_call *call, uint8_t *at,
-                                       uint32_t *code)
+CORE_SMALL static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
+                                             const struct svmc_hcall_call *call, uint8_t *at,
+                                             uint32_t *code)
 {
     struct svmc_hcall_call one = *call;
     struct svmc_hcall_result result = { 0 };
@@ -85,9 +85,9 @@ COLD static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
 }
 
 /* HN-14: what is wrong with the batch itself; 0: nothing. */
-COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
-                                      const struct svmc_hcall_call *call,
-                                      struct svmc_hcall_result *out)
+CORE_SMALL static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
+                                            const struct svmc_hcall_call *call,
+                                            struct svmc_hcall_result *out)
 {
     uint64_t rest = call->control & ~BEFORE_ABI & ~(uint64_t)SVMC_HCALL_SIMD_DEAD;
 
@@ -104,8 +104,9 @@ COLD static enum svmc_status is_batch(const struct svmc_hcall_vm *vm,
     return SVMC_OK;
 }
 
-COLD static enum svmc_status batch(struct svmc_hcall_vcpu *v, const struct svmc_hcall_call *call,
-                                   struct svmc_hcall_result *out)
+CORE_SMALL static enum svmc_status batch(struct svmc_hcall_vcpu *v,
+                                         const struct svmc_hcall_call *call,
+                                         struct svmc_hcall_result *out)
 {
     const struct svmc_hcall_vm *vm = v->priv.vm;
     uint32_t start = START(call->control), at = start, code = SVMC_HCALL_OK;

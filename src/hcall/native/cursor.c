@@ -60,7 +60,7 @@ CORE_COLD static void abandon(struct svmc_hcall_vcpu *v, struct svmc_hcall_slot 
 {
     const struct svmc_hcall_vm *vm = v->priv.vm;
 
-    if (slot->priv.active && HAS_OP(vm->ops, abandon))
+    if (slot->priv.active && CORE_HAS_OP(vm->ops, abandon))
         vm->ops->abandon(vm->ctx, v->priv.ids[1], slot->priv.control, slot->priv.progress);
     memset(slot, 0, sizeof *slot);
 }

@@ -29,8 +29,8 @@ CORE_COLD enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uin
 }
 
 /* HN-6 */
-COLD static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing, bool in_batch,
-                                  struct svmc_hcall_result *out)
+CORE_SMALL static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing,
+                                        bool in_batch, struct svmc_hcall_result *out)
 {
     bool privilege = (missing & ~MAY_PRIVILEGE) == 0;
 
@@ -65,7 +65,7 @@ CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
     enum svmc_status st;
 
     if (judged.control & SVMC_HCALL_TOKEN) {
-        if (!HAS_OP(ops, token))
+        if (!CORE_HAS_OP(ops, token))
             return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
         memcpy(judged.arg, w->arg, sizeof judged.arg);
         st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], &judged, &token_class);
@@ -102,7 +102,7 @@ CORE_COLD static enum svmc_status permit(struct native_work *w, bool in_batch)
 }
 
 /* HN-1: flags and repetitions, beside a number that is there. */
-COLD static bool is_known(const struct native_entry *e, uint64_t control)
+CORE_SMALL static bool is_known(const struct native_entry *e, uint64_t control)
 {
     uint32_t flags = (uint32_t)control & ALL_FLAGS;
 
@@ -118,8 +118,8 @@ COLD static bool is_known(const struct native_entry *e, uint64_t control)
 }
 
 /* HN-8: all 64 bits of each are looked at, and taken. 1 to 6: the first that is not in order. */
-COLD static unsigned check(const struct native_schema *s, const uint64_t *arg,
-                           struct svmc_hcall_run *run)
+CORE_SMALL static unsigned check(const struct native_schema *s, const uint64_t *arg,
+                                 struct svmc_hcall_run *run)
 {
     for (unsigned n = 0; n < REGS; n++) {
         if (arg[n] - s->check[n].min > s->check[n].span || (arg[n] & s->check[n].clear) != 0)
@@ -146,7 +146,7 @@ CORE_COLD static enum svmc_status finish(const struct native_entry *e,
 }
 
 /* HN-10 HN-17: what goes with the answer of a call that is more than registers. */
-COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
+CORE_SMALL static enum svmc_status settle(struct native_work *w, uint32_t code)
 {
     enum svmc_status st = finish(w->entry, &w->v->priv.run, code, w->out);
     bool partial = code == SVMC_HCALL_PARTIAL;
@@ -167,7 +167,7 @@ COLD static enum svmc_status settle(struct native_work *w, uint32_t code)
 }
 
 /* HN-9 HN-13 HN-17: what a call has that is more than registers, in front of the handler. */
-COLD static enum svmc_status prepare(struct native_work *w)
+CORE_SMALL static enum svmc_status prepare(struct native_work *w)
 {
     enum svmc_status st = SVMC_OK;
 
@@ -181,7 +181,7 @@ COLD static enum svmc_status prepare(struct native_work *w)
 }
 
 /* Of a control word that finds no handler. */
-COLD static enum svmc_status astray(struct native_work *w)
+CORE_SMALL static enum svmc_status astray(struct native_work *w)
 {
     uint64_t control = w->call->control;
     uint32_t code = SVMC_HCALL_NOT_DEFINED;
@@ -209,7 +209,7 @@ static const struct native_entry *find(const struct svmc_hcall_table *table, uin
 }
 
 /* HN-3 HN-5 HN-8: every call in its order; what finds something for the guest ends it. */
-COLD static enum svmc_status go(struct native_work *w, bool in_batch)
+CORE_SMALL static enum svmc_status go(struct native_work *w, bool in_batch)
 {
     const struct svmc_hcall_vm *vm = w->v->priv.vm;
     uint64_t control = w->call->control;
@@ -247,7 +247,7 @@ CORE_COLD enum svmc_status svmc_native_one(struct svmc_hcall_vcpu *v, struct svm
         return astray(&w);
     memset(&v->priv.run, 0, sizeof v->priv.run);
     st = go(&w, in_batch);
-    if (w.held != 0 && HAS_OP(v->priv.vm->ops, release))
+    if (w.held != 0 && CORE_HAS_OP(v->priv.vm->ops, release))
         svmc_native_release(&w);
     return st;
 }

@@ -47,8 +47,8 @@ CORE_COLD static void *cut(struct room *room, uint64_t bytes)
 }
 
 /* HN-9: the pages of one buffer, in their order. */
-COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint32_t bytes,
-                                         struct room *room)
+CORE_SMALL static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint32_t bytes,
+                                               struct room *room)
 {
     const struct svmc_hcall_arg *arg = &w->entry->schema->from->arg[n]; /* clamp: below 6 */
     struct native_piece piece = { .at = w->v->priv.run.arg[n],          /* clamp: below 6 */
@@ -87,7 +87,7 @@ COLD static enum svmc_status fetch_pages(struct native_work *w, unsigned n, uint
 }
 
 /* HN-7: of a LENGTH, or the buffer's own. */
-COLD static uint32_t length_of(const struct native_work *w, unsigned n)
+CORE_SMALL static uint32_t length_of(const struct native_work *w, unsigned n)
 {
     const struct svmc_hcall_schema *s = w->entry->schema->from;
 

@@ -6,15 +6,14 @@
 
 #include <stdbool.h>
 
+#include "../../core/callbacks.h"
 #include "../../core/clamp.h"
 #include "../../core/memory.h"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define SELDOM(condition) __builtin_expect(!!(condition), 0)
-#define COLD              __attribute__((cold)) /* small, and its caller's where it has one alone */
 #else
 #define SELDOM(condition) (condition)
-#define COLD
 #endif
 
 #define REGS SVMC_HCALL_REGS
@@ -66,9 +65,6 @@ struct native_entry {
 
 /* svmc_hcall_table.priv.needs */
 enum { NEED_SPAN = 1, NEED_TRANSLATE = 2, NEED_HANDLE = 4, NEED_SLOT = 8 };
-
-#define HAS_OP(ops, op) \
-    ((ops)->size >= offsetof(struct svmc_hcall_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
 
 /* One call on its way. */
 struct native_work {

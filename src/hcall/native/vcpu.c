@@ -21,11 +21,11 @@ CORE_COLD static bool has_all(const struct svmc_hcall_vm *vm, const struct svmc_
 
     if (vm->batch_entries != 0)
         needs |= NEED_SPAN | NEED_TRANSLATE;
-    if (vm->batch_ticks != 0 && !HAS_OP(ops, ticks))
+    if (vm->batch_ticks != 0 && !CORE_HAS_OP(ops, ticks))
         return false;
-    if (((needs & NEED_SPAN) && !HAS_OP(ops, guest_span)) ||
-        ((needs & NEED_TRANSLATE) && !HAS_OP(ops, translate)) ||
-        ((needs & NEED_HANDLE) && !HAS_OP(ops, handle)))
+    if (((needs & NEED_SPAN) && !CORE_HAS_OP(ops, guest_span)) ||
+        ((needs & NEED_TRANSLATE) && !CORE_HAS_OP(ops, translate)) ||
+        ((needs & NEED_HANDLE) && !CORE_HAS_OP(ops, handle)))
         return false;
     if ((needs & NEED_SLOT) &&
         (room->slot_count == 0 || !vm->crypto || !HAS_CRYPTO_OP(vm->crypto, mac)))

@@ -21,15 +21,15 @@ static const uint32_t kernel_only[SETS] = {
     BIT(103),
 };
 
-VMWARE_SMALL static bool has(const uint32_t set[SETS], uint32_t command)
+CORE_SMALL static bool has(const uint32_t set[SETS], uint32_t command)
 {
     return command < SVMC_VMWARE_COMMANDS &&
            (set[core_clamp(command / 32, SETS)] >> command % 32 & 1);
 }
 
 /* VW-4: what the VM does not have and what the caller may not do look alike. */
-VMWARE_SMALL static bool allowed(const struct svmc_vmware *vm, const struct svmc_vmware_call *call,
-                                 uint32_t command)
+CORE_SMALL static bool allowed(const struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                               uint32_t command)
 {
     const struct svmc_vmware_config *config = &vm->priv.config;
 
@@ -38,7 +38,7 @@ VMWARE_SMALL static bool allowed(const struct svmc_vmware *vm, const struct svmc
 }
 
 /* VW-2 */
-VMWARE_SMALL static bool messages_are_usable(const struct svmc_vmware_config *config)
+CORE_SMALL static bool messages_are_usable(const struct svmc_vmware_config *config)
 {
     uint32_t unit = SVMC_VMWARE_MESSAGE_UNIT, message = config->message_bytes;
 
@@ -48,9 +48,9 @@ VMWARE_SMALL static bool messages_are_usable(const struct svmc_vmware_config *co
            config->arena_bytes % unit == 0 && config->arena_bytes / 2 >= message;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_init(struct svmc_vmware *vm,
-                                               const struct svmc_vmware_config *config,
-                                               const struct svmc_vmware_ops *ops, void *ctx)
+CORE_SMALL enum svmc_status svmc_vmware_init(struct svmc_vmware *vm,
+                                             const struct svmc_vmware_config *config,
+                                             const struct svmc_vmware_ops *ops, void *ctx)
 {
     struct svmc_vmware_ops lent = { 0 };
     size_t size;
@@ -149,7 +149,7 @@ static const struct row rows[] = {
 #define ROWS (sizeof rows / sizeof rows[0])
 
 /* VW-7 */
-VMWARE_SMALL static bool read_time(const struct svmc_vmware *vm, struct svmc_vmware_time *t)
+CORE_SMALL static bool read_time(const struct svmc_vmware *vm, struct svmc_vmware_time *t)
 {
 
     return vm->priv.ops.time && vm->priv.ops.time(vm->priv.ctx, t) == SVMC_OK &&
@@ -157,8 +157,8 @@ VMWARE_SMALL static bool read_time(const struct svmc_vmware *vm, struct svmc_vmw
 }
 
 /* VW-6, VW-7: what needs nothing of the VM but its configuration. */
-VMWARE_SMALL static bool answer(const struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                const struct row *row)
+CORE_SMALL static bool answer(const struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                              const struct row *row)
 {
     const struct svmc_vmware_config *c = &vm->priv.config;
     uint64_t hz = (uint64_t)c->tsc_khz * 1000, clock;
@@ -200,8 +200,8 @@ VMWARE_SMALL static bool answer(const struct svmc_vmware *vm, struct svmc_vmware
 }
 
 /* One call, on a copy of its registers. */
-VMWARE_SMALL static enum svmc_status perform(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                             struct svmc_vmware_result *out)
+CORE_SMALL static enum svmc_status perform(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                           struct svmc_vmware_result *out)
 {
     uint32_t command = call->high ? SVMC_VMWARE_MESSAGE : vmware_get(call, 2) & 0xffff;
     const struct row *row = rows;
@@ -233,7 +233,7 @@ VMWARE_SMALL static enum svmc_status perform(struct svmc_vmware *vm, struct svmc
     return st;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_enter(struct svmc_vmware *vm)
+CORE_SMALL enum svmc_status svmc_vmware_enter(struct svmc_vmware *vm)
 {
     if (!vm || vm->priv.ops.size == 0)
         return SVMC_ERR_ARG;
@@ -244,14 +244,13 @@ static bool is_usable(const struct svmc_vmware_call *call)
 {
     return (call->user | call->high | call->write | call->iopl) <= 1 && call->reserved[0] == 0 &&
            call->reserved[1] == 0 && call->reserved2 == 0 &&
-           (call->isa == SVMC_ISA_RV32 || /* its registers are RV64's: TM-4 */
-            svmc_iox_reg((enum svmc_isa)call->isa, 0) != SVMC_REG_NONE) &&
+           svmc_iox_reg((enum svmc_isa)call->isa, 0) != SVMC_REG_NONE &&
            call->data_bytes <= (call->data ? SVMC_VMWARE_MESSAGE_MAX : 0);
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_handle(struct svmc_vmware *vm,
-                                                 struct svmc_vmware_call *call,
-                                                 struct svmc_vmware_result *out)
+CORE_SMALL enum svmc_status svmc_vmware_handle(struct svmc_vmware *vm,
+                                               struct svmc_vmware_call *call,
+                                               struct svmc_vmware_result *out)
 {
     struct svmc_vmware_call work;
     enum svmc_status st;

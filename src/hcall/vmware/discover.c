@@ -8,8 +8,8 @@
 #define LEAF_VMWARE     0x40000010u
 #define ECX_HYPERVISOR  0x80000000u
 
-VMWARE_SMALL enum svmc_status svmc_vmware_cpuid(const struct svmc_vmware_config *config,
-                                                uint32_t leaf, uint32_t regs[4])
+CORE_SMALL enum svmc_status svmc_vmware_cpuid(const struct svmc_vmware_config *config,
+                                              uint32_t leaf, uint32_t regs[4])
 {
     if (!config || !regs || config->size != sizeof *config)
         return SVMC_ERR_ARG;

@@ -6,6 +6,7 @@
  * messages, in the order of the list that begins at priv.first.
  */
 #include "../../core/bytes.h"
+#include "../../core/callbacks.h"
 #include "../../core/clamp.h"
 #include "../../core/memory.h"
 #include "vmware_private.h"
@@ -20,9 +21,7 @@ enum step { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOS
 
 #define GARBAGE 0xfffe0000u /* status bits of a request that are not the guest's */
 
-#define PAGE    4096u
-#define VECTORS 32u /* exceptions: AMD APM vol. 2, 8.2 */
-#define CODES   64u /* classes and codes of the others, as everywhere (struct svmc_fault) */
+#define PAGE 4096u
 
 /* VW-11: code whose pointers and counts have 32 bits. */
 #define NARROW                                                                                 \
@@ -42,8 +41,8 @@ static uint32_t room_of(uint32_t bytes)
 
 /* VW-12: the first gap that is wide enough. With three longest messages or more one is kept for
    what the host has to say. */
-VMWARE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
-                               enum side side, uint32_t bytes)
+CORE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_channel *ch, enum side side,
+                             uint32_t bytes)
 {
     uint32_t at = vm->priv.config.message_bytes, end = vm->priv.config.arena_bytes;
     struct svmc_vmware_message **link = &vm->priv.first, *m = &ch->priv.message[side];
@@ -76,17 +75,15 @@ CORE_COLD static void discard(struct svmc_vmware *vm, struct svmc_vmware_message
     m->stage = EMPTY;
 }
 
-VMWARE_SMALL static void tell(const struct svmc_vmware *vm, const struct svmc_vmware_channel *ch,
-                              enum svmc_vmware_tclo_event event, const uint8_t *data,
-                              uint32_t bytes)
+CORE_SMALL static void tell(const struct svmc_vmware *vm, const struct svmc_vmware_channel *ch,
+                            enum svmc_vmware_tclo_event event, const uint8_t *data, uint32_t bytes)
 {
     if (ch->priv.protocol == TCLO)
         vm->priv.ops.tclo(vm->priv.ctx, ch->priv.handle, event, data, bytes);
 }
 
 /* VW-15: whoever still knows the cookie is told `ended` until the channel is opened again. */
-VMWARE_SMALL static void shut(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
-                              uint32_t ended)
+CORE_SMALL static void shut(struct svmc_vmware *vm, struct svmc_vmware_channel *ch, uint32_t ended)
 {
     discard(vm, &ch->priv.message[FROM_GUEST]);
     discard(vm, &ch->priv.message[TO_GUEST]);
@@ -95,14 +92,13 @@ VMWARE_SMALL static void shut(struct svmc_vmware *vm, struct svmc_vmware_channel
     tell(vm, ch, SVMC_VMWARE_TCLO_CLOSED, NULL, 0);
 }
 
-VMWARE_SMALL static uint64_t now(const struct svmc_vmware *vm)
+CORE_SMALL static uint64_t now(const struct svmc_vmware *vm)
 {
     return vm->priv.ops.ticks ? vm->priv.ops.ticks(vm->priv.ctx) : 0;
 }
 
 /* VW-13; never the channel that is at work, whatever the clock says. */
-VMWARE_SMALL static void make_room(struct svmc_vmware *vm,
-                                   const struct svmc_vmware_channel *at_work)
+CORE_SMALL static void make_room(struct svmc_vmware *vm, const struct svmc_vmware_channel *at_work)
 {
     uint64_t limit = vm->priv.config.idle_ticks, time = now(vm);
     struct svmc_vmware_channel *ch = vm->priv.config.channels;
@@ -113,8 +109,8 @@ VMWARE_SMALL static void make_room(struct svmc_vmware *vm,
 }
 
 /* VW-12, VW-13 */
-VMWARE_SMALL static bool find_room(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
-                                   enum side side, uint32_t bytes)
+CORE_SMALL static bool find_room(struct svmc_vmware *vm, struct svmc_vmware_channel *ch,
+                                 enum side side, uint32_t bytes)
 {
     if (place(vm, ch, side, bytes))
         return true;
@@ -123,7 +119,7 @@ VMWARE_SMALL static bool find_room(struct svmc_vmware *vm, struct svmc_vmware_ch
 }
 
 /* VW-10: of the closed channels one that nobody has to be told of, if there is one. */
-VMWARE_SMALL static uint32_t find_closed(const struct svmc_vmware *vm)
+CORE_SMALL static uint32_t find_closed(const struct svmc_vmware *vm)
 {
     uint32_t count = vm->priv.config.channel_count, found = count;
     const struct svmc_vmware_channel *ch = vm->priv.config.channels;
@@ -138,8 +134,8 @@ VMWARE_SMALL static uint32_t find_closed(const struct svmc_vmware *vm)
 }
 
 /* VW-10 */
-VMWARE_SMALL static enum svmc_status open_channel(struct svmc_vmware *vm,
-                                                  struct svmc_vmware_call *call, uint32_t *status)
+CORE_SMALL static enum svmc_status open_channel(struct svmc_vmware *vm,
+                                                struct svmc_vmware_call *call, uint32_t *status)
 {
     uint32_t protocol = vmware_get(call, 1) & ~WITH_COOKIE, index;
     uint32_t has_cookie = vmware_get(call, 1) & WITH_COOKIE;
@@ -178,8 +174,8 @@ VMWARE_SMALL static enum svmc_status open_channel(struct svmc_vmware *vm,
 }
 
 /* VW-11: the caller's channel; NULL: *status is the answer. One comparison, whatever differs. */
-VMWARE_SMALL static struct svmc_vmware_channel *find(const struct svmc_vmware *vm, uint32_t id,
-                                                     uint64_t cookie, uint32_t *status)
+CORE_SMALL static struct svmc_vmware_channel *find(const struct svmc_vmware *vm, uint32_t id,
+                                                   uint64_t cookie, uint32_t *status)
 {
     uint32_t count = vm->priv.config.channel_count;
     struct svmc_vmware_channel *ch;
@@ -198,8 +194,8 @@ VMWARE_SMALL static struct svmc_vmware_channel *find(const struct svmc_vmware *v
 }
 
 /* VW-16, VW-17: all of a message is there. */
-VMWARE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
-                                  struct svmc_vmware_channel *ch)
+CORE_SMALL static void complete(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                                struct svmc_vmware_channel *ch)
 {
     struct svmc_vmware_message *in = &ch->priv.message[FROM_GUEST];
     struct svmc_vmware_message *out = &ch->priv.message[TO_GUEST];
@@ -234,8 +230,8 @@ CORE_COLD static void move(struct svmc_vmware *vm, struct svmc_vmware_message *m
 }
 
 /* VW-11, VW-12 */
-VMWARE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
-                                       struct svmc_vmware_channel *ch)
+CORE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                                     struct svmc_vmware_channel *ch)
 {
     struct svmc_vmware_message *m = &ch->priv.message[FROM_GUEST];
     uint32_t bytes = vmware_get(call, 1);
@@ -253,8 +249,8 @@ VMWARE_SMALL static uint32_t send_size(struct svmc_vmware *vm, const struct svmc
     return SVMC_VMWARE_SUCCESS;
 }
 
-VMWARE_SMALL static uint32_t receive_size(struct svmc_vmware_call *call,
-                                          struct svmc_vmware_message *m)
+CORE_SMALL static uint32_t receive_size(struct svmc_vmware_call *call,
+                                        struct svmc_vmware_message *m)
 {
     m->notice = 0;
     if (m->stage == EMPTY)
@@ -277,8 +273,8 @@ CORE_COLD static bool is_moving(struct svmc_vmware_message *m, enum stage stage,
 
 /* VW-11: four bytes, or thanks for the last. A guest that could not use what it got gets no more
    of it. */
-VMWARE_SMALL static uint32_t payload(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                     struct svmc_vmware_channel *ch, enum step step)
+CORE_SMALL static uint32_t payload(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                   struct svmc_vmware_channel *ch, enum step step)
 {
     bool sends = step == SENDPAYLOAD;
     struct svmc_vmware_message *m = &ch->priv.message[sends ? FROM_GUEST : TO_GUEST];
@@ -311,8 +307,8 @@ static bool is_high(const struct svmc_vmware *vm)
     return (vm->priv.config.flags & SVMC_VMWARE_HIGH_BANDWIDTH) != 0;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_message(struct svmc_vmware *vm,
-                                                  struct svmc_vmware_call *call)
+CORE_SMALL enum svmc_status svmc_vmware_message(struct svmc_vmware *vm,
+                                                struct svmc_vmware_call *call)
 {
     uint32_t step = vmware_get(call, 2) >> 16, id = vmware_get(call, 3) >> 16, status = 0;
     uint64_t cookie = (uint64_t)vmware_get(call, 4) << 32 | vmware_get(call, 5);
@@ -340,21 +336,20 @@ VMWARE_SMALL enum svmc_status svmc_vmware_message(struct svmc_vmware *vm,
 }
 
 /* VW-11: guest memory at `at`, or *fault, or NULL (VW-21); what callbacks give is checked. */
-VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
-                                                 const struct svmc_vmware_call *call, uint64_t at,
-                                                 uint32_t n, void **span, struct svmc_fault *fault)
+CORE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
+                                               const struct svmc_vmware_call *call, uint64_t at,
+                                               uint32_t n, void **span, struct svmc_fault *fault)
 {
     uint32_t access = call->write ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE;
-    uint32_t vectors = call->isa > SVMC_ISA_X86_64 ? CODES : VECTORS;
     svmc_gva gva = { at };
     svmc_gpa gpa = { 0 };
 
     *span = NULL;
-    if (vm->priv.ops.translate(vm->priv.ctx, call->vcpu, gva, access, &gpa, fault) != SVMC_OK ||
-        fault->raised > 1)
+    if (vm->priv.ops.translate(vm->priv.ctx, call->vcpu, gva, access, &gpa, fault) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     if (fault->raised)
-        return fault->has_error <= 1 && fault->vector < vectors ? SVMC_OK : SVMC_ERR_CALLBACK;
+        return svmc_core_is_fault(fault, call->isa <= SVMC_ISA_X86_64) ? SVMC_OK
+                                                                       : SVMC_ERR_CALLBACK;
     memset(fault, 0, sizeof *fault);
     if ((gpa.v ^ at) % PAGE != 0 ||
         vm->priv.ops.guest_span(vm->priv.ctx, gpa, n, access, span) != SVMC_OK)
@@ -364,10 +359,10 @@ VMWARE_SMALL static enum svmc_status find_memory(const struct svmc_vmware *vm,
 
 /* VW-11: as REP INSB and OUTSB do it: whatever ends it, the registers say how far it came. VW-21:
    *status, which is 0, becomes success when all of it has. */
-VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                              struct svmc_vmware_message *m, uint32_t count,
-                                              uint64_t mask, struct svmc_vmware_result *out,
-                                              uint32_t *status)
+CORE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                            struct svmc_vmware_message *m, uint32_t count,
+                                            uint64_t mask, struct svmc_vmware_result *out,
+                                            uint32_t *status)
 {
     uint64_t *pointer = &call->arg[call->write ? SVMC_IOX_SOURCE : SVMC_IOX_DESTINATION], at;
     enum svmc_status st;
@@ -399,9 +394,8 @@ VMWARE_SMALL static enum svmc_status transfer(struct svmc_vmware *vm, struct svm
     return SVMC_OK;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_high(struct svmc_vmware *vm,
-                                               struct svmc_vmware_call *call,
-                                               struct svmc_vmware_result *out)
+CORE_SMALL enum svmc_status svmc_vmware_high(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                             struct svmc_vmware_result *out)
 {
     /* VW-11: where the cookie is depends on which register has the address */
     uint64_t high = vmware_get(call, call->write ? 6 : 4), low = vmware_get(call, 6 - call->write);
@@ -429,7 +423,7 @@ VMWARE_SMALL enum svmc_status svmc_vmware_high(struct svmc_vmware *vm,
     return SVMC_OK;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_checkpoint(struct svmc_vmware *vm)
+CORE_SMALL enum svmc_status svmc_vmware_checkpoint(struct svmc_vmware *vm)
 {
     enum svmc_status st = svmc_vmware_enter(vm);
     struct svmc_vmware_message *m;
@@ -451,7 +445,7 @@ VMWARE_SMALL enum svmc_status svmc_vmware_checkpoint(struct svmc_vmware *vm)
     return SVMC_OK;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_close(struct svmc_vmware *vm, uint32_t reason)
+CORE_SMALL enum svmc_status svmc_vmware_close(struct svmc_vmware *vm, uint32_t reason)
 {
     enum svmc_status st;
 
@@ -469,8 +463,8 @@ VMWARE_SMALL enum svmc_status svmc_vmware_close(struct svmc_vmware *vm, uint32_t
 }
 
 /* VW-17; the VM is claimed. */
-VMWARE_SMALL static enum svmc_status post(struct svmc_vmware *vm, uint32_t channel,
-                                          const uint8_t *data, uint32_t bytes)
+CORE_SMALL static enum svmc_status post(struct svmc_vmware *vm, uint32_t channel,
+                                        const uint8_t *data, uint32_t bytes)
 {
     uint32_t index = channel % SVMC_VMWARE_CHANNELS_MAX, count = vm->priv.config.channel_count;
     struct svmc_vmware_channel *ch;
@@ -496,8 +490,8 @@ VMWARE_SMALL static enum svmc_status post(struct svmc_vmware *vm, uint32_t chann
     return SVMC_OK;
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_tclo_send(struct svmc_vmware *vm, uint32_t channel,
-                                                    const uint8_t *data, uint32_t bytes)
+CORE_SMALL enum svmc_status svmc_vmware_tclo_send(struct svmc_vmware *vm, uint32_t channel,
+                                                  const uint8_t *data, uint32_t bytes)
 {
     enum svmc_status st;
 

@@ -17,7 +17,7 @@
 #define RESTRICT_CPL0    1u
 #define RESTRICT_IOPL    2u
 
-VMWARE_SMALL void svmc_vmware_pointer_reset(struct svmc_vmware *vm)
+CORE_SMALL void svmc_vmware_pointer_reset(struct svmc_vmware *vm)
 {
     vm->priv.words = 0;
     vm->priv.pointer_status = VMWARE_POINTER_OFF;
@@ -25,13 +25,13 @@ VMWARE_SMALL void svmc_vmware_pointer_reset(struct svmc_vmware *vm)
     vm->priv.restricted = RESTRICT_NOT;
 }
 
-VMWARE_SMALL static void turn_off(struct svmc_vmware *vm)
+CORE_SMALL static void turn_off(struct svmc_vmware *vm)
 {
     vm->priv.words = 0; /* else a version that is asked for later stands behind them */
     vm->priv.pointer_status = VMWARE_POINTER_OFF;
 }
 
-VMWARE_SMALL static void read_words(struct svmc_vmware *vm, struct svmc_vmware_call *call)
+CORE_SMALL static void read_words(struct svmc_vmware *vm, struct svmc_vmware_call *call)
 {
     uint32_t count = vmware_get(call, 1), left = vm->priv.words;
 
@@ -47,7 +47,7 @@ VMWARE_SMALL static void read_words(struct svmc_vmware *vm, struct svmc_vmware_c
     vm->priv.words = left;
 }
 
-VMWARE_SMALL static void command(struct svmc_vmware *vm, uint32_t which)
+CORE_SMALL static void command(struct svmc_vmware *vm, uint32_t which)
 {
     uint32_t words = vm->priv.words;
 
@@ -72,8 +72,8 @@ VMWARE_SMALL static void command(struct svmc_vmware *vm, uint32_t which)
     }
 }
 
-VMWARE_SMALL bool svmc_vmware_pointer_command(struct svmc_vmware *vm, struct svmc_vmware_call *call,
-                                              uint32_t which)
+CORE_SMALL bool svmc_vmware_pointer_command(struct svmc_vmware *vm, struct svmc_vmware_call *call,
+                                            uint32_t which)
 {
     uint32_t restricted = vm->priv.restricted;
 
@@ -101,8 +101,8 @@ VMWARE_SMALL bool svmc_vmware_pointer_command(struct svmc_vmware *vm, struct svm
     }
 }
 
-VMWARE_SMALL enum svmc_status svmc_vmware_pointer_move(struct svmc_vmware *vm,
-                                                       const struct svmc_vmware_pointer *move)
+CORE_SMALL enum svmc_status svmc_vmware_pointer_move(struct svmc_vmware *vm,
+                                                     const struct svmc_vmware_pointer *move)
 {
     enum svmc_status st;
     uint32_t *to;

@@ -23,7 +23,7 @@ static const struct {
 };
 
 /* The word that the text begins with, which is skipped. */
-VMWARE_SMALL static enum word first_word(struct text *t)
+CORE_SMALL static enum word first_word(struct text *t)
 {
     uint32_t word, n;
 
@@ -67,14 +67,14 @@ static const struct {
 #undef REPLY
 };
 
-VMWARE_SMALL uint32_t svmc_vmware_say(uint8_t *reply, enum vmware_reply which)
+CORE_SMALL uint32_t svmc_vmware_say(uint8_t *reply, enum vmware_reply which)
 {
     memcpy(reply, replies[which].text, replies[which].bytes); /* clamp: the callers' constants */
     return replies[which].bytes;                              /* clamp: the same */
 }
 
 /* What stands before the first space; *t becomes the rest, with the space. */
-VMWARE_SMALL static struct text take_key(struct text *t)
+CORE_SMALL static struct text take_key(struct text *t)
 {
     struct text key = *t;
 
@@ -86,9 +86,9 @@ VMWARE_SMALL static struct text take_key(struct text *t)
     return key;
 }
 
-VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm,
-                                               const struct svmc_vmware_call *call,
-                                               struct text text, struct svmc_vmware_reply *value)
+CORE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm,
+                                             const struct svmc_vmware_call *call, struct text text,
+                                             struct svmc_vmware_reply *value)
 {
     struct text key = take_key(&text);
 
@@ -101,9 +101,8 @@ VMWARE_SMALL static enum vmware_reply info_get(struct svmc_vmware *vm,
     return VMWARE_YES;
 }
 
-VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm,
-                                               const struct svmc_vmware_call *call,
-                                               struct text value)
+CORE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm,
+                                             const struct svmc_vmware_call *call, struct text value)
 {
     struct text key = take_key(&value);
     enum svmc_status st;
@@ -122,9 +121,9 @@ VMWARE_SMALL static enum vmware_reply info_set(struct svmc_vmware *vm,
     return st == SVMC_OK ? VMWARE_YES : st == SVMC_ERR_FULL ? VMWARE_QUOTA : VMWARE_DENIED;
 }
 
-VMWARE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
-                                               const struct svmc_vmware_call *call,
-                                               struct text text, struct svmc_vmware_reply *reply)
+CORE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
+                                             const struct svmc_vmware_call *call, struct text text,
+                                             struct svmc_vmware_reply *reply)
 {
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
@@ -135,8 +134,8 @@ VMWARE_SMALL static enum vmware_reply ask_host(struct svmc_vmware *vm,
     return st == SVMC_OK ? VMWARE_YES : VMWARE_NO;
 }
 
-VMWARE_SMALL uint32_t svmc_vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
-                                       const uint8_t *at, uint32_t bytes, uint8_t *reply)
+CORE_SMALL uint32_t svmc_vmware_rpci(struct svmc_vmware *vm, const struct svmc_vmware_call *call,
+                                     const uint8_t *at, uint32_t bytes, uint8_t *reply)
 {
     struct svmc_vmware_reply more = { reply + 2, vm->priv.config.message_bytes - 2, 0 };
     struct text text = { at, bytes }, rest;

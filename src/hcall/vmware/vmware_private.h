@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/** What the parts of the VMware-compatible front end share. docs/spec/vmware.md. */
+/**
+ * What the parts of the VMware-compatible front end share. docs/spec/vmware.md. Small before fast:
+ * the way into the hypervisor and out costs more than all of this.
+ */
 #ifndef HCALL_VMWARE_PRIVATE_H
 #define HCALL_VMWARE_PRIVATE_H
 #include <stdbool.h>
@@ -7,14 +10,9 @@
 #include <stdint.h>
 #include <svmcore/vmware.h>
 
-#define VMWARE_POINTER_OFF 0xffffu /* pointer_status */
+#include "../../core/memory.h"
 
-/* The way into the hypervisor and out costs more than all of this: small before fast. */
-#if defined(__GNUC__) || defined(__clang__)
-#define VMWARE_SMALL __attribute__((cold))
-#else
-#define VMWARE_SMALL
-#endif
+#define VMWARE_POINTER_OFF 0xffffu /* pointer_status */
 
 /* VW-20: who gets in has all of the VM until it leaves; nobody waits. */
 static inline bool vmware_claim(struct svmc_vmware *vm)
