@@ -18,8 +18,8 @@
 
 static struct world world;
 static struct svmc_policy policy;
-static struct svmc_vcpu vcpu;
-static uint8_t from[SVMC_PAGE_BYTES], to[SVMC_PAGE_BYTES];
+static _Alignas(SVMC_PAGE_BYTES) struct svmc_vcpu vcpu; /* as docs/embedding.md has it */
+static _Alignas(SVMC_PAGE_BYTES) uint8_t from[SVMC_PAGE_BYTES], to[SVMC_PAGE_BYTES];
 static void *(*volatile copy)(void *, const void *, size_t) = memcpy;
 static struct svmc_reply reply;
 static uint16_t few[PORTS], many[PORTS];

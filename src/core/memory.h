@@ -25,16 +25,19 @@ int memcmp(const void *a, const void *b, size_t n);
 #if defined(__GNUC__) || defined(__clang__)
 #define CORE_UNROLL _Pragma("GCC unroll 16")
 /* Kept out of its caller, which then saves no registers for it; COLD: and seldom run, so small.
-   SMALL: seldom run, and in its caller where it has one alone. */
+   SMALL: seldom run, and in its caller where it has one alone. WARM: apart, and not made small
+   though cold functions alone call it: short string instructions are slow. */
 #define CORE_APART __attribute__((noinline))
 #define CORE_COLD  __attribute__((noinline, cold))
 #define CORE_SMALL __attribute__((cold))
+#define CORE_WARM  __attribute__((noinline, hot))
 typedef uint64_t __attribute__((may_alias)) core_any_word;
 #else
 #define CORE_UNROLL
 #define CORE_APART
 #define CORE_COLD
 #define CORE_SMALL
+#define CORE_WARM
 typedef unsigned char core_any_word;
 #endif
 

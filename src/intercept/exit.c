@@ -293,8 +293,7 @@ CORE_COLD enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc,
     return recorded(vc, rule, SVMC_AUDIT_EXIT, st, out);
 }
 
-/* Apart, or a cold function would move these words by a string instruction. */
-static CORE_APART void copy_exit(struct svmc_exit *to, const struct svmc_exit *from)
+static CORE_WARM void copy_exit(struct svmc_exit *to, const struct svmc_exit *from)
 {
     *to = *from;
     to->data = NULL;

@@ -84,7 +84,7 @@ static uint32_t kind_word(const struct exit_rule *rule, uint32_t completion, uin
 }
 
 /* Apart, for what fills a page is much code: everything that can fail stands before it. */
-static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask *ask,
+static CORE_WARM void send(struct svmc_vcpu *vc, const struct exit_rule *rule, struct ask *ask,
                            const uint64_t in[SLOTS_IN], uint32_t at, uint32_t bytes)
 {
     struct svmc_pending *p = &vc->priv.pending;
@@ -95,7 +95,7 @@ static CORE_COLD void send(struct svmc_vcpu *vc, const struct exit_rule *rule, s
     p->exit.data = NULL;
 }
 
-CORE_COLD enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
+CORE_WARM enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
                                                   const struct exit_rule *rule,
                                                   struct svmc_outcome *out)
 {
@@ -146,18 +146,13 @@ CORE_COLD enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const str
     return SVMC_OK;
 }
 
-/* R17, PG-9: and of `data` bytes of the data area, which a reply may have brought. */
+/* R17, PG-9: request, reply and the data area's first `data` bytes, which a reply may have brought:
+   in one go, the reserved words between them too. */
 CORE_COLD void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 {
-    for (size_t at = 0; at < SVMC_PAGE_REQ_IN + SLOTS_IN * CORE_WORD; at += CORE_WORD)
-        core_shared_store(vc->priv.page, at, 0);
-    for (size_t at = SVMC_PAGE_REP_SEQ; at < SVMC_PAGE_REP_OUT + SLOTS_OUT * CORE_WORD;
-         at += CORE_WORD)
-        core_shared_store(vc->priv.page, at, 0);
     if (data < vc->priv.page_used)
         data = vc->priv.page_used;
-    if (data != 0)
-        core_shared_zero(vc->priv.page, SVMC_PAGE_DATA, SVMC_PAGE_DATA + data);
+    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);
     vc->priv.page_used = 0;
 }
 

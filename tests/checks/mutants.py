@@ -157,8 +157,10 @@ MUTANTS = (
     ("R17", R + "enter.c", "            forget(vc);\n", "            p->active = 0;\n"),
     ("R17", R + "usual.c",
      "core_shared_clear(page, SVMC_PAGE_REP_OUT, SLOTS_OUT);", ""),
-    ("R17", R + "page.c", "at < SVMC_PAGE_REP_OUT + SLOTS_OUT * CORE_WORD;",
-     "at < SVMC_PAGE_REP_OUT;"),
+    ("R17", R + "page.c", "core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);",
+     "core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA);"),
+    ("R17", R + "page.c", "core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);",
+     "core_shared_zero(vc->priv.page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_DATA + data);"),
     ("R18", R + "reply.c", "if (reply->seq >> 48 != id)", "if (0 && id)"),
     ("PG-1", R + "page.c", "    if (bytes < used)\n", "    if (0)\n"),
     ("PG-6", R + "page.c", "*in &= s->bytes != 0 ? s->mask : core_mask(exit->size);", ""),
@@ -687,8 +689,8 @@ HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
-                f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
+                f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/core",
+                f"-I{TOP}/src/intercept", f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
                 f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
                 "-c", source, "-o", target])
 
