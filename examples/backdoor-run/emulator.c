@@ -246,7 +246,7 @@ static bool on_break(struct emulator *e, unsigned *signal)
     else
         return false;
     *signal = 0;
-    if (!look(e))
+    if (!look(e) && !e->remote.ended)
         report("not all of the program's code could be looked through");
     return true;
 }
@@ -280,7 +280,7 @@ static int serve(struct emulator *e)
         return -TRACER_FAILED;
     while (remote_ask(&e->remote, packet, reply) && (reply[0] == 'T' || reply[0] == 'S'))
         if (!on_stop(e, reply, packet))
-            return -TRACER_FAILED;
+            return e->remote.ended ? 0 : -TRACER_FAILED;
     return 0;
 }
 
@@ -362,7 +362,10 @@ int emulator_run(struct machine *machine, const struct names *wanted, const char
     rmdir(folder);
     free(e.sites.at);
     free(e.files.at);
-    if (status < 0)
+    if (status < 0 && e.remote.torn)
+        report("%s: two threads called at once: that is more than its debugger can tell apart",
+               command);
+    else if (status < 0)
         report("%s: this emulator does not speak as QEMU for AArch64 does", command);
     if (status < 0 && e.pid != 0)
         kill(e.pid, SIGKILL);

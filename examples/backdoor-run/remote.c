@@ -70,8 +70,12 @@ static ssize_t take_packet(struct remote *r, char reply[REMOTE_PACKET + 1])
         if (n < REMOTE_PACKET)
             reply[n++] = (char)c;
     reply[n] = 0;
-    if (c < 0 || next_byte(r) < 0 || next_byte(r) < 0) /* the sum: a socket loses nothing */
+    if (c < 0 || next_byte(r) < 0 || next_byte(r) < 0) { /* the sum: a socket loses nothing */
+        r->ended = true;
         return -1;
+    }
+    if (reply[0] == 'W' || reply[0] == 'X') /* whatever was asked */
+        r->ended = true;
     return put_all(r, "+", 1) ? (ssize_t)n : -1;
 }
 
@@ -116,6 +120,8 @@ bool remote_get_registers(struct remote *r, uint8_t *registers, size_t *n)
 
     if (!remote_ask(r, "g", reply))
         return false;
+    if (reply[0] == 'T' || reply[0] == 'S')
+        r->torn = true;
     *n = from_hex(reply, registers, *n);
     return true;
 }

@@ -10,6 +10,8 @@
 
 struct remote {
     int fd;
+    bool ended;   /* the program, of which another thread may be the cause at any time */
+    bool torn;    /* a second thread stopped before the first had gone on: QEMU mixes up the two */
     size_t n, at; /* of what was read and not taken yet */
     char buffer[REMOTE_PACKET];
 };

@@ -72,8 +72,10 @@ class MountCase(Case):
             self.skipTest(why_no_fuse())
         at = self.tmp / "mnt"
         at.mkdir()
-        process = subprocess.Popen([RUN, *before, *source, at], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        said = open(self.tmp / "said", "w+", encoding="utf-8", errors="replace")
+        self.addCleanup(said.close)
+        process = subprocess.Popen([RUN, *before, *source, at], stdout=said, stderr=said,
+                                   stdin=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 30
             while not os.path.ismount(at) and time.monotonic() < deadline:
@@ -83,7 +85,8 @@ class MountCase(Case):
         finally:
             subprocess.run(["umount", "-l", at], check=False)
             process.wait(20)
-        self.assertEqual(process.returncode, 0)
+        said.seek(0)
+        self.assertEqual(process.returncode, 0, said.read())
 
     def look_at_vmblock(self, at):
         self.assertEqual(set(os.listdir(at)), {"blockdir", "dev", "notifydir"})

@@ -89,7 +89,7 @@ class Arm64(MountCase):
     def test_vmhgfs_fuse(self):
         folder = self.folder_to_share()
         self.mounted(["--share", f"docs={folder}", "--emulator", f"{QEMU} -L {ROOT}", "--",
-                      PROGRAM / "vmhgfs-fuse", "-f"], [".host:/"],
+                      PROGRAM / "vmhgfs-fuse", "-f", "-s"], [".host:/"],  # one thread that calls
                      lambda at: self.same_files(at / "docs", folder))
 
     def test_xferlogs(self):
