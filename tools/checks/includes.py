@@ -32,6 +32,7 @@ PUBLIC = {
     "page.h": "intercept", "policy.h": "intercept", "policy_rows.h": "intercept",
     "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
+    "answer.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
     "port/sodium.h": "port",
 }
