@@ -139,7 +139,7 @@ static void judge(const struct svmc_token_caller *c, const struct svmc_token *t,
 {
     bool found = false;
 
-    require(v->end <= SVMC_TOKEN_WALK && (v->end == SVMC_TOKEN_REFUSED) == (v->why != 0));
+    require(v->end <= SVMC_TOKEN_WALK);
     require(v->end == SVMC_TOKEN_ALLOWED || (v->rights == 0 && v->classes == 0));
     if (v->end == SVMC_TOKEN_REFUSED)
         return;
@@ -169,12 +169,14 @@ static void check(struct input *in, unsigned how)
     struct svmc_token_call call = { 0 };
     enum svmc_status st;
     uint8_t head = take_byte(in);
+    uint32_t why;
 
     take_caller(in, &c);
     if (head & 0x80)
         take(in, &t, sizeof t);
     else if (w.holders != 0)
         t = w.holder[head % w.holders].token;
+    why = svmc_token_why(&w.pool, &w.vcpu, &c, &t);
     if (how == 0) {
         st = svmc_token_check(&w.pool, &w.vcpu, &c, &t, &v);
     } else if (how == 1) {
@@ -188,7 +190,10 @@ static void check(struct input *in, unsigned how)
         t = mac;
         st = svmc_token_check_call(&w.pool, &w.vcpu, &c, &t, &call, &v);
     }
-    require(st == SVMC_OK || (st == SVMC_ERR_ARG && is_zero(&v, sizeof v)));
+    require(st == SVMC_OK || (st == SVMC_ERR_ARG && is_zero(&v, sizeof v) && why == 0));
+    if (st == SVMC_OK && how < 2)
+        require((v.end == SVMC_TOKEN_REFUSED) ==
+                ((why & (how == 0 ? ~(uint32_t)SVMC_TOKEN_REMAPPED : ~0u)) != 0));
     if (st == SVMC_OK)
         judge(&c, &t, &v, how != 2);
 }

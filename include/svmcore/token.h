@@ -150,7 +150,16 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_check(struct svmc_token_pool
                                                           const struct svmc_token *token,
                                                           struct svmc_token_verdict *out);
 
-/** The same after a walk: caller->frame counts, and is remembered for this vCPU. TK-10. */
+/**
+ * What is not in order about a call, for a log: enum svmc_token_why, 0: nothing now. Counts no
+ * miss. Never for the guest, which is told the same of all.
+ */
+SVMC_API uint32_t svmc_token_why(const struct svmc_token_pool *pool,
+                                 const struct svmc_token_vcpu *vcpu,
+                                 const struct svmc_token_caller *caller,
+                                 const struct svmc_token *token);
+
+/** svmc_token_check after a walk: caller->frame counts, and is remembered for this vCPU. TK-10. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_check_walk(
     struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
     const struct svmc_token_caller *caller, const struct svmc_token *token,

@@ -86,18 +86,16 @@ enum svmc_token_why {
     SVMC_TOKEN_PRIVILEGE = 1u << 7, /* or another instruction set */
     SVMC_TOKEN_SITE = 1u << 8,      /* another instruction: page or offset */
     SVMC_TOKEN_CONTEXT = 1u << 9,   /* another thread, or a return to elsewhere */
-    SVMC_TOKEN_REMAPPED = 1u << 10, /* the page is another frame now */
-    SVMC_TOKEN_REPLAYED = 1u << 11, /* the counter of a call was used before */
-    SVMC_TOKEN_LOCKED = 1u << 12,   /* too many wrong tags on this vCPU */
-    SVMC_TOKEN_TAG = 1u << 13
+    SVMC_TOKEN_REMAPPED = 1u << 10, /* caller.frame is another frame */
+    SVMC_TOKEN_LOCKED = 1u << 11,   /* too many wrong tags on this vCPU */
+    SVMC_TOKEN_TAG = 1u << 12
 };
 
 struct svmc_token_verdict {
     uint64_t rights;  /* ALLOWED; else 0 */
     uint32_t classes; /* likewise */
-    uint32_t why;     /* REFUSED: enum svmc_token_why; never for the guest */
     uint8_t end;      /* enum svmc_token_end */
-    uint8_t reserved[7];
+    uint8_t reserved[3];
 };
 
 /** A call whose token registers have a MAC in place of the tag (svmc_token_check_call). */
@@ -115,9 +113,10 @@ enum svmc_token_event_kind {
     SVMC_TOKEN_EVENT_REMAPPED = 4, /* `what`: the frame that a walk found */
     SVMC_TOKEN_EVENT_BEAT = 5,     /* a beat is missing since tick `what` */
     SVMC_TOKEN_EVENT_EXPIRED = 6,
-    SVMC_TOKEN_EVENT_OVERDUE = 7, /* an expected call did not come: `what` says which */
-    SVMC_TOKEN_EVENT_RETIRED = 8, /* an entry is used up: one less */
-    SVMC_TOKEN_EVENT_OWN = 64     /* and above: svmc_token_report's */
+    SVMC_TOKEN_EVENT_OVERDUE = 7,  /* an expected call did not come: `what` says which */
+    SVMC_TOKEN_EVENT_RETIRED = 8,  /* an entry is used up: one less */
+    SVMC_TOKEN_EVENT_REPLAYED = 9, /* a call came again: `what` is its counter */
+    SVMC_TOKEN_EVENT_OWN = 64      /* and above: svmc_token_report's */
 };
 
 struct svmc_token_event {

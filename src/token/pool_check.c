@@ -4,132 +4,183 @@
 
 #define COUNTER_TRIES 4u /* somebody else's call came between */
 
+/* What is not as it must be: in each part a word that is 0 if it is. */
+struct parts {
+    uint64_t gone; /* the handle */
+    uint64_t restored, expired, vm, vcpu, root, privilege, site, context, frame, locked;
+    uint64_t tag;
+};
+
 /* One check on its way. */
 struct judged {
     struct svmc_token_entry *entry;
-    uint64_t live; /* before the entry was read */
-    uint64_t head; /* isa, user, reserved */
-    uint32_t why;
+    uint64_t live;  /* before the entry was read */
+    uint64_t head;  /* isa, user, reserved */
+    uint64_t other; /* the sum of all parts but frame and tag */
+    struct parts parts;
 };
 
-/* `reason` if any bit differs; a product, so that no compiler has something to jump over. */
-static inline uint32_t flag(uint64_t differs, uint32_t reason)
+/* 1 if any bit is set; computed, so that no compiler has something to jump over. */
+static inline uint32_t any(uint64_t word)
 {
-    return (uint32_t)((differs | (0 - differs)) >> 63) * reason;
+    return (uint32_t)((word | (0 - word)) >> 63);
 }
 
-static bool is_sound(const struct svmc_token_pool *pool, const struct svmc_token_vcpu *vcpu,
-                     const struct svmc_token_caller *caller, const struct svmc_token *token,
-                     struct judged *j)
+TOKEN_INLINE bool is_sound(const struct svmc_token_pool *pool, const struct svmc_token_vcpu *vcpu,
+                           const struct svmc_token_caller *caller, const struct svmc_token *token,
+                           struct judged *j)
 {
-    if (SELDOM(!pool || !vcpu || !caller || !token || !pool->priv.config.entries))
+    if (!pool || !vcpu || !caller || !token || !pool->priv.config.entries)
         return false;
     j->head = core_load_le64((const uint8_t *)caller + offsetof(struct svmc_token_caller, isa));
     return (j->head >> 9) == 0; /* user is 0 or 1, the rest 0 */
 }
 
-static inline void begin(const struct svmc_token_pool *pool, uint32_t handle, struct judged *j)
+TOKEN_INLINE void begin(const struct svmc_token_pool *pool, uint32_t handle, struct judged *j)
 {
     j->entry = token_at(pool, handle & INDEX_MASK);
     j->live = __atomic_load_n(&j->entry->priv.live, __ATOMIC_ACQUIRE);
+    j->other = 0;
 }
 
-/* TK-5: each part of the binding; `tag`: a word that is 0 if the tag is the right one. */
-static inline void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_token_caller *caller,
-                         uint32_t handle, uint64_t tag, struct judged *j)
+TOKEN_INLINE void judge_frame(const struct svmc_token_caller *caller, struct judged *j)
+{
+    j->parts.frame = token_get(&j->entry->priv.frame) ^ caller->frame;
+}
+
+TOKEN_INLINE void judge_tag(const struct svmc_token *token, struct judged *j)
+{
+    j->parts.tag = (token_get(&j->entry->priv.tag[0]) ^ core_load_le64(token->tag)) |
+                   (token_get(&j->entry->priv.tag[1]) ^ core_load_le64(token->tag + 8));
+    CORE_KEEP(j->parts.tag);
+}
+
+/* Into the sum as soon as it is known: gcc would keep all of them until the end. */
+TOKEN_INLINE void add(uint64_t *sum, uint64_t part)
+{
+    *sum |= part;
+    CORE_KEEP(*sum);
+}
+
+/* TK-5: the handle and each part of the binding; `other` is their sum. */
+TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_token_caller *caller,
+                        uint32_t handle, struct judged *j)
 {
     const struct svmc_token_entry *e = j->entry;
+    struct parts *p = &j->parts;
     uint64_t place = (caller->offset | j->head << PLACE_ISA) ^ token_get(&e->priv.place);
-    uint64_t thread =
-        (caller->thread ^ token_get(&e->priv.thread)) & token_get(&e->priv.thread_mask);
-    uint64_t returns = caller->returns - token_get(&e->priv.returns);
     uint32_t at = caller->vcpu - (uint32_t)(token_get(&e->priv.grant) >> 32);
-    uint64_t vcpus = token_get(&e->priv.vcpus), gone;
-    uint32_t generation = handle >> GENERATION_BITS;
-    uint32_t given = generation - 1 < ((uint32_t)j->live & GENERATION_MASK);
-    uint32_t why;
 
-    why = flag(tag, SVMC_TOKEN_TAG);
-    why |= flag(token_get(&e->priv.vm) ^ caller->vm, SVMC_TOKEN_OTHER_VM);
-    why |= flag(token_get(&e->priv.vm_generation) ^ caller->vm_generation, SVMC_TOKEN_RESTORED);
-    why |= flag(token_get(&e->priv.root) ^ caller->root, SVMC_TOKEN_OTHER_ROOT);
-    why |= flag((token_get(&e->priv.page) ^ caller->page) | (uint32_t)place, SVMC_TOKEN_SITE);
-    why |= flag(place >> PLACE_ISA, SVMC_TOKEN_PRIVILEGE);
-    why |= flag(thread, SVMC_TOKEN_CONTEXT);
-    why |= (uint32_t)(returns > token_get(&e->priv.return_span)) * SVMC_TOKEN_CONTEXT;
-    why |= flag((~vcpus >> (at & 63) & 1) | at >> 6, SVMC_TOKEN_OTHER_VCPU);
-    why |= (uint32_t)(token_get(&e->priv.until) <= caller->ticks) * SVMC_TOKEN_EXPIRED;
-    why |= (uint32_t)(caller->ticks < vcpu->priv.locked_until) * SVMC_TOKEN_LOCKED;
+    p->privilege = place >> PLACE_ISA;
+    p->site = (token_get(&e->priv.page) ^ caller->page) | (uint32_t)place;
+    add(&j->other, p->privilege | p->site);
+    p->vm = token_get(&e->priv.vm) ^ caller->vm;
+    add(&j->other, p->vm);
+    p->restored = token_get(&e->priv.vm_generation) ^ caller->vm_generation;
+    add(&j->other, p->restored);
+    p->root = token_get(&e->priv.root) ^ caller->root;
+    add(&j->other, p->root);
+    p->context = (caller->thread ^ token_get(&e->priv.thread)) & token_get(&e->priv.thread_mask);
+    p->context |= caller->returns - token_get(&e->priv.returns) > token_get(&e->priv.return_span);
+    add(&j->other, p->context);
+    p->vcpu = (~(token_get(&e->priv.vcpus) >> (at & 63)) & 1) | at >> 6;
+    add(&j->other, p->vcpu);
+    p->expired = token_get(&e->priv.until) <= caller->ticks;
+    p->locked = caller->ticks < vcpu->priv.locked_until;
+    add(&j->other, p->expired | p->locked);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    gone = ((j->live ^ (ALIVE | generation)) & (ALIVE | GENERATION_MASK)) |
-           (j->live ^ token_get(&e->priv.live)); /* written meanwhile */
-    why |= flag(gone, SVMC_TOKEN_STALE);
-    why |= flag(gone, SVMC_TOKEN_UNKNOWN) & (given - 1);
-    j->why |= why;
+    p->gone = (j->live ^ (ALIVE | handle >> GENERATION_BITS)) & (ALIVE | GENERATION_MASK);
+    p->gone |= j->live ^ token_get(&e->priv.live); /* written meanwhile */
+    add(&j->other, p->gone);
 }
 
-static inline uint64_t tag_of(const struct svmc_token_entry *e, const uint8_t *tag)
+/* TK-5: for the hypervisor alone. */
+CORE_COLD uint32_t svmc_token_why(const struct svmc_token_pool *pool,
+                                  const struct svmc_token_vcpu *vcpu,
+                                  const struct svmc_token_caller *caller,
+                                  const struct svmc_token *token)
 {
-    uint64_t differs = (token_get(&e->priv.tag[0]) ^ core_load_le64(tag)) |
-                       (token_get(&e->priv.tag[1]) ^ core_load_le64(tag + 8));
+    struct judged j;
+    const struct parts *p = &j.parts;
+    uint32_t given, reasons;
 
-    CORE_KEEP(differs);
-    return differs;
+    if (!is_sound(pool, vcpu, caller, token, &j))
+        return 0;
+    begin(pool, token->handle, &j);
+    judge_frame(caller, &j);
+    judge_tag(token, &j);
+    judge(vcpu, caller, token->handle, &j);
+    given = (token->handle >> GENERATION_BITS) - 1 < ((uint32_t)j.live & GENERATION_MASK);
+    reasons = any(p->gone) * (given ? SVMC_TOKEN_STALE : SVMC_TOKEN_UNKNOWN) |
+              any(p->restored) * SVMC_TOKEN_RESTORED | any(p->expired) * SVMC_TOKEN_EXPIRED |
+              any(p->vm) * SVMC_TOKEN_OTHER_VM | any(p->vcpu) * SVMC_TOKEN_OTHER_VCPU |
+              any(p->root) * SVMC_TOKEN_OTHER_ROOT | any(p->privilege) * SVMC_TOKEN_PRIVILEGE |
+              any(p->site) * SVMC_TOKEN_SITE | any(p->context) * SVMC_TOKEN_CONTEXT |
+              any(p->frame) * SVMC_TOKEN_REMAPPED | any(p->locked) * SVMC_TOKEN_LOCKED |
+              any(p->tag) * SVMC_TOKEN_TAG;
+    token_said(&reasons, sizeof reasons);
+    return reasons;
+}
+
+static void tell(struct svmc_token_pool *pool, const struct svmc_token_caller *caller,
+                 uint32_t handle, uint32_t kind, uint64_t what)
+{
+    struct svmc_token_event event = { .vm = caller->vm,
+                                      .ticks = caller->ticks,
+                                      .what = what,
+                                      .kind = kind,
+                                      .handle = handle,
+                                      .vcpu = caller->vcpu };
+
+    (void)svmc_token_push(pool, &event);
 }
 
 /* TK-11: what a miss too many leads to. */
-CORE_COLD static void alarm(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
-                            const struct svmc_token_caller *caller, uint32_t handle, uint32_t why)
+CORE_APART static void alarm(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
+                             const struct svmc_token_caller *caller, const struct svmc_token *token)
 {
     const struct svmc_token_config *c = &pool->priv.config;
-    struct svmc_token_event event = {
-        .vm = caller->vm, .ticks = caller->ticks, .handle = handle, .vcpu = caller->vcpu
-    };
+    uint32_t round = vcpu->priv.rounds & 31;
+    uint64_t ticks = c->lock_ticks << round;
 
-    if (why == SVMC_TOKEN_REMAPPED) {
-        event.kind = SVMC_TOKEN_EVENT_REMAPPED;
-        event.what = caller->frame;
-        (void)svmc_token_push(pool, &event);
-    }
     if (vcpu->priv.misses >= c->miss_limit) {
         vcpu->priv.misses = 0;
-        event.kind = SVMC_TOKEN_EVENT_PROBED;
-        event.what = why;
-        (void)svmc_token_push(pool, &event);
+        tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_PROBED,
+             svmc_token_why(pool, vcpu, caller, token) & ~(uint32_t)SVMC_TOKEN_REMAPPED);
     }
-    if (vcpu->priv.near >= c->miss_limit) {
-        uint64_t ticks = c->lock_ticks << (vcpu->priv.rounds & 31);
-        bool ends = vcpu->priv.rounds < c->lock_rounds &&
-                    ticks >> (vcpu->priv.rounds & 31) == c->lock_ticks &&
-                    ticks < UINT64_MAX - caller->ticks;
-
-        vcpu->priv.near = 0;
-        vcpu->priv.rounds += vcpu->priv.rounds < c->lock_rounds;
-        vcpu->priv.locked_until = ends ? caller->ticks + ticks : UINT64_MAX;
-        event.kind = SVMC_TOKEN_EVENT_LOCKED;
-        event.what = vcpu->priv.locked_until;
-        (void)svmc_token_push(pool, &event);
+    if (vcpu->priv.near < c->miss_limit)
+        return;
+    vcpu->priv.near = 0;
+    if (round < c->lock_rounds && ticks >> round == c->lock_ticks &&
+        ticks < UINT64_MAX - caller->ticks) {
+        vcpu->priv.locked_until = caller->ticks + ticks;
+        vcpu->priv.rounds++;
+    } else {
+        vcpu->priv.locked_until = UINT64_MAX;
     }
+    tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_LOCKED, vcpu->priv.locked_until);
 }
 
 /* TK-5 TK-11: the verdict. `unwalked`: not 0 if the frame is not known. */
-static inline void settle(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
-                          const struct svmc_token_caller *caller, uint32_t handle,
-                          const struct judged *j, uint64_t unwalked, struct svmc_token_verdict *out)
+TOKEN_INLINE void settle(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
+                         const struct svmc_token_caller *caller, const struct svmc_token *token,
+                         const struct judged *j, uint64_t unwalked, struct svmc_token_verdict *out)
 {
-    uint32_t refused = flag(j->why, 1), walk = flag(unwalked, 1) & (refused ^ 1);
-    uint32_t near = flag(j->why ^ SVMC_TOKEN_TAG, 1) ^ 1, limit = pool->priv.config.miss_limit;
-    uint64_t all = (uint64_t)(refused | walk) - 1; /* all ones: ALLOWED */
+    uint32_t refused = any(j->other | j->parts.tag), guess = refused & (any(j->other) ^ 1), walk;
+    uint32_t limit = pool->priv.config.miss_limit;
+    uint64_t all;
 
-    out->why = j->why;
+    token_said(&refused, sizeof refused);
+    token_said(&guess, sizeof guess);
+    walk = any(unwalked) & (refused ^ 1);
+    all = (uint64_t)(refused | walk) - 1; /* all ones: ALLOWED */
     out->end = (uint8_t)((refused ^ 1) + walk);
     out->rights = token_get(&j->entry->priv.rights) & all;
     out->classes = (uint32_t)(token_get(&j->entry->priv.grant) & all);
     vcpu->priv.misses += refused;
-    vcpu->priv.near = (vcpu->priv.near + near) & (0 - refused);
-    if (SELDOM((vcpu->priv.misses >= limit) | (vcpu->priv.near >= limit) |
-               (j->why == SVMC_TOKEN_REMAPPED)))
-        alarm(pool, vcpu, caller, handle, j->why);
+    vcpu->priv.near = (vcpu->priv.near + guess) & (0 - refused);
+    if (SELDOM((vcpu->priv.misses >= limit) | (vcpu->priv.near >= limit)))
+        alarm(pool, vcpu, caller, token);
 }
 
 /* TK-10: what the vCPU remembers of handles that share these bits. */
@@ -138,9 +189,9 @@ static inline uint32_t memo_of(uint32_t handle)
     return handle & (SVMC_TOKEN_MEMOS - 1);
 }
 
-static inline uint64_t unknown_mapping(const struct svmc_token_vcpu *vcpu,
-                                       const struct svmc_token_caller *caller, uint32_t handle,
-                                       uint64_t live)
+TOKEN_INLINE uint64_t unknown_mapping(const struct svmc_token_vcpu *vcpu,
+                                      const struct svmc_token_caller *caller, uint32_t handle,
+                                      uint64_t live)
 {
     uint32_t n = memo_of(handle);
 
@@ -164,34 +215,35 @@ enum svmc_status svmc_token_check(struct svmc_token_pool *pool, struct svmc_toke
                                   const struct svmc_token_caller *caller,
                                   const struct svmc_token *token, struct svmc_token_verdict *out)
 {
-    struct judged j = { 0 };
+    struct judged j;
 
-    if (SELDOM(!out))
+    if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (SELDOM(!is_sound(pool, vcpu, caller, token, &j)))
+    if (!is_sound(pool, vcpu, caller, token, &j))
         return SVMC_ERR_ARG;
     begin(pool, token->handle, &j);
-    judge(vcpu, caller, token->handle, tag_of(j.entry, token->tag), &j);
-    token_said(&j.why, sizeof j.why);
-    settle(pool, vcpu, caller, token->handle, &j,
-           unknown_mapping(vcpu, caller, token->handle, j.live), out);
+    judge_tag(token, &j);
+    judge(vcpu, caller, token->handle, &j);
+    settle(pool, vcpu, caller, token, &j, unknown_mapping(vcpu, caller, token->handle, j.live),
+           out);
     return SVMC_OK;
 }
 
 /* TK-10: a frame that the embedder walked to. */
-static void walked(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
-                   const struct svmc_token_caller *caller, uint32_t handle, struct judged *j,
-                   struct svmc_token_verdict *out)
+TOKEN_INLINE void walked(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
+                         const struct svmc_token_caller *caller, const struct svmc_token *token,
+                         struct judged *j, struct svmc_token_verdict *out)
 {
-    settle(pool, vcpu, caller, handle, j, 0, out);
-    if (out->end == SVMC_TOKEN_ALLOWED)
-        remember(vcpu, caller, handle, j->live);
-}
+    uint32_t moved = any(j->parts.frame) & (any(j->other | j->parts.tag) ^ 1);
 
-static inline void judge_frame(const struct svmc_token_caller *caller, struct judged *j)
-{
-    j->why |= flag(token_get(&j->entry->priv.frame) ^ caller->frame, SVMC_TOKEN_REMAPPED);
+    token_said(&moved, sizeof moved);
+    add(&j->other, j->parts.frame);
+    settle(pool, vcpu, caller, token, j, 0, out);
+    if (out->end == SVMC_TOKEN_ALLOWED)
+        remember(vcpu, caller, token->handle, j->live);
+    else if (moved != 0)
+        tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_REMAPPED, caller->frame);
 }
 
 enum svmc_status svmc_token_check_walk(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
@@ -199,18 +251,18 @@ enum svmc_status svmc_token_check_walk(struct svmc_token_pool *pool, struct svmc
                                        const struct svmc_token *token,
                                        struct svmc_token_verdict *out)
 {
-    struct judged j = { 0 };
+    struct judged j;
 
-    if (SELDOM(!out))
+    if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (SELDOM(!is_sound(pool, vcpu, caller, token, &j)))
+    if (!is_sound(pool, vcpu, caller, token, &j))
         return SVMC_ERR_ARG;
     begin(pool, token->handle, &j);
     judge_frame(caller, &j);
-    judge(vcpu, caller, token->handle, tag_of(j.entry, token->tag), &j);
-    token_said(&j.why, sizeof j.why);
-    walked(pool, vcpu, caller, token->handle, &j, out);
+    judge_tag(token, &j);
+    judge(vcpu, caller, token->handle, &j);
+    walked(pool, vcpu, caller, token, &j, out);
     return SVMC_OK;
 }
 
@@ -266,14 +318,13 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
                                                  const struct svmc_token_call *call,
                                                  struct svmc_token_verdict *out)
 {
-    struct judged j = { 0 };
+    struct judged j;
     union { /* the pool's copy, for the time of one MAC */
         struct svmc_token token;
         uint64_t words[(sizeof(struct svmc_token) + 7) / 8];
     } kept;
     uint8_t mac[SVMC_TOKEN_TAG_BYTES];
     enum svmc_status st;
-    uint64_t differs;
 
     if (!out)
         return SVMC_ERR_ARG;
@@ -287,17 +338,18 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
     core_store_le64(kept.token.tag + 8, token_get(&j.entry->priv.tag[1]));
     st = svmc_token_call_mac(pool->priv.config.crypto, pool->priv.config.mac_alg, &kept.token, call,
                              mac);
-    differs = (core_load_le64(mac) ^ core_load_le64(token->tag)) |
-              (core_load_le64(mac + 8) ^ core_load_le64(token->tag + 8));
-    CORE_KEEP(differs);
+    j.parts.tag = (core_load_le64(mac) ^ core_load_le64(token->tag)) |
+                  (core_load_le64(mac + 8) ^ core_load_le64(token->tag + 8));
+    CORE_KEEP(j.parts.tag);
     core_wipe(kept.words, sizeof kept.words);
     if (st != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     judge_frame(caller, &j);
-    judge(vcpu, caller, token->handle, differs, &j);
-    token_said(&j.why, sizeof j.why);
-    if (j.why == 0 && !is_new(j.entry, j.live, call->counter))
-        j.why = SVMC_TOKEN_REPLAYED;
-    walked(pool, vcpu, caller, token->handle, &j, out);
+    judge(vcpu, caller, token->handle, &j);
+    walked(pool, vcpu, caller, token, &j, out);
+    if (out->end == SVMC_TOKEN_ALLOWED && !is_new(j.entry, j.live, call->counter)) {
+        memset(out, 0, sizeof *out);
+        tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_REPLAYED, call->counter);
+    }
     return SVMC_OK;
 }

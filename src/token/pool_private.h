@@ -12,8 +12,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define SELDOM(condition) __builtin_expect(!!(condition), 0)
+#define TOKEN_INLINE      static inline __attribute__((always_inline))
 #else
 #define SELDOM(condition) (condition)
+#define TOKEN_INLINE      static inline
 #endif
 
 /* The word `live` of an entry: whose it is, and which writing of it. */

@@ -4,7 +4,7 @@
  * that calls move between, mappings that change and change back, snapshots, unloading. After each
  * step one call: no token that the model calls dead is let in, none that it calls good is refused,
  * and a call that is let in without a walk was walked since the last change (TK-4 to TK-10: TK-4
- * TK-5 TK-6 TK-7 TK-8 TK-9 TK-10). SVMC_HISTORIES: how many; 10^6 take some minutes.
+ * TK-5 TK-6 TK-7 TK-8 TK-9 TK-10). SVMC_HISTORIES: how many; 10^6 take half a minute.
  */
 #include <stdlib.h>
 
@@ -366,8 +366,7 @@ static void call(void)
     mapped = h->grant.frame == c.frame;
     m.calls++;
     CHECK_EQ(svmc_token_check(&m.pool, &m.vcpus[vcpu], &c, &token, &verdict), SVMC_OK);
-    CHECK_EQ(verdict.end != SVMC_TOKEN_REFUSED, good, "call %lu, why %x", m.calls, verdict.why);
-    CHECK_EQ(verdict.end == SVMC_TOKEN_REFUSED, verdict.why != 0);
+    CHECK_EQ(verdict.end != SVMC_TOKEN_REFUSED, good, "call %lu", m.calls);
     if (verdict.end == SVMC_TOKEN_ALLOWED) /* the walk is of now, and was right */
         CHECK(h->seen[vcpu] == m.stage2 && mapped, "call %lu", m.calls);
     if (verdict.end == SVMC_TOKEN_WALK) {

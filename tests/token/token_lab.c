@@ -90,6 +90,8 @@ unsigned token_lab_check(struct token_lab *lab, const struct svmc_token_caller *
                          const struct svmc_token *token)
 {
     memset(&lab->verdict, 0xee, sizeof lab->verdict);
+    lab->why = svmc_token_why(&lab->pool, &lab->vcpu[0], caller, token) &
+               ~(uint32_t)SVMC_TOKEN_REMAPPED; /* no walk, no frame */
     CHECK_EQ(svmc_token_check(&lab->pool, &lab->vcpu[0], caller, token, &lab->verdict), SVMC_OK);
     return lab->verdict.end;
 }
@@ -98,6 +100,7 @@ unsigned token_lab_walk(struct token_lab *lab, const struct svmc_token_caller *c
                         const struct svmc_token *token)
 {
     memset(&lab->verdict, 0xee, sizeof lab->verdict);
+    lab->why = svmc_token_why(&lab->pool, &lab->vcpu[0], caller, token);
     CHECK_EQ(svmc_token_check_walk(&lab->pool, &lab->vcpu[0], caller, token, &lab->verdict),
              SVMC_OK);
     return lab->verdict.end;

@@ -30,6 +30,7 @@ struct token_lab {
     struct svmc_token_grant grant;
     struct svmc_token token;
     struct svmc_token_verdict verdict;
+    uint32_t why;            /* of the last check, as it was before it */
     struct fake_crypto fake; /* mac */
     uint64_t rng;
     int random_is; /* 0: good; 1: fails; 2: zeros; 3: the last ones again */
