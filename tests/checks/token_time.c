@@ -2,10 +2,11 @@
 /*
  * The time of a check does not tell what was wrong (TK-5; A8), after dudect (Reparaz, Balasch,
  * Verbauwhede, DATE 2017): calls with the right token, a wrong first byte, a wrong last byte, a
- * stale handle and one that never was, all of the same entry (another is other lines of memory;
- * token_secret.py counts instructions there), in random order, each timed alone; Welch's t between each two
- * classes, with and without the slow tail, stays below 4.5. A compare that leaves at the first
- * byte, timed between them, must be found out: above 10. SVMC_COUNT: calls of each class.
+ * stale handle and one that was not given out yet, in random order, each timed alone; Welch's t
+ * between each two classes, with and without the slow tail, stays below 4.5. A compare that leaves
+ * at the first byte, timed between them, must be found out: above 10. All are of one entry: others
+ * have other lines of memory, and token_secret.py counts instructions there. SVMC_COUNT: calls of
+ * each class.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -93,8 +94,9 @@ static uint32_t measure(unsigned timed, uint64_t *sink)
                                     : timed == LEAVES_LAST ? LAST
                                                            : timed];
     struct svmc_token_verdict verdict;
-    uint64_t begun = clock_now();
+    uint64_t begun;
 
+    begun = clock_now();
     if (timed >= CLASSES) {
         *sink += (unsigned)early_exit(token.tag, forms[HIT].tag);
         return (uint32_t)(clock_now() - begun);
@@ -163,24 +165,29 @@ static void cut_at(uint32_t *const *sample, unsigned from, unsigned to, size_t n
 TEST(token_time, does_not_tell) /* TK-5 */
 {
     const char *env = getenv("SVMC_COUNT");
-    size_t n = env ? strtoull(env, NULL, 0) : 100000, filled[TIMED] = { 0 }, left = TIMED * n;
+    size_t n = env ? strtoull(env, NULL, 0) : 100000;
     uint32_t *sample[TIMED], cuts[4];
+    unsigned turn[TIMED];
     uint64_t sink = 0;
     double t;
 
     rng = harness_seed();
     prepare();
-    for (unsigned k = 0; k < TIMED; k++)
+    for (unsigned k = 0; k < TIMED; k++) {
         sample[k] = malloc(n * sizeof **sample);
+        turn[k] = k;
+    }
     for (unsigned i = 0; i < 10000; i++)
         (void)measure(i % TIMED, &sink);
-    while (left > 0) {
-        unsigned k = (unsigned)(harness_random(&rng) % TIMED);
+    for (size_t i = 0; i < n; i++) { /* each class once, in another order each time */
+        for (unsigned k = TIMED; k > 1; k--) {
+            unsigned at = (unsigned)(harness_random(&rng) % k), kept = turn[k - 1];
 
-        if (filled[k] == n)
-            continue;
-        sample[k][filled[k]++] = measure(k, &sink);
-        left--;
+            turn[k - 1] = turn[at];
+            turn[at] = kept;
+        }
+        for (unsigned k = 0; k < TIMED; k++)
+            sample[turn[k]][i] = measure(turn[k], &sink);
     }
     cut_at(sample, 0, CLASSES, n, cuts);
     for (unsigned a = 0; a < CLASSES; a++)
