@@ -181,7 +181,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_check_call(
     const struct svmc_token_call *call, struct svmc_token_verdict *out);
 
 /** What a holder writes in place of its tag. out[SVMC_TOKEN_TAG_BYTES] is zero after an error. */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *crypto,
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *ops,
                                                              uint32_t mac_alg,
                                                              const struct svmc_token *token,
                                                              const struct svmc_token_call *call,
