@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept and of hcall, taken out of the shipped source, is missed by a test.
+"""Each check of the intercept, of hcall and of token, taken out of the shipped source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the tests of both run on it:
+replaces it. The mutant is compiled, linked in front of the core, and the tests of all run on it:
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
@@ -28,6 +28,7 @@ SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 C, R, A = "src/core/", "src/intercept/", "src/intercept/adapt/"
 H, N, W = "src/hcall/", "src/hcall/native/", "src/hcall/vmware/"
+T = "src/token/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -711,6 +712,136 @@ MUTANTS = (
     ("HN-19", N + "ask.c", "if ((who & MAY_FIELDS & ~owner->may) != 0)", "if (0)"),
     ("HN-21", N + "discover.c", "if (i == k ? is_sound(a) : a->kind != b->kind || !clash)",
      "if (i == k ? is_sound(a) : 1)"),
+    ("TK-1", T + "pool_private.h", "core_clamp(index, pool->priv.config.entry_count)", "index"),
+    ("TK-1", T + "pool_enrol.c", "live = token_begin(e) + 1;", "live = token_begin(e) | 1;"),
+    ("TK-1", T + "pool_enrol.c", "if ((live & GENERATION_MASK) == GENERATION_MASK)", "if (0)"),
+    ("TK-1", T + "pool_check.c",
+     "(j->live ^ (ALIVE | handle >> GENERATION_BITS)) & (ALIVE | GENERATION_MASK)",
+     "(j->live ^ (ALIVE | handle >> GENERATION_BITS)) & ALIVE"),
+    ("TK-1", T + "pool_private.h", "(ALIVE | GENERATION_MASK)) == want", "ALIVE) == (want & ALIVE)"),
+    ("TK-2", T + "pool_enrol.c", "if (!vm || vm->priv.state != VM_OPEN)", "if (!vm)"),
+    ("TK-2", T + "pool_enrol.c", "if (measured != SVMC_OK)", "if (0)"),
+    ("TK-2", T + "pool_enrol.c", "if (vm->priv.generation != caller->vm_generation)", "if (0)"),
+    ("TK-2", T + "pool.c", "if (svmc_token_find_vm(pool, vm))", "if (0)"),
+    ("TK-2", T + "pool.c", "    v->priv.state = VM_SEALED;\n", ""),
+    ("TK-3", T + "pool_enrol.c", "same |= differ == 0;", ""),
+    ("TK-3", T + "pool_enrol.c", "sizeof out->tag) != SVMC_OK;", "sizeof out->tag) == SVMC_ERR_ARG;"),
+    ("TK-3", T + "pool_enrol.c", "    if (same)\n", "    if (0)\n"),
+    ("TK-4", T + "pool_enrol.c", "g->vcpus != 0 && ", ""),
+    ("TK-4", T + "pool_enrol.c", "g->vcpu_first <= UINT32_MAX - 63 && ", ""),
+    ("TK-4", T + "pool_enrol.c", "g->classes != 0 &&", ""),
+    ("TK-4", T + "pool_enrol.c", "(g->classes & ~SVMC_TOKEN_CLASSES) == 0 && ", ""),
+    ("TK-4", T + "pool_enrol.c", "(g->flags & ~KNOWN_FLAGS) == 0 &&", ""),
+    ("TK-4", T + "pool_enrol.c", "g->until > who->ticks && ", ""),
+    ("TK-4", T + "pool_enrol.c", "is_sound_site(g->page, g->frame, g->offset) &&", ""),
+    ("TK-4", T + "pool_enrol.c", "reserved == 0 && who->user", "who->user"),
+    ("TK-5", T + "pool_check.c", "return (j->head >> 9) == 0;", "return true;"),
+    ("TK-5", T + "pool_check.c",
+     "(token_get(&j->entry->priv.tag[0]) ^ core_load_le64(token->tag)) |", ""),
+    ("TK-5", T + "pool_check.c", " |\n                   (token_get(&j->entry->priv.tag[1])",
+     " |\n                   0 * (token_get(&j->entry->priv.tag[1])"),
+    ("TK-5", T + "pool_check.c", "any(j->other | j->parts.tag), guess", "any(j->other), guess"),
+    ("TK-4", T + "pool_check.c", "add(&j->other, p->privilege | p->site);",
+     "add(&j->other, p->site);"),
+    ("TK-4", T + "pool_check.c", "add(&j->other, p->privilege | p->site);",
+     "add(&j->other, p->privilege);"),
+    ("TK-4", T + "pool_check.c", "(token_get(&e->priv.page) ^ caller->page) | ", ""),
+    ("TK-4", T + "pool_check.c", "caller->page) | (uint32_t)place;", "caller->page);"),
+    ("TK-4", T + "pool_check.c", "    add(&j->other, p->vm);\n", ""),
+    ("TK-9", T + "pool_check.c", "    add(&j->other, p->restored);\n", ""),
+    ("TK-4", T + "pool_check.c", "    add(&j->other, p->root);\n", ""),
+    ("TK-4", T + "pool_check.c", "(caller->thread ^ token_get(&e->priv.thread))", "0"),
+    ("TK-4", T + "pool_check.c",
+     "caller->returns - token_get(&e->priv.returns) > token_get(&e->priv.return_span)", "0"),
+    ("TK-4", T + "pool_check.c", "(~(token_get(&e->priv.vcpus) >> (at & 63)) & 1) | ", ""),
+    ("TK-4", T + "pool_check.c", " | at >> 6;", ";"),
+    ("TK-13", T + "pool_check.c", "add(&j->other, p->expired | p->locked);",
+     "add(&j->other, p->locked);"),
+    ("TK-11", T + "pool_check.c", "add(&j->other, p->expired | p->locked);",
+     "add(&j->other, p->expired);"),
+    ("TK-8", T + "pool_check.c", "    add(&j->other, p->gone);\n", ""),
+    ("TK-5", T + "pool_check.c", "    all = (uint64_t)(refused | walk) - 1;",
+     "    all = (uint64_t)walk - 1;"),
+    ("TK-10", T + "pool_check.c", "    all = (uint64_t)(refused | walk) - 1;",
+     "    all = (uint64_t)refused - 1;"),
+    ("TK-6", T + "pool_enrol.c", "(g->rights & ~parent->priv.rights) == 0 &&", ""),
+    ("TK-6", T + "pool_enrol.c", "(g->classes & ~(uint32_t)parent->priv.grant) == 0 && ", ""),
+    ("TK-6", T + "pool_enrol.c", "g->until <= parent->priv.until &&", ""),
+    ("TK-6", T + "pool_enrol.c", "vcpus_within(parent, g) && ", ""),
+    ("TK-6", T + "pool_enrol.c", "at >= 64 || ", "at < 64 && "),
+    ("TK-6", T + "pool_enrol.c", "!kernel_of_user && ", ""),
+    ("TK-6", T + "pool_enrol.c", "who->vm == parent->priv.vm &&", ""),
+    ("TK-6", T + "pool_enrol.c", "who->vm_generation == parent->priv.vm_generation;", "true;"),
+    ("TK-6", T + "pool_enrol.c", "if (!p || p->priv.until <= holder->ticks)", "if (!p)"),
+    ("TK-7", T + "pool_enrol.c", "    live = token_begin(e);\n    set_tag(e, out);\n",
+     "    live = token_begin(e);\n"),
+    ("TK-7", T + "pool_enrol.c", "        token_put(&e->priv.page, site->page);\n", ""),
+    ("TK-7", T + "pool_enrol.c", "        token_put(&e->priv.frame, site->frame);\n", ""),
+    ("TK-7", T + "pool_enrol.c", "(e->priv.place >> 32 << 32) | site->offset", "e->priv.place"),
+    ("TK-7", T + "pool_enrol.c", "site->reserved != 0 || ", ""),
+    ("TK-8", T + "pool_enrol.c", "    if (subtree)\n", "    if (0)\n"),
+    ("TK-8", T + "pool_enrol.c", "    if (subtree)\n", "    if (1)\n"),
+    ("TK-8", T + "pool_enrol.c", "        link_below(pool, child, e->priv.parent);\n", ""),
+    ("TK-8", T + "pool.c", "(e->priv.live & ALIVE) && e->priv.vm == vm", "e->priv.live & ALIVE"),
+    ("TK-8", T + "pool.c", "    kill_all(pool, vm);\n    memset(v, 0, sizeof *v);",
+     "    memset(v, 0, sizeof *v);"),
+    ("TK-9", T + "pool.c", "    kill_all(pool, vm);\n    v->priv.generation", "    v->priv.generation"),
+    ("TK-9", T + "pool.c", "generation <= v->priv.generation", "0"),
+    ("TK-9", T + "pool.c", "    v->priv.generation = generation;\n    v->priv.state = VM_OPEN;\n",
+     "    v->priv.state = VM_OPEN;\n"),
+    ("TK-9", T + "pool.c", "    v->priv.generation = generation;\n    v->priv.state = VM_OPEN;\n",
+     "    v->priv.generation = generation;\n"),
+    ("TK-10", T + "pool_check.c", "    add(&j->other, j->parts.frame);\n", ""),
+    ("TK-10", T + "pool_check.c", "    if (caller->stage2_generation == 0)\n        return;\n", ""),
+    ("TK-10", T + "pool_check.c", "(vcpu->priv.memo[n].live ^ live) | ", ""),
+    ("TK-10", T + "pool_check.c", "(vcpu->priv.memo[n].handle ^ handle) |", ""),
+    ("TK-10", T + "pool_check.c", "(vcpu->priv.memo[n].generation ^ caller->stage2_generation);",
+     "0;"),
+    ("TK-10", T + "pool_check.c", "else if (moved != 0)", "else if (0)"),
+    ("TK-10", T + "pool_check.c", "any(unwalked) & (refused ^ 1)", "any(unwalked)"),
+    ("TK-11", T + "pool_check.c", "(vcpu->priv.near + guess) & (0 - refused)",
+     "vcpu->priv.near + guess"),
+    ("TK-11", T + "pool_check.c", "(vcpu->priv.near + guess)", "(vcpu->priv.near + refused)"),
+    ("TK-11", T + "pool_check.c", "vcpu->priv.misses += refused;", ""),
+    ("TK-11", T + "pool_check.c", "    if (vcpu->priv.near < c->miss_limit)\n        return;\n",
+     "    if (vcpu->priv.near < c->miss_limit || 1)\n        return;\n"),
+    ("TK-11", T + "pool_check.c", "round < c->lock_rounds && ", ""),
+    ("TK-11", T + "pool_check.c", "ticks >> round == c->lock_ticks &&", ""),
+    ("TK-11", T + "pool_check.c", "        vcpu->priv.rounds++;\n", ""),
+    ("TK-12", T + "pool_check.c", "mine <= last", "0"),
+    ("TK-12", T + "pool_check.c", "call->counter > UINT32_MAX ||", ""),
+    ("TK-12", T + "pool_check.c", "    core_store_le64(text, token->handle);\n", ""),
+    ("TK-12", T + "pool_check.c", "core_store_le64(text + 8, call->control);", ""),
+    ("TK-12", T + "pool_check.c",
+     "core_store_le64(text + 16 + 8 * (size_t)SVMC_TOKEN_ARGS, call->counter);", ""),
+    ("TK-12", T + "pool_check.c",
+     "core_store_le64(text + 16 + 8 * (size_t)n, call->arg[n]);",
+     "core_store_le64(text + 16 + 8 * (size_t)n, call->arg[0]);"),
+    ("TK-12", T + "pool_enrol.c", "    set_tag(e, out);\n    token_put(&e->priv.counter, "
+     "COUNTER_OF(live));\n", "    set_tag(e, out);\n"),
+    ("TK-13", T + "pool_event.c", "e->priv.beat_at = later(ticks, e->priv.beat_ticks);\n    return",
+     "return"),
+    ("TK-13", T + "pool_event.c", "e->priv.beat_ticks != 0 && ", ""),
+    ("TK-13", T + "pool_event.c",
+     "        e->priv.beat_at = later(ticks, e->priv.beat_ticks);\n        over", "        over"),
+    ("TK-13", T + "pool_event.c", "over = (e->priv.flags & SVMC_TOKEN_BEAT_KILLS) != 0;", ""),
+    ("TK-13", T + "pool_event.c", "        svmc_token_kill_subtree(pool, e);\n",
+     "        svmc_token_kill(pool, e);\n"),
+    ("TK-13", T + "pool_event.c", "bool over = e->priv.until <= ticks;", "bool over = false;"),
+    ("TK-13", T + "pool_event.c", "if (e && x->priv.until > ticks)", "if (e)"),
+    ("TK-13", T + "pool_event.c", "    if (e) { /* else nobody is left to wait for */\n",
+     "    if (0) {\n"),
+    ("TK-13", T + "pool_event.c", "x->priv.handle == handle && x->priv.what == what",
+     "x->priv.handle == handle"),
+    ("TK-13", T + "pool_event.c", "x->priv.handle == handle && x->priv.what == what",
+     "x->priv.what == what"),
+    ("TK-14", T + "pool_enrol.c", "    token_put(&e->priv.tag[0], 0);\n", ""),
+    ("TK-14", T + "pool_enrol.c", "    token_put(&e->priv.tag[1], 0);\n", ""),
+    ("TK-14", T + "pool.c", "    if (pool->priv.config.entries)\n        clear(&pool->priv.config);\n",
+     ""),
+    ("TK-14", T + "pool.c", "    core_wipe(pool, sizeof *pool);\n", ""),
+    ("TK-15", T + "pool_event.c", "__atomic_fetch_add(&pool->priv.lost, 1, __ATOMIC_RELAXED);", ""),
+    ("TK-15", T + "pool_event.c", "event->kind < SVMC_TOKEN_EVENT_OWN ||", ""),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -718,9 +849,8 @@ HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
-                f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/core",
-                f"-I{TOP}/src/intercept", f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
-                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
+                f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests",
+                *sorted({f"-I{TOP / Path(s).parent}" for s in sources("core")}),
                 "-c", source, "-o", target])
 
 
@@ -729,7 +859,7 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted(p for d in ("intercept", "hcall") for p in (TOP / "tests" / d).glob("*.c")))
+             sorted(p for d in ("intercept", "hcall", "token") for p in (TOP / "tests" / d).glob("*.c")))
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]
@@ -769,7 +899,7 @@ def try_mutant(job):
     rest = [o for s, o in objects.items() if s not in copies]
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
                   None if hook else "adapt" if A in file else "vmware" if W in file else
-                  Path(file).stem.split("_")[0])
+                  "token" if T in file else Path(file).stem.split("_")[0])
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
