@@ -31,6 +31,7 @@
 #include "policy.h"
 #include "policy_rows.h"
 #include "status.h"
+#include "token_page.h"
 #include "trap.h"
 #include "types.h"
 #include "version.h"
