@@ -253,7 +253,7 @@ uint32_t svmc_token_gate_find(const struct svmc_token_gate *gate, uint32_t offse
 {
     uint32_t slot;
 
-    if (!row_of(gate) || offset < gate->trap_at)
+    if (!row_of(gate))
         return SVMC_TOKEN_PAGE_NONE;
     slot = (offset - gate->trap_at) / gate->stub_bytes;
     return slot < gate->stubs && (offset - gate->trap_at) % gate->stub_bytes == 0

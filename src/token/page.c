@@ -9,36 +9,37 @@ _Static_assert(SVMC_TOKEN_PAGE_FIRST + SVMC_TOKEN_PAGE_ENTRIES * SVMC_TOKEN_PAGE
                    SVMC_TOKEN_PAGE_BYTES,
                "no byte is left");
 
-enum svmc_status svmc_token_draw(const struct svmc_crypto_ops *crypto, uint32_t count,
-                                 uint32_t *out)
+enum svmc_status svmc_token_draw(const struct svmc_crypto_ops *ops, uint32_t count, uint32_t *out)
 {
     uint8_t bytes[8];
 
-    if (!crypto || !HAS_CRYPTO_OP(crypto, random))
+    if (!ops || !HAS_CRYPTO_OP(ops, random))
         return SVMC_ERR_ARG;
-    if (crypto->random(crypto->ctx, bytes, sizeof bytes) != SVMC_OK)
+    if (ops->random(ops->ctx, bytes, sizeof bytes) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     *out = (uint32_t)(core_load_le64(bytes) % count);
     return SVMC_OK;
 }
 
-enum svmc_status svmc_token_randomize(const struct svmc_crypto_ops *crypto,
+enum svmc_status svmc_token_randomize(const struct svmc_crypto_ops *ops,
                                       uint8_t page[SVMC_TOKEN_PAGE_BYTES])
 {
-    if (!crypto || !HAS_CRYPTO_OP(crypto, random))
+    if (!ops || !HAS_CRYPTO_OP(ops, random))
         return SVMC_ERR_ARG;
-    if (crypto->random(crypto->ctx, page, SVMC_TOKEN_PAGE_BYTES) == SVMC_OK)
+    if (ops->random(ops->ctx, page, SVMC_TOKEN_PAGE_BYTES) == SVMC_OK)
         return SVMC_OK;
     memset(page, 0, SVMC_TOKEN_PAGE_BYTES); /* CR-2 */
     return SVMC_ERR_CALLBACK;
 }
 
-/* TP-3: the safe address is one that a decoy can have, and the last of those is a number. */
+/*
+ * TP-3: the safe address is one that a decoy can have, and the last of those is a number; so one
+ * below the first is, as a distance from it, beyond the last.
+ */
 static bool are_sound(const struct svmc_token_addresses *a)
 {
     return a->step != 0 && a->count > 1 && (UINT64_MAX - a->first) / a->step >= a->count - 1 &&
-           a->safe >= a->first && (a->safe - a->first) % a->step == 0 &&
-           (a->safe - a->first) / a->step < a->count;
+           (a->safe - a->first) % a->step == 0 && (a->safe - a->first) / a->step < a->count;
 }
 
 enum svmc_status svmc_token_page_data(const struct svmc_crypto_ops *crypto, uint32_t handle,

@@ -6,11 +6,10 @@
 #include <svmcore/token_page.h>
 
 /** One of `count` with equal chances, but for 2^-50 of them. */
-enum svmc_status svmc_token_draw(const struct svmc_crypto_ops *crypto, uint32_t count,
-                                 uint32_t *out);
+enum svmc_status svmc_token_draw(const struct svmc_crypto_ops *ops, uint32_t count, uint32_t *out);
 
 /** Random bytes all over the page; zeros after an error. */
-enum svmc_status svmc_token_randomize(const struct svmc_crypto_ops *crypto,
+enum svmc_status svmc_token_randomize(const struct svmc_crypto_ops *ops,
                                       uint8_t page[SVMC_TOKEN_PAGE_BYTES]);
 
 #endif

@@ -3,7 +3,7 @@
  * Every stub of a gate, started from every byte (x86-64), halfword (RISC-V) and word (AArch64), by
  * Unicorn, and x86-64's by this processor as well, under ptrace. Two pages that differ in all their
  * tags and in the stub that is live must do the same, but for the tag registers at a trap (TP-10).
- * SVMC_COUNT pairs of pages a way. `gate-reference --dump ISA WAY` writes a page for gate_text.py.
+ * SVMC_COUNT pairs of pages a way. With a folder in SVMC_DUMP a page of each goes there (gate.py).
  */
 #include <stdlib.h>
 #include <svmcore/guest/hypercall.h>
@@ -319,18 +319,10 @@ static bool run_native(struct side *s, uint32_t entry, const uint64_t reg[REGS],
 
 static struct page_random source;
 
-/* Tags of one byte over and over in the first rounds, so that each value stands in each place. */
-static void make(struct side *s, const struct machine *m, unsigned round)
+static void make(struct side *s, const struct machine *m)
 {
-    static uint8_t fill[PAGE];
-
     s->m = m;
-    source.page = NULL;
-    REQUIRE(page_random_give(&source, s->tag, 16) == SVMC_OK);
-    if (round < 16) {
-        memset(fill, (int)((round * 17 + (s == &sides[1] ? 0x8f : 0)) & 0xff), PAGE);
-        source.page = fill;
-    }
+    REQUIRE(page_random_give(&source, s->tag, sizeof s->tag) == SVMC_OK);
     REQUIRE(svmc_token_gate_place(&source.ops, SVMC_TOKEN_PAGE_GATE, m->isa, m->way, 0, &s->gate) ==
             SVMC_OK);
     REQUIRE(svmc_token_gate_fill(&source.ops, &s->gate, s->tag, s->page) == SVMC_OK);
@@ -450,7 +442,7 @@ TEST(gate_reference, by_unicorn) /* TP-5 TP-7 TP-8 TP-9 TP-10 */
         }
         for (unsigned long round = 0; round < rounds; round++) {
             for (unsigned side = 0; side < 2; side++) {
-                make(&sides[side], m, (unsigned)(rounds < 17 ? 16 : round));
+                make(&sides[side], m);
                 load(&sides[side]);
             }
             for (uint32_t entry = 0; entry < PAGE; entry += m->step) {
@@ -475,59 +467,78 @@ TEST(gate_reference, by_unicorn) /* TP-5 TP-7 TP-8 TP-9 TP-10 */
     }
 }
 
+#if NATIVE
+/* All entries of a side's page by a child; the first side's are kept, the second's compared. */
+static void execute(struct side *s, uint64_t rng, struct sight first[PAGE])
+{
+    static uint8_t scratch[ROOM];
+    uint64_t reg[REGS], word;
+
+    REQUIRE(open_native(s), "a child under ptrace: %d", errno);
+    for (uint32_t entry = 0; entry < PAGE; entry++) {
+        uint32_t stub = entry / s->gate.stub_bytes;
+        bool ran = true;
+        struct sight now;
+
+        choose(s->m, &rng, reg, scratch);
+        for (uint64_t at = STACK; at < STACK + 64; at += 8) {
+            memcpy(&word, scratch + (at - SCRATCH), 8);
+            ran = ran && ptrace(PTRACE_POKEDATA, child, (void *)at, (void *)word) == 0;
+        }
+        REQUIRE(ran && run_native(s, entry, reg, &now), "from %u: %d", entry, errno);
+        if (s == &sides[0])
+            first[entry] = now;
+        else
+            compare(s->m, entry, &first[entry], &now, "native");
+        if (entry % s->gate.stub_bytes == 0 && stub < s->gate.stubs)
+            check_call(s, stub, reg, &now);
+    }
+    close_native();
+}
+#endif
+
+/* OUT alone: a VMCALL of a program's is answered by whatever this runs on, and is no signal. */
 TEST(gate_reference, by_this_processor) /* TP-7 TP-10 */
 {
 #if NATIVE
-    uint64_t rng = harness_seed(), reg[REGS];
     unsigned long rounds = (count_of(2) + 1) / 2;
+    uint64_t rng = harness_seed();
     static struct sight first[PAGE];
-    static uint8_t scratch[ROOM];
 
     page_random_init(&source, harness_random(&rng));
-    /* out alone: a VMCALL of a program's is answered by whatever this runs on, and no signal */
-    for (unsigned i = 0; i < 1; i++) {
-        const struct machine *m = &machines[i];
+    traps = returns = faults = others = 0;
+    for (unsigned long round = 0; round < rounds; round++) {
+        uint64_t seed = harness_random(&rng);
 
-        traps = returns = faults = others = 0;
-        for (unsigned long round = 0; round < rounds; round++) {
-            uint64_t start = harness_random(&rng);
-
-            for (unsigned side = 0; side < 2; side++) {
-                uint64_t same = start;
-
-                make(&sides[side], m, 16);
-                REQUIRE(open_native(&sides[side]), "a child under ptrace: %d", errno);
-                for (uint32_t entry = 0; entry < PAGE; entry++) {
-                    struct sight now;
-
-                    choose(m, &same, reg, scratch);
-                    for (unsigned at = (unsigned)(STACK - SCRATCH); at < STACK - SCRATCH + 64;
-                         at += 8) {
-                        uint64_t word;
-
-                        memcpy(&word, scratch + at, 8);
-                        if (ptrace(PTRACE_POKEDATA, child, (void *)(SCRATCH + at), (void *)word))
-                            REQUIRE(false, "ptrace: %d", errno);
-                    }
-                    REQUIRE(run_native(&sides[side], entry, reg, &now), "%s, from %u", m->name,
-                            entry);
-                    if (side == 0)
-                        first[entry] = now;
-                    else
-                        compare(m, entry, &first[entry], &now, "native");
-                    if (entry % sides[side].gate.stub_bytes == 0 &&
-                        entry / sides[side].gate.stub_bytes < sides[side].gate.stubs)
-                        check_call(&sides[side], entry / sides[side].gate.stub_bytes, reg, &now);
-                }
-                close_native();
-            }
+        for (unsigned side = 0; side < 2; side++) {
+            make(&sides[side], &machines[0]);
+            execute(&sides[side], seed, first);
         }
-        printf("%s, this processor: %lu pairs of pages: %lu traps, %lu returns, %lu faults, %lu "
-               "other ends\n",
-               m->name, rounds, traps, returns, faults, others);
-        CHECK(traps > rounds * PAGE / 2 && returns > traps / 2, "the runs say something");
     }
+    printf("out, this processor: %lu pairs of pages: %lu traps, %lu returns, %lu faults, %lu other "
+           "ends\n",
+           rounds, traps, returns, faults, others);
+    CHECK(traps > rounds * PAGE / 2 && returns > traps / 2, "the runs say something");
 #else
     harness_skip("hardware: not an x86-64 Linux");
 #endif
+}
+
+TEST(gate_reference, dump) /* TP-5 */
+{
+    const char *folder = getenv("SVMC_DUMP");
+
+    page_random_init(&source, 1);
+    for (unsigned i = 0; i < MACHINES && folder; i++) {
+        char name[512];
+        FILE *file;
+
+        make(&sides[0], &machines[i]);
+        snprintf(name, sizeof name, "%s/%s", folder, machines[i].name);
+        file = fopen(name, "wb");
+        REQUIRE(file != NULL, "%s", name);
+        CHECK_EQ(fwrite(sides[0].tag, 1, 16, file) + fwrite(sides[0].page, 1, PAGE, file),
+                 PAGE + 16);
+        CHECK_EQ(fclose(file), 0);
+    }
 }

@@ -186,6 +186,10 @@ TEST(token_plan, is_refused) /* TP-12 TP-13 */
     want.table_count = 0, want.tables = NULL;
     CHECK_EQ(svmc_token_plan_make(&abilities, &want, plan, ROOM, &count), SVMC_OK);
     CHECK_EQ(count, 3);
+    want.kind = SVMC_TOKEN_PAGE_DATA;
+    CHECK_EQ(svmc_token_plan_make(&abilities, &want, plan, ROOM, &count), SVMC_ERR_UNSUPPORTED);
+    want.kind = SVMC_TOKEN_PAGE_SITE;
+    CHECK_EQ(svmc_token_plan_make(&abilities, &want, plan, ROOM, &count), SVMC_ERR_UNSUPPORTED);
     want = good;
     CHECK_EQ(svmc_token_plan_make(NULL, &want, plan, ROOM, &count), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_plan_make(&abilities, NULL, plan, ROOM, &count), SVMC_ERR_ARG);
@@ -227,10 +231,10 @@ static enum svmc_status held(void *ctx, const struct svmc_token_guard *guard,
     size_t n = (size_t)(guard - plan);
 
     CHECK(n == h->first + h->calls && n < count && out->rights == 0xff && out->reserved[4] == 0xff);
-    if (++h->calls == h->fail_at)
-        return h->failure;
+    if (++h->calls == h->fail_at && h->failure == SVMC_OK)
+        return SVMC_OK; /* and nothing written */
     *out = h->held[n];
-    return SVMC_OK;
+    return h->calls == h->fail_at ? h->failure : SVMC_OK;
 }
 
 static const struct svmc_token_plan_ops ops = { sizeof(struct svmc_token_plan_ops), held };
