@@ -138,9 +138,7 @@ enum svmc_token_right {
     SVMC_TOKEN_MAY_WRITE = 2,
     SVMC_TOKEN_MAY_EXECUTE_KERNEL = 4,
     SVMC_TOKEN_MAY_EXECUTE_USER = 8,
-    SVMC_TOKEN_MAY_WALK =
-        16 /* the processor's own walks set accessed and dirty, though nothing else
-                                may write */
+    SVMC_TOKEN_MAY_WALK = 16 /* walks set accessed and dirty, though nothing else may write */
 };
 #define SVMC_TOKEN_MAY_EXECUTE (SVMC_TOKEN_MAY_EXECUTE_KERNEL | SVMC_TOKEN_MAY_EXECUTE_USER)
 #define SVMC_TOKEN_MAY_ALL     31u

@@ -145,8 +145,8 @@ def mutant(job):
                 "-o", target])
     if done.ok:
         done = run(["gcc", "-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN",
-                    *include, TOP / "tests/checks/gate_reference.c", TOP / "tests/plain_main.c", target,
-                    archive, "-lunicorn", "-o", program])
+                    *include, TOP / "tests/checks/gate_reference.c",
+                    TOP / "tests/plain_main.c", target, archive, "-lunicorn", "-o", program])
     if not done.ok:
         return ["does not build: " + first_error(done.text)]
     done = run([program, "by_unicorn"],
