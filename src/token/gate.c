@@ -159,19 +159,23 @@ static const struct row *find(uint32_t kind, uint8_t isa, uint8_t way)
     return NULL;
 }
 
-/* What follows from kind, isa, way, frame and slot. */
-static void lay_out(const struct row *row, struct svmc_token_gate *gate)
+static void lay_out(const struct row *row, uint8_t kind, uint64_t frame, uint32_t slot,
+                    struct svmc_token_gate *out)
 {
-    bool tagged = gate->kind == SVMC_TOKEN_PAGE_GATE;
+    bool tagged = kind == SVMC_TOKEN_PAGE_GATE;
 
-    gate->isa = row->isa;
-    gate->way = row->way;
-    gate->trap_at = row->land.bytes + (tagged ? row->load_bytes : 0u);
-    gate->stub_bytes =
-        gate->trap_at + row->trap.bytes + (tagged ? row->wipe.bytes : 0u) + row->back.bytes;
-    gate->stubs = SVMC_TOKEN_PAGE_BYTES / gate->stub_bytes;
-    gate->entry = gate->slot * gate->stub_bytes;
-    gate->trap = gate->entry + gate->trap_at;
+    memset(out, 0, sizeof *out);
+    out->frame = frame;
+    out->kind = kind;
+    out->isa = row->isa;
+    out->way = row->way;
+    out->slot = slot;
+    out->trap_at = row->land.bytes + (tagged ? row->load_bytes : 0u);
+    out->stub_bytes =
+        out->trap_at + row->trap.bytes + (tagged ? row->wipe.bytes : 0u) + row->back.bytes;
+    out->stubs = SVMC_TOKEN_PAGE_BYTES / out->stub_bytes;
+    out->entry = slot * out->stub_bytes;
+    out->trap = out->entry + out->trap_at;
 }
 
 /* The row of a gate that svmc_token_gate_place could have made; NULL: it is none. */
@@ -180,16 +184,13 @@ static const struct row *row_of(const struct svmc_token_gate *gate)
     struct svmc_token_gate same;
     const struct row *row;
 
-    if (!gate || (gate->kind != SVMC_TOKEN_PAGE_GATE && gate->kind != SVMC_TOKEN_PAGE_SITE))
+    if (!gate || (gate->kind != SVMC_TOKEN_PAGE_GATE && gate->kind != SVMC_TOKEN_PAGE_SITE) ||
+        gate->frame % SVMC_TOKEN_PAGE_BYTES != 0)
         return NULL;
     row = find(gate->kind, gate->isa, gate->way);
     if (!row)
         return NULL;
-    memset(&same, 0, sizeof same);
-    same.frame = gate->frame & ~(uint64_t)(SVMC_TOKEN_PAGE_BYTES - 1);
-    same.kind = gate->kind;
-    same.slot = gate->slot;
-    lay_out(row, &same);
+    lay_out(row, gate->kind, gate->frame, gate->slot, &same);
     return same.slot < same.stubs && memcmp(&same, gate, sizeof same) == 0 ? row : NULL;
 }
 
@@ -200,6 +201,7 @@ enum svmc_status svmc_token_gate_place(const struct svmc_crypto_ops *crypto,
     struct svmc_token_gate gate;
     const struct row *row;
     enum svmc_status st;
+    uint32_t slot;
 
     if (!out)
         return SVMC_ERR_ARG;
@@ -210,16 +212,11 @@ enum svmc_status svmc_token_gate_place(const struct svmc_crypto_ops *crypto,
     row = find(kind, isa, way);
     if (!row)
         return SVMC_ERR_UNSUPPORTED;
-    memset(&gate, 0, sizeof gate);
-    gate.frame = frame;
-    gate.kind = (uint8_t)kind;
-    lay_out(row, &gate);
-    st = svmc_token_draw(crypto, gate.stubs, &gate.slot); /* TP-6 */
-    if (st != SVMC_OK)
-        return st;
-    lay_out(row, &gate);
-    *out = gate;
-    return SVMC_OK;
+    lay_out(row, (uint8_t)kind, frame, 0, &gate);
+    st = svmc_token_draw(crypto, gate.stubs, &slot); /* TP-6 */
+    if (st == SVMC_OK)
+        lay_out(row, (uint8_t)kind, frame, slot, out);
+    return st;
 }
 
 enum svmc_status svmc_token_gate_fill(const struct svmc_crypto_ops *crypto,
