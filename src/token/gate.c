@@ -14,6 +14,11 @@
 
 #define PIECE_MAX 8u
 
+/* Bytes that load a tag. */
+#define X86_BYTES 30u /* half of one */
+#define A64_BYTES 32u
+#define RV_BYTES  42u /* half of one */
+
 struct piece {
     uint8_t bytes, code[PIECE_MAX];
 };
@@ -22,22 +27,23 @@ struct piece {
 struct row {
     uint8_t isa, way;
     uint8_t load_bytes; /* 0: the processor has SITEs alone */
-    uint8_t fill[2];    /* behind the last stub: what does not run on */
+    uint8_t first;      /* offset of the first stub: TP-7 */
+    uint8_t fill[2];    /* before it and behind the last: what does not run on */
     struct piece land, trap, wipe, back;
 };
 
 /* clang-format off */
 #define X86_REST(...) /* SDM vol. 2: ENDBR64; XOR ecx, r13d, r14d; RET; INT3 */                 \
-    60, { 0xcc, 0xcc }, { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, __VA_ARGS__,                         \
+    2 * X86_BYTES, 16, { 0xcc, 0xcc }, { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, __VA_ARGS__,                         \
     { 8, { 0x45, 0x31, 0xed, 0x45, 0x31, 0xf6, 0x31, 0xc9 } }, { 1, { 0xc3 } }
 #define A64_REST(...) /* Arm ARM C6.2: BTI c; MOVZ x9, x10, #0; RET; UDF */                     \
-    32, { 0, 0 }, { 4, { 0x5f, 0x24, 0x03, 0xd5 } }, __VA_ARGS__,                               \
+    A64_BYTES, 0, { 0, 0 }, { 4, { 0x5f, 0x24, 0x03, 0xd5 } }, __VA_ARGS__,                               \
     { 8, { 0x09, 0x00, 0x80, 0xd2, 0x0a, 0x00, 0x80, 0xd2 } }, { 4, { 0xc0, 0x03, 0x5f, 0xd6 } }
 #define RV_REST(...) /* unprivileged: LPAD 0; C.LI t5, t6, 0; C.JR ra, C.EBREAK; all zeros */   \
-    84, { 0, 0 }, { 4, { 0x17, 0x00, 0x00, 0x00 } }, __VA_ARGS__,                               \
+    2 * RV_BYTES, 0, { 0, 0 }, { 4, { 0x17, 0x00, 0x00, 0x00 } }, __VA_ARGS__,                               \
     { 4, { 0x01, 0x4f, 0x81, 0x4f } }, { 4, { 0x82, 0x80, 0x02, 0x90 } }
 #define S390_REST(...) /* PoP: BR 14 */                                                         \
-    0, { 0x07, 0xfe }, { 0, { 0 } }, __VA_ARGS__, { 0, { 0 } }, { 2, { 0x07, 0xfe } }
+    0, 0, { 0x07, 0xfe }, { 0, { 0 } }, __VA_ARGS__, { 0, { 0 } }, { 2, { 0x07, 0xfe } }
 
 /* TP-5: traps as in docs/spec/hypercall.md, HC-10: OUT, VMCALL, VMMCALL; MRS xzr, mdccsr_el0, HVC
    #0x87; CSRR zero, hgeip, ECALL; opcode 0, DIAG 2, 4, 0x15c */
@@ -57,14 +63,14 @@ static const struct row rows[] = {
 /*
  * TP-7: half a tag as two numbers, each byte of which is 40 to 4f and so a REX prefix to whoever
  * starts in the middle of them: low ^ high << 4. SDM vol. 2, MOV, SHL, XOR; 2.2.1: of several REX
- * prefixes the last counts.
+ * prefixes the last counts. An instruction has 15 bytes at most: one that begins on the page before
+ * has none of a stub.
  */
-#define REX       0x40u
-#define X86_LOW   2u
-#define X86_MOV   12u
-#define X86_HIGH  15u
-#define X86_XOR   29u
-#define X86_BYTES 30u
+#define REX      0x40u
+#define X86_LOW  2u
+#define X86_MOV  12u
+#define X86_HIGH 15u
+#define X86_XOR  29u
 static const uint8_t x86_load[X86_BYTES] = {
     0x48, 0xb9, 0,    0,    0, 0, 0, 0, 0, 0, /* mov rcx, low */
     0x49, 0x89, 0xcd,                         /* mov r13, rcx; ce: r14 */
@@ -101,7 +107,6 @@ static void load_a64(uint8_t *at, const uint8_t *tag)
  * base 64, -32 to 31, the first by C.LI, each further one by C.SLLI 6 and C.ADDI. RISC-V
  * unprivileged, "C" extension: CI format, immediate in 12 and 6:2, rd in 11:7. t5, t6.
  */
-#define RV_BYTES 42u
 static uint16_t rv_word(uint32_t opcode, uint32_t rd, uint32_t imm)
 {
     return (uint16_t)(opcode | (imm >> 5 & 1) << 12 | rd << 7 | (imm & 31) << 2);
@@ -128,6 +133,13 @@ static uint8_t *put(uint8_t *at, const struct piece *piece)
     for (uint32_t i = 0; i < PIECE_MAX; i++)
         if (i < piece->bytes)
             *at++ = piece->code[i];
+    return at;
+}
+
+static uint8_t *fill(const struct row *row, uint8_t *at, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++)
+        *at++ = row->fill[i & 1];
     return at;
 }
 
@@ -170,11 +182,12 @@ static void lay_out(const struct row *row, uint8_t kind, uint64_t frame, uint32_
     out->isa = row->isa;
     out->way = row->way;
     out->slot = slot;
+    out->first = row->first;
     out->trap_at = row->land.bytes + (tagged ? row->load_bytes : 0u);
     out->stub_bytes =
         out->trap_at + row->trap.bytes + (tagged ? row->wipe.bytes : 0u) + row->back.bytes;
-    out->stubs = SVMC_TOKEN_PAGE_BYTES / out->stub_bytes;
-    out->entry = slot * out->stub_bytes;
+    out->stubs = (SVMC_TOKEN_PAGE_BYTES - out->first) / out->stub_bytes;
+    out->entry = out->first + slot * out->stub_bytes;
     out->trap = out->entry + out->trap_at;
 }
 
@@ -225,7 +238,7 @@ enum svmc_status svmc_token_gate_fill(const struct svmc_crypto_ops *crypto,
 {
     const struct row *row = row_of(gate);
     uint64_t own[SVMC_TOKEN_TAG_BYTES / 8];
-    uint8_t *end = page;
+    uint8_t *at = page;
     enum svmc_status st;
 
     if (!page)
@@ -235,13 +248,13 @@ enum svmc_status svmc_token_gate_fill(const struct svmc_crypto_ops *crypto,
         return SVMC_ERR_ARG;
     if (tag && (st = svmc_token_randomize(crypto, page)) != SVMC_OK)
         return st;
-    for (uint32_t n = 0; n < gate->stubs; n++, end += gate->stub_bytes) {
+    at = fill(row, at, gate->first);
+    for (uint32_t n = 0; n < gate->stubs; n++, at += gate->stub_bytes) {
         if (tag) /* a decoy's is what was drawn into its place */
-            memcpy(own, n == gate->slot ? tag : end, sizeof own);
-        put_stub(row, end, tag ? (const uint8_t *)own : NULL);
+            memcpy(own, n == gate->slot ? tag : at, sizeof own);
+        put_stub(row, at, tag ? (const uint8_t *)own : NULL);
     }
-    for (uint32_t i = 0; end < page + SVMC_TOKEN_PAGE_BYTES; i++)
-        *end++ = row->fill[i & 1];
+    (void)fill(row, at, (uint32_t)(page + SVMC_TOKEN_PAGE_BYTES - at));
     core_wipe(own, sizeof own);
     return SVMC_OK;
 }
@@ -252,8 +265,7 @@ uint32_t svmc_token_gate_find(const struct svmc_token_gate *gate, uint32_t offse
 
     if (!row_of(gate))
         return SVMC_TOKEN_PAGE_NONE;
-    slot = (offset - gate->trap_at) / gate->stub_bytes;
-    return slot < gate->stubs && (offset - gate->trap_at) % gate->stub_bytes == 0
-               ? slot
-               : SVMC_TOKEN_PAGE_NONE;
+    offset -= gate->first + gate->trap_at; /* one below is beyond the last then */
+    slot = offset / gate->stub_bytes;
+    return slot < gate->stubs && offset % gate->stub_bytes == 0 ? slot : SVMC_TOKEN_PAGE_NONE;
 }

@@ -27,6 +27,7 @@
 
 #define PAGE    4096u
 #define CODE    0x100000000000u /* above 4 GiB, as a gate has to be */
+#define BEFORE  (CODE - PAGE)   /* an attacker's own */
 #define RETURN  (CODE + 0x10000000u)
 #define SCRATCH 0x200000000000u
 #define STACK   (SCRATCH + 8 * PAGE) /* in the middle of it */
@@ -138,7 +139,7 @@ static void on_code(uc_engine *uc, uint64_t address, uint32_t size, void *ctx)
     struct side *s = ctx;
 
     (void)size;
-    if (s->stopped || !(is_trap(s, address) || address - CODE >= PAGE))
+    if (s->stopped || !(is_trap(s, address) || address - BEFORE >= 2 * PAGE))
         return;
     s->stopped = true;
     s->pc = address;
@@ -166,6 +167,7 @@ static void open_unicorn(struct side *s)
 
     must(uc_open(s->m->arch, s->m->mode, &s->uc));
     must(uc_mem_map(s->uc, CODE, PAGE, UC_PROT_READ | UC_PROT_EXEC));
+    must(uc_mem_map(s->uc, BEFORE, PAGE, UC_PROT_READ | UC_PROT_EXEC));
     must(uc_mem_map(s->uc, RETURN, PAGE, UC_PROT_READ | UC_PROT_EXEC));
     must(uc_mem_write(s->uc, RETURN,
                       nop[s->m->isa == SVMC_ISA_A64    ? 1
@@ -190,10 +192,8 @@ static void look(const struct side *s, struct sight *sight, enum stop why, uint6
 }
 
 /* Runs it until it leaves the page, faults, or trapped STOPS times. */
-static void run_unicorn(struct side *s, uint32_t entry, const uint64_t reg[REGS],
-                        struct sight *sight)
+static void run_unicorn(struct side *s, uint64_t at, const uint64_t reg[REGS], struct sight *sight)
 {
-    uint64_t at = CODE + entry;
     unsigned n = s->m->count;
     enum stop why = TRAP;
 
@@ -396,7 +396,7 @@ static void check_call(const struct side *s, unsigned stub, const uint64_t reg[R
     CHECK(sight->stops == 2 && sight->at[0].why == TRAP && sight->at[1].why == LEFT &&
               sight->at[1].pc == RETURN,
           "%s, stub %u", m->name, stub);
-    CHECK_EQ(sight->at[0].pc, CODE + stub * s->gate.stub_bytes + s->gate.trap_at);
+    CHECK_EQ(sight->at[0].pc, CODE + s->gate.first + stub * s->gate.stub_bytes + s->gate.trap_at);
     CHECK_EQ(memcmp(tag, s->tag, 16) == 0, stub == s->gate.slot, "%s, stub %u", m->name, stub);
     for (unsigned i = 0; i < m->count; i++) {
         uint64_t want = reg[i];
@@ -412,10 +412,51 @@ static void check_call(const struct side *s, unsigned stub, const uint64_t reg[R
     }
 }
 
+/* The stub that begins there; UINT32_MAX: none does. */
+static uint32_t stub_at(const struct side *s, uint32_t entry)
+{
+    return svmc_token_gate_find(&s->gate, entry + s->gate.trap_at);
+}
+
 static void load(struct side *s)
 {
     must(uc_mem_write(s->uc, CODE, s->page, PAGE));
     must(uc_ctl_remove_cache(s->uc, CODE, CODE + PAGE));
+}
+
+/* Of x86 those that would take most from the page are tried first, then any bytes. */
+static void across(const struct machine *m, unsigned n, uint64_t *rng)
+{
+    static const struct {
+        uint8_t count, bytes[4];
+    } greedy[] = {
+        { 2, { 0x48, 0xb8 } },       /* mov rax, imm64 */
+        { 1, { 0xb8 } },             /* mov eax, imm32 */
+        { 1, { 0x68 } },             /* push imm32 */
+        { 1, { 0xa1 } },             /* mov eax, moffs64 */
+        { 1, { 0xe9 } },             /* jmp rel32 */
+        { 2, { 0xc7, 0x80 } },       /* mov [rax + disp32], imm32 */
+        { 3, { 0xc7, 0x84, 0x20 } }, /* with an index */
+        { 3, { 0x48, 0x8d, 0x80 } }, /* lea rax, [rax + disp32] */
+    };
+    uint8_t bytes[16];
+    unsigned count = 1 + n % (m->arch == UC_ARCH_X86 ? 14 : 1);
+    struct sight seen[2];
+    uint64_t reg[REGS];
+
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)harness_random(rng);
+    if (m->arch == UC_ARCH_X86 && n < sizeof greedy / sizeof greedy[0])
+        memcpy(bytes, greedy[n].bytes, count = greedy[n].count);
+    count *= m->step;
+    choose(m, rng, reg, sides[0].scratch);
+    memcpy(sides[1].scratch, sides[0].scratch, ROOM);
+    for (unsigned side = 0; side < 2; side++) {
+        must(uc_mem_write(sides[side].uc, CODE - count, bytes, count));
+        must(uc_ctl_remove_cache(sides[side].uc, BEFORE, CODE));
+        run_unicorn(&sides[side], CODE - count, reg, &seen[side]);
+    }
+    compare(m, 0u - count, &seen[0], &seen[1], "from the page before");
 }
 
 static unsigned long count_of(unsigned long usual)
@@ -449,14 +490,14 @@ TEST(gate_reference, by_unicorn) /* TP-5 TP-7 TP-8 TP-9 TP-10 */
                 choose(m, &rng, reg, sides[0].scratch);
                 memcpy(sides[1].scratch, sides[0].scratch, ROOM);
                 for (unsigned side = 0; side < 2; side++) {
-                    run_unicorn(&sides[side], entry, reg, &seen[side]);
-                    if (entry % sides[0].gate.stub_bytes == 0 &&
-                        entry / sides[0].gate.stub_bytes < sides[0].gate.stubs)
-                        check_call(&sides[side], entry / sides[0].gate.stub_bytes, reg,
-                                   &seen[side]);
+                    run_unicorn(&sides[side], CODE + entry, reg, &seen[side]);
+                    if (stub_at(&sides[side], entry) != UINT32_MAX)
+                        check_call(&sides[side], stub_at(&sides[side], entry), reg, &seen[side]);
                 }
                 compare(m, entry, &seen[0], &seen[1], "Unicorn");
             }
+            for (unsigned n = 0; n < 500; n++) /* an instruction that begins on the page before */
+                across(m, n, &rng);
         }
         for (unsigned side = 0; side < 2; side++)
             must(uc_close(sides[side].uc));
@@ -476,7 +517,7 @@ static void execute(struct side *s, uint64_t rng, struct sight first[PAGE])
 
     REQUIRE(open_native(s), "a child under ptrace: %d", errno);
     for (uint32_t entry = 0; entry < PAGE; entry++) {
-        uint32_t stub = entry / s->gate.stub_bytes;
+        uint32_t stub = stub_at(s, entry);
         bool ran = true;
         struct sight now;
 
@@ -490,7 +531,7 @@ static void execute(struct side *s, uint64_t rng, struct sight first[PAGE])
             first[entry] = now;
         else
             compare(s->m, entry, &first[entry], &now, "native");
-        if (entry % s->gate.stub_bytes == 0 && stub < s->gate.stubs)
+        if (stub != UINT32_MAX)
             check_call(s, stub, reg, &now);
     }
     close_native();
