@@ -101,9 +101,10 @@ static void unload(struct input *in)
 {
     unsigned slot = take_byte(in) % LAB_RANGES;
     uint8_t how = take_byte(in);
-    uint32_t id = model.range[slot].id ^ (how & 0x80 ? 0x10000 : 0), token = how & 3, holder;
-    enum svmc_status st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
     bool live = model.range[slot].id != 0 && !(how & 0x80);
+    uint32_t id = live ? model.range[slot].id : (model.range[slot].id ^ 0x80000000u) | slot;
+    uint32_t token = how & 3, holder;
+    enum svmc_status st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
 
     require((st == SVMC_ERR_STALE) == !live);
     require(!live || (st == SVMC_OK) == (token == 0 || token == model.range[slot].token));

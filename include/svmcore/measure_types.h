@@ -40,7 +40,7 @@ struct svmc_measure_range {
     } priv;
 };
 
-/** Where a page is copied to before anybody looks at it. Lent by the caller, wiped by drop. */
+/** Where a page is copied to when it is added. Lent by the caller, wiped by drop. */
 struct svmc_measure_room {
     uint64_t page[SVMC_MEASURE_PAGE_BYTES / 8];
     struct svmc_hash_state hash;

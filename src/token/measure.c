@@ -101,32 +101,25 @@ static void unlink_page(struct svmc_measure *m, uint32_t slot)
 
 /* ---- one page --------------------------------------------------------------------------------*/
 
-enum svmc_status svmc_measure_fetch(struct svmc_measure *m, uint64_t frame, bool *there)
+enum svmc_status svmc_measure_span(const struct svmc_measure *m, uint64_t frame, void **span)
 {
     const struct svmc_measure_ops *ops = m->priv.config.ops;
     svmc_gpa at = { frame };
-    void *span = NULL;
 
-    *there = false;
-    if (ops->guest_span(m->priv.config.ctx, at, PAGE, SVMC_ACCESS_READ, &span) != SVMC_OK)
+    *span = NULL;
+    if (ops->guest_span(m->priv.config.ctx, at, PAGE, SVMC_ACCESS_READ, span) != SVMC_OK ||
+        (*span && !core_shared_usable(*span)))
         return SVMC_ERR_CALLBACK;
-    if (!span)
-        return SVMC_OK;
-    if (!core_shared_usable(span))
-        return SVMC_ERR_CALLBACK;
-    core_shared_read(span, 0, m->priv.config.room->page, PAGE);
-    *there = true;
     return SVMC_OK;
 }
 
 enum svmc_status svmc_measure_mac(const struct svmc_measure *m, uint64_t frame, uint64_t version,
-                                  uint32_t id, uint8_t out[SVMC_HASH_BYTES])
+                                  uint32_t id, const void *page, uint8_t out[SVMC_HASH_BYTES])
 {
     const struct svmc_crypto_ops *ops = m->priv.config.crypto;
     const uint64_t head[] = { core_le64(m->priv.config.vm), core_le64(frame), core_le64(version),
                               core_le64(id) };
-    const struct svmc_bytes piece[] = { { head, sizeof head },
-                                        { m->priv.config.room->page, PAGE } };
+    const struct svmc_bytes piece[] = { { head, sizeof head }, { page, PAGE } };
     enum svmc_status st =
         ops->mac(ops->ctx, m->priv.config.mac_alg, m->priv.key, piece, 2, out); /* ME-2 */
 
@@ -194,20 +187,20 @@ static enum svmc_status measure_one(struct svmc_measure *m, const struct svmc_me
     struct svmc_measure_room *room = m->priv.config.room;
     struct svmc_measure_page *page = measure_page(m, free_slot(m, n));
     uint64_t frame = spec->frames[n].v; /* clamp: a loop */
-    bool there = false;
     enum svmc_status st = SVMC_OK;
+    void *span = NULL;
 
     if (frame % PAGE == 0)
-        st = svmc_measure_fetch(m, frame, &there);
-    if (st == SVMC_OK && !there)
-        st = measure_refuse(why, SVMC_MEASURE_FRAME);
-    if (st == SVMC_OK && spec->digest &&
-        ops->hash_add(ops->ctx, &room->hash, room->page, PAGE) != SVMC_OK)
-        st = SVMC_ERR_CALLBACK;
+        st = svmc_measure_span(m, frame, &span);
     if (st != SVMC_OK)
         return st;
+    if (!span)
+        return measure_refuse(why, SVMC_MEASURE_FRAME);
+    core_shared_read(span, 0, room->page, PAGE); /* ME-3: the digest's bytes are the MAC's */
+    if (spec->digest && ops->hash_add(ops->ctx, &room->hash, room->page, PAGE) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
     page->priv.frame = frame;
-    return svmc_measure_mac(m, frame, m->priv.version + 1 + n, id, page->priv.mac);
+    return svmc_measure_mac(m, frame, m->priv.version + 1 + n, id, room->page, page->priv.mac);
 }
 
 /* ME-6: the digest is of the very bytes that the MACs are of. */

@@ -43,20 +43,20 @@ enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
     struct svmc_measure_page *page = measure_page(m, slot);
     uint64_t state = measure_state(page);
     uint8_t mac[SVMC_HASH_BYTES] = { 0 };
-    bool there;
     enum svmc_status st;
+    void *span;
 
     if ((state & FLAGS) != 0) /* ME-8: nothing new can be said */
         return SVMC_OK;
-    st = svmc_measure_fetch(m, page->priv.frame, &there);
-    if (st == SVMC_OK && there)
+    st = svmc_measure_span(m, page->priv.frame, &span);
+    if (st == SVMC_OK && span)
         st = svmc_measure_mac(m, page->priv.frame, state >> VERSION_SHIFT,
-                              measure_id(state, measure_range_of(m, state)), mac);
+                              measure_id(state, measure_range_of(m, state)), span, mac);
     if (st != SVMC_OK)
         return st == SVMC_ERR_UNSUPPORTED ? SVMC_ERR_CALLBACK : st; /* it was known before */
-    if (there && !differ(mac, page->priv.mac))
+    if (span && !differ(mac, page->priv.mac))
         return SVMC_OK;
-    svmc_measure_tell(m, page, there ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE, event);
+    svmc_measure_tell(m, page, span ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE, event);
     measure_set_state(page, state | FLAG_CHANGED);
     return SVMC_OK;
 }
