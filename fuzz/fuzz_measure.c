@@ -251,7 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned n = 0; n < 64 && in.left > 0; n++) {
         uint8_t op = take_byte(&in);
 
-        was = lab;
+        lab_keep(&was, &lab);
         switch (op % 12) {
         case 0:
             add(&in);

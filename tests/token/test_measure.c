@@ -251,7 +251,7 @@ static struct svmc_measure_spec sound(unsigned first, uint32_t count)
 static void refused(const struct svmc_measure_spec *spec, enum svmc_status st,
                     enum svmc_measure_why reason, const char *name)
 {
-    was = lab;
+    lab_keep(&was, &lab);
     range = 77;
     why = SVMC_MEASURE_GRANTED;
     CHECK_EQ(svmc_measure_add(&lab.m, spec, &range, &why), st, "%s", name);
@@ -369,7 +369,7 @@ TEST(measure, unload_forgets) /* ME-17 A9 */
     lab_start(&lab, 8);
     for (unsigned i = 0; i < 3; i++)
         REQUIRE(lab_add(&lab, 4 * i, 4, 20 + i, 0, &ids[i], NULL) == SVMC_OK);
-    was = lab;
+    lab_keep(&was, &lab);
     CHECK_EQ(svmc_measure_unload(&lab.m, ids[1], 20, &holder, &why), SVMC_ERR_AUTH);
     CHECK_EQ(why, SVMC_MEASURE_TOKEN);
     CHECK_EQ(svmc_measure_unload(&lab.m, ids[1] + 0x10000, 0, &holder, &why), SVMC_ERR_STALE);
@@ -493,34 +493,41 @@ TEST(measure, what_was_found_is_told_once) /* ME-8 K12 */
 TEST(measure, ranges_come_and_go_in_a_round) /* ME-7 ME-9 ME-17 */
 {
     uint64_t rng = 12;
-    uint32_t ids[6] = { 0 }, holder;
+    uint32_t ids[6] = { 0 }, holder, looked = 0, round = 0; /* bit n: frame n, in this round */
     struct svmc_measure_scan out;
 
     lab_start(&lab, 12);
     for (unsigned i = 0; i < 3000; i++) {
         unsigned n = (unsigned)(harness_random(&rng) % 6);
-        uint32_t before = 0, looked = 0;
+        uint32_t here = 0, below = 0;
 
-        if (ids[n] == 0)
+        if (ids[n] == 0) {
             REQUIRE(lab_add(&lab, 4 * n, 4, 20 + n, 0, &ids[n], NULL) == SVMC_OK);
-        else if (svmc_measure_unload(&lab.m, ids[n], 0, &holder, NULL) == SVMC_OK)
+        } else {
+            REQUIRE(svmc_measure_unload(&lab.m, ids[n], 0, &holder, NULL) == SVMC_OK);
             ids[n] = 0;
-        if (lab.m.priv.used == 0)
-            continue;
-        /* what is below `at` was looked at, and the rest of the round is exactly what is not */
+            looked &= ~(15u << 4 * n);
+        }
+        for (unsigned k = 0; k < 6; k++)
+            here |= ids[k] ? 15u << 4 * k : 0;
+        if (lab.m.priv.rounds != round) /* what was left is let go */
+            looked = 0;
+        round = lab.m.priv.rounds;
         for (uint32_t k = 0; k < lab.m.priv.at; k++)
-            before |= 1u << lab.pages[lab.pages[k].priv.order].priv.frame / 4096;
-        for (uint32_t left = lab.m.priv.used - lab.m.priv.at; left-- > 0;) {
+            below |= 1u << lab.pages[lab.pages[k].priv.order].priv.frame / 4096;
+        CHECK_EQ(below, looked, "turn %u: what the round has done", i);
+        for (uint64_t left = harness_random(&rng) % 9; left-- > 0 && here != 0;) {
             REQUIRE(svmc_measure_scan(&lab.m, 1, &out) == SVMC_OK && out.looks == 1);
             CHECK_EQ(out.event.kind, SVMC_MEASURE_NOTHING);
+            CHECK((1u << lab.last_frame & here & ~looked) != 0, "turn %u", i);
             looked |= 1u << lab.last_frame;
-            if (left % 3 == 0 && harness_random(&rng) % 2)
-                break;
+            CHECK_EQ(looked == here, out.rounds != round, "turn %u", i);
+            round = out.rounds;
+            if (looked == here)
+                looked = 0;
         }
-        CHECK_EQ(before & looked, 0, "turn %u", i);
-        for (unsigned k = 0; k < 6; k++)
-            CHECK(ids[k] != 0 || (looked >> 4 * k & 15) == 0, "turn %u", i);
     }
+    CHECK(round > 300, "%u rounds", round);
 }
 
 TEST(measure, hints_come_first) /* ME-10 */

@@ -102,7 +102,7 @@ TEST(measure_guard, only_its_holder_opens_a_page) /* ME-5 ME-11 ME-19 A13 A15 */
     svmc_gpa page = { lab_at(5) };
 
     start(1);
-    was = lab;
+    lab_keep(&was, &lab);
     for (enum odd odd = 0; odd < ODDS; odd++) {
         struct svmc_token_caller who = odd_one(odd);
 
@@ -143,7 +143,7 @@ TEST(measure_guard, only_its_holder_closes_it) /* ME-5 ME-12 */
     CHECK_EQ(close_page(5), SVMC_ERR_AUTH);
     CHECK_EQ(why, SVMC_MEASURE_NOT_OPEN);
     REQUIRE(open_page(5) == SVMC_OK);
-    was = lab;
+    lab_keep(&was, &lab);
     for (enum odd odd = 0; odd < ODDS; odd++) {
         struct svmc_token_caller who = odd_one(odd);
 
@@ -522,7 +522,7 @@ TEST(measure_guard, a_callback_that_fails_changes_nothing) /* ME-18 */
                 REQUIRE(svmc_measure_hint(&lab.m, (svmc_gpa){ lab_at(6) }) == SVMC_OK);
             }
             lab.crypto.fail_at = lab.crypto.calls + k;
-            was = lab;
+            lab_keep(&was, &lab);
             if (step(n) == SVMC_OK)
                 break;
             failed++;
@@ -538,7 +538,7 @@ TEST(measure_guard, a_callback_that_fails_changes_nothing) /* ME-18 */
     }
     start(20); /* what a callback gives */
     lab.crooked = 1;
-    was = lab;
+    lab_keep(&was, &lab);
     memset(&scan, 0xee, sizeof scan);
     CHECK_EQ(svmc_measure_scan(&lab.m, 3, &scan), SVMC_ERR_CALLBACK);
     CHECK_MEM(&scan, &none, sizeof scan);
