@@ -29,7 +29,7 @@ extern "C" {
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_init(
     struct svmc_measure *m, const struct svmc_measure_config *config);
 
-/** Forget everything: key, records, ranges and room are wiped, *m is zero. NULL and zero are fine. */
+/** Forget everything: key, records, ranges and room are wiped. NULL and a zero *m are fine. */
 SVMC_API void svmc_measure_drop(struct svmc_measure *m);
 
 /**

@@ -67,9 +67,9 @@ struct svmc_measure_ops {
        SVMC_OK with *span NULL: there is no memory. The guest may write it meanwhile */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
-    /* required for paths: the way of caller->page: the entries from caller->root on, each read once.
-       *out comes zeroed. Not mapped, or not for this caller to execute: SVMC_OK with levels 0. On
-       any thread */
+    /* required for paths: the way to caller->page: the entries from caller->root on, each read
+       once. *out comes zeroed. Not mapped, or not for this caller to execute: SVMC_OK with levels
+       0. On any thread */
     SVMC_NODISCARD enum svmc_status (*walk)(void *ctx, const struct svmc_token_caller *caller,
                                             struct svmc_measure_walk *out);
 };

@@ -13,8 +13,8 @@
 #define NO_SLOT UINT32_MAX
 
 /*
- * All that svmc_measure_path_check looks at is one word: version 63:16, range 15:4, flags 3:0; 0: not
- * in use. A version is never used twice, so a word that is as it was stands for the same page.
+ * All that svmc_measure_path_check looks at is one word: version 63:16, range 15:4, flags 3:0; 0:
+ * not in use. A version is never used twice, so a word that is as it was stands for the same page.
  */
 #define FLAG_OPEN     1u
 #define FLAG_CHANGED  2u
@@ -69,7 +69,7 @@ static inline uint32_t measure_order(const struct svmc_measure *m, uint32_t i)
     return measure_page(m, i)->priv.order;
 }
 
-/** `st`, with the reason for the host. */
+/** ME-19: one status for a guest; the reason is for the host. */
 static inline enum svmc_status measure_refuse(enum svmc_measure_why *why,
                                               enum svmc_measure_why reason)
 {

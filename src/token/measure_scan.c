@@ -123,7 +123,7 @@ static enum svmc_status look_next(struct svmc_measure *m, struct dice *dice,
     return SVMC_OK;
 }
 
-/* ME-10: the oldest first; it is kept until the look has succeeded. */
+/* ME-10 ME-18: the oldest first; it is kept until the look has succeeded. */
 static enum svmc_status look_hint(struct svmc_measure *m, struct svmc_measure_scan *out)
 {
     uint32_t slot = m->priv.hint[0];
@@ -172,7 +172,7 @@ enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
     if (budget > m->priv.used)
         budget = m->priv.used;
     while (st == SVMC_OK && out->looks < budget && out->event.kind == SVMC_MEASURE_NOTHING) {
-        if (m->priv.hints != 0 && hinted < budget / 2) { /* ME-10: never more than half */
+        if (m->priv.hints != 0 && hinted < budget / 2) { /* ME-9 ME-10: half at most */
             st = look_hint(m, out);
             hinted++;
         } else {

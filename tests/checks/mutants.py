@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept, hcall and token, taken out of the shipped source, is missed by a test.
+"""Each check of intercept, hcall and token, taken out of the shipped source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the tests of all run on it:
@@ -703,7 +703,7 @@ MUTANTS = (
      "        return measure_refuse"),
     ("ME-4", T + "measure.c",
      "if (svmc_measure_find(m, measure_page(m, slot)->priv.frame) != NO_SLOT)", "if (0)"),
-    ("ME-4", T + "measure.c", "                unlink_page(m, free_slot(m, n));", "                ;"),
+    ("ME-4", T + "measure.c", "unlink_page(m, free_slot(m, n));", ";"),
     ("ME-4", T + "measure.c", "spec->count > m->priv.config.page_count - m->priv.used ||", ""),
     ("ME-4", T + "measure.c", "index == m->priv.config.range_count ||", ""),
     ("ME-5", T + "measure.c", "return caller->vm == m->priv.config.vm &&", "return"),
@@ -802,7 +802,8 @@ def compile_to(source, target, core, extra=()):
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
                 f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
-                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware", f"-I{TOP}/src/token",
+                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
+                f"-I{TOP}/src/token",
                 "-c", source, "-o", target])
 
 
@@ -811,7 +812,8 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted(p for d in ("intercept", "hcall", "token") for p in (TOP / "tests" / d).glob("*.c")))
+             sorted(p for d in ("intercept", "hcall", "token")
+                    for p in (TOP / "tests" / d).glob("*.c")))
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]
