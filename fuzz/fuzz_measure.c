@@ -185,7 +185,7 @@ static void judge(const struct svmc_measure_event *event)
 
 static void scan(uint32_t budget)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     enum svmc_status st = svmc_measure_scan(&lab.m, budget, &out);
 
     require(st == SVMC_OK || (st == SVMC_ERR_CALLBACK && model.failing) ||

@@ -117,7 +117,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hint(struct svmc_measure *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, budget 0); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
-                                                           struct svmc_measure_scan *out);
+                                                           struct svmc_measure_stand *out);
 
 /**
  * Take the way to a page of code, caller->page, while the mapping is known to be right: when its

@@ -151,7 +151,7 @@ enum svmc_measure_kind {
 };
 
 /** Where a scan stands. */
-struct svmc_measure_scan {
+struct svmc_measure_stand {
     uint32_t looks;  /* pages looked at in this call, those that are open among them */
     uint32_t open;   /* of those, open ones: nothing can be said about them */
     uint32_t left;   /* of the round */

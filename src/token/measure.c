@@ -52,15 +52,17 @@ enum svmc_status svmc_measure_init(struct svmc_measure *m, const struct svmc_mea
 
 void svmc_measure_drop(struct svmc_measure *m)
 {
-    struct svmc_measure_config c;
+    const struct svmc_measure_config *c;
+    const struct svmc_crypto_ops *ops;
 
     if (!measure_ready(m))
         return;
-    c = m->priv.config;
-    c.crypto->wipe(c.crypto->ctx, c.pages, c.page_count * sizeof *c.pages);
-    c.crypto->wipe(c.crypto->ctx, c.ranges, c.range_count * sizeof *c.ranges);
-    c.crypto->wipe(c.crypto->ctx, c.room, sizeof *c.room);
-    c.crypto->wipe(c.crypto->ctx, m, sizeof *m);
+    c = &m->priv.config;
+    ops = c->crypto;
+    ops->wipe(ops->ctx, c->pages, c->page_count * sizeof *c->pages);
+    ops->wipe(ops->ctx, c->ranges, c->range_count * sizeof *c->ranges);
+    ops->wipe(ops->ctx, c->room, sizeof *c->room);
+    ops->wipe(ops->ctx, m, sizeof *m);
 }
 
 /* ---- frame -> page: chains, by a hash that the guest cannot foresee --------------------------*/

@@ -95,7 +95,7 @@ static enum svmc_status throw_dice(const struct svmc_measure *m, struct dice *di
 }
 
 static enum svmc_status look_at(struct svmc_measure *m, uint32_t slot,
-                                struct svmc_measure_scan *out)
+                                struct svmc_measure_stand *out)
 {
     bool open = (measure_state(measure_page(m, slot)) & FLAG_OPEN) != 0;
     enum svmc_status st = svmc_measure_look(m, slot, &out->event);
@@ -109,7 +109,7 @@ static enum svmc_status look_at(struct svmc_measure *m, uint32_t slot,
 
 /* ME-7: it counts when the look has succeeded. */
 static enum svmc_status look_next(struct svmc_measure *m, struct dice *dice,
-                                  struct svmc_measure_scan *out)
+                                  struct svmc_measure_stand *out)
 {
     uint32_t pick = 0;
     enum svmc_status st = throw_dice(m, dice, &pick);
@@ -124,7 +124,7 @@ static enum svmc_status look_next(struct svmc_measure *m, struct dice *dice,
 }
 
 /* ME-10 ME-18: the oldest first; it is kept until the look has succeeded. */
-static enum svmc_status look_hint(struct svmc_measure *m, struct svmc_measure_scan *out)
+static enum svmc_status look_hint(struct svmc_measure *m, struct svmc_measure_stand *out)
 {
     uint32_t slot = m->priv.hint[0];
     enum svmc_status st = SVMC_OK;
@@ -158,8 +158,9 @@ enum svmc_status svmc_measure_hint(struct svmc_measure *m, svmc_gpa at)
 }
 
 enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
-                                   struct svmc_measure_scan *out)
+                                   struct svmc_measure_stand *out)
 {
+    const struct svmc_crypto_ops *ops;
     struct dice dice = { .left = 0 };
     enum svmc_status st = SVMC_OK;
     uint32_t hinted = 0;
@@ -169,6 +170,7 @@ enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
     memset(out, 0, sizeof *out);
     if (!measure_ready(m) || budget == 0)
         return SVMC_ERR_ARG;
+    ops = m->priv.config.crypto;
     if (budget > m->priv.used)
         budget = m->priv.used;
     while (st == SVMC_OK && out->looks < budget && out->event.kind == SVMC_MEASURE_NOTHING) {
@@ -179,7 +181,7 @@ enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
             st = look_next(m, &dice, out);
         }
     }
-    m->priv.config.crypto->wipe(m->priv.config.crypto->ctx, &dice, sizeof dice);
+    ops->wipe(ops->ctx, &dice, sizeof dice);
     if (st != SVMC_OK) {
         memset(out, 0, sizeof *out);
         return st;

@@ -684,9 +684,9 @@ MUTANTS = (
     ("ME-1", T + "measure.c",
      "ops->random(ops->ctx, m->priv.key, sizeof m->priv.key) != SVMC_OK ||", ""),
     ("ME-1", T + "measure.c",
-     "    c.crypto->wipe(c.crypto->ctx, c.pages, c.page_count * sizeof *c.pages);\n", ""),
-    ("ME-1", T + "measure.c", "    c.crypto->wipe(c.crypto->ctx, c.room, sizeof *c.room);\n", ""),
-    ("ME-1", T + "measure.c", "    c.crypto->wipe(c.crypto->ctx, m, sizeof *m);\n", ""),
+     "    ops->wipe(ops->ctx, c->pages, c->page_count * sizeof *c->pages);\n", ""),
+    ("ME-1", T + "measure.c", "    ops->wipe(ops->ctx, c->room, sizeof *c->room);\n", ""),
+    ("ME-1", T + "measure.c", "c->room);\n    ops->wipe(ops->ctx, m, sizeof *m);", "c->room);"),
     ("ME-2", T + "measure.c", "core_le64(m->priv.config.vm)", "0"),  # A11, and the next three
     ("ME-2", T + "measure.c", "core_le64(frame)", "0"),
     ("ME-2", T + "measure.c", "core_le64(version)", "0"),

@@ -124,7 +124,7 @@ TEST(measure, the_mac_is_the_one_of_the_table) /* ME-2 A11 */
 static unsigned scan_rounds(struct measure_lab *l, unsigned rounds,
                             struct svmc_measure_event *event)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     uint32_t end = l->m.priv.rounds + rounds + (l->m.priv.at != 0);
     unsigned found = 0;
 
@@ -403,7 +403,7 @@ TEST(measure, unload_forgets) /* ME-17 A9 */
 
 TEST(measure, a_call_keeps_to_its_budget) /* ME-7 K8 */
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     uint32_t seen, rounds = 0;
 
     lab_start(&lab, 9);
@@ -439,7 +439,7 @@ TEST(measure, a_call_keeps_to_its_budget) /* ME-7 K8 */
 TEST(measure, no_page_waits_longer_than_stated) /* ME-9 K8 */
 {
     static const uint32_t budgets[] = { 1, 3, 7, 10, 16 };
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     unsigned last[10], worst;
 
     for (unsigned b = 0; b < sizeof budgets / sizeof budgets[0]; b++) {
@@ -469,7 +469,7 @@ TEST(measure, no_page_waits_longer_than_stated) /* ME-9 K8 */
 TEST(measure, what_was_found_is_told_once) /* ME-8 K12 */
 {
     struct svmc_measure_event event = { 0 };
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     lab_start(&lab, 11);
     REQUIRE(lab_add(&lab, 0, 8, 9, 0, &range, NULL) == SVMC_OK);
@@ -494,7 +494,7 @@ TEST(measure, ranges_come_and_go_in_a_round) /* ME-7 ME-9 ME-17 */
 {
     uint64_t rng = 12;
     uint32_t ids[6] = { 0 }, holder, looked = 0, round = 0; /* bit n: frame n, in this round */
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     lab_start(&lab, 12);
     for (unsigned i = 0; i < 3000; i++) {
@@ -532,7 +532,7 @@ TEST(measure, ranges_come_and_go_in_a_round) /* ME-7 ME-9 ME-17 */
 
 TEST(measure, hints_come_first) /* ME-10 */
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     lab_start(&lab, 13);
     REQUIRE(lab_add(&lab, 0, 20, 9, 0, &range, NULL) == SVMC_OK);
@@ -561,7 +561,7 @@ TEST(measure, hints_come_first) /* ME-10 */
 
 TEST(measure, a_hint_to_what_was_let_go_is_nothing) /* ME-10 ME-17 */
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     uint32_t other, holder;
 
     lab_start(&lab, 14);

@@ -19,7 +19,7 @@ static bool is_likely(uint64_t count, uint64_t tries, uint64_t p, uint64_t q)
 
 static bool look(void)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     if (svmc_measure_scan(&lab.m, 1, &out) != SVMC_OK || out.looks != 1)
         abort();
@@ -82,7 +82,7 @@ TEST(measure_chance, a_change_is_found_as_often_as_stated) /* ME-9 ME-7 A10 */
 /* Rounds of calls of `budget` each: at[page][place], after[page][the one before]. */
 static void count_orders(uint32_t budget, unsigned at[N][N], unsigned after[N][N])
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     for (unsigned r = 0; r < TRIES; r++) {
         for (unsigned i = 0; i < N; i += budget)

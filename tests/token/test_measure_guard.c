@@ -25,7 +25,7 @@ static void start(uint64_t seed)
 /* Whole rounds, after the end of one that is on. */
 static unsigned scan_rounds(unsigned rounds)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     uint32_t end = lab.m.priv.rounds + rounds + (lab.m.priv.at != 0);
     unsigned found = 0;
 
@@ -275,7 +275,7 @@ TEST(measure_guard, changed_and_restored_is_caught_by_the_trap_always) /* ME-13 
         uint64_t pick = harness_random(&rng);
         unsigned frame = 4 + (pick & 3);
         uint64_t *word = &lab.memory[frame][pick >> 2 & 511], old = *word;
-        struct svmc_measure_scan out;
+        struct svmc_measure_stand out;
 
         for (unsigned step = 0; step < 2; step++) {
             enum svmc_measure_verdict verdict =
@@ -470,7 +470,7 @@ TEST(measure_guard, a_path_dies_with_what_was_measured) /* ME-15 ME-17 A5 A9 K12
 static enum svmc_status step(unsigned n)
 {
     struct svmc_token_caller caller = lab_caller(ROOT, 0);
-    struct svmc_measure_scan scan, none = { 0 };
+    struct svmc_measure_stand scan, none = { 0 };
     static uint32_t more;
     enum svmc_status st = SVMC_OK;
     uint64_t frame;
@@ -508,8 +508,8 @@ static enum svmc_status step(unsigned n)
 
 TEST(measure_guard, a_callback_that_fails_changes_nothing) /* ME-18 */
 {
-    static const struct svmc_measure_scan none;
-    struct svmc_measure_scan scan;
+    static const struct svmc_measure_stand none;
+    struct svmc_measure_stand scan;
 
     for (unsigned n = 0; n < 8; n++) {
         unsigned k, failed = 0;
