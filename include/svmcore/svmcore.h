@@ -27,6 +27,8 @@
 #include "insn.h"
 #include "intercept.h"
 #include "iox.h"
+#include "measure.h"
+#include "measure_types.h"
 #include "offer.h"
 #include "page.h"
 #include "policy.h"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Each check of the intercept, of hcall and of token, taken out of the shipped source, is missed by a test.
 """Each check of the intercept, of hcall and of token, taken out, is missed by a test.
+"""Each check of intercept, hcall and token, taken out of the shipped source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the tests of all run on it:
@@ -931,6 +932,118 @@ MUTANTS = (
      "memset(&held, 0, sizeof held);"),
     ("TP-16", T + "page_plan.c", "if (!is_guard(guard))", "if (0)"),
     ("TP-16", T + "page_plan.c", " || !CORE_HAS_OP(ops, held))", ")"),
+    ("ME-1", T + "measure.c",
+     "ops->random(ops->ctx, m->priv.key, sizeof m->priv.key) != SVMC_OK ||", ""),
+    ("ME-1", T + "measure.c",
+     "    ops->wipe(ops->ctx, c->pages, c->page_count * sizeof *c->pages);\n", ""),
+    ("ME-1", T + "measure.c", "    ops->wipe(ops->ctx, c->room, sizeof *c->room);\n", ""),
+    ("ME-1", T + "measure.c", "c->room);\n    ops->wipe(ops->ctx, m, sizeof *m);", "c->room);"),
+    ("ME-2", T + "measure.c", "core_le64(m->priv.config.vm)", "0"),  # A11, and the next three
+    ("ME-2", T + "measure.c", "core_le64(frame)", "0"),
+    ("ME-2", T + "measure.c", "core_le64(version)", "0"),
+    ("ME-2", T + "measure.c", "core_le64(id)", "0"),
+    ("ME-2", T + "measure.c", "spec->count > VERSION_MAX - m->priv.version", "0"),
+    ("ME-2", T + "measure_guard.c", "if (m->priv.version == VERSION_MAX)", "if (0)"),
+    ("ME-2", T + "measure_guard.c", "++m->priv.version << VERSION_SHIFT",
+     "m->priv.version << VERSION_SHIFT"),
+    ("ME-2", T + "measure_guard.c", "m->priv.version + 1, range, span, mac",
+     "measure_state(page) >> VERSION_SHIFT, range, span, mac"),
+    ("ME-3", T + "measure.c", "id, room->page, page->priv.mac", "id, span, page->priv.mac"),
+    ("ME-4", T + "measure.c", "if (frame % PAGE == 0)", "if (1)"),  # K7 A13
+    ("ME-4", T + "measure.c", "    if (!span)\n        return measure_refuse", "    if (0)\n"
+     "        return measure_refuse"),
+    ("ME-4", T + "measure.c",
+     "if (svmc_measure_find(m, measure_page(m, slot)->priv.frame) != NO_SLOT)", "if (0)"),
+    ("ME-4", T + "measure.c", "unlink_page(m, free_slot(m, n));", ";"),
+    ("ME-4", T + "measure.c", "spec->count > m->priv.config.page_count - m->priv.used ||", ""),
+    ("ME-4", T + "measure.c", "index == m->priv.config.range_count ||", ""),
+    ("ME-5", T + "measure.c", "return caller->vm == m->priv.config.vm &&", "return"),
+    ("ME-5", T + "measure.c", "caller->root == range->priv.root &&", ""),
+    ("ME-5", T + "measure.c", "caller->vm_generation == range->priv.vm_generation &&", ""),  # A15
+    ("ME-5", T + "measure.c", "caller->isa == range->priv.isa &&", ""),
+    ("ME-5", T + "measure.c", "caller->user == range->priv.user", "true"),
+    ("ME-5", T + "measure.c", "(state & FLAGS) == 0 && range->priv.code", "range->priv.code"),
+    ("ME-5", T + "measure.c", "range->priv.code && range->priv.token == token",
+     "range->priv.token == token"),
+    ("ME-5", T + "measure.c", "range->priv.code && range->priv.token == token",
+     "range->priv.code"),
+    ("ME-5", T + "measure.c", "if (spec->caller->vm != m->priv.config.vm)", "if (0)"),
+    ("ME-5", T + "measure.c",
+     "range->priv.token == spec->token && !svmc_measure_is_who(m, range, spec->caller)", "0"),
+    ("ME-6", T + "measure.c", "return s->digest_alg == 0 && !s->code;",
+     "return s->digest_alg == 0;"),  # A12, and the next
+    ("ME-6", T + "measure.c", "memcmp(got, spec->digest, sizeof got) != 0", "0"),
+    ("ME-17", T + "measure.c", " && range->priv.generation == id >> 16 ?", " ?"),  # A9
+    ("ME-17", T + "measure.c", "if (index >= m->priv.config.range_count)", "if (0)"),
+    ("ME-17", T + "measure.c", "token != 0 && token != r->priv.token", "0"),
+    ("ME-17", T + "measure.c", "->priv.generation % 0xffff + 1;", "->priv.generation + 1;"),
+    ("ME-17", T + "measure.c", "    measure_set_state(page, 0);\n", ""),
+    ("ME-17", T + "measure.c", "    unlink_page(m, slot);\n    if", "    if"),
+    ("ME-17", T + "measure.c", "if (page->priv.place < m->priv.at)", "if (0)"),
+    ("ME-17", T + "measure.c", "    core_wipe(page->priv.mac, sizeof page->priv.mac);\n", ""),
+    ("ME-7", T + "measure_scan.c", "out->looks < budget &&", "out->looks <= budget &&"),  # K8
+    ("ME-7", T + "measure_scan.c", "    if (budget > m->priv.used)\n        budget", "    if (0)\n"
+     "        budget"),
+    ("ME-7", T + "measure_scan.c", "(uint64_t)dice->word[--dice->left] * bound >> 32",
+     "(uint64_t)dice->word[--dice->left] * 0 >> 32"),  # A10
+    ("ME-7", T + "measure_scan.c", "dice->word[--dice->left] * bound", "dice->word[0] * bound"),
+    ("ME-7", T + "measure_scan.c", "svmc_measure_swap(m, m->priv.at++, pick);", "m->priv.at++;"),
+    ("ME-8", T + "measure_scan.c", "if (span && !differ(mac, page->priv.mac))", "if (span)"),  # K12
+    ("ME-8", T + "measure_scan.c", "if ((state & FLAGS) != 0)", "if ((state & FLAG_OPEN) != 0)"),
+    ("ME-8", T + "measure_scan.c", "if ((state & FLAGS) != 0)",
+     "if ((state & FLAG_CHANGED) != 0)"),
+    ("ME-8", T + "measure_scan.c", "    measure_set_state(page, state | FLAG_CHANGED);\n", ""),
+    ("ME-8", T + "measure_scan.c", " && out->event.kind == SVMC_MEASURE_NOTHING)", ")"),
+    ("ME-9", T + "measure_scan.c", "hinted < budget / 2", "true"),
+    ("ME-10", T + "measure_scan.c", "m->priv.hints != 0 &&", "0 &&"),
+    ("ME-10", T + "measure_scan.c", "if (m->priv.hint[i] == slot)", "if (0)"),
+    ("ME-10", T + "measure_scan.c", "if (measure_state(measure_page(m, slot)) != 0)", "if (1)"),
+    ("ME-11", T + "measure_guard.c", "if (ask->token != range->priv.token)", "if (0)"),  # A13
+    ("ME-11", T + "measure_guard.c", "if (!svmc_measure_is_who(m, range, ask->caller))", "if (0)"),
+    ("ME-11", T + "measure_guard.c", "if (!svmc_measure_is_code(m, ask->token, ask->caller))",
+     "if (0)"),
+    ("ME-11", T + "measure_guard.c",
+     " || measure_range_of(m, measure_state(measure_page(m, *slot))) != range)", ")"),
+    ("ME-11", T + "measure_guard.c", "if (measure_state(page) & FLAG_OPEN)", "if (0)"),
+    ("ME-11", T + "measure_guard.c",
+     "if (page->priv.frame == caller->frame - caller->frame % PAGE)", "if (0)"),
+    ("ME-11", T + "measure_guard.c", "st = svmc_measure_look(m, slot, &event);", "st = SVMC_OK;"),
+    ("ME-11", T + "measure_guard.c", "if (measure_state(page) & FLAG_CHANGED)", "if (0)"),
+    ("ME-12", T + "measure_guard.c", "if (!(measure_state(page) & FLAG_OPEN))", "if (0)"),
+    ("ME-12", T + "measure_guard.c", "    memcpy(page->priv.mac, mac, sizeof mac);\n", ""),
+    ("ME-13", T + "measure_guard.c", "!svmc_measure_is_who(m, range, caller) ||", ""),  # A10
+    ("ME-13", T + "measure_guard.c", "!svmc_measure_is_code(m, range->priv.token, caller))", "0)"),
+    ("ME-13", T + "measure_guard.c", "state & FLAG_OPEN ? SVMC_MEASURE_ALLOW :",
+     "1 ? SVMC_MEASURE_ALLOW :"),
+    ("ME-13", T + "measure_guard.c", " || n > PAGE - at.v % PAGE)", ")"),
+    ("ME-14", T + "measure_path.c", "(state & FLAGS) != 0 || !range->priv.code",
+     "!range->priv.code"),
+    ("ME-14", T + "measure_path.c", "(state & FLAGS) != 0 || !range->priv.code",
+     "(state & FLAGS) != 0"),
+    ("ME-14", T + "measure_path.c", "if (!svmc_measure_is_who(m, range, caller))", "if (0)"),
+    ("ME-15", T + "measure_path.c", "caller->vm != who->vm || ", ""),
+    ("ME-15", T + "measure_path.c", "caller->root != who->root || ", ""),
+    ("ME-15", T + "measure_path.c", "caller->isa != who->isa ||", ""),
+    ("ME-15", T + "measure_path.c", "caller->user != who->user || ", ""),
+    ("ME-15", T + "measure_path.c", " || caller->vm_generation != who->vm_generation)", ")"),
+    ("ME-15", T + "measure_path.c", "caller->page == who->page ? ", "1 ? "),  # A5, and the next
+    ("ME-15", T + "measure_path.c", "if (now->frame != path->priv.who.frame)", "if (0)"),
+    ("ME-15", T + "measure_path.c", "now->levels != path->priv.levels || ", ""),
+    ("ME-15", T + "measure_path.c", "moved != 0 ||", ""),
+    ("ME-15", T + "measure_path.c", "(changed & ~m->priv.config.ignore) != 0", "0"),
+    ("ME-15", T + "measure_path.c",
+     "    if (reason == SVMC_MEASURE_GRANTED)\n        reason = judge_page(m, path);\n", ""),
+    ("ME-16", T + "measure_path.c", "(changed & ~m->priv.config.ignore) != 0", "changed != 0"),
+    ("ME-16", T + "measure.c", "is_ignorable(c->ignore) &&", ""),
+    ("ME-18", T + "measure_path.c", "out->levels > LEVELS ||", ""),
+    ("ME-18", T + "measure_path.c", "out->frame % PAGE != 0 ||", ""),
+    ("ME-18", T + "measure.c", "(*span && !core_shared_usable(*span))", "0"),
+    ("ME-18", T + "measure_scan.c", "        return st;\n    m->priv.hints--;",
+     "        ;\n    m->priv.hints--;"),
+    ("ME-18", T + "measure_scan.c", "        return st;\n    svmc_measure_swap",
+     "        ;\n    svmc_measure_swap"),
+    ("ME-19", T + "measure_private.h",
+     "reason == SVMC_MEASURE_RANGE || reason == SVMC_MEASURE_VERSION ?", "0 ?"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
