@@ -17,7 +17,7 @@ extern "C" {
 #define SVMC_MAC_KEY_BYTES    32u  /* a MAC's key has exactly these */
 #define SVMC_HASH_STATE_BYTES 464u /* what an unfinished hash may need */
 
-#define SVMC_CIPHER_ROOM_BYTES 576u       /* what a loaded key may need ... */
+#define SVMC_CIPHER_ROOM_BYTES 768u       /* what a loaded key may need: three AES schedules ... */
 #define SVMC_CIPHER_ROOM_ALIGN 64u        /* ... at a multiple of these */
 #define SVMC_CIPHER_LANES_MAX  256u       /* callers of one loaded key at a time */
 #define SVMC_CIPHER_BYTES_MAX  0x1000000u /* of one call: 2^20 blocks, as SP 800-38E has it */
@@ -27,8 +27,7 @@ extern "C" {
 #define SVMC_TWEAK_BYTES       16u
 #define SVMC_AD_BYTES_MAX      256u /* additional data of a call, all pieces together */
 #define SVMC_DERIVE_KEY_BYTES  32u
-#define SVMC_DERIVE_BYTES_MIN  16u
-#define SVMC_DERIVE_BYTES_MAX  64u
+#define SVMC_DERIVE_BYTES      64u
 
 /**
  * Algorithms. Written into formats, so the values are pinned: one number space for all, the kind in
@@ -46,7 +45,7 @@ enum svmc_alg {
     SVMC_ALG_CHACHA20_POLY1305 = 0x32,  /* RFC 8439 */
     SVMC_ALG_XCHACHA20_POLY1305 = 0x33, /* draft-irtf-cfrg-xchacha-03 */
     SVMC_ALG_AES_256_XTS = 0x41,        /* SP 800-38E; key 64, its halves not the same, tweak 16 */
-    SVMC_ALG_DERIVE_BLAKE2B = 0x51,     /* RFC 7693: keyed, the output's length in the parameters */
+    SVMC_ALG_DERIVE_BLAKE2B = 0x51,     /* RFC 7693, 64 bytes, keyed */
     SVMC_ALG_HKDF_SHA_256 = 0x52        /* RFC 5869, 2.3: expand; the key is the PRK */
 };
 
@@ -68,6 +67,18 @@ struct svmc_cipher_key {
 struct svmc_bytes {
     const void *at; /* may be NULL where bytes is 0 */
     size_t bytes;
+};
+
+/** What seal, open and crypt are given (CR-13). */
+struct svmc_cipher_unit {
+    uint32_t lane; /* below the `lanes` of cipher_load; two calls at a time for one key have two */
+    uint32_t pieces;             /* of ad; AEAD only */
+    const struct svmc_bytes *ad; /* one behind the other SVMC_AD_BYTES_MAX at most; AEAD only */
+    const uint8_t *nonce;        /* what the algorithm has; XTS: the tweak */
+    const void *in;              /* may be NULL where n is 0, as out */
+    void *out;                   /* the same as in, or without a byte in common */
+    size_t n;                    /* SVMC_CIPHER_BYTES_MAX at most */
+    uint8_t *tag;                /* SVMC_TAG_BYTES: seal writes it, open reads it; AEAD only */
 };
 
 /**
@@ -116,8 +127,7 @@ struct svmc_crypto_ops {
     /*
      * Ciphers. cipher_load, cipher_drop and derive may allocate and take their time. seal, open and
      * crypt are the data path: they allocate nothing, take no lock, make no system call, wait for
-     * nobody (CR-10). `lane` is below the `lanes` of cipher_load; two calls at a time for one key
-     * have two lanes. in and out are the same or do not overlap. Vector registers: CR-11.
+     * nobody (CR-10). Vector registers: CR-11.
      */
 
     /* make the key's schedule: bytes[what alg has] for up to `lanes` callers, 1 to
@@ -129,27 +139,22 @@ struct svmc_crypto_ops {
                                                    uint32_t lanes);
     /* leave no trace of the key, in the room or elsewhere; cannot fail. Nobody uses it any more */
     void (*cipher_drop)(void *ctx, struct svmc_cipher_key *key);
-    /* AEAD: in[n] to out[n] and tag[SVMC_TAG_BYTES]; n 0 to SVMC_CIPHER_BYTES_MAX; ad is `pieces`
-       pieces, one behind the other, SVMC_AD_BYTES_MAX at most. No nonce twice for one key */
-    SVMC_NODISCARD enum svmc_status (*seal)(void *ctx, struct svmc_cipher_key *key, uint32_t lane,
-                                            const uint8_t *nonce, const struct svmc_bytes *ad,
-                                            size_t pieces, const void *in, size_t n, void *out,
-                                            uint8_t *tag);
-    /* the way back. SVMC_ERR_AUTH: the tag does not fit; out[n] is then zero. While the call runs
-       out may hold what is not verified: where others can read, open into a buffer of one's own */
-    SVMC_NODISCARD enum svmc_status (*open)(void *ctx, struct svmc_cipher_key *key, uint32_t lane,
-                                            const uint8_t *nonce, const struct svmc_bytes *ad,
-                                            size_t pieces, const void *in, size_t n, void *out,
-                                            const uint8_t *tag);
-    /* XTS: a data unit of n bytes, 16 to SVMC_CIPHER_BYTES_MAX; encrypt is 1 or 0 */
-    SVMC_NODISCARD enum svmc_status (*crypt)(void *ctx, struct svmc_cipher_key *key, uint32_t lane,
-                                             const uint8_t *tweak, uint32_t encrypt, const void *in,
-                                             size_t n, void *out);
-    /* a key out[n] from key[SVMC_DERIVE_KEY_BYTES] and the pieces, one behind the other; n
-       SVMC_DERIVE_BYTES_MIN to SVMC_DERIVE_BYTES_MAX. SVMC_ERR_UNSUPPORTED as in hash_begin */
+    /* AEAD: u->in[n] to u->out[n] and u->tag; no nonce twice for one key */
+    SVMC_NODISCARD enum svmc_status (*seal)(void *ctx, struct svmc_cipher_key *key,
+                                            const struct svmc_cipher_unit *u);
+    /* the way back. SVMC_ERR_AUTH: the tag does not fit; u->out[n] is then zero. While the call
+       runs out may hold what is not verified: where others can read, open into a buffer of your
+       own */
+    SVMC_NODISCARD enum svmc_status (*open)(void *ctx, struct svmc_cipher_key *key,
+                                            const struct svmc_cipher_unit *u);
+    /* XTS: one data unit, u->nonce is its tweak, n at least 16; encrypt is 1 or 0 */
+    SVMC_NODISCARD enum svmc_status (*crypt)(void *ctx, struct svmc_cipher_key *key,
+                                             const struct svmc_cipher_unit *u, uint32_t encrypt);
+    /* out[SVMC_DERIVE_BYTES] from key[SVMC_DERIVE_KEY_BYTES] and the pieces, one behind the other:
+       keys are its first bytes. SVMC_ERR_UNSUPPORTED as in hash_begin */
     SVMC_NODISCARD enum svmc_status (*derive)(void *ctx, uint32_t alg, const uint8_t *key,
                                               const struct svmc_bytes *piece, size_t pieces,
-                                              uint8_t *out, size_t n);
+                                              uint8_t *out);
 };
 
 /** What keys, nonces and tags of a cipher are long; for XTS the nonce is the tweak. */
@@ -175,14 +180,13 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_crypto_hash(const struct svmc_cryp
                                                           size_t n, uint8_t out[SVMC_HASH_BYTES]);
 
 /**
- * Hold a back end against published vectors of every algorithm above, as FIPS 140 wants it at
- * power-on: call it once before you trust one. Hashes and MACs must all be there; ciphers and
- * derivations that are not are left out, those that are must be right. It also looks whether equal
- * tells bytes apart and wipe wipes; of random it can only see that it gives something.
+ * Hold a back end against published vectors of the hashes and MACs above, as FIPS 140 wants it at
+ * power-on: call it once before you trust one, and svmc_crypto_try for each cipher and derivation
+ * that you use. It also looks whether equal tells bytes apart and wipe wipes; of random it can only
+ * see that it gives something.
  *
  * Threads: any.
- * Source:  RFC 7693 appendix A, the BLAKE2 reference vectors, FIPS 180-4 examples, RFC 4231; those
- *          of svmc_crypto_try; CR-8.
+ * Source:  RFC 7693 appendix A, the BLAKE2 reference vectors, FIPS 180-4 examples, RFC 4231; CR-8.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, an op missing); SVMC_ERR_UNSUPPORTED (a hash or MAC is
  *         missing); SVMC_ERR_CALLBACK (one failed, or gave a wrong answer).
@@ -193,16 +197,18 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_crypto_self_test(const struct svmc
  * Whether a back end offers an algorithm on this processor, found out by its published vectors. A
  * format's writer asks for the best one first and writes its number; a reader asks for that number.
  *
+ * Owns:    room is lent for the call and holds nothing after it; NULL for what is no cipher.
  * Threads: any; makes cipher calls (CR-11).
- * Source:  CR-16; SP 800-38D's test cases of McGrew and Viega, RFC 8439, draft-irtf-cfrg-xchacha,
- *          NIST CAVP XTSGenAES256, the BLAKE2 reference vectors, RFC 5869, and self_test's.
+ * Source:  CR-16; the test cases of McGrew and Viega for GCM, RFC 8439, draft-irtf-cfrg-xchacha,
+ *          NIST CAVP XTSGenAES256, the BLAKE2 reference code, RFC 5869; those of the self-test.
  *
  * @return SVMC_OK: offered, and right; SVMC_ERR_UNSUPPORTED: not offered: a table that is too
  *         short, or an algorithm that it or this library does not know; SVMC_ERR_CALLBACK: a
- *         vector failed: use nothing of this table; SVMC_ERR_ARG (NULL).
+ *         vector failed: use nothing of this table; SVMC_ERR_ARG (NULL, room not aligned).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_crypto_try(const struct svmc_crypto_ops *ops,
-                                                         enum svmc_alg alg);
+                                                         enum svmc_alg alg,
+                                                         struct svmc_cipher_key *room);
 
 #ifdef __cplusplus
 }

@@ -36,6 +36,11 @@ static inline enum svmc_status core_crypto_hash_end(const struct svmc_crypto_ops
     return st == SVMC_OK && end == SVMC_OK ? SVMC_OK : SVMC_ERR_CALLBACK;
 }
 
+/** CR-16: svmc_crypto_try for a cipher, and for a derivation. */
+enum svmc_status svmc_core_try_cipher(const struct svmc_crypto_ops *ops, uint32_t alg,
+                                      struct svmc_cipher_key *room);
+enum svmc_status svmc_core_try_derive(const struct svmc_crypto_ops *ops, uint32_t alg);
+
 /** CR-1: whether a table has what a cipher of this kind (bits 7:4 of its number) needs. */
 static inline bool core_crypto_can_cipher(const struct svmc_crypto_ops *ops, uint32_t alg)
 {
@@ -56,44 +61,46 @@ static inline enum svmc_status core_cipher_load(const struct svmc_crypto_ops *op
     return st == SVMC_ERR_ARG ? st : core_crypto_verdict(st);
 }
 
+/** out may be NULL where there is nothing. */
+static inline void core_cipher_clear(const struct svmc_cipher_unit *u)
+{
+    if (u->n != 0)
+        memset(u->out, 0, u->n);
+}
+
 /** CR-2: a failed seal leaves zeros. */
 static inline enum svmc_status core_cipher_seal(const struct svmc_crypto_ops *ops,
-                                                struct svmc_cipher_key *key, uint32_t lane,
-                                                const uint8_t *nonce, const struct svmc_bytes *ad,
-                                                size_t pieces, const void *in, size_t n, void *out,
-                                                uint8_t *tag)
+                                                struct svmc_cipher_key *key,
+                                                const struct svmc_cipher_unit *u)
 {
-    if (ops->seal(ops->ctx, key, lane, nonce, ad, pieces, in, n, out, tag) == SVMC_OK)
+    if (ops->seal(ops->ctx, key, u) == SVMC_OK)
         return SVMC_OK;
-    memset(out, 0, n);
-    memset(tag, 0, SVMC_TAG_BYTES);
+    core_cipher_clear(u);
+    memset(u->tag, 0, SVMC_TAG_BYTES);
     return SVMC_ERR_CALLBACK;
 }
 
 /** CR-2, CR-12: a failed open leaves zeros, whatever the back end did. */
 static inline enum svmc_status core_cipher_open(const struct svmc_crypto_ops *ops,
-                                                struct svmc_cipher_key *key, uint32_t lane,
-                                                const uint8_t *nonce, const struct svmc_bytes *ad,
-                                                size_t pieces, const void *in, size_t n, void *out,
-                                                const uint8_t *tag)
+                                                struct svmc_cipher_key *key,
+                                                const struct svmc_cipher_unit *u)
 {
-    enum svmc_status st = ops->open(ops->ctx, key, lane, nonce, ad, pieces, in, n, out, tag);
+    enum svmc_status st = ops->open(ops->ctx, key, u);
 
     if (st == SVMC_OK)
         return SVMC_OK;
-    memset(out, 0, n);
+    core_cipher_clear(u);
     return st == SVMC_ERR_AUTH ? SVMC_ERR_AUTH : SVMC_ERR_CALLBACK;
 }
 
 /** CR-2: a failed crypt leaves zeros. */
 static inline enum svmc_status core_cipher_crypt(const struct svmc_crypto_ops *ops,
-                                                 struct svmc_cipher_key *key, uint32_t lane,
-                                                 const uint8_t *tweak, bool encrypt, const void *in,
-                                                 size_t n, void *out)
+                                                 struct svmc_cipher_key *key,
+                                                 const struct svmc_cipher_unit *u, bool encrypt)
 {
-    if (ops->crypt(ops->ctx, key, lane, tweak, encrypt, in, n, out) == SVMC_OK)
+    if (ops->crypt(ops->ctx, key, u, encrypt) == SVMC_OK)
         return SVMC_OK;
-    memset(out, 0, n);
+    core_cipher_clear(u);
     return SVMC_ERR_CALLBACK;
 }
 
