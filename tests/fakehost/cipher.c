@@ -50,9 +50,9 @@ static void aes_init(struct aes *aes, const uint8_t key[32])
         uint8_t *word = aes->round[i / 4] + 4 * (i % 4);
 
         for (unsigned b = 0; b < 4; b++) {
-            uint8_t x = last[i % 8 == 0 ? (b + 1) % 4 : b];
+            uint8_t byte = last[i % 8 == 0 ? (b + 1) % 4 : b];
 
-            word[b] = old[b] ^ (i % 4 == 0 ? aes->sbox[x] : x);
+            word[b] = old[b] ^ (i % 4 == 0 ? aes->sbox[byte] : byte);
         }
         if (i % 8 == 0) {
             word[0] ^= power;
