@@ -15,7 +15,11 @@ static _Alignas(SVMC_CIPHER_ROOM_ALIGN) struct svmc_cipher_key rooms[2];
 
 static const struct svmc_crypto_ops *table(unsigned which)
 {
-    return which ? svmc_openssl_ops() : svmc_sodium_ops();
+    static const struct svmc_crypto_ops *tables[2]; /* each call holds them against vectors */
+
+    if (!tables[which])
+        tables[which] = which ? svmc_openssl_ops() : svmc_sodium_ops();
+    return tables[which];
 }
 
 /* ---- response files: lines `Name = hex`, one case up to an empty line ------------------------*/
