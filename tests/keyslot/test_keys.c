@@ -452,6 +452,7 @@ TEST(keys, a_cipher_is_loaded_or_there_is_none) /* KH-9 */
              "a MAC has no schedule");
     fake.lacks = 0x41;
     CHECK_EQ(svmc_vmkey_cipher(&key, SVMC_KEY_LINE, 0x41, &id, 1, &room), SVMC_ERR_UNSUPPORTED);
+    fake.lacks = 0;
     fake.ops.crypt = NULL;
     CHECK_EQ(svmc_vmkey_cipher(&key, SVMC_KEY_LINE, 0x41, &id, 1, &room), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(fake.loaded, 0);
