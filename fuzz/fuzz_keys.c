@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whoever stores a wrapped VM key gives back what he likes, while callbacks fail: the input spoils a
- * good blob, or is one. Traps when what was not wrapped so is taken, when a refused blob leaves
- * anything, or when grants go beyond a budget.
+ * Whoever stores a wrapped VM key gives back what he likes, while callbacks fail: the input spoils
+ * a good blob, or is one. Traps when what was not wrapped so is taken, when a refused blob leaves
+ * anything, or when grants go beyond a budget (KH-4, KH-7, KH-11).
  */
 #include <svmcore/keys.h>
 

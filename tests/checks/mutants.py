@@ -705,7 +705,7 @@ MUTANTS = (
     ("KH-3", K + "keys.c", "blob + AT_NONCE, NONCE_BYTES)", "work->derived, NONCE_BYTES)"),
     ("KH-4", K + "keys.c", "if (memcmp(blob, magic, sizeof magic) != 0)", "if (0)"),
     ("KH-4", K + "keys.c", "blob[AT_VERSION] != VERSION || ", ""),
-    ("KH-4", K + "keys.c", " || svmc_cipher_shape(blob[AT_AEAD]).tag_bytes == 0 ||", " ||"),
+    ("KH-4", K + "keys.c", " || svmc_cipher_shape_of(blob[AT_AEAD]).tag_bytes == 0 ||", " ||"),
     ("KH-4", K + "keys.c", "if (blob[AT_PURPOSE] != VM_KEY)", "if (0)"),
     ("KH-4", K + "keys.c", "if (memcmp(blob + AT_VM, vm, SVMC_VM_ID_BYTES) != 0)", "if (0)"),
     ("KH-4", K + "keys.c", "memcmp(blob + AT_PROVIDER, provider->id, sizeof provider->id) == 0",

@@ -197,7 +197,7 @@ TEST(back_end, each_flipped_bit_is_refused) /* CR-12 */
         refused(ops, &u, sealed, sizeof sealed, "text");
         refused(ops, &u, tag, sizeof tag, "tag");
         refused(ops, &u, ad, sizeof ad, "additional data");
-        refused(ops, &u, nonce, svmc_cipher_shape(ciphers[i]).nonce_bytes, "nonce");
+        refused(ops, &u, nonce, svmc_cipher_shape_of(ciphers[i]).nonce_bytes, "nonce");
         u.out = sealed; /* in place it costs the text */
         tag[0] ^= 1;
         CHECK_EQ(ops->open(ops->ctx, &room, &u), SVMC_ERR_AUTH);

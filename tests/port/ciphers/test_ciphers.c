@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Both back ends beside NIST's response files, libgcrypt, and each other. SVMC_VECTORS is the folder
-   of Debian's python3-cryptography-vectors; tools/test finds it. */
+/* Both back ends beside NIST's response files, libgcrypt, and each other. SVMC_VECTORS is the
+   folder of Debian's python3-cryptography-vectors; tools/test finds it. */
 #include <gcrypt.h>
 #include <stdlib.h>
 #include <svmcore/port/openssl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* CR-10, held from outside: while a unit is sealed, opened or crypted, on a thread that never did so
-   before, every allocation and every lock is counted here, and in a child that may make no system
-   call but read, write and exit the kernel looks on. CR-9: a dropped key is nowhere in memory. */
+/* CR-10, held from outside: while a unit is sealed, opened or crypted, on a thread that never did
+   so before, every allocation and every lock is counted here, and in a child that may make no
+   system call but read, write and exit the kernel looks on. CR-9: a dropped key is nowhere. */
 #include <dlfcn.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
