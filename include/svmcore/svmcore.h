@@ -29,6 +29,7 @@
 #include "iox.h"
 #include "measure.h"
 #include "measure_types.h"
+#include "keys.h"
 #include "offer.h"
 #include "page.h"
 #include "policy.h"

@@ -38,11 +38,17 @@ PUBLIC = {
     "token_page.h": "token",
     "measure.h": "token", "measure_types.h": "token", "token_types.h": "token",
     "port/sodium.h": "port",
+    "port/sodium.h": "port", "port/openssl.h": "port", "keys.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
 # back end: what it is there to wrap; another one's headers are refused
-WRAPPED = {"src/port/sodium": {"sodium.h"}}
+WRAPPED = {
+    "src/port/sodium": {"sodium.h", "string.h"},
+    "src/port/openssl": {"string.h",
+                         *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",
+                                                            "rand"))},
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)"|(\S+))', re.M)
 
 
