@@ -68,6 +68,9 @@ fuse3 fusermount3'
 packages_test="llvm-19-dev llvm-config-19
 binutils-dev -
 libsodium-dev -
+libssl-dev -
+libgcrypt20-dev -
+python3-cryptography-vectors -
 libunicorn-dev -
 binutils-multiarch-dev -
 g++ g++
@@ -188,7 +191,7 @@ need_arm64_tools() {
 san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
 build_options() {
     case $1 in
-    release) echo "-Dsodium=enabled" ;;
+    release) echo "-Dsodium=enabled -Dopenssl=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
@@ -202,7 +205,7 @@ build_options() {
         "-Ddebug=true -Ddefault_library=static" ;;
     cov) echo "-Dexamples=disabled -Db_coverage=true -Doptimization=0 -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
-        "-Dsodium=disabled --cross-file=tools/cross/$1.ini" ;;
+        "-Dsodium=disabled -Dopenssl=disabled --cross-file=tools/cross/$1.ini" ;;
     *) die "no build named $1" ;;
     esac
 }
@@ -222,7 +225,8 @@ build_cflags() {
 
 # What a build directory was configured for: anew when a source file or a package comes or goes.
 build_key() {
-    for kind in core unit fuzz bench {,test-}port-sodium differential-{x86,a64,rv,s390}; do
+    for kind in core unit fuzz bench {,test-}port-{sodium,openssl} test-port-ciphers \
+        differential-{x86,a64,rv,s390}; do
         tools/sources $kind 2>/dev/null || true
     done
     stat -c %Y /var/lib/dpkg/status 2>/dev/null || true

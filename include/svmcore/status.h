@@ -24,6 +24,10 @@ enum svmc_status {
     SVMC_ERR_CALLBACK = 0x30,   /* 0x3x: from outside: a callback failed or gave nonsense */
     SVMC_ERR_HOST_REPLY = 0x31, /* the reply breaks a rule of docs/spec/reply.md; nothing changed */
     SVMC_ERR_AUTH = 0x32,       /* a tag does not fit: what it stands for is not what was written */
+    SVMC_ERR_FORMAT = 0x33,     /* stored bytes are not in the form that they claim, or cut */
+    SVMC_ERR_KEY = 0x34,        /* made with another key, or the key is not the one it is named */
+    SVMC_ERR_OWNER = 0x35,      /* whole, but another VM's */
+    SVMC_ERR_PURPOSE = 0x36,    /* whole, but made for something else */
 
     SVMC_ERR_FULL = 0x40,        /* 0x4x: no room in the caller's buffer or table */
     SVMC_ERR_UNSUPPORTED = 0x41, /* well-formed, but not known to this build */

@@ -26,6 +26,7 @@
 #include "insn.h"
 #include "intercept.h"
 #include "iox.h"
+#include "keys.h"
 #include "offer.h"
 #include "page.h"
 #include "policy.h"

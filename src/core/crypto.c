@@ -211,6 +211,35 @@ static enum svmc_status test_rest(const struct svmc_crypto_ops *ops)
     return memcmp(a, nothing, sizeof a) == 0 ? SVMC_OK : SVMC_ERR_CALLBACK;
 }
 
+static enum svmc_status try_hash(const struct svmc_crypto_ops *ops, uint32_t alg)
+{
+    enum svmc_status st = SVMC_ERR_UNSUPPORTED;
+
+    if (alg >> 4 == 1 ? !core_crypto_can_hash(ops) : !HAS_CRYPTO_OP(ops, mac))
+        return st;
+    for (uint32_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        if (vectors[i].alg != alg)
+            continue;
+        st = test_vector(ops, &vectors[i]);
+        if (st != SVMC_OK)
+            break;
+    }
+    return st;
+}
+
+/* CR-16 */
+enum svmc_status svmc_crypto_try(const struct svmc_crypto_ops *ops, enum svmc_alg alg,
+                                 struct svmc_cipher_key *room)
+{
+    uint32_t kind = (uint32_t)alg >> 4;
+
+    if (!ops)
+        return SVMC_ERR_ARG;
+    return kind <= 2   ? try_hash(ops, alg)
+           : kind <= 4 ? svmc_core_try_cipher(ops, alg, room)
+                       : svmc_core_try_derive(ops, alg);
+}
+
 /* CR-8 */
 enum svmc_status svmc_crypto_self_test(const struct svmc_crypto_ops *ops)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../src/core/bytes.h"
+#include "cipher.h"
 
 /* ---- BLAKE2b: RFC 7693, 2.6, 2.7 and 3 -------------------------------------------------------*/
 
@@ -361,6 +362,147 @@ static void wipe(void *ctx, void *dst, size_t n)
         memset(dst, 0, n);
 }
 
+/* ---- ciphers ---------------------------------------------------------------------------------*/
+
+_Static_assert(sizeof(struct fake_cipher) <= sizeof(struct svmc_cipher_key), "room");
+
+static struct fake_cipher *cipher_of(struct svmc_cipher_key *key)
+{
+    return (struct fake_cipher *)(void *)key;
+}
+
+static enum svmc_status cipher_load(void *ctx, struct svmc_cipher_key *key, uint32_t alg,
+                                    const uint8_t *bytes, uint32_t lanes)
+{
+    size_t key_bytes = alg == SVMC_ALG_AES_256_XTS ? 64 : 32;
+    struct fake_crypto *fake = ctx;
+
+    if (fails(fake))
+        return fake->failure;
+    if ((uintptr_t)key % SVMC_CIPHER_ROOM_ALIGN != 0 || lanes - 1 >= SVMC_CIPHER_LANES_MAX)
+        return SVMC_ERR_ARG;
+    if (alg == fake->lacks || (alg != SVMC_ALG_AES_256_XTS && (alg < 0x31 || alg > 0x33)))
+        return SVMC_ERR_UNSUPPORTED;
+    if (alg == SVMC_ALG_AES_256_XTS && memcmp(bytes, bytes + 32, 32) == 0 && !lies(fake))
+        return SVMC_ERR_ARG; /* CR-14 */
+    memset(key, 0, sizeof *key);
+    *cipher_of(key) = (struct fake_cipher){ .alg = alg, .lanes = lanes };
+    memcpy(cipher_of(key)->key, bytes, key_bytes);
+    fake->loaded++;
+    return SVMC_OK;
+}
+
+static void cipher_drop(void *ctx, struct svmc_cipher_key *key)
+{
+    struct fake_crypto *fake = ctx;
+
+    memset(key, 0, sizeof *key);
+    fake->loaded--;
+}
+
+static bool is_sound(const struct fake_cipher *c, const struct svmc_cipher_unit *u)
+{
+    size_t ad = 0;
+
+    for (uint32_t i = 0; i < u->pieces && c->alg != SVMC_ALG_AES_256_XTS; i++)
+        ad += u->ad[i].bytes;
+    return u->lane < c->lanes && u->n <= SVMC_CIPHER_BYTES_MAX && ad <= SVMC_AD_BYTES_MAX;
+}
+
+/* A failure and a lie leave bytes that nobody may use. */
+static enum svmc_status spoiled(struct fake_crypto *fake, const struct svmc_cipher_unit *u)
+{
+    if (u->n != 0)
+        memset(u->out, 0xee, u->n);
+    return fake->failure;
+}
+
+static enum svmc_status seal(void *ctx, struct svmc_cipher_key *key,
+                             const struct svmc_cipher_unit *u)
+{
+    struct fake_crypto *fake = ctx;
+
+    if (fails(fake) || !is_sound(cipher_of(key), u))
+        return spoiled(fake, u);
+    fake_aead(cipher_of(key), u, true, u->tag);
+    if (lies(fake))
+        u->tag[7] ^= 4;
+    return SVMC_OK;
+}
+
+static enum svmc_status open_unit(void *ctx, struct svmc_cipher_key *key,
+                                  const struct svmc_cipher_unit *u)
+{
+    struct fake_crypto *fake = ctx;
+    uint8_t tag[SVMC_TAG_BYTES];
+    bool same;
+
+    if (fails(fake) || !is_sound(cipher_of(key), u))
+        return spoiled(fake, u);
+    fake_aead(cipher_of(key), u, false, tag);
+    same = memcmp(tag, u->tag, sizeof tag) == 0;
+    if (lies(fake))
+        same = !same;
+    if (!same && u->n != 0)
+        memset(u->out, 0, u->n);
+    return same ? SVMC_OK : SVMC_ERR_AUTH;
+}
+
+static enum svmc_status crypt(void *ctx, struct svmc_cipher_key *key,
+                              const struct svmc_cipher_unit *u, uint32_t encrypt)
+{
+    struct fake_crypto *fake = ctx;
+
+    if (fails(fake) || !is_sound(cipher_of(key), u) || u->n < 16 || encrypt > 1)
+        return spoiled(fake, u);
+    fake_xts(cipher_of(key), u, encrypt != 0);
+    if (lies(fake))
+        ((uint8_t *)u->out)[u->n - 1] ^= 1;
+    return SVMC_OK;
+}
+
+static void expand(const uint8_t *key, const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
+{
+    const uint8_t numbers[] = { 1, 2 };
+    struct svmc_bytes all[10] = { { out, 0 } };
+
+    for (size_t i = 0; i < pieces; i++)
+        all[1 + i] = piece[i];
+    for (unsigned block = 0; block < 2; block++) { /* RFC 5869, 2.3 */
+        uint8_t now[SVMC_HASH_BYTES];
+
+        all[1 + pieces] = (struct svmc_bytes){ &numbers[block], 1 };
+        hmac(key, all, pieces + 2, now);
+        memcpy(out + block * sizeof now, now, sizeof now);
+        all[0].bytes = sizeof now;
+    }
+}
+
+static enum svmc_status derive(void *ctx, uint32_t alg, const uint8_t *key,
+                               const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
+{
+    struct fake_crypto *fake = ctx;
+    struct blake2b s;
+
+    if (fails(fake)) {
+        memset(out, 0xee, SVMC_DERIVE_BYTES);
+        return fake->failure;
+    }
+    if (alg == fake->lacks || pieces > 8 || (alg != 0x51 && alg != 0x52))
+        return SVMC_ERR_UNSUPPORTED;
+    if (alg == SVMC_ALG_HKDF_SHA_256) {
+        expand(key, piece, pieces, out);
+    } else {
+        blake2b_begin(&s, SVMC_DERIVE_BYTES, key, SVMC_DERIVE_KEY_BYTES);
+        for (size_t i = 0; i < pieces; i++)
+            blake2b_add(&s, piece[i].at, piece[i].bytes);
+        blake2b_end(&s, out);
+    }
+    if (lies(fake))
+        out[0] ^= 1;
+    return SVMC_OK;
+}
+
 void fake_crypto_init(struct fake_crypto *fake)
 {
     memset(fake, 0, sizeof *fake);
@@ -375,5 +517,11 @@ void fake_crypto_init(struct fake_crypto *fake)
         .random = give_random,
         .equal = equal,
         .wipe = wipe,
+        .cipher_load = cipher_load,
+        .cipher_drop = cipher_drop,
+        .seal = seal,
+        .open = open_unit,
+        .crypt = crypt,
+        .derive = derive,
     };
 }

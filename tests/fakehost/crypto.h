@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * A crypto back end for tests: plain BLAKE2b and SHA-256 straight from RFC 7693 and FIPS 180-4, so
- * that digests are real on every processor. Every call is counted; the k-th can fail or lie.
+ * A crypto back end for tests: plain BLAKE2b and SHA-256 straight from RFC 7693 and FIPS 180-4, and
+ * the ciphers of cipher.h, so that what it gives is real on every processor. Every call is counted;
+ * the k-th can fail or lie.
  */
 #ifndef FAKEHOST_CRYPTO_H
 #define FAKEHOST_CRYPTO_H
@@ -17,6 +18,8 @@ struct fake_crypto {
     unsigned lied;              /* lies told: not every function can */
     enum svmc_status failure;   /* what it fails with */
     int open;                   /* hashes begun and not ended */
+    int loaded;                 /* keys loaded and not dropped */
+    uint32_t lacks;             /* an algorithm that it does not have */
     unsigned given_up;          /* ended without an output */
     uint8_t counter;            /* "random" */
 };

@@ -33,12 +33,17 @@ PUBLIC = {
     "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
-    "port/sodium.h": "port",
+    "port/sodium.h": "port", "port/openssl.h": "port", "keys.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
 # back end: what it is there to wrap; another one's headers are refused
-WRAPPED = {"src/port/sodium": {"sodium.h"}}
+WRAPPED = {
+    "src/port/sodium": {"sodium.h", "string.h"},
+    "src/port/openssl": {"string.h",
+                         *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",
+                                                            "rand"))},
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)"|(\S+))', re.M)
 
 

@@ -9,11 +9,12 @@ extern "C" {
 #endif
 
 /**
- * libsodium behind the table of svmcore/crypto.h.
+ * libsodium behind the table of svmcore/crypto.h: all but AES-256-XTS, and AES-256-GCM only where
+ * the processor has AES (svmc_crypto_try says so). A loaded key lies in its room alone.
  *
  * Owns:    the table is constant and lives as long as the program.
- * State:   the first call initialises libsodium; each call runs svmc_crypto_self_test (some
- *          microseconds), so ask once and keep the answer.
+ * State:   the first call initialises libsodium; each call holds it against the published
+ *          vectors (some microseconds), so ask once and keep the answer.
  * Threads: any.
  *
  * @return the table; NULL if libsodium cannot be initialised or fails the self-test: then there is
