@@ -145,10 +145,8 @@ void svmc_vmkey_drop(struct svmc_vmkey *key)
 /* ---- derivation ------------------------------------------------------------------------------*/
 
 static enum svmc_status derive(const struct svmc_crypto_ops *ops, uint32_t alg, const uint8_t *key,
-                               const uint8_t label[LABEL_BYTES], const struct svmc_bytes *rest,
-                               uint8_t out[SVMC_DERIVE_BYTES])
+                               const struct svmc_bytes piece[2], uint8_t out[SVMC_DERIVE_BYTES])
 {
-    const struct svmc_bytes piece[] = { { label, LABEL_BYTES }, *rest };
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
     if (alg == SVMC_ALG_DERIVE_BLAKE2B || alg == SVMC_ALG_HKDF_SHA_256)
@@ -162,10 +160,10 @@ static enum svmc_status derive(const struct svmc_crypto_ops *ops, uint32_t alg, 
 static enum svmc_status check_value(const struct svmc_vmkey *key, const struct cell *cell,
                                     struct work *work)
 {
-    const struct svmc_bytes vm = { key->priv.vm, sizeof key->priv.vm };
+    const struct svmc_bytes piece[] = { { check_label, LABEL_BYTES },
+                                        { key->priv.vm, SVMC_VM_ID_BYTES } };
 
-    return derive(key->priv.arena->priv.ops, key->priv.derive, cell->key, check_label, &vm,
-                  work->derived);
+    return derive(key->priv.arena->priv.ops, key->priv.derive, cell->key, piece, work->derived);
 }
 
 /* KH-3: a key for this blob alone, and behind it the commitment, into work->derived. */
@@ -173,10 +171,9 @@ static enum svmc_status wrapping_key(const struct svmc_keyarena *arena,
                                      const struct svmc_provider_key *provider, const uint8_t *blob,
                                      struct work *work)
 {
-    const struct svmc_bytes header = { blob, AT_COMMITMENT };
+    const struct svmc_bytes piece[] = { { wrap_label, LABEL_BYTES }, { blob, AT_COMMITMENT } };
 
-    return derive(arena->priv.ops, blob[AT_DERIVE], provider->bytes, wrap_label, &header,
-                  work->derived);
+    return derive(arena->priv.ops, blob[AT_DERIVE], provider->bytes, piece, work->derived);
 }
 
 /* ---- epochs ----------------------------------------------------------------------------------*/
@@ -430,7 +427,7 @@ enum svmc_status svmc_vmkey_subkey(const struct svmc_vmkey *key, enum svmc_key_p
                                    uint8_t out[SVMC_DERIVE_BYTES])
 {
     uint8_t about[8 + 8 + SVMC_VM_ID_BYTES + SVMC_EPOCH_BYTES] = { (uint8_t)purpose, (uint8_t)alg };
-    const struct svmc_bytes rest = { about, sizeof about };
+    const struct svmc_bytes piece[] = { { subkey_label, LABEL_BYTES }, { about, sizeof about } };
     size_t n = key_bytes(alg);
     const struct cell *cell;
     enum svmc_status st;
@@ -448,7 +445,7 @@ enum svmc_status svmc_vmkey_subkey(const struct svmc_vmkey *key, enum svmc_key_p
     core_store_le64(about + 8, id->index);
     memcpy(about + 16, key->priv.vm, SVMC_VM_ID_BYTES);
     memcpy(about + 16 + SVMC_VM_ID_BYTES, id->epoch, SVMC_EPOCH_BYTES);
-    st = derive(key->priv.arena->priv.ops, key->priv.derive, cell->key, subkey_label, &rest, out);
+    st = derive(key->priv.arena->priv.ops, key->priv.derive, cell->key, piece, out);
     if (st == SVMC_OK && n < SVMC_DERIVE_BYTES)
         wipe(key->priv.arena, out + n, SVMC_DERIVE_BYTES - n);
     return st;
