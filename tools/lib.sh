@@ -225,7 +225,7 @@ build_cflags() {
 
 # What a build directory was configured for: anew when a source file or a package comes or goes.
 build_key() {
-    for kind in core unit fuzz bench {,test-}port-{sodium,openssl} test-port-ciphers \
+    for kind in core unit fuzz bench {,test-}port-{sodium,openssl} test-port-{ciphers,quiet} \
         differential-{x86,a64,rv,s390}; do
         tools/sources $kind 2>/dev/null || true
     done

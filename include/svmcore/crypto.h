@@ -92,8 +92,9 @@ struct svmc_cipher_unit {
  * may have written is used (CR-2).
  *
  * Vector registers: a function may change every register that a C function may, and saves none for
- * a guest. Who calls into the library where it says that it makes cipher calls owns the vector and
- * floating-point registers for that time, or saves and restores them around it (CR-11).
+ * a guest. Who calls a function of the library with a table, or with what was made with one, owns
+ * the vector and floating-point registers for that time, or saves and restores them around it
+ * (CR-11).
  */
 struct svmc_crypto_ops {
     uint32_t size; /* sizeof(struct svmc_crypto_ops) as the back end compiled it */
@@ -163,7 +164,7 @@ struct svmc_cipher_shape {
 };
 
 /** @return the cipher's shape; all 0 for what is neither AEAD nor XTS, or is not known. */
-SVMC_API struct svmc_cipher_shape svmc_cipher_shape(uint32_t alg);
+SVMC_API struct svmc_cipher_shape svmc_cipher_shape_of(uint32_t alg);
 
 /**
  * Hash n bytes at once.
@@ -198,7 +199,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_crypto_self_test(const struct svmc
  * format's writer asks for the best one first and writes its number; a reader asks for that number.
  *
  * Owns:    room is lent for the call and holds nothing after it; NULL for what is no cipher.
- * Threads: any; makes cipher calls (CR-11).
+ * Threads: any.
  * Source:  CR-16; the test cases of McGrew and Viega for GCM, RFC 8439, draft-irtf-cfrg-xchacha,
  *          NIST CAVP XTSGenAES256, the BLAKE2 reference code, RFC 5869; those of the self-test.
  *

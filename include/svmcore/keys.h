@@ -99,7 +99,7 @@ SVMC_API void svmc_keyarena_drop(struct svmc_keyarena *arena);
  * Shape:   vm[SVMC_VM_ID_BYTES]; derive: how subkeys are derived, SVMC_ALG_DERIVE_BLAKE2B or
  *          SVMC_ALG_HKDF_SHA_256.
  * State:   key is empty on any error.
- * Threads: one caller at a time for all keys of an arena; makes cipher calls (CR-11).
+ * Threads: one caller at a time for all keys of an arena.
  * Source:  KH-1, KH-5.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL); SVMC_ERR_UNSUPPORTED (derive); SVMC_ERR_FULL (no cell);
@@ -174,7 +174,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmkey_limit(struct svmc_vmkey *key
  *
  * Shape:   calls, blocks: 1 to the limits.
  * State:   nothing changes and *grant is zero on any error.
- * Threads: one caller at a time for a key.
+ * Threads: one caller at a time for a key; calls nothing (CR-11).
  * Source:  KH-7, KH-8.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STALE (no key, or no fresh epoch).
@@ -205,7 +205,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmkey_subkey(const struct svmc_vmk
  * what the sealed bytes carry; for sealing it is a grant's.
  *
  * State:   after SVMC_OK the caller has the room's cipher_drop called, once.
- * Threads: as svmc_vmkey_subkey; makes cipher calls (CR-11).
+ * Threads: as svmc_vmkey_subkey.
  * Source:  KH-6, KH-9.
  *
  * @return as svmc_vmkey_subkey.

@@ -268,7 +268,7 @@ static const struct derive_vector derive_vectors[] = {
     },
 };
 
-struct svmc_cipher_shape svmc_cipher_shape(uint32_t alg)
+struct svmc_cipher_shape svmc_cipher_shape_of(uint32_t alg)
 {
     struct svmc_cipher_shape shape = { 0 };
 

@@ -149,8 +149,10 @@ static enum svmc_status derive(const struct svmc_crypto_ops *ops, uint32_t alg, 
 {
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
-    if (alg == SVMC_ALG_DERIVE_BLAKE2B || alg == SVMC_ALG_HKDF_SHA_256)
-        st = core_crypto_verdict(ops->derive(ops->ctx, alg, key, piece, 2, out));
+    if (alg == SVMC_ALG_DERIVE_BLAKE2B || alg == SVMC_ALG_HKDF_SHA_256) {
+        st = ops->derive(ops->ctx, alg, key, piece, 2, out);
+        st = core_crypto_verdict(st);
+    }
     if (st != SVMC_OK)
         ops->wipe(ops->ctx, out, SVMC_DERIVE_BYTES);
     return st;
@@ -272,7 +274,7 @@ enum svmc_status svmc_vmkey_wrap(const struct svmc_vmkey *key,
     cell = cell_of(key);
     if (!cell)
         return SVMC_ERR_STALE;
-    if (svmc_cipher_shape(aead).tag_bytes == 0)
+    if (svmc_cipher_shape_of(aead).tag_bytes == 0)
         return SVMC_ERR_UNSUPPORTED;
     arena = key->priv.arena;
     work = work_of(arena);
@@ -306,7 +308,7 @@ static enum svmc_status judge(const uint8_t *blob, const uint8_t *vm,
 {
     if (memcmp(blob, magic, sizeof magic) != 0)
         return SVMC_ERR_FORMAT;
-    if (blob[AT_VERSION] != VERSION || svmc_cipher_shape(blob[AT_AEAD]).tag_bytes == 0 ||
+    if (blob[AT_VERSION] != VERSION || svmc_cipher_shape_of(blob[AT_AEAD]).tag_bytes == 0 ||
         (blob[AT_DERIVE] != SVMC_ALG_DERIVE_BLAKE2B && blob[AT_DERIVE] != SVMC_ALG_HKDF_SHA_256))
         return SVMC_ERR_UNSUPPORTED;
     if (blob[AT_PURPOSE] != VM_KEY)
@@ -419,7 +421,7 @@ static size_t key_bytes(uint32_t alg)
 {
     if (alg == SVMC_ALG_MAC_BLAKE2B_256 || alg == SVMC_ALG_HMAC_SHA_256)
         return SVMC_MAC_KEY_BYTES;
-    return svmc_cipher_shape(alg).key_bytes;
+    return svmc_cipher_shape_of(alg).key_bytes;
 }
 
 enum svmc_status svmc_vmkey_subkey(const struct svmc_vmkey *key, enum svmc_key_purpose purpose,

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept and of hcall, taken out of the shipped source, is missed by a test.
+"""Each check of intercept, hcall, ciphers and keys, taken out of the shipped source, is missed by a
+test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the tests of both run on it:
+replaces it. The mutant is compiled, linked in front of the core, and their tests run on it:
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
@@ -26,7 +27,7 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 EACH = 8
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
-C, R, A = "src/core/", "src/intercept/", "src/intercept/adapt/"
+C, R, A, K = "src/core/", "src/intercept/", "src/intercept/adapt/", "src/keyslot/"
 H, N, W = "src/hcall/", "src/hcall/native/", "src/hcall/vmware/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
@@ -682,6 +683,79 @@ MUTANTS = (
     ("HN-19", N + "ask.c", "if ((who & MAY_FIELDS & ~owner->may) != 0)", "if (0)"),
     ("HN-21", N + "discover.c", "if (i == k ? is_sound(a) : a->kind != b->kind || !clash)",
      "if (i == k ? is_sound(a) : 1)"),
+    ("CR-12", C + "crypto_cipher.c", "ops->open(ops->ctx, key, u) != SVMC_ERR_AUTH", "0"),
+    ("CR-12", C + "crypto_cipher.c", "return same(u->out, nothing, u->n);", "return SVMC_OK;"),
+    ("CR-14", C + "crypto_cipher.c",
+     "st == SVMC_OK && alg == SVMC_ALG_AES_256_XTS ? test_halves(ops, room) : st", "st"),
+    ("CR-16", C + "crypto_cipher.c", "return memcmp(got, want, n) == 0 ? SVMC_OK",
+     "return 1 ? SVMC_OK"),
+    ("CR-9", C + "crypto_cipher.c", "if (!room || (uintptr_t)room % SVMC_CIPHER_ROOM_ALIGN != 0)",
+     "if (!room)"),
+    ("CR-9", C + "crypto_cipher.c", "    ops->cipher_drop(ops->ctx, key);\n    return st;",
+     "    return st;"),
+    ("CR-1", C + "crypto_cipher.c", "if (!core_crypto_can_cipher(ops, alg))", "if (0)"),
+    ("CR-1", C + "crypto_cipher.c", "if (!HAS_CRYPTO_OP(ops, derive))", "if (0)"),
+    ("KH-1", K + "keys.c", "ops->random(ops->ctx, cell->key, sizeof cell->key) != SVMC_OK", "0"),
+    ("KH-2", K + "keys.c", "if (bytes != sizeof copy)", "if (bytes < sizeof copy)"),
+    ("KH-2", K + "keys.c", "if (bytes != sizeof copy)", "if (bytes > sizeof copy)"),
+    ("KH-2", K + "keys.c", "const struct svmc_bytes ad = { blob, AT_KEY };",
+     "const struct svmc_bytes ad = { blob, AT_COMMITMENT };"),
+    ("KH-3", K + "keys.c", "{ wrap_label, LABEL_BYTES }, { blob, AT_COMMITMENT }",
+     "{ wrap_label, LABEL_BYTES }, { blob, AT_NONCE }"),
+    ("KH-3", K + "keys.c",
+     "st = same(ops, work->derived + 32, copy + AT_COMMITMENT, AT_KEY - AT_COMMITMENT);", ";"),
+    ("KH-3", K + "keys.c", "blob + AT_NONCE, NONCE_BYTES)", "work->derived, NONCE_BYTES)"),
+    ("KH-4", K + "keys.c", "if (memcmp(blob, magic, sizeof magic) != 0)", "if (0)"),
+    ("KH-4", K + "keys.c", "blob[AT_VERSION] != VERSION || ", ""),
+    ("KH-4", K + "keys.c", " || svmc_cipher_shape_of(blob[AT_AEAD]).tag_bytes == 0 ||", " ||"),
+    ("KH-4", K + "keys.c", "if (blob[AT_PURPOSE] != VM_KEY)", "if (0)"),
+    ("KH-4", K + "keys.c", "if (memcmp(blob + AT_VM, vm, SVMC_VM_ID_BYTES) != 0)", "if (0)"),
+    ("KH-4", K + "keys.c", "memcmp(blob + AT_PROVIDER, provider->id, sizeof provider->id) == 0",
+     "1"),
+    ("KH-4", K + "keys.c", "st = same(ops, work->derived, copy + AT_CHECK, CHECK_BYTES);", ";"),
+    ("KH-5", K + "keys.c", "    key->priv.has_epoch = 0;\n", ""),
+    ("KH-5", K + "keys.c",
+     " ||\n        memcmp(epoch, key->priv.epoch, sizeof epoch) == 0)", ")"),
+    ("KH-5", K + "keys.c", "memset(key->priv.purpose, 0, sizeof key->priv.purpose);", ";"),
+    ("KH-5", K + "keys.c", "!cell_of(key) || !key->priv.has_epoch", "!cell_of(key)"),
+    ("KH-6", K + "keys.c", "{ (uint8_t)purpose, (uint8_t)alg };", "{ (uint8_t)purpose };"),
+    ("KH-6", K + "keys.c", "{ (uint8_t)purpose, (uint8_t)alg };", "{ 0, (uint8_t)alg };"),
+    ("KH-6", K + "keys.c", "core_store_le64(about + 8, id->index);", ";"),
+    ("KH-6", K + "keys.c", "memcpy(about + 16, key->priv.vm, SVMC_VM_ID_BYTES);", ";"),
+    ("KH-6", K + "keys.c", "memcpy(about + 16 + SVMC_VM_ID_BYTES, id->epoch, SVMC_EPOCH_BYTES);",
+     ";"),
+    ("KH-6", K + "keys.c", "wipe(key->priv.arena, out + n, SVMC_DERIVE_BYTES - n);", ";"),
+    ("KH-6", K + "keys.c", "!key || !id || (uint32_t)purpose - 1 >= PURPOSES", "!key || !id"),
+    ("KH-7", K + "keys.c", "return given <= max && more <= max - given;",
+     "return more <= max - given;"),
+    ("KH-7", K + "keys.c", "return given <= max && more <= max - given;", "return given <= max;"),
+    ("KH-7", K + "keys.c", "calls - 1 >= key->priv.calls_max || ", ""),
+    ("KH-7", K + "keys.c", " || blocks - 1 >= key->priv.blocks_max)", ")"),
+    ("KH-7", K + "keys.c", "!fits(calls, key->priv.purpose[p].calls, key->priv.calls_max) ||", ""),
+    ("KH-7", K + "keys.c", "calls - 1 >= SVMC_SUBKEY_CALLS || ", ""),
+    ("KH-8", K + "keys.c", "key->priv.purpose[p].index++;", ";"),
+    ("KH-8", K + "keys.c", "key->priv.purpose[p].calls = key->priv.purpose[p].blocks = 0;", ";"),
+    ("KH-9", K + "keys.c", "    ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
+    ("KH-9", K + "keys.c", "core_crypto_can_cipher(ops, alg) ? core_cipher_load",
+     "true ? core_cipher_load"),
+    ("KH-10", K + "keys.c", "bytes < SVMC_KEYARENA_BYTES(1) ||", ""),
+    ("KH-10", K + "keys.c",
+     "    wipe(arena, memory, SVMC_KEYARENA_BYTES((size_t)arena->priv.cells));\n", ""),
+    ("KH-10", K + "keys.c", "while (i < arena->priv.cells && cell_at(arena, i)->serial != 0)",
+     "while (i < arena->priv.cells && i > 0)"),
+    ("KH-11", K + "keys.c", "wipe(key->priv.arena, cell, sizeof *cell);", "cell->serial = 0;"),
+    ("KH-11", K + "keys.c",
+     "    wipe(arena, arena->priv.memory, SVMC_KEYARENA_BYTES((size_t)arena->priv.cells));\n", ""),
+    ("KH-11", K + "keys.c", "return cell->serial == key->priv.serial ? cell : NULL;",
+     "return cell;"),
+    ("KH-11", K + "keys.c", "    wipe(arena, work_of(arena), sizeof(struct work));\n    if",
+     "    if"),
+    ("KH-11", K + "keys.c",
+     "    wipe(arena, work, sizeof *work);\n    if (st != SVMC_OK)\n        memset",
+     "    if (st != SVMC_OK)\n        memset"),
+    ("KH-11", K + "keys.c",
+     "    wipe(arena, work, sizeof *work);\n    if (st != SVMC_OK)\n        svmc_vmkey_drop",
+     "    if (st != SVMC_OK)\n        svmc_vmkey_drop"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -692,6 +766,7 @@ def compile_to(source, target, core, extra=()):
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/core",
                 f"-I{TOP}/src/intercept", f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
                 f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
+                "-iquote", f"{TOP}/src/core", "-iquote", f"{TOP}/src/keyslot",
                 "-c", source, "-o", target])
 
 
@@ -700,7 +775,8 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted(p for d in ("intercept", "hcall") for p in (TOP / "tests" / d).glob("*.c")))
+             [*sorted(p for d in ("intercept", "hcall", "keyslot")
+                      for p in (TOP / "tests" / d).glob("*.c")), TOP / "tests/core/test_crypto.c"])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]

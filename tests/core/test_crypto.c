@@ -210,6 +210,15 @@ TEST(crypto, a_cipher_that_fails_or_lies_anywhere_is_not_taken) /* CR-2 CR-9 CR-
     }
 }
 
+TEST(crypto, a_cipher_that_shows_what_it_refuses_is_not_taken) /* CR-12 CR-16 */
+{
+    for (size_t i = 4; i < 7; i++) {
+        fake_crypto_init(&fake);
+        fake.leaks = true;
+        CHECK_EQ(svmc_crypto_try(&fake.ops, (enum svmc_alg)algs[i], &room), SVMC_ERR_CALLBACK);
+    }
+}
+
 TEST(crypto, an_older_table_still_works) /* CR-1 CR-16 */
 {
     struct svmc_crypto_ops ops;
@@ -256,7 +265,7 @@ TEST(crypto, ciphers_have_their_shapes) /* CR-5: the documents of each */
     };
 
     for (uint32_t alg = 0; alg < 0x300; alg++) {
-        struct svmc_cipher_shape shape = svmc_cipher_shape(alg), want = { 0 };
+        struct svmc_cipher_shape shape = svmc_cipher_shape_of(alg), want = { 0 };
 
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
             if (rows[i].alg == alg)

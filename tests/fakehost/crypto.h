@@ -6,6 +6,7 @@
  */
 #ifndef FAKEHOST_CRYPTO_H
 #define FAKEHOST_CRYPTO_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <svmcore/crypto.h>
@@ -20,6 +21,7 @@ struct fake_crypto {
     int open;                   /* hashes begun and not ended */
     int loaded;                 /* keys loaded and not dropped */
     uint32_t lacks;             /* an algorithm that it does not have */
+    bool leaks;                 /* leaves the text where a tag is wrong */
     unsigned given_up;          /* ended without an output */
     uint8_t counter;            /* "random" */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* docs/spec/keys.md: VM keys, their blobs, subkeys and budgets; hostile blobs; a back end that fails
-   at every call. What is expected is put together here from the document. */
+/* docs/spec/keys.md: VM keys, their blobs, subkeys and budgets; hostile blobs; a back end that
+   fails at every call. What is expected is put together here from the document. */
 #include <svmcore/keys.h>
 
 #include "../fakehost/cipher.h"
@@ -452,6 +452,7 @@ TEST(keys, a_cipher_is_loaded_or_there_is_none) /* KH-9 */
              "a MAC has no schedule");
     fake.lacks = 0x41;
     CHECK_EQ(svmc_vmkey_cipher(&key, SVMC_KEY_LINE, 0x41, &id, 1, &room), SVMC_ERR_UNSUPPORTED);
+    fake.lacks = 0;
     fake.ops.crypt = NULL;
     CHECK_EQ(svmc_vmkey_cipher(&key, SVMC_KEY_LINE, 0x41, &id, 1, &room), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(fake.loaded, 0);
@@ -492,6 +493,23 @@ TEST(keys, no_subkey_does_more_than_its_budget_and_none_is_refused) /* KH-7 KH-8
     CHECK_EQ(svmc_vmkey_renew(&key), SVMC_OK);
     CHECK_EQ(svmc_vmkey_grant(&key, SVMC_KEY_PAGE, 10, 1, &grant), SVMC_OK);
     CHECK_EQ(grant.id.index, 0, "a new epoch begins anew");
+}
+
+TEST(keys, a_grant_calls_nothing) /* KH-8 CR-11: a data path asks for one without more ado */
+{
+    struct svmc_key_grant grant;
+    struct svmc_vmkey key;
+    unsigned calls;
+
+    begin();
+    CHECK_EQ(svmc_vmkey_create(&key, &arena, vm_a, 0x51), SVMC_OK);
+    CHECK_EQ(svmc_vmkey_limit(&key, 3, 3), SVMC_OK);
+    calls = fake.calls;
+    for (unsigned i = 0; i < 10; i++) {
+        CHECK_EQ(svmc_vmkey_grant(&key, SVMC_KEY_TREE, 2, 2, &grant), SVMC_OK);
+        CHECK_EQ(grant.id.index, i, "a next one each time");
+    }
+    CHECK_EQ(fake.calls, calls);
 }
 
 TEST(keys, the_budget_is_that_of_the_ciphers) /* KH-7: SP 800-38D, 8.3, and 2^36 blocks */

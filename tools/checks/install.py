@@ -10,11 +10,12 @@ from pathlib import Path
 from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
-SODIUM = """#include <stdio.h>
-#include <svmcore/port/sodium.h>
+BACK_ENDS = ("sodium", "openssl")
+HASH = """#include <stdio.h>
+#include <svmcore/port/NAME.h>
 int main(void)
 {
-    const struct svmc_crypto_ops *ops = svmc_sodium_ops();
+    const struct svmc_crypto_ops *ops = svmc_NAME_ops();
     unsigned char out[SVMC_HASH_BYTES];
 
     if (!ops || svmc_crypto_hash(ops, SVMC_ALG_SHA_256, "abc", 3, out) != SVMC_OK)
@@ -49,13 +50,15 @@ def look(faults, program, env, answer=ANSWER):
 def install(tmp, faults):
     build, prefix = Path(tmp, "build"), Path(tmp, "prefix")
     step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
-                  "-Dtests=disabled", "-Dexamples=disabled", "-Dsodium=enabled"])
+                  "-Dtests=disabled", "-Dexamples=disabled",
+                  *(f"-D{name}=enabled" for name in BACK_ENDS)])
     step(faults, ["ninja", "-C", build])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     for name in ("include/svmcore/svmcore.h", "include/svmcore/guest/hypercall.h",
                  "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc",
-                 "include/svmcore/port/sodium.h", "lib/libsvmcore-sodium.a",
-                 "lib/pkgconfig/svmcore-sodium.pc"):
+                 *(kind.format(name) for name in BACK_ENDS for kind in (
+                     "include/svmcore/port/{}.h", "lib/libsvmcore-{}.a",
+                     "lib/pkgconfig/svmcore-{}.pc"))):
         if not faults and not (prefix / name).exists():
             faults.append(f"{name} was not installed")
     return prefix
@@ -77,28 +80,30 @@ def installed_program(tmp, prefix, kind):
     return faults
 
 
-def sodium_program(tmp, prefix):
+def back_end_program(tmp, prefix, name):
     """The back end through its own pkg-config module, which brings the core's."""
     faults = []
     env = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
            "LD_LIBRARY_PATH": str(prefix / "lib")}
-    flags = step(faults, ["pkg-config", "--cflags", "--libs", "svmcore-sodium"], env=env).split()
-    source, program = Path(tmp, "sodium.c"), Path(tmp, "sodium")
-    source.write_text(SODIUM)
+    flags = step(faults, ["pkg-config", "--cflags", "--libs", f"svmcore-{name}"], env=env).split()
+    source, program = Path(tmp, f"{name}.c"), Path(tmp, name)
+    source.write_text(HASH.replace("NAME", name))
     step(faults, ["gcc", "-Wall", "-Wextra", "-Werror", source, "-o", program, *flags])
     look(faults, program, env, "ba78")
     return faults
 
 
-def without_sodium(tmp):
-    """Not built, not installed, and nobody misses it."""
+def without_back_ends(tmp):
+    """Not built, not installed, and nobody misses them."""
     faults, build, prefix = [], Path(tmp, "build-without"), Path(tmp, "prefix-without")
     step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
-                  "-Dtests=disabled", "-Dexamples=disabled", "-Dsodium=disabled"])
+                  "-Dtests=disabled", "-Dexamples=disabled",
+                  *(f"-D{name}=disabled" for name in BACK_ENDS)])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     if not faults and not (prefix / "lib/libsvmcore.a").exists():
         faults.append("nothing was installed")
-    return faults + [f"{p.name} was installed" for p in prefix.rglob("*sodium*")]
+    return faults + [f"{p.name} was installed" for name in BACK_ENDS
+                     for p in prefix.rglob(f"*{name}*")]
 
 
 def subproject(tmp):
@@ -125,8 +130,9 @@ def main():
         report.check("install", faults)
         for kind in ("static", "shared"):
             report.check(f"{kind} library", faults or installed_program(tmp, prefix, kind))
-        report.check("svmcore-sodium", faults or sodium_program(tmp, prefix))
-        report.check("without libsodium", without_sodium(tmp))
+        for name in BACK_ENDS:
+            report.check(f"svmcore-{name}", faults or back_end_program(tmp, prefix, name))
+        report.check("without back ends", without_back_ends(tmp))
         report.check("subproject", subproject(tmp))
     report.close()
 

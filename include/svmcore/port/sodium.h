@@ -10,7 +10,9 @@ extern "C" {
 
 /**
  * libsodium behind the table of svmcore/crypto.h: all but AES-256-XTS, and AES-256-GCM only where
- * the processor has AES (svmc_crypto_try says so). A loaded key lies in its room alone.
+ * the processor has AES (svmc_crypto_try says so). A loaded key lies in its room alone;
+ * what libsodium's AES-GCM leaves in dead frames of a stack, sodium_stackzero() of the thread that
+ * sealed wipes.
  *
  * Owns:    the table is constant and lives as long as the program.
  * State:   the first call initialises libsodium; each call holds it against the published

@@ -49,6 +49,7 @@ static void compress(struct openssl_blake2b *s, uint64_t last)
     v[12] ^= s->bytes;
     v[14] ^= last;
     for (size_t i = 0; i < (size_t)12 * 8; i++) {
+        /* clamp: i counts up to a constant */
         const uint8_t *lane = lanes[i % 8], *pick = &sigma[i / 8 % 10][i % 8 * 2];
         uint64_t *a = &v[lane[0]], *b = &v[lane[1]], *c = &v[lane[2]], *d = &v[lane[3]];
 

@@ -216,6 +216,8 @@ static enum svmc_status seal(void *ctx, struct svmc_cipher_key *key,
                              const struct svmc_cipher_unit *u)
 {
     const struct cipher *c = cipher_of(key);
+    uint8_t none = 0, *out = u->n != 0 ? u->out : &none; /* libsodium wants addresses */
+    const uint8_t *in = u->n != 0 ? u->in : &none;
     struct data ad;
 
     (void)ctx;
@@ -223,12 +225,12 @@ static enum svmc_status seal(void *ctx, struct svmc_cipher_key *key,
         return SVMC_ERR_ARG;
     if (c->alg == SVMC_ALG_AES_256_GCM)
         return from(crypto_aead_aes256gcm_encrypt_detached_afternm(
-            u->out, u->tag, NULL, u->in, u->n, ad.at, ad.bytes, NULL, u->nonce, &c->key.gcm));
+            out, u->tag, NULL, in, u->n, ad.at, ad.bytes, NULL, u->nonce, &c->key.gcm));
     if (c->alg == SVMC_ALG_CHACHA20_POLY1305)
         return from(crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-            u->out, u->tag, NULL, u->in, u->n, ad.at, ad.bytes, NULL, u->nonce, c->key.bytes));
+            out, u->tag, NULL, in, u->n, ad.at, ad.bytes, NULL, u->nonce, c->key.bytes));
     return from(crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-        u->out, u->tag, NULL, u->in, u->n, ad.at, ad.bytes, NULL, u->nonce, c->key.bytes));
+        out, u->tag, NULL, in, u->n, ad.at, ad.bytes, NULL, u->nonce, c->key.bytes));
 }
 
 /* CR-12. What a newer libsodium leaves after a wrong tag are not zeros. */
@@ -236,6 +238,8 @@ static enum svmc_status open_unit(void *ctx, struct svmc_cipher_key *key,
                                   const struct svmc_cipher_unit *u)
 {
     const struct cipher *c = cipher_of(key);
+    uint8_t none = 0, *out = u->n != 0 ? u->out : &none;
+    const uint8_t *in = u->n != 0 ? u->in : &none;
     struct data ad;
     int result;
 
@@ -243,18 +247,17 @@ static enum svmc_status open_unit(void *ctx, struct svmc_cipher_key *key,
     if (!is_sound(c, u) || !gather(u, &ad))
         return SVMC_ERR_ARG;
     if (c->alg == SVMC_ALG_AES_256_GCM)
-        result = crypto_aead_aes256gcm_decrypt_detached_afternm(
-            u->out, NULL, u->in, u->n, u->tag, ad.at, ad.bytes, u->nonce, &c->key.gcm);
+        result = crypto_aead_aes256gcm_decrypt_detached_afternm(out, NULL, in, u->n, u->tag, ad.at,
+                                                                ad.bytes, u->nonce, &c->key.gcm);
     else if (c->alg == SVMC_ALG_CHACHA20_POLY1305)
         result = crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-            u->out, NULL, u->in, u->n, u->tag, ad.at, ad.bytes, u->nonce, c->key.bytes);
+            out, NULL, in, u->n, u->tag, ad.at, ad.bytes, u->nonce, c->key.bytes);
     else
         result = crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-            u->out, NULL, u->in, u->n, u->tag, ad.at, ad.bytes, u->nonce, c->key.bytes);
+            out, NULL, in, u->n, u->tag, ad.at, ad.bytes, u->nonce, c->key.bytes);
     if (result == 0)
         return SVMC_OK;
-    if (u->n != 0)
-        memset(u->out, 0, u->n);
+    memset(out, 0, u->n);
     return SVMC_ERR_AUTH;
 }
 
