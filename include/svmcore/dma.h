@@ -4,7 +4,7 @@
  * names a function and addresses; the function's slot and the slot of each page must be the same.
  * Opaque (a slot of AES-XTS): same length, confidentiality only: old bytes put back are not noticed.
  * Authentic (a slot of an AEAD): a tag and a version for each unit: changed or old bytes are.
- * Source: docs/spec/dma.md, rules DM-1 to DM-22.
+ * Source: docs/spec/dma.md, rules DM-1 to DM-21.
  */
 #ifndef SVMCORE_DMA_H
 #define SVMCORE_DMA_H

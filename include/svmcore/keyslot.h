@@ -4,7 +4,7 @@
  * ACTIVE -> DRAINING -> WIPED, and every handle has the slot's generation in it, so that a handle
  * outlives its key without harm. A slot's key lies in a place: with SVMC_KEYSLOT_SOFTWARE each slot
  * has its own, with SVMC_KEYSLOT_HARDWARE there are fewer, which `program` and `evict` fill.
- * Source: docs/spec/keyslot.md, rules KS-1 to KS-18.
+ * Source: docs/spec/keyslot.md, rules KS-1 to KS-16.
  */
 #ifndef SVMCORE_KEYSLOT_H
 #define SVMCORE_KEYSLOT_H

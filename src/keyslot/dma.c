@@ -104,7 +104,7 @@ enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_confi
 /* ---- whose slot ------------------------------------------------------------------------------*/
 
 /*
- * DM-3 to DM-5: the function's slot, held; its binding is looked at again once the lane is marked,
+ * DM-3 DM-4 DM-5: the function's slot, held; its binding is looked at again once the lane is marked,
  * so that who unbinds sees the lane, or the lane sees that it is unbound.
  */
 static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
@@ -311,7 +311,7 @@ static enum svmc_status claim(const struct job *job)
 
 /* ---- moved -----------------------------------------------------------------------------------*/
 
-/* DM-20: between two units it is asked whether the slot was cut. */
+/* DM-15, DM-20: in order; between two units it is asked whether the slot was cut. */
 static enum svmc_status move_span(const struct job *job, const struct span *s)
 {
     for (uint32_t at = 0; at < s->bytes;) {

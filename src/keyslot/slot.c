@@ -133,9 +133,9 @@ static enum svmc_status judge_key(const struct svmc_keyslots *ks,
     if (unit < 64 || unit > 4096 || (unit & (unit - 1)) != 0 ||
         (key->bytes != NULL) != (ks->priv.kind == SVMC_KEYSLOT_SOFTWARE))
         return SVMC_ERR_ARG;
-    if (svmc_cipher_shape(key->alg).key_bytes == 0)
+    if (svmc_cipher_shape_of(key->alg).key_bytes == 0)
         return SVMC_ERR_UNSUPPORTED;
-    if (svmc_cipher_shape(key->alg).tag_bytes == 0)
+    if (svmc_cipher_shape_of(key->alg).tag_bytes == 0)
         return HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_ARG;
     return HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open) ? SVMC_OK : SVMC_ERR_ARG;
 }
@@ -177,7 +177,7 @@ enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks, const struct svmc_k
     s->cookie = key->cookie;
     s->alg = key->alg;
     s->unit_bytes = key->unit_bytes;
-    s->authentic = svmc_cipher_shape(key->alg).tag_bytes != 0;
+    s->authentic = svmc_cipher_shape_of(key->alg).tag_bytes != 0;
     for (s->unit_shift = 6; key->unit_bytes >> s->unit_shift != 1;)
         s->unit_shift++;
     word = (word & WORD_GENERATION) + GENERATION_ONE;

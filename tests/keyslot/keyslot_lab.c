@@ -31,6 +31,10 @@ static void stream(uint64_t seed, const void *in, void *out, size_t n)
     for (size_t at = 0; at < n; at += 8) {
         uint64_t word = harness_random(&seed);
 
+        if (at + 8 <= n) {
+            core_store_le64(to + at, core_load_le64(from + at) ^ word);
+            continue;
+        }
         for (size_t i = at; i < at + 8 && i < n; i++, word >>= 8)
             to[i] = (uint8_t)(from[i] ^ word);
     }
@@ -53,7 +57,7 @@ static void tag_of(const struct toy_key *k, const struct svmc_cipher_unit *u, co
 {
     uint64_t sum = mix(k->alg, k->key, sizeof k->key);
 
-    sum = mix(sum, u->nonce, svmc_cipher_shape(k->alg).nonce_bytes);
+    sum = mix(sum, u->nonce, svmc_cipher_shape_of(k->alg).nonce_bytes);
     for (uint32_t i = 0; i < u->pieces; i++)
         sum = mix(sum, u->ad[i].at, u->ad[i].bytes);
     sum = mix(sum, text, u->n);
@@ -64,7 +68,7 @@ static void tag_of(const struct toy_key *k, const struct svmc_cipher_unit *u, co
 static uint64_t seed_of(const struct toy_key *k, const struct svmc_cipher_unit *u)
 {
     return mix(mix(k->alg + 1, k->key, sizeof k->key), u->nonce,
-               svmc_cipher_shape(k->alg).nonce_bytes);
+               svmc_cipher_shape_of(k->alg).nonce_bytes);
 }
 
 static enum svmc_status load(void *ctx, struct svmc_cipher_key *key, uint32_t alg,
@@ -75,7 +79,7 @@ static enum svmc_status load(void *ctx, struct svmc_cipher_key *key, uint32_t al
 
     if (toy->load_fails)
         return SVMC_ERR_CALLBACK;
-    memcpy(k.key, bytes, svmc_cipher_shape(alg).key_bytes);
+    memcpy(k.key, bytes, svmc_cipher_shape_of(alg).key_bytes);
     memcpy(key, &k, sizeof k);
     toy->loaded++;
     return SVMC_OK;

@@ -34,6 +34,7 @@ PUBLIC = {
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
     "port/sodium.h": "port", "port/openssl.h": "port", "keys.h": "keyslot",
+    "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
