@@ -57,7 +57,7 @@ static void apply(const struct svmc_dma_request *q, uint32_t vm)
     for (size_t i = 0; i < q->pieces; i++)
         for (size_t b = 0; b < q->piece[i].bytes; b++) {
             uint64_t iova = q->piece[i].iova + b;
-            const struct lab_map *m = &lab.map[vm][iova / SVMC_DMA_PAGE];
+            const struct dma_lab_map *m = &lab.map[vm][iova / SVMC_DMA_PAGE];
             uint8_t *at = &lab.plain[vm][m->page][iova % SVMC_DMA_PAGE];
 
             require(iova / SVMC_DMA_PAGE < LAB_IOVAS && m->vm == vm);
@@ -73,8 +73,8 @@ static void request(struct input *in)
 {
     struct svmc_dma_piece piece[PIECES];
     uint8_t head = take_byte(in), fails = take_byte(in);
-    uint32_t device = head % LAB_DEVICES, vm = lab_vm(device);
-    struct svmc_dma_request q = { .bdf = lab_bdf(device),
+    uint32_t device = head % LAB_DEVICES, vm = dma_lab_vm(device);
+    struct svmc_dma_request q = { .bdf = dma_lab_bdf(device),
                                   .direction = head >> 3 & 1,
                                   .piece = piece,
                                   .pieces = 1 + (head >> 4) % PIECES };
@@ -99,9 +99,9 @@ static void request(struct input *in)
     st = svmc_dma_move(&lab.dma, take_byte(in) % LAB_LANES, &q, &r);
     toy.fail_at = lab.translate_fails = 0;
     require((st == SVMC_OK) == (r.reason == SVMC_DMA_NONE));
-    for (size_t i = 0; i < q.pieces && q.bdf == lab_bdf(device); i++)
+    for (size_t i = 0; i < q.pieces && q.bdf == dma_lab_bdf(device); i++)
         require(spoiled || is_of(vm, buffer[i], ROOM));
-    if (q.bdf != lab_bdf(device)) { /* whoever it is, it may be a device of the other VM's */
+    if (q.bdf != dma_lab_bdf(device)) { /* whoever it is, it may be a device of the other VM's */
         require(st != SVMC_OK || q.bdf < 65536);
         spoiled |= q.direction && r.moved != 0;
     } else if (st == SVMC_OK) {
@@ -124,14 +124,14 @@ static void change(struct input *in)
     uint32_t vm = what >> 4 & 1;
 
     if ((what & 15) == 0) {
-        lab_revoke(&lab, vm);
-        lab_load(&lab, vm, a);
+        dma_lab_revoke(&lab, vm);
+        dma_lab_load(&lab, vm, a);
     } else if ((what & 15) == 1) {
         lab.memory[vm][a % LAB_PAGES][b * 16u] ^= (uint8_t)(what | 1);
         spoiled = true;
     } else {
         lab.map[vm][a % LAB_IOVAS] =
-            (struct lab_map){ b % 4 == 3 ? b / 4 % 3 : vm, b / 4 % LAB_PAGES, what >> 5 & 3 };
+            (struct dma_lab_map){ b % 4 == 3 ? b / 4 % 3 : vm, b / 4 % LAB_PAGES, what >> 5 & 3 };
         svmc_keyslots_flush(&lab.ks);
     }
 }
@@ -146,7 +146,7 @@ static void start(uint8_t kind)
 
     if (!made[kind].crypto) {
         toy_init(&toy);
-        lab_init(&lab, &toy.ops, alg, unit);
+        dma_lab_init(&lab, &toy.ops, alg, unit);
         made[kind] = lab;
     }
     toy_init(&toy);
@@ -171,7 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t n = 0; n < 64; n++)
         require((uint32_t)lab.dma.priv.stripe[n] == 0);
     for (uint32_t vm = 0; vm < LAB_VMS && kind < 64 && !spoiled; vm++)
-        require(lab_holds(&lab, vm));
+        require(dma_lab_holds(&lab, vm));
     svmc_keyslots_drop(&lab.ks);
     require(toy.loaded == 0);
     return 0;

@@ -196,7 +196,7 @@ static void *writer_main(void *arg)
         for (uint32_t at = lane * GRAIN; at + GRAIN <= BYTES; at += step) {
             uint64_t value = (uint64_t)(turn + 1) << 32 | at | lane << 16;
             const struct svmc_dma_piece piece = { at, &value, GRAIN };
-            const struct svmc_dma_request request = { .bdf = lab_bdf(4 * vm_now + lane),
+            const struct svmc_dma_request request = { .bdf = dma_lab_bdf(4 * vm_now + lane),
                                                       .direction = SVMC_DMA_WRITE,
                                                       .piece = &piece,
                                                       .pieces = 1 };
@@ -240,7 +240,7 @@ TEST(keyslot_race, no_byte_of_a_shared_line_is_lost) /* DM-9 DM-11 DM-14 */
 
     for (vm_now = 0; vm_now < LAB_VMS; vm_now++) {
         toy_init(&toy);
-        lab_init(&lab, &toy.ops, alg, unit);
+        dma_lab_init(&lab, &toy.ops, alg, unit);
         over = 0;
         busy = moved = 0;
         turns_each = (uint32_t)number_of("SVMC_COUNT", 200000) / 150 + 1;
@@ -259,7 +259,7 @@ TEST(keyslot_race, no_byte_of_a_shared_line_is_lost) /* DM-9 DM-11 DM-14 */
             value = (uint64_t)turns_each << 32 | at | owner << 16;
             memcpy(lab.plain[vm_now][0] + at, &value, GRAIN);
         }
-        CHECK(lab_holds(&lab, vm_now));
+        CHECK(dma_lab_holds(&lab, vm_now));
         printf("%" PRIu64 " writes, %" PRIu64 " times busy\n", moved, busy);
     }
 }

@@ -25,7 +25,7 @@ struct ask {
     uint32_t device; /* LAB_DEVICES and above: there is none */
 };
 
-static const struct lab_map *map_at(uint32_t vm, uint64_t iova)
+static const struct dma_lab_map *map_at(uint32_t vm, uint64_t iova)
 {
     return iova / SVMC_DMA_PAGE < LAB_IOVAS ? &lab.map[vm][iova / SVMC_DMA_PAGE] : NULL;
 }
@@ -39,7 +39,7 @@ static struct expected foresee(const struct ask *ask)
         e.reason = ask->device == LAB_DEVICES ? SVMC_DMA_BDF_UNBOUND : SVMC_DMA_BDF_RANGE;
         return e;
     }
-    vm = lab_vm(ask->device);
+    vm = dma_lab_vm(ask->device);
     for (size_t i = 0; i < ask->request.pieces; i++) {
         uint64_t first = ask->piece[i].iova, n = ask->piece[i].bytes;
 
@@ -49,7 +49,7 @@ static struct expected foresee(const struct ask *ask)
             return e;
         }
         for (uint64_t at = first; at - first < n; at = (at / SVMC_DMA_PAGE + 1) * SVMC_DMA_PAGE) {
-            const struct lab_map *m = map_at(vm, at);
+            const struct dma_lab_map *m = map_at(vm, at);
 
             e.iova = at;
             if (++pages > 32)
@@ -77,7 +77,7 @@ static void make(struct ask *ask)
 
     ask->device = below(40) == 0 ? LAB_DEVICES + below(2) : below(LAB_DEVICES);
     ask->request = (struct svmc_dma_request){
-        .bdf = ask->device < LAB_DEVICES    ? lab_bdf(ask->device)
+        .bdf = ask->device < LAB_DEVICES    ? dma_lab_bdf(ask->device)
                : ask->device == LAB_DEVICES ? SVMC_BDF(0, below(256), 20, 0)
                                             : 65536 + below(1u << 31),
         .direction = below(2),
@@ -100,14 +100,14 @@ static void make(struct ask *ask)
         for (size_t b = 0; b < n; b++) /* what its VM may know */
             ask->buffer[i][b] =
                 (uint8_t)(harness_random(&rng) % 128 +
-                          (ask->device < LAB_DEVICES ? lab_vm(ask->device) : 0) * 128);
+                          (ask->device < LAB_DEVICES ? dma_lab_vm(ask->device) : 0) * 128);
     }
 }
 
 /* The model: in order, byte by byte. @return whether a read's buffers have what they must. */
 static bool apply(const struct ask *ask)
 {
-    uint32_t vm = lab_vm(ask->device);
+    uint32_t vm = dma_lab_vm(ask->device);
     bool same = true;
 
     for (size_t i = 0; i < ask->request.pieces; i++)
@@ -126,17 +126,17 @@ static bool apply(const struct ask *ask)
 static void change(void)
 {
     uint32_t vm = below(LAB_VMS), what = below(8), device = vm * 4 + below(4);
-    struct lab_map *m = &lab.map[vm][below(LAB_IOVAS)];
+    struct dma_lab_map *m = &lab.map[vm][below(LAB_IOVAS)];
 
     if (what == 0) {
-        lab_revoke(&lab, vm);
-        lab_load(&lab, vm, (uint8_t)below(256));
+        dma_lab_revoke(&lab, vm);
+        dma_lab_load(&lab, vm, (uint8_t)below(256));
     } else if (what == 1) {
-        CHECK_EQ(svmc_device_unbind(&lab.devices, lab_bdf(device)), SVMC_OK);
-        CHECK_EQ(svmc_device_bind(&lab.devices, lab_bdf(device), lab.slot[vm]), SVMC_OK);
+        CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(device)), SVMC_OK);
+        CHECK_EQ(svmc_device_bind(&lab.devices, dma_lab_bdf(device), lab.slot[vm]), SVMC_OK);
     } else {
-        *m = (struct lab_map){ below(8) ? vm : below(LAB_VMS + 1), below(LAB_PAGES),
-                               below(6) ? SVMC_ACCESS_RW : below(4) };
+        *m = (struct dma_lab_map){ below(8) ? vm : below(LAB_VMS + 1), below(LAB_PAGES),
+                                   below(6) ? SVMC_ACCESS_RW : below(4) };
         CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_OK);
     }
 }
@@ -161,7 +161,7 @@ void dma_model(const struct svmc_crypto_ops *crypto, const uint32_t *alg, const 
     static struct ask ask;
 
     rng = seed;
-    lab_init(&lab, crypto, alg, unit);
+    dma_lab_init(&lab, crypto, alg, unit);
     for (uint64_t turn = 0; turn < requests; turn++) {
         struct svmc_dma_result r;
         struct expected e;
@@ -179,9 +179,9 @@ void dma_model(const struct svmc_crypto_ops *crypto, const uint32_t *alg, const 
         else
             CHECK(memcmp(before, ask.buffer, sizeof before) == 0, "turn %" PRIu64, turn);
         if (turn % 500 == 0)
-            CHECK(lab_holds(&lab, (uint32_t)turn / 500 % LAB_VMS), "turn %" PRIu64, turn);
+            CHECK(dma_lab_holds(&lab, (uint32_t)turn / 500 % LAB_VMS), "turn %" PRIu64, turn);
     }
     for (uint32_t vm = 0; vm < LAB_VMS; vm++)
-        CHECK(lab_holds(&lab, vm));
+        CHECK(dma_lab_holds(&lab, vm));
     svmc_keyslots_drop(&lab.ks);
 }

@@ -157,17 +157,17 @@ void toy_init(struct toy *toy)
 
 /* ---- two VMs, eight devices ------------------------------------------------------------------*/
 
-uint32_t lab_bdf(uint32_t device)
+uint32_t dma_lab_bdf(uint32_t device)
 {
     return SVMC_BDF(0, device % 3, device, device % 8);
 }
 
-uint32_t lab_vm(uint32_t device)
+uint32_t dma_lab_vm(uint32_t device)
 {
     return device / (LAB_DEVICES / LAB_VMS);
 }
 
-uint64_t lab_address(uint32_t page)
+uint64_t dma_lab_address(uint32_t page)
 {
     return (uint64_t)(page + 3) * SVMC_DMA_PAGE;
 }
@@ -176,36 +176,36 @@ static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
                                   struct svmc_dma_page *page)
 {
     struct lab *lab = ctx;
-    const struct lab_map *m;
+    const struct dma_lab_map *m;
     uint32_t device = 0;
 
     if (__atomic_add_fetch(&lab->translations, 1, __ATOMIC_RELAXED) == lab->translate_fails)
         return SVMC_ERR_CALLBACK;
-    while (device < LAB_DEVICES && lab_bdf(device) != bdf)
+    while (device < LAB_DEVICES && dma_lab_bdf(device) != bdf)
         device++;
     if (device == LAB_DEVICES || iova / SVMC_DMA_PAGE >= LAB_IOVAS)
         return SVMC_ERR_CALLBACK;
-    m = &lab->map[lab_vm(device)][iova / SVMC_DMA_PAGE];
+    m = &lab->map[dma_lab_vm(device)][iova / SVMC_DMA_PAGE];
     if (m->vm == LAB_VMS)
         return SVMC_ERR_CALLBACK;
     page->at = lab->memory[m->vm][m->page];
-    page->address = lab_address(m->page);
+    page->address = dma_lab_address(m->page);
     page->seals = lab->seal[m->vm][m->page];
     page->slot = lab->slot[m->vm];
     page->access = m->access;
     return SVMC_OK;
 }
 
-void lab_bind(struct lab *lab, uint32_t vm)
+void dma_lab_bind(struct lab *lab, uint32_t vm)
 {
     for (uint32_t d = 0; d < LAB_DEVICES; d++)
-        if (lab_vm(d) == vm)
-            CHECK_EQ(svmc_device_bind(&lab->devices, lab_bdf(d), lab->slot[vm]), SVMC_OK);
+        if (dma_lab_vm(d) == vm)
+            CHECK_EQ(svmc_device_bind(&lab->devices, dma_lab_bdf(d), lab->slot[vm]), SVMC_OK);
 }
 
-void lab_load(struct lab *lab, uint32_t vm, uint8_t fill)
+void dma_lab_load(struct lab *lab, uint32_t vm, uint8_t fill)
 {
-    struct lab_map saved = lab->map[vm][0];
+    struct dma_lab_map saved = lab->map[vm][0];
     struct svmc_dma_result result;
 
     for (size_t i = 0; i < sizeof lab->key_bytes[vm]; i++)
@@ -213,28 +213,28 @@ void lab_load(struct lab *lab, uint32_t vm, uint8_t fill)
     lab->key[vm].bytes = lab->key_bytes[vm];
     lab->key[vm].epoch++;
     CHECK_EQ(svmc_keyslot_load(&lab->ks, &lab->key[vm], &lab->slot[vm]), SVMC_OK);
-    lab_bind(lab, vm);
+    dma_lab_bind(lab, vm);
     memset(lab->seal[vm], 0, sizeof lab->seal[vm]);
     for (uint32_t page = 0; page < LAB_PAGES; page++) {
-        lab->map[vm][0] = (struct lab_map){ vm, page, SVMC_ACCESS_RW };
+        lab->map[vm][0] = (struct dma_lab_map){ vm, page, SVMC_ACCESS_RW };
         svmc_keyslots_flush(&lab->ks);
-        CHECK_EQ(lab_move(lab, vm * LAB_DEVICES / LAB_VMS, SVMC_DMA_WRITE, 0, lab->plain[vm][page],
-                          SVMC_DMA_PAGE, &result),
+        CHECK_EQ(dma_lab_move(lab, vm * LAB_DEVICES / LAB_VMS, SVMC_DMA_WRITE, 0,
+                              lab->plain[vm][page], SVMC_DMA_PAGE, &result),
                  SVMC_OK);
     }
     lab->map[vm][0] = saved;
     svmc_keyslots_flush(&lab->ks);
 }
 
-void lab_revoke(struct lab *lab, uint32_t vm)
+void dma_lab_revoke(struct lab *lab, uint32_t vm)
 {
     CHECK_EQ(svmc_device_unbind_slot(&lab->devices, lab->slot[vm]), LAB_DEVICES / LAB_VMS);
     CHECK_EQ(svmc_keyslot_revoke(&lab->ks, lab->slot[vm], SVMC_KEYSLOT_DRAIN), SVMC_OK);
     CHECK_EQ(svmc_keyslots_quiet(&lab->ks, svmc_keyslots_flush(&lab->ks)), SVMC_OK);
 }
 
-void lab_init(struct lab *lab, const struct svmc_crypto_ops *crypto, const uint32_t *alg,
-              const uint32_t *unit)
+void dma_lab_init(struct lab *lab, const struct svmc_crypto_ops *crypto, const uint32_t *alg,
+                  const uint32_t *unit)
 {
     const struct svmc_keyslots_config pool = {
         .crypto = crypto, .kind = SVMC_KEYSLOT_SOFTWARE, .slots = 8, .places = 8, .lanes = LAB_LANES
@@ -256,22 +256,22 @@ void lab_init(struct lab *lab, const struct svmc_crypto_ops *crypto, const uint3
     for (uint32_t vm = 0; vm < LAB_VMS; vm++) {
         for (uint32_t i = 0; i < LAB_IOVAS; i++)
             lab->map[vm][i] =
-                (struct lab_map){ i < LAB_PAGES ? vm : LAB_VMS, i % LAB_PAGES, SVMC_ACCESS_RW };
+                (struct dma_lab_map){ i < LAB_PAGES ? vm : LAB_VMS, i % LAB_PAGES, SVMC_ACCESS_RW };
         for (size_t i = 0; i < sizeof lab->plain[vm]; i++)
             ((uint8_t *)lab->plain[vm])[i] = (uint8_t)((i * 31 + i / 251) % 128 + vm * 128);
         lab->key[vm] = (struct svmc_keyslot_key){
             .domain = 100 + vm, .epoch = vm, .alg = alg[vm], .unit_bytes = unit[vm]
         };
-        lab_load(lab, vm, (uint8_t)(10 + 100 * vm));
+        dma_lab_load(lab, vm, (uint8_t)(10 + 100 * vm));
     }
 }
 
-enum svmc_status lab_move(struct lab *lab, uint32_t device, uint32_t direction, uint64_t iova,
-                          void *buffer, size_t bytes, struct svmc_dma_result *result)
+enum svmc_status dma_lab_move(struct lab *lab, uint32_t device, uint32_t direction, uint64_t iova,
+                              void *buffer, size_t bytes, struct svmc_dma_result *result)
 {
     const struct svmc_dma_piece piece = { iova, buffer, bytes };
     const struct svmc_dma_request request = {
-        .bdf = lab_bdf(device),
+        .bdf = dma_lab_bdf(device),
         .direction = direction,
         .piece = &piece,
         .pieces = 1,
@@ -280,18 +280,18 @@ enum svmc_status lab_move(struct lab *lab, uint32_t device, uint32_t direction, 
     return svmc_dma_move(&lab->dma, 0, &request, result);
 }
 
-bool lab_holds(struct lab *lab, uint32_t vm)
+bool dma_lab_holds(struct lab *lab, uint32_t vm)
 {
-    struct lab_map saved = lab->map[vm][0];
+    struct dma_lab_map saved = lab->map[vm][0];
     static uint8_t page[SVMC_DMA_PAGE];
     struct svmc_dma_result result;
     bool same = true;
 
     for (uint32_t i = 0; i < LAB_PAGES && same; i++) {
-        lab->map[vm][0] = (struct lab_map){ vm, i, SVMC_ACCESS_RW };
+        lab->map[vm][0] = (struct dma_lab_map){ vm, i, SVMC_ACCESS_RW };
         svmc_keyslots_flush(&lab->ks);
-        same = lab_move(lab, vm * LAB_DEVICES / LAB_VMS, SVMC_DMA_READ, 0, page, sizeof page,
-                        &result) == SVMC_OK &&
+        same = dma_lab_move(lab, vm * LAB_DEVICES / LAB_VMS, SVMC_DMA_READ, 0, page, sizeof page,
+                            &result) == SVMC_OK &&
                memcmp(page, lab->plain[vm][i], sizeof page) == 0;
     }
     lab->map[vm][0] = saved;

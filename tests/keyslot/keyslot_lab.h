@@ -30,7 +30,7 @@ void toy_init(struct toy *toy);
 enum { LAB_VMS = 2, LAB_DEVICES = 8, LAB_PAGES = 12, LAB_IOVAS = 16, LAB_LANES = 4 };
 
 /* Where an I/O page of a VM leads. */
-struct lab_map {
+struct dma_lab_map {
     uint32_t vm, page; /* vm LAB_VMS: nowhere */
     uint32_t access;
 };
@@ -44,7 +44,7 @@ struct lab {
     svmc_key_handle slot[LAB_VMS];
     struct svmc_keyslot_key key[LAB_VMS];
     uint8_t key_bytes[LAB_VMS][64];
-    struct lab_map map[LAB_VMS][LAB_IOVAS];
+    struct dma_lab_map map[LAB_VMS][LAB_IOVAS];
     unsigned translations, translate_fails;            /* calls; the k-th fails, 0: none */
     uint8_t memory[LAB_VMS][LAB_PAGES][SVMC_DMA_PAGE]; /* encrypted */
     uint8_t plain[LAB_VMS][LAB_PAGES][SVMC_DMA_PAGE];  /* what it must mean */
@@ -53,22 +53,22 @@ struct lab {
 };
 
 /* One host; VM v has algorithm alg[v] and units of unit[v] bytes, and its memory is written. */
-void lab_init(struct lab *lab, const struct svmc_crypto_ops *crypto, const uint32_t *alg,
-              const uint32_t *unit);
+void dma_lab_init(struct lab *lab, const struct svmc_crypto_ops *crypto, const uint32_t *alg,
+                  const uint32_t *unit);
 /* The function of a device, and whose it is. */
-uint32_t lab_bdf(uint32_t device);
-uint32_t lab_vm(uint32_t device);
+uint32_t dma_lab_bdf(uint32_t device);
+uint32_t dma_lab_vm(uint32_t device);
 /* A key in a fresh slot, devices bound to it, memory written with what `plain` says. */
-void lab_load(struct lab *lab, uint32_t vm, uint8_t fill);
-void lab_bind(struct lab *lab, uint32_t vm);
+void dma_lab_load(struct lab *lab, uint32_t vm, uint8_t fill);
+void dma_lab_bind(struct lab *lab, uint32_t vm);
 /* Revoke and unbind as a host does it. */
-void lab_revoke(struct lab *lab, uint32_t vm);
+void dma_lab_revoke(struct lab *lab, uint32_t vm);
 /* One piece in one direction. */
-enum svmc_status lab_move(struct lab *lab, uint32_t device, uint32_t direction, uint64_t iova,
-                          void *buffer, size_t bytes, struct svmc_dma_result *result);
+enum svmc_status dma_lab_move(struct lab *lab, uint32_t device, uint32_t direction, uint64_t iova,
+                              void *buffer, size_t bytes, struct svmc_dma_result *result);
 /* The address of a page of a VM under its key. */
-uint64_t lab_address(uint32_t page);
+uint64_t dma_lab_address(uint32_t page);
 /* Whether all memory means what `plain` says, read by a device of the VM page by page. */
-bool lab_holds(struct lab *lab, uint32_t vm);
+bool dma_lab_holds(struct lab *lab, uint32_t vm);
 
 #endif

@@ -14,12 +14,12 @@ static const uint32_t lines[] = { 64, 64 };
 static void start(const uint32_t *alg)
 {
     toy_init(&toy);
-    lab_init(&lab, &toy.ops, alg, lines);
+    dma_lab_init(&lab, &toy.ops, alg, lines);
 }
 
 static enum svmc_status write_b(uint64_t iova, void *buffer, size_t n, struct svmc_dma_result *r)
 {
-    return lab_move(&lab, 4, SVMC_DMA_WRITE, iova, buffer, n, r);
+    return dma_lab_move(&lab, 4, SVMC_DMA_WRITE, iova, buffer, n, r);
 }
 
 TEST(dma, memory_is_encrypted_as_written_down) /* DM-12 DM-16 */
@@ -33,10 +33,10 @@ TEST(dma, memory_is_encrypted_as_written_down) /* DM-12 DM-16 */
 
     for (unsigned second = 0; second < 2; second++) {
         fake_crypto_init(&fake);
-        lab_init(&lab, &fake.ops, second ? nonce_algs : mixed, units);
+        dma_lab_init(&lab, &fake.ops, second ? nonce_algs : mixed, units);
         for (uint32_t page = 0; page < LAB_PAGES; page += 5)
             for (uint32_t at = 0; at < 4096; at += 1024) { /* opaque: VM 0 */
-                uint64_t address = lab_address(page) + at;
+                uint64_t address = dma_lab_address(page) + at;
                 struct svmc_cipher_unit u = {
                     .nonce = nonce, .in = lab.plain[0][page] + at, .out = want, .n = 64
                 };
@@ -49,7 +49,7 @@ TEST(dma, memory_is_encrypted_as_written_down) /* DM-12 DM-16 */
             }
         for (uint32_t page = 0; page < LAB_PAGES; page += 5)
             for (uint32_t at = 0; at < 4096; at += 1024) { /* authentic: VM 1, version 1 */
-                uint64_t address = lab_address(page) + at, number = address / 128;
+                uint64_t address = dma_lab_address(page) + at, number = address / 128;
                 struct svmc_cipher_unit u = { .nonce = nonce,
                                               .pieces = 1,
                                               .ad = &piece,
@@ -73,7 +73,7 @@ TEST(dma, memory_is_encrypted_as_written_down) /* DM-12 DM-16 */
                 CHECK_MEM(lab.seal[1][page][at / 128].tag, tag, 16);
                 CHECK_EQ(lab.seal[1][page][at / 128].version, 1);
             }
-        CHECK(lab_holds(&lab, 0) && lab_holds(&lab, 1));
+        CHECK(dma_lab_holds(&lab, 0) && dma_lab_holds(&lab, 1));
         svmc_keyslots_drop(&lab.ks);
         CHECK_EQ(fake.loaded, 0);
     }
@@ -163,7 +163,7 @@ TEST(dma, each_fault_has_its_reason) /* DM-3 DM-6 DM-7 DM-8 */
     start(mixed);
     lab.map[0][1].access = SVMC_ACCESS_READ;
     lab.map[0][2].access = SVMC_ACCESS_WRITE;
-    lab.map[0][3] = (struct lab_map){ 1, 3, SVMC_ACCESS_RW };
+    lab.map[0][3] = (struct dma_lab_map){ 1, 3, SVMC_ACCESS_RW };
     memset(buffer, 0x5a, sizeof buffer);
     memcpy(before, buffer, sizeof before);
     memcpy(memory, lab.memory, sizeof memory);
@@ -242,7 +242,7 @@ TEST(dma, a_list_may_overlap) /* DM-15 */
 
     for (unsigned vm = 0; vm < 2; vm++) {
         start(mixed);
-        request.bdf = lab_bdf(4 * vm);
+        request.bdf = dma_lab_bdf(4 * vm);
         request.direction = SVMC_DMA_WRITE;
         request.piece = put;
         request.pieces = 3;
@@ -258,7 +258,7 @@ TEST(dma, a_list_may_overlap) /* DM-15 */
         CHECK_MEM(got, one, 200);
         CHECK_MEM(again, one, 200);
         memcpy(lab.plain[vm][0] + 60, one, 200);
-        CHECK(lab_holds(&lab, vm));
+        CHECK(dma_lab_holds(&lab, vm));
     }
 }
 
@@ -276,7 +276,7 @@ TEST(dma, what_translate_says_is_checked) /* DM-7 */
 {
     start(mixed);
     for (unsigned i = 0; i < 6; i++) {
-        struct svmc_dma_page wrong = { lab.memory[1][0], lab_address(0), lab.seal[1][0],
+        struct svmc_dma_page wrong = { lab.memory[1][0], dma_lab_address(0), lab.seal[1][0],
                                        lab.slot[1], SVMC_ACCESS_RW };
         struct svmc_dma_ops ops = lab.ops;
         struct svmc_dma_result r;
@@ -303,7 +303,7 @@ TEST(dma, what_translate_says_is_checked) /* DM-7 */
         lab.dma.priv.ops = &lab.ops;
     }
     svmc_keyslots_flush(&lab.ks);
-    CHECK(lab_holds(&lab, 1));
+    CHECK(dma_lab_holds(&lab, 1));
 }
 
 /* ---- translations that are remembered --------------------------------------------------------*/
@@ -316,20 +316,20 @@ TEST(dma, a_translation_is_asked_for_once_until_the_flush) /* DM-9 */
     start(opaque);
     lab.translations = 0;
     for (unsigned i = 0; i < 5; i++)
-        CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 4096 + i, &byte, 1, &r), SVMC_OK);
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096 + i, &byte, 1, &r), SVMC_OK);
     CHECK_EQ(lab.translations, 1);
-    CHECK_EQ(lab_move(&lab, 3, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK); /* another's */
+    CHECK_EQ(dma_lab_move(&lab, 3, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK); /* another's */
     CHECK_EQ(lab.translations, 2);
-    lab.map[0][1] = (struct lab_map){ 0, 7, SVMC_ACCESS_READ };
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK);
+    lab.map[0][1] = (struct dma_lab_map){ 0, 7, SVMC_ACCESS_READ };
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK);
     CHECK_EQ(byte, lab.plain[0][1][0]);
     CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_OK);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK);
     CHECK_EQ(byte, lab.plain[0][7][0]);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 4096, &byte, 1, &r), SVMC_ERR_REFUSED);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 4096, &byte, 1, &r), SVMC_ERR_REFUSED);
     CHECK_EQ(r.reason, SVMC_DMA_ACCESS);
     lab.map[0][1].access = SVMC_ACCESS_RW; /* more rights need no flush */
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 4096, &byte, 1, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 4096, &byte, 1, &r), SVMC_OK);
 }
 
 TEST(dma, a_device_without_a_slot_has_nothing) /* DM-3 DM-4 */
@@ -339,20 +339,20 @@ TEST(dma, a_device_without_a_slot_has_nothing) /* DM-3 DM-4 */
     uint8_t byte = 3;
 
     start(opaque);
-    CHECK_EQ(svmc_device_unbind(&lab.devices, lab_bdf(0)), SVMC_OK);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_REFUSED);
+    CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(0)), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_REFUSED);
     CHECK_EQ(r.reason, SVMC_DMA_BDF_UNBOUND);
-    CHECK_EQ(lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_OK);
     old = lab.slot[0];
     CHECK_EQ(svmc_keyslot_revoke(&lab.ks, old, SVMC_KEYSLOT_DRAIN), SVMC_OK);
-    CHECK_EQ(lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_STALE);
+    CHECK_EQ(dma_lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_STALE);
     CHECK_EQ(r.reason, SVMC_DMA_SLOT_STALE);
     CHECK_EQ(svmc_device_unbind_slot(&lab.devices, old), 3);
-    lab_load(&lab, 0, 99);
-    CHECK_EQ(lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_OK);
+    dma_lab_load(&lab, 0, 99);
+    CHECK_EQ(dma_lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_OK);
     lab.slot[0] = old; /* the translation is an old one */
     svmc_keyslots_flush(&lab.ks);
-    CHECK_EQ(lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_REFUSED);
+    CHECK_EQ(dma_lab_move(&lab, 1, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_REFUSED);
     CHECK_EQ(r.reason, SVMC_DMA_SLOT);
 }
 
@@ -371,9 +371,10 @@ static struct {
 static void second_device(void)
 {
     const struct svmc_dma_piece piece = { second.iova, second.buffer, 8 };
-    const struct svmc_dma_request request = {
-        .bdf = lab_bdf(second.device), .direction = second.direction, .piece = &piece, .pieces = 1
-    };
+    const struct svmc_dma_request request = { .bdf = dma_lab_bdf(second.device),
+                                              .direction = second.direction,
+                                              .piece = &piece,
+                                              .pieces = 1 };
 
     if (++second.calls != second.at)
         return;
@@ -413,7 +414,8 @@ TEST(dma, two_devices_on_one_line) /* DM-10 DM-11 */
         toy.between = second_device;
         memset(buffer, 0x77 + rows[i].vm, sizeof buffer);
         memset(second.buffer, 0x66, sizeof second.buffer);
-        CHECK_EQ(lab_move(&lab, 4u * rows[i].vm, rows[i].first, 64 + 20, buffer, 16, &r), SVMC_OK);
+        CHECK_EQ(dma_lab_move(&lab, 4u * rows[i].vm, rows[i].first, 64 + 20, buffer, 16, &r),
+                 SVMC_OK);
         toy.between = NULL;
         CHECK_EQ(second.st, rows[i].want, "row %zu", i);
         CHECK_EQ(second.result.reason, rows[i].want ? SVMC_DMA_CLAIMED : SVMC_DMA_NONE);
@@ -424,7 +426,7 @@ TEST(dma, two_devices_on_one_line) /* DM-10 DM-11 */
             memcpy(lab.plain[rows[i].vm][0] + rows[i].iova, second.buffer, 8);
         else if (rows[i].then && rows[i].want == SVMC_OK)
             memcpy(lab.plain[rows[i].vm][0] + 64 + 48, second.buffer, 8);
-        CHECK(lab_holds(&lab, rows[i].vm), "row %zu", i);
+        CHECK(dma_lab_holds(&lab, rows[i].vm), "row %zu", i);
         for (uint32_t n = 0; n < 64; n++) /* every claim is given back */
             CHECK_EQ((uint32_t)lab.dma.priv.stripe[n], 0, "row %zu", i);
     }
@@ -438,9 +440,9 @@ TEST(dma, a_lane_is_one_caller) /* DM-5 */
 
     start(opaque);
     CHECK_EQ(svmc_keyslot_hold(&lab.ks, 0, lab.slot[0], &use), SVMC_OK);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_STATE);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_ERR_STATE);
     svmc_keyslot_release(&lab.ks, 0);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 0, &byte, 1, &r), SVMC_OK);
     CHECK_EQ(svmc_keyslot_revoke(&lab.ks, lab.slot[0], SVMC_KEYSLOT_DRAIN), SVMC_OK);
 }
 
@@ -458,7 +460,7 @@ static void revoke_now(void)
     if (++revoking.calls != revoking.at)
         return;
     if (revoking.unbind) {
-        CHECK_EQ(svmc_device_unbind(&lab.devices, lab_bdf(0)), SVMC_OK);
+        CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(0)), SVMC_OK);
         CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_ERR_BUSY);
         return;
     }
@@ -479,7 +481,7 @@ TEST(dma, a_cut_stops_at_the_next_unit) /* DM-20 */
             revoking.how = SVMC_KEYSLOT_CUT;
             toy.between = revoke_now;
             memset(buffer, 0x44, sizeof buffer);
-            CHECK_EQ(lab_move(&lab, 0, direction, 128, buffer, 640, &r),
+            CHECK_EQ(dma_lab_move(&lab, 0, direction, 128, buffer, 640, &r),
                      at == 10 ? SVMC_OK : SVMC_ERR_STALE);
             toy.between = NULL;
             CHECK_EQ(revoking.st, SVMC_ERR_BUSY);
@@ -508,11 +510,11 @@ TEST(dma, a_drain_lets_it_end) /* DM-20 */
         revoking.at = 3;
         revoking.unbind = unbind;
         toy.between = revoke_now;
-        CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 128, buffer, 640, &r), SVMC_OK);
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 128, buffer, 640, &r), SVMC_OK);
         toy.between = NULL;
         CHECK_MEM(buffer, lab.plain[0][0] + 128, 640);
         CHECK_EQ(revoking.st, unbind ? SVMC_OK : SVMC_ERR_BUSY);
-        CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 128, buffer, 640, &r),
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 128, buffer, 640, &r),
                  unbind ? SVMC_ERR_REFUSED : SVMC_ERR_STALE);
         CHECK_EQ(svmc_keyslot_revoke(&lab.ks, lab.slot[0], SVMC_KEYSLOT_DRAIN), SVMC_OK);
     }
@@ -524,10 +526,10 @@ TEST(dma, a_transfer_with_a_reference) /* DM-21 */
     svmc_key_handle flight;
     uint8_t byte;
     const struct svmc_dma_piece piece = { 77, &byte, 1 };
-    struct svmc_dma_request request = { .bdf = lab_bdf(0), .piece = &piece, .pieces = 1 };
+    struct svmc_dma_request request = { .bdf = dma_lab_bdf(0), .piece = &piece, .pieces = 1 };
 
     start(opaque);
-    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, lab_bdf(0), &flight, &r), SVMC_OK);
+    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_OK);
     CHECK_EQ(flight.raw, lab.slot[0].raw);
     request.flight = flight;
     CHECK_EQ(svmc_device_unbind_slot(&lab.devices, flight), 4);
@@ -540,10 +542,10 @@ TEST(dma, a_transfer_with_a_reference) /* DM-21 */
     CHECK_EQ(svmc_keyslot_revoke(&lab.ks, flight, SVMC_KEYSLOT_CUT), SVMC_OK);
     CHECK_EQ(svmc_dma_move(&lab.dma, 2, &request, &r), SVMC_ERR_STALE);
     CHECK_EQ(svmc_keyslot_unref(&lab.ks, flight), SVMC_ERR_STALE);
-    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, lab_bdf(0), &flight, &r), SVMC_ERR_REFUSED);
+    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_ERR_REFUSED);
     CHECK(flight.raw == 0 && r.reason == SVMC_DMA_BDF_UNBOUND);
-    lab_bind(&lab, 0);
-    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, lab_bdf(0), &flight, &r), SVMC_ERR_STALE);
+    dma_lab_bind(&lab, 0);
+    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_ERR_STALE);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, UINT32_MAX, &flight, &r), SVMC_ERR_REFUSED);
     CHECK_EQ(svmc_dma_begin(&lab.dma, LAB_LANES, 0, &flight, &r), SVMC_ERR_ARG);
     CHECK_EQ(svmc_dma_begin(NULL, 0, 0, &flight, &r), SVMC_ERR_ARG);

@@ -22,7 +22,7 @@ static bool refuses(uint32_t page, uint32_t at)
     uint8_t buffer[80];
 
     memset(buffer, 0x99, sizeof buffer);
-    return lab_move(&lab, 1, SVMC_DMA_READ, page * SVMC_DMA_PAGE + at - 8, buffer, 80, &r) ==
+    return dma_lab_move(&lab, 1, SVMC_DMA_READ, page * SVMC_DMA_PAGE + at - 8, buffer, 80, &r) ==
                SVMC_ERR_AUTH &&
            r.reason == SVMC_DMA_TAG && r.moved == 0 &&
            r.iova == page * SVMC_DMA_PAGE + at - (at % 64 ? 8 : 0) &&
@@ -39,7 +39,7 @@ TEST(dma_seal, every_changed_bit_is_refused) /* DM-17 */
     for (unsigned k = 0; k < 2; k++) {
         const uint32_t alg[] = { authentic[k], SVMC_ALG_AES_256_XTS };
 
-        lab_init(&lab, &fake.ops, alg, lines);
+        dma_lab_init(&lab, &fake.ops, alg, lines);
         unit = lab.memory[0][2] + 128;
         seal = &lab.seal[0][2][2];
         for (unsigned bit = 0; bit < 512; bit++) {
@@ -57,7 +57,7 @@ TEST(dma_seal, every_changed_bit_is_refused) /* DM-17 */
             CHECK(refuses(2, 128), "version bit %u", bit);
             seal->version ^= (uint64_t)1 << bit;
         }
-        CHECK(lab_holds(&lab, 0));
+        CHECK(dma_lab_holds(&lab, 0));
         svmc_keyslots_drop(&lab.ks);
     }
 }
@@ -105,14 +105,14 @@ TEST(dma_seal, what_was_sealed_elsewhere_is_refused) /* DM-16 DM-17 */
 
     for (unsigned keys = 0; keys < 2; keys++) { /* own keys; all the same, which the host forbids */
         toy_init(&toy);
-        lab_init(&lab, &toy.ops, same, lines);
-        lab_init(&twin, &toy.ops, same, lines);
+        dma_lab_init(&lab, &toy.ops, same, lines);
+        dma_lab_init(&twin, &toy.ops, same, lines);
         for (uint32_t vm = 0; vm < LAB_VMS; vm++) {
-            lab_revoke(&lab, vm);
-            lab_load(&lab, vm, (uint8_t)(keys ? 5 : 5 + vm));
-            lab_revoke(&twin, vm);
+            dma_lab_revoke(&lab, vm);
+            dma_lab_load(&lab, vm, (uint8_t)(keys ? 5 : 5 + vm));
+            dma_lab_revoke(&twin, vm);
             twin.key[vm].epoch += 10;
-            lab_load(&twin, vm, (uint8_t)(keys ? 5 : 5 + vm));
+            dma_lab_load(&twin, vm, (uint8_t)(keys ? 5 : 5 + vm));
         }
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
             const struct sealed mine = take(&lab, 0, 2, 2);
@@ -123,7 +123,7 @@ TEST(dma_seal, what_was_sealed_elsewhere_is_refused) /* DM-16 DM-17 */
             put(&other, 2, 2, true);
             CHECK(refuses(2, 128), "%s", rows[i].name);
             put(&mine, 2, 2, true);
-            CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+            CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
         }
     }
 }
@@ -134,13 +134,13 @@ TEST(dma_seal, another_algorithm_and_size_are_refused) /* DM-16 */
     struct sealed other;
 
     toy_init(&toy);
-    lab_init(&lab, &toy.ops, (const uint32_t[]){ 0x31, 0x31 }, lines);
-    lab_init(&twin, &toy.ops, (const uint32_t[]){ 0x32, 0x32 }, lines);
+    dma_lab_init(&lab, &toy.ops, (const uint32_t[]){ 0x31, 0x31 }, lines);
+    dma_lab_init(&twin, &toy.ops, (const uint32_t[]){ 0x32, 0x32 }, lines);
     other = take(&twin, 0, 2, 2);
     put(&other, 2, 2, true);
     CHECK(refuses(2, 128));
-    lab_init(&lab, &toy.ops, (const uint32_t[]){ 0x31, 0x31 }, lines);
-    lab_init(&twin, &toy.ops, (const uint32_t[]){ 0x31, 0x31 }, wide);
+    dma_lab_init(&lab, &toy.ops, (const uint32_t[]){ 0x31, 0x31 }, lines);
+    dma_lab_init(&twin, &toy.ops, (const uint32_t[]){ 0x31, 0x31 }, wide);
     other = take(&twin, 0, 2, 2);
     other.seal.version = 1;
     put(&other, 2, 2, true);
@@ -154,10 +154,10 @@ TEST(dma_seal, old_memory_is_refused) /* DM-17 DM-19 */
     uint8_t line[64];
 
     toy_init(&toy);
-    lab_init(&lab, &toy.ops, authentic, lines);
+    dma_lab_init(&lab, &toy.ops, authentic, lines);
     for (unsigned i = 0; i < 4; i++) {
         memset(line, (int)(0x10 + i / 2), sizeof line); /* the same bytes twice, too */
-        CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
         old[i] = take(&lab, 0, 2, 2);
         for (unsigned j = 0; j < i; j++) {
             CHECK(memcmp(old[i].bytes, old[j].bytes, 64) != 0);
@@ -165,15 +165,15 @@ TEST(dma_seal, old_memory_is_refused) /* DM-17 DM-19 */
             CHECK(refuses(2, 128), "%u after %u", j, i);
         }
         put(&old[i], 2, 2, false);
-        CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
         CHECK_EQ(line[5], 0x10 + i / 2);
     }
     /* what cannot be opened is not changed in part, but may be overwritten */
     put(&old[0], 2, 2, false);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 130, line, 8, &r), SVMC_ERR_AUTH);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 130, line, 8, &r), SVMC_ERR_AUTH);
     CHECK_MEM(lab.memory[0][2] + 128, old[0].bytes, 64);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
 }
 
 TEST(dma_seal, versions_begin_with_nothing_and_end) /* DM-18 DM-19 */
@@ -184,23 +184,23 @@ TEST(dma_seal, versions_begin_with_nothing_and_end) /* DM-18 DM-19 */
     uint8_t line[64], byte = 9;
 
     toy_init(&toy);
-    lab_init(&lab, &toy.ops, authentic, lines);
+    dma_lab_init(&lab, &toy.ops, authentic, lines);
     seal->version = 0; /* given away: `used` stays */
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
     CHECK_MEM(line, nothing, 64);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 133, &byte, 1, &r), SVMC_OK);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 133, &byte, 1, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
     CHECK(line[5] == 9 && memcmp(line, nothing, 5) == 0 && memcmp(line + 6, nothing, 58) == 0);
     CHECK(seal->version == 2 && seal->used == 2);
     seal->used = SVMC_DMA_VERSION_MAX - 1;
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
     CHECK_EQ(seal->version, SVMC_DMA_VERSION_MAX);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_ERR_FULL);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_ERR_FULL);
     CHECK_EQ(r.reason, SVMC_DMA_VERSIONS);
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 2 * 4096 + 128, line, 64, &r), SVMC_OK);
     CHECK_EQ(line[5], 9);
     seal->used = 3; /* less than what is there: no version is given out again */
-    CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_ERR_FULL);
+    CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 2 * 4096 + 128, line, 64, &r), SVMC_ERR_FULL);
 }
 
 /* ---- the k-th callback fails -----------------------------------------------------------------*/
@@ -214,7 +214,7 @@ static bool is_half_written(uint32_t vm, uint64_t iova, uint64_t moved, size_t n
     for (size_t i = 0; i < n; i++)
         if (i < moved)
             ((uint8_t *)lab.plain[vm])[iova + i] = data[i];
-    return lab_holds(&lab, vm);
+    return dma_lab_holds(&lab, vm);
 }
 
 TEST(dma_seal, a_callback_that_fails_leaves_no_half_unit) /* DM-6 DM-13 DM-14 DM-19 */
@@ -232,10 +232,10 @@ TEST(dma_seal, a_callback_that_fails_leaves_no_half_unit) /* DM-6 DM-13 DM-14 DM
 
             if (at == 1 || k & 1) { /* what was written before is looked at again */
                 toy_init(&toy);
-                lab_init(&lab, &toy.ops, k & 4 ? authentic : opaque, sizes);
+                dma_lab_init(&lab, &toy.ops, k & 4 ? authentic : opaque, sizes);
             }
             memset(data, 0x21, sizeof data);
-            request.bdf = lab_bdf(4 * vm);
+            request.bdf = dma_lab_bdf(4 * vm);
             request.direction = k & 1;
             toy.calls = 0;
             toy.fail_at = at;
@@ -256,7 +256,7 @@ TEST(dma_seal, a_callback_that_fails_leaves_no_half_unit) /* DM-6 DM-13 DM-14 DM
         CHECK(ended, "%u", k);
     }
     toy_init(&toy);
-    lab_init(&lab, &toy.ops, opaque, sizes);
+    dma_lab_init(&lab, &toy.ops, opaque, sizes);
     for (unsigned at = 1; at <= 3; at++) { /* three pages */
         struct svmc_dma_request request = base;
         struct svmc_dma_result r;
@@ -268,7 +268,7 @@ TEST(dma_seal, a_callback_that_fails_leaves_no_half_unit) /* DM-6 DM-13 DM-14 DM
         CHECK_EQ(svmc_dma_move(&lab.dma, 0, &request, &r), SVMC_ERR_REFUSED);
         CHECK(r.reason == SVMC_DMA_UNMAPPED && r.moved == 0);
         lab.translate_fails = 0;
-        CHECK(lab_holds(&lab, 0));
+        CHECK(dma_lab_holds(&lab, 0));
     }
 }
 
@@ -309,14 +309,15 @@ TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
     recorded = repeated = 0;
     toy_init(&toy);
     toy.sealed = record;
-    lab_init(&lab, &toy.ops, authentic, sizes);
+    dma_lab_init(&lab, &toy.ops, authentic, sizes);
     while (recorded < count && repeated == 0) {
         uint64_t iova = harness_random(&rng) % (LAB_PAGES - 1) * 4096 + harness_random(&rng) % 4096;
         uint32_t device = harness_random(&rng) % LAB_DEVICES;
 
         if (turns++ % 64 == 0) /* some seals fail, and burn their version */
             toy.fail_at = toy.calls + 1 + (uint32_t)(harness_random(&rng) % 64);
-        (void)lab_move(&lab, device, SVMC_DMA_WRITE, iova, data, harness_random(&rng) % 600, &r);
+        (void)dma_lab_move(&lab, device, SVMC_DMA_WRITE, iova, data, harness_random(&rng) % 600,
+                           &r);
         if (turns % 5000 == 1000)
             snapshot = lab; /* memory, versions, tags */
         if (turns % 1000 == 0 &&
@@ -325,11 +326,11 @@ TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
             memcpy(lab.memory, snapshot.memory, sizeof lab.memory);
             memcpy(lab.seal, snapshot.seal, sizeof lab.seal);
             for (uint32_t vm = 0; vm < LAB_VMS; vm++) {
-                lab_revoke(&lab, vm);
+                dma_lab_revoke(&lab, vm);
                 for (unsigned i = 0; i < 64; i++)
                     lab.key_bytes[vm][i] = (uint8_t)harness_random(&rng);
                 CHECK_EQ(svmc_keyslot_load(&lab.ks, &lab.key[vm], &lab.slot[vm]), SVMC_OK);
-                lab_bind(&lab, vm);
+                dma_lab_bind(&lab, vm);
                 memset(lab.seal[vm], 0, sizeof lab.seal[vm]);
             }
         }
@@ -340,7 +341,7 @@ TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
     memset(lab.seal, 0, sizeof lab.seal);
     toy.fail_at = 0;
     for (unsigned i = 0; i < 2; i++) {
-        CHECK_EQ(lab_move(&lab, 0, SVMC_DMA_WRITE, 0, data, 64, &r), SVMC_OK);
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 0, data, 64, &r), SVMC_OK);
         memset(lab.seal, 0, sizeof lab.seal);
     }
     CHECK(repeated != 0);
