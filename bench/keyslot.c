@@ -72,7 +72,7 @@ static void prepare(void)
         .crypto = crypto, .slots = 8, .places = 8, .lanes = LANES
     };
     struct svmc_dma_config engine = {
-        .slots = &ks, .devices = &devices, .ops = &ops, .pages = 64, .cache = 256, .stripes = 4096
+        .slots = &ks, .devices = &devices, .ops = &ops, .pages = 64, .cache = 256, .stripes = 256
     };
     size_t bytes = svmc_keyslots_bytes(&pool);
 

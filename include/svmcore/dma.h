@@ -147,7 +147,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_init(struct svmc_dma *dma,
  *
  * State:   all of it is checked, translated and claimed before the first byte moves; up to there
  *          an error changes nothing. A read that fails later leaves zeros in all its buffers; a
- *          write has moved result->moved bytes: a unit is written wholly or not at all.
+ *          write has moved result->moved bytes, up to the unit at result->iova, which is the old
+ *          one; opaque, whole and SVMC_DMA_CRYPTO: zeros.
  * Threads: any, each with a lane of its own; calls translate, makes cipher calls (CR-11); no lock,
  *          no allocation, no system call, no wait: who gets BUSY comes again.
  * Source:  DM-3 to DM-20.

@@ -192,6 +192,7 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
     uint8_t *buffer = piece->buffer;
     size_t left = piece->bytes;
     struct svmc_dma_page page;
+    struct span *span;
 
     if (left == 0)
         return SVMC_OK;
@@ -208,14 +209,13 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
             why = translate(job, iova - from, handle, &page);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, iova);
-        job->span[job->spans++] = (struct span){
-            .memory = (uint8_t *)page.at + from,
-            .buffer = buffer,
-            .address = page.address + from,
-            .iova = iova,
-            .seals = page.seals,
-            .bytes = bytes,
-        };
+        span = job->span + job->spans++;
+        span->memory = (uint8_t *)page.at + from;
+        span->buffer = buffer;
+        span->address = page.address + from;
+        span->iova = iova;
+        span->seals = page.seals;
+        span->bytes = bytes;
         iova += bytes;
         buffer += bytes;
         left -= bytes;
@@ -399,19 +399,18 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     st = hold(dma, lane, request->bdf, request->flight, &slot, &handle, result);
     if (st != SVMC_OK)
         return st;
-    job = (struct job){
-        .dma = dma,
-        .request = request,
-        .result = result,
-        .slot = slot,
-        .scratch = dma->priv.lane + lane * dma->priv.lane_bytes,
-        .epoch = slot_epoch(dma->priv.slots),
-        .lane = lane,
-        .unit_bytes = slot->unit_bytes,
-        .unit_shift = slot->unit_shift,
-        .write = request->direction == SVMC_DMA_WRITE,
-        .authentic = slot->authentic,
-    };
+    job.dma = dma;
+    job.request = request;
+    job.result = result;
+    job.slot = slot;
+    job.scratch = dma->priv.lane + lane * dma->priv.lane_bytes;
+    job.epoch = slot_epoch(dma->priv.slots);
+    job.lane = lane;
+    job.spans = 0;
+    job.unit_bytes = slot->unit_bytes;
+    job.unit_shift = slot->unit_shift;
+    job.write = request->direction == SVMC_DMA_WRITE;
+    job.authentic = slot->authentic;
     job.cached = (struct cached *)(void *)(job.scratch + SVMC_DMA_PAGE);
     job.span = (struct span *)(void *)(job.scratch + SVMC_DMA_PAGE +
                                        lines(dma->priv.cache * sizeof(struct cached)));

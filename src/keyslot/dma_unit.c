@@ -9,16 +9,18 @@
 static bool crypt(const struct job *job, const struct unit *unit, const void *in, void *out,
                   bool encrypt)
 {
-    uint8_t tweak[SVMC_TWEAK_BYTES];
-    const struct svmc_cipher_unit u = {
-        .lane = job->lane,
-        .nonce = tweak,
-        .in = in,
-        .out = out,
-        .n = job->unit_bytes,
-    };
     struct svmc_keyslots *ks = job->dma->priv.slots;
+    uint8_t tweak[SVMC_TWEAK_BYTES];
+    struct svmc_cipher_unit u; /* set one by one: zeroing it first costs more than all of it */
 
+    u.lane = job->lane;
+    u.pieces = 0;
+    u.ad = NULL;
+    u.nonce = tweak;
+    u.in = in;
+    u.out = out;
+    u.n = job->unit_bytes;
+    u.tag = NULL;
     core_store_le64(tweak, unit->address | job->unit_shift);
     core_store_le64(tweak + 8, job->slot->epoch);
     return core_cipher_crypt(ks->priv.crypto, rooms_of(ks) + job->slot->place, &u, encrypt) ==
@@ -37,18 +39,15 @@ static enum svmc_dma_reason opaque_read(const struct job *job, const struct unit
     return SVMC_DMA_NONE;
 }
 
-/* DM-14: made in the scratch, so that memory has the old unit or the new one. */
+/* DM-14: a whole unit straight into memory; a part of one in the scratch, and then copied. */
 static enum svmc_dma_reason opaque_write(const struct job *job, const struct unit *unit)
 {
-    const void *in = unit->buffer;
-
-    if (unit->bytes != job->unit_bytes) {
-        if (!crypt(job, unit, unit->memory, job->scratch, false))
-            return SVMC_DMA_CRYPTO;
-        memcpy(job->scratch + unit->from, unit->buffer, unit->bytes);
-        in = job->scratch;
-    }
-    if (!crypt(job, unit, in, job->scratch, true))
+    if (unit->bytes == job->unit_bytes)
+        return crypt(job, unit, unit->buffer, unit->memory, true) ? SVMC_DMA_NONE : SVMC_DMA_CRYPTO;
+    if (!crypt(job, unit, unit->memory, job->scratch, false))
+        return SVMC_DMA_CRYPTO;
+    memcpy(job->scratch + unit->from, unit->buffer, unit->bytes);
+    if (!crypt(job, unit, job->scratch, job->scratch, true))
         return SVMC_DMA_CRYPTO;
     memcpy(unit->memory, job->scratch, job->unit_bytes);
     return SVMC_DMA_NONE;

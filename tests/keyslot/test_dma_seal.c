@@ -208,9 +208,24 @@ TEST(dma_seal, versions_begin_with_nothing_and_end) /* DM-18 DM-19 */
 static const uint32_t sizes[] = { 64, 1024 };
 static uint8_t data[3 * 4096], nothing[3 * 4096];
 
+/* DM-14: what was to be overwritten as a whole, opaque, is zero; written anew as it was. */
+static void mend(uint32_t vm, uint64_t at, uint64_t end)
+{
+    uint32_t unit = sizes[vm], page = (uint32_t)(at / 4096), from = (uint32_t)(at % 4096);
+    struct svmc_dma_result r;
+
+    if (lab.key[vm].alg != SVMC_ALG_AES_256_XTS || at % unit != 0 || at + unit > end)
+        return;
+    CHECK_MEM(lab.memory[vm][page] + from, nothing, unit);
+    CHECK_EQ(dma_lab_move(&lab, 4 * vm, SVMC_DMA_WRITE, at, lab.plain[vm][page] + from, unit, &r),
+             SVMC_OK);
+}
+
 /* After a write that ended early: the first `moved` bytes are new, the others old. */
 static bool is_half_written(uint32_t vm, uint64_t iova, uint64_t moved, size_t n)
 {
+    if (moved < n)
+        mend(vm, iova + moved, iova + n);
     for (size_t i = 0; i < n; i++)
         if (i < moved)
             ((uint8_t *)lab.plain[vm])[iova + i] = data[i];
