@@ -32,7 +32,11 @@ enum svmc_status {
     SVMC_ERR_FULL = 0x40,        /* 0x4x: no room in the caller's buffer or table */
     SVMC_ERR_UNSUPPORTED = 0x41, /* well-formed, but not known to this build */
 
-    SVMC_ERR_STALE = 0x50 /* 0x5x: a handle or token is not valid now */
+    SVMC_ERR_STALE = 0x50,  /* 0x5x: a handle or token is not valid now */
+    SVMC_ERR_BUSY = 0x51,   /* somebody is at it: nothing changed, call again */
+    SVMC_ERR_ABSENT = 0x52, /* the key is not where it is used: bring it, and call again */
+
+    SVMC_ERR_REFUSED = 0x60 /* 0x6x: a device asks for what it may not have; nothing moved */
 };
 
 /**

@@ -30,6 +30,9 @@ static const struct {
     NAME(SVMC_ERR_FULL),
     NAME(SVMC_ERR_UNSUPPORTED),
     NAME(SVMC_ERR_STALE),
+    NAME(SVMC_ERR_BUSY),
+    NAME(SVMC_ERR_ABSENT),
+    NAME(SVMC_ERR_REFUSED),
 #undef NAME
 };
 

@@ -75,6 +75,9 @@ TEST(status, every_value_has_its_own_name)
         { 0x40, "SVMC_ERR_FULL" },
         { 0x41, "SVMC_ERR_UNSUPPORTED" },
         { 0x50, "SVMC_ERR_STALE" },
+        { 0x51, "SVMC_ERR_BUSY" },
+        { 0x52, "SVMC_ERR_ABSENT" },
+        { 0x60, "SVMC_ERR_REFUSED" },
     };
     unsigned named = 0;
 

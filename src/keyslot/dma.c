@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/** DMA: a request is checked and translated, its units are claimed, then it moves. */
+#include "../core/callbacks.h"
+#include "dma_private.h"
+
+#define ADDRESS_UNITS ((uint64_t)1 << 40) /* DM-16: what the nonce has room for */
+
+/* DM-11: who is at the units of a stripe. */
+#define CLAIM_COUNT  0xffffffffu
+#define CLAIM_SHARED ((uint64_t)0xffffffffu << 32) /* else the lane + 1 */
+
+static const uint8_t status_of[] = {
+    [SVMC_DMA_NONE] = SVMC_OK,
+    [SVMC_DMA_BDF_RANGE] = SVMC_ERR_REFUSED,
+    [SVMC_DMA_BDF_UNBOUND] = SVMC_ERR_REFUSED,
+    [SVMC_DMA_LENGTH] = SVMC_ERR_REFUSED,
+    [SVMC_DMA_UNMAPPED] = SVMC_ERR_REFUSED,
+    [SVMC_DMA_ACCESS] = SVMC_ERR_REFUSED,
+    [SVMC_DMA_SLOT] = SVMC_ERR_REFUSED,
+    [SVMC_DMA_SLOT_STALE] = SVMC_ERR_STALE,
+    [SVMC_DMA_CUT] = SVMC_ERR_STALE,
+    [SVMC_DMA_KEY] = SVMC_ERR_ABSENT,
+    [SVMC_DMA_CLAIMED] = SVMC_ERR_BUSY,
+    [SVMC_DMA_PAGES] = SVMC_ERR_FULL,
+    [SVMC_DMA_VERSIONS] = SVMC_ERR_FULL,
+    [SVMC_DMA_TAG] = SVMC_ERR_AUTH,
+    [SVMC_DMA_TRANSLATE] = SVMC_ERR_CALLBACK,
+    [SVMC_DMA_CRYPTO] = SVMC_ERR_CALLBACK,
+};
+#define REASONS (uint32_t)(sizeof status_of)
+
+static enum svmc_status fail(struct svmc_dma_result *result, enum svmc_dma_reason why,
+                             uint64_t iova)
+{
+    result->reason = why;
+    result->iova = iova;
+    return (enum svmc_status)status_of[core_clamp(why, REASONS)];
+}
+
+/* ---- the engine ------------------------------------------------------------------------------*/
+
+static size_t lines(size_t bytes)
+{
+    return (bytes + SVMC_DMA_ALIGN - 1) / SVMC_DMA_ALIGN * SVMC_DMA_ALIGN;
+}
+
+static bool is_power(uint32_t n, uint32_t max)
+{
+    return n != 0 && n <= max && (n & (n - 1)) == 0;
+}
+
+static bool is_possible(const struct svmc_dma_config *c)
+{
+    return c && c->slots && c->slots->priv.lanes != 0 && c->pages - 1 < 65536 &&
+           (c->cache == 0 || is_power(c->cache, 65536)) && is_power(c->stripes, 65536) &&
+           c->reserved == 0;
+}
+
+static size_t lane_bytes(const struct svmc_dma_config *c)
+{
+    return SVMC_DMA_PAGE + lines(c->cache * sizeof(struct cached)) +
+           lines(c->pages * sizeof(struct span));
+}
+
+/* DM-1 */
+size_t svmc_dma_bytes(const struct svmc_dma_config *config)
+{
+    if (!is_possible(config))
+        return 0;
+    return config->slots->priv.lanes * lane_bytes(config) +
+           lines(config->stripes * sizeof(uint64_t));
+}
+
+/* DM-2 */
+enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_config *config,
+                               void *memory, size_t bytes)
+{
+    size_t need = svmc_dma_bytes(config);
+
+    if (!dma)
+        return SVMC_ERR_ARG;
+    memset(dma, 0, sizeof *dma);
+    if (need == 0 || !memory || (uintptr_t)memory % SVMC_DMA_ALIGN != 0 || !config->devices ||
+        !config->ops || !CORE_HAS_OP(config->ops, translate))
+        return SVMC_ERR_ARG;
+    if (bytes < need)
+        return SVMC_ERR_FULL;
+    memset(memory, 0, need);
+    dma->priv.slots = config->slots;
+    dma->priv.devices = config->devices;
+    dma->priv.ops = config->ops;
+    dma->priv.lanes = config->slots->priv.lanes;
+    dma->priv.lane = memory;
+    dma->priv.lane_bytes = lane_bytes(config);
+    dma->priv.stripe =
+        (uint64_t *)(void *)(dma->priv.lane + dma->priv.lanes * dma->priv.lane_bytes);
+    dma->priv.pages = config->pages;
+    dma->priv.cache = config->cache;
+    for (dma->priv.stripe_shift = 64; config->stripes >> (64 - dma->priv.stripe_shift) > 1;)
+        dma->priv.stripe_shift--;
+    return SVMC_OK;
+}
+
+/* ---- whose slot ------------------------------------------------------------------------------*/
+
+/*
+ * DM-3 DM-4 DM-5: the function's slot, held; its binding is looked at again once the lane is marked,
+ * so that who unbinds sees the lane, or the lane sees that it is unbound.
+ */
+static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
+                             svmc_key_handle flight, struct slot **slot, svmc_key_handle *handle,
+                             struct svmc_dma_result *result)
+{
+    const struct svmc_devices *devices = dma->priv.devices;
+    enum svmc_status st;
+
+    if (bdf >= devices->priv.functions)
+        return fail(result, SVMC_DMA_BDF_RANGE, 0);
+    handle->raw = flight.raw != 0 ? flight.raw : device_handle(devices, bdf);
+    if (handle->raw == 0)
+        return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
+    st = slot_hold(dma->priv.slots, lane, *handle, flight.raw != 0, slot);
+    if (st == SVMC_ERR_STATE)
+        return st;
+    if (st != SVMC_OK)
+        return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
+    if (flight.raw == 0 && device_handle(devices, bdf) != handle->raw) {
+        slot_release(dma->priv.slots, lane);
+        return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
+    }
+    return SVMC_OK;
+}
+
+/* ---- checked and translated ------------------------------------------------------------------*/
+
+/* DM-7: what no page can be is not a device's fault. */
+static bool is_page(const struct svmc_dma_page *page)
+{
+    return page->at && page->address % SVMC_DMA_PAGE == 0 && page->address < SVMC_DMA_ADDRESS_MAX &&
+           (page->access & ~(uint32_t)SVMC_ACCESS_RW) == 0;
+}
+
+/* DM-8: the page is of the function's own slot, and may be used so. */
+static enum svmc_dma_reason judge(const struct job *job, const struct svmc_dma_page *page,
+                                  svmc_key_handle handle)
+{
+    if (page->slot.raw != handle.raw)
+        return SVMC_DMA_SLOT;
+    if ((page->access & (job->write ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ)) == 0)
+        return SVMC_DMA_ACCESS;
+    return job->authentic && (!page->seals || page->address >> job->unit_shift >= ADDRESS_UNITS)
+               ? SVMC_DMA_TRANSLATE
+               : SVMC_DMA_NONE;
+}
+
+/* DM-9: out of the lane's cache, or asked for. */
+static enum svmc_dma_reason translate(const struct job *job, uint64_t iova, svmc_key_handle handle,
+                                      struct svmc_dma_page *page)
+{
+    const struct svmc_dma_ops *ops = job->dma->priv.ops;
+    uint32_t bdf = job->request->bdf;
+    struct cached *c = NULL;
+
+    if (job->dma->priv.cache != 0) {
+        c = job->cached +
+            (((uint32_t)(iova / SVMC_DMA_PAGE) ^ bdf * 0x9e3779b1u) & (job->dma->priv.cache - 1));
+        if (c->epoch == job->epoch && c->iova == iova && c->bdf == bdf &&
+            judge(job, &c->page, handle) == SVMC_DMA_NONE) {
+            *page = c->page;
+            return SVMC_DMA_NONE;
+        }
+    }
+    memset(page, 0, sizeof *page);
+    if (ops->translate(ops->ctx, bdf, iova, page) != SVMC_OK)
+        return SVMC_DMA_UNMAPPED;
+    if (!is_page(page))
+        return SVMC_DMA_TRANSLATE;
+    if (c) {
+        c->epoch = job->epoch;
+        c->iova = iova;
+        c->bdf = bdf;
+        c->page = *page;
+    }
+    return judge(job, page, handle);
+}
+
+/* DM-6: the pages of a piece. */
+static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_piece *piece,
+                                      svmc_key_handle handle)
+{
+    uint64_t iova = piece->iova;
+    uint8_t *buffer = piece->buffer;
+    size_t left = piece->bytes;
+    struct svmc_dma_page page;
+    struct span *span;
+
+    if (left == 0)
+        return SVMC_OK;
+    if (!buffer)
+        return SVMC_ERR_ARG;
+    if (left - 1 > UINT64_MAX - iova)
+        return fail(job->result, SVMC_DMA_LENGTH, iova);
+    while (left != 0) {
+        uint32_t from = (uint32_t)(iova % SVMC_DMA_PAGE);
+        uint32_t bytes = left < SVMC_DMA_PAGE - from ? (uint32_t)left : SVMC_DMA_PAGE - from;
+        enum svmc_dma_reason why = SVMC_DMA_PAGES;
+
+        if (job->spans < job->dma->priv.pages)
+            why = translate(job, iova - from, handle, &page);
+        if (why != SVMC_DMA_NONE)
+            return fail(job->result, why, iova);
+        span = job->span + job->spans++;
+        span->memory = (uint8_t *)page.at + from;
+        span->buffer = buffer;
+        span->address = page.address + from;
+        span->iova = iova;
+        span->seals = page.seals;
+        span->bytes = bytes;
+        iova += bytes;
+        buffer += bytes;
+        left -= bytes;
+    }
+    return SVMC_OK;
+}
+
+static enum svmc_status resolve(struct job *job, svmc_key_handle handle)
+{
+    enum svmc_status st = SVMC_OK;
+
+    for (size_t i = 0; i < job->request->pieces && st == SVMC_OK; i++)
+        st = resolve_piece(job, &job->request->piece[i], handle); /* clamp: below the count */
+    return st;
+}
+
+/* ---- claimed ---------------------------------------------------------------------------------*/
+
+static uint64_t *stripe_of(const struct job *job, uint64_t address)
+{
+    uint32_t shift = job->dma->priv.stripe_shift;
+    uint64_t hash = (address >> job->unit_shift) * 0x9e3779b97f4a7c15u;
+
+    return job->dma->priv.stripe + (shift < 64 ? hash >> shift : 0);
+}
+
+/* DM-11: one compare-exchange, or none where the stripe is this lane's already. */
+static bool claim_unit(const struct job *job, uint64_t address)
+{
+    uint64_t *stripe = stripe_of(job, address), me = (uint64_t)(job->lane + 1) << 32;
+    uint64_t word = __atomic_load_n(stripe, __ATOMIC_RELAXED),
+             owner = word & ~(uint64_t)CLAIM_COUNT;
+    uint64_t want = job->write ? me : CLAIM_SHARED;
+
+    if ((word & CLAIM_COUNT) == 0)
+        return __atomic_compare_exchange_n(stripe, &word, want | 1, false, __ATOMIC_ACQUIRE,
+                                           __ATOMIC_RELAXED);
+    if (owner != want)
+        return false;
+    if (job->write) {
+        __atomic_store_n(stripe, word + 1, __ATOMIC_RELAXED);
+        return true;
+    }
+    return __atomic_compare_exchange_n(stripe, &word, word + 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static void release_unit(const struct job *job, uint64_t address)
+{
+    uint64_t *stripe = stripe_of(job, address);
+
+    if (job->write)
+        __atomic_store_n(stripe, __atomic_load_n(stripe, __ATOMIC_RELAXED) - 1, __ATOMIC_RELEASE);
+    else
+        __atomic_sub_fetch(stripe, 1, __ATOMIC_RELEASE);
+}
+
+/* DM-10: opaque reads claim nothing. */
+static bool claims(const struct job *job)
+{
+    return job->write || job->authentic;
+}
+
+/* Give back what was claimed, in the same order, up to where that ended. */
+static void release(const struct job *job, uint32_t spans, uint64_t end)
+{
+    uint64_t mask = ~(uint64_t)(job->unit_bytes - 1);
+
+    for (uint32_t i = 0; i <= spans && i < job->spans; i++) {
+        const struct span *s = job->span + i;
+        uint64_t stop = i < spans ? s->address + s->bytes : end;
+
+        for (uint64_t at = s->address & mask; at < stop; at += job->unit_bytes)
+            release_unit(job, at);
+    }
+}
+
+static enum svmc_status claim(const struct job *job)
+{
+    uint64_t mask = ~(uint64_t)(job->unit_bytes - 1);
+
+    for (uint32_t i = 0; i < job->spans; i++) {
+        const struct span *s = job->span + i;
+
+        for (uint64_t at = s->address & mask; at < s->address + s->bytes; at += job->unit_bytes)
+            if (!claim_unit(job, at)) {
+                release(job, i, at);
+                return fail(job->result, SVMC_DMA_CLAIMED, s->iova);
+            }
+    }
+    return SVMC_OK;
+}
+
+/* ---- moved -----------------------------------------------------------------------------------*/
+
+/* DM-15, DM-20: in order; between two units it is asked whether the slot was cut. */
+static enum svmc_status move_span(const struct job *job, const struct span *s)
+{
+    for (uint32_t at = 0; at < s->bytes;) {
+        uint64_t address = s->address + at;
+        uint32_t from = (uint32_t)(address & (job->unit_bytes - 1)), left = s->bytes - at;
+        uint32_t number = (uint32_t)(address % SVMC_DMA_PAGE) >> job->unit_shift;
+        const struct unit unit = {
+            .memory = s->memory + at - from,
+            .buffer = s->buffer + at,
+            .address = address - from,
+            .seal = job->authentic ? s->seals + number : NULL,
+            .from = from,
+            .bytes = left < job->unit_bytes - from ? left : job->unit_bytes - from,
+        };
+        enum svmc_dma_reason why = SVMC_DMA_CUT;
+
+        if (!slot_is_cut(job->slot))
+            why = svmc_dma_unit_move(job, &unit);
+        if (why != SVMC_DMA_NONE)
+            return fail(job->result, why, s->iova + at);
+        job->result->moved += unit.bytes;
+        at += unit.bytes;
+    }
+    return SVMC_OK;
+}
+
+static void show_nothing(const struct job *job)
+{
+    for (size_t i = 0; i < job->request->pieces; i++)
+        if (job->request->piece[i].bytes != 0)       /* clamp: below the count */
+            memset(job->request->piece[i].buffer, 0, /* clamp: below the count */
+                   job->request->piece[i].bytes);    /* clamp: below the count */
+    job->result->moved = 0;
+}
+
+/* Plaintext stood in the scratch, unless only whole units were decrypted, or encrypted, there. */
+static bool is_marked(const struct job *job)
+{
+    uint64_t rest = 0;
+
+    if (job->authentic && !job->write)
+        return true;
+    for (uint32_t i = 0; i < job->spans; i++)
+        rest |=
+            (job->span[i].address | job->span[i].bytes) & (job->unit_bytes - 1); /* clamp: own */
+    return rest != 0;
+}
+
+static enum svmc_status run(struct job *job, svmc_key_handle handle)
+{
+    const struct svmc_crypto_ops *crypto = job->dma->priv.slots->priv.crypto;
+    enum svmc_status st = resolve(job, handle);
+
+    if (st == SVMC_OK && claims(job))
+        st = claim(job);
+    if (st != SVMC_OK)
+        return st;
+    for (uint32_t i = 0; i < job->spans && st == SVMC_OK; i++)
+        st = move_span(job, job->span + i);
+    if (claims(job))
+        release(job, job->spans, 0);
+    if (st != SVMC_OK && !job->write)
+        show_nothing(job);
+    if (is_marked(job))
+        crypto->wipe(crypto->ctx, job->scratch, job->unit_bytes);
+    return st;
+}
+
+enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
+                               const struct svmc_dma_request *request,
+                               struct svmc_dma_result *result)
+{
+    svmc_key_handle handle;
+    enum svmc_status st;
+    struct slot *slot;
+    struct job job;
+
+    if (!result)
+        return SVMC_ERR_ARG;
+    memset(result, 0, sizeof *result);
+    if (!dma || lane >= dma->priv.lanes || !request || request->direction > SVMC_DMA_WRITE ||
+        (!request->piece && request->pieces != 0))
+        return SVMC_ERR_ARG;
+    lane = core_clamp(lane, dma->priv.lanes);
+    st = hold(dma, lane, request->bdf, request->flight, &slot, &handle, result);
+    if (st != SVMC_OK)
+        return st;
+    job.dma = dma;
+    job.request = request;
+    job.result = result;
+    job.slot = slot;
+    job.scratch = dma->priv.lane + lane * dma->priv.lane_bytes;
+    job.epoch = slot_epoch(dma->priv.slots);
+    job.lane = lane;
+    job.spans = 0;
+    job.unit_bytes = slot->unit_bytes;
+    job.unit_shift = slot->unit_shift;
+    job.write = request->direction == SVMC_DMA_WRITE;
+    job.authentic = slot->authentic;
+    job.cached = (struct cached *)(void *)(job.scratch + SVMC_DMA_PAGE);
+    job.span = (struct span *)(void *)(job.scratch + SVMC_DMA_PAGE +
+                                       lines(dma->priv.cache * sizeof(struct cached)));
+    st = run(&job, handle);
+    slot_release(dma->priv.slots, lane);
+    return st;
+}
+
+/* DM-21: the reference is taken while the binding is known to be good. */
+enum svmc_status svmc_dma_begin(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
+                                svmc_key_handle *flight, struct svmc_dma_result *result)
+{
+    const svmc_key_handle none = { 0 };
+    svmc_key_handle handle;
+    enum svmc_status st;
+    struct slot *slot;
+
+    if (!flight || !result)
+        return SVMC_ERR_ARG;
+    flight->raw = 0;
+    memset(result, 0, sizeof *result);
+    if (!dma || lane >= dma->priv.lanes)
+        return SVMC_ERR_ARG;
+    lane = core_clamp(lane, dma->priv.lanes);
+    st = hold(dma, lane, bdf, none, &slot, &handle, result);
+    if (st != SVMC_OK)
+        return st;
+    st = svmc_keyslot_count(dma->priv.slots, slot);
+    slot_release(dma->priv.slots, lane);
+    if (st == SVMC_OK)
+        *flight = handle;
+    return st;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/** Slots: the pool, load, revoke, holders and their references. */
+#include "../core/callbacks.h"
+#include "keyslot_private.h"
+
+#define REFS_MAX 0x80000000u
+
+/* ---- the pool --------------------------------------------------------------------------------*/
+
+static size_t lines(size_t bytes)
+{
+    return (bytes + LINE - 1) / LINE * LINE;
+}
+
+/* KS-1: what is where; a pool's lanes, rooms, slots, references, places and stamps. */
+enum { LANES, ROOMS, SLOTS, REFS, PLACES, STAMPS, PARTS };
+
+static size_t part_bytes(const struct svmc_keyslots_config *c, uint32_t part)
+{
+    size_t row = lines((size_t)c->places * sizeof(uint64_t));
+
+    return part == LANES    ? (size_t)c->lanes * sizeof(struct lane)
+           : part == ROOMS  ? (size_t)c->places * sizeof(struct svmc_cipher_key)
+           : part == SLOTS  ? (size_t)c->slots * sizeof(struct slot)
+           : part == REFS   ? lines((size_t)c->slots * sizeof(uint32_t))
+           : part == PLACES ? lines((size_t)c->places * sizeof(struct place))
+           : part == STAMPS && c->kind == SVMC_KEYSLOT_HARDWARE ? (size_t)c->lanes * row
+                                                                : 0;
+}
+
+static bool is_possible(const struct svmc_keyslots_config *c)
+{
+    return c && c->kind <= SVMC_KEYSLOT_HARDWARE && c->slots - 1 < SVMC_KEYSLOTS_MAX &&
+           c->places - 1 < c->slots && c->lanes - 1 < SVMC_KEYSLOT_LANES_MAX &&
+           (c->kind == SVMC_KEYSLOT_HARDWARE || c->places == c->slots);
+}
+
+/* KS-2 */
+static bool has_tables(const struct svmc_keyslots_config *c)
+{
+    if (!c->crypto || !HAS_CRYPTO_OP(c->crypto, wipe))
+        return false;
+    if (c->kind == SVMC_KEYSLOT_SOFTWARE)
+        return !c->ops && HAS_CRYPTO_OP(c->crypto, cipher_load) &&
+               HAS_CRYPTO_OP(c->crypto, cipher_drop);
+    return c->ops && CORE_HAS_OP(c->ops, program) && CORE_HAS_OP(c->ops, evict);
+}
+
+size_t svmc_keyslots_bytes(const struct svmc_keyslots_config *config)
+{
+    size_t bytes = 0;
+
+    if (!is_possible(config))
+        return 0;
+    for (uint32_t part = 0; part < PARTS; part++)
+        bytes += part_bytes(config, part);
+    return bytes;
+}
+
+enum svmc_status svmc_keyslots_init(struct svmc_keyslots *ks,
+                                    const struct svmc_keyslots_config *config, void *memory,
+                                    size_t bytes)
+{
+    size_t need = svmc_keyslots_bytes(config);
+    uint8_t *at[PARTS], *next = memory;
+
+    if (!ks)
+        return SVMC_ERR_ARG;
+    memset(ks, 0, sizeof *ks);
+    if (need == 0 || !memory || (uintptr_t)memory % LINE != 0 || !has_tables(config))
+        return SVMC_ERR_ARG;
+    if (bytes < need)
+        return SVMC_ERR_FULL;
+    memset(memory, 0, need);
+    for (uint32_t part = 0; part < PARTS; part++) {
+        at[part] = next;
+        next += part_bytes(config, part);
+    }
+    ks->priv.crypto = config->crypto;
+    ks->priv.ops = config->ops;
+    ks->priv.lane = at[LANES];
+    ks->priv.room = at[ROOMS];
+    ks->priv.slot = at[SLOTS];
+    ks->priv.refs = at[REFS];
+    ks->priv.place = at[PLACES];
+    ks->priv.stamp = at[STAMPS];
+    ks->priv.slots = config->slots;
+    ks->priv.places = config->places;
+    ks->priv.lanes = config->lanes;
+    ks->priv.kind = config->kind;
+    ks->priv.epoch = 1;
+    return SVMC_OK;
+}
+
+/* KS-12 */
+void svmc_keyslots_drop(struct svmc_keyslots *ks)
+{
+    if (!ks)
+        return;
+    for (uint32_t n = 0; n < ks->priv.slots; n++) {
+        struct slot *s = slots_of(ks) + n;
+
+        svmc_keyslot_vacate(ks, s);
+        __atomic_store_n(&s->word, SVMC_KEYSLOT_FREE, __ATOMIC_SEQ_CST);
+    }
+    memset(ks, 0, sizeof *ks);
+}
+
+/* ---- control ---------------------------------------------------------------------------------*/
+
+/* KS-4: the next one that is free and that no reference names any more. */
+static struct slot *find_free(struct svmc_keyslots *ks)
+{
+    for (uint32_t i = 0; i < ks->priv.slots; i++) {
+        uint32_t n = (ks->priv.next + i) % ks->priv.slots;
+        uint32_t state = word_of(slots_of(ks) + n) & WORD_STATE;
+
+        if ((state == SVMC_KEYSLOT_FREE || state == SVMC_KEYSLOT_WIPED) &&
+            __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) == 0) {
+            ks->priv.next = n + 1;
+            return slots_of(ks) + n;
+        }
+    }
+    return NULL;
+}
+
+static enum svmc_status judge_key(const struct svmc_keyslots *ks,
+                                  const struct svmc_keyslot_key *key)
+{
+    const struct svmc_crypto_ops *crypto = ks->priv.crypto;
+    uint32_t unit = key->unit_bytes;
+
+    if (unit < 64 || unit > 4096 || (unit & (unit - 1)) != 0 ||
+        (key->bytes != NULL) != (ks->priv.kind == SVMC_KEYSLOT_SOFTWARE))
+        return SVMC_ERR_ARG;
+    if (svmc_cipher_shape_of(key->alg).key_bytes == 0)
+        return SVMC_ERR_UNSUPPORTED;
+    if (svmc_cipher_shape_of(key->alg).tag_bytes == 0)
+        return HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_ARG;
+    return HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open) ? SVMC_OK : SVMC_ERR_ARG;
+}
+
+/* KS-3 to KS-5 */
+enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks, const struct svmc_keyslot_key *key,
+                                   svmc_key_handle *out)
+{
+    enum svmc_status st;
+    struct slot *s;
+    uint32_t n, word, flags = 0;
+
+    if (!out)
+        return SVMC_ERR_ARG;
+    out->raw = 0;
+    if (!ks || ks->priv.slots == 0 || !key)
+        return SVMC_ERR_ARG;
+    st = judge_key(ks, key);
+    if (st != SVMC_OK)
+        return st;
+    s = find_free(ks);
+    if (!s)
+        return SVMC_ERR_FULL;
+    n = (uint32_t)(s - slots_of(ks));
+    word = word_of(s);
+    __atomic_store_n(&s->word, (word & WORD_GENERATION) | SVMC_KEYSLOT_LOADING, __ATOMIC_SEQ_CST);
+    if (ks->priv.kind == SVMC_KEYSLOT_SOFTWARE) {
+        st = core_cipher_load(ks->priv.crypto, rooms_of(ks) + n, key->alg, key->bytes,
+                              ks->priv.lanes);
+        flags = WORD_RESIDENT;
+    }
+    if (st != SVMC_OK) {
+        __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
+        return st;
+    }
+    s->place = n;
+    s->domain = key->domain;
+    s->epoch = key->epoch;
+    s->cookie = key->cookie;
+    s->alg = key->alg;
+    s->unit_bytes = key->unit_bytes;
+    s->authentic = svmc_cipher_shape_of(key->alg).tag_bytes != 0;
+    for (s->unit_shift = 6; key->unit_bytes >> s->unit_shift != 1;)
+        s->unit_shift++;
+    word = (word & WORD_GENERATION) + GENERATION_ONE;
+    __atomic_store_n(&s->word, word | SVMC_KEYSLOT_ACTIVE | flags, __ATOMIC_SEQ_CST);
+    out->raw = word | (n + 1);
+    return SVMC_OK;
+}
+
+/* KS-9 to KS-12 */
+enum svmc_status svmc_keyslot_revoke(struct svmc_keyslots *ks, svmc_key_handle handle,
+                                     enum svmc_keyslot_revoke how)
+{
+    uint32_t word, state, n;
+    struct slot *s;
+
+    if (!ks || (uint32_t)how > SVMC_KEYSLOT_CUT)
+        return SVMC_ERR_ARG;
+    s = slot_of(ks, handle);
+    word = s ? word_of(s) : 0;
+    state = word & WORD_STATE;
+    if (!s || ((word ^ handle.raw) & WORD_GENERATION) != 0 ||
+        (state != SVMC_KEYSLOT_ACTIVE && state != SVMC_KEYSLOT_DRAINING))
+        return SVMC_ERR_STALE;
+    n = (uint32_t)(s - slots_of(ks));
+    word = (word & ~WORD_STATE) | SVMC_KEYSLOT_DRAINING | (how == SVMC_KEYSLOT_CUT ? WORD_CUT : 0);
+    __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
+    if (svmc_keyslot_is_busy(ks, n) ||
+        ((word & WORD_CUT) == 0 && __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0))
+        return SVMC_ERR_BUSY;
+    svmc_keyslot_vacate(ks, s);
+    word &= WORD_GENERATION;
+    state = word == WORD_GENERATION ? SVMC_KEYSLOT_RETIRED : SVMC_KEYSLOT_WIPED; /* KS-5 */
+    __atomic_store_n(&s->word, word | state, __ATOMIC_SEQ_CST);
+    return SVMC_OK;
+}
+
+/* KS-5 */
+uint32_t svmc_keyslots_recycle(struct svmc_keyslots *ks)
+{
+    uint32_t count = 0;
+
+    for (uint32_t n = 0; ks && n < ks->priv.slots; n++) {
+        struct slot *s = slots_of(ks) + n;
+
+        if ((word_of(s) & WORD_STATE) != SVMC_KEYSLOT_RETIRED ||
+            __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0)
+            continue;
+        __atomic_store_n(&s->word, SVMC_KEYSLOT_FREE, __ATOMIC_SEQ_CST);
+        count++;
+    }
+    return count;
+}
+
+/* KS-16 */
+uint64_t svmc_keyslots_flush(struct svmc_keyslots *ks)
+{
+    return ks ? __atomic_add_fetch(&ks->priv.epoch, 1, __ATOMIC_SEQ_CST) : 0;
+}
+
+enum svmc_status svmc_keyslots_quiet(const struct svmc_keyslots *ks, uint64_t ticket)
+{
+    if (!ks)
+        return SVMC_ERR_ARG;
+    for (uint32_t i = 0; i < ks->priv.lanes; i++) {
+        uint64_t marker = __atomic_load_n(&lanes_of(ks)[i].marker, __ATOMIC_SEQ_CST);
+
+        if (marker != 0 && (int32_t)((uint32_t)(marker >> 32) - (uint32_t)ticket) < 0)
+            return SVMC_ERR_BUSY;
+    }
+    return SVMC_OK;
+}
+
+/* ---- holders ---------------------------------------------------------------------------------*/
+
+static enum svmc_status hold(struct svmc_keyslots *ks, uint32_t lane, svmc_key_handle handle,
+                             bool has_ref, struct svmc_keyslot_use *use)
+{
+    enum svmc_status st;
+    struct slot *s;
+
+    if (!use)
+        return SVMC_ERR_ARG;
+    memset(use, 0, sizeof *use);
+    if (!ks || lane >= ks->priv.lanes)
+        return SVMC_ERR_ARG;
+    st = slot_hold(ks, core_clamp(lane, ks->priv.lanes), handle, has_ref, &s);
+    if (st != SVMC_OK)
+        return st;
+    use->room = rooms_of(ks) + s->place;
+    use->domain = s->domain;
+    use->epoch = s->epoch;
+    use->place = s->place;
+    use->alg = s->alg;
+    use->unit_bytes = s->unit_bytes;
+    return SVMC_OK;
+}
+
+enum svmc_status svmc_keyslot_hold(struct svmc_keyslots *ks, uint32_t lane, svmc_key_handle handle,
+                                   struct svmc_keyslot_use *use)
+{
+    return hold(ks, lane, handle, false, use);
+}
+
+enum svmc_status svmc_keyslot_hold_ref(struct svmc_keyslots *ks, uint32_t lane,
+                                       svmc_key_handle handle, struct svmc_keyslot_use *use)
+{
+    return hold(ks, lane, handle, true, use);
+}
+
+/* KS-8 */
+void svmc_keyslot_release(struct svmc_keyslots *ks, uint32_t lane)
+{
+    if (ks && lane < ks->priv.lanes)
+        slot_release(ks, core_clamp(lane, ks->priv.lanes));
+}
+
+/* KS-11: counted while the lane holds the slot, so that control sees one of the two. */
+enum svmc_status svmc_keyslot_count(struct svmc_keyslots *ks, const struct slot *s)
+{
+    uint32_t *refs = refs_of(ks) + (s - slots_of(ks));
+
+    if (__atomic_add_fetch(refs, 1, __ATOMIC_ACQ_REL) <= REFS_MAX)
+        return SVMC_OK;
+    __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL);
+    return SVMC_ERR_FULL;
+}
+
+enum svmc_status svmc_keyslot_ref(struct svmc_keyslots *ks, uint32_t lane, svmc_key_handle handle)
+{
+    enum svmc_status st;
+    struct slot *s;
+
+    if (!ks || lane >= ks->priv.lanes)
+        return SVMC_ERR_ARG;
+    lane = core_clamp(lane, ks->priv.lanes);
+    st = slot_hold(ks, lane, handle, false, &s);
+    if (st != SVMC_OK)
+        return st;
+    st = svmc_keyslot_count(ks, s);
+    slot_release(ks, lane);
+    return st;
+}
+
+enum svmc_status svmc_keyslot_unref(struct svmc_keyslots *ks, svmc_key_handle handle)
+{
+    struct slot *s = ks ? slot_of(ks, handle) : NULL;
+    uint32_t word = s ? word_of(s) : 0, state = word & WORD_STATE;
+    uint32_t *refs;
+
+    if (!s || ((word ^ handle.raw) & WORD_GENERATION) != 0)
+        return SVMC_ERR_ARG;
+    refs = refs_of(ks) + (s - slots_of(ks));
+    if (__atomic_load_n(refs, __ATOMIC_RELAXED) == 0)
+        return SVMC_ERR_ARG;
+    __atomic_sub_fetch(refs, 1, __ATOMIC_RELEASE); /* from now on it may be another's */
+    return (word & WORD_CUT) == 0 &&
+                   (state == SVMC_KEYSLOT_ACTIVE || state == SVMC_KEYSLOT_DRAINING)
+               ? SVMC_OK
+               : SVMC_ERR_STALE;
+}
+
+uint32_t svmc_keyslot_state(const struct svmc_keyslots *ks, svmc_key_handle handle)
+{
+    const struct slot *s = ks ? slot_of(ks, handle) : NULL;
+    uint32_t word = s ? word_of(s) : 0;
+
+    return s && ((word ^ handle.raw) & WORD_GENERATION) == 0 ? word & WORD_STATE
+                                                             : SVMC_KEYSLOT_FREE;
+}
