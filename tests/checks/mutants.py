@@ -1,14 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept, of hcall and of token, taken out of the shipped source, is missed by a test.
-"""Each check of the intercept, of hcall and of token, taken out, is missed by a test.
-"""Each check of intercept, hcall and token, taken out of the shipped source, is missed by a test.
+"""Each check of intercept, hcall, token, ciphers and keys, taken out of the shipped source, is missed
+by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the tests of all run on it:
-"""Each check of intercept, hcall, ciphers and keys, taken out of the shipped source, is missed by a
-test.
-
 replaces it. The mutant is compiled, linked in front of the core, and their tests run on it:
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
@@ -1129,7 +1124,7 @@ def compile_to(source, target, core, extra=()):
     flags = core_flags("x86_64", "gcc") if core else ["-std=gnu11"]
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests",
-                *sorted({f"-I{TOP / Path(s).parent}" for s in sources("core")}),
+                *(f"-iquote{TOP / d}" for d in sorted({Path(s).parent for s in sources("core")})),
                 "-c", source, "-o", target])
 
 
@@ -1138,10 +1133,7 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted(p for d in ("intercept", "hcall", "token") for p in (TOP / "tests" / d).glob("*.c")))
-             sorted(p for d in ("intercept", "hcall", "token")
-                    for p in (TOP / "tests" / d).glob("*.c")))
-             [*sorted(p for d in ("intercept", "hcall", "keyslot")
+             [*sorted(p for d in ("intercept", "hcall", "token", "keyslot")
                       for p in (TOP / "tests" / d).glob("*.c")), TOP / "tests/core/test_crypto.c"])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]

@@ -34,12 +34,9 @@ PUBLIC = {
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
     "answer.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
-    "token.h": "token", "token_types.h": "token", "port/sodium.h": "port",
-    "token_page.h": "token",
-    "measure.h": "token", "measure_types.h": "token", "token_types.h": "token",
-    "port/sodium.h": "port",
-    "port/sodium.h": "port", "port/openssl.h": "port", "keys.h": "keyslot",
-    "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
+    "token.h": "token", "token_types.h": "token", "token_page.h": "token", "measure.h": "token",
+    "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
+    "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
