@@ -110,7 +110,9 @@ static enum svmc_status guestlib(const struct request *r)
 
 /* ---- namespaces: namespacetool.c: strings, each with its NUL --------------------------------- */
 
-/* The word behind `at`, NULL: the first; NULL: there is none. */
+#define SET_WORDS 6u
+
+/* The word behind this one, or the first if it is NULL; NULL: there is none. */
 static const char *next_word(const struct request *r, const char *at)
 {
     const char *text = (const char *)r->text, *end = text + r->n;
@@ -159,7 +161,7 @@ static enum svmc_status namespace_get(const struct request *r)
         size_t n = entry ? entry->bytes : 1;
 
         if (n > r->reply->room - at)
-            return SVMC_ERR_FULL;
+            return refuse(r, "The values are too long");
         memcpy(r->reply->at + at, entry ? (const char *)entry->value : "", n);
         at += (uint32_t)n;
         found += entry != NULL;
@@ -173,14 +175,14 @@ static enum svmc_status namespace_get(const struct request *r)
 /* NAME, 1, OPERATION, KEY, VALUE, OLD: operation 1 wants OLD to stand there; no VALUE: delete. */
 static enum svmc_status namespace_set(const struct request *r)
 {
-    const char *words[6], *at = next_word(r, NULL);
+    const char *words[SET_WORDS], *at = next_word(r, NULL);
     const struct store_entry *entry;
     char key[STORE_KEY_MOST + 1];
     size_t count = 0;
 
-    for (; at && count < 6; at = next_word(r, at))
+    for (; at && count < SET_WORDS; at = next_word(r, at))
         words[count++] = at;
-    if (count != 6 || at || strcmp(words[1], "1") != 0)
+    if (count != SET_WORDS || at || strcmp(words[1], "1") != 0)
         return refuse(r, "Invalid arguments");
     entry = namespace_find(r->rpc, words[0], words[3]);
     if (words[2][0] == '1' && (!entry || strcmp((char *)entry->value, words[5]) != 0))
