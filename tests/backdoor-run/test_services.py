@@ -200,7 +200,9 @@ class Arm64(Services, Case):
         program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, call))} "$@"\n')
         program.chmod(0o755)
         return (f"mount --bind {program} /usr/bin/vmware-xferlogs\n"
-                "mount -t tmpfs none /etc/vmware-tools/vgauth\n"
+                "cp /etc/vmware-tools/vgauth.conf .\n"
+                "mount -t tmpfs none /etc/vmware-tools\n"
+                "cp vgauth.conf /etc/vmware-tools\n"
                 "for long in dmesg ps lspci; do\n"
                 "  ! at=$(command -v $long) || mount --bind /bin/true $at\n"
                 "done\n" + shlex.join([str(ARM64 / "vm-support"), *words]))
