@@ -160,11 +160,13 @@ need_kernel() {
 # need_arm64_tools: open-vm-tools of arm64 and its libraries below $downloads/arm64, unpacked and
 # never installed. Without them the test that wants them says so.
 arm64_tools='open-vm-tools libc6 libgcc-s1 libglib2.0-0 libpcre2-8-0 libtirpc3 libgssapi-krb5-2
-libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libssl3 libffi8 zlib1g libfuse3-3'
+libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libssl3 libffi8 zlib1g libfuse3-3
+libxmlsec1-openssl libxmlsec1 libxml2 libxslt1.1 libicu72 liblzma5 libgcrypt20 libgpg-error0
+libstdc++6'
 need_arm64_tools() {
     local folder file apt
 
-    [ ! -d "$downloads/arm64" ] || return 0
+    ! cmp -s "$downloads/arm64/packages" - <<<"$arm64_tools" || return 0
     is_debian || return 0
     say "downloading open-vm-tools for arm64"
     mkdir -p "$downloads"
@@ -183,6 +185,8 @@ need_arm64_tools() {
         for file in "$folder"/debs/*.deb; do
             dpkg -x "$file" "$downloads/arm64.new"
         done
+        echo "$arm64_tools" >"$downloads/arm64.new/packages"
+        rm -rf "$downloads/arm64"
         mv "$downloads/arm64.new" "$downloads/arm64"
     fi
     rm -rf "$folder"

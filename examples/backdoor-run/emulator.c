@@ -331,9 +331,10 @@ static bool meet(struct emulator *e, const char *path)
 
 static pid_t ours; /* for the handler */
 
+/* To its first thread, which calls most: two threads that stop at once are too much for QEMU. */
 static void pass_on(int signal)
 {
-    kill(ours, signal);
+    tgkill(ours, ours, signal);
 }
 
 int emulator_run(struct machine *machine, const struct names *wanted, const char *command,
@@ -363,7 +364,7 @@ int emulator_run(struct machine *machine, const struct names *wanted, const char
     free(e.sites.at);
     free(e.files.at);
     if (status < 0 && e.remote.torn)
-        report("%s: two threads called at once: that is more than its debugger can tell apart",
+        report("%s: two threads stopped at once: that is more than its debugger can tell apart",
                command);
     else if (status < 0)
         report("%s: this emulator does not speak as QEMU for AArch64 does", command);

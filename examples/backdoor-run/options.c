@@ -26,6 +26,7 @@ static const char help[] =
     "  --set-file guestinfo.KEY=FILE   the same, with the contents of a file\n"
     "  --store FILE       read more of them from FILE, and keep there what the program sets, in\n"
     "                     the form of a VMX file: guestinfo.KEY = \"VALUE\"\n"
+    "  --namespace NAME/KEY=VALUE      what `vmware-namespace-cmd get-value NAME -k KEY` finds\n"
     "  --reply COMMAND=ANSWER          answer any other RPCI command that begins with COMMAND:\n"
     "                     ANSWER is sent as it stands, `1 TEXT` for success, `0 REASON` for none\n"
     "  --send MESSAGE     send MESSAGE to each TCLO channel that is opened; several go out one\n"
@@ -80,6 +81,7 @@ enum long_option {
     OPT_SET = 1,
     OPT_SET_FILE,
     OPT_STORE,
+    OPT_NAMESPACE,
     OPT_REPLY,
     OPT_SEND,
     OPT_SHARE,
@@ -99,6 +101,7 @@ static const struct option names[] = {
     { "set", required_argument, NULL, OPT_SET },
     { "set-file", required_argument, NULL, OPT_SET_FILE },
     { "store", required_argument, NULL, OPT_STORE },
+    { "namespace", required_argument, NULL, OPT_NAMESPACE },
     { "reply", required_argument, NULL, OPT_REPLY },
     { "send", required_argument, NULL, OPT_SEND },
     { "share", required_argument, NULL, OPT_SHARE },
@@ -176,6 +179,18 @@ static int take_set_file(struct options *o, const char *text)
     return set(o, text, key, key_bytes, bytes, n);
 }
 
+static int take_namespace(struct options *o, char *text)
+{
+    char *slash = strchr(text, '/'), *equals = slash ? strchr(slash, '=') : NULL;
+
+    if (!equals)
+        return refuse("--namespace wants NAME/KEY=VALUE", text);
+    *slash = *equals = 0;
+    if (!rpc_namespace_set(&o->machine->rpc, text, slash + 1, equals + 1))
+        return refuse("this key or value of a namespace is refused", text);
+    return -1;
+}
+
 static int take_reply(struct options *o, char *text)
 {
     struct rpc *rpc = &o->machine->rpc;
@@ -245,6 +260,8 @@ static int take(struct options *o, int option)
     case OPT_STORE:
         o->machine->store.file = optarg;
         return -1;
+    case OPT_NAMESPACE:
+        return take_namespace(o, optarg);
     case OPT_REPLY:
         return take_reply(o, optarg);
     case OPT_SEND:

@@ -110,67 +110,90 @@ static enum svmc_status guestlib(const struct request *r)
 
 /* ---- namespaces: namespacetool.c: strings, each with its NUL --------------------------------- */
 
-#define NAMESPACE_WORDS 6u
+#define SET_WORDS 6u
 
-/* Words of a request; how many. */
-static unsigned split(const struct request *r, const char *words[NAMESPACE_WORDS])
+/* The word behind this one, or the first if it is NULL; NULL: there is none. */
+static const char *next_word(const struct request *r, const char *at)
 {
-    const char *at = (const char *)r->text, *end = at + r->n;
-    unsigned count = 0;
+    const char *text = (const char *)r->text, *end = text + r->n;
 
-    while (count < NAMESPACE_WORDS && at < end && memchr(at, 0, (size_t)(end - at))) {
-        words[count++] = at;
-        at += strlen(at) + 1;
-    }
-    return count;
+    at = at ? at + strlen(at) + 1 : text;
+    return at < end && memchr(at, 0, (size_t)(end - at)) ? at : NULL;
 }
 
-/* NAME/KEY as a key of the store; 0: too long. */
+/* What a key of a namespace has as key of the store; 0: too long. The length keeps a/b c and a b/c
+   apart. */
 static size_t join(char key[STORE_KEY_MOST + 1], const char *name, const char *word)
 {
-    int n = snprintf(key, STORE_KEY_MOST + 1, "%s/%s", name, word);
+    int n = snprintf(key, STORE_KEY_MOST + 1, "%zu:%s/%s", strlen(name), name, word);
 
     return n > 0 && n <= (int)STORE_KEY_MOST ? (size_t)n : 0;
 }
 
+static const struct store_entry *namespace_find(const struct rpc *rpc, const char *name,
+                                                const char *word)
+{
+    char key[STORE_KEY_MOST + 1];
+    size_t n = join(key, name, word);
+
+    return store_find(&rpc->namespaces, (uint8_t *)key, n);
+}
+
+bool rpc_namespace_set(struct rpc *rpc, const char *name, const char *word, const char *value)
+{
+    char key[STORE_KEY_MOST + 1];
+    size_t n = join(key, name, word);
+
+    return store_set(&rpc->namespaces, (uint8_t *)key, n, (const uint8_t *)value,
+                     strlen(value) + 1) == STORE_OK;
+}
+
+/* NAME and keys: the value of each, empty if there is none; but one must be there. */
 static enum svmc_status namespace_get(const struct request *r)
 {
-    const char *words[NAMESPACE_WORDS];
-    const struct store_entry *entry;
-    char key[STORE_KEY_MOST + 1];
-    size_t n;
+    const char *name = next_word(r, NULL), *word = name ? next_word(r, name) : NULL;
+    uint32_t found = 0, at = 0;
 
-    if (split(r, words) < 2)
+    if (!word)
         return refuse(r, "Invalid arguments");
-    n = join(key, words[0], words[1]);
-    entry = store_find(&r->rpc->namespaces, (uint8_t *)key, n);
-    if (!entry)
+    for (; word; word = next_word(r, word)) {
+        const struct store_entry *entry = namespace_find(r->rpc, name, word);
+        size_t n = entry ? entry->bytes : 1;
+
+        if (n > r->reply->room - at)
+            return refuse(r, "The values are too long");
+        memcpy(r->reply->at + at, entry ? (const char *)entry->value : "", n);
+        at += (uint32_t)n;
+        found += entry != NULL;
+    }
+    if (found == 0)
         return refuse(r, "Key not found");
-    return say(r, entry->value, entry->bytes);
+    r->reply->bytes = at;
+    return SVMC_OK;
 }
 
 /* NAME, 1, OPERATION, KEY, VALUE, OLD: operation 1 wants OLD to stand there; no VALUE: delete. */
 static enum svmc_status namespace_set(const struct request *r)
 {
-    const char *words[NAMESPACE_WORDS];
+    const char *words[SET_WORDS], *at = next_word(r, NULL);
     const struct store_entry *entry;
     char key[STORE_KEY_MOST + 1];
-    size_t n, bytes;
+    size_t count = 0;
 
-    if (split(r, words) != NAMESPACE_WORDS || strcmp(words[1], "1") != 0)
+    for (; at && count < SET_WORDS; at = next_word(r, at))
+        words[count++] = at;
+    if (count != SET_WORDS || at || strcmp(words[1], "1") != 0)
         return refuse(r, "Invalid arguments");
-    n = join(key, words[0], words[3]);
-    entry = store_find(&r->rpc->namespaces, (uint8_t *)key, n);
+    entry = namespace_find(r->rpc, words[0], words[3]);
     if (words[2][0] == '1' && (!entry || strcmp((char *)entry->value, words[5]) != 0))
         return refuse(r, "The old value differs");
-    bytes = strlen(words[4]) + 1;
-    if (bytes == 1)
-        return store_remove(&r->rpc->namespaces, (uint8_t *)key, n) ? say(r, "", 0)
-                                                                    : refuse(r, "Key not found");
-    if (store_set(&r->rpc->namespaces, (uint8_t *)key, n, (const uint8_t *)words[4], bytes) !=
-        STORE_OK)
-        return refuse(r, "Key or value refused");
-    return say(r, "", 0);
+    if (words[4][0] == 0)
+        return store_remove(&r->rpc->namespaces, (uint8_t *)key, join(key, words[0], words[3]))
+                   ? agree(r)
+                   : refuse(r, "Key not found");
+    return rpc_namespace_set(r->rpc, words[0], words[3], words[4])
+               ? agree(r)
+               : refuse(r, "Key or value refused");
 }
 
 /* ---- all of them: the first that fits -------------------------------------------------------- */

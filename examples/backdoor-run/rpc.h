@@ -30,6 +30,8 @@ struct rpc {
     uint32_t memory_mb, mhz; /* what guestlib tells */
 };
 
+/** A key of a namespace, as vmware-namespace-cmd sets it; false: it is refused. */
+bool rpc_namespace_set(struct rpc *rpc, const char *name, const char *key, const char *value);
 /** An RPCI string that the library does not know; as op `rpc` of svmcore/vmware_types.h. */
 enum svmc_status rpc_handle(struct rpc *rpc, const uint8_t *text, uint32_t text_bytes,
                             struct svmc_vmware_reply *reply);

@@ -2,6 +2,7 @@
 """What the tests of backdoor-run share: running it, its trace, and whether ptrace is allowed."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,29 @@ from vmm import BUILD, Case, deny, finish, main  # noqa: E402, F401
 
 RUN = BUILD / "backdoor-run" / "backdoor-run"
 GUEST = Path(__file__).resolve().parent / "guest.c"
+
+# open-vm-tools for arm64, unpacked and not installed
+ROOT = Path(os.environ.get("SVMC_ARM64", "/nonexistent"))
+ARM64 = ROOT / "usr" / "bin"
+QEMU = "qemu-aarch64-static"
+EMULATOR = f"{QEMU} -L {ROOT}"
+
+# Each program of the package, and how the tests that run it begin: a new one must be looked at.
+PROGRAMS = {
+    "VGAuthService": "test_vgauth",
+    "vm-support": "test_vm_support",
+    "vmhgfs-fuse": "test_vmhgfs_fuse",
+    "vmtoolsd": "test_vmtoolsd",
+    "vmware-alias-import": "test_alias_import",
+    "vmware-checkvm": "test_checkvm",
+    "vmware-hgfsclient": "test_hgfsclient",
+    "vmware-namespace-cmd": "test_namespace_cmd",
+    "vmware-rpctool": "test_rpctool",
+    "vmware-toolbox-cmd": "test_toolbox",
+    "vmware-vgauth-cmd": "test_vgauth",
+    "vmware-vmblock-fuse": "test_vmblock_fuse",
+    "vmware-xferlogs": "test_xferlogs",
+}
 
 # The documented exit statuses: backdoor-run --help.
 FAILED, NOT_RUN, NOT_FOUND = 125, 126, 127
@@ -44,6 +68,19 @@ def need_ptrace(test):
     return unittest.skipIf(reason, reason or "")(test)
 
 
+def need_clients(test):
+    reason = None if shutil.which("vmware-checkvm") else "open-vm-tools is not installed"
+    return need_ptrace(unittest.skipIf(reason, reason or "")(test))
+
+
+def why_no_arm64():
+    if not shutil.which(QEMU):
+        return f"no {QEMU}"
+    if not (ARM64 / "vmware-checkvm").exists():
+        return "open-vm-tools of arm64 could not be had: arm64.log of the build says why"
+    return None
+
+
 def child_of(pid):
     """The one process that it has started."""
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
@@ -56,13 +93,17 @@ def compile_guest(folder, *flags):
     return program
 
 
+def why_no_mounts():
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        return "this user may not mount"
+    return None
+
+
 def why_no_fuse():
     """Mounting wants the device and the right to use it: only an absent device is hardware."""
     if not os.path.exists("/dev/fuse"):
         return "hardware: no /dev/fuse"
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        return "this user may not mount"
-    return None
+    return why_no_mounts()
 
 
 class MountCase(Case):
@@ -87,6 +128,11 @@ class MountCase(Case):
             process.wait(20)
         said.seek(0)
         self.assertEqual(process.returncode, 0, said.read())
+
+    def look_for_tests(self, *cases):
+        names = [name for case in cases for name in dir(case)]
+        for program, begin in PROGRAMS.items():
+            self.assertTrue(any(name.startswith(begin) for name in names), program)
 
     def look_at_vmblock(self, at):
         self.assertEqual(set(os.listdir(at)), {"blockdir", "dev", "notifydir"})

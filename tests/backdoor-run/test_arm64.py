@@ -9,27 +9,15 @@ import time
 import unittest
 from pathlib import Path
 
-from run import Case, MountCase, NOT_FOUND, RUN, calls, main, run
-
-ROOT = Path(os.environ.get("SVMC_ARM64", "/nonexistent"))
-QEMU = "qemu-aarch64-static"
-# VGAuthService and vm-support do not ask the hypervisor; test_clients.py has the same for x86
-PROGRAM = ROOT / "usr" / "bin"
+import test_services
+from run import (ARM64, Case, EMULATOR, MountCase, NOT_FOUND, PROGRAMS, QEMU, RUN, calls, main,
+                 run, why_no_arm64)
 
 
-def why_not():
-    if not shutil.which(QEMU):
-        return f"no {QEMU}"
-    if not (PROGRAM / "vmware-checkvm").exists():
-        return "open-vm-tools of arm64 could not be had: arm64.log of the build says why"
-    return None
-
-
-@unittest.skipIf(why_not(), why_not() or "")
+@unittest.skipIf(why_no_arm64(), why_no_arm64() or "")
 class Arm64(MountCase):
     def good(self, options, program, *words, text=None, status=0, **kwargs):
-        done = run(*options, "--emulator", f"{QEMU} -L {ROOT}", "--", PROGRAM / program, *words,
-                   **kwargs)
+        done = run(*options, "--emulator", EMULATOR, "--", ARM64 / program, *words, **kwargs)
         self.assertEqual(done.status, status, (program, words, done.text, done.errors))
         if text is not None:
             self.assertEqual(done.text, text)
@@ -74,22 +62,31 @@ class Arm64(MountCase):
         tool("device", "disable", "Net", options=["--device", "Net"], text="Disabled\n")
         tool("info", "update", "network")
 
-    def test_other_clients(self):
+    def test_every_program_of_the_package_is_here(self):
+        self.assertEqual(set(os.listdir(ARM64)), set(PROGRAMS))
+        self.look_for_tests(Arm64, test_services.Arm64)
+
+    def test_hgfsclient(self):
         self.good(["--share", "docs"], "vmware-hgfsclient", text="docs\n")
-        self.good([], "vmware-namespace-cmd", "set-key", "-k", "a", "-v", "one", "ns")
-        self.good([], "vmware-namespace-cmd", "get-value", "-k", "a", "ns", status=1)
-        self.good([], "vmware-alias-import", "ns", status=1)
-        done = self.good([], "vmware-vgauth-cmd", "list", status=255)
-        self.assertIn("Service not running", done.errors)
+
+    def test_namespace_cmd(self):
+        tool, given = "vmware-namespace-cmd", ["--namespace", "ns/a=one", "--namespace", "b/a=two"]
+        self.good(given, tool, "get-value", "ns", "-k", "a", text="one")
+        self.good(given, tool, "get-value", "b", "-k", "a", text="two")
+        self.good(given, tool, "set-key", "ns", "-k", "a", "-v", "three", "-o", "one", text="")
+        self.good(given, tool, "delete-key", "b", "-k", "a", text="")
+        # what is not there: no value, no old one
+        self.good(given, tool, "get-value", "c", "-k", "a", status=1)
+        self.good(given, tool, "set-key", "b", "-k", "a", "-v", "three", "-o", "one", status=1)
 
     def test_vmblock_fuse(self):
-        self.mounted(["--emulator", f"{QEMU} -L {ROOT}", "--", PROGRAM / "vmware-vmblock-fuse",
-                      "-f"], [], self.look_at_vmblock)
+        self.mounted(["--emulator", EMULATOR, "--", ARM64 / "vmware-vmblock-fuse", "-f"], [],
+                     self.look_at_vmblock)
 
     def test_vmhgfs_fuse(self):
         folder = self.folder_to_share()
-        self.mounted(["--share", f"docs={folder}", "--emulator", f"{QEMU} -L {ROOT}", "--",
-                      PROGRAM / "vmhgfs-fuse", "-f", "-s"], [".host:/"],  # one thread that calls
+        self.mounted(["--share", f"docs={folder}", "--emulator", EMULATOR, "--",
+                      ARM64 / "vmhgfs-fuse", "-f", "-s"], [".host:/"],  # one thread that calls
                      lambda at: self.same_files(at / "docs", folder))
 
     def test_xferlogs(self):
@@ -107,7 +104,7 @@ class Arm64(MountCase):
     def test_vmtoolsd_as_a_service(self):
         trace = self.tmp / "trace"
         process = subprocess.Popen([RUN, f"--trace={trace}", "--send", "ping", "--emulator",
-                                    f"{QEMU} -L {ROOT}", "--", PROGRAM / "vmtoolsd"],
+                                    EMULATOR, "--", ARM64 / "vmtoolsd"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
@@ -119,8 +116,8 @@ class Arm64(MountCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_terminate(self):
-        process = subprocess.Popen([RUN, "--emulator", f"{QEMU} -L {ROOT}", "--",
-                                    PROGRAM / "vmware-rpctool", "-"], stdin=subprocess.PIPE)
+        process = subprocess.Popen([RUN, "--emulator", EMULATOR, "--",
+                                    ARM64 / "vmware-rpctool", "-"], stdin=subprocess.PIPE)
         process.terminate()
         process.communicate(timeout=20)
         self.assertNotEqual(process.returncode, 0)

@@ -11,38 +11,10 @@ import time
 import unittest
 from pathlib import Path
 
-from run import MountCase, RUN, calls, main, need_ptrace, run
+import test_services
+from run import MountCase, PROGRAMS, RUN, calls, main, need_clients, run
 
 WAYS = ("in", "vmcall", "vmmcall")
-
-# Each program of the package, and the test that runs it: a new one must be looked at.
-PROGRAMS = {
-    "VGAuthService": "test_vgauth",
-    "vm-support": "test_vm_support",
-    "vmhgfs-fuse": "test_vmhgfs_fuse",
-    "vmtoolsd": "test_vmtoolsd",
-    "vmware-alias-import": "test_alias_import",
-    "vmware-checkvm": "test_checkvm",
-    "vmware-hgfsclient": "test_hgfsclient",
-    "vmware-namespace-cmd": "test_namespace_cmd",
-    "vmware-rpctool": "test_rpctool",
-    "vmware-toolbox-cmd": "test_toolbox_stat",
-    "vmware-vgauth-cmd": "test_vgauth",
-    "vmware-vmblock-fuse": "test_vmblock_fuse",
-    "vmware-xferlogs": "test_xferlogs",
-}
-
-
-def why_not_installed():
-    if not shutil.which("vmware-checkvm"):
-        return "open-vm-tools is not installed"
-    return None
-
-
-def need_clients(test):
-    reason = why_not_installed()
-    return need_ptrace(unittest.skipIf(reason, reason or "")(test))
-
 
 class ClientCase(MountCase):
     def good(self, *words, text=None, status=0, **kwargs):
@@ -120,8 +92,7 @@ class Clients(ClientCase):
                                 text=True, check=True).stdout.split()
         names = {Path(p).name for p in listed if re.match(r"/(usr/)?s?bin/.", p)}
         self.assertEqual(names, set(PROGRAMS))
-        for name in PROGRAMS.values():
-            self.assertTrue(any(hasattr(c, name) for c in (Clients, TwelveWays)), name)
+        self.look_for_tests(Clients, TwelveWays, test_services.X86)
 
     def test_toolbox_stat(self):
         def stat(*words, status=0):
@@ -160,8 +131,8 @@ class Clients(ClientCase):
         self.good("--", "vmware-toolbox-cmd", "device", "list", text="")
         self.good("--", "vmware-toolbox-cmd", "device", "status", "x", status=72)  # EX_OSFILE
 
-    def test_toolbox_disk(self):
-        # a host that cannot shrink disks, and one that has it switched off: EX_TEMPFAIL
+    def test_toolbox_disk_of_other_hosts(self):
+        # one that cannot shrink disks, and one that has it switched off: EX_TEMPFAIL
         done = self.good("--", "vmware-toolbox-cmd", "disk", "list", status=75)
         self.assertIn("not available", done.errors)
         done = self.good("--reply", "disk.wiper.enable=1 0", "--", "vmware-toolbox-cmd", "disk",
@@ -178,12 +149,6 @@ class Clients(ClientCase):
         done = self.good("--trace", "--", "vmware-toolbox-cmd", "info", "update", "network")
         self.assertIn('"SetGuestInfo  10 ', done.errors)  # guestInfo.h: INFO_IPADDRESS_V3
 
-    def test_toolbox_gueststore(self):
-        # it finds its VM and then wants the service, which is not there: GSLIBERR_CONNECT_GENERIC
-        done = self.good("--", "vmware-toolbox-cmd", "gueststore", "getcontent", "/x",
-                         self.tmp / "y", status=8)
-        self.assertIn("Connect generic error", done.errors)
-
     def test_hgfsclient(self):
         for way in WAYS:
             self.good("--way", way, "--share", "docs", "--share", "my files", "--",
@@ -191,13 +156,28 @@ class Clients(ClientCase):
         self.good("--", "vmware-hgfsclient", text="")
 
     def test_namespace_cmd(self):
-        tool = "vmware-namespace-cmd"
-        done = self.good("--", "sh", "-c",
-                         f"{tool} set-key -k a -v one ns && {tool} get-value -k a ns && echo && "
-                         f"{tool} set-key -k a -v two -o one ns && {tool} get-value -k a ns && "
-                         f"echo && ! {tool} set-key -k a -v three -o one ns && "
-                         f"{tool} delete-key -k a ns && ! {tool} get-value -k a ns")
-        self.assertEqual(done.text, "one\ntwo\n")
+        done = self.good("--namespace", "given/key=host's", "--", "sh", "-ec", """
+            tool=vmware-namespace-cmd
+            no() { if "$@"; then exit 1; fi; }
+            $tool set-key ns -k a -v one; $tool get-value ns -k a; echo
+            $tool set-key other -k a -v another; $tool get-value ns -k a; echo
+            $tool set-key ns -k a -v two -o one; $tool get-value ns -k a; echo
+            no $tool set-key ns -k a -v three -o one
+            $tool delete-key ns -k a
+            no $tool get-value ns -k a
+            $tool get-value other -k a; echo
+            $tool set-key a/b -k c -v slash; no $tool get-value a -k b/c
+            $tool get-value a/b -k c; echo
+            $tool get-value given -k key; echo; no $tool get-value given -k a""")
+        self.assertEqual(done.text.splitlines(),
+                         ["one", "one", "two", "another", "slash", "host's"])
+
+    def test_namespace_cmd_of_long_values(self):
+        value = self.tmp / "value"
+        value.write_text("v" * 16384)  # the most that the client sends
+        done = self.good("--", "sh", "-ec", "vmware-namespace-cmd set-key ns -k a -f $0; "
+                         "vmware-namespace-cmd get-value ns -k a", value)
+        self.assertEqual(done.text, "v" * 16384)
 
     def test_xferlogs(self):
         data, log = self.tmp / "data.txt", self.tmp / "vm.log"
@@ -209,9 +189,13 @@ class Clients(ClientCase):
         done = self.good("--trace", "--", "vmware-xferlogs", "upd", "1")
         self.assertIn('"tools.vmsupport.status 1"', done.errors)
 
-    def test_alias_import(self):
-        done = self.good("--trace", "--", "vmware-alias-import", "ns", status=1)
-        self.assertIn('"namespace-priv-get-values ns', done.errors)
+    def test_several_values_of_a_namespace(self):
+        """What is not there is empty; but one must be there."""
+        done = self.good("--namespace", "ns/subject=two", "--namespace", "ns/guestUsername=root",
+                         "--trace", "--", "vmware-alias-import", "ns", status=1)
+        self.assertIn(r'"1 \x00two\x00\x00root\x00\x00"', done.errors)
+        done = self.good("--namespace", "other/subject=two", "--", "vmware-alias-import", "ns",
+                         status=1)
         self.assertIn("Key not found", done.errors)
 
     def test_vmtoolsd(self):
@@ -246,22 +230,6 @@ class Clients(ClientCase):
             process.wait(20)
         self.assertIn("guestinfo.vmtools.versionString", store.read_text())
         self.assertEqual(process.returncode, 0)
-
-    def test_vgauth(self):
-        # neither asks the hypervisor; both run as they do without us
-        alone = subprocess.run(["VGAuthService", "-h"], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
-        done = run("--", "VGAuthService", "-h")
-        self.assertEqual(done.status, alone.returncode)
-        self.assertIn("SAML", done.text + done.errors)
-        alone = subprocess.run(["vmware-vgauth-cmd", "list"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
-        done = run("--", "vmware-vgauth-cmd", "list")
-        self.assertEqual(done.status, alone.returncode)
-
-    def test_vm_support(self):
-        done = run("--", "vm-support", "-h")
-        self.assertIn("transfers support data", done.text)
 
     def test_vmblock_fuse(self):
         self.mounted(["--", "vmware-vmblock-fuse", "-f"], [], self.look_at_vmblock)

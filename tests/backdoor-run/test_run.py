@@ -226,6 +226,9 @@ class Refused(Case):
                            (("--set", "guestinfo.a", "--", "true"), "guestinfo.KEY=VALUE"),
                            (("--set", "guestinfo.a=" + "x" * 65001, "--", "true"), "too long"),
                            (("--set-file", "guestinfo.a=/no/such", "--", "true"), "/no/such"),
+                           (("--namespace", "a=b/c", "--", "true"), "NAME/KEY=VALUE"),
+                           (("--namespace", "a/b", "--", "true"), "NAME/KEY=VALUE"),
+                           (("--namespace", "a/b c=d", "--", "true"), "refused"),
                            (("--reply", "a=b", "--", "true"), "--reply wants"),
                            (("--share", "a=/no/such", "--", "true"), "/no/such"),
                            (("--share", "/a", "--", "true"), "--share wants"),
@@ -249,8 +252,9 @@ class Refused(Case):
     def test_help_names_every_option(self):
         done = run("--help")
         self.assertEqual((done.status, done.errors), (0, ""))
-        for option in ("set", "set-file", "store", "reply", "send", "share", "device", "way", "hb",
-                       "checkpoint", "rewrite", "trace", "log", "help", "version"):
+        for option in ("set", "set-file", "store", "namespace", "reply", "send", "share", "device",
+                       "way", "hb", "checkpoint", "emulator", "rewrite", "trace", "log", "help",
+                       "version"):
             self.assertIn(f"--{option}", done.text)
         self.assertLessEqual(max(map(len, done.text.splitlines())), 100)
 
