@@ -64,7 +64,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hold(struct svmc_measure *
 /**
  * Let a range go, and wipe what is known of it: its program is unloaded.
  *
- * Shape:  token: the holder's; 0: the hypervisor itself asks. *holder: the token to be revoked; 0: nobody held it.
+ * Shape:  token: the holder's; 0: the hypervisor itself asks.
+ *         *holder: the token to be revoked; 0: nobody held it.
  * Source: ME-17.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL); SVMC_ERR_STALE (RANGE); SVMC_ERR_AUTH (TOKEN).
