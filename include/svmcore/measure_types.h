@@ -123,9 +123,9 @@ enum svmc_measure_why {
 
 /** Pages to be measured. */
 struct svmc_measure_spec {
-    const svmc_gpa *frames;                 /* addresses of pages, in the order of the digest */
-    uint32_t count;                         /* at least 1 */
-    uint32_t token;                         /* the handle that holds the range, not 0 */
+    const svmc_gpa *frames; /* addresses of pages, in the order of the digest */
+    uint32_t count;         /* at least 1 */
+    uint32_t token;         /* the handle that holds the range; 0: see svmc_measure_hold */
     const struct svmc_token_caller *caller; /* whose: vm, generation, root, isa, user count */
     const uint8_t
         *digest;         /* [SVMC_HASH_BYTES] of all pages, NULL: none; of code it must be there */

@@ -149,7 +149,7 @@ bool svmc_measure_is_code(const struct svmc_measure *m, uint32_t token,
         return false;
     state = measure_state(measure_page(m, slot));
     range = measure_range_of(m, state);
-    return (state & FLAGS) == 0 && range->priv.code && range->priv.token == token;
+    return (state & FLAGS) == 0 && token != 0 && range->priv.code && range->priv.token == token;
 }
 
 struct svmc_measure_range *svmc_measure_live(const struct svmc_measure *m, uint32_t id)
@@ -173,8 +173,8 @@ static uint32_t free_slot(const struct svmc_measure *m, uint32_t n)
 
 static bool is_askable(const struct svmc_measure *m, const struct svmc_measure_spec *s)
 {
-    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || s->token == 0 || !s->caller ||
-        s->code > 1 || (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
+    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || !s->caller || s->code > 1 ||
+        (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
         return false;
     if (!s->digest)
         return s->digest_alg == 0 && !s->code; /* ME-6 */
@@ -260,7 +260,8 @@ static bool is_one_holder(const struct svmc_measure *m, const struct svmc_measur
         range = measure_range(m, i);
         if (range->priv.pages == 0)
             *index = i;
-        else if (range->priv.token == spec->token && !svmc_measure_is_who(m, range, spec->caller))
+        else if (spec->token != 0 && range->priv.token == spec->token &&
+                 !svmc_measure_is_who(m, range, spec->caller))
             return false;
     }
     return true;
@@ -311,6 +312,35 @@ enum svmc_status svmc_measure_add(struct svmc_measure *m, const struct svmc_meas
         return measure_refuse(why, SVMC_MEASURE_FRAME);
     publish(m, spec, generation << 16 | index);
     *range = generation << 16 | index;
+    return SVMC_OK;
+}
+
+/* ME-5: once. */
+enum svmc_status svmc_measure_hold(struct svmc_measure *m, uint32_t range, uint32_t token,
+                                   enum svmc_measure_why *why)
+{
+    struct svmc_token_caller caller = { 0 };
+    struct svmc_measure_spec spec = { .token = token, .caller = &caller };
+    struct svmc_measure_range *r;
+    uint32_t index;
+
+    if (why)
+        *why = SVMC_MEASURE_GRANTED;
+    if (!measure_ready(m) || token == 0)
+        return SVMC_ERR_ARG;
+    r = svmc_measure_live(m, range);
+    if (!r)
+        return measure_refuse(why, SVMC_MEASURE_RANGE);
+    if (r->priv.token != 0)
+        return measure_refuse(why, SVMC_MEASURE_TOKEN);
+    caller.vm = m->priv.config.vm;
+    caller.vm_generation = r->priv.vm_generation;
+    caller.root = r->priv.root;
+    caller.isa = r->priv.isa;
+    caller.user = r->priv.user;
+    if (!is_one_holder(m, &spec, &index))
+        return measure_refuse(why, SVMC_MEASURE_WHO);
+    r->priv.token = token;
     return SVMC_OK;
 }
 

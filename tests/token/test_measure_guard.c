@@ -216,6 +216,48 @@ TEST(measure_guard, open_does_not_bless) /* ME-11 ME-8 */
     CHECK_EQ(why, SVMC_MEASURE_CODE);
 }
 
+TEST(measure_guard, measured_first_and_held_then) /* ME-5 K2 A12 */
+{
+    struct svmc_token_caller caller = lab_caller(LAB_ROOT, 16); /* of a token of 0 */
+    struct svmc_measure_event event;
+    uint32_t first, second, elsewhere;
+    svmc_gpa page = { lab_at(20) };
+
+    start(30);
+    REQUIRE(lab_add(&lab, 16, 2, 0, 1, &first, NULL) == SVMC_OK);
+    REQUIRE(lab_add(&lab, 20, 2, 0, 0, &second, NULL) == SVMC_OK);
+    CHECK_EQ(svmc_measure_open(&lab.m, second, page, &caller, 0, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_CODE, "nobody is no holder");
+    CHECK_EQ(write_by(&caller, 20, 0, 8, &event), SVMC_MEASURE_REFUSE_EVENT);
+    lab_keep(&was, &lab);
+    CHECK_EQ(svmc_measure_hold(NULL, first, 77, &why), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_measure_hold(&lab.m, first, 0, &why), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_measure_hold(&lab.m, first + 0x10000, 77, &why), SVMC_ERR_STALE);
+    CHECK_EQ(why, SVMC_MEASURE_RANGE);
+    CHECK_EQ(svmc_measure_hold(&lab.m, data, 77, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_TOKEN, "it is held");
+    CHECK_EQ(svmc_measure_hold(&lab.m, first, TOKEN, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_WHO, "by a token of another address space");
+    CHECK(lab_same(&lab, &was));
+    CHECK_EQ(svmc_measure_hold(&lab.m, first, 77, &why), SVMC_OK);
+    CHECK_EQ(svmc_measure_hold(&lab.m, second, 77, NULL), SVMC_OK);
+    CHECK_EQ(svmc_measure_hold(&lab.m, second, 77, NULL), SVMC_ERR_AUTH, "once");
+    CHECK_EQ(svmc_measure_open(&lab.m, second, page, &caller, 77, &why), SVMC_OK);
+    CHECK_EQ(write_by(&caller, 20, 0, 8, &event), SVMC_MEASURE_ALLOW);
+    caller = lab_caller(LAB_ROOT + 0x5000, 25);
+    {
+        svmc_gpa frame = { lab_at(25) };
+        struct svmc_measure_spec spec = { .frames = &frame, .count = 1, .caller = &caller };
+
+        REQUIRE(svmc_measure_unload(&lab.m, other_data, 0, &second, NULL) == SVMC_OK);
+        REQUIRE(svmc_measure_unload(&lab.m, other_code, 0, &second, NULL) == SVMC_OK);
+        REQUIRE(lab_add(&lab, 24, 1, 0, 0, &first, NULL) == SVMC_OK);
+        CHECK_EQ(svmc_measure_add(&lab.m, &spec, &elsewhere, &why), SVMC_OK, "two unheld ones");
+        CHECK_EQ(svmc_measure_hold(&lab.m, elsewhere, 77, &why), SVMC_ERR_AUTH);
+    }
+    CHECK_EQ(scan_rounds(1), 0);
+}
+
 /* ---- writes ----------------------------------------------------------------------------------*/
 
 TEST(measure_guard, a_write_is_its_holders_and_announced) /* ME-13 A10 A13 */
