@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept, of hcall and of token, taken out of the shipped source, is missed by a test.
+"""Each check of intercept, hcall and token, taken out of the shipped source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and the tests of all run on it:
@@ -687,14 +687,16 @@ MUTANTS = (
     ("TK-1", T + "pool_check.c",
      "(j->live ^ (ALIVE | handle >> GENERATION_BITS)) & (ALIVE | GENERATION_MASK)",
      "(j->live ^ (ALIVE | handle >> GENERATION_BITS)) & ALIVE"),
-    ("TK-1", T + "pool_private.h", "(ALIVE | GENERATION_MASK)) == want", "ALIVE) == (want & ALIVE)"),
+    ("TK-1", T + "pool_private.h", "(ALIVE | GENERATION_MASK)) == want",
+     "ALIVE) == (want & ALIVE)"),
     ("TK-2", T + "pool_enrol.c", "if (!vm || vm->priv.state != VM_OPEN)", "if (!vm)"),
     ("TK-2", T + "pool_enrol.c", "if (measured != SVMC_OK)", "if (0)"),
     ("TK-2", T + "pool_enrol.c", "if (vm->priv.generation != caller->vm_generation)", "if (0)"),
     ("TK-2", T + "pool.c", "if (svmc_token_find_vm(pool, vm))", "if (0)"),
     ("TK-2", T + "pool.c", "    v->priv.state = VM_SEALED;\n", ""),
     ("TK-3", T + "pool_enrol.c", "same |= differ == 0;", ""),
-    ("TK-3", T + "pool_enrol.c", "sizeof out->tag) != SVMC_OK;", "sizeof out->tag) == SVMC_ERR_ARG;"),
+    ("TK-3", T + "pool_enrol.c", "sizeof out->tag) != SVMC_OK;",
+     "sizeof out->tag) == SVMC_ERR_ARG;"),
     ("TK-3", T + "pool_enrol.c", "    if (same)\n", "    if (0)\n"),
     ("TK-4", T + "pool_enrol.c", "g->vcpus != 0 && ", ""),
     ("TK-4", T + "pool_enrol.c", "g->vcpu_first <= UINT32_MAX - 63 && ", ""),
@@ -754,7 +756,8 @@ MUTANTS = (
     ("TK-8", T + "pool.c", "(e->priv.live & ALIVE) && e->priv.vm == vm", "e->priv.live & ALIVE"),
     ("TK-8", T + "pool.c", "    kill_all(pool, vm);\n    memset(v, 0, sizeof *v);",
      "    memset(v, 0, sizeof *v);"),
-    ("TK-9", T + "pool.c", "    kill_all(pool, vm);\n    v->priv.generation", "    v->priv.generation"),
+    ("TK-9", T + "pool.c", "    kill_all(pool, vm);\n    v->priv.generation",
+     "    v->priv.generation"),
     ("TK-9", T + "pool.c", "generation <= v->priv.generation", "0"),
     ("TK-9", T + "pool.c", "    v->priv.generation = generation;\n    v->priv.state = VM_OPEN;\n",
      "    v->priv.state = VM_OPEN;\n"),
@@ -806,8 +809,8 @@ MUTANTS = (
      "x->priv.what == what"),
     ("TK-14", T + "pool_enrol.c", "    token_put(&e->priv.tag[0], 0);\n", ""),
     ("TK-14", T + "pool_enrol.c", "    token_put(&e->priv.tag[1], 0);\n", ""),
-    ("TK-14", T + "pool.c", "    if (pool->priv.config.entries)\n        clear(&pool->priv.config);\n",
-     ""),
+    ("TK-14", T + "pool.c",
+     "    if (pool->priv.config.entries)\n        clear(&pool->priv.config);\n", ""),
     ("TK-14", T + "pool.c", "    core_wipe(pool, sizeof *pool);\n", ""),
     ("TK-15", T + "pool_event.c", "__atomic_fetch_add(&pool->priv.lost, 1, __ATOMIC_RELAXED);", ""),
     ("TK-15", T + "pool_event.c", "event->kind < SVMC_TOKEN_EVENT_OWN ||", ""),
@@ -829,7 +832,8 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted(p for d in ("intercept", "hcall", "token") for p in (TOP / "tests" / d).glob("*.c")))
+             sorted(p for d in ("intercept", "hcall", "token")
+                    for p in (TOP / "tests" / d).glob("*.c")))
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]
