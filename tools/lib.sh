@@ -65,6 +65,7 @@ libc6-arm64-cross -
 libc6-riscv64-cross -
 libc6-s390x-cross -'
 packages_eva='frama-c-base frama-c'
+packages_model='spin spin'
 packages_vmware='open-vm-tools vmware-checkvm
 fuse3 fusermount3'
 packages_test="llvm-19-dev llvm-config-19

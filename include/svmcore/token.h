@@ -138,7 +138,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_revoke_subtree(struct svmc_t
 /**
  * Judge a call.
  *
- * State:   of the pool nothing changes but its events, of *vcpu its misses. *out is zero after an error.
+ * State:   of the pool nothing changes but its events, of *vcpu its misses. *out is zero after an
+ *          error.
  * Threads: lock-free; the same work whatever the token is.
  * Source:  TK-5, TK-10, TK-11.
  *

@@ -94,7 +94,7 @@ static struct svmc_token_caller caller_on(uint32_t vcpu)
                                        .vcpu = vcpu };
 }
 
-/* ---- under the lock ----------------------------------------------------------------------------*/
+/* ---- under the lock ---------------------------------------------------------------------------*/
 
 static void changing(unsigned n)
 {
@@ -161,7 +161,7 @@ static void drain(void)
     } while (event.kind != SVMC_TOKEN_EVENT_NONE);
 }
 
-/* ---- on every vCPU -----------------------------------------------------------------------------*/
+/* ---- on every vCPU ----------------------------------------------------------------------------*/
 
 static unsigned try(uint32_t vcpu, const uint64_t *handle, const uint64_t *tag)
 {

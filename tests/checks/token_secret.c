@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every path of the pool with tags that valgrind takes for unknown: a branch or an index on a byte
- * of one is an error (TK-5). Built by token_secret.py with the pool's sources and TOKEN_SECRET_HOOK.
- * Argument: a number of a class: only checks of that one, to be counted; `leak`: a compare that
- * leaves at the first byte, which must be an error.
+ * of one is an error (TK-5). Built by token_secret.py with the pool's sources and
+ * TOKEN_SECRET_HOOK. Argument: a number of a class: only checks of that one, to be counted; `leak`:
+ * a compare that leaves at the first byte, which must be an error.
  */
 #include <stdio.h>
 #include <stdlib.h>

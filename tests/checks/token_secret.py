@@ -4,8 +4,8 @@
 
 The pool is built with gcc and clang, -O0 to -O3, and tests/checks/token_secret.c runs all of it
 under valgrind with tags that are taken for undefined; a compare that leaves early must be found in
-each build. As built for use, 100 checks each of a right token, a wrong first byte, a wrong last byte, a stale
-handle and three that are none: callgrind counts as many instructions for all."""
+each build. As built for use, 100 checks each of a right token, a wrong first byte, a wrong last
+byte, a stale handle and three that are none: callgrind counts as many instructions for all."""
 import re
 import sys
 import tempfile
