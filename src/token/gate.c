@@ -33,16 +33,20 @@ struct row {
 };
 
 /* clang-format off */
-#define X86_REST(...) /* SDM vol. 2: ENDBR64; XOR ecx, r13d, r14d; RET; INT3 */                 \
-    2 * X86_BYTES, 16, { 0xcc, 0xcc }, { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, __VA_ARGS__,                         \
+/* SDM vol. 2: ENDBR64; XOR r13d, r14d, ecx; RET; INT3 */
+#define X86_REST(...)                                                                           \
+    2 * X86_BYTES, 16, { 0xcc, 0xcc }, { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, __VA_ARGS__,          \
     { 8, { 0x45, 0x31, 0xed, 0x45, 0x31, 0xf6, 0x31, 0xc9 } }, { 1, { 0xc3 } }
-#define A64_REST(...) /* Arm ARM C6.2: BTI c; MOVZ x9, x10, #0; RET; UDF */                     \
-    A64_BYTES, 0, { 0, 0 }, { 4, { 0x5f, 0x24, 0x03, 0xd5 } }, __VA_ARGS__,                               \
+/* Arm ARM C6.2: BTI c; MOVZ x9, x10, #0; RET; UDF */
+#define A64_REST(...)                                                                           \
+    A64_BYTES, 0, { 0, 0 }, { 4, { 0x5f, 0x24, 0x03, 0xd5 } }, __VA_ARGS__,                     \
     { 8, { 0x09, 0x00, 0x80, 0xd2, 0x0a, 0x00, 0x80, 0xd2 } }, { 4, { 0xc0, 0x03, 0x5f, 0xd6 } }
-#define RV_REST(...) /* unprivileged: LPAD 0; C.LI t5, t6, 0; C.JR ra, C.EBREAK; all zeros */   \
-    2 * RV_BYTES, 0, { 0, 0 }, { 4, { 0x17, 0x00, 0x00, 0x00 } }, __VA_ARGS__,                               \
+/* unprivileged: LPAD 0; C.LI t5, t6, 0; C.JR ra, C.EBREAK; all zeros are illegal */
+#define RV_REST(...)                                                                            \
+    2 * RV_BYTES, 0, { 0, 0 }, { 4, { 0x17, 0x00, 0x00, 0x00 } }, __VA_ARGS__,                  \
     { 4, { 0x01, 0x4f, 0x81, 0x4f } }, { 4, { 0x82, 0x80, 0x02, 0x90 } }
-#define S390_REST(...) /* PoP: BR 14 */                                                         \
+/* PoP: BR 14 */
+#define S390_REST(...)                                                                          \
     0, 0, { 0x07, 0xfe }, { 0, { 0 } }, __VA_ARGS__, { 0, { 0 } }, { 2, { 0x07, 0xfe } }
 
 /* TP-5: traps as in docs/spec/hypercall.md, HC-10: OUT, VMCALL, VMMCALL; MRS xzr, mdccsr_el0, HVC
