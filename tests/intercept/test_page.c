@@ -403,7 +403,7 @@ static bool shows(const struct svmc_exit *e, uint16_t kind, const char *what)
     return n < TEXTS;
 }
 
-/* A vCPU that tells the host of hints, too. */
+/* A vCPU that tells the host of hints, too, and makes one call more. */
 static void talkative(void)
 {
     static const enum svmc_kind hints[] = { SVMC_KIND_MONITOR, SVMC_KIND_MWAIT, SVMC_KIND_PAUSE,
@@ -415,8 +415,10 @@ static void talkative(void)
     lab_delegate(&a.policy, 6, FAKEHOST_HCALL_RESULTS);
     for (unsigned i = 0; i < sizeof hints / sizeof hints[0]; i++)
         CHECK_EQ(svmc_policy_set_kind(&a.policy, hints[i], SVMC_VERDICT_NOTIFY), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(&a.policy, SVMC_KIND_HVC, LAB_SMC, 2, 1), SVMC_OK);
     CHECK_EQ(svmc_policy_seal(&a.policy), SVMC_OK);
     CHECK_EQ(svmc_vcpu_init(&a.vc, &world_ops, &a.world, &a.policy, a.world.page, 7), SVMC_OK);
+    a.world.reg[SVMC_REG_X0] = LAB_SMC; /* of 32 bits; the scenarios have one of 64 */
     memset(&a.out, 0, sizeof a.out);
 }
 
