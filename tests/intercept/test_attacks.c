@@ -4,8 +4,12 @@
  * tests/checks/mutants.py takes the check out that it lives of, and runs its test alone.
  */
 #include <svmcore/exit_a64.h>
+#include <svmcore/exit_rv.h>
+#include <svmcore/exit_svm.h>
+#include <svmcore/exit_vmx.h>
 #include <svmcore/guest/hypercall.h>
 
+#include "core/bytes.h"
 #include "scenarios.h"
 
 static struct lab lab, before;
@@ -269,6 +273,44 @@ TEST(attacks, at9_an_exchanged_instruction)
             CHECK_EQ(svmc_exit_from_insn(&insn, insns[cause].is, (svmc_gpa){ LAB_GPA }, &exit),
                      at_rip == cause ? SVMC_OK : SVMC_ERR_MISMATCH, "%u %u", at_rip, cause);
         }
+}
+
+/* AT-9: each front end, given bytes that are not what the processor says it has stopped at. */
+TEST(attacks, at9_bytes_of_another_instruction) /* EX-12 EX-23 EX-33 EX-37 */
+{
+    static const struct svmc_cpu amd = { .vendor = SVMC_VENDOR_AMD },
+                                 intel = { .vendor = SVMC_VENDOR_INTEL };
+    static const uint8_t cpuid[] = { 0x0f, 0xa2 }, rdmsr[] = { 0x0f, 0x32 },
+                         wrmsr[] = { 0x0f, 0x30 }, wfe[] = { 0x5f, 0x20, 0x03, 0xd5 },
+                         ldr[] = { 0x23, 0x00, 0x40, 0xf9 }, lw[] = { 0x03, 0xa5, 0x05, 0x00 },
+                         lb[] = { 0x03, 0x85, 0x05, 0x00 };
+    const struct svmc_vmx_exit vmx = {
+        .exit_reason = 10, .insn_length = 2, .cs_ar = 0xa09b, .efer = 0x400, .rflags = 2
+    };
+    const struct svmc_a64_exit a64 = { .esr = 0x07e00001, .spsr = 0x3c5 }; /* WFE */
+    const struct svmc_rv_exit rv = { .cause = 21,                          /* a load: lw a0 */
+                                     .stval = 0x3f80000008,
+                                     .htval = 0xfe000008 >> 2,
+                                     .htinst = 0x2503,
+                                     .isa = SVMC_ISA_RV64 };
+    uint64_t vmcb[512] = { 0 };
+    struct svmc_exit e;
+
+    vmcb[0x070 / 8] = core_le64(0x7c); /* MSR, EXITINFO1 0: RDMSR */
+    vmcb[0x0c8 / 8] = core_le64(0x1002);
+    vmcb[0x410 / 8] = core_le64(0x29b << 16); /* 64-bit code */
+    vmcb[0x4d0 / 8] = core_le64(0x1500);
+    vmcb[0x570 / 8] = core_le64(2);
+    vmcb[0x578 / 8] = core_le64(0x1000);
+    CHECK_EQ(svmc_exit_from_vmcb(vmcb, &amd, rdmsr, 2, &e), SVMC_OK);
+    CHECK_EQ(svmc_exit_from_vmcb(vmcb, &amd, wrmsr, 2, &e), SVMC_ERR_MISMATCH);
+    CHECK_EQ(svmc_exit_from_vmcb(vmcb, &amd, cpuid, 2, &e), SVMC_ERR_MISMATCH);
+    CHECK_EQ(svmc_exit_from_vmx(&vmx, &intel, cpuid, 2, &e), SVMC_OK);
+    CHECK_EQ(svmc_exit_from_vmx(&vmx, &intel, rdmsr, 2, &e), SVMC_ERR_MISMATCH);
+    CHECK_EQ(svmc_exit_from_a64(&a64, wfe, 4, &e), SVMC_OK);
+    CHECK_EQ(svmc_exit_from_a64(&a64, ldr, 4, &e), SVMC_ERR_MISMATCH);
+    CHECK_EQ(svmc_exit_from_rv(&rv, lw, 4, &e), SVMC_OK);
+    CHECK_EQ(svmc_exit_from_rv(&rv, lb, 4, &e), SVMC_ERR_MISMATCH);
 }
 
 /* AT-9: whoever made the exit, a program reaches no device, and nobody hears of it. */
