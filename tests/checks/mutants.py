@@ -167,7 +167,8 @@ MUTANTS = (
     ("PG-1", R + "stages.h",
      "    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots, SVMC_PAGE_SLOTS - slots);\n",
      ""),
-    ("PG-1", R + "stages.h", "    core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);\n", ""),
+    ("PG-1", R + "stages.h", "    core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);\n",
+     ""),
     ("PG-5", R + "rules.c", "[ROW_INS] = { 0x6cf3, 0x6df366, 0x6df3 },",
      "[ROW_INS] = { 0x6cf3, 0x6df3, 0x6df366 },"),
     ("PG-5", R + "rules.c", "[ROW_WFI] = { 0xd503207f },", "[ROW_WFI] = { 0xd503205f },"),
@@ -737,7 +738,8 @@ ATTACKS = (
      "    return offer->reserved | core_shared_any"),
     ("AT-2", R + "reply.c", "r->status == SVMC_REPLY_DONE      ? r->done != p->issued",
      "r->status == SVMC_REPLY_DONE      ? r->done < p->issued"),
-    ("AT-2", R + "reply.c", "if (r->data_bytes != (data_in ? (uint64_t)r->done * p->exit.size : 0))",
+    ("AT-2", R + "reply.c",
+     "if (r->data_bytes != (data_in ? (uint64_t)r->done * p->exit.size : 0))",
      "(void)data_in; if (0)"),
     ("AT-3", R + "usual.c", " & ~width_of(&p->exit)->mask;", " & 0;"),
     ("AT-3", R + "usual.c", "f->out[1] & rule->beyond[1];", "0;"),
@@ -788,15 +790,18 @@ ATTACKS = (
      ""),
     ("AT-13", R + "stages.h",
      "    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * SVMC_PAGE_SLOTS, 16);\n", ""),
-    ("AT-13", R + "page.c", "        core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);\n", ""),
+    ("AT-13", R + "page.c", "        core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);\n",
+     ""),
     ("AT-13", R + "page.c", "        used = SVMC_PAGE_DATA_BYTES;\n", ""),
     ("AT-13", R + "page.c", "core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);", ";"),
     ("AT-13", R + "usual.c", "    wipe_areas(vc->priv.page);\n", ""),
     ("AT-14", R + "usual.c", "    keep(e, exit);\n",
      "    keep(e, exit);\n"
      "    e->value ^= core_shared_get(vc->priv.page, SVMC_PAGE_REQ_IN);\n"),
-    ("AT-14", R + "exit.c", "    if (vc->priv.recording)\n        svmc_intercept_record_begin(vc);\n",
-     "    if (core_shared_get(vc->priv.page, SVMC_PAGE_REP_SEQ) != 0)\n        return SVMC_ERR_ARG;\n"),
+    ("AT-14", R + "exit.c",
+     "    if (vc->priv.recording)\n        svmc_intercept_record_begin(vc);\n",
+     "    if (core_shared_get(vc->priv.page, SVMC_PAGE_REP_SEQ) != 0)\n"
+     "        return SVMC_ERR_ARG;\n"),
 )
 HOOKED = {"R3", "AP-1", "AT-1"}  # about the number of loads: read_once.c
 

@@ -9,7 +9,6 @@
 #include <svmcore/exit_vmx.h>
 #include <svmcore/guest/hypercall.h>
 
-#include "core/bytes.h"
 #include "scenarios.h"
 
 static struct lab lab, before;
@@ -293,15 +292,17 @@ TEST(attacks, at9_bytes_of_another_instruction) /* EX-12 EX-23 EX-33 EX-37 */
                                      .htval = 0xfe000008 >> 2,
                                      .htinst = 0x2503,
                                      .isa = SVMC_ISA_RV64 };
-    uint64_t vmcb[512] = { 0 };
+    uint8_t vmcb[4096] = { 0 };
     struct svmc_exit e;
 
-    vmcb[0x070 / 8] = core_le64(0x7c); /* MSR, EXITINFO1 0: RDMSR */
-    vmcb[0x0c8 / 8] = core_le64(0x1002);
-    vmcb[0x410 / 8] = core_le64(0x29b << 16); /* 64-bit code */
-    vmcb[0x4d0 / 8] = core_le64(0x1500);
-    vmcb[0x570 / 8] = core_le64(2);
-    vmcb[0x578 / 8] = core_le64(0x1000);
+    vmcb[0x070] = 0x7c; /* MSR, EXITINFO1 0: RDMSR */
+    vmcb[0x0c8] = 0x02; /* next RIP: 1002 */
+    vmcb[0x0c9] = 0x10;
+    vmcb[0x412] = 0x9b; /* 64-bit code */
+    vmcb[0x413] = 0x02;
+    vmcb[0x4d1] = 0x15; /* EFER */
+    vmcb[0x570] = 0x02;
+    vmcb[0x579] = 0x10; /* RIP 1000 */
     CHECK_EQ(svmc_exit_from_vmcb(vmcb, &amd, rdmsr, 2, &e), SVMC_OK);
     CHECK_EQ(svmc_exit_from_vmcb(vmcb, &amd, wrmsr, 2, &e), SVMC_ERR_MISMATCH);
     CHECK_EQ(svmc_exit_from_vmcb(vmcb, &amd, cpuid, 2, &e), SVMC_ERR_MISMATCH);

@@ -136,8 +136,8 @@ def copy_tree(target):
 
 def edited(file, old, new, to):
     """The source files of the core that a change of one text makes other ones, copied to the folder
-    `to` with it: of a header those beside it that include it, or another that does. {file: copy}, or
-    why not."""
+    `to` with it: of a header those beside it that include it, or another one that does.
+    {file: copy}, or why not."""
     text = (ROOT / file).read_text()
     if text.count(old) != 1:
         return f"the text stands {text.count(old)} times in {file}"
