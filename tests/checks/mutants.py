@@ -165,8 +165,8 @@ MUTANTS = (
     ("PG-1", R + "page.c", "    if (bytes < used)\n", "    if (0)\n"),
     ("PG-6", R + "page.c", "*in &= s->bytes != 0 ? s->mask : core_mask(exit->size);", ""),
     ("PG-1", R + "stages.h",
-     "    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots, SVMC_PAGE_SLOTS - slots);\n",
-     ""),
+     "    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots, "
+     "SVMC_PAGE_SLOTS - slots);\n", ""),
     ("PG-1", R + "stages.h", "    core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);\n",
      ""),
     ("PG-5", R + "rules.c", "[ROW_INS] = { 0x6cf3, 0x6df366, 0x6df3 },",
@@ -784,8 +784,8 @@ ATTACKS = (
      "if (0)"),
     ("AT-12", R + "reply.c", "r->done == 0 || r->done >= p->issued", "r->done >= p->issued"),
     ("AT-13", R + "stages.h",
-     "    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots, SVMC_PAGE_SLOTS - slots);\n",
-     ""),
+     "    core_shared_clear(page, SVMC_PAGE_REQ_IN + CORE_WORD * slots, "
+     "SVMC_PAGE_SLOTS - slots);\n", ""),
     ("AT-13", R + "stages.h", "    core_shared_put(page, SVMC_PAGE_REQ_INSN + CORE_WORD, 0);\n",
      ""),
     ("AT-13", R + "stages.h",
