@@ -184,9 +184,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc,
                                                          struct svmc_outcome *out);
 
 /**
- * Give up the pending exit, e.g. because the host is gone: page and record are zeroed. An own
- * exit's guest still stands on its instruction; a backend's (KVM) must not run before the same exit
- * was taken again and answered: KVM would end the access with what lies in its buffer.
+ * Give up the pending exit, e.g. because the host is gone: page, record and copied data are zeroed
+ * (R17). An own exit's guest still stands on its instruction; a backend's (KVM) must not run before
+ * the same exit was taken again and answered: KVM would end the access with what is in its buffer.
  */
 SVMC_API void svmc_vcpu_cancel(struct svmc_vcpu *vc);
 

@@ -184,7 +184,7 @@ static const uint32_t texts_a64[ROW_COUNT][4] = {
 };
 
 /* and for s390x: DIAGNOSE with the code in R5, as the ultravisor shows it (s390-pv.rst) */
-static const uint8_t texts_s390[ROW_COUNT][4] = {
+static const uint8_t texts_s390[ROW_COUNT][8] = {
     [ROW_DIAG_288] = { 0x83, 0x02, 0x50, 0x00 }, /* diag %r0, %r2, 0(%r5) */
     [ROW_DIAG_500] = { 0x83, 0x02, 0x50, 0x00 },
     [ROW_DIAG_44] = { 0x83, 0x02, 0x50, 0x00 },
@@ -213,9 +213,9 @@ static const uint8_t texts_s390[ROW_COUNT][4] = {
     [ROW_PCISTG] = { 0xb9, 0xd0, 0x00, 0x02 }, /* r0 and the pair r2, here and below */
     [ROW_PCILG] = { 0xb9, 0xd2, 0x00, 0x02 },
     [ROW_RPCIT] = { 0xb9, 0xd3, 0x00, 0x02 },
-    [ROW_PCISTB] = { 0xeb, 0x02, 0x50, 0x00 }, /* their last two bytes are beyond the word */
-    [ROW_MPCIFC] = { 0xe3, 0x00, 0x50, 0x00 },
-    [ROW_STPCIFC] = { 0xe3, 0x00, 0x50, 0x00 },
+    [ROW_PCISTB] = { 0xeb, 0x02, 0x50, 0x00, 0x00, 0xd4 },
+    [ROW_MPCIFC] = { 0xe3, 0x00, 0x50, 0x00, 0x00, 0xd0 },
+    [ROW_STPCIFC] = { 0xe3, 0x00, 0x50, 0x00, 0x00, 0xd4 },
 };
 
 #define TEXT_SC_1 0x44000022u /* and for Power: sc 1, Power ISA book III, 4.3.1 */
@@ -336,7 +336,7 @@ CORE_COLD uint64_t svmc_intercept_other_text(const struct exit_rule *rule,
     if (isa == SVMC_ISA_PPC64)
         return rule->kind == SVMC_KIND_HCALL ? TEXT_SC_1 : 0;
     if (isa == SVMC_ISA_S390X)
-        return core_load_le32(texts_s390[row]); /* clamp: row is */
+        return core_load_le64(texts_s390[row]); /* clamp: row is */
     if (size > 2 && size != 4 && size != 8)
         return 0;
     if (isa == SVMC_ISA_A64) /* clamp: row is ours, log is below 4 */

@@ -95,7 +95,7 @@ static bool same_guest(const struct lab *other)
            memcmp(lab.vc.priv.staging, other->vc.priv.staging, sizeof lab.vc.priv.staging) == 0;
 }
 
-TEST(read_once, no_word_is_loaded_twice) /* R3 AT-1 */
+TEST(read_once, at1_no_word_is_loaded_twice) /* R3 AT-1 */
 {
     unsigned parts = 0;
 
@@ -156,7 +156,7 @@ TEST(read_once, a_page_that_turns_into_lies_is_refused_or_read_before) /* R3 */
     CHECK(refused > 0, "nothing was refused");
 }
 
-TEST(read_once, an_offer_is_the_one_that_was_read) /* OF-1 AT-1 */
+TEST(read_once, at1_an_offer_is_the_one_that_was_read) /* OF-1 AT-1 */
 {
     static const struct svmc_offer_policy policy = { .vectors = { 0, 2, 0, 0 },
                                                      .kinds = 1u << SVMC_OFFER_X86_INTERRUPT };

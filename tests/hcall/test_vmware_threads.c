@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Four vCPUs of one VM at once, each with a channel of its own, and a host that takes checkpoints
- * and moves the pointer (VW-20). With ThreadSanitizer too: part vmware_race of tools/test.
+ * and moves the pointer (VW-20). With ThreadSanitizer too: part hcall-race of tools/test.
  */
 #include <pthread.h>
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The page of docs/spec/page.md: its bytes by hand, and that nothing else decides about them. */
+#include <svmcore/guest/hypercall.h>
+
 #include "scenarios.h"
 
 static struct lab a, b;
@@ -251,6 +253,231 @@ TEST(page, odd_widths_have_no_instruction) /* PG-5 */
     put(0x038, 4, 3);
     put(0x03c, 4, 1);
     compare("three bytes");
+}
+
+/* ---- the text of an instruction: each kind and size, by hand from the manuals ----------------*/
+
+#define T(kind, isa, size, ...)                    \
+    {                                              \
+        SVMC_KIND_##kind, SVMC_ISA_##isa, size, 0, \
+        {                                          \
+            __VA_ARGS__                            \
+        }                                          \
+    }
+#define AT(kind, isa, size, number, ...)                \
+    {                                                   \
+        SVMC_KIND_##kind, SVMC_ISA_##isa, size, number, \
+        {                                               \
+            __VA_ARGS__                                 \
+        }                                               \
+    }
+
+/* As the bytes lie in memory; of a word that is little-endian, its lowest first. */
+static const struct text {
+    uint16_t kind;
+    uint8_t isa, size; /* 0: whatever it is */
+    uint32_t number;   /* address, where the text has it; else 0 */
+    uint8_t bytes[8];
+} texts[] = {
+    /* AMD APM vol. 3, chapters 3 and 4, opcodes; ModRM 00: [rax] and rax; 66: 16 bits; 48: REX.W */
+    T(CPUID, X86_64, 0, 0x0f, 0xa2),
+    T(RDMSR, X86_64, 0, 0x0f, 0x32),
+    T(WRMSR, X86_64, 0, 0x0f, 0x30),
+    T(IN, X86_64, 1, 0xec), /* from dx, here and below */
+    T(IN, X86_64, 2, 0x66, 0xed),
+    T(IN, X86_64, 4, 0xed),
+    T(OUT, X86_64, 1, 0xee),
+    T(OUT, X86_64, 2, 0x66, 0xef),
+    T(OUT, X86_64, 4, 0xef),
+    T(INS, X86_64, 1, 0xf3, 0x6c), /* with REP */
+    T(INS, X86_64, 2, 0x66, 0xf3, 0x6d),
+    T(INS, X86_64, 4, 0xf3, 0x6d),
+    T(OUTS, X86_64, 1, 0xf3, 0x6e),
+    T(OUTS, X86_64, 2, 0x66, 0xf3, 0x6f),
+    T(OUTS, X86_64, 4, 0xf3, 0x6f),
+    T(MMIO_READ, X86_64, 1, 0x8a, 0x00), /* MOV */
+    T(MMIO_READ, X86_64, 2, 0x66, 0x8b, 0x00),
+    T(MMIO_READ, X86_64, 4, 0x8b, 0x00),
+    T(MMIO_READ, X86_64, 8, 0x48, 0x8b, 0x00),
+    T(MMIO_WRITE, X86_64, 1, 0x88, 0x00),
+    T(MMIO_WRITE, X86_64, 2, 0x66, 0x89, 0x00),
+    T(MMIO_WRITE, X86_64, 4, 0x89, 0x00),
+    T(MMIO_WRITE, X86_64, 8, 0x48, 0x89, 0x00),
+    T(HYPERCALL, X86_64, 0, 0x0f, 0x01, 0xd9), /* VMMCALL */
+    T(HLT, X86_64, 0, 0xf4),
+    T(MONITOR, X86_64, 0, 0x0f, 0x01, 0xc8),
+    T(MWAIT, X86_64, 0, 0x0f, 0x01, 0xc9),
+    T(PAUSE, X86_64, 0, 0xf3, 0x90),
+    T(WBINVD, X86_64, 0, 0x0f, 0x09),
+    T(INVD, X86_64, 0, 0x0f, 0x08),
+    T(RDTSC, X86_64, 0, 0x0f, 0x31),
+    T(RDTSCP, X86_64, 0, 0x0f, 0x01, 0xf9),
+    T(RDPMC, X86_64, 0, 0x0f, 0x33),
+    /* Arm ARM C6.2; loads and stores with an unsigned offset of 0, of x0 by x0 */
+    T(MMIO_READ, A64, 1, 0x00, 0x00, 0x40, 0x39), /* LDRB, LDRH, LDR */
+    T(MMIO_READ, A64, 2, 0x00, 0x00, 0x40, 0x79),
+    T(MMIO_READ, A64, 4, 0x00, 0x00, 0x40, 0xb9),
+    T(MMIO_READ, A64, 8, 0x00, 0x00, 0x40, 0xf9),
+    T(MMIO_WRITE, A64, 1, 0x00, 0x00, 0x00, 0x39), /* STRB, STRH, STR */
+    T(MMIO_WRITE, A64, 2, 0x00, 0x00, 0x00, 0x79),
+    T(MMIO_WRITE, A64, 4, 0x00, 0x00, 0x00, 0xb9),
+    T(MMIO_WRITE, A64, 8, 0x00, 0x00, 0x00, 0xf9),
+    AT(SYSREG_READ, A64, 8, LAB_SYSREG, 0x80, 0xcc, 0x38, 0xd5),  /* MRS x0, S3_0_C12_C12_4 */
+    AT(SYSREG_READ, A64, 8, LAB_CNTVCT, 0x40, 0xe0, 0x3b, 0xd5),  /* MRS x0, S3_3_C14_C0_2 */
+    AT(SYSREG_WRITE, A64, 8, LAB_SYSREG, 0x80, 0xcc, 0x18, 0xd5), /* MSR */
+    T(HVC, A64, 0, 0x02, 0x00, 0x00, 0xd4),
+    T(SMC, A64, 0, 0x03, 0x00, 0x00, 0xd4),
+    T(WFI, A64, 0, 0x7f, 0x20, 0x03, 0xd5),
+    T(WFE, A64, 0, 0x5f, 0x20, 0x03, 0xd5),
+    /* RISC-V unprivileged, chapter "RV32/64G Instruction Set Listings"; privileged 3.3.3, WFI */
+    T(SBI, RV64, 0, 0x73, 0x00, 0x00, 0x00), /* ECALL */
+    T(SBI, RV32, 0, 0x73, 0x00, 0x00, 0x00),
+    T(WFI, RV64, 0, 0x73, 0x00, 0x50, 0x10),
+    T(WFI, RV32, 0, 0x73, 0x00, 0x50, 0x10),
+    AT(RDTIME, RV64, 8, 0xc01, 0x73, 0x25, 0x10, 0xc0),    /* CSRRS a0, time, x0 */
+    AT(RDCOUNTER, RV64, 8, 0xc00, 0x73, 0x25, 0x00, 0xc0), /* cycle */
+    AT(RDCOUNTER, RV32, 4, 0xc82, 0x73, 0x25, 0x20, 0xc8), /* instreth */
+    T(HCALL, PPC64, 0, 0x22, 0x00, 0x00, 0x44), /* Power ISA book III, 4.3.1: SC, LEV 1 */
+    /* PoP, appendix B; base register 5 and no displacement, where there is one */
+    T(DIAG_288, S390X, 0, 0x83, 0x02, 0x50, 0x00), /* R1 0, R3 2 */
+    T(DIAG_500, S390X, 0, 0x83, 0x02, 0x50, 0x00),
+    T(DIAG_44, S390X, 0, 0x83, 0x02, 0x50, 0x00),
+    T(DIAG_9C, S390X, 0, 0x83, 0x02, 0x50, 0x00),
+    T(DIAG_308, S390X, 0, 0x83, 0x02, 0x50, 0x00),
+    T(SPX, S390X, 0, 0xb2, 0x10, 0x50, 0x00),
+    T(LPSW, S390X, 0, 0xb2, 0xb2, 0x50, 0x00), /* LPSWE */
+    T(LCTL, S390X, 0, 0xb7, 0x0f, 0x50, 0x00), /* of control registers 0 to 15 */
+    T(CSCH, S390X, 0, 0xb2, 0x30, 0x00, 0x00),
+    T(HSCH, S390X, 0, 0xb2, 0x31, 0x00, 0x00),
+    T(RSCH, S390X, 0, 0xb2, 0x38, 0x00, 0x00),
+    T(XSCH, S390X, 0, 0xb2, 0x76, 0x00, 0x00),
+    T(SAL, S390X, 0, 0xb2, 0x37, 0x00, 0x00),
+    T(RCHP, S390X, 0, 0xb2, 0x3b, 0x00, 0x00),
+    T(SSCH, S390X, 0, 0xb2, 0x33, 0x50, 0x00),
+    T(MSCH, S390X, 0, 0xb2, 0x32, 0x50, 0x00),
+    T(STSCH, S390X, 0, 0xb2, 0x34, 0x50, 0x00),
+    T(TSCH, S390X, 0, 0xb2, 0x35, 0x50, 0x00),
+    T(TPI, S390X, 0, 0xb2, 0x36, 0x50, 0x00),
+    T(STSI, S390X, 0, 0xb2, 0x7d, 0x50, 0x00),
+    T(SIGP, S390X, 0, 0xae, 0x02, 0x50, 0x00),
+    /* not in there: Linux arch/s390, drivers/s390/cio/ioasm.c, include/asm/sclp.h and uv.h,
+       hypfs/hypfs_sprp.c, kernel/sthyi.c, include/asm/pci_insn.h and pci/pci_insn.c */
+    T(CHSC, S390X, 0, 0xb2, 0x5f, 0x00, 0x10),  /* RRE: r1 */
+    T(SERVC, S390X, 0, 0xb2, 0x20, 0x00, 0x12), /* RRE: r1, r2 */
+    T(STHYI, S390X, 0, 0xb2, 0x56, 0x00, 0x02), /* r0, r2, here and below */
+    T(UVC, S390X, 0, 0xb9, 0xa4, 0x00, 0x02),
+    T(PCISTG, S390X, 0, 0xb9, 0xd0, 0x00, 0x02),
+    T(PCILG, S390X, 0, 0xb9, 0xd2, 0x00, 0x02),
+    T(RPCIT, S390X, 0, 0xb9, 0xd3, 0x00, 0x02),
+    T(PCISTB, S390X, 0, 0xeb, 0x02, 0x50, 0x00, 0x00, 0xd4), /* RSY */
+    T(MPCIFC, S390X, 0, 0xe3, 0x00, 0x50, 0x00, 0x00, 0xd0), /* RXY */
+    T(STPCIFC, S390X, 0, 0xe3, 0x00, 0x50, 0x00, 0x00, 0xd4),
+};
+#define TEXTS (sizeof texts / sizeof texts[0])
+
+/* The text of this exit; TEXTS: it has none. */
+static unsigned text_of(const struct svmc_exit *e, uint16_t kind)
+{
+    unsigned n = 0;
+
+    while (n < TEXTS &&
+           (texts[n].kind != kind || texts[n].isa != (e->isa ? e->isa : SVMC_ISA_X86_64) ||
+            (texts[n].size != 0 && texts[n].size != e->size) ||
+            (texts[n].number != 0 && texts[n].number != e->address)))
+        n++;
+    return n;
+}
+
+/* What a page shows of one, and that it is asked for. */
+static bool shows(const struct svmc_exit *e, uint16_t kind, const char *what)
+{
+    static const uint8_t zero[16];
+    unsigned n = text_of(e, kind);
+
+    if (a.out.action != SVMC_ACT_DELEGATED && a.out.action != SVMC_ACT_NOTIFIED)
+        return false;
+    CHECK_EQ(a.world.page[8] | a.world.page[9] << 8, kind, "%s", what);
+    CHECK_MEM(a.world.page + 0x20, n < TEXTS ? texts[n].bytes : zero, 8, "%s, size %u, isa %u",
+              what, e->size, e->isa);
+    CHECK_MEM(a.world.page + 0x28, zero, 8, "%s", what);
+    return n < TEXTS;
+}
+
+/* A vCPU that tells the host of hints, too, and makes one call more. */
+static void talkative(void)
+{
+    static const enum svmc_kind hints[] = { SVMC_KIND_MONITOR, SVMC_KIND_MWAIT, SVMC_KIND_PAUSE,
+                                            SVMC_KIND_INVD };
+    uint64_t rng = 9;
+
+    world_init(&a.world, &rng);
+    CHECK_EQ(svmc_policy_init(&a.policy, LAB_REFUSALS, LAB_RETRIES), SVMC_OK);
+    lab_delegate(&a.policy, 6, FAKEHOST_HCALL_RESULTS);
+    for (unsigned i = 0; i < sizeof hints / sizeof hints[0]; i++)
+        CHECK_EQ(svmc_policy_set_kind(&a.policy, hints[i], SVMC_VERDICT_NOTIFY), SVMC_OK);
+    CHECK_EQ(svmc_policy_set_call(&a.policy, SVMC_KIND_HVC, LAB_SMC, 2, 1), SVMC_OK);
+    CHECK_EQ(svmc_policy_seal(&a.policy), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_init(&a.vc, &world_ops, &a.world, &a.policy, a.world.page, 7), SVMC_OK);
+    a.world.reg[SVMC_REG_X0] = LAB_SMC; /* of 32 bits; the scenarios have one of 64 */
+    memset(&a.out, 0, sizeof a.out);
+}
+
+/* An exit of this kind that needs nothing else, ended by us or not. */
+static struct svmc_exit text_exit(const struct text *t, bool own)
+{
+    bool x86 = t->isa == SVMC_ISA_X86_64, s390 = t->isa == SVMC_ISA_S390X;
+    unsigned class = t->kind >> 12;
+
+    return (struct svmc_exit){ .kind = t->kind,
+                               .isa = x86 && !own ? SVMC_ISA_NONE : t->isa,
+                               .size = t->size,
+                               .count = 1,
+                               .address = t->number                  ? t->number
+                                          : class == 1               ? LAB_MSR
+                                          : class == 2 || class == 3 ? LAB_PORT
+                                                                     : LAB_GPA,
+                               .address_bytes = 8,
+                               .buffer = { WORLD_LINEAR + 0x100 },
+                               .data = a.backend_data,
+                               .value = s390 ? 0x2000 : 0, /* a prefix, a page */
+                               .arg = { SVMC_REG_S390_R0 + 2 },
+                               .dest_bytes = 8,
+                               .dest_reg = x86                      ? SVMC_REG_RAX
+                                           : t->isa == SVMC_ISA_A64 ? SVMC_REG_X0
+                                                                    : SVMC_REG_RV_X0 + 10,
+                               .finish = s390  ? SVMC_FINISH_REGS
+                                         : own ? SVMC_FINISH_REGS | SVMC_FINISH_RIP
+                                               : SVMC_FINISH_BACKEND,
+                               .insn_bytes = own && !s390 ? 4 : 0 };
+}
+
+TEST(page, the_text_of_an_instruction_is_the_manuals) /* PG-5 */
+{
+    unsigned seen[TEXTS] = { 0 };
+
+    for (unsigned n = 0; n < TEXTS; n++)
+        for (unsigned own = 0; own < 2; own++) {
+            struct svmc_exit e = text_exit(&texts[n], own);
+
+            talkative();
+            if (svmc_vcpu_exit(&a.vc, &e, &a.out) == SVMC_OK)
+                seen[n] += shows(&e, e.kind, svmc_kind_name(e.kind));
+        }
+    a.full_wipe = false;
+    for (unsigned n = 0; n < scenario_count; n++) { /* and what needs more; and all that has none */
+        struct svmc_exit e = scenarios[n].exit;
+        uint64_t rng = 9;
+        uint16_t kind =
+            e.kind == SVMC_KIND_OUT && e.address == SVMC_HCALL_PORT ? SVMC_KIND_HYPERCALL : e.kind;
+
+        lab_init(&a, &rng);
+        CHECK_EQ(lab_begin(&a, n), SVMC_OK, "%s", scenarios[n].name);
+        if (shows(&e, kind, scenarios[n].name))
+            seen[text_of(&e, kind)]++;
+    }
+    for (unsigned n = 0; n < TEXTS; n++)
+        CHECK(seen[n] > 0, "%s, size %u, isa %u", svmc_kind_name(texts[n].kind), texts[n].size,
+              texts[n].isa);
 }
 
 TEST(page, a_hypercall_looks_the_same_by_every_way_in) /* HC-1 */

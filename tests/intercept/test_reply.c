@@ -99,6 +99,46 @@ TEST(reply, nothing_of_an_answered_exit_is_remembered) /* R17 */
     }
 }
 
+static bool all_zero(const void *at, size_t bytes)
+{
+    const uint8_t *p = at;
+
+    while (bytes > 0 && p[bytes - 1] == 0)
+        bytes--;
+    return bytes == 0;
+}
+
+TEST(reply, what_is_given_up_leaves_nothing) /* R17, of svmc_vcpu_cancel and svmc_vcpu_drop */
+{
+    unsigned staged = 0;
+
+    for (unsigned n = 0; n < scenario_count; n++) {
+        for (unsigned drop = 0; drop < 2; drop++) {
+            start(n);
+            staged += !all_zero(lab.vc.priv.staging, sizeof lab.vc.priv.staging);
+            if (drop)
+                svmc_vcpu_drop(&lab.vc);
+            else
+                svmc_vcpu_cancel(&lab.vc);
+            CHECK(all_zero(lab.world.page, SVMC_PAGE_BYTES), "%s", scenarios[n].name);
+            CHECK(all_zero(lab.vc.priv.staging, sizeof lab.vc.priv.staging), "%s",
+                  scenarios[n].name);
+            CHECK(all_zero(&lab.vc.priv.pending, sizeof lab.vc.priv.pending), "%s",
+                  scenarios[n].name);
+            CHECK(!drop || all_zero(&lab.vc, sizeof lab.vc), "%s", scenarios[n].name);
+        }
+    }
+    CHECK(staged >= 8, "only %u", staged);
+    start(scenario_named("ins 1 kvm")); /* and what a host has brought of more to come */
+    honest.reply.status = SVMC_REPLY_PARTIAL;
+    honest.reply.done = honest.reply.data_bytes = 2;
+    CHECK(fakehost_send(lab.world.page, &honest));
+    CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_OK);
+    CHECK(!all_zero(lab.vc.priv.staging, 2));
+    svmc_vcpu_cancel(&lab.vc);
+    CHECK(all_zero(lab.vc.priv.staging, sizeof lab.vc.priv.staging));
+}
+
 TEST(reply, nothing_is_taken_unasked) /* R1 */
 {
     start(scenario_named("in 1 kvm"));

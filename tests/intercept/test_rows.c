@@ -93,8 +93,26 @@ static struct svmc_exit exit_of(const struct exit_rule *rule, bool own)
                                .insn_bytes = own ? 2 : 0 };
 }
 
+/* What a host may try: seq is what differs from the one that the page shows. */
+static const struct svmc_reply attempts[] = {
+    { .out_valid = 1, .done = 1, .out = { 0x77 } },
+    { .done = 1 },
+    { .out_valid = 3, .done = 1, .out = { 0x77, 0x88 } },
+    { .out_valid = 0xf, .done = 1, .out = { 1, 2, 3, 4 } },
+    { .status = SVMC_REPLY_FAULT, .fault = SVMC_FAULT_GP },
+    { .status = SVMC_REPLY_FAULT, .fault = SVMC_FAULT_UD },
+    { .status = SVMC_REPLY_PARTIAL, .done = 1, .data_bytes = 8 },
+    { .status = SVMC_REPLY_RETRY },
+    { .seq = 1, .out_valid = 1, .done = 1, .out = { 0x77 } }, /* the next, or the last */
+    { .seq = (uint64_t)1 << 48, .done = 1 },                  /* another vCPU's */
+    { .seq = UINT64_MAX, .status = 9, .fault = 255, .out_valid = 255, .done = UINT32_MAX },
+    { .out_valid = 1, .done = 2, .data_bytes = 16, .out = { UINT64_MAX } },
+};
+#define ATTEMPTS (sizeof attempts / sizeof attempts[0])
+
 TEST(rows, none_that_is_done_inside_takes_an_answer) /* R1 R15 */
 {
+    static const uint8_t data[16] = { 0x77 };
     unsigned rows = 0;
 
     for (unsigned kind = 0; kind < 65536; kind++) {
@@ -103,22 +121,22 @@ TEST(rows, none_that_is_done_inside_takes_an_answer) /* R1 R15 */
         if (!rule || rule->statuses != 0)
             continue;
         rows++;
-        for (unsigned own = 0; own < 2; own++) {
-            struct svmc_exit e = exit_of(rule, own);
-
-            (void)request_of(rule->kind, &e);
-            struct svmc_reply reply = { .out_valid = 1, .done = 1, .out = { 0x77 } };
+        for (unsigned n = 0; n < 2 * ATTEMPTS; n++) { /* own or not, and an exit for each */
+            struct svmc_exit e = exit_of(rule, n % 2 != 0);
+            struct svmc_reply reply = attempts[n / 2];
             uint64_t rng = 5;
 
+            (void)request_of(rule->kind, &e);
             lab_init(&lab, &rng);
             CHECK_EQ(svmc_vcpu_exit(&lab.vc, &e, &lab.out), SVMC_OK, "kind %x", kind);
             CHECK(lab.out.action != SVMC_ACT_DELEGATED, "kind %x", kind);
             for (unsigned i = 0; i < 8; i++) /* what the page shows, if it shows anything */
-                reply.seq |= (uint64_t)lab.world.page[0x10 + i] << 8 * i;
-            CHECK_EQ(svmc_reply_write(lab.world.page, &reply, NULL), SVMC_OK);
+                reply.seq ^= (uint64_t)lab.world.page[0x10 + i] << 8 * i;
+            CHECK_EQ(svmc_reply_write(lab.world.page, &reply, data), SVMC_OK);
             before = lab;
-            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_STATE, "kind %x", kind);
-            CHECK(lab_same(&lab, &before), "kind %x", kind);
+            CHECK_EQ(svmc_vcpu_enter(&lab.vc, &lab.out), SVMC_ERR_STATE, "kind %x, %u", kind, n);
+            CHECK_EQ(lab.out.action, SVMC_ACT_STOP, "kind %x, %u", kind, n);
+            CHECK(lab_same(&lab, &before), "kind %x, %u", kind, n);
         }
     }
     CHECK(rows >= 16, "only %u", rows);

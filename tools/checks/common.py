@@ -136,16 +136,24 @@ def copy_tree(target):
 
 def edited(file, old, new, to):
     """The source files of the core that a change of one text makes other ones, copied to the folder
-    `to` with it: of a header those beside it that include it. {file: copy}, or why not."""
+    `to` with it: of a header those beside it that include it, or another one that does.
+    {file: copy}, or why not."""
     text = (ROOT / file).read_text()
     if text.count(old) != 1:
         return f"the text stands {text.count(old)} times in {file}"
     to.mkdir(parents=True, exist_ok=True)
     users = [Path(file)]
     if file.endswith(".h"):
-        (to / Path(file).name).write_text(text.replace(old, new))
-        users = [u.relative_to(ROOT) for u in sorted((ROOT / file).parent.glob("*.c"))
-                 if f'#include "{Path(file).name}"' in u.read_text()]
+        beside = {p: p.read_text() for p in sorted((ROOT / file).parent.glob("*.[ch]"))}
+        headers = [ROOT / file]
+        for header in headers:  # and those that include one
+            headers += [p for p, t in beside.items() if p.suffix == ".h" and p not in headers and
+                        f'#include "{header.name}"' in t]
+        for header in headers:
+            t = beside[header]
+            (to / header.name).write_text(t.replace(old, new) if header == ROOT / file else t)
+        users = [p.relative_to(ROOT) for p, t in beside.items() if p.suffix == ".c" and
+                 any(f'#include "{h.name}"' in t for h in headers)]
     copies = {str(u): to / u.name for u in users}
     for user, copy in copies.items():
         text = (ROOT / user).read_text()
