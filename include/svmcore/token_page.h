@@ -10,11 +10,11 @@
 #include <stdint.h>
 #include "crypto.h"
 #include "status.h"
+#include "token_types.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define SVMC_TOKEN_TAG_BYTES    16u /* as in token_types.h */
 #define SVMC_TOKEN_PAGE_BYTES   4096u
 #define SVMC_TOKEN_PAGE_VERSION 1u
 /* The data page, little-endian (TP-1): a header, then entries of an address and a tag. */
