@@ -55,6 +55,8 @@ packages_clang='clang clang
 libclang-rt-dev -
 llvm llvm-objdump'
 packages_bench='libzydis-dev -
+libsodium-dev -
+libssl-dev -
 libcapstone-dev -
 llvm-dev llvm-config
 valgrind valgrind
@@ -192,7 +194,8 @@ san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
 build_options() {
     case $1 in
     release) echo "-Dsodium=enabled -Dopenssl=enabled" ;;
-    bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled" ;;
+    bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled -Dsodium=enabled" \
+        "-Dopenssl=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
     clang) echo "-Dexamples=disabled" ;;

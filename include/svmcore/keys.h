@@ -21,7 +21,7 @@ extern "C" {
 #define SVMC_VMKEY_BLOB_BYTES  160u /* a wrapped VM key: docs/spec/keys.md has its bytes */
 
 /** What an arena for so many VM keys takes. */
-#define SVMC_KEYARENA_BYTES(keys) (768u + 64u + 64u * (keys))
+#define SVMC_KEYARENA_BYTES(keys) (SVMC_CIPHER_ROOM_BYTES + SVMC_DERIVE_BYTES + 64u * (keys))
 
 /** The budget of a subkey, KH-7: whichever of the two ends first. A block is 16 bytes. */
 #define SVMC_SUBKEY_CALLS  ((uint64_t)1 << 32)
@@ -98,7 +98,7 @@ SVMC_API void svmc_keyarena_drop(struct svmc_keyarena *arena);
  *
  * Shape:   vm[SVMC_VM_ID_BYTES]; derive: how subkeys are derived, SVMC_ALG_DERIVE_BLAKE2B or
  *          SVMC_ALG_HKDF_SHA_256.
- * State:   key is empty on any error.
+ * State:   key is empty on any error. What was in it is forgotten, not dropped, as by unwrap.
  * Threads: one caller at a time for all keys of an arena.
  * Source:  KH-1, KH-5.
  *

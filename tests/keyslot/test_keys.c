@@ -495,6 +495,39 @@ TEST(keys, no_subkey_does_more_than_its_budget_and_none_is_refused) /* KH-7 KH-8
     CHECK_EQ(grant.id.index, 0, "a new epoch begins anew");
 }
 
+TEST(keys, continuations_of_one_snapshot_share_no_subkey) /* KH-5 KH-7: clone, restore, crash */
+{
+    enum { LIVES = 60, GRANTS = 40 };
+    static struct svmc_subkey_id seen[LIVES];
+    uint64_t rng = harness_seed();
+    struct svmc_key_grant grant;
+    struct svmc_vmkey key;
+    uint8_t blob[160];
+
+    begin();
+    CHECK_EQ(svmc_vmkey_create(&key, &arena, vm_a, 0x51), SVMC_OK);
+    CHECK_EQ(svmc_vmkey_wrap(&key, &provider, 0x32, blob), SVMC_OK);
+    for (unsigned life = 0; life < LIVES; life++) {
+        uint64_t last = 0;
+
+        if (harness_random(&rng) & 1) { /* from the blob, which is always the same */
+            svmc_vmkey_drop(&key);
+            REQUIRE(unwrap(&key, blob) == SVMC_OK);
+        } else { /* in place */
+            REQUIRE(svmc_vmkey_renew(&key) == SVMC_OK);
+        }
+        CHECK_EQ(svmc_vmkey_limit(&key, 5, 5), SVMC_OK);
+        for (unsigned i = 0; i < GRANTS; i++, last = grant.id.index) {
+            REQUIRE(svmc_vmkey_grant(&key, SVMC_KEY_PAGE, 1 + i % 5, 1, &grant) == SVMC_OK);
+            CHECK(grant.id.index >= last, "an index never comes back");
+        }
+        seen[life] = grant.id;
+        for (unsigned old = 0; old < life; old++)
+            CHECK(memcmp(seen[old].epoch, grant.id.epoch, sizeof grant.id.epoch) != 0,
+                  "the epoch of life %u again", old);
+    }
+}
+
 TEST(keys, a_grant_calls_nothing) /* KH-8 CR-11: a data path asks for one without more ado */
 {
     struct svmc_key_grant grant;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The libsodium back end against published vectors and the tests' own hashes. */
+#include <dlfcn.h>
 #include <svmcore/policy.h>
 #include <svmcore/port/sodium.h>
 
@@ -7,7 +8,7 @@
 #include "../../harness.h"
 #include "../back_end.h"
 
-/* This processor has AES; what a table says that has none is in tests/core. */
+/* This processor has AES, or else the tests of AES-256-GCM fail: that is to be noticed. */
 const unsigned back_end_ciphers = 1u << 0 | 1u << 1 | 1u << 2;
 
 const struct svmc_crypto_ops *back_end(void)
@@ -26,6 +27,33 @@ TEST(sodium, the_table_is_whole_and_passes_the_self_test) /* CR-1 CR-8 */
     CHECK_EQ(ops->size, sizeof *ops);
     CHECK_EQ(svmc_crypto_self_test(ops), SVMC_OK);
     CHECK(svmc_sodium_ops() == ops, "the same table again");
+}
+
+/* In front of libsodium's own: the processor as it is, or one without AES. */
+static bool without_aes;
+int crypto_aead_aes256gcm_is_available(void)
+{
+    int (*real)(void);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "crypto_aead_aes256gcm_is_available");
+    return !without_aes && real();
+}
+
+TEST(sodium, without_aes_there_is_no_gcm_and_all_else) /* CR-16 */
+{
+    static _Alignas(SVMC_CIPHER_ROOM_ALIGN) struct svmc_cipher_key room;
+    const struct svmc_crypto_ops *ops;
+
+    without_aes = true;
+    ops = svmc_sodium_ops();
+    CHECK(ops != NULL, "a table all the same");
+    if (ops) {
+        CHECK_EQ(svmc_crypto_try(ops, SVMC_ALG_AES_256_GCM, &room), SVMC_ERR_UNSUPPORTED);
+        CHECK_EQ(svmc_crypto_try(ops, SVMC_ALG_CHACHA20_POLY1305, &room), SVMC_OK);
+        CHECK_EQ(svmc_crypto_try(ops, SVMC_ALG_XCHACHA20_POLY1305, &room), SVMC_OK);
+    }
+    without_aes = false;
+    CHECK_EQ(svmc_crypto_try(svmc_sodium_ops(), SVMC_ALG_AES_256_GCM, &room), SVMC_OK);
 }
 
 TEST(sodium, a_million_letters) /* FIPS 180-4, the long example */
