@@ -5,9 +5,9 @@
  * lines of 64 bytes; -authentic: with AES-256-GCM. keyslot.memcpy-*: the limit. keyslot.dma-64: one
  * line. keyslot.hold: lookup, hold and release. keyslot.lookup-65536: the same 16 functions among
  * 65536 bound ones (peer: among 16), -random: any of them, -two-level: 16 in the small table.
- * keyslot.miss: a slot without a place gets that of another, with its key derived from the cached VM
- * key. keyslot.revoke-p99: nanoseconds on the wall from the first call to the wipe, while threads
- * move pages of the slot (-p50: the median).
+ * keyslot.miss: a slot without a place gets that of another, its key derived from the VM's key in
+ * the arena. keyslot.revoke-p99: nanoseconds on the wall from the first call to the wipe, while
+ * threads move pages of the slot (-p50: the median).
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -2,8 +2,8 @@
 /*
  * A device asks for anything: functions, addresses, lengths, lists; memory is changed meanwhile,
  * translate and the crypto table fail, slots come and go. Traps when a byte of the other VM is in a
- * buffer, when a refused request changed anything, when a failed read shows anything, or when memory
- * does not mean what was written (DM-3 to DM-21).
+ * buffer, when a refused request changed anything, when a failed read shows anything, or when
+ * memory does not mean what was written (DM-3 to DM-21).
  */
 #define SVMC_TEST_PLAIN
 #include "input.h"

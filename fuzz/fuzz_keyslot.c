@@ -36,7 +36,7 @@ static enum svmc_status program(void *ctx, uint32_t place, const struct svmc_key
     return SVMC_OK;
 }
 
-/* Nobody holds or has a reference to what is evicted; or it is cut, and references count no more. */
+/* Nobody holds or has a reference to what is evicted; or it is cut, and references do not count. */
 static void evict(void *ctx, uint32_t place, struct svmc_cipher_key *room)
 {
     const struct load *l;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * The device table: which key slot a PCI function's transactions belong to. An entry is a handle,
- * so that a revoked slot's devices have none. Functions are numbered segment, bus, device, function;
- * with ARI the low eight bits are the function.
+ * so that a revoked slot's devices have none. Functions are numbered segment, bus, device and
+ * function; with ARI the low eight bits are the function.
  * Source: docs/spec/device.md, rules DT-1 to DT-8.
  */
 #ifndef SVMCORE_DEVICE_H

@@ -2,7 +2,7 @@
 /**
  * DMA to encrypted memory: a device gets plaintext of its own guest and nothing else. A request
  * names a function and addresses; the function's slot and the slot of each page must be the same.
- * Opaque (a slot of AES-XTS): same length, confidentiality only: old bytes put back are not noticed.
+ * Opaque (a slot of AES-XTS): same length, confidentiality only: old bytes put back go unnoticed.
  * Authentic (a slot of an AEAD): a tag and a version for each unit: changed or old bytes are.
  * Source: docs/spec/dma.md, rules DM-1 to DM-21.
  */
@@ -50,8 +50,8 @@ struct svmc_dma_ops {
     uint32_t reserved;
     void *ctx;
 
-    /* required: the page at iova, a multiple of SVMC_DMA_PAGE, of this function. SVMC_OK; everything
-       else: there is none. What it says stays true until the next svmc_keyslots_flush is quiet */
+    /* required: the page at iova, a multiple of SVMC_DMA_PAGE, of this function. SVMC_OK; all else:
+       there is none. What it says stays true until the next svmc_keyslots_flush is quiet */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t bdf, uint64_t iova,
                                                  struct svmc_dma_page *page);
 };

@@ -201,7 +201,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_hold(struct svmc_keyslots 
 /** Nothing happens where the lane holds nothing. */
 SVMC_API void svmc_keyslot_release(struct svmc_keyslots *ks, uint32_t lane);
 
-/** Take a reference, for a transfer that goes on without a lane: a DRAIN waits for it, and its place
+/** Take a reference, for a transfer that goes on without a lane: a DRAIN waits for it, its place
  *  is not evicted. Held with the reference, the slot is good while it drains, too.
  *  @return as svmc_keyslot_hold; SVMC_ERR_FULL (2^31 of them). KS-11 */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_ref(struct svmc_keyslots *ks, uint32_t lane,

@@ -104,27 +104,29 @@ enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_confi
 /* ---- whose slot ------------------------------------------------------------------------------*/
 
 /*
- * DM-3 DM-4 DM-5: the function's slot, held; its binding is looked at again once the lane is marked,
- * so that who unbinds sees the lane, or the lane sees that it is unbound.
+ * DM-3 DM-4 DM-5 DM-21: the slot of a reference, or the function's, held; the binding is looked at
+ * again once the lane is marked, so that who unbinds sees the lane, or the lane the unbinding.
  */
 static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
-                             svmc_key_handle flight, struct slot **slot, svmc_key_handle *handle,
+                             svmc_key_handle *handle, struct slot **slot,
                              struct svmc_dma_result *result)
 {
+    const bool has_ref = handle->raw != 0;
     const struct svmc_devices *devices = dma->priv.devices;
     enum svmc_status st;
 
     if (bdf >= devices->priv.functions)
         return fail(result, SVMC_DMA_BDF_RANGE, 0);
-    handle->raw = flight.raw != 0 ? flight.raw : device_handle(devices, bdf);
+    if (!has_ref)
+        handle->raw = device_handle(devices, bdf);
     if (handle->raw == 0)
         return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
-    st = slot_hold(dma->priv.slots, lane, *handle, flight.raw != 0, slot);
+    st = slot_hold(dma->priv.slots, lane, *handle, has_ref, slot);
     if (st == SVMC_ERR_STATE)
         return st;
     if (st != SVMC_OK)
         return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
-    if (flight.raw == 0 && device_handle(devices, bdf) != handle->raw) {
+    if (!has_ref && device_handle(devices, bdf) != handle->raw) {
         slot_release(dma->priv.slots, lane);
         return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
     }
@@ -362,7 +364,7 @@ static bool is_marked(const struct job *job)
 
 static enum svmc_status run(struct job *job, svmc_key_handle handle)
 {
-    const struct svmc_crypto_ops *crypto = job->dma->priv.slots->priv.crypto;
+    const struct svmc_crypto_ops *ops = job->dma->priv.slots->priv.crypto;
     enum svmc_status st = resolve(job, handle);
 
     if (st == SVMC_OK && claims(job))
@@ -376,7 +378,7 @@ static enum svmc_status run(struct job *job, svmc_key_handle handle)
     if (st != SVMC_OK && !job->write)
         show_nothing(job);
     if (is_marked(job))
-        crypto->wipe(crypto->ctx, job->scratch, job->unit_bytes);
+        ops->wipe(ops->ctx, job->scratch, job->unit_bytes);
     return st;
 }
 
@@ -396,7 +398,8 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
         (!request->piece && request->pieces != 0))
         return SVMC_ERR_ARG;
     lane = core_clamp(lane, dma->priv.lanes);
-    st = hold(dma, lane, request->bdf, request->flight, &slot, &handle, result);
+    handle = request->flight;
+    st = hold(dma, lane, request->bdf, &handle, &slot, result);
     if (st != SVMC_OK)
         return st;
     job.dma = dma;
@@ -423,8 +426,7 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
 enum svmc_status svmc_dma_begin(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
                                 svmc_key_handle *flight, struct svmc_dma_result *result)
 {
-    const svmc_key_handle none = { 0 };
-    svmc_key_handle handle;
+    svmc_key_handle handle = { 0 };
     enum svmc_status st;
     struct slot *slot;
 
@@ -435,7 +437,7 @@ enum svmc_status svmc_dma_begin(struct svmc_dma *dma, uint32_t lane, uint32_t bd
     if (!dma || lane >= dma->priv.lanes)
         return SVMC_ERR_ARG;
     lane = core_clamp(lane, dma->priv.lanes);
-    st = hold(dma, lane, bdf, none, &slot, &handle, result);
+    st = hold(dma, lane, bdf, &handle, &slot, result);
     if (st != SVMC_OK)
         return st;
     st = svmc_keyslot_count(dma->priv.slots, slot);

@@ -22,6 +22,7 @@ bool svmc_keyslot_is_busy(const struct svmc_keyslots *ks, uint32_t n)
 void svmc_keyslot_vacate(struct svmc_keyslots *ks, struct slot *s)
 {
     struct svmc_cipher_key *room = rooms_of(ks) + s->place;
+    const struct svmc_crypto_ops *ops = ks->priv.crypto;
 
     if ((word_of(s) & WORD_RESIDENT) == 0)
         return;
@@ -29,9 +30,9 @@ void svmc_keyslot_vacate(struct svmc_keyslots *ks, struct slot *s)
         ks->priv.ops->evict(ks->priv.ops->ctx, s->place, room);
         places_of(ks)[s->place].owner = 0; /* clamp: the pool's own number */
     } else {
-        ks->priv.crypto->cipher_drop(ks->priv.crypto->ctx, room);
+        ops->cipher_drop(ops->ctx, room);
     }
-    ks->priv.crypto->wipe(ks->priv.crypto->ctx, room, sizeof *room);
+    ops->wipe(ops->ctx, room, sizeof *room);
 }
 
 static enum svmc_status program(struct svmc_keyslots *ks, const struct slot *s, uint32_t place)

@@ -275,7 +275,7 @@ static enum svmc_status translate_wrong(void *ctx, uint32_t bdf, uint64_t iova,
 TEST(dma, what_translate_says_is_checked) /* DM-7 */
 {
     start(mixed);
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 7; i++) {
         struct svmc_dma_page wrong = { lab.memory[1][0], dma_lab_address(0), lab.seal[1][0],
                                        lab.slot[1], SVMC_ACCESS_RW };
         struct svmc_dma_ops ops = lab.ops;
@@ -294,12 +294,23 @@ TEST(dma, what_translate_says_is_checked) /* DM-7 */
             wrong.seals = NULL;
         if (i == 5)
             wrong.address = (uint64_t)1 << 46; /* unit 2^40 */
+        if (i == 6)                            /* another load of the same slot */
+            wrong.slot.raw ^= 0x10000;
+        if (i == 2) { /* opaque: no unit's number is too large */
+            wrong.slot = lab.slot[0];
+            CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(4)), SVMC_OK);
+            CHECK_EQ(svmc_device_bind(&lab.devices, dma_lab_bdf(4), lab.slot[0]), SVMC_OK);
+        }
         wrong_page = wrong;
         ops.translate = translate_wrong;
         lab.dma.priv.ops = &ops;
         svmc_keyslots_flush(&lab.ks);
-        CHECK_EQ(write_b(0, &byte, 1, &r), SVMC_ERR_CALLBACK, "%u", i);
-        CHECK_EQ(r.reason, SVMC_DMA_TRANSLATE, "%u", i);
+        CHECK_EQ(write_b(0, &byte, 1, &r), i == 6 ? SVMC_ERR_REFUSED : SVMC_ERR_CALLBACK, "%u", i);
+        CHECK_EQ(r.reason, i == 6 ? SVMC_DMA_SLOT : SVMC_DMA_TRANSLATE, "%u", i);
+        if (i == 2) {
+            CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(4)), SVMC_OK);
+            CHECK_EQ(svmc_device_bind(&lab.devices, dma_lab_bdf(4), lab.slot[1]), SVMC_OK);
+        }
         lab.dma.priv.ops = &lab.ops;
     }
     svmc_keyslots_flush(&lab.ks);
@@ -320,6 +331,14 @@ TEST(dma, a_translation_is_asked_for_once_until_the_flush) /* DM-9 */
     CHECK_EQ(lab.translations, 1);
     CHECK_EQ(dma_lab_move(&lab, 3, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK); /* another's */
     CHECK_EQ(lab.translations, 2);
+    { /* a function whose translations lie where the first one's do */
+        const struct svmc_dma_piece piece = { 4096, &byte, 1 };
+        const struct svmc_dma_request request = { .bdf = 1024, .piece = &piece, .pieces = 1 };
+
+        CHECK_EQ(svmc_device_bind(&lab.devices, request.bdf, lab.slot[0]), SVMC_OK);
+        CHECK_EQ(svmc_dma_move(&lab.dma, 0, &request, &r), SVMC_ERR_REFUSED);
+        CHECK_EQ(r.reason, SVMC_DMA_UNMAPPED);
+    }
     lab.map[0][1] = (struct dma_lab_map){ 0, 7, SVMC_ACCESS_READ };
     CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK);
     CHECK_EQ(byte, lab.plain[0][1][0]);

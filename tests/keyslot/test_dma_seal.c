@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DMA: what an attacker does to memory, what a callback that fails leaves, and that no key and nonce
- * come together twice.
+ * DMA: what an attacker does to memory, what a callback that fails leaves, and that no key and
+ * nonce come together twice.
  */
 #include <stdlib.h>
 

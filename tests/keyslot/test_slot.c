@@ -434,6 +434,25 @@ TEST(slot, places_go_to_who_was_held_last) /* KS-13 KS-14 */
     CHECK_EQ(programmed[0], 0);
 }
 
+TEST(slot, who_was_held_longest_ago_gives_way) /* KS-13 KS-14 */
+{
+    svmc_key_handle h[SLOTS];
+
+    start(SVMC_KEYSLOT_HARDWARE, 2);
+    for (uint32_t i = 0; i < SLOTS; i++)
+        h[i] = load(i + 1);
+    CHECK_EQ(svmc_keyslot_bring(&ks, h[0]), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_bring(&ks, h[1]), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_bring(&ks, h[2]), SVMC_OK); /* the first that came */
+    CHECK(programmed[0] == 3 && programmed[1] == 2);
+    CHECK_EQ(hold(0, h[1]), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_bring(&ks, h[3]), SVMC_OK);
+    CHECK(programmed[0] == 4 && programmed[1] == 2);
+    CHECK_EQ(svmc_keyslot_bring(&ks, h[2]), SVMC_OK); /* the oldest is held: the next one */
+    CHECK(programmed[0] == 3 && programmed[1] == 2);
+    svmc_keyslot_release(&ks, 0);
+}
+
 TEST(slot, what_could_not_be_programmed_is_absent) /* KS-13 KS-15 */
 {
     svmc_key_handle a, b;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../../harness.h"
+#include "../../keyslot/keyslot_lab.h"
 
 static __thread bool armed; /* this thread, now */
 static unsigned allocated, locked;
@@ -285,4 +286,63 @@ TEST(quiet, a_dropped_key_is_nowhere) /* CR-9 */
             CHECK(while_loaded > 0, "%x: the scan finds no key that is loaded", algs[i]);
             CHECK_EQ(places(hidden), 0, "%x of table %u", algs[i], which);
         }
+}
+
+/* ---- DMA -------------------------------------------------------------------------------------*/
+
+static struct lab lab;
+
+/* Whole and unaligned, to and fro, refused: what a device model calls. */
+static unsigned move(void)
+{
+    static uint8_t buffer[9000];
+    struct svmc_dma_result r;
+    unsigned wrong = 0;
+
+    for (uint32_t device = 0; device < LAB_DEVICES; device++)
+        for (uint32_t direction = 0; direction < 2; direction++) {
+            wrong += dma_lab_move(&lab, device, direction, 4096, buffer, 4096, &r) != SVMC_OK;
+            wrong += dma_lab_move(&lab, device, direction, 77, buffer, 9000, &r) != SVMC_OK;
+            wrong +=
+                dma_lab_move(&lab, device, direction, 15 * 4096, buffer, 8, &r) != SVMC_ERR_REFUSED;
+        }
+    return wrong;
+}
+
+static void *move_armed(void *wrong)
+{
+    armed = true;
+    *(unsigned *)wrong = move();
+    armed = false;
+    return NULL;
+}
+
+TEST(quiet, a_request_allocates_nothing_locks_nothing_calls_nobody) /* DM-1 CR-10 */
+{
+    static const uint32_t kinds[] = { SVMC_ALG_AES_256_XTS, SVMC_ALG_AES_256_GCM };
+    static const uint32_t units[] = { 64, 4096 };
+    unsigned wrong = 1;
+    int status = 1;
+    pthread_t thread;
+    pid_t pid;
+
+    REQUIRE(svmc_openssl_ops() != NULL);
+    dma_lab_init(&lab, svmc_openssl_ops(), kinds, units);
+    allocated = locked = 0;
+    REQUIRE(pthread_create(&thread, NULL, move_armed, &wrong) == 0);
+    pthread_join(thread, NULL);
+    CHECK_EQ(wrong, 0);
+    CHECK_EQ(allocated, 0);
+    CHECK_EQ(locked, 0);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        wrong = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0;
+        wrong += move();
+        for (;;)
+            syscall(SYS_exit, wrong != 0);
+    }
+    REQUIRE(pid > 0 && waitpid(pid, &status, 0) == pid);
+    CHECK_EQ(status, 0);
+    svmc_keyslots_drop(&lab.ks);
 }
