@@ -31,6 +31,8 @@
 #include "policy.h"
 #include "policy_rows.h"
 #include "status.h"
+#include "token.h"
+#include "token_types.h"
 #include "trap.h"
 #include "types.h"
 #include "version.h"

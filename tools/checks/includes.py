@@ -33,7 +33,7 @@ PUBLIC = {
     "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
-    "port/sodium.h": "port",
+    "token.h": "token", "token_types.h": "token", "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
