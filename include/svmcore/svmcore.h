@@ -33,6 +33,7 @@
 #include "status.h"
 #include "token.h"
 #include "token_types.h"
+#include "token_page.h"
 #include "trap.h"
 #include "types.h"
 #include "version.h"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of the intercept and of hcall, taken out of the shipped source, is missed by a test.
+"""Each check of the intercept, of hcall and of token, taken out, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
-replaces it. The mutant is compiled, linked in front of the core, and the tests of both run on it:
+replaces it. The mutant is compiled, linked in front of the core, and the tests of all run on it:
 a mutant that passes them is a FAIL, and so are a rule of docs/spec/reply.md or offer.md without a
 mutant (but where the document says that no row declares what it is about) and a row of this file
 whose text is not there any more. The unchanged source must pass, or nothing is proved. A run ends
@@ -28,6 +28,7 @@ SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 C, R, A = "src/core/", "src/intercept/", "src/intercept/adapt/"
 H, N, W = "src/hcall/", "src/hcall/native/", "src/hcall/vmware/"
+T = "src/token/"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),
@@ -682,6 +683,92 @@ MUTANTS = (
     ("HN-19", N + "ask.c", "if ((who & MAY_FIELDS & ~owner->may) != 0)", "if (0)"),
     ("HN-21", N + "discover.c", "if (i == k ? is_sound(a) : a->kind != b->kind || !clash)",
      "if (i == k ? is_sound(a) : 1)"),
+    ("TP-1", T + "page.c", "handle == 0 || ", ""),  # K3
+    ("TP-1", T + "page.c", "core_store_le32(page + SVMC_TOKEN_PAGE_AT_HANDLE, handle);", ";"),
+    ("TP-2", T + "page.c",  # K4, K11
+     "(st = svmc_token_draw(crypto, SVMC_TOKEN_PAGE_ENTRIES, &real)) != SVMC_OK",
+     "(real = 7, st = SVMC_OK) != SVMC_OK"),
+    ("TP-2", T + "page.c", "core_load_le64(bytes) % count", "core_load_le64(bytes) % count / 2"),
+    ("TP-2", T + "page.c", "    memset(page, 0, SVMC_TOKEN_PAGE_BYTES); /* CR-2 */\n", ""),
+    ("TP-2", T + "page.c", "if (ops->random(ops->ctx, bytes, sizeof bytes) != SVMC_OK)",
+     "if (ops->random(ops->ctx, bytes, sizeof bytes) != SVMC_OK && 0)"),
+    ("TP-3", T + "page.c", "n == real ? addresses->safe : other", "addresses->safe"),  # K10
+    ("TP-3", T + "page.c", "core_load_le64(at) % addresses->count",
+     "core_load_le64(at) % (addresses->count - 1)"),
+    ("TP-3", T + "page.c", "a->step != 0 && ", ""),
+    ("TP-3", T + "page.c", "a->count > 1 &&", "a->count != 0 &&"),
+    ("TP-3", T + "page.c", "(UINT64_MAX - a->first) / a->step >= a->count - 1 &&", ""),
+    ("TP-3", T + "page.c", "(a->safe - a->first) % a->step == 0 &&", ""),
+    ("TP-3", T + "page.c", "(a->safe - a->first) / a->step < a->count;", "true;"),
+    ("TP-4", T + "page.c", "(differ | (0 - differ)) >> 63", "differ >> 63"),  # A14, K10
+    ("TP-4", T + "page.c", "(n & ~keep)", "0"),
+    ("TP-5", T + "gate.c", "kind == SVMC_TOKEN_PAGE_SITE || rows[i].load_bytes != 0", "true"),
+    ("TP-5", T + "gate.c", " || (tag != NULL) != (gate->kind == SVMC_TOKEN_PAGE_GATE)", ""),
+    ("TP-5", T + "gate.c", "        *end++ = row->fill[i & 1];", "        end++, (void)i;"),
+    ("TP-6", T + "gate.c", "svmc_token_draw(crypto, gate.stubs, &gate.slot)",  # K4
+     "(gate.slot = 3, SVMC_OK)"),
+    ("TP-6", T + "gate.c", "n == gate->slot ? tag : end", "tag"),  # A14
+    ("TP-6", T + "gate.c", "n == gate->slot ? tag : end", "end"),
+    ("TP-6", T + "gate.c", "if (tag && (st = svmc_token_randomize(crypto, page)) != SVMC_OK)",
+     "if (tag && (st = svmc_token_randomize(crypto, page)) != SVMC_OK && 0)"),
+    ("TP-6", T + "gate.c", "(offset - gate->trap_at) % gate->stub_bytes == 0", "true"),
+    ("TP-6", T + "gate.c", "slot < gate->stubs && (offset", "(offset"),
+    ("TP-6", T + "gate.c", "if (!row_of(gate))", "if (!gate)"),
+    ("TP-6", T + "gate.c", "same.slot < same.stubs && ", ""),
+    ("TP-6", T + "gate.c", "memcmp(&same, gate, sizeof same) == 0", "true"),
+    ("TP-6", T + "gate.c", "frame % SVMC_TOKEN_PAGE_BYTES != 0)", "0)"),
+    ("TP-7", T + "gate.c", "i > 0 ? REX >> 4 : 0;", "0;"),  # A6
+    ("TP-7", T + "gate.c", "(REX | ((tag[i] & 0xfu) ^ above))", "((tag[i] & 0xfu) ^ above)"),
+    ("TP-7", T + "gate.c", "(REX | (tag[i] >> 4 ^ REX >> 4))", "(tag[i] >> 4 ^ REX >> 4)"),
+    ("TP-8", T + "gate.c", "(i % 4 == 0 ? 0xd2800000u : 0xf2800000u)", "0xf2800000u"),
+    ("TP-9", T + "gate.c", "(left >> 6) + (digit >> 5);", "left >> 6;"),
+    ("TP-10", T + "gate.c", "    if (tag)\n        at = put(at, &row->wipe);\n", ""),  # A2
+    ("TP-11", T + "page_plan.c", "return (can & SVMC_TOKEN_CAN_EXECUTE_ONLY) != 0;",
+     "return true;"),  # K14, A1
+    ("TP-11", T + "page_plan.c", "out->need = out->may = execute;",
+     "out->need = execute, out->may = execute | SVMC_TOKEN_MAY_READ;"),
+    ("TP-11", T + "page_plan.c", "out->may = execute | SVMC_TOKEN_MAY_READ;",  # K5
+     "out->may = execute | SVMC_TOKEN_MAY_READ | SVMC_TOKEN_MAY_WRITE;"),
+    ("TP-11", T + "page_plan.c", "    out->others = 0;\n", "    out->others = 1;\n"),
+    ("TP-11", T + "page_plan.c", "execute = w->user ? SVMC_TOKEN_MAY_EXECUTE_USER :",
+     "execute = !w->user ? SVMC_TOKEN_MAY_EXECUTE_USER :"),
+    ("TP-11", T + "page_plan.c", "if (entries > room)", "if (entries > (uint64_t)room + 1)"),
+    ("TP-12", T + "page_plan.c", "if (w->tables[i] == w->frame)", "if (0)"),  # A5
+    ("TP-12", T + "page_plan.c", "if (can & SVMC_TOKEN_CAN_WALK)", "if (1)"),
+    ("TP-12", T + "page_plan.c", "level == own ? r->need : 0", "r->need"),
+    ("TP-12", T + "page_plan.c", "level == own ? r->may : r->others", "r->may"),
+    ("TP-13", T + "page_plan.c", "if (can & SVMC_TOKEN_CAN_SPLIT_EXECUTE)", "if (0)"),
+    ("TP-13", T + "page_plan.c",  # K5
+     "            out->may |= SVMC_TOKEN_MAY_EXECUTE;\n    }\n"
+     "    return (can & SVMC_TOKEN_CAN_READ_ONLY) != 0;",
+     "            out->may |= SVMC_TOKEN_MAY_EXECUTE;\n    }\n    return true;"),
+    ("TP-13", T + "page_plan.c",
+     "(!of_tables(abilities->can, &tables) && want->table_count != 0)",
+     "(!of_tables(abilities->can, &tables) && 0)"),
+    ("TP-13", T + "page_plan.c", "(a->can & ~ABILITIES) != 0 || ", ""),
+    ("TP-13", T + "page_plan.c", "!(a->levels >> w->level & 1) || ", ""),
+    ("TP-13", T + "page_plan.c", "w->user > 1 || ", ""),
+    ("TP-13", T + "page_plan.c", " || memcmp(w->reserved, zero, sizeof zero) != 0 ||", " ||"),
+    ("TP-13", T + "page_plan.c", "if (!frames || !is_frame(frames[i]))", "if (!frames)"),
+    ("TP-14", T + "page_plan.c",  # A16
+     " ||\n        !(abilities->can & SVMC_TOKEN_CAN_GUARD_DMA)) /* TP-14 */", ")"),
+    ("TP-14", T + "page_plan.c", "at->why = SVMC_TOKEN_PLAN_SAVED;",  # K2
+     "at->why = SVMC_TOKEN_PLAN_TABLE;"),
+    ("TP-14", T + "page_plan.c", "at->level = ANY_LEVEL;", ";"),
+    ("TP-15", T + "page_plan.c", "(uint8_t)(guard->need & ~held.rights)", "0"),
+    ("TP-15", T + "page_plan.c", "(uint8_t)(held.rights & ~guard->may)", "0"),  # K5
+    ("TP-15", T + "page_plan.c", "v.aliases = held.aliases;", ";"),
+    ("TP-15", T + "page_plan.c", "v.devices = held.devices;", ";"),  # A16
+    ("TP-16", T + "page_plan.c", "ops->held(ctx, guard, &held) != SVMC_OK || ",
+     "(ops->held(ctx, guard, &held) != SVMC_OK && 0) || "),
+    ("TP-16", T + "page_plan.c", " || !is_answer(&held))", ")"),
+    ("TP-16", T + "page_plan.c", "(held->rights & ~SVMC_TOKEN_MAY_ALL) == 0 &&", ""),
+    ("TP-16", T + "page_plan.c", "(held->aliases & ~SVMC_TOKEN_MAY_ALL) == 0 &&", ""),
+    ("TP-16", T + "page_plan.c", "(held->devices & ~DMA_RIGHTS) == 0 &&", ""),
+    ("TP-16", T + "page_plan.c", "memset(&held, 0xff, sizeof held);",
+     "memset(&held, 0, sizeof held);"),
+    ("TP-16", T + "page_plan.c", "if (!is_guard(guard))", "if (0)"),
+    ("TP-16", T + "page_plan.c", " || !CORE_HAS_OP(ops, held))", ")"),
 )
 HOOKED = {"R3", "AP-1"}  # about the number of loads: read_once.c
 
@@ -692,6 +779,9 @@ def compile_to(source, target, core, extra=()):
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/core",
                 f"-I{TOP}/src/intercept", f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
                 f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
+                f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
+                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
+                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware", f"-I{TOP}/src/token",
                 "-c", source, "-o", target])
 
 
@@ -700,7 +790,8 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             sorted(p for d in ("intercept", "hcall") for p in (TOP / "tests" / d).glob("*.c")))
+             sorted(p for d in ("intercept", "hcall", "token")
+                    for p in (TOP / "tests" / d).glob("*.c")))
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
     targets = [out / (str(s.relative_to(TOP)).replace("/", "_") + ".o") for s, _ in jobs]
@@ -740,7 +831,7 @@ def try_mutant(job):
     rest = [o for s, o in objects.items() if s not in copies]
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
                   None if hook else "adapt" if A in file else "vmware" if W in file else
-                  Path(file).stem.split("_")[0])
+                  "token" if T in file else Path(file).stem.split("_")[0])
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
