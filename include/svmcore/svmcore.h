@@ -34,7 +34,6 @@
 #include "policy_rows.h"
 #include "status.h"
 #include "token.h"
-#include "token_types.h"
 #include "token_page.h"
 #include "token_types.h"
 #include "trap.h"

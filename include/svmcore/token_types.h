@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /** What tokens are made of: see token.h. docs/spec/token.md. */
-/** What tokens are made of. docs/spec/measure.md. */
 #ifndef SVMCORE_TOKEN_TYPES_H
 #define SVMCORE_TOKEN_TYPES_H
 #include <stddef.h>

@@ -778,9 +778,6 @@ def compile_to(source, target, core, extra=()):
     return run(["gcc", *flags, "-O1", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN", "-w", *extra,
                 f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/core",
                 f"-I{TOP}/src/intercept", f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
-                f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware",
-                f"-I{TOP}/include", f"-I{TOP}/src", f"-I{TOP}/tests", f"-I{TOP}/src/intercept",
-                f"-I{TOP}/src/intercept/adapt", f"-I{TOP}/src/hcall",
                 f"-I{TOP}/src/hcall/native", f"-I{TOP}/src/hcall/vmware", f"-I{TOP}/src/token",
                 "-c", source, "-o", target])
 

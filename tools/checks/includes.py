@@ -35,7 +35,7 @@ PUBLIC = {
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
     "token.h": "token", "token_types.h": "token", "port/sodium.h": "port",
     "token_page.h": "token",
-    "measure.h": "token", "measure_types.h": "token", "token_types.h": "token",
+    "measure.h": "token", "measure_types.h": "token",
     "port/sodium.h": "port",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
