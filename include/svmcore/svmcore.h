@@ -26,6 +26,7 @@
 #include "insn.h"
 #include "intercept.h"
 #include "iox.h"
+#include "judge.h"
 #include "measure.h"
 #include "measure_types.h"
 #include "offer.h"

@@ -17,6 +17,7 @@ BELOW = {
     "keyslot": ["core"],
     "seal": ["core", "keyslot"],
     "token": ["core"],
+    "judge": ["core", "decode", "hcall", "token"],
     "port": ["core"],
 }
 # public header: the module it belongs to
@@ -34,7 +35,7 @@ PUBLIC = {
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
     "token.h": "token", "token_types.h": "token", "port/sodium.h": "port",
-    "token_page.h": "token",
+    "token_page.h": "token", "judge.h": "judge",
     "measure.h": "token", "measure_types.h": "token",
     "port/sodium.h": "port",
 }
