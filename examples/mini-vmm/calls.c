@@ -294,9 +294,8 @@ enum svmc_status calls_vcpu_open(struct calls *c, struct vcpu *v)
                                           .scratch_bytes = sizeof v->calling.scratch };
     enum svmc_status st = c->tokens.on ? tokens_open(&c->tokens, v) : SVMC_OK;
 
-    return st == SVMC_OK
-               ? svmc_hcall_vcpu_init(&v->calling.native, &c->vm, v->id, &place, &room)
-               : st;
+    return st == SVMC_OK ? svmc_hcall_vcpu_init(&v->calling.native, &c->vm, v->id, &place, &room)
+                         : st;
 }
 
 bool calls_cpuid(const struct calls *c, struct kvm_cpuid2 *cpuid, uint32_t room)
@@ -455,7 +454,8 @@ static bool native(struct vcpu *v, const struct svmc_trap *trap)
 
     for (unsigned i = 0; good && i < SVMC_HCALL_REGS; i++)
         good = get(v, SVMC_HCALL_REG_ARG + i, &call.arg[i]);
-    for (unsigned i = 0; good && (call.control & SVMC_HCALL_TOKEN) && i < SVMC_HCALL_TOKEN_REGS; i++)
+    for (unsigned i = 0; good && (call.control & SVMC_HCALL_TOKEN) && i < SVMC_HCALL_TOKEN_REGS;
+         i++)
         good = get(v, SVMC_HCALL_REG_TOKEN + i, &call.token[i]);
     if (good && v->calls->tokens.on)
         good = tokens_enter(&v->calls->tokens, v);

@@ -182,10 +182,9 @@ void watch_gate(struct vcpu *v, const char *format, ...)
 {
     char line[REPORT_LINE];
     va_list args;
-    int n = snprintf(line, sizeof line, "ring %u ", v->calling.mode.cpl & 3u);
 
     va_start(args, format);
-    vsnprintf(line + n, sizeof line - (size_t)n, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
     (void)tape_out(v->tape, TAPE_GATE, line, strlen(line));
     report_call(v->watch->report, v->id, REPORT_GATE, line);

@@ -129,7 +129,7 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
                              (ssize_t)sizeof session.scan.secret)
         return false;
-    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) || 
+    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) ||
         !start_calls(o, image, image_bytes, why, cap))
         return false;
     for (uint32_t i = 0; i < o->vcpus; i++) {

@@ -64,7 +64,8 @@ void report_call(struct report *r, uint32_t vcpu, enum report_mark mark, const c
     static const char marks[][5] = { "call", "said", "gate" };
     struct call_row *row = NULL, next = { .vcpu = vcpu, .count = 1, .mark = mark };
 
-    snprintf(next.text, sizeof next.text - 12, "%s| cpu %u %s", marks[mark], vcpu, text);
+    snprintf(next.text, sizeof next.text - (mark == REPORT_GATE ? 0 : 12), "%s| cpu %u %s",
+             marks[mark], vcpu, text);
     pthread_mutex_lock(&r->lock);
     r->calls_total += mark == REPORT_CALL;
     if (r->open_call[vcpu] > 0)

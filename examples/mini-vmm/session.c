@@ -315,6 +315,7 @@ static bool take_verdict(struct cpu *c)
     struct kvm_regs *regs = c->vcpu.kvm ? vm_vcpu_regs(c->vcpu.kvm) : NULL;
     uint8_t bytes[8];
     size_t n = sizeof bytes;
+    bool refused = true;
 
     store_le(bytes, regs ? regs->rax : 0, 8);
     if (!input(&c->tape, TAPE_VERDICT, bytes, sizeof bytes, &n) || n != sizeof bytes)
@@ -322,9 +323,14 @@ static bool take_verdict(struct cpu *c)
     c->verdict = load_le(bytes, 8);
     if (c->verdict == VERDICT_IDLE)
         return true;
+    if (c->session->config.tokens && c->verdict == VERDICT_PASS) {
+        refused = tokens_end(&c->vcpu);
+        if (!watch_good(&c->vcpu)) /* what it said is on the tape */
+            return false;
+    }
     c->halted = true;
-    if (c->verdict == VERDICT_PASS && c->session->config.tokens && !tokens_end(&c->vcpu))
-        end(c, EXIT_BAD, "FAIL", "of the tokens: see above");
+    if (!refused)
+        end(c, EXIT_BAD, "FAIL", "tokens: what the last lines about them say");
     else if (c->verdict == VERDICT_PASS)
         end(c, EXIT_GOOD, "PASS", "%s", "");
     else if (c->verdict >= VERDICT_FAULT && c->verdict < VERDICT_FAULT + 32)

@@ -8,9 +8,6 @@
 #include "../guests/bootinfo.h"
 #include "embed.h"
 #include "watch.h"
-#ifdef MINI_VMM_SODIUM
-#include <svmcore/port/sodium.h>
-#endif
 
 #define VM_ID      1u
 #define GENERATION 1u
@@ -24,7 +21,7 @@ static struct vcpu *at_work; /* --tokens is of one vCPU */
 
 /* --- what the library asks for --- */
 
-static enum svmc_status random_bytes(void *ctx, void *dst, size_t n)
+static enum svmc_status draw(void *ctx, void *dst, size_t n)
 {
     enum svmc_status st = SVMC_OK;
 
@@ -37,32 +34,27 @@ static enum svmc_status random_bytes(void *ctx, void *dst, size_t n)
 }
 
 /* The back end, but with random numbers that go on the tape. NULL: there is none. */
-static const struct svmc_crypto_ops *crypto(void)
+static const struct svmc_crypto_ops *back_end(void)
 {
-#ifdef MINI_VMM_SODIUM
     static struct svmc_crypto_ops ops;
-    const struct svmc_crypto_ops *from = ops.size > 0 ? NULL : svmc_sodium_ops();
+    const struct svmc_crypto_ops *from = ops.size > 0 ? NULL : tokens_back_end();
 
     if (from) {
         ops = *from;
-        ops.random = random_bytes;
+        ops.random = draw;
     }
     return ops.size > 0 ? &ops : NULL;
-#else
-    (void)random_bytes;
-    return NULL;
-#endif
 }
 
-static uint8_t *memory(uint64_t at)
+static uint8_t *ram(uint64_t at)
 {
     return at_work->kvm ? at_work->kvm->vm->memory + at : NULL;
 }
 
-static enum svmc_status guest_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
+static enum svmc_status page_span(void *ctx, svmc_gpa at, size_t n, uint32_t access, void **span)
 {
     (void)ctx;
-    *span = at.v < BOOT_RAM_BYTES && n <= BOOT_RAM_BYTES - at.v ? memory(at.v) : NULL;
+    *span = at.v < BOOT_RAM_BYTES && n <= BOOT_RAM_BYTES - at.v ? ram(at.v) : NULL;
     at_work->calling.spans = 0; /* the last one's is over */
     return watch_span(at_work, at.v, n, access, span) ? SVMC_OK : SVMC_ERR_CALLBACK;
 }
@@ -90,7 +82,7 @@ static enum svmc_status walk_page(void *ctx, const struct svmc_token_caller *cal
 }
 
 static const struct svmc_measure_ops measure_ops = { .size = sizeof measure_ops,
-                                                     .guest_span = guest_span,
+                                                     .guest_span = page_span,
                                                      .walk = walk_page };
 
 static void describe(const struct tokens *t, uint8_t user, struct svmc_token_caller *out)
@@ -108,8 +100,8 @@ static void describe(const struct tokens *t, uint8_t user, struct svmc_token_cal
                                        .user = user };
 }
 
-static enum svmc_status caller(void *ctx, const struct svmc_hcall_call *call,
-                               struct svmc_token_caller *out)
+static enum svmc_status who_calls(void *ctx, const struct svmc_hcall_call *call,
+                                  struct svmc_token_caller *out)
 {
     describe(ctx, call->user, out);
     return SVMC_OK;
@@ -126,7 +118,7 @@ static enum svmc_status walk_call(void *ctx, const struct svmc_token_caller *fro
     return st == SVMC_ERR_STALE ? SVMC_ERR_AUTH : st;
 }
 
-static void note(struct tokens *t, const char *why)
+static void note_refused(struct tokens *t, const char *why)
 {
     if (!t->attempt.open) {
         t->waited++;
@@ -138,8 +130,8 @@ static void note(struct tokens *t, const char *why)
 
 static const char *walk_name(enum svmc_measure_why why)
 {
-    return why == SVMC_MEASURE_REMAPPED ? "its page is another frame now"
-           : why == SVMC_MEASURE_TABLE  ? "another page table leads to its page"
+    return why == SVMC_MEASURE_REMAPPED ? "not the frame it was"
+           : why == SVMC_MEASURE_TABLE  ? "not the table it was"
            : why == SVMC_MEASURE_WHO    ? "who calls is somebody else"
                                         : "its page has changed";
 }
@@ -155,8 +147,8 @@ static void refused(void *ctx, const struct svmc_token_caller *from,
                                          "another vCPU's",
                                          "another address space",
                                          "another privilege",
-                                         "another instruction than the token's",
-                                         "another thread, or it returns to elsewhere",
+                                         "not the token's instruction",
+                                         "another thread, or a return elsewhere",
                                          "",
                                          "the vCPU is locked out",
                                          "the tag is wrong" };
@@ -167,18 +159,18 @@ static void refused(void *ctx, const struct svmc_token_caller *from,
 
     (void)call;
     if (from->page == TOKENS_GATE && stub != SVMC_TOKEN_PAGE_NONE && stub != t->gate.slot)
-        snprintf(text, sizeof text, "decoy %u of %u, an alarm", stub, t->gate.stubs);
+        snprintf(text, sizeof text, "stub %u of %u is one, an alarm", stub, t->gate.stubs);
     else
         snprintf(text, sizeof text, "%s",
-                 why == 0                              ? "not for this call"
-                 : 1u << first == SVMC_TOKEN_REMAPPED  ? walk_name(t->walked)
+                 why == 0                               ? "not for this call"
+                 : 1u << first == SVMC_TOKEN_REMAPPED   ? walk_name(t->walked)
                  : first < sizeof names / sizeof *names ? names[first]
                                                         : "?");
-    note(t, text);
+    note_refused(t, text);
 }
 
 static const struct svmc_judge_ops judge_ops = {
-    .size = sizeof judge_ops, .caller = caller, .walk = walk_call, .refused = refused
+    .size = sizeof judge_ops, .caller = who_calls, .walk = walk_call, .refused = refused
 };
 
 enum svmc_status tokens_judge(struct tokens *t, uint32_t vcpu, const struct svmc_hcall_call *call,
@@ -226,10 +218,10 @@ static bool is_held(struct tokens *t)
  */
 static bool protect(struct tokens *t, uint64_t frame, enum svmc_token_page_kind kind)
 {
-    const struct svmc_token_abilities can = {
-        .can = SVMC_TOKEN_CAN_READ_ONLY | SVMC_TOKEN_CAN_EXECUTE_ONLY | SVMC_TOKEN_CAN_GUARD_DMA,
-        .levels = 1
-    };
+    const struct svmc_token_abilities can = { .can = SVMC_TOKEN_CAN_READ_ONLY |
+                                                     SVMC_TOKEN_CAN_EXECUTE_ONLY |
+                                                     SVMC_TOKEN_CAN_GUARD_DMA,
+                                              .levels = 1 };
     uint64_t saved = (uintptr_t)t->entries & ~(uint64_t)(PAGE - 1); /* of this process */
     const struct svmc_token_plan_want want = { .frame = frame,
                                                .saved = &saved,
@@ -262,9 +254,8 @@ static uint32_t begin_try(void *ctx, struct svmc_hcall_run *run)
     t->last_good = false;
     /* V10: the keeper wants a change of the page meanwhile */
     if (run->arg[2] != 0 &&
-        svmc_judge_expect(&t->judge, t->token.handle,
-                          SVMC_HCALL_OWNER(TOKENS_OWNER) | TOKENS_PUT, t->ticks + ASK_CALLS,
-                          NULL) != SVMC_OK)
+        svmc_judge_expect(&t->judge, t->token.handle, SVMC_HCALL_OWNER(TOKENS_OWNER) | TOKENS_PUT,
+                          t->ticks + ASK_CALLS, NULL) != SVMC_OK)
         return SVMC_HCALL_FAILED;
     return SVMC_HCALL_OK;
 }
@@ -272,10 +263,16 @@ static uint32_t begin_try(void *ctx, struct svmc_hcall_run *run)
 /* Events that the library has: a thing of their own for whoever runs a VM. */
 static void drain(struct tokens *t)
 {
-    static const char *const names[] = { "",        "lost",    "the vCPU is locked out",
-                                         "probed",  "remapped", "a beat is missing",
-                                         "expired", "the call that was asked for did not come",
-                                         "retired", "replayed" };
+    static const char *const names[] = { "",
+                                         "lost",
+                                         "the vCPU is locked out",
+                                         "probed",
+                                         "remapped",
+                                         "a beat is missing",
+                                         "expired",
+                                         "too late, an event",
+                                         "retired",
+                                         "replayed" };
     struct svmc_token_event event;
 
     while (svmc_token_event_next(&t->pool, &event) == SVMC_OK &&
@@ -300,7 +297,7 @@ static uint32_t end_try(void *ctx, struct svmc_hcall_run *run)
     good = a->open && a->refused > 0 && a->accepted == 0;
     t->breaches += !good;
     watch_gate(at_work, "%s: %s: %s",
-               good             ? "refused"
+               good              ? "refused"
                : a->accepted > 0 ? "ACCEPTED"
                                  : "NOT REFUSED",
                a->what, a->why);
@@ -315,17 +312,16 @@ static enum svmc_status measured(struct tokens *t, const struct svmc_token_calle
     uint8_t digest[SVMC_HASH_BYTES];
     void *span = NULL;
 
-    if (walk_page(NULL, from, &way) != SVMC_OK || from->page != TOKENS_PROGRAM ||
-        way.levels == 0 || way.frame != TOKENS_PROGRAM ||
-        guest_span(NULL, (svmc_gpa){ TOKENS_PROGRAM }, PAGE, SVMC_ACCESS_READ, &span) != SVMC_OK ||
-        !span ||
-        svmc_crypto_hash(crypto(), SVMC_ALG_BLAKE2B_256, span, PAGE, digest) != SVMC_OK)
+    if (walk_page(NULL, from, &way) != SVMC_OK || from->page != TOKENS_PROGRAM || way.levels == 0 ||
+        way.frame != TOKENS_PROGRAM ||
+        page_span(NULL, (svmc_gpa){ TOKENS_PROGRAM }, PAGE, SVMC_ACCESS_READ, &span) != SVMC_OK ||
+        !span || svmc_crypto_hash(back_end(), SVMC_ALG_BLAKE2B_256, span, PAGE, digest) != SVMC_OK)
         return SVMC_ERR_AUTH;
     return memcmp(digest, t->digest, sizeof digest) == 0 ? SVMC_OK : SVMC_ERR_AUTH;
 }
 
-static bool add(struct tokens *t, const struct svmc_token_caller *from, uint64_t frame,
-                const uint8_t *digest, uint32_t *range)
+static bool measure_page(struct tokens *t, const struct svmc_token_caller *from, uint64_t frame,
+                         const uint8_t *digest, uint32_t *range)
 {
     const svmc_gpa frames[1] = { { frame } };
     const struct svmc_measure_spec spec = { .frames = frames,
@@ -346,13 +342,13 @@ static bool fill_gate(struct tokens *t, const struct svmc_token_caller *from)
     uint8_t digest[SVMC_HASH_BYTES];
 
     gate.page = TOKENS_GATE;
-    if (svmc_token_gate_fill(crypto(), &t->gate, t->token.tag, t->gate_page) != SVMC_OK)
+    if (svmc_token_gate_fill(back_end(), &t->gate, t->token.tag, t->gate_page) != SVMC_OK)
         return false;
     if (at_work->kvm)
-        memcpy(memory(TOKENS_GATE), t->gate_page, sizeof t->gate_page);
-    return svmc_crypto_hash(crypto(), SVMC_ALG_BLAKE2B_256, t->gate_page, sizeof t->gate_page,
+        memcpy(ram(TOKENS_GATE), t->gate_page, sizeof t->gate_page);
+    return svmc_crypto_hash(back_end(), SVMC_ALG_BLAKE2B_256, t->gate_page, sizeof t->gate_page,
                             digest) == SVMC_OK &&
-           add(t, from, TOKENS_GATE, digest, &t->gate_range) &&
+           measure_page(t, from, TOKENS_GATE, digest, &t->gate_range) &&
            svmc_measure_path_take(&t->measure, &gate, &t->path, NULL) == SVMC_OK;
 }
 
@@ -379,22 +375,22 @@ static uint32_t enrol(void *ctx, struct svmc_hcall_run *run)
                            !protect(t, TOKENS_GATE, SVMC_TOKEN_PAGE_GATE) ||
                            !protect(t, TOKENS_KEPT, SVMC_TOKEN_PAGE_DATA) || !is_held(t)))
         return SVMC_HCALL_FAILED;
-    if (svmc_token_gate_place(crypto(), SVMC_TOKEN_PAGE_GATE, SVMC_ISA_X86_64, SVMC_WAY_PORT,
+    if (svmc_token_gate_place(back_end(), SVMC_TOKEN_PAGE_GATE, SVMC_ISA_X86_64, SVMC_WAY_PORT,
                               TOKENS_GATE, &gate) != SVMC_OK)
         return SVMC_HCALL_FAILED;
     grant.offset = gate.trap;
     st = svmc_token_enrol(&t->pool, &from, &grant, measured(t, &from), &token);
     if (st != SVMC_OK) {
-        note(t, st == SVMC_ERR_AUTH    ? "not the measured program"
-                : st == SVMC_ERR_STATE ? "the window is closed"
-                                       : svmc_status_name(st));
+        note_refused(t, st == SVMC_ERR_AUTH    ? "not the measured program"
+                        : st == SVMC_ERR_STATE ? "the window is closed"
+                                               : svmc_status_name(st));
         return SVMC_HCALL_DENIED;
     }
     t->attempt.accepted += t->attempt.open;
     t->gate = gate;
     t->token = token;
-    if (!fill_gate(t, &from) || !add(t, &from, TOKENS_PROGRAM, t->digest, &range) ||
-        !add(t, &from, TOKENS_KEPT, NULL, &t->kept))
+    if (!fill_gate(t, &from) || !measure_page(t, &from, TOKENS_PROGRAM, t->digest, &range) ||
+        !measure_page(t, &from, TOKENS_KEPT, NULL, &t->kept))
         return SVMC_HCALL_FAILED;
     watch_gate(at_work, "the program has enrolled: %u stubs in its gate, one of them live",
                t->gate.stubs);
@@ -412,7 +408,7 @@ static uint32_t seal(void *ctx, struct svmc_hcall_run *run)
 }
 
 /* The privileged service: a word of the page that nobody else can change. */
-static uint32_t put(void *ctx, struct svmc_hcall_run *run)
+static uint32_t put_word(void *ctx, struct svmc_hcall_run *run)
 {
     struct tokens *t = ((struct natives *)ctx)->tokens;
     uint64_t at = TOKENS_KEPT + run->arg[0];
@@ -424,7 +420,7 @@ static uint32_t put(void *ctx, struct svmc_hcall_run *run)
     if (svmc_measure_open(&t->measure, t->kept, page, &from, t->token.handle, NULL) != SVMC_OK)
         return SVMC_HCALL_FAILED;
     if (at_work->kvm)
-        memcpy(memory(at), &run->arg[1], 8);
+        memcpy(ram(at), &run->arg[1], 8);
     if (svmc_measure_close(&t->measure, t->kept, page, &from, t->token.handle, NULL) != SVMC_OK)
         return SVMC_HCALL_FAILED;
     t->changes++;
@@ -449,7 +445,7 @@ static uint32_t rotate(void *ctx, struct svmc_hcall_run *run)
     describe(t, run->user, &from);
     if (svmc_measure_unload(&t->measure, t->gate_range, t->token.handle, &holder, NULL) !=
             SVMC_OK ||
-        svmc_token_gate_place(crypto(), SVMC_TOKEN_PAGE_GATE, SVMC_ISA_X86_64, SVMC_WAY_PORT,
+        svmc_token_gate_place(back_end(), SVMC_TOKEN_PAGE_GATE, SVMC_ISA_X86_64, SVMC_WAY_PORT,
                               TOKENS_GATE, &t->gate) != SVMC_OK)
         return SVMC_HCALL_FAILED;
     site.offset = t->gate.trap;
@@ -486,13 +482,13 @@ static uint32_t steal(void *ctx, struct svmc_hcall_run *run)
 
 /* --- declarations --- */
 
-enum { TEXT, NOTHING, TWO_BACK, WORD_AT, ONE_BACK, WHICH };
+enum { A_TEXT, NO_WORDS, TWO_BACK, WORD_AT, ONE_BACK, WHICH };
 
-static const struct svmc_hcall_schema schemas[] = {
-    [TEXT] = { .arg = { { .kind = SVMC_HCALL_GVA, .access = SVMC_ACCESS_READ },
-                        { .kind = SVMC_HCALL_LENGTH, .of = 1, .min = 1, .max = NATIVE_TEXT_MAX },
-                        { .kind = SVMC_HCALL_U8, .max = 1 } } },
-    [NOTHING] = { .results = 0 },
+static const struct svmc_hcall_schema token_schemas[] = {
+    [A_TEXT] = { .arg = { { .kind = SVMC_HCALL_GVA, .access = SVMC_ACCESS_READ },
+                          { .kind = SVMC_HCALL_LENGTH, .of = 1, .min = 1, .max = NATIVE_TEXT_MAX },
+                          { .kind = SVMC_HCALL_U8, .max = 1 } } },
+    [NO_WORDS] = { .results = 0 },
     [TWO_BACK] = { .results = 2 },
     [WORD_AT] = { .arg = { { .kind = SVMC_HCALL_U16, .max = 4088, .align = 8 },
                            { .kind = SVMC_HCALL_U64 } } },
@@ -500,25 +496,25 @@ static const struct svmc_hcall_schema schemas[] = {
     [WHICH] = { .arg = { { .kind = SVMC_HCALL_U8, .max = 1 } }, .results = 3 },
 };
 
-#define MAY       SVMC_HCALL_MAY_ALL
+#define ANYBODY   SVMC_HCALL_MAY_ALL
 #define MAY_TOKEN ((SVMC_HCALL_MAY_ALL & ~SVMC_HCALL_ANY_CLASS) | SVMC_HCALL_CLASS(CLASS_PUT))
 /* clang-format off */
-static const struct svmc_hcall_entry entries[] = {
-    { begin_try, MAY,                    TOKENS_TRY,    TEXT,     1, 0, 0, 1, { 0 }, "try" },
-    { end_try,   MAY,                    TOKENS_TRIED,  NOTHING,  1, 0, 0, 0, { 0 }, "tried" },
-    { enrol,     MAY,                    TOKENS_ENROL,  TWO_BACK, 1, 0, 0, 2, { 0 }, "enrol" },
-    { seal,      SVMC_HCALL_MAY_KERNEL,  TOKENS_SEAL,   NOTHING,  1, 0, 0, 0, { 0 }, "seal" },
-    { put,       MAY_TOKEN,              TOKENS_PUT,    WORD_AT,  1, 0, 0, 1, { 0 }, "put" },
+static const struct svmc_hcall_entry token_calls[] = {
+    { begin_try, ANYBODY,                    TOKENS_TRY,    A_TEXT,     1, 0, 0, 1, { 0 }, "try" },
+    { end_try,   ANYBODY,                    TOKENS_TRIED,  NO_WORDS,  1, 0, 0, 0, { 0 }, "tried" },
+    { enrol,     ANYBODY,                    TOKENS_ENROL,  TWO_BACK, 1, 0, 0, 2, { 0 }, "enrol" },
+    { seal,      SVMC_HCALL_MAY_KERNEL,  TOKENS_SEAL,   NO_WORDS,  1, 0, 0, 0, { 0 }, "seal" },
+    { put_word,  MAY_TOKEN,              TOKENS_PUT,    WORD_AT,  1, 0, 0, 1, { 0 }, "put" },
     { rotate,    MAY_TOKEN,              TOKENS_ROTATE, ONE_BACK, 1, 0, 0, 1, { 0 }, "rotate" },
-    { steal,     MAY,                    TOKENS_STEAL,  WHICH,    1, 0, 0, 0, { 0 }, "steal" },
+    { steal,     ANYBODY,                    TOKENS_STEAL,  WHICH,    1, 0, 0, 0, { 0 }, "steal" },
 };
 /* clang-format on */
 
 const struct svmc_hcall_owner tokens_owner = {
-    .calls = entries,
-    .schemas = schemas,
-    .call_count = sizeof entries / sizeof entries[0],
-    .schema_count = sizeof schemas / sizeof schemas[0],
+    .calls = token_calls,
+    .schemas = token_schemas,
+    .call_count = sizeof token_calls / sizeof token_calls[0],
+    .schema_count = sizeof token_schemas / sizeof token_schemas[0],
     .may = SVMC_HCALL_MAY_ALL,
     .first = 1,
     .last = 1,
@@ -530,8 +526,8 @@ const struct svmc_hcall_owner tokens_owner = {
 const char *tokens_name(uint32_t number)
 {
     for (uint32_t i = 0; i < tokens_owner.call_count; i++)
-        if (entries[i].number == number)
-            return entries[i].name;
+        if (token_calls[i].number == number)
+            return token_calls[i].name;
     return "?";
 }
 
@@ -541,11 +537,11 @@ bool tokens_expect(struct tokens *t, const uint8_t *image, size_t bytes, char *w
 {
     const size_t at = TOKENS_PROGRAM - BOOT_IMAGE;
 
-    if (!crypto())
+    if (!back_end())
         snprintf(why, cap, "--tokens: this build has no libsodium");
     else if (bytes < at + PAGE)
         snprintf(why, cap, "--tokens: this guest has no program at 0x%x", TOKENS_PROGRAM);
-    else if (svmc_crypto_hash(crypto(), SVMC_ALG_BLAKE2B_256, image + at, PAGE, t->digest) ==
+    else if (svmc_crypto_hash(back_end(), SVMC_ALG_BLAKE2B_256, image + at, PAGE, t->digest) ==
              SVMC_OK)
         return true;
     else
@@ -555,7 +551,7 @@ bool tokens_expect(struct tokens *t, const uint8_t *image, size_t bytes, char *w
 
 enum svmc_status tokens_open(struct tokens *t, struct vcpu *v)
 {
-    const struct svmc_token_config pool = { .crypto = crypto(),
+    const struct svmc_token_config pool = { .crypto = back_end(),
                                             .entries = t->entries,
                                             .vms = t->vms,
                                             .events = t->events,
@@ -567,7 +563,7 @@ enum svmc_status tokens_open(struct tokens *t, struct vcpu *v)
                                             .miss_limit = MISSES,
                                             .lock_rounds = 3,
                                             .lock_ticks = LOCK_CALLS };
-    const struct svmc_measure_config measure = { .crypto = crypto(),
+    const struct svmc_measure_config measure = { .crypto = back_end(),
                                                  .ops = &measure_ops,
                                                  .pages = t->pages,
                                                  .ranges = t->ranges,
@@ -580,7 +576,7 @@ enum svmc_status tokens_open(struct tokens *t, struct vcpu *v)
     enum svmc_status st;
 
     at_work = v;
-    if (!crypto())
+    if (!back_end())
         return SVMC_ERR_UNSUPPORTED;
     if (!watch_call(v, WATCH_DIGEST, 0, t->digest, sizeof t->digest))
         return SVMC_ERR_CALLBACK;
@@ -613,8 +609,8 @@ bool tokens_enter(struct tokens *t, struct vcpu *v)
                                       .thread = c->sregs.fs.base };
         stack = regs->rsp;
         /* what a gate's RET will take; the guest's memory, and for that no more than a hint (V9) */
-        if (stack % 8 == 0 && calls_walk(v, t->who.root, stack - stack % PAGE,
-                                         c->mode.cpl == 3, &way) &&
+        if (stack % 8 == 0 &&
+            calls_walk(v, t->who.root, stack - stack % PAGE, c->mode.cpl == 3, &way) &&
             way.frame < BOOT_RAM_BYTES)
             memcpy(&t->who.returns, v->kvm->vm->memory + way.frame + stack % PAGE, 8);
     }
@@ -636,7 +632,8 @@ bool tokens_trapped(struct vcpu *v, const struct svmc_exit *e)
                                      &event) != SVMC_OK ||
                   verdict != SVMC_MEASURE_REFUSE_EVENT))
         t->breaches++; /* a page that is closed to the guest and not measured */
-    note(t, write ? "the page is not its to write" : "the page can be executed, and no more");
+    note_refused(t,
+                 write ? "read-only, and judged a stranger's write" : "executable alone: all ones");
     watch_run(v);
     if (!write)
         memset(v->run + 40, 0xff, 8); /* struct kvm_run, mmio.data: an empty bus */
@@ -654,9 +651,10 @@ bool tokens_end(struct vcpu *v)
     plan = is_held(t);
     pages = svmc_measure_scan(&t->measure, TOKENS_PAGES, &scan) == SVMC_OK &&
             scan.looks == TOKENS_PAGES && scan.event.kind == SVMC_MEASURE_NOTHING;
-    watch_gate(v, "%u attempts, %u of them not refused; %u changes, the last after them: %s",
+    watch_gate(v,
+               "%u attempts, %u not refused; the program made %u changes, the last behind them: %s",
                t->attempts, t->breaches, t->changes, t->last_good ? "yes" : "NO");
-    watch_gate(v, "pages as measured: %s; protection as planned, by KVM's slots: %s",
+    watch_gate(v, "its pages are as measured: %s; KVM's slots protect them as planned: %s",
                pages ? "yes" : "NO", plan ? "yes" : "NO");
     svmc_measure_drop(&t->measure);
     svmc_token_pool_drop(&t->pool);

@@ -361,9 +361,8 @@ static bool is_inside(struct vm_vcpu *c)
 
 static bool show(struct vm_vcpu *c, bool shown)
 {
-    struct kvm_guest_debug step = {
-        .control = shown ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP : 0
-    };
+    struct kvm_guest_debug step = { .control =
+                                        shown ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP : 0 };
 
     c->vm->shown = shown;
     return set_slots(c->vm) && ioctl(c->fd, KVM_SET_GUEST_DEBUG, &step) == 0;
@@ -384,7 +383,8 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
         if (again && !is_inside(c))
             again = show(c, false);
         else if (!c->vm->shown && turn == VM_ERROR &&
-                 c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR && is_inside(c))
+                 c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+                 c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && is_inside(c))
             again = show(c, true);
     } while (again);
     return turn;

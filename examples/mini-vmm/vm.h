@@ -9,8 +9,8 @@
 
 #define VM_TICK_MS 100 /* KVM_RUN comes back at least this often */
 
-#define VM_PAGES   512u /* of 4096 bytes: the guest's RAM */
-#define VM_SLOTS   16u
+#define VM_PAGES 512u /* of 4096 bytes: the guest's RAM */
+#define VM_SLOTS 16u
 
 struct calls;
 
