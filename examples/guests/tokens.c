@@ -5,12 +5,13 @@
  * the keeper says what came of it. In between the program does its work.
  */
 #include "tokens.h"
+#include "user.h"
 
 #define TRAP_AT    64u /* of a stub: token_page.md, landing pad and tag */
 #define STUB_BYTES 74u
 #define FS_BASE    0xc0000100u /* AMD APM vol. 2, A */
-#define PTE        0x63u       /* present, writable, accessed, dirty */
-#define TABLE      0x23u
+#define PTE        0x67u       /* present, writable, for ring 3, accessed, dirty */
+#define TABLE      0x27u
 #define ALIAS      0xb0000u /* RAM that nobody uses */
 #define PATIENCE   100u
 
@@ -139,6 +140,14 @@ static svmc_hcall_word jump(uint64_t at, const struct svmc_hcall_token *token)
     return jump_from(gadget(), at, token);
 }
 
+/* A PUT by an instruction of other code. */
+static uint64_t call_with(void *token)
+{
+    svmc_hcall_word arg[6] = { 0, 666, 0, 0, 0, 0 };
+
+    return svmc_call_tok(&guest, TOKENS_CONTROL(TOKENS_PUT), arg, token);
+}
+
 static uint64_t trap(void)
 {
     return program.gate + TRAP_AT;
@@ -148,16 +157,17 @@ static void use_calls(void)
 {
     struct svmc_hcall_token wrong = stolen;
     struct program thief = program;
-    svmc_hcall_word arg[6] = { 0, 666 };
     uint64_t slot = (program.gate - TOKENS_GATE) / STUB_BYTES;
 
     begin("to enrol behind the others", 0);
     end(program_enrol(&thief));
     begin("no token at all", 0);
     wrong.handle = 0;
-    end(svmc_call_tok(&guest, TOKENS_CONTROL(TOKENS_PUT), arg, &wrong));
+    end(call_with(&wrong));
     begin("the stolen tag, from other code", 0);
-    end(svmc_call_tok(&guest, TOKENS_CONTROL(TOKENS_PUT), arg, &stolen));
+    end(call_with(&stolen));
+    begin("the same, from ring 3", 0);
+    end(user_in_ring(3, call_with, &stolen));
     begin("the gate, called by other code", 0);
     end(jump_from(find_ret(BOOT_IMAGE), program.gate, &stolen));
     begin("a decoy in the gate", 0);
@@ -252,7 +262,8 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id)
     struct svmc_hcall_token old, wrong;
     svmc_hcall_word arg[6] = { 0 };
 
-    (void)boot, (void)id;
+    (void)boot;
+    this_cpu()->id = id;
     this_cpu()->noise = BOOT_NOISE;
     this_cpu()->vector = CPU_NO_VECTOR;
     check(svmc_probe(&guest, 0) && guest.way == SVMC_WAY_PORT);
@@ -260,7 +271,7 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id)
     for (unsigned i = 0; i < 512; i++)
         low[i] = (uint64_t)i << 12 | PTE;
     *(volatile uint64_t *)(BOOT_TABLES + 0x3000ull) = (uint64_t)low | TABLE;
-    set_root(root());
+    user_prepare(id, guest.port);
     *(volatile uint64_t *)TOKENS_KEPT = 0;
 
     program.guest = &guest;

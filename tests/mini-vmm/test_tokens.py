@@ -17,6 +17,7 @@ TRIED = (
     ("to enrol behind the others", "the window is closed"),  # K1, A12
     ("no token at all", "no such handle"),  # K6
     ("the stolen tag, from other code", "not the token's instruction"),  # A2, A6
+    ("the same, from ring 3", "another privilege"),
     ("the gate, called by other code", "another thread, or a return elsewhere"),  # V9, A6
     ("a decoy in the gate", "stub [0-9]+ of 55 is one, an alarm"),  # K10, A14
     ("the gate's trap, with a guess of the tag", "the tag is wrong"),  # K6, A7
