@@ -55,9 +55,9 @@ struct kvm_regs *vm_vcpu_behind(struct vm_vcpu *c)
     abort();
 }
 
-bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how)
+bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate)
 {
-    (void)vm, (void)at, (void)how;
+    (void)vm, (void)at, (void)how, (void)gate;
     abort();
 }
 

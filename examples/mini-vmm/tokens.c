@@ -214,14 +214,16 @@ static bool is_held(struct tokens *t)
 
 /*
  * A page's part of the plan, and the slot for it. KVM's slots know read-only and absent; what is
- * executed and never read is an absent page that vm.c shows for as long as the vCPU is in it.
+ * executed and never read is an absent page that vm.c lets ring 0 execute.
  */
-static bool protect(struct tokens *t, uint64_t frame, enum svmc_token_page_kind kind)
+static bool protect(struct tokens *t, uint64_t frame, enum svmc_token_page_kind kind,
+                    const struct svmc_token_gate *gate)
 {
-    const struct svmc_token_abilities can = { .can = SVMC_TOKEN_CAN_READ_ONLY |
-                                                     SVMC_TOKEN_CAN_EXECUTE_ONLY |
-                                                     SVMC_TOKEN_CAN_GUARD_DMA,
-                                              .levels = 1 };
+    const struct svmc_token_abilities can = {
+        .can = SVMC_TOKEN_CAN_READ_ONLY | SVMC_TOKEN_CAN_GUARD_DMA |
+               (gate ? SVMC_TOKEN_CAN_EXECUTE_ONLY | SVMC_TOKEN_CAN_SPLIT_EXECUTE : 0u),
+        .levels = 1
+    };
     uint64_t saved = (uintptr_t)t->entries & ~(uint64_t)(PAGE - 1); /* of this process */
     const struct svmc_token_plan_want want = { .frame = frame,
                                                .saved = &saved,
@@ -229,8 +231,8 @@ static bool protect(struct tokens *t, uint64_t frame, enum svmc_token_page_kind 
                                                .kind = (uint8_t)kind };
     uint32_t count;
 
-    if (at_work->kvm && !vm_protect(at_work->kvm->vm, frame,
-                                    kind == SVMC_TOKEN_PAGE_GATE ? VM_EXECUTE_ONLY : VM_READ_ONLY))
+    if (at_work->kvm &&
+        !vm_protect(at_work->kvm->vm, frame, gate ? VM_EXECUTE_ONLY : VM_READ_ONLY, gate))
         return false;
     /* the address of a page in this process is random: a trace has it as it was */
     if (!watch_call(at_work, WATCH_HELD, 1, &saved, sizeof saved) ||
@@ -371,12 +373,12 @@ static uint32_t enrol(void *ctx, struct svmc_hcall_run *run)
     uint32_t range;
 
     describe(t, run->user, &from);
-    if (t->guards == 0 && (!protect(t, TOKENS_PROGRAM, SVMC_TOKEN_PAGE_SITE) ||
-                           !protect(t, TOKENS_GATE, SVMC_TOKEN_PAGE_GATE) ||
-                           !protect(t, TOKENS_KEPT, SVMC_TOKEN_PAGE_DATA) || !is_held(t)))
-        return SVMC_HCALL_FAILED;
     if (svmc_token_gate_place(back_end(), SVMC_TOKEN_PAGE_GATE, SVMC_ISA_X86_64, SVMC_WAY_PORT,
                               TOKENS_GATE, &gate) != SVMC_OK)
+        return SVMC_HCALL_FAILED;
+    if (t->guards == 0 && (!protect(t, TOKENS_PROGRAM, SVMC_TOKEN_PAGE_SITE, NULL) ||
+                           !protect(t, TOKENS_GATE, SVMC_TOKEN_PAGE_GATE, &gate) ||
+                           !protect(t, TOKENS_KEPT, SVMC_TOKEN_PAGE_DATA, NULL) || !is_held(t)))
         return SVMC_HCALL_FAILED;
     grant.offset = gate.trap;
     st = svmc_token_enrol(&t->pool, &from, &grant, measured(t, &from), &token);

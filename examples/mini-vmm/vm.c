@@ -156,11 +156,15 @@ static bool can_execute_only(const struct vm *vm)
     return ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0;
 }
 
-bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how)
+bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate)
 {
+    if (how == VM_EXECUTE_ONLY && gate) {
+        vm->stub_bytes = gate->stub_bytes;
+        vm->trap_at = gate->trap_at;
+    }
     if (at >= vm->memory_bytes || at / PAGE_BYTES >= VM_PAGES ||
         (how == VM_READ_ONLY && !capability(vm, KVM_CAP_READONLY_MEM)) ||
-        (how == VM_EXECUTE_ONLY && !can_execute_only(vm)))
+        (how == VM_EXECUTE_ONLY && (vm->stub_bytes == 0 || !can_execute_only(vm))))
         return false;
     vm->page[at / PAGE_BYTES] = (uint8_t)how;
     return set_slots(vm);
@@ -187,7 +191,7 @@ uint64_t vm_rights(const struct vm *vm, uint64_t at, uint64_t *aliases)
             *aliases |= slot_rights(slot);
     }
     if (rights == 0 && at < vm->memory_bytes && vm->page[at / PAGE_BYTES] == VM_EXECUTE_ONLY)
-        rights = SVMC_TOKEN_MAY_EXECUTE; /* by the steps below */
+        rights = SVMC_TOKEN_MAY_EXECUTE_KERNEL; /* by the steps below */
     return rights;
 }
 
@@ -348,15 +352,26 @@ static enum vm_turn run_once(struct vm_vcpu *c, char *why, size_t cap)
     return c->run->exit_reason == KVM_EXIT_INTR ? VM_TICK : VM_EXIT;
 }
 
-/* Does the vCPU stand in a page that is EXECUTE_ONLY? */
-static bool is_inside(struct vm_vcpu *c)
+/* Where a guest-virtual address leads to now; UINT64_MAX: not to memory. */
+static uint64_t physical(const struct vm_vcpu *c, uint64_t at)
+{
+    struct kvm_translation where = { .linear_address = at };
+
+    return ioctl(c->fd, KVM_TRANSLATE, &where) == 0 && where.valid &&
+                   where.physical_address < c->vm->memory_bytes
+               ? where.physical_address
+               : UINT64_MAX;
+}
+
+/* Where in a stub of an EXECUTE_ONLY page the vCPU stands; UINT32_MAX: in none. */
+static uint32_t inside(struct vm_vcpu *c)
 {
     const struct kvm_regs *regs = vm_vcpu_regs(c);
-    struct kvm_translation where = { .linear_address = regs ? regs->rip : 0 };
+    uint64_t at = regs ? physical(c, regs->rip) : UINT64_MAX;
 
-    return regs && ioctl(c->fd, KVM_TRANSLATE, &where) == 0 && where.valid &&
-           where.physical_address < c->vm->memory_bytes &&
-           c->vm->page[where.physical_address / PAGE_BYTES] == VM_EXECUTE_ONLY;
+    return at != UINT64_MAX && c->vm->page[at / PAGE_BYTES] == VM_EXECUTE_ONLY
+               ? (uint32_t)(at % PAGE_BYTES % c->vm->stub_bytes)
+               : UINT32_MAX;
 }
 
 static bool show(struct vm_vcpu *c, bool shown)
@@ -368,10 +383,43 @@ static bool show(struct vm_vcpu *c, bool shown)
     return set_slots(c->vm) && ioctl(c->fd, KVM_SET_GUEST_DEBUG, &step) == 0;
 }
 
+/* What stands behind the trap of a stub: token_page.md, wipe and return. */
+static bool leave(struct vm_vcpu *c)
+{
+    struct kvm_regs *regs = vm_vcpu_regs(c);
+    uint64_t stack = regs ? physical(c, regs->rsp) : UINT64_MAX;
+
+    if (stack > c->vm->memory_bytes - 8 || stack % 8 != 0 ||
+        c->vm->page[stack / PAGE_BYTES] == VM_EXECUTE_ONLY)
+        return false;
+    regs->rcx = regs->r13 = regs->r14 = 0;
+    regs->rflags = (regs->rflags & ~(uint64_t)0x8d5) | 0x44; /* as XOR leaves them */
+    memcpy(&regs->rip, c->vm->memory + stack, 8);
+    regs->rsp += 8;
+    c->dirty = true;
+    return true;
+}
+
 /*
- * Execute-only by hand: the page is absent, to fetch from it fails, and then it is there for as
- * long as this vCPU, the only one, executes in it, instruction by instruction.
+ * A fetch from an EXECUTE_ONLY page has failed. It is shown where nothing can come between and read
+ * it: ring 0, from the start of a stub or from its trap on, up to the trap, for none of these
+ * instructions faults, and a step at a time, so that no #DB is the guest's. No interrupt comes:
+ * there is nobody to send one. Anything else is not executed.
  */
+static bool enter(struct vm_vcpu *c)
+{
+    struct kvm_sregs sregs;
+    uint32_t at = inside(c);
+
+    if (at == UINT32_MAX || ioctl(c->fd, KVM_GET_SREGS, &sregs) != 0 || sregs.ss.dpl != 0 ||
+        !sregs.cs.l)
+        return false;
+    if (at == 0 || at == c->vm->trap_at)
+        return show(c, true);
+    return at > c->vm->trap_at && leave(c);
+}
+
+/* Execute-only by hand: KVM's slots cannot say it. One vCPU alone. */
 enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
 {
     enum vm_turn turn;
@@ -379,13 +427,16 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
 
     do {
         turn = run_once(c, why, cap);
-        again = c->vm->shown && turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_DEBUG;
-        if (again && !is_inside(c))
-            again = show(c, false);
-        else if (!c->vm->shown && turn == VM_ERROR &&
-                 c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
-                 c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && is_inside(c))
-            again = show(c, true);
+        again = turn == VM_ERROR && !c->vm->shown &&
+                c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+                c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && enter(c);
+        if (!c->vm->shown || turn == VM_TICK || again)
+            continue;
+        again = turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_DEBUG;
+        if (again && inside(c) <= c->vm->trap_at)
+            continue; /* the next step */
+        if (!show(c, false))
+            return VM_ERROR;
     } while (again);
     return turn;
 }

@@ -13,6 +13,7 @@
 #define VM_SLOTS 16u
 
 struct calls;
+struct svmc_token_gate;
 
 /** What stage 2 gives a guest of a page: as much of it as KVM's slots can say, and vm.c adds. */
 enum vm_page {
@@ -29,7 +30,8 @@ struct vm {
     size_t xsave_bytes; /* of one vCPU, as KVM counts them */
     bool msr_exits;
     bool sync_regs;
-    bool shown; /* pages that are EXECUTE_ONLY: the one vCPU stands in one */
+    bool shown;                   /* pages that are EXECUTE_ONLY: the one vCPU stands in one */
+    uint32_t stub_bytes, trap_at; /* of those pages */
     uint8_t page[VM_PAGES];
     struct kvm_userspace_memory_region slot[VM_SLOTS]; /* as KVM has them */
     uint32_t slots;
@@ -55,8 +57,9 @@ enum vm_turn { VM_EXIT, VM_TICK, VM_ERROR };
  */
 bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, uint32_t msrs, char *why, size_t cap);
 
-/** Protect a page of a VM of one vCPU, which does not run now. false: KVM cannot. */
-bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how);
+/** Protect a page of a VM of one vCPU, which does not run now; `gate`: what it is, EXECUTE_ONLY.
+ *  false: KVM cannot. */
+bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate);
 
 /** What the slots say: rights to a page (enum svmc_token_right), to its memory by *aliases. */
 uint64_t vm_rights(const struct vm *vm, uint64_t at, uint64_t *aliases);

@@ -149,6 +149,15 @@ class KeeperSeesIt(Tokens):
         self.assertIn("0 attempts", lines(done.json)[-2])
         self.assertIn("as measured: yes", lines(done.json)[-1])
 
+    def test_the_gate_where_it_could_be_read_meanwhile(self):
+        """What is not a stub's start is not executed, nor a return that would fault: A1."""
+        middle = b"\x48\xff\xc6\xff\xe6"  # inc rsi; jmp rsi: the gate's address + 1
+        no_stack = b"\x48\xbc" + struct.pack("<Q", 0x7fff0000) + b"\xff\xe6"  # mov rsp; jmp rsi
+        for code in (middle, no_stack):
+            done = self.run_program(native(ENROL) + code)
+            self.assertEqual(done.status, BACKEND, done.json["why"])
+            self.assertNotIn("PASS", done.json["verdict"])
+
     def test_a_guest_without_a_program(self):
         file = self.tmp / "short.bin"
         file.write_bytes(b"\xf4")
