@@ -2,7 +2,8 @@
 /*
  * Any caller and any token against a pool with a few holders, and any order of changes. Traps when
  * somebody is let in whose handle, tag and place are not those of a living holder, when a refusal
- * gives rights, when an error leaves something behind, or when an event is neither told nor counted.
+ * gives rights, when an error leaves something behind, or when there are more events than there is
+ * room for.
  */
 #include <stdbool.h>
 #include <string.h>

@@ -63,6 +63,7 @@ libc6-arm64-cross -
 libc6-riscv64-cross -
 libc6-s390x-cross -'
 packages_eva='frama-c-base frama-c'
+packages_model='spin spin'
 packages_vmware='open-vm-tools vmware-checkvm
 fuse3 fusermount3'
 packages_test="llvm-19-dev llvm-config-19
@@ -325,7 +326,7 @@ run_fuzz() {
 # record_campaigns PART...: one dated section a part in docs/campaigns/; see README.md there.
 record_campaigns() {
     local name file status time passed failed skipped excused commit
-    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference)'
+    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|token-|(iox|gate)-reference)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do

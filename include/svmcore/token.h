@@ -138,7 +138,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_revoke_subtree(struct svmc_t
 /**
  * Judge a call.
  *
- * State:   of the pool nothing changes but its events, of *vcpu its misses. *out is zero after an error.
+ * State:   of the pool nothing changes but its events, of *vcpu its misses. *out is zero after an
+ *          error.
  * Threads: lock-free; the same work whatever the token is.
  * Source:  TK-5, TK-10, TK-11.
  *
@@ -181,7 +182,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_check_call(
     const struct svmc_token_call *call, struct svmc_token_verdict *out);
 
 /** What a holder writes in place of its tag. out[SVMC_TOKEN_TAG_BYTES] is zero after an error. */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *crypto,
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *ops,
                                                              uint32_t mac_alg,
                                                              const struct svmc_token *token,
                                                              const struct svmc_token_call *call,

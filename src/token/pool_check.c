@@ -267,8 +267,8 @@ enum svmc_status svmc_token_check_walk(struct svmc_token_pool *pool, struct svmc
 }
 
 /* TK-12 */
-CORE_COLD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *crypto,
-                                               uint32_t mac_alg, const struct svmc_token *token,
+CORE_COLD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *ops, uint32_t mac_alg,
+                                               const struct svmc_token *token,
                                                const struct svmc_token_call *call,
                                                uint8_t out[SVMC_TOKEN_TAG_BYTES])
 {
@@ -280,7 +280,7 @@ CORE_COLD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *cry
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, SVMC_TOKEN_TAG_BYTES);
-    if (!crypto || !HAS_CRYPTO_OP(crypto, mac) || !token || !call)
+    if (!ops || !HAS_CRYPTO_OP(ops, mac) || !token || !call)
         return SVMC_ERR_ARG;
     memcpy(key, token->tag, sizeof token->tag);
     core_store_le64(text, token->handle);
@@ -288,8 +288,8 @@ CORE_COLD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *cry
     for (unsigned n = 0; n < SVMC_TOKEN_ARGS; n++)
         core_store_le64(text + 16 + 8 * (size_t)n, call->arg[n]);
     core_store_le64(text + 16 + 8 * (size_t)SVMC_TOKEN_ARGS, call->counter);
-    st = core_crypto_verdict(
-        crypto->mac(crypto->ctx, mac_alg, (const uint8_t *)key, &piece, 1, mac));
+    st = ops->mac(ops->ctx, mac_alg, (const uint8_t *)key, &piece, 1, mac);
+    st = core_crypto_verdict(st);
     if (st == SVMC_OK)
         memcpy(out, mac, SVMC_TOKEN_TAG_BYTES);
     core_wipe(key, sizeof key);
@@ -321,7 +321,7 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
     struct judged j;
     union { /* the pool's copy, for the time of one MAC */
         struct svmc_token token;
-        uint64_t words[(sizeof(struct svmc_token) + 7) / 8];
+        uint64_t room[3]; /* whole words, to be wiped */
     } kept;
     uint8_t mac[SVMC_TOKEN_TAG_BYTES];
     enum svmc_status st;
@@ -341,7 +341,7 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
     j.parts.tag = (core_load_le64(mac) ^ core_load_le64(token->tag)) |
                   (core_load_le64(mac + 8) ^ core_load_le64(token->tag + 8));
     CORE_KEEP(j.parts.tag);
-    core_wipe(kept.words, sizeof kept.words);
+    core_wipe(kept.room, sizeof kept.room);
     if (st != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     judge_frame(caller, &j);
