@@ -72,19 +72,20 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_page_data(
 SVMC_API uint32_t svmc_token_page_find(const uint8_t page[SVMC_TOKEN_PAGE_BYTES],
                                        const uint8_t tag[SVMC_TOKEN_TAG_BYTES]);
 
-/** A page of stubs, all alike, of which one is live. */
+/** A page of stubs, all alike, of which one is live: the hypervisor's knowledge, not a guest's. */
 struct svmc_token_gate {
-    uint64_t frame;      /* guest-physical address of the page */
-    uint32_t entry;      /* offset of the live stub: what the program calls */
-    uint32_t trap;       /* offset of its trapping instruction: bind the token to frame and this */
-    uint32_t slot;       /* which stub is live */
-    uint32_t stubs;      /* how many there are */
-    uint32_t stub_bytes; /* stub n begins at n * stub_bytes */
-    uint32_t trap_at;    /* where it traps in a stub */
-    uint8_t kind;        /* enum svmc_token_page_kind: GATE or SITE */
-    uint8_t isa;         /* enum svmc_isa: X86_64, A64, RV64; SITE: S390X, too */
-    uint8_t way;         /* SVMC_WAY_*: by which instruction it calls */
-    uint8_t reserved[5]; /* 0 */
+    uint64_t frame; /* guest-physical address of the page */
+    uint32_t entry; /* offset of the live stub: what the program calls */
+    uint32_t trap;  /* offset of its trapping instruction: bind the token to frame and this */
+    uint32_t slot;  /* which stub is live */
+    uint32_t stubs; /* how many there are */
+    uint32_t first; /* stub n begins at first + n * stub_bytes */
+    uint32_t stub_bytes;
+    uint32_t trap_at; /* where it traps in a stub */
+    uint8_t kind;     /* enum svmc_token_page_kind: GATE or SITE */
+    uint8_t isa;      /* enum svmc_isa: X86_64, A64, RV64; SITE: S390X, too */
+    uint8_t way;      /* SVMC_WAY_*: by which instruction it calls */
+    uint8_t reserved; /* 0 */
 };
 
 /**
@@ -138,9 +139,7 @@ enum svmc_token_right {
     SVMC_TOKEN_MAY_WRITE = 2,
     SVMC_TOKEN_MAY_EXECUTE_KERNEL = 4,
     SVMC_TOKEN_MAY_EXECUTE_USER = 8,
-    SVMC_TOKEN_MAY_WALK =
-        16 /* the processor's own walks set accessed and dirty, though nothing else
-                                may write */
+    SVMC_TOKEN_MAY_WALK = 16 /* walks set accessed and dirty, though nothing else may write */
 };
 #define SVMC_TOKEN_MAY_EXECUTE (SVMC_TOKEN_MAY_EXECUTE_KERNEL | SVMC_TOKEN_MAY_EXECUTE_USER)
 #define SVMC_TOKEN_MAY_ALL     31u

@@ -14,6 +14,11 @@
 
 #define PIECE_MAX 8u
 
+/* Bytes that load a tag. */
+#define X86_BYTES 30u /* half of one */
+#define A64_BYTES 32u
+#define RV_BYTES  42u /* half of one */
+
 struct piece {
     uint8_t bytes, code[PIECE_MAX];
 };
@@ -22,22 +27,27 @@ struct piece {
 struct row {
     uint8_t isa, way;
     uint8_t load_bytes; /* 0: the processor has SITEs alone */
-    uint8_t fill[2];    /* behind the last stub: what does not run on */
+    uint8_t first;      /* offset of the first stub: TP-7 */
+    uint8_t fill[2];    /* before it and behind the last: what does not run on */
     struct piece land, trap, wipe, back;
 };
 
 /* clang-format off */
-#define X86_REST(...) /* SDM vol. 2: ENDBR64; XOR ecx, r13d, r14d; RET; INT3 */                 \
-    60, { 0xcc, 0xcc }, { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, __VA_ARGS__,                         \
+/* SDM vol. 2: ENDBR64; XOR r13d, r14d, ecx; RET; INT3 */
+#define X86_REST(...)                                                                           \
+    2 * X86_BYTES, 16, { 0xcc, 0xcc }, { 4, { 0xf3, 0x0f, 0x1e, 0xfa } }, __VA_ARGS__,          \
     { 8, { 0x45, 0x31, 0xed, 0x45, 0x31, 0xf6, 0x31, 0xc9 } }, { 1, { 0xc3 } }
-#define A64_REST(...) /* Arm ARM C6.2: BTI c; MOVZ x9, x10, #0; RET; UDF */                     \
-    32, { 0, 0 }, { 4, { 0x5f, 0x24, 0x03, 0xd5 } }, __VA_ARGS__,                               \
+/* Arm ARM C6.2: BTI c; MOVZ x9, x10, #0; RET; UDF */
+#define A64_REST(...)                                                                           \
+    A64_BYTES, 0, { 0, 0 }, { 4, { 0x5f, 0x24, 0x03, 0xd5 } }, __VA_ARGS__,                     \
     { 8, { 0x09, 0x00, 0x80, 0xd2, 0x0a, 0x00, 0x80, 0xd2 } }, { 4, { 0xc0, 0x03, 0x5f, 0xd6 } }
-#define RV_REST(...) /* unprivileged: LPAD 0; C.LI t5, t6, 0; C.JR ra, C.EBREAK; all zeros */   \
-    84, { 0, 0 }, { 4, { 0x17, 0x00, 0x00, 0x00 } }, __VA_ARGS__,                               \
+/* unprivileged: LPAD 0; C.LI t5, t6, 0; C.JR ra, C.EBREAK; all zeros are illegal */
+#define RV_REST(...)                                                                            \
+    2 * RV_BYTES, 0, { 0, 0 }, { 4, { 0x17, 0x00, 0x00, 0x00 } }, __VA_ARGS__,                  \
     { 4, { 0x01, 0x4f, 0x81, 0x4f } }, { 4, { 0x82, 0x80, 0x02, 0x90 } }
-#define S390_REST(...) /* PoP: BR 14 */                                                         \
-    0, { 0x07, 0xfe }, { 0, { 0 } }, __VA_ARGS__, { 0, { 0 } }, { 2, { 0x07, 0xfe } }
+/* PoP: BR 14 */
+#define S390_REST(...)                                                                          \
+    0, 0, { 0x07, 0xfe }, { 0, { 0 } }, __VA_ARGS__, { 0, { 0 } }, { 2, { 0x07, 0xfe } }
 
 /* TP-5: traps as in docs/spec/hypercall.md, HC-10: OUT, VMCALL, VMMCALL; MRS xzr, mdccsr_el0, HVC
    #0x87; CSRR zero, hgeip, ECALL; opcode 0, DIAG 2, 4, 0x15c */
@@ -57,14 +67,14 @@ static const struct row rows[] = {
 /*
  * TP-7: half a tag as two numbers, each byte of which is 40 to 4f and so a REX prefix to whoever
  * starts in the middle of them: low ^ high << 4. SDM vol. 2, MOV, SHL, XOR; 2.2.1: of several REX
- * prefixes the last counts.
+ * prefixes the last counts. An instruction has 15 bytes at most: one that begins on the page before
+ * has none of a stub.
  */
-#define REX       0x40u
-#define X86_LOW   2u
-#define X86_MOV   12u
-#define X86_HIGH  15u
-#define X86_XOR   29u
-#define X86_BYTES 30u
+#define REX      0x40u
+#define X86_LOW  2u
+#define X86_MOV  12u
+#define X86_HIGH 15u
+#define X86_XOR  29u
 static const uint8_t x86_load[X86_BYTES] = {
     0x48, 0xb9, 0,    0,    0, 0, 0, 0, 0, 0, /* mov rcx, low */
     0x49, 0x89, 0xcd,                         /* mov r13, rcx; ce: r14 */
@@ -101,7 +111,6 @@ static void load_a64(uint8_t *at, const uint8_t *tag)
  * base 64, -32 to 31, the first by C.LI, each further one by C.SLLI 6 and C.ADDI. RISC-V
  * unprivileged, "C" extension: CI format, immediate in 12 and 6:2, rd in 11:7. t5, t6.
  */
-#define RV_BYTES 42u
 static uint16_t rv_word(uint32_t opcode, uint32_t rd, uint32_t imm)
 {
     return (uint16_t)(opcode | (imm >> 5 & 1) << 12 | rd << 7 | (imm & 31) << 2);
@@ -128,6 +137,13 @@ static uint8_t *put(uint8_t *at, const struct piece *piece)
     for (uint32_t i = 0; i < PIECE_MAX; i++)
         if (i < piece->bytes)
             *at++ = piece->code[i];
+    return at;
+}
+
+static uint8_t *fill(const struct row *row, uint8_t *at, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++)
+        *at++ = row->fill[i & 1];
     return at;
 }
 
@@ -159,19 +175,24 @@ static const struct row *find(uint32_t kind, uint8_t isa, uint8_t way)
     return NULL;
 }
 
-/* What follows from kind, isa, way, frame and slot. */
-static void lay_out(const struct row *row, struct svmc_token_gate *gate)
+static void lay_out(const struct row *row, uint8_t kind, uint64_t frame, uint32_t slot,
+                    struct svmc_token_gate *out)
 {
-    bool tagged = gate->kind == SVMC_TOKEN_PAGE_GATE;
+    bool tagged = kind == SVMC_TOKEN_PAGE_GATE;
 
-    gate->isa = row->isa;
-    gate->way = row->way;
-    gate->trap_at = row->land.bytes + (tagged ? row->load_bytes : 0u);
-    gate->stub_bytes =
-        gate->trap_at + row->trap.bytes + (tagged ? row->wipe.bytes : 0u) + row->back.bytes;
-    gate->stubs = SVMC_TOKEN_PAGE_BYTES / gate->stub_bytes;
-    gate->entry = gate->slot * gate->stub_bytes;
-    gate->trap = gate->entry + gate->trap_at;
+    memset(out, 0, sizeof *out);
+    out->frame = frame;
+    out->kind = kind;
+    out->isa = row->isa;
+    out->way = row->way;
+    out->slot = slot;
+    out->first = row->first;
+    out->trap_at = row->land.bytes + (tagged ? row->load_bytes : 0u);
+    out->stub_bytes =
+        out->trap_at + row->trap.bytes + (tagged ? row->wipe.bytes : 0u) + row->back.bytes;
+    out->stubs = (SVMC_TOKEN_PAGE_BYTES - out->first) / out->stub_bytes;
+    out->entry = out->first + slot * out->stub_bytes;
+    out->trap = out->entry + out->trap_at;
 }
 
 /* The row of a gate that svmc_token_gate_place could have made; NULL: it is none. */
@@ -180,16 +201,13 @@ static const struct row *row_of(const struct svmc_token_gate *gate)
     struct svmc_token_gate same;
     const struct row *row;
 
-    if (!gate || (gate->kind != SVMC_TOKEN_PAGE_GATE && gate->kind != SVMC_TOKEN_PAGE_SITE))
+    if (!gate || (gate->kind != SVMC_TOKEN_PAGE_GATE && gate->kind != SVMC_TOKEN_PAGE_SITE) ||
+        gate->frame % SVMC_TOKEN_PAGE_BYTES != 0)
         return NULL;
     row = find(gate->kind, gate->isa, gate->way);
     if (!row)
         return NULL;
-    memset(&same, 0, sizeof same);
-    same.frame = gate->frame & ~(uint64_t)(SVMC_TOKEN_PAGE_BYTES - 1);
-    same.kind = gate->kind;
-    same.slot = gate->slot;
-    lay_out(row, &same);
+    lay_out(row, gate->kind, gate->frame, gate->slot, &same);
     return same.slot < same.stubs && memcmp(&same, gate, sizeof same) == 0 ? row : NULL;
 }
 
@@ -200,6 +218,7 @@ enum svmc_status svmc_token_gate_place(const struct svmc_crypto_ops *crypto,
     struct svmc_token_gate gate;
     const struct row *row;
     enum svmc_status st;
+    uint32_t slot;
 
     if (!out)
         return SVMC_ERR_ARG;
@@ -210,16 +229,11 @@ enum svmc_status svmc_token_gate_place(const struct svmc_crypto_ops *crypto,
     row = find(kind, isa, way);
     if (!row)
         return SVMC_ERR_UNSUPPORTED;
-    memset(&gate, 0, sizeof gate);
-    gate.frame = frame;
-    gate.kind = (uint8_t)kind;
-    lay_out(row, &gate);
-    st = svmc_token_draw(crypto, gate.stubs, &gate.slot); /* TP-6 */
-    if (st != SVMC_OK)
-        return st;
-    lay_out(row, &gate);
-    *out = gate;
-    return SVMC_OK;
+    lay_out(row, (uint8_t)kind, frame, 0, &gate);
+    st = svmc_token_draw(crypto, gate.stubs, &slot); /* TP-6 */
+    if (st == SVMC_OK)
+        lay_out(row, (uint8_t)kind, frame, slot, out);
+    return st;
 }
 
 enum svmc_status svmc_token_gate_fill(const struct svmc_crypto_ops *crypto,
@@ -228,7 +242,7 @@ enum svmc_status svmc_token_gate_fill(const struct svmc_crypto_ops *crypto,
 {
     const struct row *row = row_of(gate);
     uint64_t own[SVMC_TOKEN_TAG_BYTES / 8];
-    uint8_t *end = page;
+    uint8_t *at = page;
     enum svmc_status st;
 
     if (!page)
@@ -238,13 +252,13 @@ enum svmc_status svmc_token_gate_fill(const struct svmc_crypto_ops *crypto,
         return SVMC_ERR_ARG;
     if (tag && (st = svmc_token_randomize(crypto, page)) != SVMC_OK)
         return st;
-    for (uint32_t n = 0; n < gate->stubs; n++, end += gate->stub_bytes) {
+    at = fill(row, at, gate->first);
+    for (uint32_t n = 0; n < gate->stubs; n++, at += gate->stub_bytes) {
         if (tag) /* a decoy's is what was drawn into its place */
-            memcpy(own, n == gate->slot ? tag : end, sizeof own);
-        put_stub(row, end, tag ? (const uint8_t *)own : NULL);
+            memcpy(own, n == gate->slot ? tag : at, sizeof own);
+        put_stub(row, at, tag ? (const uint8_t *)own : NULL);
     }
-    for (uint32_t i = 0; end < page + SVMC_TOKEN_PAGE_BYTES; i++)
-        *end++ = row->fill[i & 1];
+    (void)fill(row, at, (uint32_t)(page + SVMC_TOKEN_PAGE_BYTES - at));
     core_wipe(own, sizeof own);
     return SVMC_OK;
 }
@@ -255,8 +269,7 @@ uint32_t svmc_token_gate_find(const struct svmc_token_gate *gate, uint32_t offse
 
     if (!row_of(gate))
         return SVMC_TOKEN_PAGE_NONE;
-    slot = (offset - gate->trap_at) / gate->stub_bytes;
-    return slot < gate->stubs && (offset - gate->trap_at) % gate->stub_bytes == 0
-               ? slot
-               : SVMC_TOKEN_PAGE_NONE;
+    offset -= gate->first + gate->trap_at; /* one below is beyond the last then */
+    slot = offset / gate->stub_bytes;
+    return slot < gate->stubs && offset % gate->stub_bytes == 0 ? slot : SVMC_TOKEN_PAGE_NONE;
 }

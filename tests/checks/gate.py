@@ -25,6 +25,7 @@ MUTANTS = (  # what is wrong, text of gate.c, which stands there once, and what 
     ("r13 not wiped", WIPE, "{ 8, { 0x90, 0x90, 0x90, 0x45, 0x31, 0xf6, 0x31, 0xc9 } }"),
     ("rcx not wiped", WIPE, "{ 8, { 0x45, 0x31, 0xed, 0x45, 0x31, 0xf6, 0x90, 0x90 } }"),
     ("flags not wiped", WIPE, "{ 8, { 0x49, 0x89, 0xfd, 0x49, 0x89, 0xfe, 0x89, 0xf9 } }"),
+    ("a stub at the begin of the page", "2 * X86_BYTES, 16, ", "2 * X86_BYTES, 0, "),
     ("x10 not wiped", "0x0a, 0x00, 0x80, 0xd2 } }", "0x1f, 0x20, 0x03, 0xd5 } }"),
     ("t6 not wiped", "0x01, 0x4f, 0x81, 0x4f", "0x01, 0x4f, 0x01, 0x4f"),
 )
@@ -46,14 +47,14 @@ A64 = ("aarch64", "aarch64", [], ["--triple=aarch64", "--mattr=+bti"],
 RV = ("riscv64", "riscv:rv64", ["-M", "no-aliases"],
       ["--triple=riscv64", "--mattr=+c,+h", "-M=no-aliases"], ["(?:lpad|auipc zero,) (?:0x)?0"],
       HALF_RV, ("t5", "t6"), ["c.li t5, 0", "c.li t6, 0", "c.jr ra", "c.ebreak"], b"\0")
-CODE = {  # the trap; stubs, and bytes of one
-    "out": (X86, "out dx, eax", 55, 74),
-    "vmcall": (X86, "vmcall", 53, 76),
-    "vmmcall": (X86, "vmmcall", 53, 76),
-    "mrs": (A64, "mrs xzr, mdccsr_el0", 78, 52),
-    "hvc": (A64, "hvc #0x87", 78, 52),
-    "csrr": (RV, "csrrs zero, (?:hgeip|0xe12|3602), zero", 40, 100),
-    "ecall": (RV, "ecall", 40, 100),
+CODE = {  # the trap; stubs, bytes of one, where they begin
+    "out": (X86, "out dx, eax", 55, 74, 16),
+    "vmcall": (X86, "vmcall", 53, 76, 16),
+    "vmmcall": (X86, "vmmcall", 53, 76, 16),
+    "mrs": (A64, "mrs xzr, mdccsr_el0", 78, 52, 0),
+    "hvc": (A64, "hvc #0x87", 78, 52, 0),
+    "csrr": (RV, "csrrs zero, (?:hgeip|0xe12|3602), zero", 40, 100, 0),
+    "ecall": (RV, "ecall", 40, 100, 0),
 }
 
 
@@ -125,11 +126,12 @@ def texts(report, program, tmp):
     if not done.ok:
         report.fail("dump", first_error(done.text))
         return
-    for name, (code, _, stubs, size) in CODE.items():
+    for name, (code, _, stubs, size, first) in CODE.items():
         tag, page = (tmp / name).read_bytes()[:16], (tmp / name).read_bytes()[16:]
-        rest, page = page[stubs * size:], page[:stubs * size]
-        report.check(f"{name}: nothing behind the last stub",
-                     [] if rest == code[8] * len(rest) and len(rest) < size else [rest.hex()])
+        end = first + stubs * size
+        rest, page = page[:first] + page[end:], page[first:end]
+        report.check(f"{name}: nothing before the first stub, nothing behind the last",
+                     [] if rest == code[8] * len(rest) and 4096 - end < size else [rest.hex()])
         for who, reader in (("binutils", by_binutils), ("LLVM", by_llvm)):
             report.check(f"{name} as {who} reads it", read(name, page, tag, reader, tmp))
 
@@ -145,8 +147,8 @@ def mutant(job):
                 "-o", target])
     if done.ok:
         done = run(["gcc", "-std=gnu11", "-O1", "-w", "-D_GNU_SOURCE", "-DSVMC_TEST_PLAIN",
-                    *include, TOP / "tests/checks/gate_reference.c", TOP / "tests/plain_main.c", target,
-                    archive, "-lunicorn", "-o", program])
+                    *include, TOP / "tests/checks/gate_reference.c",
+                    TOP / "tests/plain_main.c", target, archive, "-lunicorn", "-o", program])
     if not done.ok:
         return ["does not build: " + first_error(done.text)]
     done = run([program, "by_unicorn"],

@@ -27,6 +27,7 @@
 
 #define PAGE    4096u
 #define CODE    0x100000000000u /* above 4 GiB, as a gate has to be */
+#define BEFORE  (CODE - PAGE)   /* an attacker's own */
 #define RETURN  (CODE + 0x10000000u)
 #define SCRATCH 0x200000000000u
 #define STACK   (SCRATCH + 8 * PAGE) /* in the middle of it */
@@ -138,7 +139,7 @@ static void on_code(uc_engine *uc, uint64_t address, uint32_t size, void *ctx)
     struct side *s = ctx;
 
     (void)size;
-    if (s->stopped || !(is_trap(s, address) || address - CODE >= PAGE))
+    if (s->stopped || !(is_trap(s, address) || address - BEFORE >= 2 * PAGE))
         return;
     s->stopped = true;
     s->pc = address;
@@ -166,6 +167,7 @@ static void open_unicorn(struct side *s)
 
     must(uc_open(s->m->arch, s->m->mode, &s->uc));
     must(uc_mem_map(s->uc, CODE, PAGE, UC_PROT_READ | UC_PROT_EXEC));
+    must(uc_mem_map(s->uc, BEFORE, PAGE, UC_PROT_READ | UC_PROT_EXEC));
     must(uc_mem_map(s->uc, RETURN, PAGE, UC_PROT_READ | UC_PROT_EXEC));
     must(uc_mem_write(s->uc, RETURN,
                       nop[s->m->isa == SVMC_ISA_A64    ? 1
@@ -190,10 +192,8 @@ static void look(const struct side *s, struct sight *sight, enum stop why, uint6
 }
 
 /* Runs it until it leaves the page, faults, or trapped STOPS times. */
-static void run_unicorn(struct side *s, uint32_t entry, const uint64_t reg[REGS],
-                        struct sight *sight)
+static void run_unicorn(struct side *s, uint64_t at, const uint64_t reg[REGS], struct sight *sight)
 {
-    uint64_t at = CODE + entry;
     unsigned n = s->m->count;
     enum stop why = TRAP;
 
@@ -396,7 +396,7 @@ static void check_call(const struct side *s, unsigned stub, const uint64_t reg[R
     CHECK(sight->stops == 2 && sight->at[0].why == TRAP && sight->at[1].why == LEFT &&
               sight->at[1].pc == RETURN,
           "%s, stub %u", m->name, stub);
-    CHECK_EQ(sight->at[0].pc, CODE + stub * s->gate.stub_bytes + s->gate.trap_at);
+    CHECK_EQ(sight->at[0].pc, CODE + s->gate.first + stub * s->gate.stub_bytes + s->gate.trap_at);
     CHECK_EQ(memcmp(tag, s->tag, 16) == 0, stub == s->gate.slot, "%s, stub %u", m->name, stub);
     for (unsigned i = 0; i < m->count; i++) {
         uint64_t want = reg[i];
@@ -412,10 +412,52 @@ static void check_call(const struct side *s, unsigned stub, const uint64_t reg[R
     }
 }
 
+/* The stub that begins there; UINT32_MAX: none does. */
+static uint32_t stub_at(const struct side *s, uint32_t entry)
+{
+    return svmc_token_gate_find(&s->gate, entry + s->gate.trap_at);
+}
+
 static void load(struct side *s)
 {
     must(uc_mem_write(s->uc, CODE, s->page, PAGE));
     must(uc_ctl_remove_cache(s->uc, CODE, CODE + PAGE));
+}
+
+/*
+ * From the page before, which is the attacker's: instructions that take as much as there can be of
+ * the next page for an immediate, a displacement or an address. AArch64 has none that crosses.
+ */
+static const struct crossing {
+    uint8_t isa, count, bytes[4];
+} crossings[] = {
+    { SVMC_ISA_X86_64, 2, { 0x48, 0xb8 } },       /* mov rax, imm64 */
+    { SVMC_ISA_X86_64, 1, { 0xb8 } },             /* mov eax, imm32 */
+    { SVMC_ISA_X86_64, 1, { 0x68 } },             /* push imm32 */
+    { SVMC_ISA_X86_64, 1, { 0xa1 } },             /* mov eax, moffs64 */
+    { SVMC_ISA_X86_64, 1, { 0xe9 } },             /* jmp rel32 */
+    { SVMC_ISA_X86_64, 2, { 0xc7, 0x80 } },       /* mov [rax + disp32], imm32 */
+    { SVMC_ISA_X86_64, 3, { 0xc7, 0x84, 0x20 } }, /* with an index */
+    { SVMC_ISA_X86_64, 3, { 0x48, 0x8d, 0x80 } }, /* lea rax, [rax + disp32] */
+    { SVMC_ISA_RV64, 2, { 0x37, 0x05 } },         /* lui a0 */
+    { SVMC_ISA_RV64, 2, { 0x13, 0x05 } },         /* addi a0, zero */
+    { SVMC_ISA_RV64, 2, { 0x6f, 0x00 } },         /* j */
+    { SVMC_ISA_RV64, 2, { 0x03, 0x35 } },         /* ld a0, imm(zero) */
+};
+
+static void cross(const struct machine *m, const struct crossing *c, uint64_t *rng)
+{
+    struct sight seen[2];
+    uint64_t reg[REGS];
+
+    choose(m, rng, reg, sides[0].scratch);
+    memcpy(sides[1].scratch, sides[0].scratch, ROOM);
+    for (unsigned side = 0; side < 2; side++) {
+        must(uc_mem_write(sides[side].uc, CODE - c->count, c->bytes, c->count));
+        must(uc_ctl_remove_cache(sides[side].uc, BEFORE, CODE));
+        run_unicorn(&sides[side], CODE - c->count, reg, &seen[side]);
+    }
+    compare(m, 0u - c->count, &seen[0], &seen[1], "from the page before");
 }
 
 static unsigned long count_of(unsigned long usual)
@@ -449,14 +491,15 @@ TEST(gate_reference, by_unicorn) /* TP-5 TP-7 TP-8 TP-9 TP-10 */
                 choose(m, &rng, reg, sides[0].scratch);
                 memcpy(sides[1].scratch, sides[0].scratch, ROOM);
                 for (unsigned side = 0; side < 2; side++) {
-                    run_unicorn(&sides[side], entry, reg, &seen[side]);
-                    if (entry % sides[0].gate.stub_bytes == 0 &&
-                        entry / sides[0].gate.stub_bytes < sides[0].gate.stubs)
-                        check_call(&sides[side], entry / sides[0].gate.stub_bytes, reg,
-                                   &seen[side]);
+                    run_unicorn(&sides[side], CODE + entry, reg, &seen[side]);
+                    if (stub_at(&sides[side], entry) != UINT32_MAX)
+                        check_call(&sides[side], stub_at(&sides[side], entry), reg, &seen[side]);
                 }
                 compare(m, entry, &seen[0], &seen[1], "Unicorn");
             }
+            for (unsigned n = 0; n < sizeof crossings / sizeof crossings[0]; n++)
+                if (crossings[n].isa == m->isa)
+                    cross(m, &crossings[n], &rng);
         }
         for (unsigned side = 0; side < 2; side++)
             must(uc_close(sides[side].uc));
@@ -476,7 +519,7 @@ static void execute(struct side *s, uint64_t rng, struct sight first[PAGE])
 
     REQUIRE(open_native(s), "a child under ptrace: %d", errno);
     for (uint32_t entry = 0; entry < PAGE; entry++) {
-        uint32_t stub = entry / s->gate.stub_bytes;
+        uint32_t stub = stub_at(s, entry);
         bool ran = true;
         struct sight now;
 
@@ -490,7 +533,7 @@ static void execute(struct side *s, uint64_t rng, struct sight first[PAGE])
             first[entry] = now;
         else
             compare(s->m, entry, &first[entry], &now, "native");
-        if (entry % s->gate.stub_bytes == 0 && stub < s->gate.stubs)
+        if (stub != UINT32_MAX)
             check_call(s, stub, reg, &now);
     }
     close_native();

@@ -705,20 +705,22 @@ MUTANTS = (
     ("TP-4", T + "page.c", "(n & ~keep)", "0"),
     ("TP-5", T + "gate.c", "kind == SVMC_TOKEN_PAGE_SITE || rows[i].load_bytes != 0", "true"),
     ("TP-5", T + "gate.c", " || (tag != NULL) != (gate->kind == SVMC_TOKEN_PAGE_GATE)", ""),
-    ("TP-5", T + "gate.c", "        *end++ = row->fill[i & 1];", "        end++, (void)i;"),
-    ("TP-6", T + "gate.c", "svmc_token_draw(crypto, gate.stubs, &gate.slot)",  # K4
-     "(gate.slot = 3, SVMC_OK)"),
-    ("TP-6", T + "gate.c", "n == gate->slot ? tag : end", "tag"),  # A14
-    ("TP-6", T + "gate.c", "n == gate->slot ? tag : end", "end"),
+    ("TP-5", T + "gate.c", "        *at++ = row->fill[i & 1];", "        at++, (void)i;"),
+    ("TP-6", T + "gate.c", "svmc_token_draw(crypto, gate.stubs, &slot)",  # K4
+     "(slot = 3, SVMC_OK)"),
+    ("TP-6", T + "gate.c", "n == gate->slot ? tag : at", "tag"),  # A14
+    ("TP-6", T + "gate.c", "n == gate->slot ? tag : at", "at"),
     ("TP-6", T + "gate.c", "if (tag && (st = svmc_token_randomize(crypto, page)) != SVMC_OK)",
      "if (tag && (st = svmc_token_randomize(crypto, page)) != SVMC_OK && 0)"),
-    ("TP-6", T + "gate.c", "(offset - gate->trap_at) % gate->stub_bytes == 0", "true"),
-    ("TP-6", T + "gate.c", "slot < gate->stubs && (offset", "(offset"),
+    ("TP-6", T + "gate.c", "offset % gate->stub_bytes == 0", "true"),
+    ("TP-6", T + "gate.c", "slot < gate->stubs && offset", "offset"),
     ("TP-6", T + "gate.c", "if (!row_of(gate))", "if (!gate)"),
     ("TP-6", T + "gate.c", "same.slot < same.stubs && ", ""),
     ("TP-6", T + "gate.c", "memcmp(&same, gate, sizeof same) == 0", "true"),
-    ("TP-6", T + "gate.c", "frame % SVMC_TOKEN_PAGE_BYTES != 0)", "0)"),
+    ("TP-6", T + "gate.c", " ||\n        frame % SVMC_TOKEN_PAGE_BYTES != 0)", ")"),
+    ("TP-6", T + "gate.c", " ||\n        gate->frame % SVMC_TOKEN_PAGE_BYTES != 0)", ")"),
     ("TP-7", T + "gate.c", "i > 0 ? REX >> 4 : 0;", "0;"),  # A6
+    ("TP-7", T + "gate.c", "2 * X86_BYTES, 16, ", "2 * X86_BYTES, 0, "),  # A1
     ("TP-7", T + "gate.c", "(REX | ((tag[i] & 0xfu) ^ above))", "((tag[i] & 0xfu) ^ above)"),
     ("TP-7", T + "gate.c", "(REX | (tag[i] >> 4 ^ REX >> 4))", "(tag[i] >> 4 ^ REX >> 4)"),
     ("TP-8", T + "gate.c", "(i % 4 == 0 ? 0xd2800000u : 0xf2800000u)", "0xf2800000u"),

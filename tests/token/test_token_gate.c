@@ -33,110 +33,41 @@ static const char rv_load[] =
     "9a 0f 81 1f 9a 0f c1 1f 9a 0f 91 0f 9a 0f fd 1f ";
 static const char rv_wipe[] = "01 4f 81 4f 82 80 02 90";
 
+#define PAD_X86 "f3 0f 1e fa "
+#define PAD_A64 "5f 24 03 d5 "
+#define RET_A64 "c0 03 5f d6"
+#define PAD_RV  "17 00 00 00 "
+#define RET_RV  "82 80 02 90"
+
+/* clang-format off */
 static const struct row {
     uint8_t isa, way, kind;
     const char *before, *trap, *behind;
     uint16_t trap_at, stub_bytes, stubs; /* TP-5's table */
     uint8_t fill[2];
 } rows[] = {
-    { SVMC_ISA_X86_64, SVMC_WAY_PORT, GATE, x86_load, "ef ", x86_wipe, 64, 74, 55, { 0xcc, 0xcc } },
-    { SVMC_ISA_X86_64,
-      SVMC_WAY_VMCALL,
-      GATE,
-      x86_load,
-      "0f 01 c1 ",
-      x86_wipe,
-      64,
-      76,
-      53,
-      { 0xcc, 0xcc } },
-    { SVMC_ISA_X86_64,
-      SVMC_WAY_VMMCALL,
-      GATE,
-      x86_load,
-      "0f 01 d9 ",
-      x86_wipe,
-      64,
-      76,
-      53,
-      { 0xcc, 0xcc } },
-    { SVMC_ISA_A64, SVMC_WAY_TRAP, GATE, a64_load, "1f 01 33 d5 ", a64_wipe, 36, 52, 78, { 0, 0 } },
-    { SVMC_ISA_A64, SVMC_WAY_CALL, GATE, a64_load, "e2 10 00 d4 ", a64_wipe, 36, 52, 78, { 0, 0 } },
-    { SVMC_ISA_RV64, SVMC_WAY_TRAP, GATE, rv_load, "73 20 20 e1 ", rv_wipe, 88, 100, 40, { 0, 0 } },
-    { SVMC_ISA_RV64, SVMC_WAY_CALL, GATE, rv_load, "73 00 00 00 ", rv_wipe, 88, 100, 40, { 0, 0 } },
-    { SVMC_ISA_X86_64,
-      SVMC_WAY_PORT,
-      SITE,
-      "f3 0f 1e fa ",
-      "ef ",
-      "c3",
-      4,
-      6,
-      682,
-      { 0xcc, 0xcc } },
-    { SVMC_ISA_X86_64,
-      SVMC_WAY_VMCALL,
-      SITE,
-      "f3 0f 1e fa ",
-      "0f 01 c1 ",
-      "c3",
-      4,
-      8,
-      512,
-      { 0, 0 } },
-    { SVMC_ISA_X86_64,
-      SVMC_WAY_VMMCALL,
-      SITE,
-      "f3 0f 1e fa ",
-      "0f 01 d9 ",
-      "c3",
-      4,
-      8,
-      512,
-      { 0, 0 } },
-    { SVMC_ISA_A64,
-      SVMC_WAY_TRAP,
-      SITE,
-      "5f 24 03 d5 ",
-      "1f 01 33 d5 ",
-      "c0 03 5f d6",
-      4,
-      12,
-      341,
-      { 0, 0 } },
-    { SVMC_ISA_A64,
-      SVMC_WAY_CALL,
-      SITE,
-      "5f 24 03 d5 ",
-      "e2 10 00 d4 ",
-      "c0 03 5f d6",
-      4,
-      12,
-      341,
-      { 0, 0 } },
-    { SVMC_ISA_RV64,
-      SVMC_WAY_TRAP,
-      SITE,
-      "17 00 00 00 ",
-      "73 20 20 e1 ",
-      "82 80 02 90",
-      4,
-      12,
-      341,
-      { 0, 0 } },
-    { SVMC_ISA_RV64,
-      SVMC_WAY_CALL,
-      SITE,
-      "17 00 00 00 ",
-      "73 00 00 00 ",
-      "82 80 02 90",
-      4,
-      12,
-      341,
-      { 0, 0 } },
-    { SVMC_ISA_S390X, SVMC_WAY_TRAP, SITE, "", "00 00 ", "07 fe", 0, 4, 1024, { 0, 0 } },
-    { SVMC_ISA_S390X, SVMC_WAY_CALL, SITE, "", "83 24 01 5c ", "07 fe", 0, 6, 682, { 0x07, 0xfe } },
+#define X SVMC_ISA_X86_64
+    { X, SVMC_WAY_PORT,    GATE, x86_load, "ef ",       x86_wipe, 64, 74, 55, { 0xcc, 0xcc } },
+    { X, SVMC_WAY_VMCALL,  GATE, x86_load, "0f 01 c1 ", x86_wipe, 64, 76, 53, { 0xcc, 0xcc } },
+    { X, SVMC_WAY_VMMCALL, GATE, x86_load, "0f 01 d9 ", x86_wipe, 64, 76, 53, { 0xcc, 0xcc } },
+#define A SVMC_ISA_A64
+    { A, SVMC_WAY_TRAP, GATE, a64_load, "1f 01 33 d5 ", a64_wipe, 36, 52, 78, { 0, 0 } },
+    { A, SVMC_WAY_CALL, GATE, a64_load, "e2 10 00 d4 ", a64_wipe, 36, 52, 78, { 0, 0 } },
+#define R SVMC_ISA_RV64
+    { R, SVMC_WAY_TRAP, GATE, rv_load, "73 20 20 e1 ", rv_wipe, 88, 100, 40, { 0, 0 } },
+    { R, SVMC_WAY_CALL, GATE, rv_load, "73 00 00 00 ", rv_wipe, 88, 100, 40, { 0, 0 } },
+    { X, SVMC_WAY_PORT,    SITE, PAD_X86, "ef ",       "c3", 4, 6, 680, { 0xcc, 0xcc } },
+    { X, SVMC_WAY_VMCALL,  SITE, PAD_X86, "0f 01 c1 ", "c3", 4, 8, 510, { 0, 0 } },
+    { X, SVMC_WAY_VMMCALL, SITE, PAD_X86, "0f 01 d9 ", "c3", 4, 8, 510, { 0, 0 } },
+    { A, SVMC_WAY_TRAP, SITE, PAD_A64, "1f 01 33 d5 ", RET_A64, 4, 12, 341, { 0, 0 } },
+    { A, SVMC_WAY_CALL, SITE, PAD_A64, "e2 10 00 d4 ", RET_A64, 4, 12, 341, { 0, 0 } },
+    { R, SVMC_WAY_TRAP, SITE, PAD_RV, "73 20 20 e1 ", RET_RV, 4, 12, 341, { 0, 0 } },
+    { R, SVMC_WAY_CALL, SITE, PAD_RV, "73 00 00 00 ", RET_RV, 4, 12, 341, { 0, 0 } },
+#define S SVMC_ISA_S390X
+    { S, SVMC_WAY_TRAP, SITE, "", "00 00 ",       "07 fe", 0, 4, 1024, { 0, 0 } },
+    { S, SVMC_WAY_CALL, SITE, "", "83 24 01 5c ", "07 fe", 0, 6, 682, { 0x07, 0xfe } },
 };
+/* clang-format on */
 #define ROWS (sizeof rows / sizeof rows[0])
 
 static enum svmc_status place(const struct row *r, struct svmc_token_gate *gate)
@@ -164,6 +95,7 @@ TEST(token_gate, stubs_as_an_assembler_has_them) /* TP-5 TP-7 TP-8 TP-9 */
         const struct row *r = &rows[i];
         struct svmc_token_gate gate;
         uint8_t want[128];
+        uint32_t first = r->isa == SVMC_ISA_X86_64 ? 16 : 0; /* more than an instruction has */
         char text[512];
         size_t n;
 
@@ -172,12 +104,15 @@ TEST(token_gate, stubs_as_an_assembler_has_them) /* TP-5 TP-7 TP-8 TP-9 */
         REQUIRE(make(r, &gate) && n == r->stub_bytes, "row %u", i);
         CHECK(gate.stub_bytes == n && gate.stubs == r->stubs && gate.trap_at == r->trap_at,
               "row %u: %u %u %u", i, gate.stub_bytes, gate.stubs, gate.trap_at);
-        CHECK(gate.slot < gate.stubs && gate.entry == gate.slot * n && gate.frame == 0x7000);
+        CHECK(gate.slot < gate.stubs && gate.first == first &&
+              gate.entry == first + gate.slot * n && gate.frame == 0x7000);
         CHECK_EQ(gate.trap, gate.entry + r->trap_at);
         CHECK_MEM(page + gate.entry, want, n, "row %u", i);
-        for (size_t at = n * gate.stubs, k = 0; at < sizeof page; at++, k++)
+        for (size_t at = first + n * gate.stubs, k = 0; at < sizeof page; at++, k++)
             CHECK_EQ(page[at], r->fill[k & 1], "row %u, byte %zu", i, at);
-        CHECK(sizeof page - n * gate.stubs < n, "as many as fit");
+        for (size_t at = 0; at < first; at++)
+            CHECK_EQ(page[at], 0xcc, "row %u, byte %zu", i, at);
+        CHECK(sizeof page - first - n * gate.stubs < n, "as many as fit");
     }
 }
 
@@ -193,16 +128,16 @@ TEST(token_gate, decoys_are_stubs) /* TP-5 TP-6 */
         REQUIRE(make(&rows[i], &gate));
         n = gate.stub_bytes;
         for (unsigned s = 0; s < gate.stubs; s++) {
-            const uint8_t *stub = page + s * n;
+            const uint8_t *zero = page + gate.first, *stub = zero + s * n;
 
             same += memcmp(stub, page + gate.entry, n) == 0;
-            CHECK_MEM(stub, page, rows[i].kind == GATE ? 4 : n);
-            CHECK_MEM(stub + gate.trap_at, page + gate.trap_at, n - gate.trap_at);
+            CHECK_MEM(stub, zero, rows[i].kind == GATE ? 4 : n);
+            CHECK_MEM(stub + gate.trap_at, zero + gate.trap_at, n - gate.trap_at);
             for (unsigned t = 0; t < s && rows[i].kind == GATE; t++)
-                CHECK(memcmp(stub, page + t * n, n) != 0, "row %u: %u and %u", i, s, t);
+                CHECK(memcmp(stub, zero + t * n, n) != 0, "row %u: %u and %u", i, s, t);
             for (size_t b = 4; b < gate.trap_at && rows[i].isa == SVMC_ISA_X86_64; b++)
-                if (stub[b] >> 4 != 4 || page[b] >> 4 != 4) /* no number */
-                    CHECK_EQ(stub[b], page[b], "row %u, stub %u, byte %zu", i, s, b);
+                if (stub[b] >> 4 != 4 || zero[b] >> 4 != 4) /* no number */
+                    CHECK_EQ(stub[b], zero[b], "row %u, stub %u, byte %zu", i, s, b);
         }
         CHECK_EQ(same, rows[i].kind == GATE ? 1 : gate.stubs, "row %u", i);
     }
@@ -319,7 +254,7 @@ TEST(token_gate, no_middle_of_a_number) /* TP-7 */
                     char text[SVMC_INSN_TEXT_MAX];
                     struct svmc_insn insn;
 
-                    decode(&rows[0], page + s * gate.stub_bytes + at, 15, &insn);
+                    decode(&rows[0], page + gate.first + s * gate.stub_bytes + at, 15, &insn);
                     REQUIRE(svmc_insn_format(&insn, text, sizeof text) == SVMC_OK);
                     if (strcmp(text, numbers[n].want) != 0 || at + insn.length != numbers[n].end)
                         CHECK(false, "stub %u, byte %u: %s", s, at, text);
@@ -395,7 +330,7 @@ TEST(token_gate, whose_trap) /* TP-6 */
             if (slot == UINT32_MAX)
                 continue;
             CHECK_EQ(slot, found++);
-            CHECK_EQ(at, slot * rows[i].stub_bytes + rows[i].trap_at);
+            CHECK_EQ(at, gate.first + slot * rows[i].stub_bytes + rows[i].trap_at);
         }
         CHECK_EQ(found, rows[i].stubs, "row %u", i);
         CHECK_EQ(svmc_token_gate_find(&gate, UINT32_MAX), UINT32_MAX);
