@@ -94,7 +94,7 @@ static void prepare(struct side *s, uint32_t alg)
 
 static void scan(struct side *s)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     for (uint32_t n = 0; n < PAGES; n += BUDGET) {
         must(svmc_measure_scan(&s->m, BUDGET, &out));

@@ -101,9 +101,10 @@ static void unload(struct input *in)
 {
     unsigned slot = take_byte(in) % LAB_RANGES;
     uint8_t how = take_byte(in);
-    uint32_t id = model.range[slot].id ^ (how & 0x80 ? 0x10000 : 0), token = how & 3, holder;
-    enum svmc_status st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
     bool live = model.range[slot].id != 0 && !(how & 0x80);
+    uint32_t id = live ? model.range[slot].id : (model.range[slot].id ^ 0x80000000u) | slot;
+    uint32_t token = how & 3, holder;
+    enum svmc_status st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
 
     require((st == SVMC_ERR_STALE) == !live);
     require(!live || (st == SVMC_OK) == (token == 0 || token == model.range[slot].token));
@@ -184,7 +185,7 @@ static void judge(const struct svmc_measure_event *event)
 
 static void scan(uint32_t budget)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     enum svmc_status st = svmc_measure_scan(&lab.m, budget, &out);
 
     require(st == SVMC_OK || (st == SVMC_ERR_CALLBACK && model.failing) ||
@@ -250,7 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned n = 0; n < 64 && in.left > 0; n++) {
         uint8_t op = take_byte(&in);
 
-        was = lab;
+        lab_keep(&was, &lab);
         switch (op % 12) {
         case 0:
             add(&in);

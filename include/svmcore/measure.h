@@ -29,7 +29,7 @@ extern "C" {
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_init(
     struct svmc_measure *m, const struct svmc_measure_config *config);
 
-/** Forget everything: key, records, ranges and room are wiped, *m is zero. NULL and zero are fine. */
+/** Forget everything: key, records, ranges and room are wiped. NULL and a zero *m are fine. */
 SVMC_API void svmc_measure_drop(struct svmc_measure *m);
 
 /**
@@ -39,7 +39,7 @@ SVMC_API void svmc_measure_drop(struct svmc_measure *m);
  * State:  nothing changes and *range is 0 after an error. *why may be NULL, here and below.
  * Source: ME-2 to ME-6.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, count, token, reserved, code without digest, no hash);
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, count, reserved, code without digest, no hash);
  *         SVMC_ERR_AUTH (WHO, FRAME, DIGEST); SVMC_ERR_FULL; SVMC_ERR_UNSUPPORTED (an algorithm);
  *         SVMC_ERR_CALLBACK.
  */
@@ -49,9 +49,23 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_add(struct svmc_measure *m
                                                           enum svmc_measure_why *why);
 
 /**
+ * Say who holds a range that was added with token 0: its program was measured, and has enrolled.
+ *
+ * State:  once for a range; nothing changes after an error.
+ * Source: ME-5.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, token 0); SVMC_ERR_STALE (RANGE); SVMC_ERR_AUTH (TOKEN:
+ *         somebody holds it; WHO: the token's other ranges are of another address space).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hold(struct svmc_measure *m, uint32_t range,
+                                                           uint32_t token,
+                                                           enum svmc_measure_why *why);
+
+/**
  * Let a range go, and wipe what is known of it: its program is unloaded.
  *
- * Shape:  token: the holder's; 0: the hypervisor itself asks. *holder: the token to be revoked.
+ * Shape:  token: the holder's; 0: the hypervisor itself asks.
+ *         *holder: the token to be revoked; 0: nobody held it.
  * Source: ME-17.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL); SVMC_ERR_STALE (RANGE); SVMC_ERR_AUTH (TOKEN).
@@ -117,7 +131,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hint(struct svmc_measure *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, budget 0); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
-                                                           struct svmc_measure_scan *out);
+                                                           struct svmc_measure_stand *out);
 
 /**
  * Take the way to a page of code, caller->page, while the mapping is known to be right: when its

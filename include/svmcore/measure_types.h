@@ -40,7 +40,7 @@ struct svmc_measure_range {
     } priv;
 };
 
-/** Where a page is copied to before anybody looks at it. Lent by the caller, wiped by drop. */
+/** Where a page is copied to when it is added. Lent by the caller, wiped by drop. */
 struct svmc_measure_room {
     uint64_t page[SVMC_MEASURE_PAGE_BYTES / 8];
     struct svmc_hash_state hash;
@@ -67,9 +67,9 @@ struct svmc_measure_ops {
        SVMC_OK with *span NULL: there is no memory. The guest may write it meanwhile */
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
-    /* required for paths: the way of caller->page: the entries from caller->root on, each read once.
-       *out comes zeroed. Not mapped, or not for this caller to execute: SVMC_OK with levels 0. On
-       any thread */
+    /* required for paths: the way to caller->page: the entries from caller->root on, each read
+       once. *out comes zeroed. Not mapped, or not for this caller to execute: SVMC_OK with levels
+       0. On any thread */
     SVMC_NODISCARD enum svmc_status (*walk)(void *ctx, const struct svmc_token_caller *caller,
                                             struct svmc_measure_walk *out);
 };
@@ -123,9 +123,9 @@ enum svmc_measure_why {
 
 /** Pages to be measured. */
 struct svmc_measure_spec {
-    const svmc_gpa *frames;                 /* addresses of pages, in the order of the digest */
-    uint32_t count;                         /* at least 1 */
-    uint32_t token;                         /* the handle that holds the range, not 0 */
+    const svmc_gpa *frames; /* addresses of pages, in the order of the digest */
+    uint32_t count;         /* at least 1 */
+    uint32_t token;         /* the handle that holds the range; 0: see svmc_measure_hold */
     const struct svmc_token_caller *caller; /* whose: vm, generation, root, isa, user count */
     const uint8_t
         *digest;         /* [SVMC_HASH_BYTES] of all pages, NULL: none; of code it must be there */
@@ -151,7 +151,7 @@ enum svmc_measure_kind {
 };
 
 /** Where a scan stands. */
-struct svmc_measure_scan {
+struct svmc_measure_stand {
     uint32_t looks;  /* pages looked at in this call, those that are open among them */
     uint32_t open;   /* of those, open ones: nothing can be said about them */
     uint32_t left;   /* of the round */

@@ -52,15 +52,17 @@ enum svmc_status svmc_measure_init(struct svmc_measure *m, const struct svmc_mea
 
 void svmc_measure_drop(struct svmc_measure *m)
 {
-    struct svmc_measure_config c;
+    const struct svmc_measure_config *c;
+    const struct svmc_crypto_ops *ops;
 
     if (!measure_ready(m))
         return;
-    c = m->priv.config;
-    c.crypto->wipe(c.crypto->ctx, c.pages, c.page_count * sizeof *c.pages);
-    c.crypto->wipe(c.crypto->ctx, c.ranges, c.range_count * sizeof *c.ranges);
-    c.crypto->wipe(c.crypto->ctx, c.room, sizeof *c.room);
-    c.crypto->wipe(c.crypto->ctx, m, sizeof *m);
+    c = &m->priv.config;
+    ops = c->crypto;
+    ops->wipe(ops->ctx, c->pages, c->page_count * sizeof *c->pages);
+    ops->wipe(ops->ctx, c->ranges, c->range_count * sizeof *c->ranges);
+    ops->wipe(ops->ctx, c->room, sizeof *c->room);
+    ops->wipe(ops->ctx, m, sizeof *m);
 }
 
 /* ---- frame -> page: chains, by a hash that the guest cannot foresee --------------------------*/
@@ -101,32 +103,25 @@ static void unlink_page(struct svmc_measure *m, uint32_t slot)
 
 /* ---- one page --------------------------------------------------------------------------------*/
 
-enum svmc_status svmc_measure_fetch(struct svmc_measure *m, uint64_t frame, bool *there)
+enum svmc_status svmc_measure_span(const struct svmc_measure *m, uint64_t frame, void **span)
 {
     const struct svmc_measure_ops *ops = m->priv.config.ops;
     svmc_gpa at = { frame };
-    void *span = NULL;
 
-    *there = false;
-    if (ops->guest_span(m->priv.config.ctx, at, PAGE, SVMC_ACCESS_READ, &span) != SVMC_OK)
+    *span = NULL;
+    if (ops->guest_span(m->priv.config.ctx, at, PAGE, SVMC_ACCESS_READ, span) != SVMC_OK ||
+        (*span && !core_shared_usable(*span)))
         return SVMC_ERR_CALLBACK;
-    if (!span)
-        return SVMC_OK;
-    if (!core_shared_usable(span))
-        return SVMC_ERR_CALLBACK;
-    core_shared_read(span, 0, m->priv.config.room->page, PAGE);
-    *there = true;
     return SVMC_OK;
 }
 
 enum svmc_status svmc_measure_mac(const struct svmc_measure *m, uint64_t frame, uint64_t version,
-                                  uint32_t id, uint8_t out[SVMC_HASH_BYTES])
+                                  uint32_t id, const void *page, uint8_t out[SVMC_HASH_BYTES])
 {
     const struct svmc_crypto_ops *ops = m->priv.config.crypto;
     const uint64_t head[] = { core_le64(m->priv.config.vm), core_le64(frame), core_le64(version),
                               core_le64(id) };
-    const struct svmc_bytes piece[] = { { head, sizeof head },
-                                        { m->priv.config.room->page, PAGE } };
+    const struct svmc_bytes piece[] = { { head, sizeof head }, { page, PAGE } };
     enum svmc_status st =
         ops->mac(ops->ctx, m->priv.config.mac_alg, m->priv.key, piece, 2, out); /* ME-2 */
 
@@ -154,7 +149,7 @@ bool svmc_measure_is_code(const struct svmc_measure *m, uint32_t token,
         return false;
     state = measure_state(measure_page(m, slot));
     range = measure_range_of(m, state);
-    return (state & FLAGS) == 0 && range->priv.code && range->priv.token == token;
+    return (state & FLAGS) == 0 && token != 0 && range->priv.code && range->priv.token == token;
 }
 
 struct svmc_measure_range *svmc_measure_live(const struct svmc_measure *m, uint32_t id)
@@ -178,8 +173,8 @@ static uint32_t free_slot(const struct svmc_measure *m, uint32_t n)
 
 static bool is_askable(const struct svmc_measure *m, const struct svmc_measure_spec *s)
 {
-    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || s->token == 0 || !s->caller ||
-        s->code > 1 || (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
+    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || !s->caller || s->code > 1 ||
+        (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
         return false;
     if (!s->digest)
         return s->digest_alg == 0 && !s->code; /* ME-6 */
@@ -194,20 +189,20 @@ static enum svmc_status measure_one(struct svmc_measure *m, const struct svmc_me
     struct svmc_measure_room *room = m->priv.config.room;
     struct svmc_measure_page *page = measure_page(m, free_slot(m, n));
     uint64_t frame = spec->frames[n].v; /* clamp: a loop */
-    bool there = false;
     enum svmc_status st = SVMC_OK;
+    void *span = NULL;
 
     if (frame % PAGE == 0)
-        st = svmc_measure_fetch(m, frame, &there);
-    if (st == SVMC_OK && !there)
-        st = measure_refuse(why, SVMC_MEASURE_FRAME);
-    if (st == SVMC_OK && spec->digest &&
-        ops->hash_add(ops->ctx, &room->hash, room->page, PAGE) != SVMC_OK)
-        st = SVMC_ERR_CALLBACK;
+        st = svmc_measure_span(m, frame, &span);
     if (st != SVMC_OK)
         return st;
+    if (!span)
+        return measure_refuse(why, SVMC_MEASURE_FRAME);
+    core_shared_read(span, 0, room->page, PAGE); /* ME-3: the digest's bytes are the MAC's */
+    if (spec->digest && ops->hash_add(ops->ctx, &room->hash, room->page, PAGE) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
     page->priv.frame = frame;
-    return svmc_measure_mac(m, frame, m->priv.version + 1 + n, id, page->priv.mac);
+    return svmc_measure_mac(m, frame, m->priv.version + 1 + n, id, room->page, page->priv.mac);
 }
 
 /* ME-6: the digest is of the very bytes that the MACs are of. */
@@ -265,7 +260,8 @@ static bool is_one_holder(const struct svmc_measure *m, const struct svmc_measur
         range = measure_range(m, i);
         if (range->priv.pages == 0)
             *index = i;
-        else if (range->priv.token == spec->token && !svmc_measure_is_who(m, range, spec->caller))
+        else if (spec->token != 0 && range->priv.token == spec->token &&
+                 !svmc_measure_is_who(m, range, spec->caller))
             return false;
     }
     return true;
@@ -316,6 +312,35 @@ enum svmc_status svmc_measure_add(struct svmc_measure *m, const struct svmc_meas
         return measure_refuse(why, SVMC_MEASURE_FRAME);
     publish(m, spec, generation << 16 | index);
     *range = generation << 16 | index;
+    return SVMC_OK;
+}
+
+/* ME-5: once. */
+enum svmc_status svmc_measure_hold(struct svmc_measure *m, uint32_t range, uint32_t token,
+                                   enum svmc_measure_why *why)
+{
+    struct svmc_token_caller caller = { 0 };
+    struct svmc_measure_spec spec = { .token = token, .caller = &caller };
+    struct svmc_measure_range *r;
+    uint32_t index;
+
+    if (why)
+        *why = SVMC_MEASURE_GRANTED;
+    if (!measure_ready(m) || token == 0)
+        return SVMC_ERR_ARG;
+    r = svmc_measure_live(m, range);
+    if (!r)
+        return measure_refuse(why, SVMC_MEASURE_RANGE);
+    if (r->priv.token != 0)
+        return measure_refuse(why, SVMC_MEASURE_TOKEN);
+    caller.vm = m->priv.config.vm;
+    caller.vm_generation = r->priv.vm_generation;
+    caller.root = r->priv.root;
+    caller.isa = r->priv.isa;
+    caller.user = r->priv.user;
+    if (!is_one_holder(m, &spec, &index))
+        return measure_refuse(why, SVMC_MEASURE_WHO);
+    r->priv.token = token;
     return SVMC_OK;
 }
 

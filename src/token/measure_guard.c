@@ -72,7 +72,7 @@ enum svmc_status svmc_measure_close(struct svmc_measure *m, uint32_t range, svmc
     struct svmc_measure_page *page;
     uint32_t slot = 0;
     enum svmc_status st;
-    bool there;
+    void *span;
 
     if (why)
         *why = SVMC_MEASURE_GRANTED;
@@ -86,11 +86,11 @@ enum svmc_status svmc_measure_close(struct svmc_measure *m, uint32_t range, svmc
         return measure_refuse(why, SVMC_MEASURE_NOT_OPEN);
     if (m->priv.version == VERSION_MAX)
         return SVMC_ERR_FULL;
-    st = svmc_measure_fetch(m, page->priv.frame, &there);
-    if (st == SVMC_OK && !there)
+    st = svmc_measure_span(m, page->priv.frame, &span);
+    if (st == SVMC_OK && !span)
         return measure_refuse(why, SVMC_MEASURE_FRAME);
     if (st == SVMC_OK)
-        st = svmc_measure_mac(m, page->priv.frame, m->priv.version + 1, range, mac);
+        st = svmc_measure_mac(m, page->priv.frame, m->priv.version + 1, range, span, mac);
     if (st != SVMC_OK)
         return st == SVMC_ERR_UNSUPPORTED ? SVMC_ERR_CALLBACK : st;
     memcpy(page->priv.mac, mac, sizeof mac);

@@ -13,8 +13,8 @@
 #define NO_SLOT UINT32_MAX
 
 /*
- * All that svmc_measure_path_check looks at is one word: version 63:16, range 15:4, flags 3:0; 0: not
- * in use. A version is never used twice, so a word that is as it was stands for the same page.
+ * All that svmc_measure_path_check looks at is one word: version 63:16, range 15:4, flags 3:0; 0:
+ * not in use. A version is never used twice, so a word that is as it was stands for the same page.
  */
 #define FLAG_OPEN     1u
 #define FLAG_CHANGED  2u
@@ -69,7 +69,7 @@ static inline uint32_t measure_order(const struct svmc_measure *m, uint32_t i)
     return measure_page(m, i)->priv.order;
 }
 
-/** `st`, with the reason for the host. */
+/** ME-19: one status for a guest; the reason is for the host. */
 static inline enum svmc_status measure_refuse(enum svmc_measure_why *why,
                                               enum svmc_measure_why reason)
 {
@@ -95,11 +95,11 @@ uint32_t svmc_measure_find(const struct svmc_measure *m, uint64_t at);
 /* NULL: there is none, or not any more. */
 struct svmc_measure_range *svmc_measure_live(const struct svmc_measure *m, uint32_t id);
 
-/* ME-3: into the room. *there false: no memory. */
-enum svmc_status svmc_measure_fetch(struct svmc_measure *m, uint64_t frame, bool *there);
-/* ME-2: of what lies in the room. */
+/* ME-3: a page that the guest may write meanwhile. *span NULL: no memory. */
+enum svmc_status svmc_measure_span(const struct svmc_measure *m, uint64_t frame, void **span);
+/* ME-2 */
 enum svmc_status svmc_measure_mac(const struct svmc_measure *m, uint64_t frame, uint64_t version,
-                                  uint32_t id, uint8_t out[SVMC_HASH_BYTES]);
+                                  uint32_t id, const void *page, uint8_t out[SVMC_HASH_BYTES]);
 /* ME-8: event->kind NOTHING: as it was measured, or there is nothing new to say. */
 enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
                                    struct svmc_measure_event *event);

@@ -43,20 +43,20 @@ enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
     struct svmc_measure_page *page = measure_page(m, slot);
     uint64_t state = measure_state(page);
     uint8_t mac[SVMC_HASH_BYTES] = { 0 };
-    bool there;
     enum svmc_status st;
+    void *span;
 
     if ((state & FLAGS) != 0) /* ME-8: nothing new can be said */
         return SVMC_OK;
-    st = svmc_measure_fetch(m, page->priv.frame, &there);
-    if (st == SVMC_OK && there)
+    st = svmc_measure_span(m, page->priv.frame, &span);
+    if (st == SVMC_OK && span)
         st = svmc_measure_mac(m, page->priv.frame, state >> VERSION_SHIFT,
-                              measure_id(state, measure_range_of(m, state)), mac);
+                              measure_id(state, measure_range_of(m, state)), span, mac);
     if (st != SVMC_OK)
         return st == SVMC_ERR_UNSUPPORTED ? SVMC_ERR_CALLBACK : st; /* it was known before */
-    if (there && !differ(mac, page->priv.mac))
+    if (span && !differ(mac, page->priv.mac))
         return SVMC_OK;
-    svmc_measure_tell(m, page, there ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE, event);
+    svmc_measure_tell(m, page, span ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE, event);
     measure_set_state(page, state | FLAG_CHANGED);
     return SVMC_OK;
 }
@@ -95,7 +95,7 @@ static enum svmc_status throw_dice(const struct svmc_measure *m, struct dice *di
 }
 
 static enum svmc_status look_at(struct svmc_measure *m, uint32_t slot,
-                                struct svmc_measure_scan *out)
+                                struct svmc_measure_stand *out)
 {
     bool open = (measure_state(measure_page(m, slot)) & FLAG_OPEN) != 0;
     enum svmc_status st = svmc_measure_look(m, slot, &out->event);
@@ -109,7 +109,7 @@ static enum svmc_status look_at(struct svmc_measure *m, uint32_t slot,
 
 /* ME-7: it counts when the look has succeeded. */
 static enum svmc_status look_next(struct svmc_measure *m, struct dice *dice,
-                                  struct svmc_measure_scan *out)
+                                  struct svmc_measure_stand *out)
 {
     uint32_t pick = 0;
     enum svmc_status st = throw_dice(m, dice, &pick);
@@ -123,8 +123,8 @@ static enum svmc_status look_next(struct svmc_measure *m, struct dice *dice,
     return SVMC_OK;
 }
 
-/* ME-10: the oldest first; it is kept until the look has succeeded. */
-static enum svmc_status look_hint(struct svmc_measure *m, struct svmc_measure_scan *out)
+/* ME-10 ME-18: the oldest first; it is kept until the look has succeeded. */
+static enum svmc_status look_hint(struct svmc_measure *m, struct svmc_measure_stand *out)
 {
     uint32_t slot = m->priv.hint[0];
     enum svmc_status st = SVMC_OK;
@@ -158,8 +158,9 @@ enum svmc_status svmc_measure_hint(struct svmc_measure *m, svmc_gpa at)
 }
 
 enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
-                                   struct svmc_measure_scan *out)
+                                   struct svmc_measure_stand *out)
 {
+    const struct svmc_crypto_ops *ops;
     struct dice dice = { .left = 0 };
     enum svmc_status st = SVMC_OK;
     uint32_t hinted = 0;
@@ -169,17 +170,18 @@ enum svmc_status svmc_measure_scan(struct svmc_measure *m, uint32_t budget,
     memset(out, 0, sizeof *out);
     if (!measure_ready(m) || budget == 0)
         return SVMC_ERR_ARG;
+    ops = m->priv.config.crypto;
     if (budget > m->priv.used)
         budget = m->priv.used;
     while (st == SVMC_OK && out->looks < budget && out->event.kind == SVMC_MEASURE_NOTHING) {
-        if (m->priv.hints != 0 && hinted < budget / 2) { /* ME-10: never more than half */
+        if (m->priv.hints != 0 && hinted < budget / 2) { /* ME-9 ME-10: half at most */
             st = look_hint(m, out);
             hinted++;
         } else {
             st = look_next(m, &dice, out);
         }
     }
-    m->priv.config.crypto->wipe(m->priv.config.crypto->ctx, &dice, sizeof dice);
+    ops->wipe(ops->ctx, &dice, sizeof dice);
     if (st != SVMC_OK) {
         memset(out, 0, sizeof *out);
         return st;

@@ -194,7 +194,14 @@ static inline struct svmc_token_caller lab_caller(uint64_t root, unsigned frame)
                                        .user = 1 };
 }
 
-/* Whether all that counts is as it was; what lies in a slot that nobody uses does not. */
+static inline void lab_keep(struct measure_lab *was, const struct measure_lab *lab)
+{
+    was->m = lab->m;
+    memcpy(was->ranges, lab->ranges, sizeof was->ranges);
+    memcpy(was->pages, lab->pages, sizeof was->pages);
+}
+
+/* Whether all that counts is as it was kept; what lies in a slot that nobody uses does not. */
 static inline int lab_same(const struct measure_lab *lab, const struct measure_lab *was)
 {
     int same = memcmp(&lab->m, &was->m, sizeof lab->m) == 0 &&

@@ -19,7 +19,7 @@ static bool is_likely(uint64_t count, uint64_t tries, uint64_t p, uint64_t q)
 
 static bool look(void)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
 
     if (svmc_measure_scan(&lab.m, 1, &out) != SVMC_OK || out.looks != 1)
         abort();
@@ -79,30 +79,41 @@ TEST(measure_chance, a_change_is_found_as_often_as_stated) /* ME-9 ME-7 A10 */
     }
 }
 
+/* Rounds of calls of `budget` each: at[page][place], after[page][the one before]. */
+static void count_orders(uint32_t budget, unsigned at[N][N], unsigned after[N][N])
+{
+    struct svmc_measure_stand out;
+
+    for (unsigned r = 0; r < TRIES; r++) {
+        for (unsigned i = 0; i < N; i += budget)
+            CHECK_EQ(svmc_measure_scan(&lab.m, budget, &out), SVMC_OK);
+        for (unsigned i = 0; i < N; i++) {
+            uint32_t page = lab.pages[i].priv.order;
+
+            at[page][i]++;
+            if (i > 0)
+                after[page][lab.pages[i - 1].priv.order]++;
+        }
+    }
+}
+
 TEST(measure_chance, every_page_has_every_place_as_often) /* ME-7 */
 {
     static unsigned at[N][N], after[N][N];
-    struct svmc_measure_scan out;
     uint32_t range;
 
     lab_start(&lab, 7);
     REQUIRE(lab_add(&lab, 0, N, 9, 0, &range, NULL) == SVMC_OK);
-    for (unsigned r = 0; r < TRIES; r++) {
-        uint64_t last = N;
-
-        for (unsigned i = 0; i < N; i++) {
-            REQUIRE(svmc_measure_scan(&lab.m, 1, &out) == SVMC_OK);
-            at[lab.last_frame][i]++;
-            if (i > 0) /* what came before says nothing of what comes */
-                after[last][lab.last_frame]++;
-            last = lab.last_frame;
-        }
+    for (uint32_t budget = 1; budget <= N; budget += N - 1) {
+        memset(at, 0, sizeof at);
+        memset(after, 0, sizeof after);
+        count_orders(budget, at, after);
+        for (unsigned f = 0; f < N; f++)
+            for (unsigned i = 0; i < N; i++) {
+                CHECK(is_likely(at[f][i], TRIES, 1, N), "page %u as number %u: %u", f, i, at[f][i]);
+                /* N - 1 of the N (N - 1) ordered pairs stand beside each other in a round */
+                CHECK(f == i || is_likely(after[f][i], TRIES, 1, N), "page %u after %u: %u", f, i,
+                      after[f][i]);
+            }
     }
-    for (unsigned f = 0; f < N; f++)
-        for (unsigned i = 0; i < N; i++) {
-            CHECK(is_likely(at[f][i], TRIES, 1, N), "page %u as number %u: %u", f, i, at[f][i]);
-            /* N - 1 of the N (N - 1) ordered pairs stand beside each other in a round */
-            CHECK(f == i || is_likely(after[f][i], TRIES, 1, N), "page %u after %u: %u", i, f,
-                  after[f][i]);
-        }
 }

@@ -25,7 +25,7 @@ static void start(uint64_t seed)
 /* Whole rounds, after the end of one that is on. */
 static unsigned scan_rounds(unsigned rounds)
 {
-    struct svmc_measure_scan out;
+    struct svmc_measure_stand out;
     uint32_t end = lab.m.priv.rounds + rounds + (lab.m.priv.at != 0);
     unsigned found = 0;
 
@@ -102,7 +102,7 @@ TEST(measure_guard, only_its_holder_opens_a_page) /* ME-5 ME-11 ME-19 A13 A15 */
     svmc_gpa page = { lab_at(5) };
 
     start(1);
-    was = lab;
+    lab_keep(&was, &lab);
     for (enum odd odd = 0; odd < ODDS; odd++) {
         struct svmc_token_caller who = odd_one(odd);
 
@@ -143,7 +143,7 @@ TEST(measure_guard, only_its_holder_closes_it) /* ME-5 ME-12 */
     CHECK_EQ(close_page(5), SVMC_ERR_AUTH);
     CHECK_EQ(why, SVMC_MEASURE_NOT_OPEN);
     REQUIRE(open_page(5) == SVMC_OK);
-    was = lab;
+    lab_keep(&was, &lab);
     for (enum odd odd = 0; odd < ODDS; odd++) {
         struct svmc_token_caller who = odd_one(odd);
 
@@ -216,6 +216,48 @@ TEST(measure_guard, open_does_not_bless) /* ME-11 ME-8 */
     CHECK_EQ(why, SVMC_MEASURE_CODE);
 }
 
+TEST(measure_guard, measured_first_and_held_then) /* ME-5 K2 A12 */
+{
+    struct svmc_token_caller caller = lab_caller(LAB_ROOT, 16); /* of a token of 0 */
+    struct svmc_measure_event event;
+    uint32_t first, second, elsewhere;
+    svmc_gpa page = { lab_at(20) };
+
+    start(30);
+    REQUIRE(lab_add(&lab, 16, 2, 0, 1, &first, NULL) == SVMC_OK);
+    REQUIRE(lab_add(&lab, 20, 2, 0, 0, &second, NULL) == SVMC_OK);
+    CHECK_EQ(svmc_measure_open(&lab.m, second, page, &caller, 0, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_CODE, "nobody is no holder");
+    CHECK_EQ(write_by(&caller, 20, 0, 8, &event), SVMC_MEASURE_REFUSE_EVENT);
+    lab_keep(&was, &lab);
+    CHECK_EQ(svmc_measure_hold(NULL, first, 77, &why), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_measure_hold(&lab.m, first, 0, &why), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_measure_hold(&lab.m, first + 0x10000, 77, &why), SVMC_ERR_STALE);
+    CHECK_EQ(why, SVMC_MEASURE_RANGE);
+    CHECK_EQ(svmc_measure_hold(&lab.m, data, 77, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_TOKEN, "it is held");
+    CHECK_EQ(svmc_measure_hold(&lab.m, first, TOKEN, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_WHO, "by a token of another address space");
+    CHECK(lab_same(&lab, &was));
+    CHECK_EQ(svmc_measure_hold(&lab.m, first, 77, &why), SVMC_OK);
+    CHECK_EQ(svmc_measure_hold(&lab.m, second, 77, NULL), SVMC_OK);
+    CHECK_EQ(svmc_measure_hold(&lab.m, second, 77, NULL), SVMC_ERR_AUTH, "once");
+    CHECK_EQ(svmc_measure_open(&lab.m, second, page, &caller, 77, &why), SVMC_OK);
+    CHECK_EQ(write_by(&caller, 20, 0, 8, &event), SVMC_MEASURE_ALLOW);
+    caller = lab_caller(LAB_ROOT + 0x5000, 25);
+    {
+        svmc_gpa frame = { lab_at(25) };
+        struct svmc_measure_spec spec = { .frames = &frame, .count = 1, .caller = &caller };
+
+        REQUIRE(svmc_measure_unload(&lab.m, other_data, 0, &second, NULL) == SVMC_OK);
+        REQUIRE(svmc_measure_unload(&lab.m, other_code, 0, &second, NULL) == SVMC_OK);
+        REQUIRE(lab_add(&lab, 24, 1, 0, 0, &first, NULL) == SVMC_OK);
+        CHECK_EQ(svmc_measure_add(&lab.m, &spec, &elsewhere, &why), SVMC_OK, "two unheld ones");
+        CHECK_EQ(svmc_measure_hold(&lab.m, elsewhere, 77, &why), SVMC_ERR_AUTH);
+    }
+    CHECK_EQ(scan_rounds(1), 0);
+}
+
 /* ---- writes ----------------------------------------------------------------------------------*/
 
 TEST(measure_guard, a_write_is_its_holders_and_announced) /* ME-13 A10 A13 */
@@ -275,7 +317,7 @@ TEST(measure_guard, changed_and_restored_is_caught_by_the_trap_always) /* ME-13 
         uint64_t pick = harness_random(&rng);
         unsigned frame = 4 + (pick & 3);
         uint64_t *word = &lab.memory[frame][pick >> 2 & 511], old = *word;
-        struct svmc_measure_scan out;
+        struct svmc_measure_stand out;
 
         for (unsigned step = 0; step < 2; step++) {
             enum svmc_measure_verdict verdict =
@@ -470,7 +512,7 @@ TEST(measure_guard, a_path_dies_with_what_was_measured) /* ME-15 ME-17 A5 A9 K12
 static enum svmc_status step(unsigned n)
 {
     struct svmc_token_caller caller = lab_caller(ROOT, 0);
-    struct svmc_measure_scan scan, none = { 0 };
+    struct svmc_measure_stand scan, none = { 0 };
     static uint32_t more;
     enum svmc_status st = SVMC_OK;
     uint64_t frame;
@@ -508,8 +550,8 @@ static enum svmc_status step(unsigned n)
 
 TEST(measure_guard, a_callback_that_fails_changes_nothing) /* ME-18 */
 {
-    static const struct svmc_measure_scan none;
-    struct svmc_measure_scan scan;
+    static const struct svmc_measure_stand none;
+    struct svmc_measure_stand scan;
 
     for (unsigned n = 0; n < 8; n++) {
         unsigned k, failed = 0;
@@ -522,7 +564,7 @@ TEST(measure_guard, a_callback_that_fails_changes_nothing) /* ME-18 */
                 REQUIRE(svmc_measure_hint(&lab.m, (svmc_gpa){ lab_at(6) }) == SVMC_OK);
             }
             lab.crypto.fail_at = lab.crypto.calls + k;
-            was = lab;
+            lab_keep(&was, &lab);
             if (step(n) == SVMC_OK)
                 break;
             failed++;
@@ -538,7 +580,7 @@ TEST(measure_guard, a_callback_that_fails_changes_nothing) /* ME-18 */
     }
     start(20); /* what a callback gives */
     lab.crooked = 1;
-    was = lab;
+    lab_keep(&was, &lab);
     memset(&scan, 0xee, sizeof scan);
     CHECK_EQ(svmc_measure_scan(&lab.m, 3, &scan), SVMC_ERR_CALLBACK);
     CHECK_MEM(&scan, &none, sizeof scan);
