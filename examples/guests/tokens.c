@@ -157,7 +157,7 @@ static void use_calls(void)
 {
     struct svmc_hcall_token wrong = stolen;
     struct program thief = program;
-    uint64_t slot = (program.gate - TOKENS_GATE) / STUB_BYTES;
+    uint64_t last = TOKENS_GATE + 4096 - STUB_BYTES;
 
     begin("to enrol behind the others", 0);
     end(program_enrol(&thief));
@@ -171,7 +171,9 @@ static void use_calls(void)
     begin("the gate, called by other code", 0);
     end(jump_from(find_ret(BOOT_IMAGE), program.gate, &stolen));
     begin("a decoy in the gate", 0);
-    end(jump(TOKENS_GATE + (slot + 1) % (4096 / STUB_BYTES) * STUB_BYTES, &stolen));
+    end(jump(program.gate + STUB_BYTES <= last ? program.gate + STUB_BYTES
+                                               : program.gate - STUB_BYTES,
+             &stolen));
     begin("the gate's trap, with a guess of the tag", 0);
     wrong = stolen;
     wrong.tag_high ^= 1;

@@ -307,34 +307,34 @@ static uint32_t end_try(void *ctx, struct svmc_hcall_run *run)
     return good ? SVMC_HCALL_OK : SVMC_HCALL_FAILED;
 }
 
-/* K12, A12: is the caller the program that the keeper knows, in the place where it was put? */
-static enum svmc_status measured(struct tokens *t, const struct svmc_token_caller *from)
-{
-    struct svmc_measure_walk way = { 0 };
-    uint8_t digest[SVMC_HASH_BYTES];
-    void *span = NULL;
-
-    if (walk_page(NULL, from, &way) != SVMC_OK || from->page != TOKENS_PROGRAM || way.levels == 0 ||
-        way.frame != TOKENS_PROGRAM ||
-        page_span(NULL, (svmc_gpa){ TOKENS_PROGRAM }, PAGE, SVMC_ACCESS_READ, &span) != SVMC_OK ||
-        !span || svmc_crypto_hash(back_end(), SVMC_ALG_BLAKE2B_256, span, PAGE, digest) != SVMC_OK)
-        return SVMC_ERR_AUTH;
-    return memcmp(digest, t->digest, sizeof digest) == 0 ? SVMC_OK : SVMC_ERR_AUTH;
-}
-
-static bool measure_page(struct tokens *t, const struct svmc_token_caller *from, uint64_t frame,
-                         const uint8_t *digest, uint32_t *range)
+/* One page of the program's. Token 0: it has none yet. */
+static enum svmc_status measure_page(struct tokens *t, const struct svmc_token_caller *from,
+                                     uint32_t token, uint64_t frame, const uint8_t *digest,
+                                     uint32_t *range)
 {
     const svmc_gpa frames[1] = { { frame } };
     const struct svmc_measure_spec spec = { .frames = frames,
                                             .count = 1,
-                                            .token = t->token.handle,
+                                            .token = token,
                                             .caller = from,
                                             .digest = digest,
                                             .digest_alg = digest ? SVMC_ALG_BLAKE2B_256 : 0,
                                             .code = digest != NULL };
 
-    return svmc_measure_add(&t->measure, &spec, range, NULL) == SVMC_OK;
+    return svmc_measure_add(&t->measure, &spec, range, NULL);
+}
+
+/* K12, A12: is the caller the program that the keeper knows, in the place where it was put? */
+static enum svmc_status measured(struct tokens *t, const struct svmc_token_caller *from,
+                                 uint32_t *range)
+{
+    struct svmc_measure_walk way = { 0 };
+
+    *range = 0;
+    if (walk_page(NULL, from, &way) != SVMC_OK || from->page != TOKENS_PROGRAM || way.levels == 0 ||
+        way.frame != TOKENS_PROGRAM)
+        return SVMC_ERR_AUTH;
+    return measure_page(t, from, 0, TOKENS_PROGRAM, t->digest, range);
 }
 
 /* The gate's code, its digest and its measured range; into the guest's memory, where there is one. */
@@ -350,7 +350,7 @@ static bool fill_gate(struct tokens *t, const struct svmc_token_caller *from)
         memcpy(ram(TOKENS_GATE), t->gate_page, sizeof t->gate_page);
     return svmc_crypto_hash(back_end(), SVMC_ALG_BLAKE2B_256, t->gate_page, sizeof t->gate_page,
                             digest) == SVMC_OK &&
-           measure_page(t, from, TOKENS_GATE, digest, &t->gate_range) &&
+           measure_page(t, from, t->token.handle, TOKENS_GATE, digest, &t->gate_range) == SVMC_OK &&
            svmc_measure_path_take(&t->measure, &gate, &t->path, NULL) == SVMC_OK;
 }
 
@@ -370,7 +370,7 @@ static uint32_t enrol(void *ctx, struct svmc_hcall_run *run)
     struct svmc_token_gate gate;
     struct svmc_token token;
     enum svmc_status st;
-    uint32_t range;
+    uint32_t range, holder;
 
     describe(t, run->user, &from);
     if (svmc_token_gate_place(back_end(), SVMC_TOKEN_PAGE_GATE, SVMC_ISA_X86_64, SVMC_WAY_PORT,
@@ -381,8 +381,10 @@ static uint32_t enrol(void *ctx, struct svmc_hcall_run *run)
                            !protect(t, TOKENS_KEPT, SVMC_TOKEN_PAGE_DATA, NULL) || !is_held(t)))
         return SVMC_HCALL_FAILED;
     grant.offset = gate.trap;
-    st = svmc_token_enrol(&t->pool, &from, &grant, measured(t, &from), &token);
+    st = svmc_token_enrol(&t->pool, &from, &grant, measured(t, &from, &range), &token);
     if (st != SVMC_OK) {
+        if (range != 0 && svmc_measure_unload(&t->measure, range, 0, &holder, NULL) != SVMC_OK)
+            return SVMC_HCALL_FAILED;
         note_refused(t, st == SVMC_ERR_AUTH    ? "not the measured program"
                         : st == SVMC_ERR_STATE ? "the window is closed"
                                                : svmc_status_name(st));
@@ -391,8 +393,9 @@ static uint32_t enrol(void *ctx, struct svmc_hcall_run *run)
     t->attempt.accepted += t->attempt.open;
     t->gate = gate;
     t->token = token;
-    if (!fill_gate(t, &from) || !measure_page(t, &from, TOKENS_PROGRAM, t->digest, &range) ||
-        !measure_page(t, &from, TOKENS_KEPT, NULL, &t->kept))
+    if (svmc_measure_hold(&t->measure, range, token.handle, NULL) != SVMC_OK ||
+        !fill_gate(t, &from) ||
+        measure_page(t, &from, token.handle, TOKENS_KEPT, NULL, &t->kept) != SVMC_OK)
         return SVMC_HCALL_FAILED;
     watch_gate(at_work, "the program has enrolled: %u stubs in its gate, one of them live",
                t->gate.stubs);
@@ -646,7 +649,7 @@ bool tokens_trapped(struct vcpu *v, const struct svmc_exit *e)
 bool tokens_end(struct vcpu *v)
 {
     struct tokens *t = &v->calls->tokens;
-    struct svmc_measure_scan scan = { 0 };
+    struct svmc_measure_stand scan = { 0 };
     bool plan, pages;
 
     at_work = v;

@@ -161,6 +161,8 @@ bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_
     if (how == VM_EXECUTE_ONLY && gate) {
         vm->stub_bytes = gate->stub_bytes;
         vm->trap_at = gate->trap_at;
+        vm->stub_first = gate->first;
+        vm->stubs = gate->stubs;
     }
     if (at >= vm->memory_bytes || at / PAGE_BYTES >= VM_PAGES ||
         (how == VM_READ_ONLY && !capability(vm, KVM_CAP_READONLY_MEM)) ||
@@ -368,9 +370,11 @@ static uint32_t inside(struct vm_vcpu *c)
 {
     const struct kvm_regs *regs = vm_vcpu_regs(c);
     uint64_t at = regs ? physical(c, regs->rip) : UINT64_MAX;
+    uint32_t offset = (uint32_t)(at % PAGE_BYTES) - c->vm->stub_first;
 
-    return at != UINT64_MAX && c->vm->page[at / PAGE_BYTES] == VM_EXECUTE_ONLY
-               ? (uint32_t)(at % PAGE_BYTES % c->vm->stub_bytes)
+    return at != UINT64_MAX && c->vm->page[at / PAGE_BYTES] == VM_EXECUTE_ONLY &&
+                   offset < c->vm->stubs * c->vm->stub_bytes
+               ? offset % c->vm->stub_bytes
                : UINT32_MAX;
 }
 

@@ -30,8 +30,8 @@ struct vm {
     size_t xsave_bytes; /* of one vCPU, as KVM counts them */
     bool msr_exits;
     bool sync_regs;
-    bool shown;                   /* pages that are EXECUTE_ONLY: the one vCPU stands in one */
-    uint32_t stub_bytes, trap_at; /* of those pages */
+    bool shown; /* pages that are EXECUTE_ONLY: the one vCPU stands in one */
+    uint32_t stub_first, stubs, stub_bytes, trap_at; /* in those pages */
     uint8_t page[VM_PAGES];
     struct kvm_userspace_memory_region slot[VM_SLOTS]; /* as KVM has them */
     uint32_t slots;
