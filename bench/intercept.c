@@ -4,7 +4,9 @@
  * host's reply included, beside a hot 4096-byte memcpy of the C library. register-op is CPUID, the
  * widest (2 registers out, 4 in); register-op.KIND are narrower ones. The guest's registers are an
  * array, as a hypervisor has them.
- * intercept.policy-65536: the verdict of a port, uniformly random among all, beside 16 of them.
+ * .full-wipe: CPUID under a policy that has all of the page written for each request.
+ * intercept.policy-65536: the same ports out of 16, where 65536 are listed, beside a policy of 16;
+ * .policy-random: uniformly random among the 65536, beside those.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>
@@ -17,8 +19,10 @@
 #define PORTS 4096u
 
 static struct world world;
-static struct svmc_policy policy;
+static struct svmc_policy policy, second;
 static _Alignas(SVMC_PAGE_BYTES) struct svmc_vcpu vcpu; /* as docs/embedding.md has it */
+static _Alignas(SVMC_PAGE_BYTES) struct svmc_vcpu other;
+static _Alignas(SVMC_PAGE_BYTES) uint8_t other_page[SVMC_PAGE_BYTES];
 static _Alignas(SVMC_PAGE_BYTES) uint8_t from[SVMC_PAGE_BYTES], to[SVMC_PAGE_BYTES];
 static void *(*volatile copy)(void *, const void *, size_t) = memcpy;
 static struct svmc_reply reply;
@@ -107,27 +111,32 @@ static void copy_page(void)
     copy(to, from, sizeof to);
 }
 
-/* Refused ports: judged, and nothing else. */
-static void judge(const uint16_t *ports)
+/* Ports that the policy answers: judged, and little else. */
+static void judge(struct svmc_vcpu *v, const uint16_t *ports)
 {
     struct svmc_exit e = { .kind = SVMC_KIND_OUT, .count = 1, .size = 1 };
     struct svmc_outcome out;
 
     for (unsigned i = 0; i < PORTS; i++) {
         e.address = ports[i];
-        must(svmc_vcpu_exit(&vcpu, &e, &out));
+        must(svmc_vcpu_exit(v, &e, &out));
         sink += out.action;
     }
 }
 
-static void judge_many(void)
+static void random_of_all(void)
 {
-    judge(many);
+    judge(&vcpu, many);
 }
 
-static void judge_few(void)
+static void few_of_all(void)
 {
-    judge(few);
+    judge(&vcpu, few);
+}
+
+static void few_of_few(void)
+{
+    judge(&other, few);
 }
 
 int main(void)
@@ -154,7 +163,20 @@ int main(void)
     figure("intercept.register-op.wrmsr", wrmsr, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.mmio-read", mmio_read, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.chunk-3584", chunk, "memcpy-4096", copy_page, 20000, 1);
-    must(svmc_policy_set_ports(&policy, 0, 65536, SVMC_ACCESS_WRITE, SVMC_VERDICT_FAULT));
-    figure("intercept.policy-65536", judge_many, "policy-16", judge_few, 20, PORTS);
+    must(svmc_policy_init(&policy, 16, 16)); /* every request writes all of the page */
+    must(svmc_policy_set_full_wipe(&policy));
+    must(svmc_policy_seal(&policy));
+    must(svmc_vcpu_init(&vcpu, &ops, &world, &policy, world.page, 0));
+    figure("intercept.register-op.full-wipe", register_op, "memcpy-4096", copy_page, 20000, 1);
+    must(svmc_policy_init(&policy, 16, 16));
+    must(svmc_policy_set_ports(&policy, 0, 65536, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
+    must(svmc_policy_init(&second, 16, 16));
+    must(svmc_policy_set_ports(&second, 0, 16, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
+    must(svmc_policy_seal(&policy));
+    must(svmc_policy_seal(&second));
+    must(svmc_vcpu_init(&vcpu, &ops, &world, &policy, world.page, 0));
+    must(svmc_vcpu_init(&other, &ops, &world, &second, other_page, 1));
+    figure("intercept.policy-65536", few_of_all, "policy-16", few_of_few, 20, PORTS);
+    figure("intercept.policy-random", random_of_all, "policy-65536", few_of_all, 20, PORTS);
     return 0;
 }

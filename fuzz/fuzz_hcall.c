@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any declarations, any calls of two vCPUs of two VMs, batches and cursors; callbacks that fail or
- * lie, handlers that answer anything. Traps when a handler is reached by a caller who may not, with
+ * Any declarations, any calls of three vCPUs of two VMs that move between levels, phases, roles and
+ * nestings, batches and cursors, one's own and the others'; callbacks that fail or lie, handlers
+ * that answer anything. Traps when a handler is reached by a caller who may not, with
  * an argument that is not in order or a buffer that is not the declared one; when a byte of the
  * guest's outside of one changes; when a refused call changes a register; or when a cursor works
  * twice or elsewhere.
@@ -17,6 +18,7 @@
 #define SCHEMAS 6u
 #define CALLS   8u
 #define SLOTS   2u
+#define VCPUS   3u /* the last one is the second VM's */
 #define GUARD   0xa5a5a5a5a5a5a5a5u
 
 static uint8_t memory[MEMORY], was[MEMORY], may_change[MEMORY];
@@ -26,11 +28,16 @@ static struct svmc_hcall_entry calls[CALLS];
 static struct svmc_hcall_owner owner;
 static struct svmc_hcall_table table;
 static struct svmc_hcall_vm vms[2];
-static struct svmc_hcall_vcpu vcpus[2];
-static struct svmc_hcall_slot slots[2][SLOTS];
-static struct svmc_hcall_place places[2];
+static struct svmc_hcall_vcpu vcpus[VCPUS];
+static struct svmc_hcall_slot slots[VCPUS][SLOTS];
+static struct svmc_hcall_place places[VCPUS];
 static struct input *input;
 static unsigned turn, user, token_class, handled, away, failing, batched, held;
+
+static struct svmc_hcall_vm *vm_of(unsigned vcpu)
+{
+    return &vms[vcpu == VCPUS - 1];
+}
 
 static bool fails(void)
 {
@@ -177,7 +184,7 @@ static uint32_t handler(void *ctx, struct svmc_hcall_run *run)
         require(!user || schemas[e->schema].arg[n].kind != SVMC_HCALL_GPA ||
                 schemas[e->schema].arg[n].access == 0);
     require((run->control >> 44 & 0xfff) <= (run->control >> 32 & 0xfff));
-    require(run->user == user && run->vcpu == turn && run->vm == vms[turn].id);
+    require(run->user == user && run->vcpu == turn && run->vm == vm_of(turn)->id);
     if (!(run->control & SVMC_HCALL_TOKEN))
         token_class = 0;
     require(run->token_class == token_class && (e->may & SVMC_HCALL_CLASS(token_class)) != 0);
@@ -223,8 +230,47 @@ static void take_arg(struct svmc_hcall_arg *a)
     a->bytes = a->access && how & 16 ? take_byte(input) * 16u : 0;
 }
 
-/* A table out of the input; false: refused. */
-static bool declare(void)
+/* What is in order, whatever the input: of every kind of argument one. */
+static void declare_sound(void)
+{
+    static const struct svmc_hcall_schema sound[SCHEMAS] = {
+        { .results = 1 },
+        { .arg = { { .kind = SVMC_HCALL_GVA, .access = SVMC_ACCESS_READ },
+                   { .kind = SVMC_HCALL_LENGTH, .of = 1, .max = 5000 } },
+          .results = 2 },
+        { .arg = { { .kind = SVMC_HCALL_GVA,
+                     .access = SVMC_ACCESS_READ | SVMC_ACCESS_WRITE,
+                     .bytes = 96 },
+                   { .kind = SVMC_HCALL_U8 } },
+          .results = 6 },
+        { .arg = { { .kind = SVMC_HCALL_FLAGS, .max = 7 },
+                   { .kind = SVMC_HCALL_ENUM, .min = 1, .max = 9 },
+                   { .kind = SVMC_HCALL_U16, .align = 2 } } },
+        { .arg = { { .kind = SVMC_HCALL_HANDLE, .type = 3 }, { .kind = SVMC_HCALL_U32 } },
+          .results = 1 },
+        { .arg = { { .kind = SVMC_HCALL_GPA, .access = SVMC_ACCESS_WRITE, .bytes = 64 } } },
+    };
+
+    memcpy(schemas, sound, sizeof schemas);
+    for (unsigned i = 0; i < CALLS; i++) {
+        calls[i].number = (uint16_t)(SVMC_HCALL_FIRST + i);
+        calls[i].handler = handler;
+        calls[i].schema = (uint16_t)(i % SCHEMAS);
+        calls[i].flags = schemas[i % SCHEMAS].arg[0].access == SVMC_ACCESS_WRITE
+                             ? SVMC_HCALL_MAY_REPEAT
+                             : SVMC_HCALL_MAY_REPEAT | SVMC_HCALL_MAY_PARTIAL;
+        calls[i].dropped = 0;
+        calls[i].may &=
+            SVMC_HCALL_USER | SVMC_HCALL_ANYWHERE | SVMC_HCALL_ANY_CLASS | SVMC_HCALL_ANY_NESTED;
+        calls[i].may |= SVMC_HCALL_KERNEL | SVMC_HCALL_LEVEL(i & 3) | SVMC_HCALL_ROLE(i) |
+                        SVMC_HCALL_PHASE(i & 1) | SVMC_HCALL_CLASS(0) | SVMC_HCALL_NESTED(i & 1);
+        if (schemas[i % SCHEMAS].arg[0].kind == SVMC_HCALL_GPA)
+            calls[i].may &= ~(uint64_t)SVMC_HCALL_USER;
+    }
+}
+
+/* A table out of the input; where that is refused a sound one, with the input's permissions. */
+static void declare(void)
 {
     struct svmc_hcall_where where;
     enum svmc_status st;
@@ -267,7 +313,22 @@ static bool declare(void)
     require(svmc_hcall_bytes(&owner, 1) <= sizeof room);
     st = svmc_hcall_init(&table, &owner, 1, room, sizeof room, &where);
     require((st == SVMC_OK) == (where.what == SVMC_HCALL_FINE));
-    return st == SVMC_OK;
+    if (st == SVMC_OK)
+        return;
+    declare_sound();
+    require(svmc_hcall_bytes(&owner, 1) <= sizeof room);
+    require(svmc_hcall_init(&table, &owner, 1, room, sizeof room, &where) == SVMC_OK);
+}
+
+static struct svmc_hcall_place take_place(void)
+{
+    uint8_t how = take_byte(input), where = take_byte(input);
+
+    return (struct svmc_hcall_place){ .isa = how & 1 ? SVMC_ISA_A64 : SVMC_ISA_X86_64,
+                                      .level = how >> 1 & 3,
+                                      .nested = how >> 3 & 3,
+                                      .phase = how >> 5,
+                                      .role = where & 15 };
 }
 
 static uint64_t take_value(void)
@@ -286,16 +347,21 @@ static uint64_t take_value(void)
 static void one(void)
 {
     static uint64_t last_cursor;
+    static unsigned last_by;
     struct svmc_hcall_call call = { 0 }, before;
     struct svmc_hcall_result out;
     uint8_t how = take_byte(input), flags = take_byte(input);
     enum svmc_status st;
     unsigned reached = handled;
 
-    turn = how & 1;
+    turn = how % VCPUS;
     user = how >> 1 & 1;
     if (how >> 4 == 15)
         svmc_hcall_vcpu_reset(&vcpus[turn]);
+    if (how >> 4 >= 13) {
+        places[turn] = take_place();
+        require(svmc_hcall_vcpu_move(&vcpus[turn], &places[turn]) == SVMC_OK);
+    }
     call.user = (uint8_t)user;
     call.control = (uint64_t)SVMC_HCALL_ABI << 56 | 3u << 16 | (how >> 2 & 15);
     call.control |= (uint64_t)(flags & 0x7f) << 22;
@@ -319,6 +385,7 @@ static void one(void)
     memcpy(was, memory, sizeof was);
     memset(may_change, 0, sizeof may_change);
     before = call;
+    count_call();
     st = svmc_hcall_dispatch(&vcpus[turn], &call, &out);
     require(held == 0);
     require(scratch[0] == GUARD && scratch[SCRATCH / 8 + 1] == GUARD);
@@ -326,7 +393,7 @@ static void one(void)
         require(memory[i] == was[i] || may_change[i]);
     require((st == SVMC_OK) == (out.end != SVMC_HCALL_BROKEN));
     if (st != SVMC_OK)
-        require(st == SVMC_ERR_CALLBACK && out.results == 0 && out.status == 0);
+        require(st == SVMC_ERR_CALLBACK && out.results == 0 && out.status == SVMC_HCALL_FAILED);
     require(out.end != SVMC_HCALL_INJECT || (out.fault.raised == 1 && handled == reached));
     require(out.end == SVMC_HCALL_INJECT || out.fault.raised == 0);
     require((uint16_t)out.status < SVMC_HCALL_ALL_CODES && (out.status >> 16 & 15) <= 6);
@@ -338,6 +405,10 @@ static void one(void)
         require((uint16_t)out.status == SVMC_HCALL_PARTIAL && out.results == 1);
         require(!(before.control & SVMC_HCALL_RESUME) || call.arg[0] != before.arg[0]);
         last_cursor = call.arg[0];
+        last_by = turn;
+    } else if ((before.control & SVMC_HCALL_RESUME) && !batched && turn != last_by &&
+               before.arg[0] == last_cursor) {
+        require(handled == reached); /* another vCPU's, of this VM or of the other */
     }
     if ((before.control & SVMC_HCALL_RESUME) && handled != reached && !batched &&
         (uint16_t)out.status != SVMC_HCALL_RETRY && st == SVMC_OK) { /* once, and only here */
@@ -358,23 +429,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     input = &in;
     handled = failing = held = 0;
-    if (!declare())
-        return 0;
+    declare();
     scratch[0] = scratch[SCRATCH / 8 + 1] = GUARD;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < VCPUS; i++) {
         uint8_t how = take_byte(input);
 
-        vms[i] = (struct svmc_hcall_vm){ .table = &table,
-                                         .ops = &ops,
-                                         .crypto = &crypto,
-                                         .id = 7 + i,
-                                         .batch_entries = 1u + (how & 3),
-                                         .batch_ticks = how & 4,
-                                         .inject = how >> 3 & 1 };
-        places[i] = (struct svmc_hcall_place){ .isa = how & 16 ? SVMC_ISA_A64 : SVMC_ISA_X86_64,
-                                               .role = how >> 5 & 3 };
+        *vm_of(i) = (struct svmc_hcall_vm){ .table = &table,
+                                            .ops = &ops,
+                                            .crypto = &crypto,
+                                            .id = 7 + (i == VCPUS - 1),
+                                            .batch_entries = 1u + (how & 3),
+                                            .batch_ticks = how & 4,
+                                            .inject = how >> 3 & 1 };
+        if (how & 16) /* else where boot begins */
+            places[i] = take_place();
+        else
+            places[i] = (struct svmc_hcall_place){ .isa = SVMC_ISA_X86_64 };
         lent.slots = slots[i];
-        require(svmc_hcall_vcpu_init(&vcpus[i], &vms[i], i, &places[i], &lent) == SVMC_OK);
+        require(svmc_hcall_vcpu_init(&vcpus[i], vm_of(i), i, &places[i], &lent) == SVMC_OK);
     }
     away = take_byte(input) & 15;
     while (in.left > 0) {

@@ -4,12 +4,27 @@
 #define FUZZ_INPUT_H
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static inline void require(int ok)
 {
     if (!ok)
         __builtin_trap();
+}
+
+/* Calls of the library, where an input makes many: their sum is printed at the end. */
+static unsigned long long calls_made;
+
+static inline void count_call(void)
+{
+    calls_made++;
+}
+
+__attribute__((destructor)) static void print_calls(void)
+{
+    if (calls_made != 0)
+        fprintf(stderr, "calls: %llu\n", calls_made);
 }
 
 struct input {

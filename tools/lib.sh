@@ -291,7 +291,7 @@ fuzz_targets() { tools/sources fuzz | sed 's|fuzz/fuzz_||; s|\.c$||'; }
 # seconds or RUNS of them. What breaks it is left in fuzz/regressions/NAME/, what reaches new code
 # in build/fuzz/NAME/. One test more for each way. BUILD: asan, or fast: without sanitizers.
 run_fuzz() {
-    local name=$1 seconds=$2 how=${3:-asan} new=$build/fuzz/$1 known=() dir runs
+    local name=$1 seconds=$2 how=${3:-asan} new=$build/fuzz/$1 known=() dir runs calls
     local program=$build/$how/fuzz/fuzz_$name found=fuzz/regressions/$name
     local log=$build/log/fuzz-$how-$name.log limit=(-max_total_time="$seconds")
 
@@ -317,7 +317,8 @@ run_fuzz() {
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     rmdir "$found" 2>/dev/null || true
     grep -h 'INFO: Seed' "$log" || true
-    echo "ok $name, $how: ${runs:-0} inputs"
+    calls=$(sed -n 's/^calls: */, /p' "$log") # of those that make many an input
+    echo "ok $name, $how: ${runs:-0} inputs${calls:+$calls calls}"
     [ "${runs:-0}" -gt 0 ] || return 1
     echo "$((${#known[@]} + 1)) passed, 0 failed, 0 skipped"
 }

@@ -7,6 +7,7 @@
 #define SVMCORE_DISCOVER_H
 #include <stdint.h>
 #include "status.h"
+#include "trap.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -34,6 +35,25 @@ struct svmc_discover_face {
 };
 
 /**
+ * The face by which guests find native calls (docs/spec/hypercall.md, Announcements).
+ *
+ * Shape:   trap: how the VM may call; kind: of *face; first: CPUID: where its block of leaves is to
+ *          begin, 0x40000100 beside another; SMCCC: 0; SBI: any; words[4]: CPUID: what face->words
+ *          is to be, else NULL.
+ * Owns:    words outlives the face.
+ * State:   *face is zero after an error.
+ * Threads: pure.
+ * Source:  HN-22, HN-23.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, kind, no such leaf, the trap configuration opens no way that
+ *         this kind of guest has, or no `port`, `eid` for it).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_discover_native(const struct svmc_trap_config *trap,
+                                                              enum svmc_discover_kind kind,
+                                                              uint32_t first, uint32_t words[4],
+                                                              struct svmc_discover_face *face);
+
+/**
  * Can they all be there at once? No two may answer to the same leaf or id, or own the same ids.
  *
  * Shape:  bad[0], bad[1]: the two that conflict, or twice the one that is not in order.
@@ -52,7 +72,8 @@ SVMC_API int svmc_discover_cpuid(const struct svmc_discover_face *faces, uint32_
  * An SMCCC call that asks what there is: SMCCC_VERSION (1.2), SMCCC_ARCH_FEATURES of the function
  * in `arg`, and of each owner the call UID and the revision (HN-23).
  *
- * @return 1 with out[], X0 to X3; 0: another call, and out[] is 0.
+ * @return 1 with out[], X0 to X3; 0: another call, or a question for another function of the
+ *         architecture's (ARCH_WORKAROUND_1...): yours to answer, and out[] is 0.
  */
 SVMC_API int svmc_discover_smccc(const struct svmc_discover_face *faces, uint32_t count,
                                  uint32_t id, uint64_t arg, uint64_t out[4]);

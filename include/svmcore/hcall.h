@@ -76,7 +76,7 @@ struct svmc_hcall_ops {
     void (*release)(void *ctx, uint32_t vcpu, uint32_t type, void *object);
 };
 
-/** A VM. Outlives its vCPUs and is not changed. */
+/** A VM. Outlives its vCPUs and is not changed while one of them is ready. */
 struct svmc_hcall_vm {
     const struct svmc_hcall_table *table;
     const struct svmc_hcall_ops *ops;
@@ -111,7 +111,8 @@ struct svmc_hcall_slot {
 
 /** Memory lent to a vCPU, for its own. */
 struct svmc_hcall_room {
-    void *scratch; /* aligned to 8: buffers, and 8 bytes for each page of one that is copied back */
+    void *scratch; /* aligned to 8: the buffers of one call, each rounded up to 8 bytes, and 8 bytes
+                      for each page of one that is copied back; what does not fit is BAD_ARG */
     uint32_t scratch_bytes;
     uint32_t slot_count; /* 0 to 256: PARTIAL calls at a time */
     struct svmc_hcall_slot *slots;
@@ -150,18 +151,19 @@ struct svmc_hcall_call {
 enum svmc_hcall_end {
     SVMC_HCALL_BROKEN = 0, /* beside a status that is not SVMC_OK: the guest has to stop */
     SVMC_HCALL_DONE = 1,   /* write the status word and the results; the program counter moves on */
-    SVMC_HCALL_INJECT = 2  /* `fault` is for the guest, at the instruction; no register changes */
+    SVMC_HCALL_INJECT = 2  /* `fault` is for the guest, at the instruction; no register changes.
+                              Where there is no way back to it: as DONE */
 };
 
 struct svmc_hcall_result {
-    uint64_t status; /* DONE */
+    uint64_t status; /* DONE; INJECT: DENIED; after an error FAILED */
     uint8_t end;     /* enum svmc_hcall_end */
     uint8_t results; /* 0 to 6 */
     uint8_t reserved[6];
     struct svmc_fault fault; /* INJECT */
 };
 
-/** Bytes that svmc_hcall_init needs for these owners; 0: they are refused. */
+/** Bytes that svmc_hcall_init needs for these owners, sound or not; 0: NULL or a count. */
 SVMC_API size_t svmc_hcall_bytes(const struct svmc_hcall_owner *owners, uint32_t count);
 
 /**
@@ -185,10 +187,13 @@ SVMC_API uint32_t svmc_hcall_index(const struct svmc_hcall_table *table, uint32_
                                    uint32_t number);
 
 /**
- * Make a vCPU ready.
+ * Make a vCPU ready. What it had as PARTIAL is forgotten, not abandoned: svmc_hcall_vcpu_reset is.
  *
- * State:  *v is zero after an error.
- * Source: HN-5, HN-17.
+ * Owns:    copies of place and room; what room points to is the vCPU's until it is made ready anew,
+ *          vm and its tables outlive it. *v may move between calls.
+ * State:   *v is zero after an error; *v and the slots may hold anything before.
+ * Threads: one at a time for a vCPU, as all below.
+ * Source:  HN-5, HN-17.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, a place beyond its field, reserved bytes, room, something of
  *         vm that the table's calls need is missing).
@@ -203,7 +208,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_hcall_vcpu_init(struct svmc_hcall_
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_hcall_vcpu_move(struct svmc_hcall_vcpu *v,
                                                               const struct svmc_hcall_place *place);
 
-/** The guest's processor is reset: what was PARTIAL is abandoned, its cursors are void (HN-17). */
+/** The guest's processor is reset: what was PARTIAL is abandoned, its cursors are void (HN-17). Of
+ *  a vCPU that was never made ready, all zero, nothing. */
 SVMC_API void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v);
 
 /**
@@ -216,7 +222,7 @@ SVMC_API void svmc_hcall_vcpu_reset(struct svmc_hcall_vcpu *v);
  * Source:  HN-1 to HN-18, HN-24.
  *
  * @return SVMC_OK, with *out; SVMC_ERR_ARG (NULL, user, v is not ready); SVMC_ERR_CALLBACK (a
- *         function of yours failed or gave nonsense). *out is zero after an error.
+ *         function of yours failed or gave nonsense). After an error *out is BROKEN, FAILED.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_hcall_dispatch(struct svmc_hcall_vcpu *v,
                                                              struct svmc_hcall_call *call,

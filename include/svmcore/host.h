@@ -24,7 +24,8 @@ struct svmc_fault {
 /**
  * What the hypervisor that embeds the library lends it ("host" as in host of the library, not the
  * untrusted device model). Every function gets ctx first; none may call back into the
- * same vCPU, block, or keep a pointer it was given. The table must outlive the vCPU.
+ * same vCPU, block, or keep a pointer it was given. The table must outlive the vCPU. "Required" is
+ * meant of svmc_vcpu_init; trap.h and answer.h use the registers alone.
  */
 struct svmc_host_ops {
     uint32_t size; /* sizeof(struct svmc_host_ops) as the host compiled it */

@@ -7,6 +7,7 @@
 #define SVMCORE_SVMCORE_H
 #include "adapt.h"
 #include "address.h"
+#include "answer.h"
 #include "audit.h"
 #include "config.h"
 #include "crypto.h"

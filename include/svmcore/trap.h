@@ -138,8 +138,9 @@ struct svmc_trap_s390 {
  * An exit of x86.
  *
  * All matchers: registers are asked for, with ops->reg_read, the one function of the table that
- * they call, and only when nothing but the registers can still decide: a trap handler sees many
- * traps that no call can be. Give them no exit that came in the middle of an event's delivery.
+ * they call and that must be there, and only when nothing but the registers can still decide: a
+ * trap handler sees many traps that no call can be. Give them no exit that came in the middle of an
+ * event's delivery.
  * After a CALL or EMULATE you owe the guest what an instruction's end owes it: the interrupt shadow
  * and RF cleared, a single step's exception.
  *

@@ -55,7 +55,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_init(struct svmc_vmware *vm
  * Answer one call.
  *
  * State:   an error leaves *out zero and call->arg as they were, but that a high-bandwidth call
- *          whose callback failed has moved on by the pages that are done: it can be made again.
+ *          whose callback failed has moved on by the pages that are done, as out->changed tells:
+ *          write these registers as for FAULT, or hand in the same struct again.
  * Threads: any number of vCPUs of a VM at once, each with its own call. Nobody waits: who finds
  *          another one in gets SVMC_VMWARE_BUSY.
  * Source:  VW-3 to VW-21.

@@ -62,8 +62,9 @@ struct svmc_vmware_call {
     uint8_t user;                /* 1: the caller runs at user privilege */
     uint8_t high;                /* 1: high bandwidth */
     uint8_t write; /* high: 1: the guest's memory is read (OUT), 0: it is written (IN) */
-    uint8_t way;   /* 0: a port, else an instruction of enum svmc_trap_way; not looked at */
-    uint8_t iopl;  /* user: 1: the caller may use ports by its I/O privilege level (x86: IOPL 3) */
+    uint8_t way;   /* enum svmc_trap_way, for callbacks and logs; the library does not look at it */
+    uint8_t iopl;  /* user: 1: the caller may use ports by its I/O privilege level (x86: IOPL 3);
+                      no trap tells: of RFLAGS */
     uint8_t reserved[2]; /* 0 */
     uint32_t vcpu;       /* handed to the callbacks */
     uint64_t base;       /* high: x86 outside 64-bit mode: base of the segment, else 0 */
@@ -90,8 +91,9 @@ enum svmc_vmware_end {
 };
 
 struct svmc_vmware_result {
-    uint8_t end;     /* enum svmc_vmware_end */
-    uint8_t changed; /* DONE, FAULT: bit n: arg[n] is not what it was */
+    uint8_t end; /* enum svmc_vmware_end */
+    uint8_t
+        changed; /* DONE, FAULT, and beside SVMC_ERR_CALLBACK: bit n: arg[n] is not what it was */
     uint8_t unknown; /* DONE: 1: no such command for this caller; arg[0] is all ones */
     uint8_t reserved;
     struct svmc_fault fault; /* FAULT */
@@ -124,8 +126,9 @@ struct svmc_vmware_reply {
  * What the hypervisor lends. ctx is the VM's. A function is called on the thread of the vCPU whose
  * call it is, `tclo` also on that of svmc_vmware_close and svmc_vmware_tclo_send; `time` and
  * `command` on several at once, the others on one at a time. What they call
- * of the VM's svmc_vmware is refused: SVMC_ERR_STATE, SVMC_VMWARE_BUSY. Messages and keys are the
- * guest's bytes: not NUL-terminated, of any value.
+ * of the VM's svmc_vmware is refused: SVMC_ERR_STATE, SVMC_VMWARE_BUSY. While one runs, calls of
+ * other vCPUs are BUSY: none may block for long. Messages and keys are the guest's bytes: not
+ * NUL-terminated, of any value.
  */
 struct svmc_vmware_ops {
     uint32_t size; /* sizeof(struct svmc_vmware_ops) as the host compiled it */

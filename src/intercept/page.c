@@ -19,9 +19,9 @@ CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint3
     volatile void *page = vc->priv.page;
     size_t cap = bytes;
 
-    if (vc->priv.policy->priv.full_wipe) {
-        core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);
-        used = SVMC_PAGE_DATA_BYTES;
+    if (vc->priv.policy->priv.full_wipe) { /* the reply area too */
+        core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_BYTES);
+        used = 0;
     }
     if (p->staged) {
         room = vc->priv.staging;

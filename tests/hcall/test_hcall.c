@@ -113,7 +113,8 @@ TEST(hcall, a_handler_answers_what_there_is) /* HN-2 HN-11 */
 
             arguments(arg);
             CHECK_EQ(dispatch(hcall_word(LAB_CODE)), sound ? SVMC_OK : SVMC_ERR_CALLBACK);
-            CHECK_EQ(out.status, sound ? want : 0, "%u %u", (unsigned)code, (unsigned)bad);
+            CHECK_EQ(out.status, sound ? want : SVMC_HCALL_FAILED, "%u %u", (unsigned)code,
+                     (unsigned)bad);
             CHECK_EQ(out.end, sound ? SVMC_HCALL_DONE : SVMC_HCALL_BROKEN);
             CHECK_EQ(out.results, sound && code == 0 ? 6 : 0);
             CHECK_EQ(call.arg[0], sound && code == 0 ? 99 : code);
@@ -190,7 +191,8 @@ TEST(hcall, refusal_can_be_the_exception) /* HN-6 */
             was = call;
             CHECK_EQ(dispatch(hcall_word(LAB_KERNEL)), SVMC_OK);
             CHECK_EQ(out.end, SVMC_HCALL_INJECT);
-            CHECK(out.fault.raised == 1 && out.fault.error == 0 && out.status == 0);
+            CHECK_EQ(out.status, SVMC_HCALL_DENIED);
+            CHECK(out.fault.raised == 1 && out.fault.error == 0);
             CHECK_EQ(out.fault.vector, rows[i].vector[user], "%u", i);
             CHECK_EQ(out.fault.has_error, rows[i].has_error[user], "%u", i);
             CHECK_MEM(&was, &call, sizeof was, "registers");

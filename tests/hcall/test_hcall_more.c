@@ -664,6 +664,11 @@ TEST(discover, interfaces_stand_side_by_side) /* HN-21 HN-22 HN-23 */
     }
     CHECK_EQ(svmc_discover_smccc(faces, FACES, 0x80000001, 0x80000001, x), 1);
     CHECK_EQ(x[0], 0);
+    x[0] = 1; /* ARCH_WORKAROUND_1, _3, 64-bit SOC_ID: the hypervisor's to answer */
+    CHECK_EQ(svmc_discover_smccc(faces, FACES, 0x80000001, 0x80008000, x), 0);
+    CHECK_EQ(x[0], 0);
+    CHECK_EQ(svmc_discover_smccc(faces, FACES, 0x80000001, 0x80003fff, x), 0);
+    CHECK_EQ(svmc_discover_smccc(NULL, 0, 0x80000001, 0xc0000002, x), 0);
     CHECK_EQ(svmc_discover_smccc(faces, FACES, 0x80000001, 0x06000000, x), 1); /* not fast */
     CHECK_EQ(x[0], ~0ull);
     CHECK_EQ(svmc_discover_smccc(faces, FACES, 0x8500ff01, 0, x), 0);
@@ -673,6 +678,60 @@ TEST(discover, interfaces_stand_side_by_side) /* HN-21 HN-22 HN-23 */
     CHECK_EQ(svmc_discover_sbi(faces, FACES, 0x0a000002), 7);
     CHECK_EQ(svmc_discover_sbi(faces, FACES, 0x0a000003), 0);
     CHECK_EQ(svmc_discover_sbi(faces, FACES, 1ull << 32 | 0x0a000001), 0);
+}
+
+TEST(discover, native_calls_make_themselves_known) /* HN-22 HN-23, hypercall.md: Announcements */
+{
+    struct svmc_trap_config trap = { .kernel = ~0u,
+                                     .user = 1u << SVMC_TRAP_WAY_PORT,
+                                     .port = 0x565d,
+                                     .eid = 0x0a53564d,
+                                     .abis = 1u << SVMC_TRAP_NATIVE };
+    struct svmc_discover_face face, zero = { 0 };
+    uint32_t words[4], leaf[4], bad[2];
+    uint64_t x[4];
+
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_CPUID, 0x40000100, words, &face), SVMC_OK);
+    CHECK_EQ(svmc_discover_check(&face, 1, bad), SVMC_OK);
+    CHECK_EQ(svmc_discover_cpuid(&face, 1, 0x40000100, leaf), 1);
+    CHECK(leaf[0] == 0x40000101);
+    CHECK_MEM(leaf + 1, "SVMCSVMCSVMC", 12);
+    CHECK_EQ(svmc_discover_cpuid(&face, 1, 0x40000101, leaf), 1);
+    CHECK(leaf[0] == 1 && leaf[1] == 0x565d && leaf[2] == 0 && leaf[3] == 0);
+    trap.user = 0; /* then the kernel's ways */
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_CPUID, 0x40000000, words, &face), SVMC_OK);
+    CHECK(words[2] == 3);
+    trap.kernel = 1u << SVMC_TRAP_WAY_VMMCALL | 1u << SVMC_TRAP_WAY_HVC | 1u << SVMC_TRAP_WAY_ECALL;
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_CPUID, 0x40000000, words, &face), SVMC_OK);
+    CHECK(words[1] == 0 && words[2] == 1);
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_SMCCC, 0, NULL, &face), SVMC_OK);
+    CHECK_EQ(svmc_discover_check(&face, 1, bad), SVMC_OK);
+    CHECK_EQ(svmc_discover_smccc(&face, 1, 0x8600ff01, 0, x), 1);
+    CHECK(x[0] == 0x863a1d7b && x[1] == 0x5b4f0c8e && x[2] == 0x5653529d && x[3] == 0x873a434d);
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_SBI, 0, NULL, &face), SVMC_OK);
+    CHECK(svmc_discover_sbi(&face, 1, 0x0a53564d) != 0);
+    for (unsigned i = 0; i < 8; i++) {
+        struct svmc_trap_config c = trap;
+
+        if (i == 0)
+            c.abis = 1u << SVMC_TRAP_VMWARE;
+        if (i == 1)
+            c.kernel = 1u << SVMC_TRAP_WAY_HVC;
+        if (i == 2) {
+            c.kernel = 1u << SVMC_TRAP_WAY_PORT;
+            c.port = 0;
+        }
+        memset(&face, 0xee, sizeof face);
+        CHECK_EQ(svmc_discover_native(i == 3 ? NULL : &c, i == 4 ? 0 : SVMC_DISCOVER_CPUID,
+                                      i == 5 ? 0x40000001 : 0x40000000, i == 6 ? NULL : words,
+                                      i == 7 ? NULL : &face),
+                 SVMC_ERR_ARG, "%u", i);
+        if (i < 7)
+            CHECK_MEM(&face, &zero, sizeof face);
+    }
+    trap.eid = 0;
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_SBI, 0, NULL, &face), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_discover_native(&trap, SVMC_DISCOVER_SMCCC, 0, words, &face), SVMC_ERR_ARG);
 }
 
 TEST(discover, conflicts_are_found) /* HN-21 */

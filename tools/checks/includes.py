@@ -33,6 +33,7 @@ PUBLIC = {
     "page.h": "intercept", "policy.h": "intercept", "policy_rows.h": "intercept",
     "intercept.h": "intercept", "adapt.h": "intercept", "audit.h": "intercept",
     "guest/hypercall.h": "core", "iox.h": "hcall", "trap.h": "hcall", "vmware.h": "hcall",
+    "answer.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
     "token.h": "token", "token_types.h": "token", "port/sodium.h": "port",
     "token_page.h": "token", "judge.h": "judge",

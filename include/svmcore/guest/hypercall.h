@@ -16,7 +16,11 @@
 #ifndef SVMCORE_GUEST_HYPERCALL_H
 #define SVMCORE_GUEST_HYPERCALL_H
 
+#ifdef _WIN64
+__extension__ typedef unsigned long long svmc_hcall_word;
+#else
 typedef unsigned long svmc_hcall_word; /* 64 bits wherever there is a call */
+#endif
 
 #define SVMC_HCALL_ABI  1
 #define SVMC_HCALL_PORT 0x565c /* the default doorbell */

@@ -2,6 +2,7 @@
 /** Interfaces side by side, as CPUID, SMCCC and SBI tell of them. */
 #include <svmcore/discover.h>
 
+#include <svmcore/guest/hypercall.h>
 #include "../../core/bytes.h"
 #include "native_private.h"
 
@@ -42,6 +43,65 @@ CORE_COLD static bool is_sound(const struct svmc_discover_face *f)
     }
 }
 
+#define WAY(w)     (1u << SVMC_TRAP_WAY_##w)
+#define OWNER_HYP  6u /* Arm DEN0028: vendor-specific hypervisor services */
+#define VMMCALL_IS 1u /* HC-14: bits of ECX behind the signature */
+#define VMCALL_IS  2u
+
+/* The ways of a kind that whoever may call at all can take: a guest is told one for both. */
+CORE_COLD static uint32_t ways_of(const struct svmc_trap_config *trap, uint32_t kind)
+{
+    uint32_t ways =
+        trap->kernel && trap->user ? trap->kernel & trap->user : trap->kernel | trap->user;
+
+    if (!(trap->abis >> SVMC_TRAP_NATIVE & 1))
+        return 0;
+    if (kind == SVMC_DISCOVER_CPUID)
+        return ways & (WAY(VMCALL) | WAY(VMMCALL) | (trap->port != 0 ? WAY(PORT) : 0));
+    if (kind == SVMC_DISCOVER_SMCCC)
+        return ways & (WAY(MRS) | WAY(HVC));
+    return trap->eid != 0 ? ways & (WAY(CSR) | WAY(ECALL)) : 0;
+}
+
+CORE_COLD enum svmc_status svmc_discover_native(const struct svmc_trap_config *trap,
+                                                enum svmc_discover_kind kind, uint32_t first,
+                                                uint32_t words[4], struct svmc_discover_face *face)
+{
+    static const uint32_t uid[2][4] = {
+        { SVMC_HCALL_SIGNATURE, SVMC_HCALL_SIGNATURE, SVMC_HCALL_SIGNATURE, 0 },
+        { SVMC_HCALL_UID_0, SVMC_HCALL_UID_1, SVMC_HCALL_UID_2, SVMC_HCALL_UID_3 },
+    };
+    struct svmc_discover_face f = {
+        .kind = (uint8_t)kind, .first = first, .last = first, .major = SVMC_HCALL_ABI
+    };
+    uint32_t ways = trap ? ways_of(trap, kind) : 0;
+
+    if (!face)
+        return SVMC_ERR_ARG;
+    memset(face, 0, sizeof *face);
+    if (ways == 0 || (kind == SVMC_DISCOVER_CPUID) != (words != NULL))
+        return SVMC_ERR_ARG;
+    if (words) {
+        words[0] = SVMC_HCALL_ABI;
+        words[1] = ways & WAY(PORT) ? trap->port : 0;
+        words[2] = (ways & WAY(VMMCALL) ? VMMCALL_IS : 0) | (ways & WAY(VMCALL) ? VMCALL_IS : 0);
+        words[3] = 0;
+        f.words = words;
+        f.last = first + 1;
+        f.major = 0;
+    } else if (kind == SVMC_DISCOVER_SMCCC) {
+        f.owner = OWNER_HYP;
+    } else {
+        f.first = f.last = trap->eid;
+    }
+    for (unsigned n = 0; n < 4 && kind != SVMC_DISCOVER_SBI; n++)
+        core_store_le32(f.uid + 4 * (size_t)n, uid[!words][n]); /* clamp: a loop */
+    if (!is_sound(&f))
+        return SVMC_ERR_ARG;
+    *face = f;
+    return SVMC_OK;
+}
+
 CORE_COLD enum svmc_status svmc_discover_check(const struct svmc_discover_face *faces,
                                                uint32_t count, uint32_t bad[2])
 {
@@ -72,7 +132,8 @@ CORE_COLD int svmc_discover_cpuid(const struct svmc_discover_face *faces, uint32
     for (uint32_t i = 0; i < count; i++) {
         const struct svmc_discover_face *f = &faces[i]; /* clamp: a loop */
 
-        if (f->kind != SVMC_DISCOVER_CPUID || leaf < f->first || leaf > f->last)
+        if (f->kind != SVMC_DISCOVER_CPUID || leaf < f->first || leaf > f->last ||
+            (leaf != f->first && !f->words))
             continue;
         if (leaf == f->first) {
             out[0] = f->last;
@@ -110,9 +171,11 @@ CORE_COLD int svmc_discover_smccc(const struct svmc_discover_face *faces, uint32
         out[0] = SMCCC_1_2;
     } else if (id == SMCCC_FEATURES) {
         f = owner_of(faces, count, asked);
-        asked &= ID_NUMBER;
-        if ((uint32_t)arg == SMCCC_VERSION || (uint32_t)arg == SMCCC_FEATURES)
+        if (asked == SMCCC_VERSION || asked == SMCCC_FEATURES)
             return 1;
+        if ((asked & ID_FAST) != 0 && (asked & ID_OWNER) == 0)
+            return 0; /* the architecture's others are whose hypervisor it is */
+        asked &= ID_NUMBER;
         if (!f || asked < f->first || asked > f->last)
             out[0] = SMCCC_NOT_THERE;
     } else if (f && (id & ID_NUMBER) == CALL_UID && !(id & ID_SMC64)) {

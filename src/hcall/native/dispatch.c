@@ -28,6 +28,13 @@ CORE_COLD enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uin
     return SVMC_OK;
 }
 
+/* HN-11: whoever takes no notice of the error tells the guest that its call failed. */
+CORE_COLD static void broken(struct svmc_hcall_result *out)
+{
+    memset(out, 0, sizeof *out);
+    out->status = SVMC_HCALL_FAILED;
+}
+
 /* HN-6 */
 CORE_SMALL static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_t missing,
                                         bool in_batch, struct svmc_hcall_result *out)
@@ -37,6 +44,7 @@ CORE_SMALL static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_
     if (!v->priv.vm->inject || in_batch)
         return svmc_native_answer(out, SVMC_HCALL_DENIED, 0);
     out->end = SVMC_HCALL_INJECT;
+    out->status = SVMC_HCALL_DENIED;
     out->fault.raised = 1;
     switch ((enum svmc_isa)v->priv.isa) {
     case SVMC_ISA_A64:
@@ -303,11 +311,13 @@ enum svmc_status svmc_hcall_dispatch(struct svmc_hcall_vcpu *v, struct svmc_hcal
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, sizeof *out);
-    if (!v || !call || !v->priv.vm || call->user > 1)
+    if (SELDOM(!v || !call || !v->priv.vm || call->user > 1)) {
+        broken(out);
         return SVMC_ERR_ARG;
+    }
     if (SELDOM(!is_plain(v, call, out, &st)))
         st = svmc_native_apart(v, call, out);
     if (SELDOM(st != SVMC_OK))
-        memset(out, 0, sizeof *out);
+        broken(out);
     return st;
 }

@@ -284,7 +284,6 @@ CORE_SMALL enum svmc_status svmc_vmware_handle(struct svmc_vmware *vm,
     for (unsigned n = 0; n < SVMC_IOX_ARGS; n++)
         changed |= (unsigned)(work.arg[n] != call->arg[n]) << n;
     memcpy(call->arg, work.arg, sizeof call->arg);
-    if (st == SVMC_OK)
-        out->changed = (uint8_t)changed;
+    out->changed = (uint8_t)changed;
     return st;
 }
