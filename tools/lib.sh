@@ -327,7 +327,7 @@ run_fuzz() {
 # record_campaigns PART...: one dated section a part in docs/campaigns/; see README.md there.
 record_campaigns() {
     local name file status time passed failed skipped excused commit
-    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|token-|(iox|gate)-reference)'
+    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|token-|(iox|gate)-)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do

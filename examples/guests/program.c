@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The trusted program: one page of code, which the keeper measures, and no data. It enrols by a call
- * of its own; all others go through its gate, which has the tag.
+ * The trusted program: one page of code, which the keeper measures, and no data. It enrols by a
+ * call of its own; all others go through its gate, which has the tag.
  */
 #include "tokens.h"
 

@@ -5,8 +5,8 @@
 #include "guest.h"
 
 /**
- * GDT with ring 3 and a TSS with an I/O bitmap; the lowest 2 MiB, and nothing else, for ring 3; INT3
- * for its way back.
+ * GDT with ring 3 and a TSS with an I/O bitmap; the lowest 2 MiB, and nothing else, for ring 3;
+ * INT3 for its way back.
  */
 void user_prepare(uint64_t id, unsigned native_port);
 

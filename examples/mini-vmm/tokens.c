@@ -337,7 +337,7 @@ static enum svmc_status measured(struct tokens *t, const struct svmc_token_calle
     return measure_page(t, from, 0, TOKENS_PROGRAM, t->digest, range);
 }
 
-/* The gate's code, its digest and its measured range; into the guest's memory, where there is one. */
+/* The gate's code, its digest, its measured range, and the way to it. */
 static bool fill_gate(struct tokens *t, const struct svmc_token_caller *from)
 {
     struct svmc_token_caller gate = *from;

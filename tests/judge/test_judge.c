@@ -435,7 +435,7 @@ TEST(judge, an_expected_call_comes_or_is_an_event) /* JU-6 TK-13: V10 */
     CHECK_EQ(svmc_judge_expect(NULL, w.lab.token.handle, control, 1, NULL), SVMC_ERR_ARG);
 }
 
-/* The k-th callback fails, for each k: the hypervisor is told, nothing was made, nothing is left. */
+/* The k-th callback fails, for each k: the hypervisor is told, nothing was made. */
 TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
 {
     for (unsigned k = 1; k < 4; k++) {
