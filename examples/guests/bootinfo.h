@@ -64,6 +64,19 @@
 #define NATIVE_TEXT_MAX 1024u   /* bytes of a buffer, but of a key */
 #define NATIVE_KEY_MAX  64u
 
+/* tokens (--tokens): pages of RAM, mapped 1:1, and calls of TOKENS_OWNER */
+#define TOKENS_GATE    0xa0000u  /* made by the keeper: code that nobody reads or writes */
+#define TOKENS_KEPT    0xa1000u  /* a page that the program alone has changed */
+#define TOKENS_PROGRAM 0x120000u /* of the image: the program, one page */
+#define TOKENS_OWNER   2u
+#define TOKENS_TRY     8u  /* text, bytes, 1: the keeper asks for a PUT: somebody tries this now */
+#define TOKENS_TRIED   9u  /* and was refused: FAILED if not */
+#define TOKENS_ENROL   10u /* by the program -> handle, address of the gate's stub */
+#define TOKENS_SEAL    11u /* kernel alone: nobody else enrols */
+#define TOKENS_PUT     12u /* offset, word: with a token */
+#define TOKENS_ROTATE  13u /* with a token -> address of the gate's stub */
+#define TOKENS_STEAL   14u /* 0, 1: one lent to vCPU 1 -> handle, tag: as if it had leaked */
+
 /*
  * RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. With
  * VERDICT_IDLE the processor only rests, and runs on at once.

@@ -9,32 +9,10 @@
 
 #include "../guest-tools/rpc.h"
 
-#define STACK_KERNEL 0x4000u /* at the top of a processor's stack; below it is the user's */
-#define VMWARE_BLOCK 8u      /* ports from SVMC_VMWARE_PORT on, 0x565c among them */
-#define TRIES        2000000u
+#define TRIES 2000000u
 
 _Noreturn void guest_halt(uint64_t verdict);
 uint64_t guest_main(const struct boot_info *boot, uint64_t id);
-
-/* AMD APM vol. 2, 12.2.5: RSP0 at 4; the bitmap where 0x66 says, and a byte of ones behind it */
-struct tss {
-    uint8_t head[4];
-    uint8_t rsp0[8];
-    uint8_t middle[0x5a];
-    uint16_t bitmap_at;
-    uint8_t bitmap[0x10000 / 8 + 1];
-} __attribute__((packed));
-
-struct table_pointer {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
-static struct {
-    uint64_t gdt[8];
-    struct tss tss __attribute__((aligned(16)));
-    uint64_t rsp0;
-} own[BOOT_CPUS_MAX];
 
 static struct work works[BOOT_CPUS_MAX][2];
 static uint64_t passed;
@@ -108,60 +86,6 @@ void check(struct work *w, int good, const char *name)
 static void print(const char *text)
 {
     rep_outs8(DEV_CONSOLE, text, length(text));
-}
-
-/* AMD APM vol. 2, 12.2.4: a clear bit is a port that ring 3 may use. */
-static void allow(struct tss *tss, unsigned first, unsigned count)
-{
-    for (unsigned port = first; port < first + count; port++)
-        tss->bitmap[port / 8] &= (uint8_t) ~(1u << port % 8);
-}
-
-/* GDT with ring 3 and a TSS with an I/O bitmap; user pages; INT3 for ring 3. */
-static void prepare_user(uint64_t id, unsigned native_port)
-{
-    struct tss *tss = &own[id].tss;
-    uint64_t at = (uint64_t)tss, *gdt = own[id].gdt;
-    struct table_pointer to = { sizeof own[id].gdt - 1, (uint64_t)gdt }, idt;
-    uint64_t *page_tables = (uint64_t *)(BOOT_TABLES + 0x3000ull); /* of the lowest GiB */
-    uint8_t *gate;
-
-    memset(tss, 0, sizeof *tss);
-    memset(tss->bitmap, 0xff, sizeof tss->bitmap);
-    allow(tss, SVMC_VMWARE_PORT, VMWARE_BLOCK);
-    allow(tss, native_port, 4);
-    tss->bitmap_at = 0x68;
-    gdt[0] = 0;
-    gdt[1] = 0x00af9b000000ffff; /* as the keeper had them */
-    gdt[2] = 0x00cf93000000ffff;
-    gdt[3] = 0x00cff3000000ffff; /* data, ring 3 */
-    gdt[4] = 0x00affb000000ffff; /* code, ring 3 */
-    gdt[5] = (sizeof *tss - 1) | (at & 0xffffff) << 16 | (uint64_t)0x89 << 40 | (at >> 24) << 56;
-    gdt[6] = at >> 32;
-    gdt[7] = 0;
-    page_tables[ALIAS_READ >> 21] = 0xa5; /* present, user, accessed, 2 MiB */
-    page_tables[ALIAS_KERNEL >> 21] = 0xe3;
-    for (unsigned level = 1; level <= 3; level++) /* the lowest 2 MiB, and nothing else */
-        __atomic_fetch_or((uint64_t *)(uint64_t)(BOOT_TABLES + level * 0x1000), 4,
-                          __ATOMIC_RELAXED);
-    __asm__ volatile("lgdt %0; ltr %w1" : : "m"(to), "r"(0x28));
-    __asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=&r"(at) : : "memory");
-    __asm__ volatile("sidt %0" : "=m"(idt));
-    gate = (uint8_t *)idt.base + 3 * 16;
-    at = (uint64_t)user_done;
-    gate[0] = (uint8_t)at; /* the whole image lies below 2 MiB */
-    gate[1] = (uint8_t)(at >> 8);
-    gate[5] = 0xee;
-    gate[6] = (uint8_t)(at >> 16);
-}
-
-static uint64_t in_ring(unsigned ring, uint64_t (*f)(void *), struct work *w)
-{
-    uint64_t stack = ((uint64_t)w->cpu + BOOT_STACK_BYTES - STACK_KERNEL - 8) & ~15ull;
-
-    if (ring == 0)
-        return f(w);
-    return run_user(f, w, stack, (uint64_t *)(void *)own[w->cpu->id].tss.rsp0);
 }
 
 /* Reply to an RPCI request, in w->reply as text; the first two characters say whether. */
@@ -292,7 +216,7 @@ static void both_rings(struct cpu *cpu, uint64_t (*f)(void *))
 
         w->cpu = cpu;
         w->ring = ring;
-        must(in_ring(ring, f, w));
+        must(user_in_ring(ring, f, w));
     }
 }
 
@@ -314,6 +238,7 @@ static void finish(const struct boot_info *boot, struct cpu *cpu, int hostile)
 
 static void run(const struct boot_info *boot, struct cpu *cpu)
 {
+    uint64_t *page_tables = (uint64_t *)(BOOT_TABLES + 0x3000ull); /* of the lowest GiB */
     struct svmc_guest guest;
     struct work *w = &works[cpu->id][0];
     char mode[16];
@@ -323,7 +248,9 @@ static void run(const struct boot_info *boot, struct cpu *cpu)
         print("nobody announces hypercalls here\n");
         return;
     }
-    prepare_user(cpu->id, guest.port);
+    page_tables[ALIAS_READ >> 21] = 0xa5; /* present, user, accessed, 2 MiB */
+    page_tables[ALIAS_KERNEL >> 21] = 0xe3;
+    user_prepare(cpu->id, guest.port);
     both_rings(cpu, use);
     hostile = ask_native(w, "mode", mode, sizeof mode) == 7 && same(mode, "hostile", 7);
     if (hostile && (cpu->id != 0 || boot->cpus == 1))

@@ -4,7 +4,7 @@
 #define GUESTS_CALLS_H
 #include <svmcore/guest/hypercall.h>
 
-#include "guest.h"
+#include "user.h"
 
 /* the lowest 2 MiB once more: only to be read, and the kernel's alone */
 #define ALIAS_READ   0x400000u
@@ -18,10 +18,6 @@ struct work {
     unsigned failed; /* number of the first check that failed; 0: none */
     char reply[600];
 };
-
-uint64_t run_user(uint64_t (*f)(void *), void *of, uint64_t stack, uint64_t *rsp0);
-void user_done(void);
-int attempt(void *ctx, void (*call)(void *), void *of);
 
 /** A check: no HLT in ring 3, so what fails is kept, and said. */
 void check(struct work *w, int good, const char *name);

@@ -120,7 +120,7 @@ static void said(uint32_t vcpu, const uint8_t *text, uint32_t bytes)
  * fault with *error.
  */
 static bool walk(const struct vm *vm, const struct kvm_sregs *s, uint64_t at, bool write, bool user,
-                 uint64_t *gpa, uint32_t *error)
+                 uint64_t *gpa, uint32_t *error, struct svmc_measure_walk *way)
 {
     uint64_t table = s->cr3 & PTE_ADDRESS, entry, where, page;
     bool strict = user || (s->cr0 & CR0_WP) != 0;
@@ -137,6 +137,8 @@ static bool walk(const struct vm *vm, const struct kvm_sregs *s, uint64_t at, bo
             __atomic_load_n((const uint64_t *)(const void *)(vm->memory + where), __ATOMIC_RELAXED);
         if (!(entry & PTE_PRESENT))
             return false;
+        if (way)
+            way->step[way->levels++] = (struct svmc_measure_step){ where, entry };
         if ((write && strict && !(entry & PTE_WRITE)) || (user && !(entry & PTE_USER))) {
             *error |= 1;
             return false;
@@ -150,6 +152,20 @@ static bool walk(const struct vm *vm, const struct kvm_sregs *s, uint64_t at, bo
     return true;
 }
 
+bool calls_walk(const struct vcpu *v, uint64_t root, uint64_t page, bool user,
+                struct svmc_measure_walk *out)
+{
+    struct kvm_sregs sregs = v->calling.sregs;
+    uint32_t error;
+
+    sregs.cr3 = root;
+    *out = (struct svmc_measure_walk){ .levels = 0 };
+    if (walk(v->kvm->vm, &sregs, page, false, user, &out->frame, &error, out))
+        return true;
+    *out = (struct svmc_measure_walk){ .levels = 0 };
+    return false;
+}
+
 static enum svmc_status translate(void *ctx, const struct svmc_hcall_caller *who, svmc_gva at,
                                   uint32_t access, svmc_gpa *out, struct svmc_fault *fault)
 {
@@ -160,7 +176,7 @@ static enum svmc_status translate(void *ctx, const struct svmc_hcall_caller *who
 
     (void)ctx, (void)who;
     if (v->kvm && walk(v->kvm->vm, &v->calling.sregs, at.v, write, v->calling.mode.cpl == 3,
-                       &found[0], &error))
+                       &found[0], &error, NULL))
         found[1] = 1;
     else
         found[1] = (uint64_t)error << 1;
@@ -200,10 +216,23 @@ static const struct svmc_vmware_ops vmware_ops = {
     .log = log_line,
 };
 
+static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
+                              uint32_t *token_class)
+{
+    return tokens_judge(((struct natives *)ctx)->tokens, vcpu, call, token_class);
+}
+
 static const struct svmc_hcall_ops native_ops = {
     .size = sizeof native_ops,
     .translate = translate,
     .guest_span = guest_span,
+};
+
+static const struct svmc_hcall_ops token_ops = {
+    .size = sizeof token_ops,
+    .translate = translate,
+    .guest_span = guest_span,
+    .token = token,
 };
 
 static const uint8_t commands[] = { SVMC_VMWARE_GETMHZ,     SVMC_VMWARE_GETVERSION,
@@ -246,10 +275,15 @@ enum svmc_status calls_open(struct calls *c, const struct calls_config *config)
     c->natives.store = &c->store;
     c->natives.say = said;
     st = vmware_open(c);
+    c->owners[0] = natives_owner;
+    c->owners[1] = tokens_owner;
+    c->natives.tokens = &c->tokens;
     if (st == SVMC_OK)
-        st = svmc_hcall_init(&c->table, &natives_owner, 1, c->table_room, sizeof c->table_room,
-                             NULL);
-    c->vm = (struct svmc_hcall_vm){ .table = &c->table, .ops = &native_ops, .ctx = &c->natives };
+        st = svmc_hcall_init(&c->table, c->owners, c->tokens.on ? 2 : 1, c->table_room,
+                             sizeof c->table_room, NULL);
+    c->vm = (struct svmc_hcall_vm){ .table = &c->table,
+                                    .ops = c->tokens.on ? &token_ops : &native_ops,
+                                    .ctx = &c->natives };
     return st;
 }
 
@@ -258,8 +292,10 @@ enum svmc_status calls_vcpu_open(struct calls *c, struct vcpu *v)
     const struct svmc_hcall_place place = { .isa = SVMC_ISA_X86_64 };
     const struct svmc_hcall_room room = { .scratch = v->calling.scratch,
                                           .scratch_bytes = sizeof v->calling.scratch };
+    enum svmc_status st = c->tokens.on ? tokens_open(&c->tokens, v) : SVMC_OK;
 
-    return svmc_hcall_vcpu_init(&v->calling.native, &c->vm, v->id, &place, &room);
+    return st == SVMC_OK ? svmc_hcall_vcpu_init(&v->calling.native, &c->vm, v->id, &place, &room)
+                         : st;
 }
 
 bool calls_cpuid(const struct calls *c, struct kvm_cpuid2 *cpuid, uint32_t room)
@@ -418,6 +454,11 @@ static bool native(struct vcpu *v, const struct svmc_trap *trap)
 
     for (unsigned i = 0; good && i < SVMC_HCALL_REGS; i++)
         good = get(v, SVMC_HCALL_REG_ARG + i, &call.arg[i]);
+    for (unsigned i = 0; good && (call.control & SVMC_HCALL_TOKEN) && i < SVMC_HCALL_TOKEN_REGS;
+         i++)
+        good = get(v, SVMC_HCALL_REG_TOKEN + i, &call.token[i]);
+    if (good && v->calls->tokens.on)
+        good = tokens_enter(&v->calls->tokens, v);
     c->spans = 0;
     if (!good || svmc_hcall_dispatch(&c->native, &call, &result) != SVMC_OK ||
         result.end != SVMC_HCALL_DONE)
@@ -435,6 +476,8 @@ enum calls_end calls_serve(struct vcpu *v, const struct svmc_exit *e)
     struct svmc_trap trap;
     bool good;
 
+    if (v->calls->tokens.on && tokens_trapped(v, e))
+        return watch_good(v) ? CALLS_DONE : CALLS_FAILED;
     if (!is_here(v->calls, e))
         return CALLS_NOT_OURS;
     caller = v;

@@ -14,6 +14,7 @@
 
 #include "natives.h"
 #include "store.h"
+#include "tokens.h"
 
 #define CALLS_CHANNELS      32u
 #define CALLS_MESSAGE_BYTES 4096u
@@ -34,11 +35,13 @@ struct calls {
     struct calls_config config;
     struct store store;
     struct natives natives;
+    struct tokens tokens; /* with tokens.on */
     struct svmc_trap_config trap;
     struct svmc_vmware vmware;
     struct svmc_vmware_config vmware_config;
     struct svmc_vmware_channel channels[CALLS_CHANNELS];
     uint8_t arena[CALLS_ARENA_BYTES];
+    struct svmc_hcall_owner owners[2];
     struct svmc_hcall_table table;
     struct svmc_hcall_vm vm;
     uint64_t table_room[CALLS_TABLE_WORDS];
@@ -69,6 +72,13 @@ struct calls_vcpu {
 };
 
 struct vcpu;
+
+/**
+ * A page walk with the caller's rights: the frame of `page`, and the entries on the way. false: not
+ * mapped so.
+ */
+bool calls_walk(const struct vcpu *v, uint64_t root, uint64_t page, bool user,
+                struct svmc_measure_walk *out);
 
 /** Make the VM's part; the store and its lock are ready. */
 enum svmc_status calls_open(struct calls *calls, const struct calls_config *config);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** Hypercalls on the tape, and as lines of text. */
+#include <stdarg.h>
 #include <string.h>
 
 #include "../guests/bootinfo.h"
@@ -100,7 +101,7 @@ void watch_vmware(struct vcpu *v, const struct svmc_trap *t, const struct svmc_v
     else
         numbers_text(call, result, command, what, sizeof what);
     snprintf(line, sizeof line, "ring %u vmware %s", v->calling.mode.cpl & 3u, what);
-    report_call(v->watch->report, v->id, false, line);
+    report_call(v->watch->report, v->id, REPORT_CALL, line);
 }
 
 static const char *code_name(unsigned code)
@@ -128,7 +129,9 @@ void watch_native(struct vcpu *v, const struct svmc_trap *t, const struct svmc_h
     else
         n += (size_t)snprintf(line + n, sizeof line - n, "%u:%u %s", owner,
                               (unsigned)(call->control & 0xffff),
-                              owner == NATIVE_OWNER ? natives_name(call->control & 0xffff) : "?");
+                              owner == NATIVE_OWNER   ? natives_name(call->control & 0xffff)
+                              : owner == TOKENS_OWNER ? tokens_name(call->control & 0xffff)
+                                                      : "?");
     n += (size_t)snprintf(line + n, sizeof line - n, " -> %s",
                           code_name(SVMC_HCALL_CODE_OF(result->status)));
     if (SVMC_HCALL_BAD_OF(result->status) != 0)
@@ -136,7 +139,7 @@ void watch_native(struct vcpu *v, const struct svmc_trap *t, const struct svmc_h
                               SVMC_HCALL_BAD_OF(result->status));
     for (unsigned i = 0; i < result->results && n < sizeof line; i++)
         n += (size_t)snprintf(line + n, sizeof line - n, " %llx", (unsigned long long)call->arg[i]);
-    report_call(v->watch->report, v->id, false, line);
+    report_call(v->watch->report, v->id, REPORT_CALL, line);
 }
 
 static size_t put_text_bytes(char *line, size_t n, size_t cap, const uint8_t *bytes, uint32_t count)
@@ -164,7 +167,7 @@ void watch_info(struct vcpu *v, const char *what, const uint8_t *key, uint32_t k
                  : st == SVMC_ERR_FULL ? "no room"
                                        : "no such value");
     }
-    report_call(v->watch->report, v->id, true, line);
+    report_call(v->watch->report, v->id, REPORT_SAID, line);
 }
 
 void watch_said(struct vcpu *v, const uint8_t *text, uint32_t bytes)
@@ -172,7 +175,19 @@ void watch_said(struct vcpu *v, const uint8_t *text, uint32_t bytes)
     char line[REPORT_LINE];
 
     put_text_bytes(line, 0, sizeof line, text, bytes);
-    report_call(v->watch->report, v->id, true, line);
+    report_call(v->watch->report, v->id, REPORT_SAID, line);
+}
+
+void watch_gate(struct vcpu *v, const char *format, ...)
+{
+    char line[REPORT_LINE];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    (void)tape_out(v->tape, TAPE_GATE, line, strlen(line));
+    report_call(v->watch->report, v->id, REPORT_GATE, line);
 }
 
 bool watch_span(struct vcpu *v, uint64_t at, size_t n, uint32_t access, void **span)

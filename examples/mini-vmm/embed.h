@@ -21,6 +21,7 @@ struct embed_config {
     uint32_t msr_exits;
     uint32_t no_results; /* the host's form has no place for the results of a hypercall */
     uint32_t calls;      /* the keeper answers hypercalls itself */
+    uint32_t tokens;     /* and some for a token alone */
     uint16_t port;       /* calls: the doorbell of native ones */
     uint64_t state_bytes_registers; /* for the report: of one vCPU, GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;

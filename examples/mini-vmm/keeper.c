@@ -80,7 +80,8 @@ static bool start_host(const struct options *o, char *why, size_t cap)
 }
 
 /* The store and the VM's part of the hypercalls, before a vCPU's CPUID tells of them. */
-static bool start_calls(const struct options *o, char *why, size_t cap)
+static bool start_calls(const struct options *o, const uint8_t *image, size_t image_bytes,
+                        char *why, size_t cap)
 {
     static const char *const usual[] = { "hello=world" };
     const char *const *info = o->info_count > 0 ? o->info : usual;
@@ -105,6 +106,9 @@ static bool start_calls(const struct options *o, char *why, size_t cap)
                                                   .tsc_khz = vm_khz(&vm),
                                                   .memory_mib = BOOT_RAM_BYTES >> 20 };
     vm.calls = &session.calls;
+    session.config.tokens = session.calls.tokens.on = o->tokens;
+    if (o->tokens && !tokens_expect(&session.calls.tokens, image, image_bytes, why, cap))
+        return false;
     st = calls_open(&session.calls, &session.calls_config);
     if (st != SVMC_OK)
         snprintf(why, cap, "hypercalls: %s", svmc_status_name(st));
@@ -125,7 +129,8 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
                              (ssize_t)sizeof session.scan.secret)
         return false;
-    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) || !start_calls(o, why, cap))
+    if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) ||
+        !start_calls(o, image, image_bytes, why, cap))
         return false;
     for (uint32_t i = 0; i < o->vcpus; i++) {
         struct vcpu *v = &session.cpu[i].vcpu;
@@ -372,9 +377,10 @@ static const char *wants_kvm(const struct options *o)
 /* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */
 static int fall_back(const struct options *o, const char *why)
 {
-    const char *name = o->calls ? "calls.svmtrace" : "hello.svmtrace";
-    const char *built =
-        o->calls ? MINI_VMM_TRACES "/calls.svmtrace" : MINI_VMM_TRACES "/hello.svmtrace";
+    const char *built = o->tokens  ? MINI_VMM_TRACES "/tokens.svmtrace"
+                        : o->calls ? MINI_VMM_TRACES "/calls.svmtrace"
+                                   : MINI_VMM_TRACES "/hello.svmtrace";
+    const char *name = strrchr(built, '/') + 1;
     char trace[PATH_MAX], reason[400];
     int status;
 
@@ -388,7 +394,7 @@ static int fall_back(const struct options *o, const char *why)
         link_stop(&host);
         session.report.host[0] = 0;
     }
-    session.config.calls = 0;
+    session.config.calls = session.config.tokens = 0;
     locate(trace, sizeof trace, name, built);
     snprintf(reason, sizeof reason, "as /dev/kvm cannot be used: %s", why);
     status = use_trace(o, trace, reason);
@@ -428,7 +434,9 @@ static int live_or_trace(const struct options *o)
     size_t image_bytes = 0;
     bool live;
 
-    if (o->calls)
+    if (o->tokens)
+        locate(path, sizeof path, "../guests/tokens.bin", MINI_VMM_GUESTS "/tokens.bin");
+    else if (o->calls)
         locate(path, sizeof path, "../guests/calls.bin", MINI_VMM_GUESTS "/calls.bin");
     else
         locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUESTS "/hello.bin");

@@ -10,6 +10,7 @@
 /** What the handlers work on: their ctx. */
 struct natives {
     struct store *store;
+    struct tokens *tokens;
     _Atomic uint64_t counter;
     void (*say)(uint32_t vcpu, const uint8_t *text, uint32_t bytes); /* on the caller's thread */
 };

@@ -38,6 +38,12 @@ static const char usage[] =
     "                       implies --hypercalls (default hello=world)\n"
     "  --native-port HEX    the doorbell of native calls (default 565d); implies --hypercalls\n"
     "\n"
+    "Tokens: a program in the guest that the trusted side knows, and others that are not it:\n"
+    "  --tokens             the guest is tokens.bin: the program enrols and changes a page through "
+    "its\n"
+    "                       gate; all else is tried and refused, a line each; one vCPU; implies\n"
+    "                       --hypercalls, and --quiet unless there is --all\n"
+    "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
     "  --list-lies          name the lies and the rules that refuse them\n"
@@ -150,7 +156,8 @@ enum long_option {
     OPT_PID,
     OPT_CALLS,
     OPT_INFO,
-    OPT_PORT
+    OPT_PORT,
+    OPT_TOKENS
 };
 
 static const struct option names[] = {
@@ -176,6 +183,7 @@ static const struct option names[] = {
     { "hypercalls", no_argument, NULL, OPT_CALLS },
     { "guestinfo", required_argument, NULL, OPT_INFO },
     { "native-port", required_argument, NULL, OPT_PORT },
+    { "tokens", no_argument, NULL, OPT_TOKENS },
     { NULL, 0, NULL, 0 },
 };
 
@@ -252,6 +260,10 @@ static int take(struct options *o, int option)
         return take_port(o);
     case OPT_INFO:
         return take_info(o);
+    case OPT_TOKENS:
+        o->tokens = true;
+        o->calls = true;
+        return -1;
     case OPT_CALLS:
         o->calls = true;
         return -1;
@@ -314,6 +326,9 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
     o->scan |= o->leak; /* a leak is there to be found */
+    o->quiet |= o->tokens && !o->all;
+    if (o->tokens && o->vcpus > 1)
+        return refuse("--tokens: one vCPU alone: KVM's slots are one for all of them", NULL);
     if (o->lies && !form_is_page(o->form))
         return refuse("--evil: the lies are about pages: no --host-format", NULL);
     if (o->calls && o->record && o->vcpus > 1)

@@ -31,7 +31,8 @@ struct options {
     unsigned timeout_ms;
     uint32_t vcpus;
     const struct form *form;
-    bool calls; /* the keeper answers hypercalls itself */
+    bool calls;  /* the keeper answers hypercalls itself */
+    bool tokens; /* and some of them for a token alone */
     uint16_t port;
     const char **info; /* KEY=VALUE, as given */
     uint32_t info_count;

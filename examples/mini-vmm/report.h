@@ -59,10 +59,18 @@ struct refusal_row {
     bool unchanged; /* the guest, bit for bit */
 };
 
+/** What a line about hypercalls is. */
+enum report_mark {
+    REPORT_CALL,
+    REPORT_SAID, /* the guest wrote it: it is no call */
+    REPORT_GATE  /* about tokens: it is printed with --quiet, too */
+};
+
 /** What the keeper answered itself, alike calls of a vCPU in a row as one. */
 struct call_row {
     uint32_t vcpu;
     uint64_t count;
+    enum report_mark mark;
     char text[REPORT_LINE];
 };
 
@@ -137,11 +145,8 @@ struct report {
 
 void report_console(void *report, const uint8_t *bytes, size_t n);
 
-/**
- * A line about a hypercall: `text` without the vCPU's number. `said`: one that the guest wrote; it
- * is no call.
- */
-void report_call(struct report *r, uint32_t vcpu, bool said, const char *text);
+/** A line about a hypercall: `text` without the vCPU's number. */
+void report_call(struct report *r, uint32_t vcpu, enum report_mark mark, const char *text);
 
 void report_exit(struct report *r, uint32_t vcpu, const struct exit_row *row);
 void report_refusal(struct report *r, const struct refusal_row *row);

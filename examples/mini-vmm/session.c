@@ -154,7 +154,7 @@ static bool open_tape(struct cpu *cpu)
     n += put_text(record + n, s->report.backend, 250);
     store_le(config, c->refusal_limit, 4);
     store_le(config + 4, c->retry_limit, 4);
-    store_le(config + 8, c->msr_exits | c->no_results << 1 | c->calls << 2, 4);
+    store_le(config + 8, c->msr_exits | c->no_results << 1 | c->calls << 2 | c->tokens << 3, 4);
     store_le(config + 12, c->state_bytes_registers, 8);
     store_le(config + 20, c->state_bytes_memory, 8);
     store_le(config + 28, cpu->vcpu.id, 4);
@@ -168,6 +168,7 @@ static bool open_tape(struct cpu *cpu)
                                 .msr_exits = (uint32_t)load_le(config + 8, 4) & 1,
                                 .no_results = (uint32_t)load_le(config + 8, 4) >> 1 & 1,
                                 .calls = (uint32_t)load_le(config + 8, 4) >> 2 & 1,
+                                .tokens = (uint32_t)load_le(config + 8, 4) >> 3 & 1,
                                 .state_bytes_registers = load_le(config + 12, 8),
                                 .state_bytes_memory = load_le(config + 20, 8) };
     id = (uint32_t)load_le(config + 28, 4);
@@ -209,6 +210,7 @@ static enum svmc_status start_calls(struct cpu *c)
     struct session *s = c->session;
     enum svmc_status st = SVMC_OK;
 
+    s->calls.tokens.on = s->config.tokens;
     if (c == s->cpu && !c->vcpu.kvm) /* else it is open */
         st = calls_open(&s->calls, &s->calls_config);
     s->report.store = &s->calls.store;
@@ -313,6 +315,7 @@ static bool take_verdict(struct cpu *c)
     struct kvm_regs *regs = c->vcpu.kvm ? vm_vcpu_regs(c->vcpu.kvm) : NULL;
     uint8_t bytes[8];
     size_t n = sizeof bytes;
+    bool refused = true;
 
     store_le(bytes, regs ? regs->rax : 0, 8);
     if (!input(&c->tape, TAPE_VERDICT, bytes, sizeof bytes, &n) || n != sizeof bytes)
@@ -320,8 +323,15 @@ static bool take_verdict(struct cpu *c)
     c->verdict = load_le(bytes, 8);
     if (c->verdict == VERDICT_IDLE)
         return true;
+    if (c->session->config.tokens && c->verdict == VERDICT_PASS) {
+        refused = tokens_end(&c->vcpu);
+        if (!watch_good(&c->vcpu)) /* what it said is on the tape */
+            return false;
+    }
     c->halted = true;
-    if (c->verdict == VERDICT_PASS)
+    if (!refused)
+        end(c, EXIT_BAD, "FAIL", "tokens: what the last lines about them say");
+    else if (c->verdict == VERDICT_PASS)
         end(c, EXIT_GOOD, "PASS", "%s", "");
     else if (c->verdict >= VERDICT_FAULT && c->verdict < VERDICT_FAULT + 32)
         end(c, EXIT_BAD, "FAIL", "exception %u in the guest", (unsigned)(c->verdict & 31));

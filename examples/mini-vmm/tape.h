@@ -43,7 +43,8 @@ enum tape_type {
     TAPE_TRAP = 16,     /* out: svmc_trap_from_x86 */
     TAPE_ANSWER = 17,   /* out: svmc_vmware_handle, svmc_hcall_dispatch */
     TAPE_MEMORY = 18,   /* in: guest memory that a call was given */
-    TAPE_WRITTEN = 19   /* out: what it became */
+    TAPE_WRITTEN = 19,  /* out: what it became */
+    TAPE_GATE = 20      /* out: a line about tokens */
 };
 
 enum tape_error {

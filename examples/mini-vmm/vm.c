@@ -15,12 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <svmcore/token_page.h>
 #include <svmcore/types.h>
 
 #include "boot.h"
 #include "calls.h"
 
 #define API_VERSION 12
+#define PAGE_BYTES  4096u
 #define TSS_ADDRESS 0xfffbd000u /* Intel processors want three pages somewhere */
 
 static _Thread_local struct kvm_run *running;
@@ -105,18 +107,113 @@ static void describe(struct vm *vm)
              vm->msr_exits ? "yes" : "no");
 }
 
+static enum vm_page page_now(const struct vm *vm, size_t page)
+{
+    enum vm_page how = (enum vm_page)vm->page[page];
+
+    return how == VM_EXECUTE_ONLY && vm->shown ? VM_READ_ONLY : how;
+}
+
+/* Slots for runs of pages that are alike; the old ones go first. No vCPU runs meanwhile. */
+static bool set_slots(struct vm *vm)
+{
+    const size_t count = vm->memory_bytes / PAGE_BYTES;
+
+    while (vm->slots > 0) {
+        vm->slot[vm->slots - 1].memory_size = 0;
+        if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &vm->slot[--vm->slots]) != 0)
+            return false;
+    }
+    for (size_t first = 0, next; first < count; first = next) {
+        enum vm_page how = page_now(vm, first);
+        struct kvm_userspace_memory_region *slot = &vm->slot[vm->slots];
+
+        for (next = first + 1; next < count && page_now(vm, next) == how;)
+            next++;
+        if (how == VM_EXECUTE_ONLY)
+            continue;
+        if (vm->slots == VM_SLOTS)
+            return false;
+        *slot = (struct kvm_userspace_memory_region){
+            .slot = vm->slots,
+            .flags = how == VM_READ_ONLY ? KVM_MEM_READONLY : 0,
+            .guest_phys_addr = first * PAGE_BYTES,
+            .memory_size = (next - first) * PAGE_BYTES,
+            .userspace_addr = (uintptr_t)vm->memory + first * PAGE_BYTES,
+        };
+        if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, slot) != 0)
+            return false;
+        vm->slots++;
+    }
+    return true;
+}
+
+/* A program that executes such a page is to be heard of, in ring 3, too: not #UD, but an exit. */
+static bool can_execute_only(const struct vm *vm)
+{
+    struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } };
+
+    return ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0;
+}
+
+bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate)
+{
+    if (how == VM_EXECUTE_ONLY && gate) {
+        vm->stub_bytes = gate->stub_bytes;
+        vm->trap_at = gate->trap_at;
+        vm->stub_first = gate->first;
+        vm->stubs = gate->stubs;
+    }
+    if (at >= vm->memory_bytes || at / PAGE_BYTES >= VM_PAGES ||
+        (how == VM_READ_ONLY && !capability(vm, KVM_CAP_READONLY_MEM)) ||
+        (how == VM_EXECUTE_ONLY && (vm->stub_bytes == 0 || !can_execute_only(vm))))
+        return false;
+    vm->page[at / PAGE_BYTES] = (uint8_t)how;
+    return set_slots(vm);
+}
+
+static uint64_t slot_rights(const struct kvm_userspace_memory_region *slot)
+{
+    return SVMC_TOKEN_MAY_READ | SVMC_TOKEN_MAY_EXECUTE |
+           (slot->flags & KVM_MEM_READONLY ? 0u : SVMC_TOKEN_MAY_WRITE | SVMC_TOKEN_MAY_WALK);
+}
+
+uint64_t vm_rights(const struct vm *vm, uint64_t at, uint64_t *aliases)
+{
+    uint64_t rights = 0, memory = (uintptr_t)vm->memory + at;
+
+    *aliases = 0;
+    for (uint32_t i = 0; i < vm->slots; i++) {
+        const struct kvm_userspace_memory_region *slot = &vm->slot[i];
+
+        if (at - slot->guest_phys_addr < slot->memory_size)
+            rights |= slot_rights(slot);
+        if (memory - slot->userspace_addr < slot->memory_size &&
+            memory - slot->userspace_addr + slot->guest_phys_addr != at)
+            *aliases |= slot_rights(slot);
+    }
+    if (rights == 0 && at < vm->memory_bytes && vm->page[at / PAGE_BYTES] == VM_EXECUTE_ONLY)
+        rights = SVMC_TOKEN_MAY_EXECUTE_KERNEL; /* by the steps below */
+    return rights;
+}
+
+bool vm_shows(const struct vm *vm, uint64_t address)
+{
+    for (uint32_t i = 0; i < vm->slots; i++)
+        if (address - vm->slot[i].userspace_addr < vm->slot[i].memory_size)
+            return true;
+    return false;
+}
+
 static bool add_memory(struct vm *vm, size_t bytes, char *why, size_t cap)
 {
-    struct kvm_userspace_memory_region region = { .memory_size = bytes };
-
     vm->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (vm->memory == MAP_FAILED) {
         vm->memory = NULL;
         return refuse(why, cap, "memory for the guest");
     }
     vm->memory_bytes = bytes;
-    region.userspace_addr = (uintptr_t)vm->memory;
-    if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) != 0)
+    if (!set_slots(vm))
         return refuse(why, cap, "KVM_SET_USER_MEMORY_REGION");
     return true;
 }
@@ -172,7 +269,7 @@ static bool set_cpuid(const struct vm_vcpu *c)
     return good;
 }
 
-bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,
+bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise, char *why,
                   size_t cap)
 {
     struct kvm_sregs sregs;
@@ -224,7 +321,7 @@ static enum vm_turn error_turn(const struct kvm_run *run, char *why, size_t cap)
     return VM_ERROR;
 }
 
-enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
+static enum vm_turn run_once(struct vm_vcpu *c, char *why, size_t cap)
 {
     int done, error;
 
@@ -255,6 +352,107 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
         c->run->exit_reason == KVM_EXIT_FAIL_ENTRY)
         return error_turn(c->run, why, cap);
     return c->run->exit_reason == KVM_EXIT_INTR ? VM_TICK : VM_EXIT;
+}
+
+/* Where a guest-virtual address leads to now; UINT64_MAX: not to memory. */
+static uint64_t physical(const struct vm_vcpu *c, uint64_t at)
+{
+    struct kvm_translation where = { .linear_address = at };
+
+    return ioctl(c->fd, KVM_TRANSLATE, &where) == 0 && where.valid &&
+                   where.physical_address < c->vm->memory_bytes
+               ? where.physical_address
+               : UINT64_MAX;
+}
+
+/* Where in a stub of an EXECUTE_ONLY page the vCPU stands; UINT32_MAX: in none. */
+static uint32_t inside(struct vm_vcpu *c)
+{
+    const struct kvm_regs *regs = vm_vcpu_regs(c);
+    uint64_t at = regs ? physical(c, regs->rip) : UINT64_MAX;
+    uint32_t offset = (uint32_t)(at % PAGE_BYTES) - c->vm->stub_first;
+
+    return at != UINT64_MAX && c->vm->page[at / PAGE_BYTES] == VM_EXECUTE_ONLY &&
+                   offset < c->vm->stubs * c->vm->stub_bytes
+               ? offset % c->vm->stub_bytes
+               : UINT32_MAX;
+}
+
+static bool show(struct vm_vcpu *c, bool shown)
+{
+    struct kvm_guest_debug step = { .control =
+                                        shown ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP : 0 };
+
+    c->vm->shown = shown;
+    return set_slots(c->vm) && ioctl(c->fd, KVM_SET_GUEST_DEBUG, &step) == 0;
+}
+
+/* What stands behind the trap of a stub: token_page.md, wipe and return. */
+static bool leave(struct vm_vcpu *c)
+{
+    struct kvm_regs *regs = vm_vcpu_regs(c);
+    uint64_t stack = regs ? physical(c, regs->rsp) : UINT64_MAX;
+
+    if (stack > c->vm->memory_bytes - 8 || stack % 8 != 0 ||
+        c->vm->page[stack / PAGE_BYTES] == VM_EXECUTE_ONLY)
+        return false;
+    regs->rcx = regs->r13 = regs->r14 = 0;
+    regs->rflags = (regs->rflags & ~(uint64_t)0x8d5) | 0x44; /* as XOR leaves them */
+    memcpy(&regs->rip, c->vm->memory + stack, 8);
+    regs->rsp += 8;
+    c->dirty = true;
+    return true;
+}
+
+/*
+ * A fetch from an EXECUTE_ONLY page has failed. It is shown where nothing can come between and read
+ * it: ring 0, from the start of a stub or from its trap on, up to the trap, for none of these
+ * instructions faults, and a step at a time, so that no #DB is the guest's. No interrupt comes:
+ * there is nobody to send one. Anything else is not executed.
+ */
+static bool enter(struct vm_vcpu *c)
+{
+    struct kvm_sregs sregs;
+    uint32_t at = inside(c);
+
+    if (at == UINT32_MAX || ioctl(c->fd, KVM_GET_SREGS, &sregs) != 0 || sregs.ss.dpl != 0 ||
+        !sregs.cs.l)
+        return false;
+    if (at == 0 || at == c->vm->trap_at)
+        return show(c, true);
+    return at > c->vm->trap_at && leave(c);
+}
+
+/* Execute-only by hand: KVM's slots cannot say it. One vCPU alone. */
+enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
+{
+    enum vm_turn turn;
+    bool again;
+
+    do {
+        turn = run_once(c, why, cap);
+        again = turn == VM_ERROR && !c->vm->shown &&
+                c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+                c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && enter(c);
+        if (!c->vm->shown || turn == VM_TICK || again)
+            continue;
+        again = turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_DEBUG;
+        if (again && inside(c) <= c->vm->trap_at)
+            continue; /* the next step */
+        if (!show(c, false))
+            return VM_ERROR;
+    } while (again);
+    return turn;
+}
+
+struct kvm_regs *vm_vcpu_behind(struct vm_vcpu *c)
+{
+    c->run->immediate_exit = 1;
+    if (ioctl(c->fd, KVM_RUN, 0) != -1 || errno != EINTR)
+        return NULL;
+    c->run->immediate_exit = 0;
+    c->have = false;
+    return vm_vcpu_regs(c);
 }
 
 struct kvm_regs *vm_vcpu_regs(struct vm_vcpu *c)

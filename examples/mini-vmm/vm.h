@@ -9,7 +9,18 @@
 
 #define VM_TICK_MS 100 /* KVM_RUN comes back at least this often */
 
+#define VM_PAGES 512u /* of 4096 bytes: the guest's RAM */
+#define VM_SLOTS 16u
+
 struct calls;
+struct svmc_token_gate;
+
+/** What stage 2 gives a guest of a page: as much of it as KVM's slots can say, and vm.c adds. */
+enum vm_page {
+    VM_OPEN,
+    VM_READ_ONLY,   /* KVM_MEM_READONLY */
+    VM_EXECUTE_ONLY /* no slot; while a vCPU executes it, a step at a time, one that is read-only */
+};
 
 struct vm {
     int kvm;
@@ -19,12 +30,17 @@ struct vm {
     size_t xsave_bytes; /* of one vCPU, as KVM counts them */
     bool msr_exits;
     bool sync_regs;
+    bool shown; /* pages that are EXECUTE_ONLY: the one vCPU stands in one */
+    uint32_t stub_first, stubs, stub_bytes, trap_at; /* in those pages */
+    uint8_t page[VM_PAGES];
+    struct kvm_userspace_memory_region slot[VM_SLOTS]; /* as KVM has them */
+    uint32_t slots;
     const struct calls *calls; /* set before a vCPU is opened: CPUID tells of them; or NULL */
     char text[120];            /* which KVM this is */
 };
 
 struct vm_vcpu {
-    const struct vm *vm;
+    struct vm *vm;
     int fd;
     struct kvm_run *run;
     size_t run_bytes;
@@ -41,11 +57,21 @@ enum vm_turn { VM_EXIT, VM_TICK, VM_ERROR };
  */
 bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, uint32_t msrs, char *why, size_t cap);
 
+/** Protect a page of a VM of one vCPU, which does not run now; `gate`: what it is, EXECUTE_ONLY.
+ *  false: KVM cannot. */
+bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate);
+
+/** What the slots say: rights to a page (enum svmc_token_right), to its memory by *aliases. */
+uint64_t vm_rights(const struct vm *vm, uint64_t at, uint64_t *aliases);
+
+/** Does a slot have this page of this process? */
+bool vm_shows(const struct vm *vm, uint64_t address);
+
 /** The guest's clock, in kHz; 0: KVM does not say. */
 uint32_t vm_khz(const struct vm *vm);
 
 /** Make a processor, in long mode, ring 0, with noise where nothing else must be. */
-bool vm_vcpu_open(struct vm_vcpu *c, const struct vm *vm, uint32_t id, uint64_t noise, char *why,
+bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise, char *why,
                   size_t cap);
 
 /**
@@ -56,6 +82,9 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap);
 
 /** The guest's registers; a caller that changes them sets c->dirty. NULL: KVM refused. */
 struct kvm_regs *vm_vcpu_regs(struct vm_vcpu *c);
+
+/** The same once the access that exited has been completed: RIP is behind it. */
+struct kvm_regs *vm_vcpu_behind(struct vm_vcpu *c);
 
 /** One of them by enum svmc_reg, or NULL. */
 uint64_t *vm_reg(struct kvm_regs *regs, uint32_t reg);

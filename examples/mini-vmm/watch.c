@@ -68,7 +68,7 @@ bool watch_good(const struct vcpu *v)
 
 bool watch_call(struct vcpu *v, enum watch_op op, uint32_t reg, void *answer, size_t n)
 {
-    uint8_t record[4 + 64] = { (uint8_t)op, 0, (uint8_t)reg, (uint8_t)(reg >> 8) };
+    uint8_t record[4 + 128] = { (uint8_t)op, 0, (uint8_t)reg, (uint8_t)(reg >> 8) };
     const uint8_t head[4] = { record[0], record[1], record[2], record[3] };
     size_t bytes = sizeof head + n;
 

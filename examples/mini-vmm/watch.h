@@ -22,7 +22,11 @@ enum watch_op {
     WATCH_MODE = 3, /* the rest: of hypercalls */
     WATCH_TIME = 4,
     WATCH_TICKS = 5,
-    WATCH_TRANSLATE = 6
+    WATCH_TRANSLATE = 6,
+    WATCH_WHO = 7, /* the rest: of tokens */
+    WATCH_WALK = 8,
+    WATCH_HELD = 9,
+    WATCH_DIGEST = 10
 };
 enum watch_call { WATCH_EXIT = 1, WATCH_ENTER = 2 };
 
@@ -79,6 +83,9 @@ void watch_native(struct vcpu *v, const struct svmc_trap *trap, const struct svm
 void watch_info(struct vcpu *v, const char *what, const uint8_t *key, uint32_t key_bytes,
                 const uint8_t *value, uint32_t bytes, enum svmc_status st);
 void watch_said(struct vcpu *v, const uint8_t *text, uint32_t bytes);
+
+/** A line about tokens: what was tried, what became of it. It is on the tape. */
+__attribute__((format(printf, 2, 3))) void watch_gate(struct vcpu *v, const char *format, ...);
 
 /**
  * Guest memory for a native call: *span, or NULL if there is none. With a tape it becomes a copy,

@@ -143,7 +143,9 @@ struct svmc_hcall_call {
     uint64_t token[SVMC_HCALL_TOKEN_REGS]; /* looked at with SVMC_HCALL_TOKEN */
     uint64_t ip;                           /* for the record */
     uint8_t user;                          /* 1: the caller runs at user privilege */
-    uint8_t reserved[7];                   /* 0 */
+    uint8_t reserved;                      /* 0 */
+    uint16_t classes;                      /* for ops.token: bit n: a token of class n will do */
+    uint8_t reserved2[4];                  /* 0 */
 };
 
 enum svmc_hcall_end {

@@ -29,6 +29,7 @@
 #include "insn.h"
 #include "intercept.h"
 #include "iox.h"
+#include "judge.h"
 #include "measure.h"
 #include "measure_types.h"
 #include "keys.h"

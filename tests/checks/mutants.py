@@ -30,6 +30,7 @@ SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 C, R, A, K = "src/core/", "src/intercept/", "src/intercept/adapt/", "src/keyslot/"
 H, N, W = "src/hcall/", "src/hcall/native/", "src/hcall/vmware/"
 T = "src/token/"
+J = "src/judge/judge.c"
 ANY = "call_begin(vc, out, vc && vc->priv.pending.active)"  # whatever is pending
 MUTANTS = (
     ("R1", R + "exit.c", "call_begin(vc, out, false)", ANY),

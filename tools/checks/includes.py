@@ -17,6 +17,7 @@ BELOW = {
     "keyslot": ["core"],
     "seal": ["core", "keyslot"],
     "token": ["core"],
+    "judge": ["core", "decode", "hcall", "token"],
     "port": ["core"],
 }
 # public header: the module it belongs to

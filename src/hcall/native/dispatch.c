@@ -76,6 +76,7 @@ CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
         if (!CORE_HAS_OP(ops, token))
             return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
         memcpy(judged.arg, w->arg, sizeof judged.arg);
+        judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);
         st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], &judged, &token_class);
         if (st == SVMC_ERR_STALE)
             return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
