@@ -1316,6 +1316,24 @@ ATTACKS = (
      "    if (vc->priv.recording)\n        svmc_intercept_record_begin(vc);\n",
      "    if (core_shared_get(vc->priv.page, SVMC_PAGE_REP_SEQ) != 0)\n"
      "        return SVMC_ERR_ARG;\n"),
+    ("JU-1", J, "CORE_HAS_OP(ops, lock) != CORE_HAS_OP(ops, unlock)", "0"),
+    ("JU-1", J, "vcpu_count > INT32_MAX ||", ""),
+    ("JU-2", J, "h->caller.vcpu != vcpu || ", ""),
+    ("JU-2", J, "h->caller.user != h->call->user)", "0)"),
+    ("JU-3", J, "h->caller.frame = st == SVMC_OK ? frame : NO_FRAME;", "h->caller.frame = frame;"),
+    ("JU-3", J, "|| st == SVMC_ERR_AUTH ? SVMC_OK", "|| st != SVMC_OK ? SVMC_OK"),
+    ("JU-4", J, "beside == 0 ? (uint32_t)reg[0] : 0;", "(uint32_t)reg[0];"),
+    ("JU-4", J, "core_store_le64(h->shown.token.tag, reg[1]);", ";"),
+    ("JU-4", J, "core_store_le64(h->shown.token.tag + 8, reg[2]);", ";"),
+    ("JU-4", J, "memcpy(made.arg, h->call->arg, sizeof made.arg);", ";"),
+    ("JU-4", J, "return st == SVMC_ERR_ARG ? SVMC_OK : st;", "return st;"),
+    ("JU-5", J, "verdict.classes & call->classes", "verdict.classes"),
+    ("JU-6", J, "(h->call->control & SVMC_HCALL_DRY_RUN))", "0)"),
+    ("JU-6", J, "h->caller.ticks > __atomic_load_n(&j->priv.until, __ATOMIC_ACQUIRE) ||", ""),
+    ("JU-6", J, "st == SVMC_OK && until > __atomic", "until > __atomic"),
+    ("JU-7", J, "h->walked ? why : why & ~(uint32_t)SVMC_TOKEN_REMAPPED", "why"),
+    ("HN-12", N + "dispatch.c", "judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);",
+     "judged.classes = 0xffff;"),
 )
 HOOKED = {"R3", "AP-1", "AT-1"}  # about the number of loads: read_once.c
 
@@ -1333,7 +1351,7 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             [*sorted(p for d in ("intercept", "hcall", "token", "keyslot")
+             [*sorted(p for d in ("intercept", "hcall", "token", "judge", "keyslot")
                       for p in (TOP / "tests" / d).glob("*.c")), TOP / "tests/core/test_crypto.c"])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
