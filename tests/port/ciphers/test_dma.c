@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random DMA beside byte arrays, as tests/keyslot/test_dma_model.c has it, on the back ends' ciphers.
+/* Random DMA beside byte arrays, as in tests/keyslot/test_dma_model.c, on the back ends' ciphers.
    SVMC_COUNT: how many requests. */
 #include <stdlib.h>
 #include <svmcore/port/openssl.h>
