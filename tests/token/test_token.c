@@ -764,13 +764,19 @@ TEST(token, events_are_counted) /* TK-15 */
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
 }
 
-/* Whether 8 bytes of the tag stand anywhere in there. */
+/* Whether 8 bytes of the tag stand anywhere in there, or as a word of a big-endian processor. */
 static bool has_tag(const void *at, size_t n, const uint8_t *tag)
 {
+    uint8_t half[4][8];
+
+    for (unsigned b = 0; b < 16; b++) {
+        half[b / 8][b % 8] = tag[b];
+        half[2 + b / 8][7 - b % 8] = tag[b];
+    }
     for (size_t i = 0; i + 8 <= n; i++)
-        if (memcmp((const uint8_t *)at + i, tag, 8) == 0 ||
-            memcmp((const uint8_t *)at + i, tag + 8, 8) == 0)
-            return true;
+        for (unsigned h = 0; h < 4; h++)
+            if (memcmp((const uint8_t *)at + i, half[h], 8) == 0)
+                return true;
     return false;
 }
 
