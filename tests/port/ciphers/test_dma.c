@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Random DMA beside byte arrays, as tests/keyslot/test_dma_model.c has it, on the back ends' ciphers.
-   SVMC_COUNT: how many requests. */
+/* Random DMA beside byte arrays, as tests/keyslot/test_dma_model.c has it, on the back ends'
+   ciphers. SVMC_COUNT: how many requests. */
 #include <stdlib.h>
 #include <svmcore/port/openssl.h>
 #include <svmcore/port/sodium.h>
