@@ -814,8 +814,15 @@ TEST(hcall, calls_are_counted) /* HN-24 */
     lab.vm.batch_ticks = 0;
     CHECK_EQ(batch(0, 2, AT, 0), 2ull << 32);
     CHECK(watch.written == 8 && counts[LAB_NEW].calls == 6);
+    lab.vm.inject = 1; /* HN-6: of an entry that may not be made, too, an answer is noted */
+    call.user = 1;
+    entry(0, hcall_word(LAB_KERNEL), 0, 0, 0, 0, 0, 0);
+    CHECK_EQ(batch(0, 1, AT, 0), 1ull << 32);
+    CHECK(watch.written == 9 && ring[0].status == SVMC_HCALL_DENIED);
+    CHECK_EQ(ring[0].end, SVMC_HCALL_DONE);
+    call.user = 0;
     watch.counts = NULL;
     watch.ring = NULL;
     CHECK_EQ(ask(hcall_word(LAB_NEW), 0, 0), SVMC_HCALL_OK);
-    CHECK_EQ(watch.written, 8);
+    CHECK_EQ(watch.written, 9);
 }
