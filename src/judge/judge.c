@@ -21,7 +21,7 @@ struct hearing {
     struct svmc_token_caller caller;
     union {
         struct svmc_token token;
-        uint64_t words[(sizeof(struct svmc_token) + 7) / 8]; /* to be wiped */
+        uint64_t words[(sizeof(struct svmc_token) + 7) / 8]; /* clamp: its size */ /* to be wiped */
     } shown;
     uint32_t counter;
     bool walked;
