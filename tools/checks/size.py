@@ -6,8 +6,9 @@ the core with a policy's setters, and of all that src/intercept offers.
 The core is what an exit needs on its way, of every processor: engine, policy lookup, page, reply
 check and commit. Not what makes a policy before, which is the second figure; nor front ends and
 adapters, a policy's byte form and presets, ledger and audit ring, and the host's two functions of
-page.h: the third has all of that. The code (.text) of the core is bounded. The figures of
-tools/bench are code and constants (.rodata).
+page.h: the third has all of that. Then of the dispatcher of hypercalls (src/hcall/native) and of
+all of src/hcall, as their objects have it. The code (.text) of core and dispatcher is bounded. The
+figures of tools/bench are code and constants (.rodata).
 
 Arguments: the archive, built as it ships (-O2); --figures: the lines of tools/bench, no check."""
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from common import ROOT, Report, first_error, need_tools, run
 
-BOUND = 24 * 1024
+BOUND = {"size.intercept-core": 24 * 1024, "size.hcall-dispatcher": 16 * 1024}
 CORE = ("intercept.h",)
 SETTERS = (*CORE, "policy.h")
 APART = {"svmc_request_read", "svmc_reply_write", "svmc_policy_save", "svmc_policy_load",
@@ -47,9 +48,19 @@ def linked(objects, names, tmp, absent=()):
     return code, constants, f"writable {data}" if data else None if code else "nothing was linked"
 
 
+def whole(objects):
+    """(code, constants, None) of objects as they are, or (0, 0, why not)."""
+    rows = re.findall(r"^\.(text|rodata)\S* +(\d+)", run(["size", "-A", *objects]).text, re.M)
+    code, constants = (sum(int(size) for kind, size in rows if kind == which)
+                       for which in ("text", "rodata"))
+    return code, constants, None if objects and code else "no object has code"
+
+
 def measure(archive, tmp):
     """{figure: (code, constants, why not)}"""
     done = run(["ar", "x", archive], cwd=tmp)
+    hcall = {"size.hcall-dispatcher": whole(sorted(tmp.glob("*hcall_native_*.o"))),
+             "size.hcall": whole(sorted(tmp.glob("*hcall_*.o")))}
     objects = sorted(tmp.glob("*intercept_*.o"))
     for part in objects:
         run(["objcopy", "--prefix-alloc-sections=.svmcore", part])
@@ -63,7 +74,7 @@ def measure(archive, tmp):
         return {"size.intercept-core": (0, 0, why)}
     return {"size.intercept-core": linked(objects, core, tmp, RECORD),
             "size.intercept-setters": linked(objects, setters, tmp, RECORD),
-            "size.intercept": linked(objects, declared(headers) & here, tmp)}
+            "size.intercept": linked(objects, declared(headers) & here, tmp), **hcall}
 
 
 def main():
@@ -77,7 +88,7 @@ def main():
         if "--figures" in sys.argv:
             print(f"{name}\t{code + constants}\tbytes\t-\t-")
             continue
-        bound = BOUND if name.endswith("-core") else None
+        bound = BOUND.get(name)
         over = [f"more than {bound} bytes of code"] if bound and code > bound else []
         report.check(f"{name}: {code} bytes of code" + (f" of {bound}" if bound else "")
                      + f", {constants} of constants", [fault] if fault else over)
