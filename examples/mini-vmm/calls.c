@@ -34,7 +34,14 @@ static enum svmc_status trap_reg(void *ctx, uint32_t reg, uint64_t *value)
     return embed_ops.reg_read(ctx, reg, value);
 }
 
-static const struct svmc_host_ops trap_ops = { .size = sizeof trap_ops, .reg_read = trap_reg };
+static void answer_reg(void *ctx, uint32_t reg, uint64_t value)
+{
+    embed_ops.reg_write(ctx, reg, value);
+}
+
+static const struct svmc_host_ops trap_ops = { .size = sizeof trap_ops,
+                                               .reg_read = trap_reg,
+                                               .reg_write = answer_reg };
 
 static enum svmc_status random_bytes(void *ctx, void *dst, size_t n)
 {
@@ -300,18 +307,14 @@ enum svmc_status calls_vcpu_open(struct calls *c, struct vcpu *v)
 
 bool calls_cpuid(const struct calls *c, struct kvm_cpuid2 *cpuid, uint32_t room)
 {
-    const uint32_t words[4] = { SVMC_HCALL_ABI, c->config.port, 0, 0 };
-    const struct svmc_discover_face faces[] = {
+    struct svmc_discover_face faces[2] = {
         { .kind = SVMC_DISCOVER_CPUID, .first = 0x40000000, .last = 0x40000000, .uid = "VMware" },
-        { .kind = SVMC_DISCOVER_CPUID,
-          .first = 0x40000100,
-          .last = 0x40000101,
-          .uid = "SVMCSVMCSVMC",
-          .words = words },
     };
     const uint32_t leaves[] = { 0x40000000, 0x40000010, 0x40000100, 0x40000101 };
-    uint32_t kept = 0, bad[2];
+    uint32_t kept = 0, bad[2], words[4];
 
+    if (svmc_discover_native(&c->trap, SVMC_DISCOVER_CPUID, leaves[2], words, &faces[1]) != SVMC_OK)
+        return false;
     for (uint32_t i = 0; i < cpuid->nent; i++) {
         struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
         uint32_t regs[4] = { e->eax, e->ebx, e->ecx, e->edx };
@@ -403,19 +406,17 @@ static bool match(struct vcpu *v, const struct svmc_exit *e, struct svmc_trap *t
 static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct svmc_exit *e)
 {
     uint8_t *data = v->run + load_le(v->run + 40, 8); /* svmc_exit_from_kvm has checked it */
-    struct svmc_vmware_call call = { .isa = trap->isa,
-                                     .user = trap->user,
-                                     .high = trap->high,
-                                     .write = trap->write,
-                                     .way = trap->way,
-                                     .iopl = trap->user && v->calling.mode.iopl,
-                                     .vcpu = v->id };
+    struct svmc_vmware_call call;
     struct svmc_vmware_result result;
+    struct svmc_fault fault;
+    enum svmc_answer next;
     enum svmc_status st;
     uint32_t bytes = e->size * e->count; /* at most SVMC_EXIT_DATA_MAX */
     bool in = trap->io.in && !trap->high;
 
-    memcpy(call.arg, trap->arg, sizeof call.arg);
+    if (svmc_answer_vmware_call(trap, v->id, &call) != SVMC_OK)
+        return false;
+    call.iopl = trap->user && v->calling.mode.iopl;
     if (trap->high) {
         call.data = memcpy(v->calling.data, data, bytes);
         call.data_bytes = bytes;
@@ -424,13 +425,9 @@ static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct sv
            result.end == SVMC_VMWARE_BUSY)
         sched_yield(); /* another vCPU is in, for as long as one call takes */
     watch_vmware(v, trap, &call, &result);
-    if (st != SVMC_OK || result.end != SVMC_VMWARE_DONE)
+    next = svmc_answer_vmware(trap, &trap_ops, v, st, &call, &result, &fault);
+    if (next != SVMC_ANSWER_RESUME)
         return false; /* with `data` nothing faults */
-    if (in)           /* what an IN does to RAX */
-        embed_ops.reg_write(v, SVMC_REG_RAX, (uint32_t)call.arg[0]);
-    for (unsigned n = in; n < SVMC_IOX_ARGS; n++)
-        if (result.changed >> n & 1)
-            embed_ops.reg_write(v, svmc_trap_reg(trap, n), call.arg[n]);
     watch_run(v);
     if (in)
         store_le(data, call.arg[0], 4);
@@ -440,35 +437,25 @@ static bool vmware(struct vcpu *v, const struct svmc_trap *trap, const struct sv
     return true;
 }
 
-static bool get(struct vcpu *v, unsigned role, uint64_t *value)
-{
-    return trap_reg(v, svmc_hcall_reg(SVMC_ISA_X86_64, role), value) == SVMC_OK;
-}
-
 static bool native(struct vcpu *v, const struct svmc_trap *trap)
 {
-    struct svmc_hcall_call call = { .user = trap->user };
+    struct svmc_hcall_call call;
     struct svmc_hcall_result result;
-    bool good = get(v, SVMC_HCALL_REG_CONTROL, &call.control);
+    struct svmc_fault fault;
+    enum svmc_status st = svmc_answer_native_call(trap, &trap_ops, v, &call);
     struct calls_vcpu *c = &v->calling;
 
-    for (unsigned i = 0; good && i < SVMC_HCALL_REGS; i++)
-        good = get(v, SVMC_HCALL_REG_ARG + i, &call.arg[i]);
-    for (unsigned i = 0; good && (call.control & SVMC_HCALL_TOKEN) && i < SVMC_HCALL_TOKEN_REGS;
-         i++)
-        good = get(v, SVMC_HCALL_REG_TOKEN + i, &call.token[i]);
-    if (good && v->calls->tokens.on)
-        good = tokens_enter(&v->calls->tokens, v);
+    if (st == SVMC_OK && v->calls->tokens.on && !tokens_enter(&v->calls->tokens, v))
+        return false;
     c->spans = 0;
-    if (!good || svmc_hcall_dispatch(&c->native, &call, &result) != SVMC_OK ||
-        result.end != SVMC_HCALL_DONE)
-        return false; /* vm.inject is 0 */
+    if (st == SVMC_OK)
+        st = svmc_hcall_dispatch(&c->native, &call, &result);
+    if (st != SVMC_OK)
+        return false;
     watch_native(v, trap, &call, &result);
-    embed_ops.reg_write(v, svmc_hcall_reg(SVMC_ISA_X86_64, SVMC_HCALL_REG_STATUS), result.status);
-    for (unsigned i = 0; i < result.results; i++)
-        embed_ops.reg_write(v, svmc_hcall_reg(SVMC_ISA_X86_64, SVMC_HCALL_REG_RESULT + i),
-                            call.arg[i]);
-    return watch_spans(v); /* an OUT has nothing to complete */
+    return svmc_answer_native(trap, &trap_ops, v, st, &call, &result, &fault) ==
+               SVMC_ANSWER_RESUME &&
+           watch_spans(v); /* an OUT has nothing to complete */
 }
 
 enum calls_end calls_serve(struct vcpu *v, const struct svmc_exit *e)

@@ -6,6 +6,7 @@
 #ifndef CALLS_H
 #define CALLS_H
 #include <linux/kvm.h>
+#include <svmcore/answer.h>
 #include <svmcore/discover.h>
 #include <svmcore/exit.h>
 #include <svmcore/hcall.h>
