@@ -26,6 +26,7 @@ static const uint8_t status_of[] = {
     [SVMC_DMA_TAG] = SVMC_ERR_AUTH,
     [SVMC_DMA_TRANSLATE] = SVMC_ERR_CALLBACK,
     [SVMC_DMA_CRYPTO] = SVMC_ERR_CALLBACK,
+    [SVMC_DMA_BUDGET] = SVMC_ERR_FULL,
 };
 #define REASONS (uint32_t)(sizeof status_of)
 
@@ -119,18 +120,21 @@ static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
         return fail(result, SVMC_DMA_BDF_RANGE, 0);
     if (!has_ref)
         handle->raw = device_handle(devices, bdf);
-    if (handle->raw == 0)
-        return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
-    st = slot_hold(dma->priv.slots, lane, *handle, has_ref, slot);
-    if (st == SVMC_ERR_STATE)
-        return st;
-    if (st != SVMC_OK)
-        return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
-    if (!has_ref && device_handle(devices, bdf) != handle->raw) {
+    for (unsigned tries = 0; handle->raw != 0; tries++) {
+        uint32_t now;
+
+        st = slot_hold(dma->priv.slots, lane, *handle, has_ref, slot);
+        if (st == SVMC_ERR_STATE)
+            return st;
+        if (st != SVMC_OK)
+            return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
+        now = has_ref ? handle->raw : device_handle(devices, bdf);
+        if (now == handle->raw)
+            return SVMC_OK;
         slot_release(dma->priv.slots, lane);
-        return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
+        handle->raw = tries == 0 ? now : 0; /* DT-9: bound to another one meanwhile */
     }
-    return SVMC_OK;
+    return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
 }
 
 /* ---- checked and translated ------------------------------------------------------------------*/
@@ -142,12 +146,29 @@ static bool is_page(const struct svmc_dma_page *page)
            (page->access & ~(uint32_t)SVMC_ACCESS_RW) == 0;
 }
 
-/* DM-8: the page is of the function's own slot, and may be used so. */
-static enum svmc_dma_reason judge(const struct job *job, const struct svmc_dma_page *page,
-                                  svmc_key_handle handle)
+/* DM-23: the page's slot is linked with the function's; of such a lane holds one at a time. */
+static enum svmc_dma_reason hold_other(struct job *job, svmc_key_handle slot)
 {
-    if (page->slot.raw != handle.raw)
-        return SVMC_DMA_SLOT;
+    enum svmc_status st = SVMC_ERR_REFUSED;
+
+    if (slot.raw == job->beside.raw && slot.raw != 0)
+        return SVMC_DMA_NONE;
+    if (job->beside.raw == 0)
+        st = svmc_keyslot_hold_also(job->dma->priv.slots, job->lane, job->slot, slot, &job->other);
+    if (st == SVMC_OK)
+        job->beside = slot;
+    return st == SVMC_OK ? SVMC_DMA_NONE : st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT;
+}
+
+/* DM-8: the page is of the function's own slot, and may be used so. */
+static enum svmc_dma_reason judge(struct job *job, const struct svmc_dma_page *page)
+{
+    if (page->slot.raw != job->handle.raw) {
+        enum svmc_dma_reason why = hold_other(job, page->slot);
+
+        if (why != SVMC_DMA_NONE)
+            return why;
+    }
     if ((page->access & (job->write ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ)) == 0)
         return SVMC_DMA_ACCESS;
     return job->authentic && (!page->seals || page->address >> job->unit_shift >= ADDRESS_UNITS)
@@ -156,8 +177,7 @@ static enum svmc_dma_reason judge(const struct job *job, const struct svmc_dma_p
 }
 
 /* DM-9: out of the lane's cache, or asked for. */
-static enum svmc_dma_reason translate(const struct job *job, uint64_t iova, svmc_key_handle handle,
-                                      struct svmc_dma_page *page)
+static enum svmc_dma_reason translate(struct job *job, uint64_t iova, struct svmc_dma_page *page)
 {
     const struct svmc_dma_ops *ops = job->dma->priv.ops;
     uint32_t bdf = job->request->bdf;
@@ -167,7 +187,7 @@ static enum svmc_dma_reason translate(const struct job *job, uint64_t iova, svmc
         c = job->cached +
             (((uint32_t)(iova / SVMC_DMA_PAGE) ^ bdf * 0x9e3779b1u) & (job->dma->priv.cache - 1));
         if (c->epoch == job->epoch && c->iova == iova && c->bdf == bdf &&
-            judge(job, &c->page, handle) == SVMC_DMA_NONE) {
+            judge(job, &c->page) == SVMC_DMA_NONE) {
             *page = c->page;
             return SVMC_DMA_NONE;
         }
@@ -183,12 +203,11 @@ static enum svmc_dma_reason translate(const struct job *job, uint64_t iova, svmc
         c->bdf = bdf;
         c->page = *page;
     }
-    return judge(job, page, handle);
+    return judge(job, page);
 }
 
 /* DM-6: the pages of a piece. */
-static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_piece *piece,
-                                      svmc_key_handle handle)
+static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_piece *piece)
 {
     uint64_t iova = piece->iova;
     uint8_t *buffer = piece->buffer;
@@ -208,7 +227,7 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
         enum svmc_dma_reason why = SVMC_DMA_PAGES;
 
         if (job->spans < job->dma->priv.pages)
-            why = translate(job, iova - from, handle, &page);
+            why = translate(job, iova - from, &page);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, iova);
         span = job->span + job->spans++;
@@ -218,6 +237,7 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
         span->iova = iova;
         span->seals = page.seals;
         span->bytes = bytes;
+        span->other = page.slot.raw != job->handle.raw;
         iova += bytes;
         buffer += bytes;
         left -= bytes;
@@ -225,13 +245,48 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
     return SVMC_OK;
 }
 
-static enum svmc_status resolve(struct job *job, svmc_key_handle handle)
+static enum svmc_status resolve(struct job *job)
 {
     enum svmc_status st = SVMC_OK;
 
     for (size_t i = 0; i < job->request->pieces && st == SVMC_OK; i++)
-        st = resolve_piece(job, &job->request->piece[i], handle); /* clamp: below the count */
+        st = resolve_piece(job, &job->request->piece[i]); /* clamp: below the count */
     return st;
+}
+
+/* ---- counted ---------------------------------------------------------------------------------*/
+
+static uint32_t units_of(const struct job *job, const struct span *s)
+{
+    uint32_t from = (uint32_t)(s->address & (job->unit_bytes - 1));
+
+    return (from + s->bytes + job->unit_bytes - 1) >> job->unit_shift;
+}
+
+static svmc_key_handle handle_of(const struct job *job, const struct span *s)
+{
+    return s->other ? job->beside : job->handle;
+}
+
+static void unspend(const struct job *job, uint32_t spans)
+{
+    for (uint32_t i = 0; i < spans; i++)
+        svmc_keyslot_unspend(job->dma->priv.slots, job->lane, handle_of(job, job->span + i),
+                             units_of(job, job->span + i));
+}
+
+/* DM-22: what is not moved for want of one unit costs none. */
+static enum svmc_status spend(const struct job *job)
+{
+    for (uint32_t i = 0; i < job->spans; i++) {
+        const struct span *s = job->span + i;
+
+        if (slot_spend(job->dma->priv.slots, job->lane, handle_of(job, s), units_of(job, s)))
+            continue;
+        unspend(job, i);
+        return fail(job->result, SVMC_DMA_BUDGET, s->iova);
+    }
+    return SVMC_OK;
 }
 
 /* ---- claimed ---------------------------------------------------------------------------------*/
@@ -325,12 +380,13 @@ static enum svmc_status move_span(const struct job *job, const struct span *s)
             .buffer = s->buffer + at,
             .address = address - from,
             .seal = job->authentic ? s->seals + number : NULL,
+            .slot = s->other ? job->other : job->slot,
             .from = from,
             .bytes = left < job->unit_bytes - from ? left : job->unit_bytes - from,
         };
         enum svmc_dma_reason why = SVMC_DMA_CUT;
 
-        if (!slot_is_cut(job->slot))
+        if (!slot_is_cut(job->slot) && (!s->other || !slot_is_cut(job->other)))
             why = svmc_dma_unit_move(job, &unit);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, s->iova + at);
@@ -362,13 +418,18 @@ static bool is_marked(const struct job *job)
     return rest != 0;
 }
 
-static enum svmc_status run(struct job *job, svmc_key_handle handle)
+static enum svmc_status run(struct job *job)
 {
     const struct svmc_crypto_ops *ops = job->dma->priv.slots->priv.crypto;
-    enum svmc_status st = resolve(job, handle);
+    enum svmc_status st = resolve(job);
 
-    if (st == SVMC_OK && claims(job))
+    if (st == SVMC_OK && job->write)
+        st = spend(job);
+    if (st == SVMC_OK && claims(job)) {
         st = claim(job);
+        if (st != SVMC_OK && job->write)
+            unspend(job, job->spans);
+    }
     if (st != SVMC_OK)
         return st;
     for (uint32_t i = 0; i < job->spans && st == SVMC_OK; i++)
@@ -406,6 +467,8 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.request = request;
     job.result = result;
     job.slot = slot;
+    job.handle = handle;
+    job.beside.raw = 0;
     job.scratch = dma->priv.lane + lane * dma->priv.lane_bytes;
     job.epoch = slot_epoch(dma->priv.slots);
     job.lane = lane;
@@ -417,7 +480,7 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.cached = (struct cached *)(void *)(job.scratch + SVMC_DMA_PAGE);
     job.span = (struct span *)(void *)(job.scratch + SVMC_DMA_PAGE +
                                        lines(dma->priv.cache * sizeof(struct cached)));
-    st = run(&job, handle);
+    st = run(&job);
     slot_release(dma->priv.slots, lane);
     return st;
 }

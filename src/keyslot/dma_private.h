@@ -12,7 +12,8 @@ struct span {
     uint8_t *memory, *buffer;
     uint64_t address, iova;
     struct svmc_dma_seal *seals; /* of the page */
-    uint32_t bytes, reserved;
+    uint32_t bytes;
+    uint32_t other; /* DM-23: 1: the page is of job->other, not of job->slot */
 };
 
 /* DM-9: a translation, good while the pool's epoch is the same. */
@@ -30,7 +31,8 @@ struct job {
     struct svmc_dma *dma;
     const struct svmc_dma_request *request;
     struct svmc_dma_result *result;
-    struct slot *slot;
+    struct slot *slot, *other;      /* the function's; DM-23: one linked with it, held beside */
+    svmc_key_handle handle, beside; /* their handles; {0}: there is no other one */
     struct span *span;
     struct cached *cached;
     uint8_t *scratch; /* SVMC_DMA_PAGE bytes */
@@ -44,6 +46,7 @@ struct unit {
     uint8_t *memory, *buffer;
     uint64_t address;
     struct svmc_dma_seal *seal;
+    const struct slot *slot; /* whose page it is */
     uint32_t from, bytes;
 };
 

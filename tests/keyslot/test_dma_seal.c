@@ -291,7 +291,7 @@ TEST(dma_seal, a_callback_that_fails_leaves_no_half_unit) /* DM-6 DM-13 DM-14 DM
 
 static uint64_t *pairs,
     room; /* their hashes: 64 bits, so that 10^7 of them do not meet by chance */
-static uint64_t recorded, repeated;
+static uint64_t recorded, repeated, recorded_of[LAB_VMS], budgets;
 
 static void record(const uint8_t *key, const uint8_t *nonce)
 {
@@ -307,11 +307,35 @@ static void record(const uint8_t *key, const uint8_t *nonce)
         ;
     repeated += pairs[at] == sum;
     recorded += pairs[at] == 0;
+    for (uint32_t vm = 0; vm < LAB_VMS; vm++)
+        recorded_of[vm] += memcmp(key, lab.key_bytes[vm], 32) == 0;
     pairs[at] = sum;
 }
 
-/* Seals go on from the last snapshot, twice: a restore and a clone. SVMC_COUNT: how many seals. */
-TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
+enum { BUDGET = 2000 }; /* units of a key */
+
+/* A fresh key, in a fresh slot; what was sealed is given up. */
+static void fresh_key(uint32_t vm, uint64_t *rng)
+{
+    svmc_key_handle old = lab.slot[vm];
+
+    lab.key[vm].before = old;
+    lab.key[vm].units = BUDGET;
+    for (unsigned i = 0; i < 64; i++)
+        lab.key_bytes[vm][i] = (uint8_t)harness_random(rng);
+    CHECK_EQ(svmc_keyslot_load(&lab.ks, &lab.key[vm], &lab.slot[vm]), SVMC_OK);
+    CHECK_EQ(svmc_device_rebind_slot(&lab.devices, old, lab.slot[vm]), LAB_DEVICES / LAB_VMS);
+    CHECK_EQ(svmc_keyslot_revoke(&lab.ks, old, SVMC_KEYSLOT_DRAIN), SVMC_OK);
+    CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_OK);
+    memset(lab.seal[vm], 0, sizeof lab.seal[vm]);
+    recorded_of[vm] = 0;
+    if (svmc_keyslots_recycle(&lab.ks) != 0)
+        svmc_keyslots_flush(&lab.ks);
+}
+
+/* Seals go on from the last snapshot, twice: a restore and a clone; and where a key has had its
+   budget, with the next one. SVMC_COUNT: how many seals. */
+TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 DM-22 */
 {
     static struct lab snapshot;
     const char *text = getenv("SVMC_COUNT");
@@ -321,7 +345,7 @@ TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
     room = 2 * count + 4096;
     pairs = calloc(room, sizeof *pairs);
     REQUIRE(pairs != NULL);
-    recorded = repeated = 0;
+    recorded = repeated = budgets = 0;
     toy_init(&toy);
     toy.sealed = record;
     dma_lab_init(&lab, &toy.ops, authentic, sizes);
@@ -331,8 +355,14 @@ TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
 
         if (turns++ % 64 == 0) /* some seals fail, and burn their version */
             toy.fail_at = toy.calls + 1 + (uint32_t)(harness_random(&rng) % 64);
-        (void)dma_lab_move(&lab, device, SVMC_DMA_WRITE, iova, data, harness_random(&rng) % 600,
-                           &r);
+        if (dma_lab_move(&lab, device, SVMC_DMA_WRITE, iova, data, harness_random(&rng) % 600,
+                         &r) == SVMC_ERR_FULL) {
+            CHECK_EQ(r.reason, SVMC_DMA_BUDGET);
+            budgets++;
+            fresh_key(dma_lab_vm(device), &rng);
+        }
+        for (uint32_t vm = 0; vm < LAB_VMS; vm++)
+            CHECK(lab.key[vm].units == 0 || recorded_of[vm] <= BUDGET);
         if (turns % 5000 == 1000)
             snapshot = lab; /* memory, versions, tags */
         if (turns % 1000 == 0 &&
@@ -340,17 +370,11 @@ TEST(dma_seal, no_key_and_nonce_twice) /* DM-16 DM-19 */
             toy.fail_at = 0;
             memcpy(lab.memory, snapshot.memory, sizeof lab.memory);
             memcpy(lab.seal, snapshot.seal, sizeof lab.seal);
-            for (uint32_t vm = 0; vm < LAB_VMS; vm++) {
-                dma_lab_revoke(&lab, vm);
-                for (unsigned i = 0; i < 64; i++)
-                    lab.key_bytes[vm][i] = (uint8_t)harness_random(&rng);
-                CHECK_EQ(svmc_keyslot_load(&lab.ks, &lab.key[vm], &lab.slot[vm]), SVMC_OK);
-                dma_lab_bind(&lab, vm);
-                memset(lab.seal[vm], 0, sizeof lab.seal[vm]);
-            }
+            for (uint32_t vm = 0; vm < LAB_VMS; vm++)
+                fresh_key(vm, &rng);
         }
     }
-    CHECK(recorded >= count);
+    CHECK(recorded >= count && budgets > count / BUDGET / 4);
     CHECK_EQ(repeated, 0);
     /* the recorder sees it: versions put back, the key still the same */
     memset(lab.seal, 0, sizeof lab.seal);
