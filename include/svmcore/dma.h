@@ -176,13 +176,13 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_begin(struct svmc_dma *dma, ui
                                                         struct svmc_dma_result *result);
 
 /**
- * The next subkey, for a slot whose budget ends: a fresh grant, derived, loaded in a slot of its own
- * beside the old one, and every function of the old one is the new one's. Before and after a
+ * The next subkey, for a slot whose budget ends: a fresh grant, derived, loaded in a slot of its
+ * own beside the old one, and every function of the old one is the new one's. Before and after a
  * function moves pages of both: the old slot opens what it sealed and seals while it has units. A
  * page goes from the old slot to the new one as docs/spec/dma.md, DM-24, says; then revoke the old.
  *
- * Shape:   *slot: the old one, and with SVMC_OK the new one; units: of the new one's budget; *grant:
- *          where the new subkey is. Hardware: `program` gets the subkey's index as cookie.
+ * Shape:   *slot: the old one, and with SVMC_OK the new one; units: of the new one's budget;
+ *          *grant: where the new subkey is. Hardware: `program` gets the subkey's index as cookie.
  * State:   on any error slots and functions are as they were; *grant is zero, or a part of the
  *          budget that nobody uses.
  * Threads: as control (keyslot.h), bind (device.h) and svmc_vmkey_grant; derives, loads.

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "../fakehost/crypto.h"
-#include "keyslot_lab.h"
+#include "dma_model.h"
 
 static struct lab lab, twin;
 static struct toy toy;
@@ -29,36 +29,19 @@ static bool refuses(uint32_t page, uint32_t at)
            memcmp(buffer, nothing, sizeof buffer) == 0;
 }
 
-TEST(dma_seal, every_changed_bit_is_refused) /* DM-17 */
+/* The ciphers of tests/fakehost are slow: their 4 KiB units are in tests/port/ciphers, on those of
+   the back ends. The toy's are here, on every processor. */
+TEST(dma_seal, every_changed_bit_is_refused) /* DM-16 DM-17 */
 {
-    struct svmc_dma_seal *seal;
     struct fake_crypto fake;
-    uint8_t *unit;
 
-    fake_crypto_init(&fake);
     for (unsigned k = 0; k < 2; k++) {
-        const uint32_t alg[] = { authentic[k], SVMC_ALG_AES_256_XTS };
-
-        dma_lab_init(&lab, &fake.ops, alg, lines);
-        unit = lab.memory[0][2] + 128;
-        seal = &lab.seal[0][2][2];
-        for (unsigned bit = 0; bit < 512; bit++) {
-            unit[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            CHECK(refuses(2, 128), "data bit %u", bit);
-            unit[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        }
-        for (unsigned bit = 0; bit < 128; bit++) {
-            seal->tag[bit / 8] ^= (uint8_t)(1 << bit % 8);
-            CHECK(refuses(2, 128), "tag bit %u", bit);
-            seal->tag[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        }
-        for (unsigned bit = 1; bit < 56; bit++) { /* bit 0: never written, DM-18 */
-            seal->version ^= (uint64_t)1 << bit;
-            CHECK(refuses(2, 128), "version bit %u", bit);
-            seal->version ^= (uint64_t)1 << bit;
-        }
-        CHECK(dma_lab_holds(&lab, 0));
-        svmc_keyslots_drop(&lab.ks);
+        fake_crypto_init(&fake);
+        dma_flips(&fake.ops, authentic[k], 64);
+        CHECK_EQ(fake.loaded, 0);
+        toy_init(&toy);
+        dma_flips(&toy.ops, authentic[k], 64);
+        dma_flips(&toy.ops, authentic[k], SVMC_DMA_PAGE);
     }
 }
 
