@@ -63,11 +63,14 @@ struct svmc_keyslot_ops {
     void *ctx;
 
     /* required: put the key of this domain and cookie into place `place`; from now on `room` stands
-       for it in the calls of the crypto table. After an error there is no trace of it */
+       for it in the calls of the crypto table. After an error there is no trace of it. After a
+       reset seal, open and crypt fail for a place until this is called for it again: then it may be
+       the same key in the same place, but nobody uses it */
     SVMC_NODISCARD enum svmc_status (*program)(void *ctx, uint32_t place,
                                                const struct svmc_keyslot_key *key,
                                                struct svmc_cipher_key *room);
-    /* required: leave no trace of the key in this place; nobody uses it. Cannot fail */
+    /* required: leave no trace of the key in this place; nobody uses it. Also where a reset has
+       left none. Cannot fail */
     void (*evict)(void *ctx, uint32_t place, struct svmc_cipher_key *room);
 };
 
@@ -140,13 +143,14 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_load(struct svmc_keyslots 
                                                            svmc_key_handle *out);
 
 /**
- * Give a slot a place: a free one, or that of the slot that was held longest ago and is not busy.
+ * Give a slot a place: the one that it had before a reset, a free one, or that of the slot that was
+ * held longest ago and is not busy.
  *
  * State:  on any error the slot is where it was; an evicted one is ABSENT, its handle good.
  * Source: KS-13, KS-14. Who was held last is known in steps of one bring.
  *
- * @return SVMC_OK (also if it has one); SVMC_ERR_BUSY (all places are busy); SVMC_ERR_STALE;
- *         SVMC_ERR_CALLBACK (program failed); SVMC_ERR_ARG.
+ * @return SVMC_OK (also if it has one); SVMC_ERR_BUSY (all places are, or its own is, busy);
+ *         SVMC_ERR_STALE; SVMC_ERR_CALLBACK (program failed); SVMC_ERR_ARG.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_bring(struct svmc_keyslots *ks,
                                                             svmc_key_handle handle);
@@ -154,10 +158,12 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_bring(struct svmc_keyslots
 /**
  * Program every place again, after a reset of what holds the keys.
  *
- * State:  a slot whose key could not be programmed is ABSENT.
+ * State:  a slot that a lane still holds, or whose key could not be programmed, is ABSENT: bring it.
+ *         What a lane has begun may fail at its next unit.
  * Source: KS-15.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (software); SVMC_ERR_CALLBACK (at least one failed).
+ * @return SVMC_OK; SVMC_ERR_ARG (software); SVMC_ERR_CALLBACK (at least one failed); SVMC_ERR_BUSY
+ *         (at least one is held).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslots_reprogram(struct svmc_keyslots *ks);
 

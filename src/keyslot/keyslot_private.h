@@ -151,8 +151,7 @@ static inline enum svmc_status slot_hold(struct svmc_keyslots *ks, uint32_t lane
     word = word_of(s);
     if (!is_live(word, handle, has_ref)) {
         __atomic_store_n(&l->marker, 0, __ATOMIC_RELEASE);
-        return word == ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE) ? SVMC_ERR_ABSENT
-                                                                              : SVMC_ERR_STALE;
+        return is_live(word | WORD_RESIDENT, handle, has_ref) ? SVMC_ERR_ABSENT : SVMC_ERR_STALE;
     }
     slot_stamp(ks, lane, s);
     *out = s;

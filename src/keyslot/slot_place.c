@@ -19,18 +19,27 @@ bool svmc_keyslot_is_busy(const struct svmc_keyslots *ks, uint32_t n)
     return false;
 }
 
+/* KS-13: whether the slot's key is, or was before a reset, in the place that it names. */
+static bool has_place(const struct svmc_keyslots *ks, const struct slot *s)
+{
+    return s->place < ks->priv.places &&
+           places_of(ks)[s->place].owner == (uint32_t)(s - slots_of(ks)) + 1; /* clamp: own */
+}
+
 /* KS-12: leave no trace of its key; the word is the caller's to change. */
 void svmc_keyslot_vacate(struct svmc_keyslots *ks, struct slot *s)
 {
     struct svmc_cipher_key *room = rooms_of(ks) + s->place;
     const struct svmc_crypto_ops *ops = ks->priv.crypto;
 
-    if ((word_of(s) & WORD_RESIDENT) == 0)
-        return;
     if (ks->priv.kind == SVMC_KEYSLOT_HARDWARE) {
+        if (!has_place(ks, s))
+            return;
         ks->priv.ops->evict(ks->priv.ops->ctx, s->place, room);
         places_of(ks)[s->place].owner = 0; /* clamp: the pool's own number */
     } else {
+        if ((word_of(s) & WORD_RESIDENT) == 0)
+            return;
         ops->cipher_drop(ops->ctx, room);
     }
     ops->wipe(ops->ctx, room, sizeof *room);
@@ -115,21 +124,54 @@ static void tick(struct svmc_keyslots *ks)
     __atomic_store_n(&ks->priv.clock, ks->priv.clock + 1, __ATOMIC_RELAXED);
 }
 
+/*
+ * KS-13, KS-15: program the slot's key in a place that is free, or its own; nobody holds the slot,
+ * nor can. What fails leaves the place free, unless a reference still counts on it.
+ */
+static enum svmc_status settle(struct svmc_keyslots *ks, struct slot *s, uint32_t place)
+{
+    uint32_t n = (uint32_t)(s - slots_of(ks));
+    struct place *p = places_of(ks) + place;
+    enum svmc_status st = program(ks, s, place);
+
+    if (st != SVMC_OK) {
+        if (__atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) == 0)
+            p->owner = 0;
+        return st;
+    }
+    p->owner = n + 1;
+    p->since = ks->priv.clock;
+    s->place = place;
+    tick(ks); /* who is held from now on is newer */
+    __atomic_store_n(&s->word, word_of(s) | WORD_RESIDENT, __ATOMIC_SEQ_CST);
+    return SVMC_OK;
+}
+
+/* KS-15: in the slot's own place, once the last lane that held it before the reset is gone. */
+static enum svmc_status restore(struct svmc_keyslots *ks, struct slot *s)
+{
+    return svmc_keyslot_is_busy(ks, (uint32_t)(s - slots_of(ks))) ? SVMC_ERR_BUSY
+                                                                  : settle(ks, s, s->place);
+}
+
 /* KS-13, KS-14 */
 enum svmc_status svmc_keyslot_bring(struct svmc_keyslots *ks, svmc_key_handle handle)
 {
-    enum svmc_status st;
     uint32_t word, place;
     struct slot *s;
 
     if (!ks)
         return SVMC_ERR_ARG;
     s = slot_of(ks, handle);
-    word = s ? word_of(s) : 0;
-    if (!s || (word & ~WORD_RESIDENT) != ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE))
+    word = s ? word_of(s) & ~WORD_RESIDENT : 0;
+    if (!s ||
+        (word != ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE) &&
+         (word != ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_DRAINING) || !has_place(ks, s))))
         return SVMC_ERR_STALE;
-    if ((word & WORD_RESIDENT) != 0)
+    if ((word_of(s) & WORD_RESIDENT) != 0)
         return SVMC_OK;
+    if (has_place(ks, s))
+        return restore(ks, s);
     tick(ks);
     for (;;) { /* each round marks one more place as tried */
         place = oldest(ks);
@@ -139,18 +181,10 @@ enum svmc_status svmc_keyslot_bring(struct svmc_keyslots *ks, svmc_key_handle ha
             break;
         places_of(ks)[place].tried = (uint32_t)ks->priv.clock; /* clamp: of oldest() */
     }
-    st = program(ks, s, place);
-    if (st != SVMC_OK)
-        return st;
-    places_of(ks)[place].owner = (uint32_t)(s - slots_of(ks)) + 1; /* clamp: of oldest() */
-    places_of(ks)[place].since = ks->priv.clock;                   /* clamp: of oldest() */
-    s->place = place;
-    tick(ks); /* who is held from now on is newer */
-    __atomic_store_n(&s->word, word | WORD_RESIDENT, __ATOMIC_SEQ_CST);
-    return SVMC_OK;
+    return settle(ks, s, place);
 }
 
-/* KS-15 */
+/* KS-15: first nobody new holds any of them, then those are programmed that nobody holds still. */
 enum svmc_status svmc_keyslots_reprogram(struct svmc_keyslots *ks)
 {
     enum svmc_status all = SVMC_OK;
@@ -158,14 +192,18 @@ enum svmc_status svmc_keyslots_reprogram(struct svmc_keyslots *ks)
     if (!ks || ks->priv.kind != SVMC_KEYSLOT_HARDWARE)
         return SVMC_ERR_ARG;
     for (uint32_t i = 0; i < ks->priv.places; i++) {
-        struct place *p = places_of(ks) + i;
-        struct slot *s = slots_of(ks) + p->owner - 1;
+        struct slot *s = slots_of(ks) + places_of(ks)[i].owner - 1; /* clamp: counted */
 
-        if (p->owner == 0 || program(ks, s, i) == SVMC_OK)
-            continue;
-        __atomic_store_n(&s->word, word_of(s) & ~WORD_RESIDENT, __ATOMIC_SEQ_CST);
-        p->owner = 0;
-        all = SVMC_ERR_CALLBACK;
+        if (places_of(ks)[i].owner != 0) /* clamp: counted */
+            __atomic_store_n(&s->word, word_of(s) & ~WORD_RESIDENT, __ATOMIC_SEQ_CST);
+    }
+    for (uint32_t i = 0; i < ks->priv.places; i++) {
+        enum svmc_status st = SVMC_OK;
+
+        if (places_of(ks)[i].owner != 0)                                 /* clamp: counted */
+            st = restore(ks, slots_of(ks) + places_of(ks)[i].owner - 1); /* clamp: counted */
+        if (all != SVMC_ERR_CALLBACK && st != SVMC_OK)
+            all = st;
     }
     return all;
 }

@@ -13,6 +13,7 @@ static const uint8_t key_bytes[64] = { 1, 2, 3 };
 
 static uint64_t programmed[SLOTS]; /* cookie, 0: nothing */
 static unsigned programs, evictions, program_fails;
+static bool was_reset;
 
 static enum svmc_status program(void *ctx, uint32_t place, const struct svmc_keyslot_key *key,
                                 struct svmc_cipher_key *room)
@@ -28,7 +29,7 @@ static enum svmc_status program(void *ctx, uint32_t place, const struct svmc_key
 static void evict(void *ctx, uint32_t place, struct svmc_cipher_key *room)
 {
     CHECK(ctx == &ks && place < SLOTS);
-    CHECK(programmed[place] != 0 && room->priv[0] == programmed[place]);
+    CHECK((programmed[place] != 0 && room->priv[0] == programmed[place]) || was_reset);
     evictions++;
     programmed[place] = 0;
     room->priv[0] = 0;
@@ -54,6 +55,7 @@ static void start(uint32_t kind, uint32_t places)
     toy_init(&toy);
     memset(programmed, 0, sizeof programmed);
     programs = evictions = program_fails = 0;
+    was_reset = false;
     CHECK_EQ(svmc_keyslots_init(&ks, &c, pool, sizeof pool), SVMC_OK);
 }
 
@@ -482,6 +484,77 @@ TEST(slot, what_could_not_be_programmed_is_absent) /* KS-13 KS-15 */
     CHECK_EQ(svmc_keyslots_reprogram(NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_keyslot_bring(&ks, load(1)), SVMC_OK);
     CHECK_EQ(svmc_keyslot_bring(NULL, a), SVMC_ERR_ARG);
+}
+
+static void reset(void)
+{
+    memset(programmed, 0, sizeof programmed);
+    was_reset = true;
+}
+
+TEST(slot, a_held_place_is_not_programmed_after_a_reset) /* KS-15 */
+{
+    svmc_key_handle a, b;
+
+    for (unsigned fails = 0; fails < 2; fails++) {
+        start(SVMC_KEYSLOT_HARDWARE, 1);
+        a = load(1);
+        b = load(2);
+        CHECK_EQ(svmc_keyslot_bring(&ks, a), SVMC_OK);
+        CHECK_EQ(hold(0, a), SVMC_OK); /* its request goes on */
+        reset();
+        programs = 0;
+        program_fails = fails;
+        CHECK_EQ(svmc_keyslots_reprogram(&ks), SVMC_ERR_BUSY);
+        CHECK_EQ(programs, 0);
+        CHECK_EQ(svmc_keyslot_bring(&ks, b), SVMC_ERR_BUSY);
+        CHECK_EQ(svmc_keyslot_bring(&ks, a), SVMC_ERR_BUSY);
+        CHECK_EQ(hold(1, a), SVMC_ERR_ABSENT);
+        CHECK(programs == 0 && evictions == 0 && programmed[0] == 0);
+        svmc_keyslot_release(&ks, 0);
+        CHECK_EQ(svmc_keyslot_bring(&ks, a), fails ? SVMC_ERR_CALLBACK : SVMC_OK);
+        CHECK_EQ(svmc_keyslot_bring(&ks, b), SVMC_OK);
+        CHECK(programmed[0] == 2 && evictions == 1 - fails); /* what failed left it free */
+        CHECK_EQ(hold(1, a), SVMC_ERR_ABSENT);
+    }
+}
+
+TEST(slot, a_reference_keeps_its_place_after_a_reset) /* KS-15 */
+{
+    struct svmc_keyslot_use use;
+    svmc_key_handle a, b;
+
+    start(SVMC_KEYSLOT_HARDWARE, 1);
+    a = load(1);
+    b = load(2);
+    CHECK_EQ(svmc_keyslot_bring(&ks, a), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_ref(&ks, 0, a), SVMC_OK);
+    reset();
+    program_fails = programs + 1;
+    CHECK_EQ(svmc_keyslots_reprogram(&ks), SVMC_ERR_CALLBACK);
+    CHECK_EQ(svmc_keyslot_bring(&ks, b), SVMC_ERR_BUSY);
+    CHECK_EQ(drain(a), SVMC_ERR_BUSY);
+    CHECK_EQ(svmc_keyslot_hold_ref(&ks, 0, a, &use), SVMC_ERR_ABSENT);
+    CHECK_EQ(svmc_keyslot_hold(&ks, 0, a, &use), SVMC_ERR_STALE);
+    CHECK_EQ(svmc_keyslot_bring(&ks, a), SVMC_OK); /* while it drains, too */
+    CHECK_EQ(programmed[0], 1);
+    CHECK_EQ(svmc_keyslot_hold_ref(&ks, 0, a, &use), SVMC_OK);
+    svmc_keyslot_release(&ks, 0);
+    reset();
+    program_fails = programs + 1;
+    CHECK_EQ(svmc_keyslots_reprogram(&ks), SVMC_ERR_CALLBACK);
+    CHECK_EQ(svmc_keyslot_unref(&ks, a), SVMC_OK);
+    CHECK_EQ(drain(a), SVMC_OK); /* wiped where it lay */
+    CHECK_EQ(evictions, 1);
+    CHECK_EQ(svmc_keyslot_bring(&ks, b), SVMC_OK);
+    CHECK(programmed[0] == 2 && evictions == 1);
+    CHECK_EQ(cut(b), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_bring(&ks, b), SVMC_ERR_STALE);
+    for (uint32_t i = 0; i < SLOTS; i++)
+        a = load(3);
+    CHECK_EQ(a.raw & 0xffff, b.raw & 0xffff);
+    CHECK_EQ(svmc_keyslot_bring(&ks, a), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_bring(&ks, b), SVMC_ERR_STALE); /* its slot's next load has a place */
 }
 
 TEST(slot, a_ticket_waits_for_who_held_before_it) /* KS-16 */
