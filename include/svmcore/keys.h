@@ -45,8 +45,8 @@ struct svmc_keyarena {
     struct {
         const struct svmc_crypto_ops *ops;
         uint8_t *memory; /* NULL: dropped */
-        uint32_t cells;
-        uint32_t serial; /* of the last key that got a cell */
+        uint64_t serial; /* of the last key that got a cell; from a random number on */
+        uint32_t cells, reserved;
     } priv;
 };
 
@@ -54,9 +54,8 @@ struct svmc_keyarena {
 struct svmc_vmkey {
     struct {
         struct svmc_keyarena *arena;
-        uint32_t cell, serial; /* serial 0: no key */
-        uint32_t derive;
-        uint32_t has_epoch;
+        uint64_t serial; /* 0: no key */
+        uint32_t cell, derive, has_epoch, reserved;
         uint8_t vm[SVMC_VM_ID_BYTES], epoch[SVMC_EPOCH_BYTES];
         uint64_t calls_max, blocks_max;
         struct {
@@ -84,13 +83,14 @@ struct svmc_key_grant {
  * Owns:    the caller keeps the memory, and locks it before; ops and memory outlive the arena.
  * Source:  KH-10; needs random, equal, wipe, derive and an AEAD's four functions.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, an op missing, too small, not aligned).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, an op missing, too small, not aligned); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyarena_init(struct svmc_keyarena *arena,
                                                             const struct svmc_crypto_ops *ops,
                                                             void *memory, size_t bytes);
 
-/** Wipe all of it. The VM keys in it are gone: what they are asked for is SVMC_ERR_STALE. KH-11 */
+/** Wipe all of it. The VM keys in it are gone: what they are asked for is SVMC_ERR_STALE, also when
+ *  the arena is laid out again. KH-11 */
 SVMC_API void svmc_keyarena_drop(struct svmc_keyarena *arena);
 
 /**

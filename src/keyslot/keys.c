@@ -44,8 +44,8 @@ struct work {
 };
 struct cell {
     uint8_t key[SVMC_VMKEY_BYTES];
-    uint32_t serial; /* 0: free */
-    uint8_t pad[28];
+    uint64_t serial; /* 0: free */
+    uint8_t pad[24];
 };
 
 _Static_assert(sizeof(struct work) + sizeof(struct cell) == SVMC_KEYARENA_BYTES(1), "one arena");
@@ -87,7 +87,10 @@ enum svmc_status svmc_keyarena_init(struct svmc_keyarena *arena, const struct sv
     arena->priv.memory = memory;
     arena->priv.cells = cells < UINT32_MAX ? (uint32_t)cells : UINT32_MAX;
     wipe(arena, memory, SVMC_KEYARENA_BYTES((size_t)arena->priv.cells));
-    return SVMC_OK;
+    if (ops->random(ops->ctx, &arena->priv.serial, sizeof arena->priv.serial) == SVMC_OK)
+        return SVMC_OK;
+    memset(arena, 0, sizeof *arena);
+    return SVMC_ERR_CALLBACK;
 }
 
 /* KH-11 */
@@ -120,9 +123,10 @@ static enum svmc_status take_cell(struct svmc_vmkey *key, struct svmc_keyarena *
 
     while (i < arena->priv.cells && cell_at(arena, i)->serial != 0)
         i++;
-    if (i == arena->priv.cells || arena->priv.serial == UINT32_MAX)
+    if (i == arena->priv.cells)
         return SVMC_ERR_FULL;
-    cell_at(arena, i)->serial = ++arena->priv.serial;
+    arena->priv.serial += arena->priv.serial == UINT64_MAX ? 2 : 1; /* never 0 */
+    cell_at(arena, i)->serial = arena->priv.serial;
     key->priv.arena = arena;
     key->priv.cell = i;
     key->priv.serial = arena->priv.serial;

@@ -121,6 +121,52 @@ TEST(keys, an_arena_is_laid_out_and_wiped) /* KH-10 CR-1 */
 #undef WITHOUT
 }
 
+TEST(keys, an_old_name_is_stale_in_an_arena_that_is_laid_out_again) /* KH-11 */
+{
+    struct svmc_key_grant grant;
+    struct svmc_vmkey a, b;
+    uint8_t blob[160];
+
+    for (unsigned drop = 0; drop < 2; drop++) {
+        begin();
+        CHECK_EQ(svmc_vmkey_create(&a, &arena, vm_a, 0x51), SVMC_OK);
+        if (drop)
+            svmc_keyarena_drop(&arena);
+        CHECK_EQ(svmc_keyarena_init(&arena, &fake.ops, memory, BYTES), SVMC_OK);
+        CHECK_EQ(svmc_vmkey_create(&b, &arena, vm_b, 0x51), SVMC_OK);
+        CHECK_EQ(a.priv.cell, b.priv.cell);
+        CHECK_EQ(svmc_vmkey_grant(&a, SVMC_KEY_PAGE, 1, 1, &grant), SVMC_ERR_STALE);
+        CHECK_EQ(svmc_vmkey_wrap(&a, &provider, 0x31, blob), SVMC_ERR_STALE);
+        svmc_vmkey_drop(&a);
+        CHECK_EQ(svmc_vmkey_grant(&b, SVMC_KEY_PAGE, 1, 1, &grant), SVMC_OK);
+    }
+    fake.counter = 0xfe; /* the numbers go on from 2^64 - 1: 0 is none */
+    CHECK_EQ(svmc_keyarena_init(&arena, &fake.ops, memory, BYTES), SVMC_OK);
+    CHECK_EQ(svmc_vmkey_create(&a, &arena, vm_a, 0x51), SVMC_OK);
+    CHECK_EQ(svmc_vmkey_grant(&a, SVMC_KEY_PAGE, 1, 1, &grant), SVMC_OK);
+    fake.fail_at = fake.calls + 2; /* the first one wipes */
+    fake.failure = SVMC_ERR_AUTH;
+    CHECK_EQ(svmc_keyarena_init(&arena, &fake.ops, memory, BYTES), SVMC_ERR_CALLBACK);
+    CHECK_EQ(svmc_vmkey_create(&b, &arena, vm_b, 0x51), SVMC_ERR_ARG);
+}
+
+TEST(keys, refused_blobs_use_nothing_up) /* KH-4 KH-11 */
+{
+    struct svmc_vmkey key;
+    uint8_t blob[160];
+
+    begin();
+    CHECK_EQ(svmc_vmkey_create(&key, &arena, vm_a, 0x51), SVMC_OK);
+    CHECK_EQ(svmc_vmkey_wrap(&key, &provider, 0x31, blob), SVMC_OK);
+    svmc_vmkey_drop(&key);
+    blob[150] ^= 1;
+    arena.priv.serial = UINT32_MAX; /* as after many of them */
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQ(unwrap(&key, blob), SVMC_ERR_AUTH);
+    blob[150] ^= 1;
+    CHECK_EQ(unwrap(&key, blob), SVMC_OK);
+}
+
 TEST(keys, cells_come_and_go_and_old_names_are_stale) /* KH-10 KH-11 */
 {
     struct svmc_vmkey key[KEYS + 1], copy;
