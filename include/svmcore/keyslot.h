@@ -27,7 +27,7 @@ typedef struct {
 } svmc_key_handle;
 
 enum svmc_keyslot_state {
-    SVMC_KEYSLOT_FREE = 0,     /* never loaded since init */
+    SVMC_KEYSLOT_FREE = 0, /* may be loaded; what svmc_keyslot_state says of a stale handle, too */
     SVMC_KEYSLOT_LOADING = 1,  /* only while svmc_keyslot_load runs */
     SVMC_KEYSLOT_ACTIVE = 2,   /* its handle is good */
     SVMC_KEYSLOT_DRAINING = 3, /* revoked; somebody still uses it */
@@ -79,7 +79,7 @@ struct svmc_keyslots_config {
     const struct svmc_keyslot_ops *ops;   /* hardware; software: NULL */
     uint32_t kind;                        /* enum svmc_keyslot_kind */
     uint32_t slots;                       /* 1 to SVMC_KEYSLOTS_MAX */
-    uint32_t places;                      /* 1 to slots; software: slots */
+    uint32_t places;                      /* 1 to slots, 0: as slots; software: as slots */
     uint32_t lanes;                       /* callers at a time, 1 to SVMC_KEYSLOT_LANES_MAX */
 };
 
@@ -119,7 +119,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslots_init(
     struct svmc_keyslots *ks, const struct svmc_keyslots_config *config, void *memory,
     size_t bytes);
 
-/** Wipe every key, whoever uses it: nobody may. The pool is empty and answers STALE. KS-12 */
+/** Wipe every key, whoever uses it: nobody may. The pool is empty: SVMC_ERR_ARG. Set up again it
+ *  gives the same handles again, so set up device tables and engines anew, too. KS-12 */
 SVMC_API void svmc_keyslots_drop(struct svmc_keyslots *ks);
 
 /*

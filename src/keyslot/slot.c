@@ -15,15 +15,20 @@ static size_t lines(size_t bytes)
 /* KS-1: what is where; a pool's lanes, rooms, slots, references, places and stamps. */
 enum { LANES, ROOMS, SLOTS, REFS, PLACES, STAMPS, PARTS };
 
+static uint32_t places_in(const struct svmc_keyslots_config *c)
+{
+    return c->places == 0 ? c->slots : c->places;
+}
+
 static size_t part_bytes(const struct svmc_keyslots_config *c, uint32_t part)
 {
-    size_t row = lines((size_t)c->places * sizeof(uint64_t));
+    const size_t places = places_in(c), row = lines(places * sizeof(uint64_t));
 
     return part == LANES    ? (size_t)c->lanes * sizeof(struct lane)
-           : part == ROOMS  ? (size_t)c->places * sizeof(struct svmc_cipher_key)
+           : part == ROOMS  ? places * sizeof(struct svmc_cipher_key)
            : part == SLOTS  ? (size_t)c->slots * sizeof(struct slot)
            : part == REFS   ? lines((size_t)c->slots * sizeof(uint32_t))
-           : part == PLACES ? lines((size_t)c->places * sizeof(struct place))
+           : part == PLACES ? lines(places * sizeof(struct place))
            : part == STAMPS && c->kind == SVMC_KEYSLOT_HARDWARE ? (size_t)c->lanes * row
                                                                 : 0;
 }
@@ -31,8 +36,8 @@ static size_t part_bytes(const struct svmc_keyslots_config *c, uint32_t part)
 static bool is_possible(const struct svmc_keyslots_config *c)
 {
     return c && c->kind <= SVMC_KEYSLOT_HARDWARE && c->slots - 1 < SVMC_KEYSLOTS_MAX &&
-           c->places - 1 < c->slots && c->lanes - 1 < SVMC_KEYSLOT_LANES_MAX &&
-           (c->kind == SVMC_KEYSLOT_HARDWARE || c->places == c->slots);
+           places_in(c) <= c->slots && c->lanes - 1 < SVMC_KEYSLOT_LANES_MAX &&
+           (c->kind == SVMC_KEYSLOT_HARDWARE || places_in(c) == c->slots);
 }
 
 /* KS-2 */
@@ -85,7 +90,7 @@ enum svmc_status svmc_keyslots_init(struct svmc_keyslots *ks,
     ks->priv.place = at[PLACES];
     ks->priv.stamp = at[STAMPS];
     ks->priv.slots = config->slots;
-    ks->priv.places = config->places;
+    ks->priv.places = places_in(config);
     ks->priv.lanes = config->lanes;
     ks->priv.kind = config->kind;
     ks->priv.epoch = 1;
@@ -147,8 +152,9 @@ static enum svmc_status judge_key(const struct svmc_keyslots *ks,
     if (svmc_cipher_shape_of(key->alg).key_bytes == 0)
         return SVMC_ERR_UNSUPPORTED;
     if (svmc_cipher_shape_of(key->alg).tag_bytes == 0)
-        return HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_ARG;
-    return HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open) ? SVMC_OK : SVMC_ERR_ARG;
+        return HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
+    return HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open) ? SVMC_OK
+                                                                      : SVMC_ERR_UNSUPPORTED;
 }
 
 /* KS-18: two slots of one owner that differ in the key alone. */

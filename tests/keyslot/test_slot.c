@@ -102,7 +102,8 @@ TEST(slot, a_pool_is_laid_out) /* KS-1 KS-2 */
         { SVMC_KEYSLOT_SOFTWARE, 0, 0, 1, false },
         { SVMC_KEYSLOT_SOFTWARE, 65536, 65536, 1, false },
         { SVMC_KEYSLOT_SOFTWARE, 4, 3, 1, false },
-        { SVMC_KEYSLOT_HARDWARE, 4, 0, 1, false },
+        { SVMC_KEYSLOT_SOFTWARE, 4, 0, 1, true }, /* as many as slots */
+        { SVMC_KEYSLOT_HARDWARE, 4, 0, 1, true },
         { SVMC_KEYSLOT_HARDWARE, 4, 5, 1, false },
         { SVMC_KEYSLOT_SOFTWARE, 1, 1, 0, false },
         { SVMC_KEYSLOT_SOFTWARE, 1, 1, 257, false },
@@ -221,8 +222,11 @@ TEST(slot, a_key_is_judged_before_a_slot_is_taken) /* KS-4 */
     CHECK_EQ(svmc_keyslot_state(&ks, (svmc_key_handle){ 0x10001 }), SVMC_KEYSLOT_FREE);
     toy.load_fails = 0;
     toy.ops.open = NULL;
-    CHECK_EQ(svmc_keyslot_load(&ks, &good, &handle), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_keyslot_load(&ks, &good, &handle), SVMC_ERR_UNSUPPORTED);
     good.alg = SVMC_ALG_AES_256_XTS;
+    toy.ops.crypt = NULL;
+    CHECK_EQ(svmc_keyslot_load(&ks, &good, &handle), SVMC_ERR_UNSUPPORTED);
+    toy_init(&toy);
     for (uint32_t i = 0; i < SLOTS; i++)
         CHECK_EQ(svmc_keyslot_load(&ks, &good, &handle), SVMC_OK);
     CHECK_EQ(svmc_keyslot_load(&ks, &good, &handle), SVMC_ERR_FULL);
