@@ -3,6 +3,7 @@
 #include "../core/callbacks.h"
 #include "dma_private.h"
 
+#define COLD          __attribute__((noinline, cold))
 #define ADDRESS_UNITS ((uint64_t)1 << 40) /* DM-16: what the nonce has room for */
 
 /* DM-11: who is at the units of a stripe. */
@@ -30,8 +31,8 @@ static const uint8_t status_of[] = {
 };
 #define REASONS (uint32_t)(sizeof status_of)
 
-static enum svmc_status fail(struct svmc_dma_result *result, enum svmc_dma_reason why,
-                             uint64_t iova)
+static COLD enum svmc_status fail(struct svmc_dma_result *result, enum svmc_dma_reason why,
+                                  uint64_t iova)
 {
     result->reason = why;
     result->iova = iova;
@@ -108,9 +109,9 @@ enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_confi
  * DM-3 DM-4 DM-5 DM-21: the slot of a reference, or the function's, held; the binding is looked at
  * again once the lane is marked, so that who unbinds sees the lane, or the lane the unbinding.
  */
-static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
-                             svmc_key_handle *handle, struct slot **slot,
-                             struct svmc_dma_result *result)
+static inline enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
+                                    svmc_key_handle *handle, struct slot **slot,
+                                    struct svmc_dma_result *result)
 {
     const bool has_ref = handle->raw != 0;
     const struct svmc_devices *devices = dma->priv.devices;
@@ -147,7 +148,7 @@ static bool is_page(const struct svmc_dma_page *page)
 }
 
 /* DM-23: the page's slot is linked with the function's; of such a lane holds one at a time. */
-static enum svmc_dma_reason hold_other(struct job *job, svmc_key_handle slot)
+static COLD enum svmc_dma_reason hold_other(struct job *job, svmc_key_handle slot)
 {
     enum svmc_status st = SVMC_ERR_REFUSED;
 
@@ -176,34 +177,34 @@ static enum svmc_dma_reason judge(struct job *job, const struct svmc_dma_page *p
                : SVMC_DMA_NONE;
 }
 
-/* DM-9: out of the lane's cache, or asked for. */
-static enum svmc_dma_reason translate(struct job *job, uint64_t iova, struct svmc_dma_page *page)
+/* DM-9: out of the lane's cache, or asked for. *page is in the cache, or *room. */
+static enum svmc_dma_reason translate(struct job *job, uint64_t iova, struct svmc_dma_page *room,
+                                      const struct svmc_dma_page **page)
 {
     const struct svmc_dma_ops *ops = job->dma->priv.ops;
-    uint32_t bdf = job->request->bdf;
+    uint32_t bdf = job->request->bdf, cache = job->dma->priv.cache;
     struct cached *c = NULL;
 
-    if (job->dma->priv.cache != 0) {
-        c = job->cached +
-            (((uint32_t)(iova / SVMC_DMA_PAGE) ^ bdf * 0x9e3779b1u) & (job->dma->priv.cache - 1));
+    if (cache != 0) {
+        c = job->cached + (((uint32_t)(iova / SVMC_DMA_PAGE) ^ bdf * 0x9e3779b1u) & (cache - 1));
+        *page = &c->page;
         if (c->epoch == job->epoch && c->iova == iova && c->bdf == bdf &&
-            judge(job, &c->page) == SVMC_DMA_NONE) {
-            *page = c->page;
+            judge(job, &c->page) == SVMC_DMA_NONE)
             return SVMC_DMA_NONE;
-        }
     }
-    memset(page, 0, sizeof *page);
-    if (ops->translate(ops->ctx, bdf, iova, page) != SVMC_OK)
+    *page = room;
+    memset(room, 0, sizeof *room);
+    if (ops->translate(ops->ctx, bdf, iova, room) != SVMC_OK)
         return SVMC_DMA_UNMAPPED;
-    if (!is_page(page))
+    if (!is_page(room))
         return SVMC_DMA_TRANSLATE;
     if (c) {
         c->epoch = job->epoch;
         c->iova = iova;
         c->bdf = bdf;
-        c->page = *page;
+        c->page = *room;
     }
-    return judge(job, page);
+    return judge(job, room);
 }
 
 /* DM-6: the pages of a piece. */
@@ -212,7 +213,8 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
     uint64_t iova = piece->iova;
     uint8_t *buffer = piece->buffer;
     size_t left = piece->bytes;
-    struct svmc_dma_page page;
+    const struct svmc_dma_page *page;
+    struct svmc_dma_page room;
     struct span *span;
 
     if (left == 0)
@@ -227,17 +229,20 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
         enum svmc_dma_reason why = SVMC_DMA_PAGES;
 
         if (job->spans < job->dma->priv.pages)
-            why = translate(job, iova - from, &page);
+            why = translate(job, iova - from, &room, &page);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, iova);
         span = job->span + job->spans++;
-        span->memory = (uint8_t *)page.at + from;
+        span->memory = (uint8_t *)page->at + from;
         span->buffer = buffer;
-        span->address = page.address + from;
+        span->address = page->address + from;
         span->iova = iova;
-        span->seals = page.seals;
+        span->seals = page->seals;
         span->bytes = bytes;
-        span->other = page.slot.raw != job->handle.raw;
+        span->other = page->slot.raw != job->handle.raw;
+        job->edges |= from | bytes;
+        from &= job->unit_bytes - 1;
+        job->units[span->other] += (from + bytes + job->unit_bytes - 1) >> job->unit_shift;
         iova += bytes;
         buffer += bytes;
         left -= bytes;
@@ -256,37 +261,24 @@ static enum svmc_status resolve(struct job *job)
 
 /* ---- counted ---------------------------------------------------------------------------------*/
 
-static uint32_t units_of(const struct job *job, const struct span *s)
+static void unspend(const struct job *job)
 {
-    uint32_t from = (uint32_t)(s->address & (job->unit_bytes - 1));
-
-    return (from + s->bytes + job->unit_bytes - 1) >> job->unit_shift;
+    svmc_keyslot_unspend(job->dma->priv.slots, job->lane, job->handle, job->units[0]);
+    if (job->units[1] != 0)
+        svmc_keyslot_unspend(job->dma->priv.slots, job->lane, job->beside, job->units[1]);
 }
 
-static svmc_key_handle handle_of(const struct job *job, const struct span *s)
-{
-    return s->other ? job->beside : job->handle;
-}
-
-static void unspend(const struct job *job, uint32_t spans)
-{
-    for (uint32_t i = 0; i < spans; i++)
-        svmc_keyslot_unspend(job->dma->priv.slots, job->lane, handle_of(job, job->span + i),
-                             units_of(job, job->span + i));
-}
-
-/* DM-22: what is not moved for want of one unit costs none. */
+/* DM-22: where one unit is missing none is used. */
 static enum svmc_status spend(const struct job *job)
 {
-    for (uint32_t i = 0; i < job->spans; i++) {
-        const struct span *s = job->span + i;
+    struct svmc_keyslots *ks = job->dma->priv.slots;
 
-        if (slot_spend(job->dma->priv.slots, job->lane, handle_of(job, s), units_of(job, s)))
-            continue;
-        unspend(job, i);
-        return fail(job->result, SVMC_DMA_BUDGET, s->iova);
-    }
-    return SVMC_OK;
+    if (!slot_spend(ks, job->lane, job->handle, job->units[0]))
+        return fail(job->result, SVMC_DMA_BUDGET, 0);
+    if (job->units[1] == 0 || slot_spend(ks, job->lane, job->beside, job->units[1]))
+        return SVMC_OK;
+    svmc_keyslot_unspend(ks, job->lane, job->handle, job->units[0]);
+    return fail(job->result, SVMC_DMA_BUDGET, 0);
 }
 
 /* ---- claimed ---------------------------------------------------------------------------------*/
@@ -368,35 +360,54 @@ static enum svmc_status claim(const struct job *job)
 
 /* ---- moved -----------------------------------------------------------------------------------*/
 
-/* DM-15, DM-20: in order; between two units it is asked whether the slot was cut. */
+/* What is at `at` of a span, as far as its unit goes. */
+static enum svmc_dma_reason move_part(const struct job *job, const struct span *s,
+                                      const struct slot *slot, uint32_t at, uint32_t bytes)
+{
+    uint64_t address = s->address + at;
+    uint32_t from = (uint32_t)(address & (job->unit_bytes - 1));
+    uint32_t number = (uint32_t)(address % SVMC_DMA_PAGE) >> job->unit_shift;
+    const struct unit unit = {
+        .memory = s->memory + at - from,
+        .buffer = s->buffer + at,
+        .address = address - from,
+        .seal = job->authentic ? s->seals + number : NULL,
+        .slot = slot,
+        .from = from,
+        .bytes = bytes,
+    };
+
+    return svmc_dma_unit_move(job, &unit);
+}
+
+/* DM-13 to DM-15, DM-20: in order; between two units it is asked whether the slot was cut. */
 static enum svmc_status move_span(const struct job *job, const struct span *s)
 {
-    for (uint32_t at = 0; at < s->bytes;) {
-        uint64_t address = s->address + at;
-        uint32_t from = (uint32_t)(address & (job->unit_bytes - 1)), left = s->bytes - at;
-        uint32_t number = (uint32_t)(address % SVMC_DMA_PAGE) >> job->unit_shift;
-        const struct unit unit = {
-            .memory = s->memory + at - from,
-            .buffer = s->buffer + at,
-            .address = address - from,
-            .seal = job->authentic ? s->seals + number : NULL,
-            .slot = s->other ? job->other : job->slot,
-            .from = from,
-            .bytes = left < job->unit_bytes - from ? left : job->unit_bytes - from,
-        };
-        enum svmc_dma_reason why = SVMC_DMA_CUT;
+    const struct slot *slot = s->other ? job->other : job->slot;
+    uint32_t unit = job->unit_bytes, bytes;
 
-        if (!slot_is_cut(job->slot) && (!s->other || !slot_is_cut(job->other)))
-            why = svmc_dma_unit_move(job, &unit);
+    for (uint32_t at = 0; at < s->bytes; at += bytes) {
+        uint8_t *memory = s->memory + at, *buffer = s->buffer + at;
+        enum svmc_dma_reason why;
+
+        bytes = unit - (uint32_t)((s->address + at) & (unit - 1));
+        bytes = bytes < s->bytes - at ? bytes : s->bytes - at;
+        if (slot_is_cut(job->slot) || (s->other && slot_is_cut(slot)))
+            return fail(job->result, SVMC_DMA_CUT, s->iova + at);
+        if (job->authentic || bytes != unit)
+            why = move_part(job, s, slot, at, bytes);
+        else if (job->write)
+            why = svmc_dma_crypt(job, slot, s->address + at, buffer, memory, true);
+        else
+            why = svmc_dma_crypt(job, slot, s->address + at, memory, buffer, false);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, s->iova + at);
-        job->result->moved += unit.bytes;
-        at += unit.bytes;
+        job->result->moved += bytes;
     }
     return SVMC_OK;
 }
 
-static void show_nothing(const struct job *job)
+static COLD void show_nothing(const struct job *job)
 {
     for (size_t i = 0; i < job->request->pieces; i++)
         if (job->request->piece[i].bytes != 0)       /* clamp: below the count */
@@ -408,14 +419,7 @@ static void show_nothing(const struct job *job)
 /* Plaintext stood in the scratch, unless only whole units were decrypted, or encrypted, there. */
 static bool is_marked(const struct job *job)
 {
-    uint64_t rest = 0;
-
-    if (job->authentic && !job->write)
-        return true;
-    for (uint32_t i = 0; i < job->spans; i++)
-        rest |=
-            (job->span[i].address | job->span[i].bytes) & (job->unit_bytes - 1); /* clamp: own */
-    return rest != 0;
+    return (job->authentic && !job->write) || (job->edges & (job->unit_bytes - 1)) != 0;
 }
 
 static enum svmc_status run(struct job *job)
@@ -428,7 +432,7 @@ static enum svmc_status run(struct job *job)
     if (st == SVMC_OK && claims(job)) {
         st = claim(job);
         if (st != SVMC_OK && job->write)
-            unspend(job, job->spans);
+            unspend(job);
     }
     if (st != SVMC_OK)
         return st;
@@ -473,6 +477,8 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.epoch = slot_epoch(dma->priv.slots);
     job.lane = lane;
     job.spans = 0;
+    job.edges = 0;
+    job.units[0] = job.units[1] = 0;
     job.unit_bytes = slot->unit_bytes;
     job.unit_shift = slot->unit_shift;
     job.write = request->direction == SVMC_DMA_WRITE;

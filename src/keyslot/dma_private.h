@@ -37,7 +37,9 @@ struct job {
     struct cached *cached;
     uint8_t *scratch; /* SVMC_DMA_PAGE bytes */
     uint64_t epoch;   /* of the pool, after the hold */
+    uint64_t edges;   /* of all spans: begins and lengths, together */
     uint32_t lane, spans, unit_bytes, unit_shift;
+    uint32_t units[2]; /* that it touches, of the function's slot and of the other one */
     bool write, authentic;
 };
 
@@ -50,7 +52,11 @@ struct unit {
     uint32_t from, bytes;
 };
 
-/** DM-12 to DM-19: move one unit. @return SVMC_DMA_NONE, or why not. */
+/** DM-12: opaque: one whole unit of a slot's. @return SVMC_DMA_NONE or _CRYPTO. */
+enum svmc_dma_reason svmc_dma_crypt(const struct job *job, const struct slot *slot,
+                                    uint64_t address, const void *in, void *out, bool encrypt);
+
+/** DM-13 to DM-19: move one unit, opaque: a part of one. @return SVMC_DMA_NONE, or why not. */
 enum svmc_dma_reason svmc_dma_unit_move(const struct job *job, const struct unit *unit);
 
 #endif

@@ -6,8 +6,8 @@
 /* ---- opaque: AES-XTS -------------------------------------------------------------------------*/
 
 /* DM-12: the tweak is the unit's address, its size and the epoch. */
-static bool crypt(const struct job *job, const struct unit *unit, const void *in, void *out,
-                  bool encrypt)
+enum svmc_dma_reason svmc_dma_crypt(const struct job *job, const struct slot *slot,
+                                    uint64_t address, const void *in, void *out, bool encrypt)
 {
     struct svmc_keyslots *ks = job->dma->priv.slots;
     uint8_t tweak[SVMC_TWEAK_BYTES];
@@ -21,29 +21,31 @@ static bool crypt(const struct job *job, const struct unit *unit, const void *in
     u.out = out;
     u.n = job->unit_bytes;
     u.tag = NULL;
-    core_store_le64(tweak, unit->address | job->unit_shift);
-    core_store_le64(tweak + 8, unit->slot->epoch);
-    return core_cipher_crypt(ks->priv.crypto, rooms_of(ks) + unit->slot->place, &u, encrypt) ==
-           SVMC_OK;
+    core_store_le64(tweak, address | job->unit_shift);
+    core_store_le64(tweak + 8, slot->epoch);
+    return core_cipher_crypt(ks->priv.crypto, rooms_of(ks) + slot->place, &u, encrypt) == SVMC_OK
+               ? SVMC_DMA_NONE
+               : SVMC_DMA_CRYPTO;
 }
 
-/* DM-13: a whole unit goes to the buffer at once. */
+static bool crypt(const struct job *job, const struct unit *unit, const void *in, void *out,
+                  bool encrypt)
+{
+    return svmc_dma_crypt(job, unit->slot, unit->address, in, out, encrypt) == SVMC_DMA_NONE;
+}
+
+/* DM-13: a part of one is decrypted in the scratch. */
 static enum svmc_dma_reason opaque_read(const struct job *job, const struct unit *unit)
 {
-    if (unit->bytes == job->unit_bytes)
-        return crypt(job, unit, unit->memory, unit->buffer, false) ? SVMC_DMA_NONE
-                                                                   : SVMC_DMA_CRYPTO;
     if (!crypt(job, unit, unit->memory, job->scratch, false))
         return SVMC_DMA_CRYPTO;
     memcpy(unit->buffer, job->scratch + unit->from, unit->bytes);
     return SVMC_DMA_NONE;
 }
 
-/* DM-14: a whole unit straight into memory; a part of one in the scratch, and then copied. */
+/* DM-14: a part of one is changed in the scratch, and then copied. */
 static enum svmc_dma_reason opaque_write(const struct job *job, const struct unit *unit)
 {
-    if (unit->bytes == job->unit_bytes)
-        return crypt(job, unit, unit->buffer, unit->memory, true) ? SVMC_DMA_NONE : SVMC_DMA_CRYPTO;
     if (!crypt(job, unit, unit->memory, job->scratch, false))
         return SVMC_DMA_CRYPTO;
     memcpy(job->scratch + unit->from, unit->buffer, unit->bytes);

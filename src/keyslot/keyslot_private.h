@@ -124,6 +124,15 @@ static inline void slot_stamp(struct svmc_keyslots *ks, uint32_t lane, const str
                          __atomic_load_n(&ks->priv.clock, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
 
+/* Between two accesses that must keep their order. */
+#ifdef KEYSLOT_STEPS /* only in tests/checks/keyslot_steps.c: somebody else gets on here */
+void keyslot_step(void);
+#else
+static inline void keyslot_step(void)
+{
+}
+#endif
+
 /**
  * Hold. The lane and the pool are the caller's to check; *out is the slot.
  *
@@ -143,12 +152,18 @@ static inline enum svmc_status slot_hold(struct svmc_keyslots *ks, uint32_t lane
     if (__atomic_load_n(&l->marker, __ATOMIC_RELAXED) != 0)
         return SVMC_ERR_STATE;
     epoch = __atomic_load_n(&ks->priv.epoch, __ATOMIC_RELAXED);
-#ifdef KEYSLOT_UNFENCED /* only in the negative control of tests/checks/keyslot_race.c */
+#if defined KEYSLOT_REORDERED /* only in the negative control of tests/checks/keyslot_steps.c */
+    word = word_of(s);
+    keyslot_step();
     __atomic_store_n(&l->marker, epoch << 32 | handle.raw, __ATOMIC_RELAXED);
+#elif defined KEYSLOT_UNFENCED /* only in that of tests/checks/keyslot_race.c */
+    __atomic_store_n(&l->marker, epoch << 32 | handle.raw, __ATOMIC_RELAXED);
+    word = word_of(s);
 #else
     __atomic_store_n(&l->marker, epoch << 32 | handle.raw, __ATOMIC_SEQ_CST);
-#endif
+    keyslot_step();
     word = word_of(s);
+#endif
     if (!is_live(word, handle, has_ref)) {
         __atomic_store_n(&l->marker, 0, __ATOMIC_RELEASE);
         return is_live(word | WORD_RESIDENT, handle, has_ref) ? SVMC_ERR_ABSENT : SVMC_ERR_STALE;

@@ -248,6 +248,7 @@ enum svmc_status svmc_keyslot_revoke(struct svmc_keyslots *ks, svmc_key_handle h
     n = (uint32_t)(s - slots_of(ks));
     word = (word & ~WORD_STATE) | SVMC_KEYSLOT_DRAINING | (how == SVMC_KEYSLOT_CUT ? WORD_CUT : 0);
     __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
+    keyslot_step();
     if (svmc_keyslot_is_busy(ks, n) ||
         ((word & WORD_CUT) == 0 && __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0))
         return SVMC_ERR_BUSY;

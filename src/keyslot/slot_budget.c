@@ -95,6 +95,7 @@ enum svmc_status svmc_keyslot_hold_also(struct svmc_keyslots *ks, uint32_t lane,
     if (!s)
         return SVMC_ERR_REFUSED;
     __atomic_store_n(also, handle.raw, __ATOMIC_SEQ_CST);
+    keyslot_step();
     word = word_of(s);
     mine.raw = (uint32_t)__atomic_load_n(&lanes_of(ks)[lane].marker, __ATOMIC_RELAXED);
     if ((word & ~WORD_RESIDENT) == ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE) &&

@@ -110,6 +110,7 @@ static bool give_up(struct svmc_keyslots *ks, uint32_t place)
         __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0)
         return false;
     __atomic_store_n(&s->word, word & ~WORD_RESIDENT, __ATOMIC_SEQ_CST);
+    keyslot_step();
     if (svmc_keyslot_is_busy(ks, n) || __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0) {
         __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
         return false;

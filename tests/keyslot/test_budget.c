@@ -45,7 +45,7 @@ TEST(budget, a_key_encrypts_so_many_units_and_no_more) /* KS-17 DM-22 */
         toy.calls = 0;
         /* eleven units, in two pages: the first bytes of the second page are one too many */
         CHECK_EQ(write_by(0, 4 * vm, 4096 - 640, 641, &r), SVMC_ERR_FULL);
-        CHECK(r.reason == SVMC_DMA_BUDGET && r.moved == 0 && r.iova == 4096);
+        CHECK(r.reason == SVMC_DMA_BUDGET && r.moved == 0 && r.iova == 0);
         CHECK_EQ(toy.calls, 0);
         CHECK_MEM(lab.memory, memory, sizeof memory);
         CHECK_EQ(write_by(0, 4 * vm, 4096 - 640, 640, &r), SVMC_OK);
@@ -265,35 +265,54 @@ TEST(budget, one_linked_slot_a_request) /* DM-23 */
         CHECK_EQ(svmc_dma_move(&lab.dma, 1, &request, &r), SVMC_OK);
 }
 
-/* What was taken of the first slot goes back, though the second one's rest is kept in its place. */
+/* VM 1 in two linked slots whose rests a lane keeps in one place, page 1 in the old one. */
+static svmc_key_handle two_slots(uint64_t old_units, uint64_t new_units)
+{
+    svmc_key_handle old;
+
+    start(1, old_units);
+    old = lab.slot[1];
+    lab.key[1].before = old;
+    lab.key[1].units = new_units;
+    for (;;) { /* slots that go by unused */
+        CHECK_EQ(svmc_keyslot_load(&lab.ks, &lab.key[1], &lab.slot[1]), SVMC_OK);
+        if ((lab.slot[1].raw ^ old.raw) % 4 == 0)
+            break;
+        CHECK_EQ(svmc_keyslot_revoke(&lab.ks, lab.slot[1], SVMC_KEYSLOT_DRAIN), SVMC_OK);
+    }
+    CHECK_EQ(svmc_device_rebind_slot(&lab.devices, old, lab.slot[1]), 4);
+    lab.page_slot[1][1] = old;
+    svmc_keyslots_flush(&lab.ks);
+    return old;
+}
+
 TEST(budget, a_list_in_two_slots_takes_of_both_or_of_none) /* DM-22 DM-23 */
 {
     const struct svmc_dma_piece piece[] = { { 4096, data, 640 }, { 8192, data, 640 } };
     const struct svmc_dma_request request = {
         .bdf = dma_lab_bdf(4), .direction = SVMC_DMA_WRITE, .piece = piece, .pieces = 2
     };
+    uint64_t *stripes, left;
     struct svmc_dma_result r;
     svmc_key_handle old;
-    uint64_t left;
 
-    start(1, 40000);
-    old = lab.slot[1];
-    lab.key[1].before = old;
-    lab.key[1].units = 9;
-    do { /* a slot that goes by unused */
-        CHECK_EQ(svmc_keyslot_load(&lab.ks, &lab.key[1], &lab.slot[1]), SVMC_OK);
-        if ((lab.slot[1].raw ^ old.raw) % 4 == 0)
-            break;
-        CHECK_EQ(svmc_keyslot_revoke(&lab.ks, lab.slot[1], SVMC_KEYSLOT_DRAIN), SVMC_OK);
-    } while (true);
-    CHECK_EQ(svmc_device_rebind_slot(&lab.devices, old, lab.slot[1]), 4);
-    lab.page_slot[1][1] = old;
-    svmc_keyslots_flush(&lab.ks);
-    left = svmc_keyslot_left(&lab.ks, old);
+    for (unsigned lacks = 0; lacks < 2; lacks++) { /* the old one, or the new one */
+        old = two_slots(lacks == 0 ? 9 : 40000, lacks == 0 ? 40000 : 9);
+        left = svmc_keyslot_left(&lab.ks, old);
+        CHECK_EQ(svmc_dma_move(&lab.dma, 1, &request, &r), SVMC_ERR_FULL);
+        CHECK(r.reason == SVMC_DMA_BUDGET && r.iova == 0 && r.moved == 0);
+        CHECK_EQ(svmc_keyslot_left(&lab.ks, old), left);
+        CHECK_EQ(svmc_keyslot_left(&lab.ks, lab.slot[1]), lacks == 0 ? 40000 : 9);
+    }
+    (void)two_slots(10, 10);
+    stripes = lab.dma.priv.stripe;
+    for (uint32_t n = 0; n < 64; n++)
+        stripes[n] = (uint64_t)99 << 32 | 1;
+    CHECK_EQ(svmc_dma_move(&lab.dma, 1, &request, &r), SVMC_ERR_BUSY);
+    for (uint32_t n = 0; n < 64; n++)
+        stripes[n] = 0;
+    CHECK_EQ(svmc_dma_move(&lab.dma, 1, &request, &r), SVMC_OK);
     CHECK_EQ(svmc_dma_move(&lab.dma, 1, &request, &r), SVMC_ERR_FULL);
-    CHECK(r.reason == SVMC_DMA_BUDGET && r.iova == 8192 && r.moved == 0);
-    CHECK_EQ(svmc_keyslot_left(&lab.ks, old), left);
-    CHECK_EQ(svmc_keyslot_left(&lab.ks, lab.slot[1]), 9);
 }
 
 static enum svmc_status program(void *ctx, uint32_t place, const struct svmc_keyslot_key *key,

@@ -165,6 +165,35 @@ TEST(faults,
     CHECK_EQ(seen, (2u << SVMC_DMA_BUDGET) - 1, "a reason without a fault");
 }
 
+/* ---- what is left behind ---------------------------------------------------------------------*/
+
+TEST(faults, no_plaintext_is_left_in_the_scratch) /* DM-13 */
+{
+    static const uint32_t both[] = { SVMC_ALG_AES_256_XTS, SVMC_ALG_AES_256_GCM };
+    static const struct {
+        uint64_t at;
+        size_t bytes;
+    } part[] = { { 128, 64 }, { 128, 8 }, { 160, 32 }, { 100, 200 }, { 4095, 2 } };
+    uint8_t buffer[256];
+    struct svmc_dma_result r;
+
+    toy_init(&toy);
+    dma_lab_init(&lab, &toy.ops, both, lines);
+    for (uint32_t k = 0; k < 4; k++)
+        for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+            const uint32_t vm = k / 2;
+            const uint8_t *plain = (const uint8_t *)lab.plain[vm] + part[i].at / 64 * 64;
+            bool found = false;
+
+            memcpy(buffer, (const uint8_t *)lab.plain[vm] + part[i].at, part[i].bytes);
+            CHECK_EQ(dma_lab_move(&lab, 4 * vm, k % 2, part[i].at, buffer, part[i].bytes, &r),
+                     SVMC_OK);
+            for (size_t at = 0; at + 16 <= sizeof lab.engine; at++)
+                found = found || memcmp(lab.engine + at, plain, 16) == 0;
+            CHECK(!found, "VM %" PRIu32 ", direction %" PRIu32 ", %zu", vm, k % 2, i);
+        }
+}
+
 /* ---- what was sealed elsewhere ---------------------------------------------------------------*/
 
 static struct fake_crypto fake;
