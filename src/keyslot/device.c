@@ -169,12 +169,16 @@ enum svmc_status svmc_device_bind_vfs(struct svmc_devices *table, const struct s
                                       uint32_t n, uint32_t count, svmc_key_handle handle)
 {
     uint32_t bdf, rows = 0, last = UINT32_MAX;
+    struct svmc_sriov own; /* what is judged is what is bound */
 
-    if (!table || !sriov || handle.raw == 0 || count == 0 || count > sriov->count)
+    if (!table || !sriov || handle.raw == 0)
+        return SVMC_ERR_ARG;
+    own = *sriov;
+    if (count == 0 || count > own.count)
         return SVMC_ERR_ARG;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t more = 0;
-        enum svmc_status st = svmc_device_vf(sriov, n + i, &bdf);
+        enum svmc_status st = svmc_device_vf(&own, n + i, &bdf);
 
         if (st == SVMC_OK)
             st = judge(table, bdf, &more);
@@ -186,7 +190,7 @@ enum svmc_status svmc_device_bind_vfs(struct svmc_devices *table, const struct s
     if (rows > table->priv.rows - table->priv.used)
         return SVMC_ERR_FULL;
     for (uint32_t i = 0; i < count; i++)
-        if (svmc_device_vf(sriov, n + i, &bdf) == SVMC_OK)
+        if (svmc_device_vf(&own, n + i, &bdf) == SVMC_OK)
             store(table, bdf, handle);
     return SVMC_OK;
 }

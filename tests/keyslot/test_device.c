@@ -196,3 +196,18 @@ TEST(device, virtual_functions_are_bound_together) /* DT-7 */
         CHECK_EQ(svmc_device_bind_vfs(&table, &wide, 1, 3, a), SVMC_OK);
     }
 }
+
+TEST(device, the_capability_that_was_judged_is_bound) /* DT-7 */
+{
+    /* the segment of its PF lies where the row of the functions' bus will be noted */
+    const uint32_t high = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, bus = 40 + high;
+    const struct svmc_sriov s = { SVMC_BDF(0, 3, 0, 0), (uint16_t)((bus - 3) * 256), 1, 2, 0 };
+    void *at = two_level + BUSES * 1024 + 2 * 40;
+
+    start(false);
+    memcpy(at, &s, sizeof s);
+    CHECK_EQ(svmc_device_bind_vfs(&table, at, 1, 2, a), SVMC_OK);
+    CHECK(memcmp(at, &s, sizeof s) != 0, "it has changed");
+    CHECK_EQ(find(SVMC_BDF(0, bus, 0, 0)), a.raw);
+    CHECK_EQ(find(SVMC_BDF(0, bus, 0, 1)), a.raw);
+}
