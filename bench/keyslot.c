@@ -48,10 +48,10 @@ static void *room(size_t bytes)
     return aligned_alloc(64, (bytes + 63) / 64 * 64);
 }
 
-static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
+static enum svmc_status translate(void *ctx, uint32_t bdf, svmc_key_handle held, uint64_t iova,
                                   struct svmc_dma_page *page)
 {
-    (void)ctx, (void)bdf;
+    (void)ctx, (void)bdf, (void)held;
     *page = (struct svmc_dma_page){ memory[iova / SVMC_DMA_PAGE % PAGES], iova,
                                     &seals[iova / SVMC_DMA_PAGE % PAGES], slot, SVMC_ACCESS_RW };
     return SVMC_OK;

@@ -69,7 +69,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_devices_init(struct svmc_devices *
 /*
  * bind, unbind and rebind are called by one caller at a time for a table; find and DMA go on
  * meanwhile. Who has unbound waits until svmc_keyslots_quiet with a ticket of svmc_keyslots_flush
- * is SVMC_OK: then no transaction of that function is left.
+ * is SVMC_OK: then no transaction of that function is left, nor of its flights (dma.h).
  */
 
 /**

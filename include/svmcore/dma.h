@@ -51,23 +51,28 @@ struct svmc_dma_ops {
     uint32_t reserved;
     void *ctx;
 
-    /* required: the page at iova, a multiple of SVMC_DMA_PAGE, of this function. SVMC_OK; all else:
-       there is none. What it says stays true until the next svmc_keyslots_flush is quiet */
-    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t bdf, uint64_t iova,
-                                                 struct svmc_dma_page *page);
+    /* required: the page at iova, a multiple of SVMC_DMA_PAGE, of this function while it is bound to
+       `slot`, or had a flight begun then: so say whose pages they are by slot, for the function may
+       be another VM's meanwhile. SVMC_OK; all else: there is none. What it says stays true until
+       the next svmc_keyslots_flush is quiet */
+    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t bdf, svmc_key_handle slot,
+                                                 uint64_t iova, struct svmc_dma_page *page);
 };
 
 struct svmc_dma_config {
     struct svmc_keyslots *slots;
     const struct svmc_devices *devices;
     const struct svmc_dma_ops *ops;
-    uint32_t pages;    /* that one request may touch, 1 to 65536, counted each time it does */
-    uint32_t cache;    /* translations that a lane remembers: 0 or a power of two, up to 65536 */
-    uint32_t stripes;  /* of claims: a power of two, 1 to 65536; few: more requests are BUSY */
-    uint32_t reserved; /* 0 */
+    uint32_t pages;   /* that one request may touch, 1 to 65536, counted each time it does */
+    uint32_t cache;   /* translations that a lane remembers: 0 or a power of two, up to 65536 */
+    uint32_t stripes; /* of claims: a power of two, 1 to 65536; few: more requests are BUSY */
+    uint32_t shares;  /* 0: all slots claim in all stripes; else a power of two up to `stripes`: a
+                         slot claims in one share of them, by its number, and waits for none that has
+                         another. As many as slots: no VM can keep another one waiting */
 };
 
-/** The engine. Its lanes are those of its slots. */
+/** The engine. Its lanes are those of its slots. All requests to a page go through one engine: two
+ *  would not see each other's claims, and could seal with one nonce twice. */
 struct svmc_dma {
     struct {
         struct svmc_keyslots *slots;
@@ -76,7 +81,7 @@ struct svmc_dma {
         uint8_t *lane;
         uint64_t *stripe;
         size_t lane_bytes;
-        uint32_t lanes, pages, cache, stripe_shift;
+        uint32_t lanes, pages, cache, stripe_shift, share_mask, reserved;
     } priv;
 };
 
@@ -92,26 +97,32 @@ struct svmc_dma_piece {
     size_t bytes;
 };
 
+/** A transfer that outlives a call; {0} is none. */
+struct svmc_dma_flight {
+    svmc_key_handle slot; /* the function's when it began; svmc_keyslot_unref ends the flight */
+    uint32_t bdf;
+};
+
 struct svmc_dma_request {
     uint32_t bdf;
     uint32_t direction;                 /* enum svmc_dma_direction */
     const struct svmc_dma_piece *piece; /* moved in this order; they may overlap */
     size_t pieces;
-    svmc_key_handle flight; /* of svmc_dma_begin; {0}: the function's binding counts */
+    struct svmc_dma_flight flight; /* of svmc_dma_begin, of this function; {0}: none */
 };
 
 /** Why nothing moved, or not all. */
 enum svmc_dma_reason {
     SVMC_DMA_NONE = 0,
     SVMC_DMA_BDF_RANGE = 1,   /* REFUSED: a segment that the table does not have */
-    SVMC_DMA_BDF_UNBOUND = 2, /* REFUSED: no slot is bound to this function */
+    SVMC_DMA_BDF_UNBOUND = 2, /* REFUSED: no slot is bound to this function; not its flight */
     SVMC_DMA_LENGTH = 3,      /* REFUSED: address and length wrap */
     SVMC_DMA_UNMAPPED = 4,    /* REFUSED: translate knows no such page */
     SVMC_DMA_ACCESS = 5,      /* REFUSED: the page may not be read, or written */
     SVMC_DMA_SLOT = 6,        /* REFUSED: the page is another slot's than the function */
     SVMC_DMA_SLOT_STALE = 7,  /* STALE: the function's slot was revoked */
     SVMC_DMA_CUT = 8,         /* STALE: revoked while the request moved; reads show zeros */
-    SVMC_DMA_KEY = 9,         /* ABSENT: svmc_keyslot_bring, then again */
+    SVMC_DMA_KEY = 9,         /* ABSENT: svmc_keyslot_bring result->slot, then again */
     SVMC_DMA_CLAIMED = 10,    /* BUSY: another lane is at one of the units */
     SVMC_DMA_PAGES = 11,      /* FULL: more pages than the engine has room for */
     SVMC_DMA_VERSIONS = 12,   /* FULL: a unit has had all its versions: a fresh key is needed */
@@ -122,10 +133,10 @@ enum svmc_dma_reason {
 };
 
 struct svmc_dma_result {
-    uint64_t moved;  /* bytes, in the order of the pieces; a failed read: 0 */
-    uint64_t iova;   /* where it failed; 0 if there is no such place */
-    uint32_t reason; /* enum svmc_dma_reason */
-    uint32_t reserved;
+    uint64_t moved;       /* bytes, in the order of the pieces; a failed read: 0 */
+    uint64_t iova;        /* where it failed; 0 if there is no such place */
+    uint32_t reason;      /* enum svmc_dma_reason */
+    svmc_key_handle slot; /* SVMC_DMA_KEY: the one to bring; else {0} */
 };
 
 /** @return the bytes that svmc_dma_init needs; 0: the numbers are not possible. */
@@ -134,7 +145,8 @@ SVMC_API size_t svmc_dma_bytes(const struct svmc_dma_config *config);
 /**
  * Set an engine up.
  *
- * Shape:  memory[bytes] at a multiple of SVMC_DMA_ALIGN; plaintext passes through it.
+ * Shape:  memory[bytes] at a multiple of SVMC_DMA_ALIGN; plaintext passes through it, and none is
+ *         left when a call has returned.
  * Owns:   the caller keeps memory; it, slots, devices and ops outlive the engine.
  * Source: DM-1, DM-2.
  *
@@ -163,16 +175,20 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_move(struct svmc_dma *dma, uin
                                                        struct svmc_dma_result *result);
 
 /**
- * Begin a transfer that outlives a call: *flight names the function's slot, with a reference, for
- * requests. svmc_keyslot_unref ends it, and says whether what it brought may be used.
+ * Begin a transfer that outlives a call: *flight names the function and its slot, with a reference,
+ * for requests of this function while it is bound. So they go on while the slot drains, or after
+ * svmc_dma_renew, and end with svmc_device_unbind. svmc_keyslot_unref(slots, flight.slot) ends the
+ * flight, in any case, and says whether what it brought may be used.
  *
  * State:  *flight is {0} on any error.
- * Source: DM-21.
+ * Source: DM-21. References are counted, not told apart: a flight that has ended is refused for
+ *         certain only where no other one of its slot is left.
  *
  * @return as svmc_dma_move before anything is translated.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_begin(struct svmc_dma *dma, uint32_t lane,
-                                                        uint32_t bdf, svmc_key_handle *flight,
+                                                        uint32_t bdf,
+                                                        struct svmc_dma_flight *flight,
                                                         struct svmc_dma_result *result);
 
 /**

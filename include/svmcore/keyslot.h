@@ -217,7 +217,7 @@ SVMC_API void svmc_keyslot_release(struct svmc_keyslots *ks, uint32_t lane);
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_ref(struct svmc_keyslots *ks, uint32_t lane,
                                                           svmc_key_handle handle);
 
-/** As svmc_keyslot_hold, for who has a reference. */
+/** As svmc_keyslot_hold, for who has a reference: STALE where the slot has none. KS-11 */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_hold_ref(struct svmc_keyslots *ks,
                                                                uint32_t lane,
                                                                svmc_key_handle handle,

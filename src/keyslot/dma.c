@@ -55,7 +55,7 @@ static bool is_possible(const struct svmc_dma_config *c)
 {
     return c && c->slots && c->slots->priv.lanes != 0 && c->pages - 1 < 65536 &&
            (c->cache == 0 || is_power(c->cache, 65536)) && is_power(c->stripes, 65536) &&
-           c->reserved == 0;
+           (c->shares == 0 || is_power(c->shares, c->stripes));
 }
 
 static size_t lane_bytes(const struct svmc_dma_config *c)
@@ -78,6 +78,7 @@ enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_confi
                                void *memory, size_t bytes)
 {
     size_t need = svmc_dma_bytes(config);
+    uint32_t stripes;
 
     if (!dma)
         return SVMC_ERR_ARG;
@@ -98,42 +99,53 @@ enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_confi
         (uint64_t *)(void *)(dma->priv.lane + dma->priv.lanes * dma->priv.lane_bytes);
     dma->priv.pages = config->pages;
     dma->priv.cache = config->cache;
-    for (dma->priv.stripe_shift = 64; config->stripes >> (64 - dma->priv.stripe_shift) > 1;)
+    if (config->shares != 0)
+        dma->priv.share_mask = config->shares - 1;
+    stripes = config->stripes / (dma->priv.share_mask + 1);
+    for (dma->priv.stripe_shift = 64; stripes >> (64 - dma->priv.stripe_shift) > 1;)
         dma->priv.stripe_shift--;
     return SVMC_OK;
 }
 
 /* ---- whose slot ------------------------------------------------------------------------------*/
 
+struct held {
+    struct slot *slot;
+    svmc_key_handle handle; /* of the slot */
+    svmc_key_handle bound;  /* the function's slot: the same, or after DT-9 one of a flight */
+};
+
 /*
- * DM-3 DM-4 DM-5 DM-21: the slot of a reference, or the function's, held; the binding is looked at
+ * DM-3 DM-4 DM-5 DM-21: the slot of a flight, or the function's, held; the binding is looked at
  * again once the lane is marked, so that who unbinds sees the lane, or the lane the unbinding.
  */
 static inline enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
-                                    svmc_key_handle *handle, struct slot **slot,
+                                    struct svmc_dma_flight flight, struct held *held,
                                     struct svmc_dma_result *result)
 {
-    const bool has_ref = handle->raw != 0;
+    const bool has_ref = flight.slot.raw != 0;
     const struct svmc_devices *devices = dma->priv.devices;
     enum svmc_status st;
 
     if (bdf >= devices->priv.functions)
         return fail(result, SVMC_DMA_BDF_RANGE, 0);
-    if (!has_ref)
-        handle->raw = device_handle(devices, bdf);
-    for (unsigned tries = 0; handle->raw != 0; tries++) {
-        uint32_t now;
-
-        st = slot_hold(dma->priv.slots, lane, *handle, has_ref, slot);
+    held->handle.raw = has_ref ? flight.slot.raw : device_handle(devices, bdf);
+    if (has_ref && flight.bdf != bdf)
+        held->handle.raw = 0;
+    for (unsigned tries = 0; held->handle.raw != 0; tries++) {
+        st = slot_hold(dma->priv.slots, lane, held->handle, has_ref, &held->slot);
         if (st == SVMC_ERR_STATE)
             return st;
+        if (st == SVMC_ERR_ABSENT)
+            result->slot = held->handle;
         if (st != SVMC_OK)
             return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
-        now = has_ref ? handle->raw : device_handle(devices, bdf);
-        if (now == handle->raw)
+        held->bound.raw = device_handle(devices, bdf);
+        if (held->bound.raw == held->handle.raw || has_ref)
             return SVMC_OK;
         slot_release(dma->priv.slots, lane);
-        handle->raw = tries == 0 ? now : 0; /* DT-9: bound to another one meanwhile */
+        /* DT-9: bound to another one meanwhile */
+        held->handle.raw = tries == 0 && !has_ref ? held->bound.raw : 0;
     }
     return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
 }
@@ -182,7 +194,7 @@ static enum svmc_dma_reason translate(struct job *job, uint64_t iova, struct svm
                                       const struct svmc_dma_page **page)
 {
     const struct svmc_dma_ops *ops = job->dma->priv.ops;
-    uint32_t bdf = job->request->bdf, cache = job->dma->priv.cache;
+    uint32_t bdf = job->bdf, cache = job->dma->priv.cache;
     struct cached *c = NULL;
 
     if (cache != 0) {
@@ -194,7 +206,7 @@ static enum svmc_dma_reason translate(struct job *job, uint64_t iova, struct svm
     }
     *page = room;
     memset(room, 0, sizeof *room);
-    if (ops->translate(ops->ctx, bdf, iova, room) != SVMC_OK)
+    if (ops->translate(ops->ctx, bdf, job->handle, iova, room) != SVMC_OK)
         return SVMC_DMA_UNMAPPED;
     if (!is_page(room))
         return SVMC_DMA_TRANSLATE;
@@ -213,8 +225,8 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
     uint64_t iova = piece->iova;
     uint8_t *buffer = piece->buffer;
     size_t left = piece->bytes;
-    const struct svmc_dma_page *page;
     struct svmc_dma_page room;
+    const struct svmc_dma_page *page = &room;
     struct span *span;
 
     if (left == 0)
@@ -230,6 +242,8 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
 
         if (job->spans < job->dma->priv.pages)
             why = translate(job, iova - from, &room, &page);
+        if (why == SVMC_DMA_KEY)
+            job->result->slot = page->slot;
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, iova);
         span = job->span + job->spans++;
@@ -254,8 +268,8 @@ static enum svmc_status resolve(struct job *job)
 {
     enum svmc_status st = SVMC_OK;
 
-    for (size_t i = 0; i < job->request->pieces && st == SVMC_OK; i++)
-        st = resolve_piece(job, &job->request->piece[i]); /* clamp: below the count */
+    for (size_t i = 0; i < job->pieces && st == SVMC_OK; i++)
+        st = resolve_piece(job, &job->piece[i]); /* clamp: below the count */
     return st;
 }
 
@@ -283,18 +297,27 @@ static enum svmc_status spend(const struct job *job)
 
 /* ---- claimed ---------------------------------------------------------------------------------*/
 
-static uint64_t *stripe_of(const struct job *job, uint64_t address)
+/* DM-11: the stripes of the slots that a page's slot shares them with. */
+static uint64_t *share_of(const struct job *job, const struct span *s)
+{
+    uint32_t slot = (s->other ? job->beside.raw : job->handle.raw) - 1;
+    uint64_t share = slot & job->dma->priv.share_mask;
+
+    return job->dma->priv.stripe + (share << (64 - job->dma->priv.stripe_shift));
+}
+
+static uint64_t *stripe_of(const struct job *job, uint64_t *share, uint64_t address)
 {
     uint32_t shift = job->dma->priv.stripe_shift;
     uint64_t hash = (address >> job->unit_shift) * 0x9e3779b97f4a7c15u;
 
-    return job->dma->priv.stripe + (shift < 64 ? hash >> shift : 0);
+    return share + (shift < 64 ? hash >> shift : 0);
 }
 
 /* DM-11: one compare-exchange, or none where the stripe is this lane's already. */
-static bool claim_unit(const struct job *job, uint64_t address)
+static bool claim_unit(const struct job *job, uint64_t *share, uint64_t address)
 {
-    uint64_t *stripe = stripe_of(job, address), me = (uint64_t)(job->lane + 1) << 32;
+    uint64_t *stripe = stripe_of(job, share, address), me = (uint64_t)(job->lane + 1) << 32;
     uint64_t word = __atomic_load_n(stripe, __ATOMIC_RELAXED),
              owner = word & ~(uint64_t)CLAIM_COUNT;
     uint64_t want = job->write ? me : CLAIM_SHARED;
@@ -312,9 +335,9 @@ static bool claim_unit(const struct job *job, uint64_t address)
                                        __ATOMIC_RELAXED);
 }
 
-static void release_unit(const struct job *job, uint64_t address)
+static void release_unit(const struct job *job, uint64_t *share, uint64_t address)
 {
-    uint64_t *stripe = stripe_of(job, address);
+    uint64_t *stripe = stripe_of(job, share, address);
 
     if (job->write)
         __atomic_store_n(stripe, __atomic_load_n(stripe, __ATOMIC_RELAXED) - 1, __ATOMIC_RELEASE);
@@ -335,10 +358,10 @@ static void release(const struct job *job, uint32_t spans, uint64_t end)
 
     for (uint32_t i = 0; i <= spans && i < job->spans; i++) {
         const struct span *s = job->span + i;
-        uint64_t stop = i < spans ? s->address + s->bytes : end;
+        uint64_t stop = i < spans ? s->address + s->bytes : end, *share = share_of(job, s);
 
         for (uint64_t at = s->address & mask; at < stop; at += job->unit_bytes)
-            release_unit(job, at);
+            release_unit(job, share, at);
     }
 }
 
@@ -348,9 +371,10 @@ static enum svmc_status claim(const struct job *job)
 
     for (uint32_t i = 0; i < job->spans; i++) {
         const struct span *s = job->span + i;
+        uint64_t *share = share_of(job, s);
 
         for (uint64_t at = s->address & mask; at < s->address + s->bytes; at += job->unit_bytes)
-            if (!claim_unit(job, at)) {
+            if (!claim_unit(job, share, at)) {
                 release(job, i, at);
                 return fail(job->result, SVMC_DMA_CLAIMED, s->iova);
             }
@@ -409,10 +433,8 @@ static enum svmc_status move_span(const struct job *job, const struct span *s)
 
 static COLD void show_nothing(const struct job *job)
 {
-    for (size_t i = 0; i < job->request->pieces; i++)
-        if (job->request->piece[i].bytes != 0)       /* clamp: below the count */
-            memset(job->request->piece[i].buffer, 0, /* clamp: below the count */
-                   job->request->piece[i].bytes);    /* clamp: below the count */
+    for (uint32_t i = 0; i < job->spans; i++)
+        memset(job->span[i].buffer, 0, job->span[i].bytes); /* clamp: own */
     job->result->moved = 0;
 }
 
@@ -447,31 +469,45 @@ static enum svmc_status run(struct job *job)
     return st;
 }
 
+/* DM-21: a flight goes on where its function is bound to a slot that is linked with its. */
+static COLD enum svmc_status follow(const struct job *job, svmc_key_handle bound)
+{
+    struct svmc_keyslots *ks = job->dma->priv.slots;
+    struct slot *other;
+
+    return svmc_keyslot_hold_also(ks, job->lane, job->slot, bound, &other) != SVMC_ERR_REFUSED
+               ? SVMC_OK
+               : fail(job->result, SVMC_DMA_BDF_UNBOUND, 0);
+}
+
 enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
                                const struct svmc_dma_request *request,
                                struct svmc_dma_result *result)
 {
-    svmc_key_handle handle;
+    struct svmc_dma_request own; /* what is checked is what is used */
     enum svmc_status st;
-    struct slot *slot;
+    struct held held;
     struct job job;
 
     if (!result)
         return SVMC_ERR_ARG;
     memset(result, 0, sizeof *result);
-    if (!dma || lane >= dma->priv.lanes || !request || request->direction > SVMC_DMA_WRITE ||
-        (!request->piece && request->pieces != 0))
+    if (!dma || lane >= dma->priv.lanes || !request)
+        return SVMC_ERR_ARG;
+    own = *request;
+    if (own.direction > SVMC_DMA_WRITE || (!own.piece && own.pieces != 0))
         return SVMC_ERR_ARG;
     lane = core_clamp(lane, dma->priv.lanes);
-    handle = request->flight;
-    st = hold(dma, lane, request->bdf, &handle, &slot, result);
+    st = hold(dma, lane, own.bdf, own.flight, &held, result);
     if (st != SVMC_OK)
         return st;
     job.dma = dma;
-    job.request = request;
+    job.piece = own.piece;
+    job.pieces = own.pieces;
+    job.bdf = own.bdf;
     job.result = result;
-    job.slot = slot;
-    job.handle = handle;
+    job.slot = held.slot;
+    job.handle = held.handle;
     job.beside.raw = 0;
     job.scratch = dma->priv.lane + lane * dma->priv.lane_bytes;
     job.epoch = slot_epoch(dma->priv.slots);
@@ -479,39 +515,44 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.spans = 0;
     job.edges = 0;
     job.units[0] = job.units[1] = 0;
-    job.unit_bytes = slot->unit_bytes;
-    job.unit_shift = slot->unit_shift;
-    job.write = request->direction == SVMC_DMA_WRITE;
-    job.authentic = slot->authentic;
+    job.unit_bytes = held.slot->unit_bytes;
+    job.unit_shift = held.slot->unit_shift;
+    job.write = own.direction == SVMC_DMA_WRITE;
+    job.authentic = held.slot->authentic;
     job.cached = (struct cached *)(void *)(job.scratch + SVMC_DMA_PAGE);
     job.span = (struct span *)(void *)(job.scratch + SVMC_DMA_PAGE +
                                        lines(dma->priv.cache * sizeof(struct cached)));
-    st = run(&job);
+    if (held.bound.raw != held.handle.raw)
+        st = follow(&job, held.bound);
+    if (st == SVMC_OK)
+        st = run(&job);
     slot_release(dma->priv.slots, lane);
     return st;
 }
 
 /* DM-21: the reference is taken while the binding is known to be good. */
 enum svmc_status svmc_dma_begin(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
-                                svmc_key_handle *flight, struct svmc_dma_result *result)
+                                struct svmc_dma_flight *flight, struct svmc_dma_result *result)
 {
-    svmc_key_handle handle = { 0 };
+    const struct svmc_dma_flight none = { { 0 }, 0 };
     enum svmc_status st;
-    struct slot *slot;
+    struct held held;
 
     if (!flight || !result)
         return SVMC_ERR_ARG;
-    flight->raw = 0;
+    *flight = none;
     memset(result, 0, sizeof *result);
     if (!dma || lane >= dma->priv.lanes)
         return SVMC_ERR_ARG;
     lane = core_clamp(lane, dma->priv.lanes);
-    st = hold(dma, lane, bdf, &handle, &slot, result);
+    st = hold(dma, lane, bdf, none, &held, result);
     if (st != SVMC_OK)
         return st;
-    st = svmc_keyslot_count(dma->priv.slots, slot);
+    st = svmc_keyslot_count(dma->priv.slots, held.slot);
     slot_release(dma->priv.slots, lane);
-    if (st == SVMC_OK)
-        *flight = handle;
+    if (st == SVMC_OK) {
+        flight->slot = held.handle;
+        flight->bdf = bdf;
+    }
     return st;
 }

@@ -29,7 +29,8 @@ _Static_assert(sizeof(struct cached) % 8 == 0 && sizeof(struct span) % 8 == 0, "
 
 struct job {
     struct svmc_dma *dma;
-    const struct svmc_dma_request *request;
+    const struct svmc_dma_piece *piece;
+    size_t pieces;
     struct svmc_dma_result *result;
     struct slot *slot, *other;      /* the function's; DM-23: one linked with it, held beside */
     svmc_key_handle handle, beside; /* their handles; {0}: there is no other one */
@@ -38,7 +39,7 @@ struct job {
     uint8_t *scratch; /* SVMC_DMA_PAGE bytes */
     uint64_t epoch;   /* of the pool, after the hold */
     uint64_t edges;   /* of all spans: begins and lengths, together */
-    uint32_t lane, spans, unit_bytes, unit_shift;
+    uint32_t bdf, lane, spans, unit_bytes, unit_shift;
     uint32_t units[2]; /* that it touches, of the function's slot and of the other one */
     bool write, authentic;
 };

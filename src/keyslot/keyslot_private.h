@@ -164,6 +164,8 @@ static inline enum svmc_status slot_hold(struct svmc_keyslots *ks, uint32_t lane
     keyslot_step();
     word = word_of(s);
 #endif
+    if (has_ref && __atomic_load_n(refs_of(ks) + (s - slots_of(ks)), __ATOMIC_RELAXED) == 0)
+        word = 0; /* KS-11: there is none */
     if (!is_live(word, handle, has_ref)) {
         __atomic_store_n(&l->marker, 0, __ATOMIC_RELEASE);
         return is_live(word | WORD_RESIDENT, handle, has_ref) ? SVMC_ERR_ABSENT : SVMC_ERR_STALE;

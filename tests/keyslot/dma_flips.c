@@ -5,13 +5,13 @@
 
 static struct lab lab;
 static uint64_t address_flip;
-static enum svmc_status (*lab_translate)(void *ctx, uint32_t bdf, uint64_t iova,
-                                         struct svmc_dma_page *page);
+static enum svmc_status (*lab_translate)(void *ctx, uint32_t bdf, svmc_key_handle slot,
+                                         uint64_t iova, struct svmc_dma_page *page);
 
-static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
+static enum svmc_status translate(void *ctx, uint32_t bdf, svmc_key_handle slot, uint64_t iova,
                                   struct svmc_dma_page *page)
 {
-    enum svmc_status st = lab_translate(ctx, bdf, iova, page);
+    enum svmc_status st = lab_translate(ctx, bdf, slot, iova, page);
 
     page->address ^= address_flip;
     return st;

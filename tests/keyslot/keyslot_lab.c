@@ -172,13 +172,14 @@ uint64_t dma_lab_address(uint32_t page)
     return (uint64_t)(page + 3) * SVMC_DMA_PAGE;
 }
 
-static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
+static enum svmc_status translate(void *ctx, uint32_t bdf, svmc_key_handle slot, uint64_t iova,
                                   struct svmc_dma_page *page)
 {
     struct lab *lab = ctx;
     const struct dma_lab_map *m;
     uint32_t device = 0;
 
+    __atomic_store_n(&lab->asked.raw, slot.raw, __ATOMIC_RELAXED);
     if (__atomic_add_fetch(&lab->translations, 1, __ATOMIC_RELAXED) == lab->translate_fails)
         return SVMC_ERR_CALLBACK;
     while (device < LAB_DEVICES && dma_lab_bdf(device) != bdf)

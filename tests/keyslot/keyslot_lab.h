@@ -47,6 +47,7 @@ struct lab {
     uint8_t key_bytes[LAB_VMS][64];
     struct dma_lab_map map[LAB_VMS][LAB_IOVAS];
     unsigned translations, translate_fails;            /* calls; the k-th fails, 0: none */
+    svmc_key_handle asked;                             /* with this slot, in the last call */
     uint8_t memory[LAB_VMS][LAB_PAGES][SVMC_DMA_PAGE]; /* encrypted */
     uint8_t plain[LAB_VMS][LAB_PAGES][SVMC_DMA_PAGE];  /* what it must mean */
     struct svmc_dma_seal seal[LAB_VMS][LAB_PAGES][SVMC_DMA_PAGE / 64];

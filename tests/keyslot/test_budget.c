@@ -196,13 +196,14 @@ static void revoke_now(void)
 TEST(budget, a_function_moves_pages_of_the_slot_before_its_own) /* KS-18 DM-23 */
 {
     struct svmc_dma_result r;
-    svmc_key_handle old, flight;
+    struct svmc_dma_flight flight;
+    svmc_key_handle old;
     static uint8_t buffer[8192];
 
     start(1, 1000);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(4), &flight, &r), SVMC_OK);
     old = link_next();
-    CHECK_EQ(old.raw, flight.raw);
+    CHECK_EQ(old.raw, flight.slot.raw);
     CHECK(dma_lab_holds(&lab, 1));
     CHECK_EQ(write_by(2, 4, 100, 64, &r), SVMC_OK);
     memcpy(lab.plain[1][0] + 100, data, 64);
@@ -225,6 +226,7 @@ TEST(budget, a_function_moves_pages_of_the_slot_before_its_own) /* KS-18 DM-23 *
         CHECK_EQ(svmc_dma_move(&lab.dma, 3, &request, &r), SVMC_OK);
         CHECK_MEM(buffer, lab.plain[1][0], 8192);
     }
+    CHECK_EQ(lab.asked.raw, flight.slot.raw);
     /* not linked: VM 0's slot; a third one of its own */
     lab.page_slot[1][2] = lab.slot[0];
     svmc_keyslots_flush(&lab.ks);
@@ -234,11 +236,20 @@ TEST(budget, a_function_moves_pages_of_the_slot_before_its_own) /* KS-18 DM-23 *
     (void)link_next();
     lab.page_slot[1][3] = old;
     svmc_keyslots_flush(&lab.ks);
+    { /* DM-21: the function is bound to the third one now */
+        const struct svmc_dma_piece piece = { 0, buffer, 64 };
+        const struct svmc_dma_request request = {
+            .bdf = dma_lab_bdf(4), .piece = &piece, .pieces = 1, .flight = flight
+        };
+
+        CHECK_EQ(svmc_dma_move(&lab.dma, 3, &request, &r), SVMC_ERR_REFUSED);
+        CHECK_EQ(r.reason, SVMC_DMA_BDF_UNBOUND);
+    }
     CHECK_EQ(dma_lab_move(&lab, 6, SVMC_DMA_READ, 3 * 4096, buffer, 64, &r), SVMC_ERR_REFUSED);
     CHECK_EQ(r.reason, SVMC_DMA_SLOT);
     for (uint32_t n = 0; n < LAB_LANES; n++) /* nobody is left at any of them */
         CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_OK);
-    CHECK_EQ(svmc_keyslot_unref(&lab.ks, flight), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_unref(&lab.ks, flight.slot), SVMC_OK);
     CHECK_EQ(svmc_keyslot_revoke(&lab.ks, old, SVMC_KEYSLOT_DRAIN), SVMC_OK);
 }
 
@@ -248,12 +259,13 @@ TEST(budget, one_linked_slot_a_request) /* DM-23 */
     const struct svmc_dma_piece piece[] = { { 4096, buffer, 1 }, { 8192, buffer, 1 } };
     struct svmc_dma_request request = { .bdf = dma_lab_bdf(4), .piece = piece, .pieces = 2 };
     struct svmc_dma_result r;
-    svmc_key_handle first, second;
+    struct svmc_dma_flight second;
+    svmc_key_handle first;
 
     start(1, 1000);
     first = link_next();
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(4), &second, &r), SVMC_OK);
-    CHECK_EQ(link_next().raw, second.raw);
+    CHECK_EQ(link_next().raw, second.slot.raw);
     lab.page_slot[1][1] = first;
     lab.page_slot[1][2] = lab.slot[1];
     memset(lab.seal[1][2], 0, sizeof lab.seal[1][2]);
@@ -356,11 +368,13 @@ TEST(budget, a_linked_slot_without_a_place_is_brought) /* DM-23 */
     dma_lab_bind(&lab, 0);
     lab.page_slot[0][1] = old;
     CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_ERR_ABSENT);
-    CHECK_EQ(svmc_keyslot_bring(&lab.ks, lab.slot[0]), SVMC_OK);
+    CHECK(r.reason == SVMC_DMA_KEY && r.slot.raw == lab.slot[0].raw && r.iova == 0);
+    CHECK_EQ(svmc_keyslot_bring(&lab.ks, r.slot), SVMC_OK);
     CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_ERR_ABSENT);
-    CHECK(r.reason == SVMC_DMA_KEY && r.iova == 4096);
-    CHECK_EQ(svmc_keyslot_bring(&lab.ks, old), SVMC_OK);
+    CHECK(r.reason == SVMC_DMA_KEY && r.slot.raw == old.raw && r.iova == 4096);
+    CHECK_EQ(svmc_keyslot_bring(&lab.ks, r.slot), SVMC_OK);
     CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_READ, 4096, &byte, 1, &r), SVMC_OK);
+    CHECK_EQ(r.slot.raw, 0);
     CHECK_EQ(byte, lab.plain[0][1][0]);
 }
 

@@ -116,7 +116,7 @@ TEST(dma, an_engine_is_laid_out) /* DM-1 DM-2 */
     BAD(stripes, 0);
     BAD(stripes, 12);
     BAD(stripes, 131072);
-    BAD(reserved, 1);
+    BAD(shares, 3);
     ops = lab.ops;
     ops.translate = NULL;
     BAD(ops, &ops);
@@ -264,10 +264,10 @@ TEST(dma, a_list_may_overlap) /* DM-15 */
 
 static struct svmc_dma_page wrong_page;
 
-static enum svmc_status translate_wrong(void *ctx, uint32_t bdf, uint64_t iova,
-                                        struct svmc_dma_page *page)
+static enum svmc_status translate_wrong(void *ctx, uint32_t bdf, svmc_key_handle slot,
+                                        uint64_t iova, struct svmc_dma_page *page)
 {
-    (void)ctx, (void)bdf, (void)iova;
+    (void)ctx, (void)bdf, (void)slot, (void)iova;
     *page = wrong_page;
     return SVMC_OK;
 }
@@ -542,27 +542,28 @@ TEST(dma, a_drain_lets_it_end) /* DM-20 */
 TEST(dma, a_transfer_with_a_reference) /* DM-21 */
 {
     struct svmc_dma_result r;
-    svmc_key_handle flight;
+    struct svmc_dma_flight flight;
     uint8_t byte;
     const struct svmc_dma_piece piece = { 77, &byte, 1 };
     struct svmc_dma_request request = { .bdf = dma_lab_bdf(0), .piece = &piece, .pieces = 1 };
 
     start(opaque);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_OK);
-    CHECK_EQ(flight.raw, lab.slot[0].raw);
+    CHECK(flight.slot.raw == lab.slot[0].raw && flight.bdf == dma_lab_bdf(0));
     request.flight = flight;
-    CHECK_EQ(svmc_device_unbind_slot(&lab.devices, flight), 4);
-    CHECK_EQ(svmc_keyslot_revoke(&lab.ks, flight, SVMC_KEYSLOT_DRAIN), SVMC_ERR_BUSY);
+    CHECK_EQ(svmc_keyslot_revoke(&lab.ks, flight.slot, SVMC_KEYSLOT_DRAIN), SVMC_ERR_BUSY);
     CHECK_EQ(svmc_dma_move(&lab.dma, 2, &request, &r), SVMC_OK);
     CHECK_EQ(byte, lab.plain[0][0][77]);
-    request.flight.raw = 0;
-    CHECK_EQ(svmc_dma_move(&lab.dma, 2, &request, &r), SVMC_ERR_REFUSED);
-    request.flight = flight;
-    CHECK_EQ(svmc_keyslot_revoke(&lab.ks, flight, SVMC_KEYSLOT_CUT), SVMC_OK);
+    CHECK_EQ(lab.asked.raw, lab.slot[0].raw);
+    request.flight.slot.raw = 0;
     CHECK_EQ(svmc_dma_move(&lab.dma, 2, &request, &r), SVMC_ERR_STALE);
-    CHECK_EQ(svmc_keyslot_unref(&lab.ks, flight), SVMC_ERR_STALE);
+    request.flight = flight;
+    CHECK_EQ(svmc_keyslot_revoke(&lab.ks, flight.slot, SVMC_KEYSLOT_CUT), SVMC_OK);
+    CHECK_EQ(svmc_dma_move(&lab.dma, 2, &request, &r), SVMC_ERR_STALE);
+    CHECK_EQ(svmc_keyslot_unref(&lab.ks, flight.slot), SVMC_ERR_STALE);
+    CHECK_EQ(svmc_device_unbind_slot(&lab.devices, flight.slot), 4);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_ERR_REFUSED);
-    CHECK(flight.raw == 0 && r.reason == SVMC_DMA_BDF_UNBOUND);
+    CHECK(flight.slot.raw == 0 && r.reason == SVMC_DMA_BDF_UNBOUND);
     dma_lab_bind(&lab, 0);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_ERR_STALE);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, UINT32_MAX, &flight, &r), SVMC_ERR_REFUSED);
@@ -570,4 +571,147 @@ TEST(dma, a_transfer_with_a_reference) /* DM-21 */
     CHECK_EQ(svmc_dma_begin(NULL, 0, 0, &flight, &r), SVMC_ERR_ARG);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, 0, NULL, &r), SVMC_ERR_ARG);
     CHECK_EQ(svmc_dma_begin(&lab.dma, 0, 0, &flight, NULL), SVMC_ERR_ARG);
+}
+
+/* VM 0's function 0 has a flight; what else may use it? */
+static enum svmc_status fly(uint32_t bdf, struct svmc_dma_flight flight)
+{
+    const struct svmc_dma_piece piece = { 77, &(uint8_t){ 0 }, 1 };
+    const struct svmc_dma_request request = {
+        .bdf = bdf, .piece = &piece, .pieces = 1, .flight = flight
+    };
+    struct svmc_dma_result r;
+    enum svmc_status st = svmc_dma_move(&lab.dma, 2, &request, &r);
+
+    CHECK(st == SVMC_OK || *(uint8_t *)piece.buffer == 0);
+    CHECK(st != SVMC_ERR_REFUSED || r.reason == SVMC_DMA_BDF_UNBOUND);
+    return st;
+}
+
+TEST(dma, a_flight_is_of_one_function_while_it_is_bound) /* DM-21 KS-11 DT-5 */
+{
+    struct svmc_dma_flight flight;
+    struct svmc_dma_result r;
+
+    start(opaque);
+    CHECK_EQ(fly(dma_lab_bdf(0), (struct svmc_dma_flight){ lab.slot[0], dma_lab_bdf(0) }),
+             SVMC_ERR_STALE); /* nobody began one */
+    CHECK_EQ(svmc_dma_begin(&lab.dma, 0, dma_lab_bdf(0), &flight, &r), SVMC_OK);
+    CHECK_EQ(fly(dma_lab_bdf(0), flight), SVMC_OK);
+    CHECK_EQ(fly(dma_lab_bdf(1), flight), SVMC_ERR_REFUSED);       /* of the same VM */
+    CHECK_EQ(fly(dma_lab_bdf(4), flight), SVMC_ERR_REFUSED);       /* of another one */
+    CHECK_EQ(fly(SVMC_BDF(0, 3, 9, 1), flight), SVMC_ERR_REFUSED); /* never bound */
+    CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(0)), SVMC_OK);
+    CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_OK);
+    CHECK_EQ(fly(dma_lab_bdf(0), flight), SVMC_ERR_REFUSED);
+    CHECK_EQ(svmc_device_bind(&lab.devices, dma_lab_bdf(0), lab.slot[1]), SVMC_OK);
+    CHECK_EQ(fly(dma_lab_bdf(0), flight), SVMC_ERR_REFUSED); /* the other VM's now */
+    CHECK_EQ(svmc_keyslots_quiet(&lab.ks, svmc_keyslots_flush(&lab.ks)), SVMC_OK);
+    CHECK_EQ(svmc_device_unbind(&lab.devices, dma_lab_bdf(0)), SVMC_OK);
+    CHECK_EQ(svmc_device_bind(&lab.devices, dma_lab_bdf(0), lab.slot[0]), SVMC_OK);
+    CHECK_EQ(fly(dma_lab_bdf(0), flight), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_unref(&lab.ks, flight.slot), SVMC_OK);
+    CHECK_EQ(fly(dma_lab_bdf(0), flight), SVMC_ERR_STALE); /* it has ended */
+}
+
+static struct {
+    uint32_t calls;
+    enum svmc_status st;
+    struct svmc_dma_result r;
+} beside;
+
+static void write_beside(void)
+{
+    static uint8_t data[64];
+    const struct svmc_dma_piece piece = { 0, data, sizeof data };
+    const struct svmc_dma_request request = {
+        .bdf = dma_lab_bdf(4), .direction = SVMC_DMA_WRITE, .piece = &piece, .pieces = 1
+    };
+
+    toy.between = NULL;
+    beside.calls++;
+    beside.st = svmc_dma_move(&lab.dma, 1, &request, &beside.r);
+}
+
+TEST(dma, slots_with_shares_of_their_own_do_not_wait) /* DM-11 */
+{
+    static uint8_t data[4096 * 4];
+    struct svmc_dma_config config = {
+        .slots = &lab.ks, .devices = &lab.devices, .ops = &lab.ops, .pages = 32, .stripes = 64
+    };
+    struct svmc_dma_result r;
+
+    start(opaque);
+    for (uint32_t shares = 0; shares <= 64; shares = shares * 2 + (shares == 0)) {
+        config.shares = shares;
+        memset(lab.engine, 0xa5, sizeof lab.engine); /* behind the stripes, too */
+        CHECK_EQ(svmc_dma_init(&lab.dma, &config, lab.engine, sizeof lab.engine), SVMC_OK);
+        memset(&beside, 0, sizeof beside);
+        toy.between = write_beside; /* while VM 0 has as many units as there are stripes, twice */
+        CHECK_EQ(dma_lab_move(&lab, 0, SVMC_DMA_WRITE, 0, data, sizeof data, &r), SVMC_OK);
+        CHECK_EQ(beside.calls, 1);
+        CHECK_EQ(beside.st, shares < 2 ? SVMC_ERR_BUSY : SVMC_OK, "%u", shares);
+        for (size_t i = 0; i < config.stripes; i++)
+            CHECK_EQ((uint32_t)lab.dma.priv.stripe[i], 0, "%u", shares); /* all given back */
+    }
+    config.shares = 128;
+    CHECK_EQ(svmc_dma_bytes(&config), 0);
+}
+
+/* A request that its owner writes while it moves. */
+static struct {
+    struct svmc_dma_piece piece[2];
+    struct svmc_dma_request request;
+    uint8_t mine[4096], other[4096];
+} changing;
+
+static enum svmc_status (*lab_translate)(void *ctx, uint32_t bdf, svmc_key_handle slot,
+                                         uint64_t iova, struct svmc_dma_page *page);
+
+static enum svmc_status translate_changing(void *ctx, uint32_t bdf, svmc_key_handle slot,
+                                           uint64_t iova, struct svmc_dma_page *page)
+{
+    CHECK_EQ(bdf, dma_lab_bdf(0));
+    changing.request.bdf = dma_lab_bdf(4);
+    changing.request.pieces = 1;
+    changing.request.direction = SVMC_DMA_WRITE;
+    return lab_translate(ctx, bdf, slot, iova, page);
+}
+
+static void change_pieces(void)
+{
+    changing.piece[0].buffer = changing.other;
+    changing.piece[1].bytes = 4096;
+}
+
+TEST(dma, a_request_is_read_once) /* DM-5 DM-13 */
+{
+    struct svmc_dma_result r;
+
+    start(opaque);
+    lab_translate = lab.ops.translate;
+    lab.ops.translate = translate_changing;
+    for (unsigned fails = 0; fails < 2; fails++) {
+        memset(changing.other, 0xcc, sizeof changing.other);
+        memset(changing.mine, 0xcc, sizeof changing.mine);
+        changing.piece[0] = (struct svmc_dma_piece){ 0, changing.mine, 64 };
+        changing.piece[1] = (struct svmc_dma_piece){ 4096, changing.mine + 64, 64 };
+        changing.request = (struct svmc_dma_request){ .bdf = dma_lab_bdf(0),
+                                                      .piece = changing.piece,
+                                                      .pieces = 2 };
+        svmc_keyslots_flush(&lab.ks);
+        toy.between = change_pieces;
+        toy.fail_at = fails ? toy.calls + 2 : 0;
+        CHECK_EQ(svmc_dma_move(&lab.dma, 0, &changing.request, &r),
+                 fails ? SVMC_ERR_CALLBACK : SVMC_OK);
+        toy.between = NULL;
+        if (!fails)
+            CHECK_MEM(changing.mine, lab.plain[0][0], 64);
+        if (!fails)
+            CHECK_MEM(changing.mine + 64, lab.plain[0][1], 64);
+        for (size_t i = 0; i < sizeof changing.other; i++)
+            CHECK(changing.other[i] == 0xcc && (i < 128 || changing.mine[i] == 0xcc) &&
+                      (!fails || i >= 128 || changing.mine[i] == 0),
+                  "%zu", i);
+    }
 }

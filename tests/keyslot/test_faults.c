@@ -40,9 +40,10 @@ static void cut_now(void)
     CHECK_EQ(svmc_keyslot_revoke(&lab.ks, lab.slot[0], SVMC_KEYSLOT_CUT), SVMC_ERR_BUSY);
 }
 
-static enum svmc_status no_page(void *ctx, uint32_t bdf, uint64_t iova, struct svmc_dma_page *page)
+static enum svmc_status no_page(void *ctx, uint32_t bdf, svmc_key_handle slot, uint64_t iova,
+                                struct svmc_dma_page *page)
 {
-    (void)ctx, (void)bdf, (void)iova;
+    (void)ctx, (void)bdf, (void)slot, (void)iova;
     page->slot = lab.slot[0];
     page->access = SVMC_ACCESS_RW;
     return SVMC_OK;
