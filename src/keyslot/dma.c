@@ -404,7 +404,7 @@ static enum svmc_dma_reason move_part(const struct job *job, const struct span *
     return svmc_dma_unit_move(job, &unit);
 }
 
-/* DM-13 to DM-15, DM-20: in order; between two units it is asked whether the slot was cut. */
+/* DM-13 DM-14 DM-15 DM-20: in order; between two units it is asked whether the slot was cut. */
 static enum svmc_status move_span(const struct job *job, const struct span *s)
 {
     const struct slot *slot = s->other ? job->other : job->slot;

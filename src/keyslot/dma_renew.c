@@ -8,6 +8,7 @@ static enum svmc_status load(struct svmc_keyslots *ks, const struct svmc_vmkey *
                              const struct svmc_key_grant *grant, svmc_key_handle *out)
 {
     const struct slot *s = slot_of(ks, old);
+    const struct svmc_crypto_ops *ops = ks->priv.crypto;
     const bool software = ks->priv.kind == SVMC_KEYSLOT_SOFTWARE;
     uint8_t bytes[SVMC_DERIVE_BYTES];
     struct svmc_keyslot_key next = { 0 };
@@ -26,7 +27,7 @@ static enum svmc_status load(struct svmc_keyslots *ks, const struct svmc_vmkey *
     if (st == SVMC_OK)
         st = svmc_keyslot_load(ks, &next, out);
     if (software)
-        ks->priv.crypto->wipe(ks->priv.crypto->ctx, bytes, sizeof bytes);
+        ops->wipe(ops->ctx, bytes, sizeof bytes);
     return st;
 }
 
