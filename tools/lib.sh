@@ -201,7 +201,7 @@ build_options() {
     release) echo "-Dsodium=enabled -Dopenssl=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled -Dsodium=enabled" \
         "-Dopenssl=enabled" ;;
-    demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
+    demo) echo "-Dtests=disabled -Dexamples=enabled -Doptimization=1" ;; # somebody waits for it
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
     clang) echo "-Dexamples=disabled" ;;
     asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
