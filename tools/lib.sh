@@ -198,7 +198,7 @@ need_arm64_tools() {
 san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
 build_options() {
     case $1 in
-    release) echo "-Dsodium=enabled -Dopenssl=enabled" ;;
+    release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled -Dsodium=enabled" \
         "-Dopenssl=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled -Doptimization=1" ;; # somebody waits for it
@@ -296,6 +296,7 @@ tally() {
 }
 
 # ---- fuzzing -----------------------------------------------------------------------------------
+bench_programs() { tools/sources bench | sed 's|^bench/|bench/bench-|; s|\.c$||'; }
 fuzz_targets() { tools/sources fuzz | sed 's|fuzz/fuzz_||; s|\.c$||'; }
 
 # run_fuzz NAME SECONDS [BUILD [RUNS]]: corpus and regressions first, then new inputs, for so many
