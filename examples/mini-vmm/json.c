@@ -183,7 +183,7 @@ static void summary(const struct report *r)
     printf("\"seconds\":%.3f},", r->seconds);
 }
 
-/* Only where the keeper answers hypercalls. */
+/* Only where the keeper answers hypercalls, or devices do DMA. */
 static void calls(const struct report *r)
 {
     printf("\"calls\":[");
@@ -230,7 +230,7 @@ void report_json(const struct report *r)
         }
     printf("],");
     refusals(r);
-    if (r->store)
+    if (r->store || r->call_count > 0)
         calls(r);
     summary(r);
     if (r->scan.ran) {
