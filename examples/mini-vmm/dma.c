@@ -17,9 +17,7 @@
 #include "embed.h"
 #include "watch.h"
 
-#define PAGE SVMC_DMA_PAGE
-
-static struct vcpu *at_work; /* --dma is of one vCPU */
+static struct vcpu *machine; /* --dma is of one vCPU */
 
 /* The IOMMU's tables: what addresses a function has, where they lead, what it may do there. */
 static const struct {
@@ -37,17 +35,16 @@ static const struct {
     { DMA_OTHER, 1, DMA_IOVA_WRONG, DMA_NET_DATA, SVMC_ACCESS_RW },
 };
 
-static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
-                                  struct svmc_dma_page *page)
+static enum svmc_status lead(void *ctx, uint32_t bdf, uint64_t iova, struct svmc_dma_page *page)
 {
     struct dma *d = ctx;
 
     for (unsigned i = 0; i < sizeof windows / sizeof windows[0]; i++)
-        if (windows[i].bdf == bdf && iova - windows[i].iova < windows[i].pages * PAGE) {
+        if (windows[i].bdf == bdf && iova - windows[i].iova < windows[i].pages * SVMC_DMA_PAGE) {
             uint64_t gpa = windows[i].gpa + (iova - windows[i].iova);
-            size_t number = (size_t)(gpa - DMA_MEMORY) / PAGE;
+            size_t number = (size_t)(gpa - DMA_MEMORY) / SVMC_DMA_PAGE;
 
-            *page = (struct svmc_dma_page){ .at = d->bus + number * PAGE,
+            *page = (struct svmc_dma_page){ .at = d->bus + number * SVMC_DMA_PAGE,
                                             .address = gpa,
                                             .seals = d->seals[number],
                                             .slot = d->slot[dma_owner(gpa)],
@@ -59,14 +56,14 @@ static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
 
 /* --- setting up --- */
 
-static enum svmc_status draw(void *ctx, void *dst, size_t n)
+static enum svmc_status draw_bytes(void *ctx, void *dst, size_t n)
 {
     enum svmc_status st = SVMC_OK;
 
     (void)ctx;
     for (size_t at = 0, some; at < n && st == SVMC_OK; at += some) { /* pieces that a tape has */
         some = n - at < 64 ? n - at : 64;
-        st = embed_ops.random(at_work, (uint8_t *)dst + at, some);
+        st = embed_ops.random(machine, (uint8_t *)dst + at, some);
     }
     return st;
 }
@@ -88,18 +85,18 @@ static bool choose(struct dma *d)
                                      SVMC_ALG_CHACHA20_POLY1305 };
     uint32_t chosen[2] = { 0 };
 
-    if (at_work->kvm) {
+    if (machine->kvm) {
         chosen[0] = pick(d, algs, 3);
         chosen[1] = pick(d, algs + 1, 2);
     }
-    if (!watch_call(at_work, WATCH_CIPHER, 0, chosen, sizeof chosen))
+    if (!watch_call(machine, WATCH_CIPHER, 0, chosen, sizeof chosen))
         return false;
     d->alg[DMA_SLOT_BLOCK] = chosen[0];
     d->alg[DMA_SLOT_NET] = d->alg[DMA_SLOT_OTHER] = chosen[1];
     return true;
 }
 
-static void *room(struct dma *d, size_t bytes)
+static void *carve(struct dma *d, size_t bytes)
 {
     void *at = d->room + d->room_used;
 
@@ -112,7 +109,7 @@ static void *room(struct dma *d, size_t bytes)
 
 static enum svmc_status open_engine(struct dma *d)
 {
-    static struct svmc_dma_ops ops = { .size = sizeof ops, .translate = translate };
+    static struct svmc_dma_ops ops = { .size = sizeof ops, .translate = lead };
     const struct svmc_keyslots_config slots = {
         .crypto = &d->crypto, .slots = DMA_SLOTS + 1, .places = DMA_SLOTS + 1, .lanes = 1
     }; /* one more: a revoked one is taken again only when its last flight has ended */
@@ -124,34 +121,34 @@ static enum svmc_status open_engine(struct dma *d)
                                             .cache = 16,
                                             .stripes = 64 };
     size_t n = SVMC_KEYARENA_BYTES(2);
-    enum svmc_status st = svmc_keyarena_init(&d->arena, &d->crypto, room(d, n), n);
+    enum svmc_status st = svmc_keyarena_init(&d->arena, &d->crypto, carve(d, n), n);
 
     ops.ctx = d;
     if (st == SVMC_OK) {
         n = svmc_keyslots_bytes(&slots);
-        st = svmc_keyslots_init(&d->slots, &slots, room(d, n), n);
+        st = svmc_keyslots_init(&d->slots, &slots, carve(d, n), n);
     }
     if (st == SVMC_OK) {
         n = svmc_devices_bytes(&devices);
-        st = svmc_devices_init(&d->devices, &devices, room(d, n), n);
+        st = svmc_devices_init(&d->devices, &devices, carve(d, n), n);
     }
     if (st == SVMC_OK) {
         n = svmc_dma_bytes(&engine);
-        st = svmc_dma_init(&d->engine, &engine, room(d, n), n);
+        st = svmc_dma_init(&d->engine, &engine, carve(d, n), n);
     }
     return st;
 }
 
 /* A slot with a fresh key: an epoch of its own, so that no two slots have one. */
-static enum svmc_status load(struct dma *d, uint32_t which)
+static enum svmc_status load_slot(struct dma *d, uint32_t which)
 {
     struct svmc_vmkey *vm = &d->key[which == DMA_SLOT_OTHER];
     uint32_t alg = d->alg[which];
     enum svmc_key_purpose purpose = alg == SVMC_ALG_AES_256_XTS ? SVMC_KEY_LINE : SVMC_KEY_PAGE;
     struct svmc_keyslot_key key = { .domain = which == DMA_SLOT_OTHER ? 2 : 1,
                                     .alg = alg,
-                                    .unit_bytes = which == DMA_SLOT_BLOCK ? DMA_UNIT_BLOCK
-                                                                          : DMA_UNIT_NET };
+                                    .unit_bytes =
+                                        which == DMA_SLOT_BLOCK ? DMA_UNIT_BLOCK : DMA_UNIT_NET };
     uint8_t bytes[SVMC_DERIVE_BYTES];
     struct svmc_key_grant grant;
     enum svmc_status st = svmc_vmkey_renew(vm);
@@ -171,12 +168,12 @@ static enum svmc_status load(struct dma *d, uint32_t which)
 
 static bool close_pages(struct dma *d)
 {
-    struct vm *vm = at_work->kvm ? at_work->kvm->vm : NULL;
+    struct vm *vm = machine->kvm ? machine->kvm->vm : NULL;
 
     d->bus = vm ? vm->memory + DMA_MEMORY : d->own;
     memset(d->bus, 0, sizeof d->own);
     for (uint32_t i = 0; vm && i < DMA_PAGES; i++)
-        if (!vm_protect(vm, DMA_MEMORY + i * PAGE, VM_ABSENT, NULL))
+        if (!vm_protect(vm, DMA_MEMORY + i * SVMC_DMA_PAGE, VM_ABSENT, NULL))
             return false;
     return true;
 }
@@ -188,18 +185,18 @@ enum svmc_status dma_open(struct dma *d, struct vcpu *v)
     const struct svmc_crypto_ops *back_end = dma_back_end();
     enum svmc_status st;
 
-    at_work = v;
+    machine = v;
     if (!back_end)
         return SVMC_ERR_UNSUPPORTED;
     d->crypto = *back_end;
-    d->crypto.random = draw;
+    d->crypto.random = draw_bytes;
     if (!choose(d) || !close_pages(d))
         return SVMC_ERR_CALLBACK;
     st = open_engine(d);
     for (uint32_t i = 0; st == SVMC_OK && i < 2; i++)
         st = svmc_vmkey_create(&d->key[i], &d->arena, names[i], SVMC_ALG_HKDF_SHA_256);
     for (uint32_t i = 0; st == SVMC_OK && i < DMA_SLOTS; i++)
-        if ((st = load(d, i)) == SVMC_OK)
+        if ((st = load_slot(d, i)) == SVMC_OK)
             st = svmc_device_bind(&d->devices, functions[i], d->slot[i]);
     return st;
 }
@@ -223,7 +220,7 @@ static bool processor(struct dma *d, uint64_t gpa, void *bytes, size_t n, uint32
 /* Unbind, until nobody has it; then the old key goes, at once, whoever still has a flight. */
 static bool renew(struct dma *d)
 {
-    size_t first = (DMA_NET_DATA - DMA_MEMORY) / PAGE;
+    size_t first = (DMA_NET_DATA - DMA_MEMORY) / SVMC_DMA_PAGE;
 
     if (svmc_device_unbind(&d->devices, DMA_NET) != SVMC_OK ||
         svmc_keyslots_quiet(&d->slots, svmc_keyslots_flush(&d->slots)) != SVMC_OK ||
@@ -231,7 +228,7 @@ static bool renew(struct dma *d)
         svmc_keyslot_unref(&d->slots, d->slot[DMA_SLOT_NET]) != SVMC_ERR_STALE)
         return false;
     memset(d->seals[first], 0, sizeof d->seals[0] * (DMA_PAGES - first)); /* with a fresh key */
-    return load(d, DMA_SLOT_NET) == SVMC_OK &&
+    return load_slot(d, DMA_SLOT_NET) == SVMC_OK &&
            svmc_device_bind(&d->devices, DMA_NET, d->slot[DMA_SLOT_NET]) == SVMC_OK;
 }
 
@@ -244,16 +241,16 @@ static bool command(struct dma *d, uint64_t what)
     case DMA_RENEW:
         return renew(d);
     case DMA_NOTE:
-        memcpy(d->noted, page, PAGE);
+        memcpy(d->noted, page, SVMC_DMA_PAGE);
         return true;
     case DMA_PUT_BACK:
-        memcpy(d->repair, page, PAGE);
-        memcpy(page, d->noted, PAGE);
+        memcpy(d->repair, page, SVMC_DMA_PAGE);
+        memcpy(page, d->noted, SVMC_DMA_PAGE);
         d->put_back = true;
         return true;
     case DMA_REPAIR:
         if (d->put_back)
-            memcpy(page, d->repair, PAGE);
+            memcpy(page, d->repair, SVMC_DMA_PAGE);
         d->put_back = false;
         return true;
     default:
@@ -267,12 +264,12 @@ enum calls_end dma_serve(struct vcpu *v, const struct svmc_exit *e)
     struct dma *d = v->dma;
     uint8_t bytes[8];
 
-    at_work = v;
+    machine = v;
     if (e->kind == SVMC_KIND_OUT && e->address == DEV_DMA && e->size == 4) {
         watch_run(v);
         d->counts.faults += !command(d, e->value);
     } else if ((write || e->kind == SVMC_KIND_MMIO_READ) && e->address >= DMA_MEMORY &&
-               e->address < DMA_MEMORY + DMA_PAGES * PAGE && e->size <= sizeof bytes) {
+               e->address < DMA_MEMORY + DMA_PAGES * SVMC_DMA_PAGE && e->size <= sizeof bytes) {
         store_le(bytes, e->value, sizeof bytes);
         good = processor(d, e->address, bytes, e->size, write ? SVMC_DMA_WRITE : SVMC_DMA_READ);
         d->counts.faults += !good;
@@ -306,31 +303,47 @@ static void hex(char *text, size_t cap, const uint8_t *bytes)
         n += (size_t)snprintf(text + n, cap - n, " %02x", bytes[i]);
 }
 
+/* Plaintext of the pages, wherever it may be: the guest has it in registers alone. */
+static bool search_memory(struct vcpu *v, uint64_t found[2])
+{
+    const struct vm *vm = v->kvm ? v->kvm->vm : NULL;
+
+    found[0] = vm ? dma_canaries(vm->memory, vm->memory_bytes) : 0;
+    found[1] = vm ? vm->memory_bytes : 0;
+    return watch_call(v, WATCH_CIPHER, 1, found, 2 * sizeof *found);
+}
+
 bool dma_end(struct vcpu *v)
 {
     static const char *const names[] = { "block 00:04.0", "net 00:05.0" };
     struct dma *d = v->dma;
     const struct dma_counts *c = &d->counts;
-    char text[64];
     uint32_t kinds = 0;
+    uint64_t found[2];
+    char text[64];
 
-    at_work = v;
+    machine = v;
     for (uint32_t i = 0; i < DMA_TRIES; i++)
         kinds += c->refused[i] > 0;
     for (uint32_t i = 0; i < 2; i++)
         watch_gate(v, "%s, %s: %u reads, %llu bytes; %u writes, %llu bytes", names[i],
                    alg_name(d->alg[i]), c->reads[i], (unsigned long long)c->read_bytes[i],
                    c->writes[i], (unsigned long long)c->written_bytes[i]);
-    watch_gate(v, "of %u kinds of attempts %u refused; faults that should not be, or that lack: %u",
-               DMA_TRIES, kinds, c->faults);
-    watch_gate(v, "the canary: %u times in what devices got, %u times on the bus, in %u looks",
-               c->at_devices, c->on_bus, c->looks);
-    hex(text, sizeof text, d->got);
-    watch_gate(v, "0x%llx, as the block device got it:%s", (unsigned long long)d->got_at, text);
-    hex(text, sizeof text, d->bus + (d->got_at - DMA_MEMORY));
-    watch_gate(v, "0x%llx, as the bus shows it:       %s", (unsigned long long)d->got_at, text);
+    watch_gate(v, "%u attempts, %u not refused as they should be; other faults: %u", DMA_TRIES,
+               DMA_TRIES - kinds, c->faults);
+    if (!search_memory(v, found))
+        return false;
+    watch_gate(v, "the canary: %u times in what devices got", c->at_devices);
+    watch_gate(v, "the canary on the bus: %u times in %u looks at the pages, %llu in %llu bytes",
+               c->on_bus, c->looks, (unsigned long long)found[0], (unsigned long long)found[1]);
+    if (d->got_at != 0) {
+        hex(text, sizeof text, d->got);
+        watch_gate(v, "0x%llx, as the device got it: %s", (unsigned long long)d->got_at, text);
+        hex(text, sizeof text, d->bus + (d->got_at - DMA_MEMORY));
+        watch_gate(v, "0x%llx, as the bus shows it:  %s", (unsigned long long)d->got_at, text);
+    }
     svmc_keyslots_drop(&d->slots);
     svmc_keyarena_drop(&d->arena);
-    return kinds == DMA_TRIES && c->faults == 0 && c->on_bus == 0 && c->at_devices > 0 &&
-           c->looks > 0;
+    return kinds == DMA_TRIES && c->faults == 0 && c->on_bus == 0 && found[0] == 0 &&
+           c->looks > 0 && c->at_devices > 0 && d->got_at != 0;
 }

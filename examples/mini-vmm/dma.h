@@ -16,13 +16,13 @@
 #include "calls.h"
 #include "dma_wire.h"
 
-#define DMA_SLOTS       3u
-#define DMA_FLIGHTS     4u
-#define DMA_UNIT_BLOCK  64u  /* bytes that are encrypted at a time */
-#define DMA_UNIT_NET    256u
-#define DMA_UNITS       (SVMC_DMA_PAGE / DMA_UNIT_BLOCK)
-#define DMA_ROOM_BYTES  32768u
-#define DMA_MESSAGES    64u /* of the host before it answers a request */
+#define DMA_SLOTS      3u
+#define DMA_FLIGHTS    4u
+#define DMA_UNIT_BLOCK 64u /* bytes that are encrypted at a time */
+#define DMA_UNIT_NET   256u
+#define DMA_UNITS      (SVMC_DMA_PAGE / DMA_UNIT_BLOCK)
+#define DMA_ROOM_BYTES 32768u
+#define DMA_MESSAGES   64u /* of the host before it answers a request */
 
 enum dma_slot { DMA_SLOT_BLOCK, DMA_SLOT_NET, DMA_SLOT_OTHER };
 

@@ -23,30 +23,32 @@ static const struct {
 
 const char *dma_reason(uint32_t reason)
 {
-    static const char *const names[] = { "nothing",
-                                         "there is no such function",
-                                         "no slot is bound to it",
-                                         "it wraps",
-                                         "no page there",
-                                         "its rights to the page",
-                                         "the page is another slot's",
-                                         "the slot was revoked",
-                                         "revoked meanwhile",
-                                         "no key",
-                                         "claimed",
-                                         "too many pages",
-                                         "no more versions",
-                                         "not what was written last",
-                                         "the keeper's tables",
-                                         "cryptography" };
-    static const char *const bad[] = { "no such operation",   "reserved bytes", "number of parts",
-                                       "bytes of a part",     "no such flight of its",
-                                       "no room for a flight" };
+    static const char *const names[] = {
+        [SVMC_DMA_NONE] = "nothing",
+        [SVMC_DMA_BDF_RANGE] = "no such segment",
+        [SVMC_DMA_BDF_UNBOUND] = "not bound to a slot",
+        [SVMC_DMA_LENGTH] = "beyond the end of all addresses",
+        [SVMC_DMA_UNMAPPED] = "not mapped to it",
+        [SVMC_DMA_ACCESS] = "not its right to this page",
+        [SVMC_DMA_SLOT] = "another slot's page",
+        [SVMC_DMA_SLOT_STALE] = "its slot is revoked",
+        [SVMC_DMA_CUT] = "its slot was cut",
+        [SVMC_DMA_KEY] = "its key has no place",
+        [SVMC_DMA_CLAIMED] = "claimed by another one",
+        [SVMC_DMA_PAGES] = "too many pages",
+        [SVMC_DMA_VERSIONS] = "no more versions",
+        [SVMC_DMA_TAG] = "not what was written last: the tag",
+        [SVMC_DMA_TRANSLATE] = "the keeper's tables",
+        [SVMC_DMA_CRYPTO] = "cryptography",
+        [WIRE_DMA_BAD_OP] = "unknown operation",
+        [WIRE_DMA_BAD_RESERVED] = "reserved bytes are set",
+        [WIRE_DMA_BAD_PIECES] = "the number of its parts",
+        [WIRE_DMA_BAD_BYTES] = "the bytes of a part",
+        [WIRE_DMA_BAD_FLIGHT] = "this function has no such flight",
+        [WIRE_DMA_BAD_FLIGHTS] = "no room for one more flight",
+    };
 
-    return reason < sizeof names / sizeof *names ? names[reason]
-           : reason - WIRE_DMA_BAD_OP < sizeof bad / sizeof *bad
-               ? bad[reason - WIRE_DMA_BAD_OP]
-               : "?";
+    return reason < sizeof names / sizeof *names && names[reason] ? names[reason] : "?";
 }
 
 uint32_t dma_canaries(const uint8_t *bytes, size_t n)
@@ -65,7 +67,7 @@ uint32_t dma_canaries(const uint8_t *bytes, size_t n)
 /* --- the check --- */
 
 /* Is it a message? *bytes: of its parts. Everything else about it the engine judges. */
-static uint32_t check(const struct dma *d, const struct wire_dma_ask *m, size_t *bytes)
+static uint32_t check_message(const struct dma *d, const struct wire_dma_ask *m, size_t *bytes)
 {
     bool moves = m->op == WIRE_DMA_READ || m->op == WIRE_DMA_WRITE;
     const struct dma_flight *f = m->flight - 1 < DMA_FLIGHTS ? &d->flight[m->flight - 1] : NULL;
@@ -94,7 +96,7 @@ static uint32_t check(const struct dma *d, const struct wire_dma_ask *m, size_t 
 
 /* --- the work --- */
 
-static void begin(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
+static void begin_flight(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
 {
     struct svmc_dma_result result;
     svmc_key_handle handle;
@@ -114,7 +116,7 @@ static void begin(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_a
     a->flight = i + 1;
 }
 
-static void end(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
+static void end_flight(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
 {
     struct dma_flight *f = &d->flight[m->flight - 1];
 
@@ -123,7 +125,7 @@ static void end(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_ans
     *f = (struct dma_flight){ 0 };
 }
 
-static void move(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
+static void move_bytes(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
 {
     struct svmc_dma_piece piece[WIRE_DMA_PIECES];
     struct svmc_dma_request request = {
@@ -133,8 +135,8 @@ static void move(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_an
     size_t at = 0;
 
     for (uint32_t i = 0; i < m->pieces; i++) {
-        piece[i] = (struct svmc_dma_piece){ m->piece[i].iova, d->data + at,
-                                            (size_t)m->piece[i].bytes };
+        piece[i] =
+            (struct svmc_dma_piece){ m->piece[i].iova, d->data + at, (size_t)m->piece[i].bytes };
         at += piece[i].bytes;
     }
     if (m->flight != 0)
@@ -146,7 +148,7 @@ static void move(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_an
 
 /* --- what the demo says of it --- */
 
-static uint64_t held(const struct dma *d)
+static uint64_t image(const struct dma *d)
 {
     const uint64_t parts[2] = { tape_checksum(d->bus, sizeof d->own),
                                 tape_checksum((const uint8_t *)d->seals, sizeof d->seals) };
@@ -154,13 +156,14 @@ static uint64_t held(const struct dma *d)
     return tape_checksum((const uint8_t *)parts, sizeof parts);
 }
 
-static void look(struct dma *d)
+static void snoop(struct dma *d)
 {
     d->counts.looks++;
     d->counts.on_bus += dma_canaries(d->bus, sizeof d->own);
 }
 
-static void count(struct dma *d, const struct wire_dma_ask *m, const struct wire_dma_answer *a)
+static void count_moved(struct dma *d, const struct wire_dma_ask *m,
+                        const struct wire_dma_answer *a)
 {
     uint32_t which = m->bdf == DMA_NET;
     struct dma_counts *c = &d->counts;
@@ -173,15 +176,17 @@ static void count(struct dma *d, const struct wire_dma_ask *m, const struct wire
     c->reads[which]++;
     c->read_bytes[which] += a->bytes;
     c->at_devices += dma_canaries(d->data, a->bytes);
-    if (d->got_at == 0 && dma_canaries(d->data, sizeof d->got) > 0) {
+    if (d->got_at == 0 && m->bdf == DMA_BLOCK && m->piece[0].bytes >= sizeof d->got &&
+        m->piece[0].iova - DMA_IOVA <= 3 * SVMC_DMA_PAGE - sizeof d->got &&
+        dma_canaries(d->data, sizeof d->got) > 0) {
         memcpy(d->got, d->data, sizeof d->got);
         d->got_at = DMA_BLOCK_DATA + (m->piece[0].iova - DMA_IOVA);
     }
 }
 
 /* Attempts are refused, each for its own reason, and change nothing; work is done. */
-static void judge(struct vcpu *v, const struct wire_dma_ask *m, const struct wire_dma_answer *a,
-                  bool changed)
+static void judge_message(struct vcpu *v, const struct wire_dma_ask *m,
+                          const struct wire_dma_answer *a, bool changed)
 {
     struct dma *d = v->dma;
     uint32_t row = m->attempt - 1;
@@ -202,14 +207,14 @@ static void judge(struct vcpu *v, const struct wire_dma_ask *m, const struct wir
         d->counts.faults++;
         watch_gate(v, "NOT DONE: a device's work: %s", dma_reason(a->reason));
     } else if (m->op <= WIRE_DMA_WRITE) {
-        count(d, m, a);
+        count_moved(d, m, a);
     }
 }
 
 /* --- from and to the host --- */
 
 /* The message, in one copy. What is written is copied once it is known how much. */
-static bool take(struct vcpu *v, size_t at, void *to, size_t n)
+static bool take_part(struct vcpu *v, size_t at, void *to, size_t n)
 {
     const volatile uint8_t *from =
         v->host ? v->host->vcpu[v->id].page + SVMC_PAGE_BYTES + at : NULL;
@@ -218,10 +223,11 @@ static bool take(struct vcpu *v, size_t at, void *to, size_t n)
 
     for (size_t i = 0; from && i < n; i++)
         bytes[i] = from[i];
-    return tape_in(v->tape, TAPE_DMA, to, n, &n) && (n == had || tape_differs(v->tape, TAPE_DMA, 0));
+    return tape_in(v->tape, TAPE_DMA, to, n, &n) &&
+           (n == had || tape_differs(v->tape, TAPE_DMA, 0));
 }
 
-static void give(struct vcpu *v, size_t at, const void *from, size_t n)
+static void give_part(struct vcpu *v, size_t at, const void *from, size_t n)
 {
     volatile uint8_t *to = v->host ? v->host->vcpu[v->id].page + SVMC_PAGE_BYTES + at : NULL;
 
@@ -239,22 +245,24 @@ bool dma_message(struct vcpu *v, uint64_t tag)
 
     if (v->kvm ? !(tag & WIRE_TAG_DMA) : tape_peek(v->tape) != TAPE_DMA)
         return false;
-    if (!take(v, 0, &m, sizeof m))
+    if (!take_part(v, 0, &m, sizeof m))
         return false;
-    a.reason = check(d, &m, &bytes);
-    if (a.reason == 0 && m.op == WIRE_DMA_WRITE && !take(v, WIRE_DMA_DATA, d->data, bytes))
+    a.reason = check_message(d, &m, &bytes);
+    if (a.reason == 0 && m.op == WIRE_DMA_WRITE && !take_part(v, WIRE_DMA_DATA, d->data, bytes))
         return false;
-    before = held(d);
-    look(d);
+    before = image(d);
+    snoop(d);
     if (a.reason == 0)
-        (m.op == WIRE_DMA_BEGIN ? begin : m.op == WIRE_DMA_END ? end : move)(d, &m, &a);
-    look(d);
+        (m.op == WIRE_DMA_BEGIN ? begin_flight
+         : m.op == WIRE_DMA_END ? end_flight
+                                : move_bytes)(d, &m, &a);
+    snoop(d);
     shown = m.op == WIRE_DMA_READ && a.status == SVMC_OK ? a.bytes : 0;
     if (!tape_out(v->tape, TAPE_MOVED, &a, sizeof a) ||
         !tape_out(v->tape, TAPE_MOVED, d->data, shown))
         return false;
-    judge(v, &m, &a, held(d) != before);
-    give(v, WIRE_DMA_DATA, d->data, shown);
-    give(v, sizeof m, &a, sizeof a);
+    judge_message(v, &m, &a, image(d) != before);
+    give_part(v, WIRE_DMA_DATA, d->data, shown);
+    give_part(v, sizeof m, &a, sizeof a);
     return watch_good(v);
 }

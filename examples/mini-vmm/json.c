@@ -197,7 +197,7 @@ static void calls(const struct report *r)
     number("calls_total", r->calls_total, ",");
     number("calls_unlisted", r->calls_unlisted, ",");
     printf("\"guestinfo\":[");
-    for (uint32_t i = 0; i < r->store->count; i++) {
+    for (uint32_t i = 0; r->store && i < r->store->count; i++) {
         const struct store_entry *e = &r->store->entry[i];
 
         printf("%s{", i > 0 ? "," : "");

@@ -382,10 +382,10 @@ static const char *wants_kvm(const struct options *o)
 /* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */
 static int fall_back(const struct options *o, const char *why)
 {
-    const char *built = o->dma     ? MINI_VMM_TRACES "/dma.svmtrace"
+    const char *built = o->dma      ? MINI_VMM_TRACES "/dma.svmtrace"
                         : o->tokens ? MINI_VMM_TRACES "/tokens.svmtrace"
-                        : o->calls ? MINI_VMM_TRACES "/calls.svmtrace"
-                                   : MINI_VMM_TRACES "/hello.svmtrace";
+                        : o->calls  ? MINI_VMM_TRACES "/calls.svmtrace"
+                                    : MINI_VMM_TRACES "/hello.svmtrace";
     const char *name = strrchr(built, '/') + 1;
     char trace[PATH_MAX], reason[400];
     int status;

@@ -154,7 +154,8 @@ static bool open_tape(struct cpu *cpu)
     n += put_text(record + n, s->report.backend, 250);
     store_le(config, c->refusal_limit, 4);
     store_le(config + 4, c->retry_limit, 4);
-    store_le(config + 8, c->msr_exits | c->no_results << 1 | c->calls << 2 | c->tokens << 3 | c->dma << 4, 4);
+    store_le(config + 8,
+             c->msr_exits | c->no_results << 1 | c->calls << 2 | c->tokens << 3 | c->dma << 4, 4);
     store_le(config + 12, c->state_bytes_registers, 8);
     store_le(config + 20, c->state_bytes_memory, 8);
     store_le(config + 28, cpu->vcpu.id, 4);
