@@ -68,32 +68,29 @@ static enum svmc_status draw_bytes(void *ctx, void *dst, size_t n)
     return st;
 }
 
-/* The first of them that back end and processor have: 0 is none. */
-static uint32_t pick(struct dma *d, const uint32_t *algs, size_t count)
+static enum svmc_status has(struct dma *d, uint32_t alg)
 {
-    for (size_t i = 0; i < count; i++)
-        if (svmc_crypto_try(&d->crypto, (enum svmc_alg)algs[i],
-                            (struct svmc_cipher_key *)(void *)d->room) == SVMC_OK)
-            return algs[i];
-    return SVMC_ALG_NONE;
+    return svmc_crypto_try(&d->crypto, (enum svmc_alg)alg,
+                           (struct svmc_cipher_key *)(void *)d->room);
 }
 
 /* Opaque for the block device, authentic for the net device; the trace has what it was. */
-static bool choose(struct dma *d)
+static enum svmc_status choose(struct dma *d)
 {
     static const uint32_t algs[] = { SVMC_ALG_AES_256_XTS, SVMC_ALG_AES_256_GCM,
                                      SVMC_ALG_CHACHA20_POLY1305 };
-    uint32_t chosen[2] = { 0 };
+    uint32_t chosen[2] = { algs[0], algs[1] };
+    enum svmc_status st;
 
-    if (machine->kvm) {
-        chosen[0] = pick(d, algs, 3);
-        chosen[1] = pick(d, algs + 1, 2);
-    }
+    for (uint32_t i = 0; machine->kvm && i < 2; i++) /* else the best that there is */
+        for (uint32_t next = i; next < 2 && has(d, chosen[i]) == SVMC_ERR_UNSUPPORTED; next++)
+            chosen[i] = algs[next + 1];
     if (!watch_call(machine, WATCH_CIPHER, 0, chosen, sizeof chosen))
-        return false;
+        return SVMC_ERR_CALLBACK;
     d->alg[DMA_SLOT_BLOCK] = chosen[0];
     d->alg[DMA_SLOT_NET] = d->alg[DMA_SLOT_OTHER] = chosen[1];
-    return true;
+    st = has(d, chosen[0]);
+    return st == SVMC_OK ? has(d, chosen[1]) : st;
 }
 
 static void *carve(struct dma *d, size_t bytes)
@@ -190,9 +187,10 @@ enum svmc_status dma_open(struct dma *d, struct vcpu *v)
         return SVMC_ERR_UNSUPPORTED;
     d->crypto = *back_end;
     d->crypto.random = draw_bytes;
-    if (!choose(d) || !close_pages(d))
-        return SVMC_ERR_CALLBACK;
-    st = open_engine(d);
+    st = choose(d);
+    if (st != SVMC_OK)
+        return st;
+    st = close_pages(d) ? open_engine(d) : SVMC_ERR_CALLBACK;
     for (uint32_t i = 0; st == SVMC_OK && i < 2; i++)
         st = svmc_vmkey_create(&d->key[i], &d->arena, names[i], SVMC_ALG_HKDF_SHA_256);
     for (uint32_t i = 0; st == SVMC_OK && i < DMA_SLOTS; i++)

@@ -259,7 +259,7 @@ bool dma_message(struct vcpu *v, uint64_t tag)
     snoop(d);
     shown = m.op == WIRE_DMA_READ && a.status == SVMC_OK ? a.bytes : 0;
     if (!tape_out(v->tape, TAPE_MOVED, &a, sizeof a) ||
-        !tape_out(v->tape, TAPE_MOVED, d->data, shown))
+        (shown > 0 && !tape_out(v->tape, TAPE_MOVED, d->data, shown)))
         return false;
     judge_message(v, &m, &a, image(d) != before);
     give_part(v, WIRE_DMA_DATA, d->data, shown);

@@ -253,7 +253,8 @@ static bool start(struct cpu *c)
     if (tape_bad(&c->tape))
         end_tape(c);
     else
-        end(c, EXIT_BACKEND, "ERROR", "the library refuses to start: %s", svmc_status_name(st));
+        end(c, EXIT_BACKEND, "ERROR", "the library refuses to start: %s%s", svmc_status_name(st),
+            st == SVMC_ERR_UNSUPPORTED ? ": this build lacks OpenSSL or libsodium for it" : "");
     return false;
 }
 
