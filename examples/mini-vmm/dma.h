@@ -53,7 +53,7 @@ struct dma {
     svmc_key_handle slot[DMA_SLOTS];
     struct dma_flight flight[DMA_FLIGHTS];
     struct svmc_dma_seal seals[DMA_PAGES][DMA_UNITS];
-    uint8_t *bus; /* the pages as they are held: the guest's memory, or `own` where there is none */
+    uint8_t *bus; /* the pages as they are held: in the guest's memory, or, replayed, `own` */
     uint8_t noted[SVMC_DMA_PAGE], repair[SVMC_DMA_PAGE];
     bool put_back;
     struct dma_counts counts;
@@ -71,7 +71,7 @@ const struct svmc_crypto_ops *dma_back_end(void);
 /** Before the first exit: keys, slots, functions, the pages. */
 enum svmc_status dma_open(struct dma *d, struct vcpu *v);
 
-/** Answer the exit that lies in v->run, if it is an access to the pages or the keeper's register. */
+/** Answer the exit in v->run, if it is an access to the pages or to the keeper's register. */
 enum calls_end dma_serve(struct vcpu *v, const struct svmc_exit *exit);
 
 /** The host has rung: was it with a message, and is it answered? false: it is a reply's bell, or
