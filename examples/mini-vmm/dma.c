@@ -327,7 +327,7 @@ bool dma_end(struct vcpu *v)
         watch_gate(v, "%s, %s: %u reads, %llu bytes; %u writes, %llu bytes", names[i],
                    alg_name(d->alg[i]), c->reads[i], (unsigned long long)c->read_bytes[i],
                    c->writes[i], (unsigned long long)c->written_bytes[i]);
-    watch_gate(v, "%u attempts, %u not refused as they should be; other faults: %u", DMA_TRIES,
+    watch_gate(v, "%u attempts, %u not refused as they should be; faults in all: %u", DMA_TRIES,
                DMA_TRIES - kinds, c->faults);
     if (!search_memory(v, found))
         return false;

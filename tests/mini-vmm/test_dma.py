@@ -102,8 +102,8 @@ class Dma(Case):
         # nine lists and four frames out, the refused one is no read; four frames in
         self.assertRegex(net, r"^net 00:05\.0, authentic, AES-256-GCM: 13 reads, "
                          f"{9 * 80 + 4 * 104} bytes; 4 writes, {4 * 104} bytes$")
-        self.assertEqual(tries, f"{len(TRIED)} attempts, 0 not refused as they should be; other "
-                         "faults: 0")
+        self.assertEqual(tries, f"{len(TRIED)} attempts, 0 not refused as they should be; faults "
+                         "in all: 0")
         self.assertEqual(got, "the canary: 10 times in what devices got")  # 2 * 3 sectors, 4 frames
         self.assertRegex(bus, r"^the canary on the bus: 0 times in \d+ looks at the pages, 0 in "
                          r"2097152 bytes$")
