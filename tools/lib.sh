@@ -51,6 +51,8 @@ meson meson
 ninja-build ninja
 pkg-config pkg-config
 python3 python3'
+packages_crypto='libsodium-dev -
+libssl-dev -'
 packages_clang='clang clang
 libclang-rt-dev -
 llvm llvm-objdump'
