@@ -35,10 +35,12 @@ static const struct {
     { DMA_OTHER, 1, DMA_IOVA_WRONG, DMA_NET_DATA, SVMC_ACCESS_RW },
 };
 
-static enum svmc_status lead(void *ctx, uint32_t bdf, uint64_t iova, struct svmc_dma_page *page)
+static enum svmc_status lead(void *ctx, uint32_t bdf, svmc_key_handle slot, uint64_t iova,
+                             struct svmc_dma_page *page)
 {
     struct dma *d = ctx;
 
+    (void)slot; /* of this demo no function is ever another VM's */
     for (unsigned i = 0; i < sizeof windows / sizeof windows[0]; i++)
         if (windows[i].bdf == bdf && iova - windows[i].iova < windows[i].pages * SVMC_DMA_PAGE) {
             uint64_t gpa = windows[i].gpa + (iova - windows[i].iova);
@@ -110,7 +112,7 @@ static enum svmc_status open_engine(struct dma *d)
     const struct svmc_keyslots_config slots = {
         .crypto = &d->crypto, .slots = DMA_SLOTS + 1, .places = DMA_SLOTS + 1, .lanes = 1
     }; /* one more: a revoked one is taken again only when its last flight has ended */
-    const struct svmc_devices_config devices = { .segments = DMA_SEGMENTS, .buses = 1 };
+    const struct svmc_devices_config devices = { .segments = DMA_SEGMENTS, .buses = 2 };
     const struct svmc_dma_config engine = { .slots = &d->slots,
                                             .devices = &d->devices,
                                             .ops = &ops,
@@ -160,7 +162,7 @@ static enum svmc_status load_slot(struct dma *d, uint32_t which)
     key.bytes = bytes;
     st = svmc_keyslot_load(&d->slots, &key, &d->slot[which]);
     d->crypto.wipe(d->crypto.ctx, bytes, sizeof bytes);
-    return st == SVMC_OK ? svmc_keyslot_ref(&d->slots, 0, d->slot[which]) : st; /* `processor` */
+    return st;
 }
 
 static bool close_pages(struct dma *d)
@@ -201,18 +203,22 @@ enum svmc_status dma_open(struct dma *d, struct vcpu *v)
 
 /* --- the guest's side --- */
 
-/* What a memory controller does between processor and bus. */
+/*
+ * What a memory controller does between processor and bus: a function of its own, bound for this
+ * access alone, for the host must not have it.
+ */
 static bool processor(struct dma *d, uint64_t gpa, void *bytes, size_t n, uint32_t direction)
 {
     const struct svmc_dma_piece piece = { gpa, bytes, n };
-    const struct svmc_dma_request request = { .bdf = DMA_PROCESSOR,
-                                              .direction = direction,
-                                              .piece = &piece,
-                                              .pieces = 1,
-                                              .flight = d->slot[dma_owner(gpa)] };
+    const struct svmc_dma_request request = {
+        .bdf = DMA_PROCESSOR, .direction = direction, .piece = &piece, .pieces = 1
+    };
     struct svmc_dma_result result;
+    enum svmc_status st = svmc_device_bind(&d->devices, DMA_PROCESSOR, d->slot[dma_owner(gpa)]);
 
-    return svmc_dma_move(&d->engine, 0, &request, &result) == SVMC_OK;
+    if (st == SVMC_OK)
+        st = svmc_dma_move(&d->engine, 0, &request, &result);
+    return svmc_device_unbind(&d->devices, DMA_PROCESSOR) == SVMC_OK && st == SVMC_OK;
 }
 
 /* Unbind, until nobody has it; then the old key goes, at once, whoever still has a flight. */
@@ -222,8 +228,7 @@ static bool renew(struct dma *d)
 
     if (svmc_device_unbind(&d->devices, DMA_NET) != SVMC_OK ||
         svmc_keyslots_quiet(&d->slots, svmc_keyslots_flush(&d->slots)) != SVMC_OK ||
-        svmc_keyslot_revoke(&d->slots, d->slot[DMA_SLOT_NET], SVMC_KEYSLOT_CUT) != SVMC_OK ||
-        svmc_keyslot_unref(&d->slots, d->slot[DMA_SLOT_NET]) != SVMC_ERR_STALE)
+        svmc_keyslot_revoke(&d->slots, d->slot[DMA_SLOT_NET], SVMC_KEYSLOT_CUT) != SVMC_OK)
         return false;
     memset(d->seals[first], 0, sizeof d->seals[0] * (DMA_PAGES - first)); /* with a fresh key */
     return load_slot(d, DMA_SLOT_NET) == SVMC_OK &&

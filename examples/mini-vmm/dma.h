@@ -26,12 +26,6 @@
 
 enum dma_slot { DMA_SLOT_BLOCK, DMA_SLOT_NET, DMA_SLOT_OTHER };
 
-/** A transfer that outlives a message. The handle stays here; the host has the index + 1. */
-struct dma_flight {
-    uint32_t bdf;
-    svmc_key_handle handle; /* {0}: none */
-};
-
 /** What the lines at the end say. */
 struct dma_counts {
     uint32_t reads[2], writes[2]; /* of the block device, of the net device */
@@ -51,7 +45,7 @@ struct dma {
     struct svmc_dma engine;
     uint32_t alg[DMA_SLOTS];
     svmc_key_handle slot[DMA_SLOTS];
-    struct dma_flight flight[DMA_FLIGHTS];
+    struct svmc_dma_flight flight[DMA_FLIGHTS]; /* stay here; the host has the index + 1 */
     struct svmc_dma_seal seals[DMA_PAGES][DMA_UNITS];
     uint8_t *bus; /* the pages as they are held: in the guest's memory, or, replayed, `own` */
     uint8_t noted[SVMC_DMA_PAGE], repair[SVMC_DMA_PAGE];

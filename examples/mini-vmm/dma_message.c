@@ -70,7 +70,8 @@ uint32_t dma_canaries(const uint8_t *bytes, size_t n)
 static uint32_t check_message(const struct dma *d, const struct wire_dma_ask *m, size_t *bytes)
 {
     bool moves = m->op == WIRE_DMA_READ || m->op == WIRE_DMA_WRITE;
-    const struct dma_flight *f = m->flight - 1 < DMA_FLIGHTS ? &d->flight[m->flight - 1] : NULL;
+    const struct svmc_dma_flight *f =
+        m->flight - 1 < DMA_FLIGHTS ? &d->flight[m->flight - 1] : NULL;
 
     *bytes = 0;
     if (m->op > WIRE_DMA_END)
@@ -89,7 +90,7 @@ static uint32_t check_message(const struct dma *d, const struct wire_dma_ask *m,
     }
     if (m->op == WIRE_DMA_BEGIN ? m->flight != 0
                                 : (m->flight != 0 || m->op == WIRE_DMA_END) &&
-                                      (!f || f->handle.raw == 0 || f->bdf != m->bdf))
+                                      (!f || f->slot.raw == 0 || f->bdf != m->bdf))
         return WIRE_DMA_BAD_FLIGHT;
     return 0;
 }
@@ -99,30 +100,27 @@ static uint32_t check_message(const struct dma *d, const struct wire_dma_ask *m,
 static void begin_flight(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
 {
     struct svmc_dma_result result;
-    svmc_key_handle handle;
     uint32_t i = 0;
 
-    while (i < DMA_FLIGHTS && d->flight[i].handle.raw != 0)
+    while (i < DMA_FLIGHTS && d->flight[i].slot.raw != 0)
         i++;
     if (i == DMA_FLIGHTS) {
         *a = (struct wire_dma_answer){ SVMC_ERR_FULL, WIRE_DMA_BAD_FLIGHTS, 0, 0 };
         return;
     }
-    a->status = svmc_dma_begin(&d->engine, 0, m->bdf, &handle, &result);
+    a->status = svmc_dma_begin(&d->engine, 0, m->bdf, &d->flight[i], &result);
     a->reason = result.reason;
-    if (a->status != SVMC_OK)
-        return;
-    d->flight[i] = (struct dma_flight){ m->bdf, handle };
-    a->flight = i + 1;
+    if (a->status == SVMC_OK)
+        a->flight = i + 1;
 }
 
 static void end_flight(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
 {
-    struct dma_flight *f = &d->flight[m->flight - 1];
+    struct svmc_dma_flight *f = &d->flight[m->flight - 1];
 
-    a->status = svmc_keyslot_unref(&d->slots, f->handle);
+    a->status = svmc_keyslot_unref(&d->slots, f->slot);
     a->reason = a->status == SVMC_OK ? 0 : SVMC_DMA_CUT;
-    *f = (struct dma_flight){ 0 };
+    *f = (struct svmc_dma_flight){ { 0 }, 0 };
 }
 
 static void move_bytes(struct dma *d, const struct wire_dma_ask *m, struct wire_dma_answer *a)
@@ -140,7 +138,7 @@ static void move_bytes(struct dma *d, const struct wire_dma_ask *m, struct wire_
         at += piece[i].bytes;
     }
     if (m->flight != 0)
-        request.flight = d->flight[m->flight - 1].handle;
+        request.flight = d->flight[m->flight - 1];
     a->status = svmc_dma_move(&d->engine, 0, &request, &result);
     a->reason = result.reason;
     a->bytes = (uint32_t)result.moved;

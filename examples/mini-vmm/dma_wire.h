@@ -63,7 +63,7 @@ enum wire_dma_bad {
 #define DMA_NET       SVMC_BDF(0, 0, 5, 0)
 #define DMA_OTHER     SVMC_BDF(0, 0, 6, 0) /* another VM's */
 #define DMA_NOBODY    SVMC_BDF(0, 0, 7, 0) /* nobody's */
-#define DMA_PROCESSOR SVMC_BDF(1, 0, 0, 0) /* the guest's own accesses: bound to no slot */
+#define DMA_PROCESSOR SVMC_BDF(1, 0, 0, 0) /* the guest's own accesses, bound while one is made */
 #define DMA_ABSENT    SVMC_BDF(2, 0, 4, 0) /* a segment that is not there */
 #define DMA_SEGMENTS  2u
 

@@ -183,8 +183,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_crypto_hash(const struct svmc_cryp
 /**
  * Hold a back end against published vectors of the hashes and MACs above, as FIPS 140 wants it at
  * power-on: call it once before you trust one, and svmc_crypto_try for each cipher and derivation
- * that you use. It also looks whether equal tells bytes apart and wipe wipes; of random it can only
- * see that it gives something.
+ * that you use; for a table that has no hashes or MACs, that alone. It also looks whether equal
+ * tells bytes apart and wipe wipes; of random it can only see that it gives something.
  *
  * Threads: any.
  * Source:  RFC 7693 appendix A, the BLAKE2 reference vectors, FIPS 180-4 examples, RFC 4231; CR-8.

@@ -51,10 +51,9 @@ struct svmc_dma_ops {
     uint32_t reserved;
     void *ctx;
 
-    /* required: the page at iova, a multiple of SVMC_DMA_PAGE, of this function while it is bound to
-       `slot`, or had a flight begun then: so say whose pages they are by slot, for the function may
-       be another VM's meanwhile. SVMC_OK; all else: there is none. What it says stays true until
-       the next svmc_keyslots_flush is quiet */
+    /* required: the page at iova, a multiple of SVMC_DMA_PAGE, of this function while it is bound
+       to `slot`, which is held: by now it may be bound to another one. SVMC_OK; all else: there is
+       none. What it says stays true until the next svmc_keyslots_flush is quiet */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, uint32_t bdf, svmc_key_handle slot,
                                                  uint64_t iova, struct svmc_dma_page *page);
 };
@@ -67,8 +66,8 @@ struct svmc_dma_config {
     uint32_t cache;   /* translations that a lane remembers: 0 or a power of two, up to 65536 */
     uint32_t stripes; /* of claims: a power of two, 1 to 65536; few: more requests are BUSY */
     uint32_t shares;  /* 0: all slots claim in all stripes; else a power of two up to `stripes`: a
-                         slot claims in one share of them, by its number, and waits for none that has
-                         another. As many as slots: no VM can keep another one waiting */
+                         slot claims in one share of them, by its number, and waits for none that
+                         has another. As many as slots: no VM can keep another one waiting */
 };
 
 /** The engine. Its lanes are those of its slots. All requests to a page go through one engine: two

@@ -43,7 +43,11 @@ enum svmc_keyslot_revoke {
     SVMC_KEYSLOT_CUT = 1    /* what has begun stops at its next unit, references count no more */
 };
 
-/** A key to load, and what it is for. */
+/**
+ * A key to load, and what it is for. A VM's: svmc_vmkey_subkey with a grant of SVMC_KEY_LINE for
+ * XTS, of SVMC_KEY_PAGE for an AEAD; `epoch` is the first 8 bytes, little-endian, of the grant's.
+ * Memory that stays is opened with the grant and the epoch that it was written under: keep both.
+ */
 struct svmc_keyslot_key {
     uint64_t domain;        /* the owner, a VM or a container: the caller's number */
     uint64_t epoch;         /* goes into tweaks; fresh with every restore, clone and crash */
@@ -159,7 +163,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_bring(struct svmc_keyslots
 /**
  * Program every place again, after a reset of what holds the keys.
  *
- * State:  a slot that a lane still holds, or whose key could not be programmed, is ABSENT: bring it.
+ * State:  a slot that a lane still holds, or whose key could not be programmed, is ABSENT: bring
+ *         it.
  *         What a lane has begun may fail at its next unit.
  * Source: KS-15.
  *
