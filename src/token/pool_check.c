@@ -6,8 +6,9 @@
 
 /* What is not as it must be: in each part a word that is 0 if it is. */
 struct parts {
-    uint64_t gone; /* the handle */
-    uint64_t restored, expired, vm, vcpu, root, privilege, site, context, frame, locked;
+    uint64_t gone;  /* the handle */
+    uint64_t place; /* isa and privilege, offset: as in svmc_token_entry */
+    uint64_t restored, expired, vm, vcpu, root, page, context, frame, locked;
     uint64_t tag;
 };
 
@@ -68,12 +69,14 @@ TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_to
 {
     const struct svmc_token_entry *e = j->entry;
     struct parts *p = &j->parts;
-    uint64_t place = (caller->offset | j->head << PLACE_ISA) ^ token_get(&e->priv.place);
-    uint32_t at = caller->vcpu - (uint32_t)(token_get(&e->priv.grant) >> 32);
+    uint64_t again;
+    uint32_t at;
 
-    p->privilege = place >> PLACE_ISA;
-    p->site = (token_get(&e->priv.page) ^ caller->page) | (uint32_t)place;
-    add(&j->other, p->privilege | p->site);
+    p->gone = (j->live ^ (ALIVE | handle >> GENERATION_BITS)) & (ALIVE | GENERATION_MASK);
+    add(&j->other, p->gone);
+    p->place = (caller->offset | j->head << PLACE_ISA) ^ token_get(&e->priv.place);
+    p->page = token_get(&e->priv.page) ^ caller->page;
+    add(&j->other, p->place | p->page);
     p->vm = token_get(&e->priv.vm) ^ caller->vm;
     add(&j->other, p->vm);
     p->restored = token_get(&e->priv.vm_generation) ^ caller->vm_generation;
@@ -83,15 +86,16 @@ TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_to
     p->context = (caller->thread ^ token_get(&e->priv.thread)) & token_get(&e->priv.thread_mask);
     p->context |= caller->returns - token_get(&e->priv.returns) > token_get(&e->priv.return_span);
     add(&j->other, p->context);
+    at = caller->vcpu - (uint32_t)(token_get(&e->priv.grant) >> 32);
     p->vcpu = (~(token_get(&e->priv.vcpus) >> (at & 63)) & 1) | at >> 6;
     add(&j->other, p->vcpu);
     p->expired = token_get(&e->priv.until) <= caller->ticks;
     p->locked = caller->ticks < vcpu->priv.locked_until;
     add(&j->other, p->expired | p->locked);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    p->gone = (j->live ^ (ALIVE | handle >> GENERATION_BITS)) & (ALIVE | GENERATION_MASK);
-    p->gone |= j->live ^ token_get(&e->priv.live); /* written meanwhile */
-    add(&j->other, p->gone);
+    again = j->live ^ token_get(&e->priv.live); /* written meanwhile */
+    p->gone |= again;
+    add(&j->other, again);
 }
 
 /* TK-5: for the hypervisor alone. */
@@ -107,17 +111,18 @@ CORE_COLD uint32_t svmc_token_why(const struct svmc_token_pool *pool,
     if (!is_sound(pool, vcpu, caller, token, &j))
         return 0;
     begin(pool, token->handle, &j);
+    judge_tag(token, &j); /* TK-14: the later, the more registers are taken, and halves spilled */
     judge_frame(caller, &j);
-    judge_tag(token, &j);
     judge(vcpu, caller, token->handle, &j);
     given = (token->handle >> GENERATION_BITS) - 1 < ((uint32_t)j.live & GENERATION_MASK);
     reasons = any(p->gone) * (given ? SVMC_TOKEN_STALE : SVMC_TOKEN_UNKNOWN) |
               any(p->restored) * SVMC_TOKEN_RESTORED | any(p->expired) * SVMC_TOKEN_EXPIRED |
               any(p->vm) * SVMC_TOKEN_OTHER_VM | any(p->vcpu) * SVMC_TOKEN_OTHER_VCPU |
-              any(p->root) * SVMC_TOKEN_OTHER_ROOT | any(p->privilege) * SVMC_TOKEN_PRIVILEGE |
-              any(p->site) * SVMC_TOKEN_SITE | any(p->context) * SVMC_TOKEN_CONTEXT |
-              any(p->frame) * SVMC_TOKEN_REMAPPED | any(p->locked) * SVMC_TOKEN_LOCKED |
-              any(p->tag) * SVMC_TOKEN_TAG;
+              any(p->root) * SVMC_TOKEN_OTHER_ROOT |
+              any(p->place >> PLACE_ISA) * SVMC_TOKEN_PRIVILEGE |
+              any((uint32_t)p->place | p->page) * SVMC_TOKEN_SITE |
+              any(p->context) * SVMC_TOKEN_CONTEXT | any(p->frame) * SVMC_TOKEN_REMAPPED |
+              any(p->locked) * SVMC_TOKEN_LOCKED | any(p->tag) * SVMC_TOKEN_TAG;
     token_said(&reasons, sizeof reasons);
     return reasons;
 }
@@ -166,15 +171,15 @@ TOKEN_INLINE void settle(struct svmc_token_pool *pool, struct svmc_token_vcpu *v
                          const struct svmc_token_caller *caller, const struct svmc_token *token,
                          const struct judged *j, uint64_t unwalked, struct svmc_token_verdict *out)
 {
-    uint32_t refused = any(j->other | j->parts.tag), guess = refused & (any(j->other) ^ 1), walk;
+    uint32_t refused = any(j->other | j->parts.tag), guess = refused - any(j->other);
+    uint32_t walk = any(unwalked);
     uint32_t limit = pool->priv.config.miss_limit;
     uint64_t all;
 
     token_said(&refused, sizeof refused);
     token_said(&guess, sizeof guess);
-    walk = any(unwalked) & (refused ^ 1);
-    all = (uint64_t)(refused | walk) - 1; /* all ones: ALLOWED */
-    out->end = (uint8_t)((refused ^ 1) + walk);
+    all = (uint64_t)(refused | walk) - 1;        /* all ones: ALLOWED */
+    out->end = (uint8_t)((refused ^ 1) << walk); /* ALLOWED, twice that is WALK */
     out->rights = token_get(&j->entry->priv.rights) & all;
     out->classes = (uint32_t)(token_get(&j->entry->priv.grant) & all);
     vcpu->priv.misses += refused;

@@ -75,6 +75,7 @@ CORE_SMALL static enum svmc_status one_entry(struct svmc_hcall_vcpu *v,
     for (unsigned n = 0; n < REGS; n++)
         one.arg[n] = core_le64(one.arg[n]);
     st = watched(v, &one, true, &result);
+    core_wipe(one.token, sizeof one.token); /* TK-14 */
     if (st != SVMC_OK)
         return st;
     for (unsigned n = 0; n < REGS && n < result.results; n++)

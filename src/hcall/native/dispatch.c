@@ -68,16 +68,18 @@ CORE_SMALL static enum svmc_status deny(const struct svmc_hcall_vcpu *v, uint64_
 CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
 {
     const struct svmc_hcall_ops *ops = w->v->priv.vm->ops;
-    struct svmc_hcall_call judged = *w->call;
+    struct svmc_hcall_call judged;
     uint32_t token_class = 0;
     enum svmc_status st;
 
-    if (judged.control & SVMC_HCALL_TOKEN) {
+    if (w->call->control & SVMC_HCALL_TOKEN) {
         if (!CORE_HAS_OP(ops, token))
             return svmc_native_answer(w->out, SVMC_HCALL_NOT_DEFINED, 0);
+        judged = *w->call;
         memcpy(judged.arg, w->arg, sizeof judged.arg);
         judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);
         st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], &judged, &token_class);
+        core_wipe(judged.token, sizeof judged.token); /* TK-14 */
         if (st == SVMC_ERR_STALE)
             return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
         if (st == SVMC_ERR_AUTH)

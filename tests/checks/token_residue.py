@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""No byte sequence of a dead tag is left in a process (TK-14).
+
+Pool, pages, judge and dispatcher are built as for use, with gcc and clang, -O1 to -O3 and -Os, and
+tests/checks/token_residue.c searches the memory of its own process after each step. A wipe that is
+taken out of the source must be found."""
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tools/checks"))
+from common import (Report, core_flags, edited, first_error, need_tools, parallel,  # noqa: E402
+                    run, sources)
+
+LEVELS = ("-O1", "-O2", "-O3", "-Os")
+T, N = "src/token/", "src/hcall/native/"
+WIPES = (
+    (T + "pool.c", "        clear(&pool->priv.config);\n", "        ;\n"),
+    (T + "pool_enrol.c", "    token_put(&e->priv.tag[0], 0);\n", ""),
+    (T + "pool_enrol.c", "    token_put(&e->priv.tag[1], 0);\n", ""),
+    (T + "pool_enrol.c", "        memset(out->tag, 0, sizeof out->tag);\n", "        ;\n"),
+    (T + "pool_check.c", "    core_wipe(key, sizeof key);\n", ""),
+    (T + "pool_check.c", "    core_wipe(kept.room, sizeof kept.room);\n", ""),
+    (T + "gate.c", "    core_wipe(own, sizeof own);\n", ""),
+    ("src/judge/judge.c", "    core_wipe(h.shown.words, sizeof h.shown.words);\n", ""),
+    (N + "dispatch.c", "core_wipe(judged.token, sizeof judged.token);", ""),
+    (N + "batch.c", "core_wipe(one.token, sizeof one.token);", ""),
+)
+
+
+def core():
+    return [s for s in sources("core") if re.match(r"src/(token|judge|core|hcall/native)/", str(s))]
+
+
+def build(compiler, level, out, copies=None):
+    """(program, None), or (None, why not). copies: {source: its edited copy}."""
+    flags = [f for f in core_flags("x86_64", compiler) if not re.fullmatch(r"-O\w", f)]
+    objects = []
+    for source in [*core(), "tests/checks/token_residue.c"]:
+        source = str(source)
+        here = (copies or {}).get(source, TOP / source)
+        target = out / (source.replace("/", "_") + ".o")
+        own = source.startswith("src/")
+        done = run([compiler, *(flags if own else ["-std=gnu11", "-Wall", "-Wextra", "-Werror"]),
+                    level if own else "-O2", f"-I{TOP}/include", f"-I{TOP}/src",
+                    f"-iquote{(TOP / source).parent}", "-c", here, "-o", target])
+        if not done.ok:
+            return None, first_error(done.text)
+        objects.append(target)
+    done = run([compiler, "-o", out / "residue", *objects])
+    return (out / "residue", None) if done.ok else (None, first_error(done.text))
+
+
+def search(job):
+    """Nothing is found, or with an edit something."""
+    compiler, level, edit = job
+    with tempfile.TemporaryDirectory() as tmp:
+        copies = edited(*edit, Path(tmp, "edited")) if edit else {}
+        if isinstance(copies, str):
+            return [copies]
+        program, fault = build(compiler, level, Path(tmp), copies)
+        if fault:
+            return [fault]
+        done = run([program])
+        if done.returncode == 77:
+            return ["no /proc/self/mem on this machine"]
+        if edit:
+            return [] if "failed: half" in done.text else ["it is not found"]
+        return [] if done.ok else [" ".join(done.text.split())[:600]]
+
+
+def main():
+    need_tools("gcc", "clang")
+    report = Report()
+    jobs = [(c, level, None) for c in ("gcc", "clang") for level in LEVELS]
+    jobs += [("gcc", "-O2", edit) for edit in WIPES]
+    for (compiler, level, edit), faults in zip(jobs, parallel(search, jobs)):
+        without = f" without {edit[1].strip()}" if edit else ""
+        report.check(f"{compiler} {level}{without}", faults)
+    report.close()
+
+
+main()
