@@ -242,10 +242,11 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
 
         if (job->spans < job->dma->priv.pages)
             why = translate(job, iova - from, &room, &page);
-        if (why == SVMC_DMA_KEY)
-            job->result->slot = page->slot;
-        if (why != SVMC_DMA_NONE)
+        if (why != SVMC_DMA_NONE) {
+            if (why == SVMC_DMA_KEY)
+                job->result->slot = page->slot;
             return fail(job->result, why, iova);
+        }
         span = job->span + job->spans++;
         span->memory = (uint8_t *)page->at + from;
         span->buffer = buffer;
@@ -298,12 +299,11 @@ static enum svmc_status spend(const struct job *job)
 /* ---- claimed ---------------------------------------------------------------------------------*/
 
 /* DM-11: the stripes of the slots that a page's slot shares them with. */
-static uint64_t *share_of(const struct job *job, const struct span *s)
+static uint64_t *share_of(const struct svmc_dma *dma, svmc_key_handle slot)
 {
-    uint32_t slot = (s->other ? job->beside.raw : job->handle.raw) - 1;
-    uint64_t share = slot & job->dma->priv.share_mask;
+    uint64_t share = (slot.raw - 1) & dma->priv.share_mask;
 
-    return job->dma->priv.stripe + (share << (64 - job->dma->priv.stripe_shift));
+    return dma->priv.stripe + (share << (64 - dma->priv.stripe_shift));
 }
 
 static uint64_t *stripe_of(const struct job *job, uint64_t *share, uint64_t address)
@@ -358,7 +358,7 @@ static void release(const struct job *job, uint32_t spans, uint64_t end)
 
     for (uint32_t i = 0; i <= spans && i < job->spans; i++) {
         const struct span *s = job->span + i;
-        uint64_t stop = i < spans ? s->address + s->bytes : end, *share = share_of(job, s);
+        uint64_t stop = i < spans ? s->address + s->bytes : end, *share = job->share[s->other];
 
         for (uint64_t at = s->address & mask; at < stop; at += job->unit_bytes)
             release_unit(job, share, at);
@@ -371,7 +371,7 @@ static enum svmc_status claim(const struct job *job)
 
     for (uint32_t i = 0; i < job->spans; i++) {
         const struct span *s = job->span + i;
-        uint64_t *share = share_of(job, s);
+        uint64_t *share = job->share[s->other];
 
         for (uint64_t at = s->address & mask; at < s->address + s->bytes; at += job->unit_bytes)
             if (!claim_unit(job, share, at)) {
@@ -452,6 +452,9 @@ static enum svmc_status run(struct job *job)
     if (st == SVMC_OK && job->write)
         st = spend(job);
     if (st == SVMC_OK && claims(job)) {
+        job->share[0] = share_of(job->dma, job->handle);
+        if (job->units[1] != 0)
+            job->share[1] = share_of(job->dma, job->beside);
         st = claim(job);
         if (st != SVMC_OK && job->write)
             unspend(job);
@@ -484,8 +487,9 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
                                const struct svmc_dma_request *request,
                                struct svmc_dma_result *result)
 {
-    struct svmc_dma_request own; /* what is checked is what is used */
+    struct svmc_dma_flight flight;
     enum svmc_status st;
+    uint32_t direction;
     struct held held;
     struct job job;
 
@@ -494,17 +498,18 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     memset(result, 0, sizeof *result);
     if (!dma || lane >= dma->priv.lanes || !request)
         return SVMC_ERR_ARG;
-    own = *request;
-    if (own.direction > SVMC_DMA_WRITE || (!own.piece && own.pieces != 0))
+    job.bdf = request->bdf; /* DM-5: from here on it is not looked at */
+    job.piece = request->piece;
+    job.pieces = request->pieces;
+    direction = request->direction;
+    flight = request->flight;
+    if (direction > SVMC_DMA_WRITE || (!job.piece && job.pieces != 0))
         return SVMC_ERR_ARG;
     lane = core_clamp(lane, dma->priv.lanes);
-    st = hold(dma, lane, own.bdf, own.flight, &held, result);
+    st = hold(dma, lane, job.bdf, flight, &held, result);
     if (st != SVMC_OK)
         return st;
     job.dma = dma;
-    job.piece = own.piece;
-    job.pieces = own.pieces;
-    job.bdf = own.bdf;
     job.result = result;
     job.slot = held.slot;
     job.handle = held.handle;
@@ -517,7 +522,7 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.units[0] = job.units[1] = 0;
     job.unit_bytes = held.slot->unit_bytes;
     job.unit_shift = held.slot->unit_shift;
-    job.write = own.direction == SVMC_DMA_WRITE;
+    job.write = direction == SVMC_DMA_WRITE;
     job.authentic = held.slot->authentic;
     job.cached = (struct cached *)(void *)(job.scratch + SVMC_DMA_PAGE);
     job.span = (struct span *)(void *)(job.scratch + SVMC_DMA_PAGE +

@@ -36,9 +36,10 @@ struct job {
     svmc_key_handle handle, beside; /* their handles; {0}: there is no other one */
     struct span *span;
     struct cached *cached;
-    uint8_t *scratch; /* SVMC_DMA_PAGE bytes */
-    uint64_t epoch;   /* of the pool, after the hold */
-    uint64_t edges;   /* of all spans: begins and lengths, together */
+    uint8_t *scratch;   /* SVMC_DMA_PAGE bytes */
+    uint64_t epoch;     /* of the pool, after the hold */
+    uint64_t *share[2]; /* DM-11: the stripes of the function's slot, and of the other one */
+    uint64_t edges;     /* of all spans: begins and lengths, together */
     uint32_t bdf, lane, spans, unit_bytes, unit_shift;
     uint32_t units[2]; /* that it touches, of the function's slot and of the other one */
     bool write, authentic;
