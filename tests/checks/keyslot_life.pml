@@ -4,18 +4,24 @@
  * control loads, brings, revokes and evicts, lanes hold any handle beside, take references and give
  * them back. Two slots share one place; with -DSOFTWARE one slot has its own. A slot's word is read
  * and written at once; memory is sequentially consistent, as these accesses are. Loading and
- * programming may fail. What is not here: recycle, reprogram, flush.
+ * programming may fail; with -DRESET the place may lose its key, and is programmed again. What is
+ * not here: recycle, flush.
  *
- * What must hold (KS-4 to KS-7, KS-9 to KS-13): who holds a slot finds the key of its handle, to
+ * What must hold (KS-4 to KS-7, KS-9 to KS-13, KS-15): who holds a slot finds the key of its handle, to
  * the end; who has a reference finds it until a CUT, and gives back a reference of its own load;
  * after a CUT a lane begins one unit at most; a generation is given out once; what is WIPED is.
  *
  * Faults to be found: -DLOAD_OVER_REFS, -DNO_RETIRE, -DLOOK_FIRST, -DDRAIN_OVER_REFS, -DWORD_FIRST,
- * -DNO_ASK, -DCOUNT_AFTER, -DNO_SECOND_LOOK, -DRESIDENT_FIRST.
+ * -DNO_ASK, -DCOUNT_AFTER, -DNO_SECOND_LOOK, -DRESIDENT_FIRST, -DRESTORE_HELD,
+ * -DFREE_REFERENCED.
  */
 #define GENERATIONS 2 /* then the slot is retired */
 #ifndef LANES
+#ifdef RESET
+#define LANES 1
+#else
 #define LANES 2
+#endif
 #endif
 #ifdef SOFTWARE
 #define SLOTS 1
@@ -38,7 +44,8 @@ bool resident[SLOTS], was_cut[SLOTS];
 
 byte refs[SLOTS];
 byte marker[LANES]; /* a LOAD; 0: nothing */
-byte room;          /* whose key lies in it: a LOAD; 0: wiped */
+#define LOST 15
+byte room;          /* whose key lies in it: a LOAD; 0: wiped; LOST: by a reset, nothing works */
 byte owner;         /* of the place: slot + 1 */
 
 /* what is known outside, of each LOAD */
@@ -66,6 +73,29 @@ inline wipe()
 {
     room = 0;
     owner = 0
+}
+
+/* KS-15: a slot's own place, once no lane holds the slot. */
+inline restore(n)
+{
+#ifdef RESTORE_HELD
+    busy = false;
+#else
+    look(n, busy);
+#endif
+    if
+    :: !busy -> /* failed */
+#ifndef FREE_REFERENCED
+       if
+       :: refs[n] == 0 -> wipe()
+       :: else -> skip
+       fi
+#else
+       wipe()
+#endif
+    :: !busy -> room = LOAD(n, generation[n]); resident[n] = true
+    :: busy -> skip
+    fi
 }
 
 proctype control()
@@ -106,7 +136,18 @@ proctype control()
           fi;
           g = 0
 #ifndef SOFTWARE
-       :: state[n] == ACTIVE && !resident[n] -> /* bring */
+#ifdef RESET
+       :: owner != 0 -> /* and reprogram */
+          other = owner - 1;
+          room = LOST;
+          resident[other] = false;
+          restore(other);
+          other = 0
+       :: (state[n] == ACTIVE || (state[n] == DRAINING && !was_cut[n])) && owner == n + 1 &&
+          !resident[n] -> /* bring, to its own place */
+          restore(n)
+#endif
+       :: state[n] == ACTIVE && !resident[n] && owner != n + 1 -> /* bring */
           if
           :: owner != 0 -> /* the other one gives its place up, or not */
              other = owner - 1;
@@ -167,7 +208,7 @@ proctype control()
           if
           :: !busy ->
              if
-             :: resident[n] -> wipe()
+             :: owner == n + 1 -> wipe()
              :: else -> skip
              fi;
              atomic {
@@ -197,7 +238,7 @@ proctype control()
 #define IS_LIVE                                         \
     (IS_MINE && resident[slot] &&                       \
      (state[slot] == ACTIVE || (reference && state[slot] == DRAINING && !was_cut[slot])))
-#define MY_KEY (room == LOAD(slot, g))
+#define MY_KEY (room == LOAD(slot, g) || room == LOST)
 
 proctype lane(byte me)
 {

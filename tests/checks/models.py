@@ -31,6 +31,9 @@ RUNS = (
     (SLOT, "SOFTWARE", "COUNT_AFTER"),
     (SLOT, "LANES=1", "NO_SECOND_LOOK"),
     (SLOT, "LANES=1", "RESIDENT_FIRST"),
+    (SLOT, "RESET", None),
+    (SLOT, "RESET", "RESTORE_HELD"),
+    (SLOT, "RESET", "FREE_REFERENCED"),
 )
 
 
