@@ -7,7 +7,7 @@
  * programming may fail; with -DRESET the place may lose its key, and is programmed again. What is
  * not here: recycle, flush.
  *
- * What must hold (KS-4 to KS-7, KS-9 to KS-13, KS-15): who holds a slot finds the key of its handle,
+ * What must hold (KS-4 to KS-7, KS-9 to 13, KS-15): who holds a slot finds the key of its handle,
  * to the end; who has a reference finds it until a CUT, and gives back a reference of its own load;
  * after a CUT a lane begins one unit at most; a generation is given out once; what is WIPED is.
  *
