@@ -181,11 +181,11 @@ static void bring_one(uint32_t n, bool fails)
     program_fails = fails;
     st = svmc_keyslot_bring(&ks, l->handle);
     program_fails = false;
-    require(st == (!l->active ? SVMC_ERR_STALE
-                   : was      ? SVMC_OK
-                   : !room    ? SVMC_ERR_BUSY
-                   : fails    ? SVMC_ERR_CALLBACK
-                              : SVMC_OK));
+    require(st == (was && (l->active || !l->cut) ? SVMC_OK
+                   : !l->active                  ? SVMC_ERR_STALE
+                   : !room                       ? SVMC_ERR_BUSY
+                   : fails                       ? SVMC_ERR_CALLBACK
+                                                 : SVMC_OK));
     require(is_resident(n) == (was || st == SVMC_OK) || !l->active);
 }
 

@@ -155,7 +155,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_load(struct svmc_keyslots 
  * Source: KS-13, KS-14. Who was held last is known in steps of one bring.
  *
  * @return SVMC_OK (also if it has one); SVMC_ERR_BUSY (all places are, or its own is, busy);
- *         SVMC_ERR_STALE; SVMC_ERR_CALLBACK (program failed); SVMC_ERR_ARG.
+ *         SVMC_ERR_STALE (no such load; revoked, and it has none, or by a CUT); SVMC_ERR_CALLBACK
+ *         (program failed); SVMC_ERR_ARG.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_bring(struct svmc_keyslots *ks,
                                                             svmc_key_handle handle);
