@@ -453,7 +453,7 @@ static enum svmc_status run(struct job *job)
         st = spend(job);
     if (st == SVMC_OK && claims(job)) {
         job->share[0] = share_of(job->dma, job->handle);
-        if (job->units[1] != 0)
+        if (job->beside.raw != 0)
             job->share[1] = share_of(job->dma, job->beside);
         st = claim(job);
         if (st != SVMC_OK && job->write)
