@@ -129,17 +129,17 @@ static void open_or_close(struct input *in, bool open)
     enum svmc_status st = open ? svmc_measure_open(&lab.m, id, at, &caller, token, NULL)
                                : svmc_measure_close(&lab.m, id, at, &caller, token, NULL);
     bool may = id != 0 && token == model.range[slot].token && holds(&caller, token) &&
-               model.frame[f].state != FREE && model.frame[f].range == slot;
+               !model.range[slot].code && model.frame[f].state != FREE &&
+               model.frame[f].range == slot;
     bool there = !(lab.away >> f & 1), same = model.frame[f].measured == lab.memory[f][9];
 
     if (failed(st))
         return;
-    if (open && may && model.frame[f].state == INTACT && caller.frame != lab_at(f)) {
+    if (open && may && model.frame[f].state == INTACT) {
         require((st == SVMC_OK) == (there && same));
         model.frame[f].state = st == SVMC_OK ? OPEN : CHANGED;
     } else if (!open && may && model.frame[f].state == OPEN && there) {
         require(st == SVMC_OK);
-        model.path_alive &= model.path.priv.who.frame != lab_at(f);
         model.frame[f].state = INTACT;
         model.frame[f].measured = lab.memory[f][9];
     } else {

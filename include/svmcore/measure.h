@@ -75,9 +75,11 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_unload(struct svmc_measure
                                                              enum svmc_measure_why *why);
 
 /**
- * Open a page for change, by its holder alone. It is looked at first.
+ * Open a page for change, by its holder alone. It is looked at first. Code is not opened: new
+ * code is another range.
  *
- * Shape:  at: any address in the page; token: what the gate has verified.
+ * Shape:  at: any address in the page; token: what the gate has verified. caller->frame: of the
+ *         instruction; of a call that a pool let through it is its token's grant.frame.
  * State:  unchanged after an error but this: a page that differs is CHANGED from now on.
  * Source: ME-11, ME-12.
  *
@@ -154,8 +156,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_path_take(
  * Source:  ME-15, ME-16.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, a path that was not taken); SVMC_ERR_AUTH (WHO, CHANGED,
- *         IS_OPEN, UNMAPPED, REMAPPED, ALIASED, TABLE); SVMC_ERR_STALE (VERSION);
- *         SVMC_ERR_CALLBACK.
+ *         UNMAPPED, REMAPPED, ALIASED, TABLE); SVMC_ERR_STALE (VERSION); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_path_check(
     const struct svmc_measure *m, const struct svmc_token_caller *caller,

@@ -107,7 +107,7 @@ enum svmc_measure_why {
     SVMC_MEASURE_GRANTED = 0,
     SVMC_MEASURE_WHO = 1,      /* another VM, generation, address space, privilege */
     SVMC_MEASURE_TOKEN = 2,    /* not the token that holds the range */
-    SVMC_MEASURE_CODE = 3,     /* the instruction lies on no intact code page of the holder */
+    SVMC_MEASURE_CODE = 3,     /* from no intact code page of the holder; open of code */
     SVMC_MEASURE_RANGE = 4,    /* no such range, or not any more: SVMC_ERR_STALE */
     SVMC_MEASURE_FRAME = 5,    /* no page of the range; twice; another range's; no memory */
     SVMC_MEASURE_DIGEST = 6,   /* the pages are not what was expected */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three vCPUs check from where they call (ME-15, ME-16) while a fourth thread scans, decides on
- * trapped writes, opens and closes pages, and measures them anew, and a guest maps them elsewhere.
+ * trapped writes, opens and closes data, measures pages anew, and a guest maps them elsewhere.
  * SVMC_COUNT: checks of all vCPUs. With ThreadSanitizer too: part token-race of tools/test.
  *
  * What is published of a way has a version, odd while it changes. Nothing changed during a check:
@@ -178,14 +178,13 @@ static void change_data(unsigned way)
     must(svmc_measure_close(&lab.m, data_range, at, &c, TOKEN, NULL) == SVMC_OK);
 }
 
-/* A way that is in order gets into another state. `other`: as well, and so can open this one. */
-static void disturb(unsigned n, uint64_t r, int other)
+/* A way that is in order gets into another state. */
+static void disturb(unsigned n, uint64_t r)
 {
-    struct svmc_token_caller c = caller_in(!n);
     uint64_t right = lab_at(CODE + n) | 0x25;
 
     changing(n);
-    switch (r % 7) {
+    switch (r % 6) {
     case 0: /* written by what does not trap, and found */
         lab.memory[CODE + n][r >> 8 & 511] ^= 1;
         scan(3, lab_at(CODE + n));
@@ -207,33 +206,18 @@ static void disturb(unsigned n, uint64_t r, int other)
         unload(n);
         changed(n, SVMC_MEASURE_VERSION);
         break;
-    case 5:
-        if (other) {
-            must(svmc_measure_open(&lab.m, range[n], (svmc_gpa){ lab_at(CODE + n) }, &c, TOKEN,
-                                   NULL) == SVMC_OK);
-            changed(n, SVMC_MEASURE_IS_OPEN);
-            break;
-        } /* fall through */
     default:
         set_entry(n, right ^ RETURN);
         changed(n, SVMC_MEASURE_GRANTED);
     }
 }
 
-static void mend(unsigned n, int other)
+static void mend(unsigned n)
 {
-    struct svmc_token_caller c = caller_in(!n);
     uint32_t why = __atomic_load_n(&published[n].why, __ATOMIC_RELAXED);
 
-    if (why == SVMC_MEASURE_IS_OPEN && !other)
-        return;
     changing(n);
-    if (why == SVMC_MEASURE_IS_OPEN) {
-        own_write(!n, CODE + n);
-        must(svmc_measure_close(&lab.m, range[n], (svmc_gpa){ lab_at(CODE + n) }, &c, TOKEN,
-                                NULL) == SVMC_OK);
-        take_way(n);
-    } else if (why == SVMC_MEASURE_CHANGED) {
+    if (why == SVMC_MEASURE_CHANGED) {
         unload(n);
         add(n); /* whose digest is of what is there now */
     } else if (why == SVMC_MEASURE_VERSION) {
@@ -249,8 +233,7 @@ static int is_whole(unsigned n)
 {
     uint32_t why = __atomic_load_n(&published[n].why, __ATOMIC_RELAXED);
 
-    return why != SVMC_MEASURE_CHANGED && why != SVMC_MEASURE_VERSION &&
-           why != SVMC_MEASURE_IS_OPEN;
+    return why != SVMC_MEASURE_CHANGED && why != SVMC_MEASURE_VERSION;
 }
 
 static void *owner_main(void *arg)
@@ -268,9 +251,9 @@ static void *owner_main(void *arg)
         if ((r >> 10 & 1) && is_whole(n))
             change_data(n);
         if (__atomic_load_n(&published[n].why, __ATOMIC_RELAXED) == SVMC_MEASURE_GRANTED)
-            disturb(n, r >> 16, is_whole(!n));
+            disturb(n, r >> 16);
         else
-            mend(n, is_whole(!n));
+            mend(n);
     }
     __atomic_store_n(&owner_done, 1, __ATOMIC_RELEASE);
     return NULL;
@@ -358,7 +341,6 @@ TEST(measure_race, walks_beside_scans_and_writes) /* ME-13 ME-15 ME-16 */
            stable, moved, ended, changes, scans, events, writes);
     CHECK_EQ(bad, 0);
     CHECK(stable > per_vcpu && moved > 0 && ended > 0);
-    for (unsigned why = SVMC_MEASURE_IS_OPEN; why <= SVMC_MEASURE_TABLE; why++)
-        CHECK(kinds[why] > 0 || why == SVMC_MEASURE_NOT_OPEN || why == SVMC_MEASURE_ALIASED, "%u",
-              why);
+    for (unsigned why = SVMC_MEASURE_CHANGED; why <= SVMC_MEASURE_TABLE; why++)
+        CHECK(kinds[why] > 0 || why == SVMC_MEASURE_ALIASED, "%u", why);
 }

@@ -199,21 +199,33 @@ TEST(measure_guard, open_does_not_bless) /* ME-11 ME-8 */
     CHECK_EQ(open_page(5), SVMC_ERR_AUTH, "found is found");
     CHECK_EQ(close_page(5), SVMC_ERR_AUTH);
     CHECK_EQ(why, SVMC_MEASURE_NOT_OPEN);
-    CHECK_EQ(svmc_measure_open(&lab.m, code, (svmc_gpa){ lab_at(0) }, &caller, TOKEN, &why),
-             SVMC_ERR_AUTH);
-    CHECK_EQ(why, SVMC_MEASURE_CODE, "itself");
-    CHECK_EQ(svmc_measure_open(&lab.m, code, (svmc_gpa){ lab_at(1) }, &caller, TOKEN, &why),
-             SVMC_OK);
-    caller = lab_caller(ROOT, 1);
-    CHECK_EQ(svmc_measure_open(&lab.m, data, (svmc_gpa){ lab_at(6) }, &caller, TOKEN, &why),
-             SVMC_ERR_AUTH, "from code that is open");
-    CHECK_EQ(why, SVMC_MEASURE_CODE);
     caller = lab_caller(ROOT, 2);
     lab.memory[2][0]++;
     CHECK_EQ(scan_rounds(1), 1);
     CHECK_EQ(svmc_measure_open(&lab.m, data, (svmc_gpa){ lab_at(6) }, &caller, TOKEN, &why),
              SVMC_ERR_AUTH, "from code that was changed");
     CHECK_EQ(why, SVMC_MEASURE_CODE);
+}
+
+TEST(measure_guard, code_is_never_opened) /* ME-6 ME-11 A13 */
+{
+    struct svmc_measure_event event;
+
+    start(31);
+    lab_keep(&was, &lab);
+    for (unsigned by = 0; by < 3; by++)
+        for (unsigned page = 0; page < 3; page++) { /* itself, and its neighbours */
+            struct svmc_token_caller caller = lab_caller(ROOT, by);
+            svmc_gpa at = { lab_at(page) };
+
+            why = SVMC_MEASURE_GRANTED;
+            CHECK_EQ(svmc_measure_open(&lab.m, code, at, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+            CHECK_EQ(why, SVMC_MEASURE_CODE);
+            CHECK_EQ(write_by(&caller, page, 0, 64, &event), SVMC_MEASURE_REFUSE);
+            CHECK_EQ(svmc_measure_close(&lab.m, code, at, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+            CHECK_EQ(why, SVMC_MEASURE_CODE);
+        }
+    CHECK(lab_same(&lab, &was));
 }
 
 TEST(measure_guard, measured_first_and_held_then) /* ME-5 K2 A12 */
@@ -467,34 +479,26 @@ TEST(measure_guard, another_way_is_refused) /* ME-15 ME-16 A5 A15 K12 */
 
 static void change_meanwhile(struct measure_lab *l)
 {
-    struct svmc_token_caller by = lab_caller(ROOT, 0);
+    struct svmc_measure_stand out;
 
     l->on_walk = NULL;
-    if (svmc_measure_open(&l->m, code, (svmc_gpa){ lab_at(1) }, &by, TOKEN, NULL) != SVMC_OK)
-        abort();
+    l->memory[1][9]++;
+    for (out.event.kind = SVMC_MEASURE_NOTHING; out.event.kind == SVMC_MEASURE_NOTHING;)
+        if (svmc_measure_scan(&l->m, 5, &out) != SVMC_OK)
+            abort();
 }
 
 TEST(measure_guard, a_path_dies_with_what_was_measured) /* ME-15 ME-17 A5 A9 K12 */
 {
-    struct svmc_token_caller caller = lab_caller(ROOT, 1), by = lab_caller(ROOT, 0);
-    svmc_gpa page = { lab_at(1) };
+    struct svmc_token_caller caller = lab_caller(ROOT, 1);
     struct svmc_measure_path old;
     uint32_t holder;
 
     start(9);
     take(1);
     lab.on_walk = change_meanwhile; /* by another vCPU */
-    checked(&caller, SVMC_MEASURE_IS_OPEN, "while it is walked");
-    checked(&caller, SVMC_MEASURE_IS_OPEN, "open");
-    lab.memory[1][9]++;
-    REQUIRE(svmc_measure_close(&lab.m, code, page, &by, TOKEN, NULL) == SVMC_OK);
-    checked(&caller, SVMC_MEASURE_VERSION, "measured again");
-    take(1);
-    checked(&caller, SVMC_MEASURE_GRANTED, "taken again");
+    checked(&caller, SVMC_MEASURE_CHANGED, "found while it is walked");
     old = path;
-    lab.memory[1][9]++;
-    CHECK_EQ(scan_rounds(1), 1);
-    checked(&caller, SVMC_MEASURE_CHANGED, "found changed");
     lab.memory[1][9]--;
     checked(&caller, SVMC_MEASURE_CHANGED, "and restored");
     REQUIRE(svmc_measure_unload(&lab.m, code, TOKEN, &holder, NULL) == SVMC_OK);
