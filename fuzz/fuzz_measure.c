@@ -10,7 +10,7 @@
 #include "../tests/token/measure_lab.h"
 #include "input.h"
 
-enum state { FREE, INTACT, OPEN, CHANGED };
+enum state { FREE, INTACT, OPEN, FOUND, CHANGED }; /* FOUND: changed, and not told yet */
 
 static struct measure_lab lab, was;
 static struct {
@@ -22,6 +22,7 @@ static struct {
         enum state state;
         unsigned range;
         uint64_t measured; /* the word that changes */
+        uint32_t found;    /* what is to be told */
     } frame[LAB_FRAMES];
     struct svmc_measure_path path;
     struct svmc_token_caller path_of;
@@ -137,7 +138,8 @@ static void open_or_close(struct input *in, bool open)
         return;
     if (open && may && model.frame[f].state == INTACT) {
         require((st == SVMC_OK) == (there && same));
-        model.frame[f].state = st == SVMC_OK ? OPEN : CHANGED;
+        model.frame[f].state = st == SVMC_OK ? OPEN : FOUND;
+        model.frame[f].found = there ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE;
     } else if (!open && may && model.frame[f].state == OPEN && there) {
         require(st == SVMC_OK);
         model.frame[f].state = INTACT;
@@ -173,13 +175,16 @@ static void judge(const struct svmc_measure_event *event)
 
     if (event->kind == SVMC_MEASURE_NOTHING)
         return;
-    require(f < LAB_FRAMES && model.frame[f].state == INTACT);
+    require(f < LAB_FRAMES);
     require(event->range == model.range[model.frame[f].range].id &&
             event->token == model.range[model.frame[f].range].token);
-    if (event->kind == SVMC_MEASURE_GONE)
-        require(lab.away >> f & 1);
+    if (model.frame[f].state == FOUND)
+        require(event->kind == model.frame[f].found);
+    else if (event->kind == SVMC_MEASURE_GONE)
+        require(model.frame[f].state == INTACT && (lab.away >> f & 1));
     else
-        require(event->kind == SVMC_MEASURE_DIFFERS && model.frame[f].measured != lab.memory[f][9]);
+        require(model.frame[f].state == INTACT && event->kind == SVMC_MEASURE_DIFFERS &&
+                model.frame[f].measured != lab.memory[f][9]);
     model.frame[f].state = CHANGED;
 }
 
@@ -205,8 +210,9 @@ static void scan_all(void)
         require(++calls < 200);
     }
     for (unsigned f = 0; f < LAB_FRAMES; f++)
-        require(model.frame[f].state != INTACT ||
-                (model.frame[f].measured == lab.memory[f][9] && !(lab.away >> f & 1)));
+        require(model.frame[f].state != FOUND &&
+                (model.frame[f].state != INTACT ||
+                 (model.frame[f].measured == lab.memory[f][9] && !(lab.away >> f & 1))));
 }
 
 static void walk(struct input *in, bool take_it)

@@ -80,7 +80,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_unload(struct svmc_measure
  *
  * Shape:  at: any address in the page; token: what the gate has verified. caller->frame: of the
  *         instruction; of a call that a pool let through it is its token's grant.frame.
- * State:  unchanged after an error but this: a page that differs is CHANGED from now on.
+ * State:  unchanged after an error but this: a page that differs is CHANGED from now on, and the
+ *         event is one of svmc_measure_scan's.
  * Source: ME-11, ME-12.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL); SVMC_ERR_STALE (RANGE); SVMC_ERR_AUTH (WHO, TOKEN, CODE,

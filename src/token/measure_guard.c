@@ -34,7 +34,6 @@ enum svmc_status svmc_measure_open(struct svmc_measure *m, uint32_t range, svmc_
                                    enum svmc_measure_why *why)
 {
     const struct request ask = { range, token, at.v, caller };
-    struct svmc_measure_event event = { 0 };
     enum svmc_measure_why reason;
     struct svmc_measure_page *page;
     uint32_t slot = 0;
@@ -50,7 +49,7 @@ enum svmc_status svmc_measure_open(struct svmc_measure *m, uint32_t range, svmc_
     page = measure_page(m, slot);
     if (measure_state(page) & FLAG_OPEN)
         return measure_refuse(why, SVMC_MEASURE_IS_OPEN);
-    st = svmc_measure_look(m, slot, &event); /* else close would bless a stranger's change */
+    st = svmc_measure_look(m, slot); /* else close would bless a stranger's change */
     if (st != SVMC_OK)
         return st;
     if (measure_state(page) & FLAG_CHANGED)

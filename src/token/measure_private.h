@@ -18,6 +18,8 @@
  */
 #define FLAG_OPEN     1u
 #define FLAG_CHANGED  2u
+#define FLAG_UNTOLD   4u /* CHANGED, and a scan has to say so yet */
+#define FLAG_GONE     8u /* CHANGED, for there is no memory */
 #define FLAGS         15u
 #define RANGE_SHIFT   4u
 #define VERSION_SHIFT 16u
@@ -100,9 +102,8 @@ enum svmc_status svmc_measure_span(const struct svmc_measure *m, uint64_t frame,
 /* ME-2 */
 enum svmc_status svmc_measure_mac(const struct svmc_measure *m, uint64_t frame, uint64_t version,
                                   uint32_t id, const void *page, uint8_t out[SVMC_HASH_BYTES]);
-/* ME-8: event->kind NOTHING: as it was measured, or there is nothing new to say. */
-enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
-                                   struct svmc_measure_event *event);
+/* ME-8: if it is not as it was measured it is CHANGED, and UNTOLD, from now on. */
+enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot);
 void svmc_measure_tell(const struct svmc_measure *m, const struct svmc_measure_page *page,
                        enum svmc_measure_kind kind, struct svmc_measure_event *event);
 void svmc_measure_swap(struct svmc_measure *m, uint32_t a, uint32_t b);

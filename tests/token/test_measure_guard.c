@@ -201,10 +201,41 @@ TEST(measure_guard, open_does_not_bless) /* ME-11 ME-8 */
     CHECK_EQ(why, SVMC_MEASURE_NOT_OPEN);
     caller = lab_caller(ROOT, 2);
     lab.memory[2][0]++;
-    CHECK_EQ(scan_rounds(1), 1);
+    CHECK_EQ(scan_rounds(1), 2, "this one, and what open has found");
     CHECK_EQ(svmc_measure_open(&lab.m, data, (svmc_gpa){ lab_at(6) }, &caller, TOKEN, &why),
              SVMC_ERR_AUTH, "from code that was changed");
     CHECK_EQ(why, SVMC_MEASURE_CODE);
+}
+
+TEST(measure_guard, what_open_finds_is_told_by_a_scan) /* ME-8 ME-11 A13 */
+{
+    struct svmc_measure_stand out;
+
+    for (unsigned gone = 0; gone < 2; gone++) {
+        start(32 + gone);
+        lab.memory[5][7] += !gone;
+        lab.away = gone ? 1u << 5 : 0;
+        CHECK_EQ(open_page(5), SVMC_ERR_AUTH);
+        CHECK_EQ(why, SVMC_MEASURE_CHANGED);
+        lab.memory[5][7] -= !gone; /* the evidence is put away */
+        lab.away = 0;
+        CHECK_EQ(open_page(5), SVMC_ERR_AUTH);
+        REQUIRE(svmc_measure_hint(&lab.m, (svmc_gpa){ lab_at(5) }) == SVMC_OK);
+        lab.spans = 0;
+        REQUIRE(svmc_measure_scan(&lab.m, 2, &out) == SVMC_OK);
+        CHECK_EQ(out.event.kind, gone ? SVMC_MEASURE_GONE : SVMC_MEASURE_DIFFERS);
+        CHECK_EQ(out.event.frame, lab_at(5));
+        CHECK_EQ(out.event.range, data);
+        CHECK_EQ(out.event.token, TOKEN);
+        CHECK_EQ(out.looks, 1, "the event ended the call");
+        CHECK_EQ(lab.spans, 0, "and nothing was read");
+        CHECK_EQ(scan_rounds(2), 0, "told once");
+        start(34 + gone); /* without a hint, in the rounds */
+        lab.memory[6][7] ^= 1;
+        CHECK_EQ(open_page(6), SVMC_ERR_AUTH);
+        CHECK_EQ(scan_rounds(1), 1);
+        CHECK_EQ(scan_rounds(2), 0);
+    }
 }
 
 TEST(measure_guard, code_is_never_opened) /* ME-6 ME-11 A13 */
