@@ -35,7 +35,8 @@ SVMC_API void svmc_measure_drop(struct svmc_measure *m);
 /**
  * Measure pages. All or none.
  *
- * Shape:  *range is the id: index 15:0, generation 31:16, as in a token's handle; never 0.
+ * Shape:  *range is the id: index 15:0, generation 31:16, as in a token's handle; never 0. A
+ *         range is unloaded and another added 65535 times for each of range_count; then FULL.
  * State:  nothing changes and *range is 0 after an error. *why may be NULL, here and below.
  * Source: ME-2 to ME-6.
  *

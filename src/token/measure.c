@@ -6,7 +6,8 @@
 #include "../core/shared.h"
 #include "measure_private.h"
 
-#define MAC_KIND 2u /* of enum svmc_alg, bits 7:4 */
+#define MAC_KIND       2u /* of enum svmc_alg, bits 7:4 */
+#define GENERATION_MAX 0xffffu
 
 /* ME-16: what no row lists would hide more than the processor's own bits. */
 static bool is_ignorable(uint64_t bits)
@@ -258,7 +259,7 @@ static bool is_one_holder(const struct svmc_measure *m, const struct svmc_measur
         return false;
     for (uint32_t i = m->priv.config.range_count; i-- > 0;) {
         range = measure_range(m, i);
-        if (range->priv.pages == 0)
+        if (range->priv.pages == 0 && range->priv.generation < GENERATION_MAX) /* ME-17 */
             *index = i;
         else if (spec->token != 0 && range->priv.token == spec->token &&
                  !svmc_measure_is_who(m, range, spec->caller))
@@ -304,7 +305,7 @@ enum svmc_status svmc_measure_add(struct svmc_measure *m, const struct svmc_meas
         spec->count > m->priv.config.page_count - m->priv.used ||
         spec->count > VERSION_MAX - m->priv.version)
         return SVMC_ERR_FULL;
-    generation = measure_range(m, index)->priv.generation % 0xffff + 1; /* ME-17: never 0 */
+    generation = measure_range(m, index)->priv.generation + 1; /* ME-17: never 0 */
     st = measure_all(m, spec, generation << 16 | index, why);
     if (st != SVMC_OK)
         return st;

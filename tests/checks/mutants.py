@@ -1000,7 +1000,8 @@ MUTANTS = (
     ("ME-17", T + "measure.c", " && range->priv.generation == id >> 16 ?", " ?"),  # A9
     ("ME-17", T + "measure.c", "if (index >= m->priv.config.range_count)", "if (0)"),
     ("ME-17", T + "measure.c", "token != 0 && token != r->priv.token", "0"),
-    ("ME-17", T + "measure.c", "->priv.generation % 0xffff + 1;", "->priv.generation + 1;"),
+    ("ME-17", T + "measure.c", " && range->priv.generation < GENERATION_MAX)", ")"),
+    ("ME-17", T + "measure.c", "->priv.generation + 1;", "->priv.generation | 1;"),
     ("ME-17", T + "measure.c", "    measure_set_state(page, 0);\n", ""),
     ("ME-17", T + "measure.c", "    unlink_page(m, slot);\n    if", "    if"),
     ("ME-17", T + "measure.c", "if (page->priv.place < m->priv.at)", "if (0)"),

@@ -390,10 +390,30 @@ TEST(measure, unload_forgets) /* ME-17 A9 */
     REQUIRE(lab_add(&lab, 4, 4, 21, 0, &again, NULL) == SVMC_OK);
     CHECK(again != ids[1] && (again & 0xffff) == (ids[1] & 0xffff), "%x after %x", again, ids[1]);
     CHECK_EQ(svmc_measure_unload(&lab.m, ids[1], 0, &holder, NULL), SVMC_ERR_STALE, "still");
-    lab.ranges[again & 0xffff].priv.generation = 0xffff;
-    CHECK_EQ(svmc_measure_unload(&lab.m, 0xffff0000 | (again & 0xffff), 0, &holder, NULL), SVMC_OK);
-    REQUIRE(lab_add(&lab, 4, 4, 21, 0, &again, NULL) == SVMC_OK);
-    CHECK_EQ(again >> 16, 1, "never 0");
+}
+
+TEST(measure, no_id_comes_back) /* ME-17 A9 */
+{
+    static uint8_t given[1 << 13]; /* a bit a generation */
+    uint32_t id, holder, first = 0, n = 0;
+    enum svmc_status st;
+
+    lab_start(&lab, 8);
+    lab.config.range_count = 1;
+    REQUIRE(svmc_measure_init(&lab.m, &lab.config) == SVMC_OK);
+    for (; n < 0x20000; n++) {
+        st = lab_add(&lab, 4, 1, 20 + n % 3, 0, &id, NULL);
+        if (st != SVMC_OK)
+            break;
+        first = n == 0 ? id : first;
+        REQUIRE((id & 0xffff) == 0 && id != 0);
+        REQUIRE(!(given[id >> 19] >> (id >> 16 & 7) & 1), "%x again", id);
+        given[id >> 19] |= (uint8_t)(1 << (id >> 16 & 7));
+        REQUIRE(svmc_measure_unload(&lab.m, id, 0, &holder, NULL) == SVMC_OK);
+    }
+    CHECK_EQ(n, 0xffff);
+    CHECK_EQ(st, SVMC_ERR_FULL);
+    CHECK_EQ(svmc_measure_unload(&lab.m, first, 0, &holder, NULL), SVMC_ERR_STALE);
 }
 
 /* ---- scans -----------------------------------------------------------------------------------*/
