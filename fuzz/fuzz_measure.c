@@ -98,6 +98,24 @@ static void add(struct input *in)
     }
 }
 
+static void gone(unsigned slot)
+{
+    for (unsigned f = 0; f < LAB_FRAMES; f++)
+        if (model.frame[f].state != FREE && model.frame[f].range == slot) {
+            model.path_alive &= model.path.priv.who.frame != lab_at(f);
+            model.frame[f].state = FREE;
+        }
+    model.range[slot].id = 0;
+}
+
+static void forget(uint32_t token)
+{
+    svmc_measure_forget(&lab.m, token);
+    for (unsigned slot = 0; slot < LAB_RANGES; slot++)
+        if (model.range[slot].id != 0 && (token == 0 || model.range[slot].token == token))
+            gone(slot);
+}
+
 static void unload(struct input *in)
 {
     unsigned slot = take_byte(in) % LAB_RANGES;
@@ -105,20 +123,20 @@ static void unload(struct input *in)
     bool live = model.range[slot].id != 0 && !(how & 0x80);
     uint32_t id = live ? model.range[slot].id : (model.range[slot].id ^ 0x80000000u) | slot;
     uint32_t token = how & 3, holder;
-    enum svmc_status st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
+    enum svmc_status st;
 
+    if ((how & 0x60) == 0x60) {
+        forget(token);
+        return;
+    }
+    st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
     require((st == SVMC_ERR_STALE) == !live);
     require(!live || (st == SVMC_OK) == (token == 0 || token == model.range[slot].token));
     require((st == SVMC_OK) == (holder != 0));
     if (st != SVMC_OK)
         return;
     require(holder == model.range[slot].token);
-    for (unsigned f = 0; f < LAB_FRAMES; f++)
-        if (model.frame[f].state != FREE && model.frame[f].range == slot) {
-            model.path_alive &= model.path.priv.who.frame != lab_at(f);
-            model.frame[f].state = FREE;
-        }
-    model.range[slot].id = 0;
+    gone(slot);
 }
 
 static void open_or_close(struct input *in, bool open)

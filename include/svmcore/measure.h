@@ -20,7 +20,7 @@ extern "C" {
  * Make an object for a VM, with a key of its own. Pages and ranges need not be zeroed.
  *
  * State:   *m is zero after an error.
- * Threads: for all below but svmc_measure_path_check: one at a time for an object.
+ * Threads: for all below but svmc_measure_path_check and _generation: one at a time for an object.
  * Source:  ME-1.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, a count, a function that is missing, mac_alg is no MAC,
@@ -29,7 +29,11 @@ extern "C" {
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_init(
     struct svmc_measure *m, const struct svmc_measure_config *config);
 
-/** Forget everything: key, records, ranges and room are wiped. NULL and a zero *m are fine. */
+/**
+ * The end: key, records, ranges and room are wiped. NULL and a zero *m are fine. Versions, ids and
+ * the generation begin anew in another object, so nothing of this one is kept for it: its VM's
+ * tokens are dead (svmc_token_vm_close, _restore), its paths and ids forgotten.
+ */
 SVMC_API void svmc_measure_drop(struct svmc_measure *m);
 
 /**
@@ -74,6 +78,15 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hold(struct svmc_measure *
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_unload(struct svmc_measure *m, uint32_t range,
                                                              uint32_t token, uint32_t *holder,
                                                              enum svmc_measure_why *why);
+
+/**
+ * Let all ranges of a token go, as unload: it was revoked. Token 0: all ranges, held or not: the
+ * VM was reset, or restored from a snapshot, and its programs are measured anew. NULL and a zero *m
+ * are fine.
+ *
+ * Source: ME-17.
+ */
+SVMC_API void svmc_measure_forget(struct svmc_measure *m, uint32_t token);
 
 /**
  * Open a page for change, by its holder alone. It is looked at first. Code is not opened: new
@@ -163,6 +176,17 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_path_take(
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_path_check(
     const struct svmc_measure *m, const struct svmc_token_caller *caller,
     const struct svmc_measure_path *path, uint64_t *frame, enum svmc_measure_why *why);
+
+/**
+ * What belongs in caller.stage2_generation: another number, too, since a page of code was found
+ * changed or was let go, so that the next call from anywhere is walked, and path_check sees it.
+ *
+ * Shape:   stage2: a number of yours that grows when stage 2, or a page table that is guarded, may
+ *          have changed; 0: nothing is guarded. The answer is 0 for 0, and without an object.
+ * Threads: any number, beside all others but init and drop: for each call, as it is made.
+ * Source:  ME-20, TK-10.
+ */
+SVMC_API uint64_t svmc_measure_generation(const struct svmc_measure *m, uint64_t stage2);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,7 @@ struct svmc_measure_range {
     struct {
         uint64_t root, vm_generation;
         uint32_t generation, token, pages;
-        uint8_t isa, user, code, reserved;
+        uint8_t isa, user, code, going;
     } priv;
 };
 
@@ -94,7 +94,7 @@ struct svmc_measure_config {
 struct svmc_measure {
     struct {
         struct svmc_measure_config config;
-        uint64_t mix, version;
+        uint64_t mix, version, generation;
         uint32_t used, at; /* pages; those that this round has looked at */
         uint32_t rounds, hints;
         uint32_t hint[SVMC_MEASURE_HINTS];

@@ -361,6 +361,30 @@ static void forget(struct svmc_measure *m, uint32_t slot)
     core_wipe(page->priv.mac, sizeof page->priv.mac);
 }
 
+/* ME-17: the ranges that are marked, and their pages. */
+static void let_go(struct svmc_measure *m)
+{
+    uint8_t code = 0;
+
+    for (uint32_t i = m->priv.used; i-- > 0;) {
+        uint32_t slot = measure_order(m, i);
+
+        if (measure_range_of(m, measure_state(measure_page(m, slot)))->priv.going)
+            forget(m, slot);
+    }
+    svmc_measure_end_round(m);
+    for (uint32_t i = 0; i < m->priv.config.range_count; i++) {
+        struct svmc_measure_range *r = measure_range(m, i);
+
+        if (r->priv.going) {
+            code |= r->priv.code;
+            *r = (struct svmc_measure_range){ .priv.generation = r->priv.generation };
+        }
+    }
+    if (code)
+        measure_next_generation(m);
+}
+
 enum svmc_status svmc_measure_unload(struct svmc_measure *m, uint32_t range, uint32_t token,
                                      uint32_t *holder, enum svmc_measure_why *why)
 {
@@ -378,14 +402,20 @@ enum svmc_status svmc_measure_unload(struct svmc_measure *m, uint32_t range, uin
         return measure_refuse(why, SVMC_MEASURE_RANGE);
     if (token != 0 && token != r->priv.token)
         return measure_refuse(why, SVMC_MEASURE_TOKEN);
-    for (uint32_t i = m->priv.used; i-- > 0;) {
-        uint32_t slot = measure_order(m, i);
-
-        if (measure_range_of(m, measure_state(measure_page(m, slot))) == r)
-            forget(m, slot);
-    }
-    svmc_measure_end_round(m);
     *holder = r->priv.token;
-    *r = (struct svmc_measure_range){ .priv.generation = r->priv.generation };
+    r->priv.going = 1;
+    let_go(m);
     return SVMC_OK;
+}
+
+void svmc_measure_forget(struct svmc_measure *m, uint32_t token)
+{
+    if (!measure_ready(m))
+        return;
+    for (uint32_t i = 0; i < m->priv.config.range_count; i++) {
+        struct svmc_measure_range *r = measure_range(m, i);
+
+        r->priv.going = r->priv.pages != 0 && (token == 0 || r->priv.token == token);
+    }
+    let_go(m);
 }

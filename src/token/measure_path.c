@@ -133,3 +133,9 @@ enum svmc_status svmc_measure_path_check(const struct svmc_measure *m,
     *frame = now.frame;
     return SVMC_OK;
 }
+
+/* ME-20 */
+uint64_t svmc_measure_generation(const struct svmc_measure *m, uint64_t stage2)
+{
+    return measure_ready(m) && stage2 != 0 ? stage2 + measure_load(&m->priv.generation) : 0;
+}

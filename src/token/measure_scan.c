@@ -56,6 +56,8 @@ enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot)
     if (span && !differ(mac, page->priv.mac))
         return SVMC_OK;
     measure_set_state(page, state | FLAG_CHANGED | FLAG_UNTOLD | (span ? 0 : FLAG_GONE));
+    if (measure_range_of(m, state)->priv.code)
+        measure_next_generation(m);
     return SVMC_OK;
 }
 

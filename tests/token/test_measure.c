@@ -392,6 +392,41 @@ TEST(measure, unload_forgets) /* ME-17 A9 */
     CHECK_EQ(svmc_measure_unload(&lab.m, ids[1], 0, &holder, NULL), SVMC_ERR_STALE, "still");
 }
 
+TEST(measure, forget_lets_all_of_a_token_go) /* ME-17 A9 A15 */
+{
+    uint32_t ids[5], holder, again;
+
+    lab_start(&lab, 20);
+    for (unsigned i = 0; i < 5; i++) /* the last one is nobody's */
+        REQUIRE(lab_add(&lab, 4 * i, 4, i == 4 ? 0 : 20 + i % 2, i < 2, &ids[i], NULL) == SVMC_OK);
+    lab_keep(&was, &lab);
+    svmc_measure_forget(&lab.m, 77);
+    CHECK(lab_same(&lab, &was), "who holds none");
+    svmc_measure_forget(&lab.m, 21);
+    for (unsigned i = 0; i < 20; i++)
+        lab.memory[i][9] ^= (i / 4 & 1) && i < 16;
+    CHECK_EQ(scan_rounds(&lab, 2, NULL), 0, "of the others nothing differs");
+    for (unsigned i = 1; i < 4; i += 2)
+        CHECK_EQ(svmc_measure_unload(&lab.m, ids[i], 0, &holder, NULL), SVMC_ERR_STALE, "%u", i);
+    CHECK_EQ(lab.m.priv.used, 12);
+    svmc_measure_forget(&lab.m, 0);
+    CHECK_EQ(lab.m.priv.used, 0);
+    for (unsigned i = 0; i < 5; i++)
+        CHECK_EQ(svmc_measure_unload(&lab.m, ids[i], 0, &holder, NULL), SVMC_ERR_STALE, "%u", i);
+    for (unsigned i = 0; i < LAB_PAGES; i++)
+        for (unsigned k = 0; k < SVMC_HASH_BYTES; k++)
+            REQUIRE(lab.pages[i].priv.state == 0 && lab.pages[i].priv.mac[k] == 0);
+    for (unsigned i = 0; i < 5; i++) { /* of the same frames, after a restore */
+        REQUIRE(lab_add(&lab, 4 * i, 4, 30 + i, i < 2, &again, NULL) == SVMC_OK);
+        for (unsigned k = 0; k < 5; k++)
+            CHECK(again != ids[k]);
+    }
+    CHECK_EQ(scan_rounds(&lab, 2, NULL), 0);
+    svmc_measure_forget(NULL, 0);
+    svmc_measure_drop(&lab.m);
+    svmc_measure_forget(&lab.m, 0);
+}
+
 TEST(measure, no_id_comes_back) /* ME-17 A9 */
 {
     static uint8_t given[1 << 13]; /* a bit a generation */
