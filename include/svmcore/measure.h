@@ -44,9 +44,9 @@ SVMC_API void svmc_measure_drop(struct svmc_measure *m);
  * State:  nothing changes and *range is 0 after an error. *why may be NULL, here and below.
  * Source: ME-2 to ME-6.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, count, reserved, code without digest, no hash);
- *         SVMC_ERR_AUTH (WHO, FRAME, DIGEST); SVMC_ERR_FULL; SVMC_ERR_UNSUPPORTED (an algorithm);
- *         SVMC_ERR_CALLBACK.
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, count, reserved, no hash; PROGRAM without digest, FILLED
+ *         without token); SVMC_ERR_AUTH (WHO, FRAME, DIGEST); SVMC_ERR_FULL; SVMC_ERR_UNSUPPORTED
+ *         (an algorithm); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_add(struct svmc_measure *m,
                                                           const struct svmc_measure_spec *spec,

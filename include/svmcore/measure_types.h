@@ -121,17 +121,24 @@ enum svmc_measure_why {
     SVMC_MEASURE_TABLE = 14     /* another table or entry on the way */
 };
 
+/** What pages are: svmc_measure_spec.code. */
+enum svmc_measure_content {
+    SVMC_MEASURE_DATA = 0,
+    SVMC_MEASURE_PROGRAM = 1, /* code, from which a holder calls and writes; by its digest */
+    SVMC_MEASURE_FILLED = 2   /* code, too: the hypervisor wrote it, e.g. a gate, after it had taken
+                                 the right to write there from the guest and its devices */
+};
+
 /** Pages to be measured. */
 struct svmc_measure_spec {
     const svmc_gpa *frames; /* addresses of pages, in the order of the digest */
     uint32_t count;         /* at least 1 */
     uint32_t token;         /* the handle that holds the range; 0: see svmc_measure_hold */
     const struct svmc_token_caller *caller; /* whose: vm, generation, root, isa, user count */
-    const uint8_t
-        *digest;         /* [SVMC_HASH_BYTES] of all pages, NULL: none; of code it must be there */
-    uint32_t digest_alg; /* enum svmc_alg, 0 without digest */
-    uint8_t code;        /* 1: the holder calls and writes from here */
-    uint8_t reserved[3]; /* 0 */
+    const uint8_t *digest; /* [SVMC_HASH_BYTES] of all pages, NULL: none; PROGRAM needs it */
+    uint32_t digest_alg;   /* enum svmc_alg, 0 without digest */
+    uint8_t code;          /* enum svmc_measure_content; FILLED: for a token that has enrolled */
+    uint8_t reserved[3];   /* 0 */
 };
 
 /** Something to tell of: put it where the host's events go. */

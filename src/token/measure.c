@@ -174,11 +174,13 @@ static uint32_t free_slot(const struct svmc_measure *m, uint32_t n)
 
 static bool is_askable(const struct svmc_measure *m, const struct svmc_measure_spec *s)
 {
-    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || !s->caller || s->code > 1 ||
-        (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
+    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || !s->caller ||
+        s->code > SVMC_MEASURE_FILLED || (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
+        return false;
+    if (s->code == SVMC_MEASURE_FILLED && s->token == 0) /* ME-6: it measures no program */
         return false;
     if (!s->digest)
-        return s->digest_alg == 0 && !s->code; /* ME-6 */
+        return s->digest_alg == 0 && s->code != SVMC_MEASURE_PROGRAM; /* ME-6 */
     return s->digest_alg >> 4 == 1 && core_crypto_can_hash(m->priv.config.crypto);
 }
 

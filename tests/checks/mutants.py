@@ -994,8 +994,10 @@ MUTANTS = (
      "range->priv.code"),
     ("ME-5", T + "measure.c", "if (spec->caller->vm != m->priv.config.vm)", "if (0)"),
     ("ME-5", T + "measure.c", "range->priv.token == spec->token &&", "0 &&"),
-    ("ME-6", T + "measure.c", "return s->digest_alg == 0 && !s->code;",
-     "return s->digest_alg == 0;"),  # A12, and the next
+    ("ME-6", T + "measure.c", "return s->digest_alg == 0 && s->code != SVMC_MEASURE_PROGRAM;",
+     "return s->digest_alg == 0;"),  # A12, and the next two
+    ("ME-6", T + "measure.c", "if (s->code == SVMC_MEASURE_FILLED && s->token == 0)", "if (0)"),
+    ("ME-6", T + "measure.c", "s->code > SVMC_MEASURE_FILLED ||", ""),
     ("ME-6", T + "measure.c", "memcmp(got, spec->digest, sizeof got) != 0", "0"),
     ("ME-17", T + "measure.c", " && range->priv.generation == id >> 16 ?", " ?"),  # A9
     ("ME-17", T + "measure.c", "if (index >= m->priv.config.range_count)", "if (0)"),

@@ -349,9 +349,9 @@ TEST(measure, code_is_what_was_expected) /* ME-6 A12 */
     spec.frames = (const svmc_gpa[]){ { lab_at(4) }, { lab_at(3) } };
     refused(&spec, SVMC_ERR_AUTH, SVMC_MEASURE_DIGEST, "its pages in another order");
     spec.frames = frames;
-    spec.code = 2;
-    refused(&spec, SVMC_ERR_ARG, SVMC_MEASURE_GRANTED, "code 2");
-    spec.code = 1;
+    spec.code = 3;
+    refused(&spec, SVMC_ERR_ARG, SVMC_MEASURE_GRANTED, "code 3");
+    spec.code = SVMC_MEASURE_PROGRAM;
     CHECK_EQ(svmc_measure_add(&lab.m, &spec, &range, &why), SVMC_OK);
     CHECK_EQ(lab.crypto.open, 0, "every hash has ended");
     lab.crypto.ops.hash_add = NULL;

@@ -541,6 +541,40 @@ TEST(measure_guard, a_path_dies_with_what_was_measured) /* ME-15 ME-17 A5 A9 K12
     checked(&caller, SVMC_MEASURE_GRANTED, "a new way");
 }
 
+TEST(measure_guard, a_gate_is_code_of_its_token) /* ME-6 ME-11 ME-14 ME-17 A12 */
+{
+    struct svmc_token_caller caller = lab_caller(ROOT, 20), writer = lab_caller(ROOT + 0x1000, 20);
+    svmc_gpa gate = { lab_at(20) }, page = { lab_at(5) };
+    struct svmc_measure_spec spec = {
+        .frames = &gate, .count = 1, .caller = &caller, .code = SVMC_MEASURE_FILLED
+    };
+    struct svmc_measure_event event;
+    uint32_t range, holder;
+
+    start(40);
+    CHECK_EQ(svmc_measure_open(&lab.m, data, page, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_CODE, "the gate is not measured yet");
+    lab_keep(&was, &lab);
+    CHECK_EQ(svmc_measure_add(&lab.m, &spec, &range, NULL), SVMC_ERR_ARG, "measures no program");
+    CHECK(lab_same(&lab, &was));
+    spec.token = TOKEN;
+    for (unsigned turn = 0; turn < 3; turn++) { /* filled, and again in each rotation */
+        lab.memory[20][turn] ^= 0xc3;
+        REQUIRE(svmc_measure_add(&lab.m, &spec, &range, &why) == SVMC_OK);
+        caller.page = LAB_CODE + lab_at(20);
+        REQUIRE(svmc_measure_path_take(&lab.m, &caller, &path, &why) == SVMC_OK);
+        CHECK_EQ(svmc_measure_open(&lab.m, data, page, &caller, TOKEN, &why), SVMC_OK);
+        CHECK_EQ(write_by(&caller, 5, 0, 8, &event), SVMC_MEASURE_ALLOW);
+        CHECK_EQ(write_by(&writer, 5, 0, 8, &event), SVMC_MEASURE_REFUSE_EVENT);
+        CHECK_EQ(svmc_measure_close(&lab.m, data, page, &caller, TOKEN, &why), SVMC_OK);
+        CHECK_EQ(svmc_measure_open(&lab.m, range, gate, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+        REQUIRE(svmc_measure_unload(&lab.m, range, TOKEN, &holder, &why) == SVMC_OK);
+    }
+    REQUIRE(svmc_measure_add(&lab.m, &spec, &range, &why) == SVMC_OK);
+    lab.memory[20][9] ^= 1;
+    CHECK_EQ(scan_rounds(1), 1, "looked at as all others");
+}
+
 /* ---- callbacks that fail ---------------------------------------------------------------------*/
 
 /* All of it: 0 to 8; what a step must give when nothing fails. */
