@@ -782,6 +782,7 @@ MUTANTS = (
     ("TK-11", T + "pool_check.c", "add(&j->other, p->expired | p->locked);",
      "add(&j->other, p->expired);"),
     ("TK-8", T + "pool_check.c", "    add(&j->other, p->gone);\n", ""),
+    ("TK-5", T + "pool_check.c", "    add(&j->other, again);\n", ""),
     ("TK-5", T + "pool_check.c", "    all = (uint64_t)(refused | walk) - 1;",
      "    all = (uint64_t)walk - 1;"),
     ("TK-10", T + "pool_check.c", "    all = (uint64_t)(refused | walk) - 1;",
