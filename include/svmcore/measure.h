@@ -69,7 +69,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hold(struct svmc_measure *
 /**
  * Let a range go, and wipe what is known of it: its program is unloaded.
  *
- * Shape:  token: the holder's; 0: the hypervisor itself asks.
+ * Shape:  token: the holder's, as the gate has verified it; 0: the hypervisor itself asks.
  *         *holder: the token to be revoked; 0: nobody held it.
  * Source: ME-17.
  *
