@@ -3,7 +3,8 @@
  * Any history of ranges added and let go, pages opened, written, changed behind the library's back
  * and restored, scans, hints and walks, with callbacks that fail, beside a model of a few lines.
  * Traps when somebody else than a range's holder may do something or the holder may not, when a
- * scan says what is not so or keeps quiet of what is, or when a failure changes anything.
+ * scan says what is not so or keeps quiet of what is, when a generation outlives the page that was
+ * walked to, or when a failure changes anything.
  */
 #include <stdbool.h>
 
@@ -26,6 +27,7 @@ static struct {
     } frame[LAB_FRAMES];
     struct svmc_measure_path path;
     struct svmc_token_caller path_of;
+    uint64_t granted_at; /* the generation of the last walk that was in order; 0: none */
     bool has_path, path_alive;
     bool failing;
 } model;
@@ -249,6 +251,7 @@ static void walk(struct input *in, bool take_it)
         st = svmc_measure_path_take(&lab.m, &caller, &model.path, NULL);
         model.has_path = model.path_alive = st == SVMC_OK;
         model.path_of = caller;
+        model.granted_at = 0;
         if (!failed(st))
             require((st == SVMC_OK) == may);
         return;
@@ -262,6 +265,17 @@ static void walk(struct input *in, bool take_it)
           caller.root == model.path_of.root && caller.frame == model.path_of.frame &&
           ((model.path.priv.step[3].entry ^ lab.entry[f]) & ~(uint64_t)0x60) == 0;
     require((st == SVMC_OK) == may && (frame != 0) <= may);
+    if (st == SVMC_OK)
+        model.granted_at = svmc_measure_generation(&lab.m, 1);
+}
+
+/* ME-20: what was walked need not be walked again: the page is there, and nobody knows better. */
+static void stand(void)
+{
+    unsigned f = (unsigned)(model.path_of.frame / SVMC_MEASURE_PAGE_BYTES);
+
+    if (model.granted_at != 0 && model.granted_at == svmc_measure_generation(&lab.m, 1))
+        require(model.path_alive && model.frame[f].state == INTACT);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -315,6 +329,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             lab.crypto.fail_at = op & 15 ? lab.crypto.calls + (op & 15) : 0;
             lab.away = op >> 4 == 15 ? 1u << (op & 15) : 0;
         }
+        stand();
     }
     lab.crypto.fail_at = 0;
     model.failing = false;
