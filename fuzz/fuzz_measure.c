@@ -3,14 +3,15 @@
  * Any history of ranges added and let go, pages opened, written, changed behind the library's back
  * and restored, scans, hints and walks, with callbacks that fail, beside a model of a few lines.
  * Traps when somebody else than a range's holder may do something or the holder may not, when a
- * scan says what is not so or keeps quiet of what is, or when a failure changes anything.
+ * scan says what is not so or keeps quiet of what is, when a generation outlives the page that was
+ * walked to, or when a failure changes anything.
  */
 #include <stdbool.h>
 
 #include "../tests/token/measure_lab.h"
 #include "input.h"
 
-enum state { FREE, INTACT, OPEN, CHANGED };
+enum state { FREE, INTACT, OPEN, FOUND, CHANGED }; /* FOUND: changed, and not told yet */
 
 static struct measure_lab lab, was;
 static struct {
@@ -22,9 +23,11 @@ static struct {
         enum state state;
         unsigned range;
         uint64_t measured; /* the word that changes */
+        uint32_t found;    /* what is to be told */
     } frame[LAB_FRAMES];
     struct svmc_measure_path path;
     struct svmc_token_caller path_of;
+    uint64_t granted_at; /* the generation of the last walk that was in order; 0: none */
     bool has_path, path_alive;
     bool failing;
 } model;
@@ -97,6 +100,24 @@ static void add(struct input *in)
     }
 }
 
+static void gone(unsigned slot)
+{
+    for (unsigned f = 0; f < LAB_FRAMES; f++)
+        if (model.frame[f].state != FREE && model.frame[f].range == slot) {
+            model.path_alive &= model.path.priv.who.frame != lab_at(f);
+            model.frame[f].state = FREE;
+        }
+    model.range[slot].id = 0;
+}
+
+static void forget(uint32_t token)
+{
+    svmc_measure_forget(&lab.m, token);
+    for (unsigned slot = 0; slot < LAB_RANGES; slot++)
+        if (model.range[slot].id != 0 && (token == 0 || model.range[slot].token == token))
+            gone(slot);
+}
+
 static void unload(struct input *in)
 {
     unsigned slot = take_byte(in) % LAB_RANGES;
@@ -104,20 +125,20 @@ static void unload(struct input *in)
     bool live = model.range[slot].id != 0 && !(how & 0x80);
     uint32_t id = live ? model.range[slot].id : (model.range[slot].id ^ 0x80000000u) | slot;
     uint32_t token = how & 3, holder;
-    enum svmc_status st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
+    enum svmc_status st;
 
+    if ((how & 0x60) == 0x60) {
+        forget(token);
+        return;
+    }
+    st = svmc_measure_unload(&lab.m, id, token, &holder, NULL);
     require((st == SVMC_ERR_STALE) == !live);
     require(!live || (st == SVMC_OK) == (token == 0 || token == model.range[slot].token));
     require((st == SVMC_OK) == (holder != 0));
     if (st != SVMC_OK)
         return;
     require(holder == model.range[slot].token);
-    for (unsigned f = 0; f < LAB_FRAMES; f++)
-        if (model.frame[f].state != FREE && model.frame[f].range == slot) {
-            model.path_alive &= model.path.priv.who.frame != lab_at(f);
-            model.frame[f].state = FREE;
-        }
-    model.range[slot].id = 0;
+    gone(slot);
 }
 
 static void open_or_close(struct input *in, bool open)
@@ -129,17 +150,18 @@ static void open_or_close(struct input *in, bool open)
     enum svmc_status st = open ? svmc_measure_open(&lab.m, id, at, &caller, token, NULL)
                                : svmc_measure_close(&lab.m, id, at, &caller, token, NULL);
     bool may = id != 0 && token == model.range[slot].token && holds(&caller, token) &&
-               model.frame[f].state != FREE && model.frame[f].range == slot;
+               !model.range[slot].code && model.frame[f].state != FREE &&
+               model.frame[f].range == slot;
     bool there = !(lab.away >> f & 1), same = model.frame[f].measured == lab.memory[f][9];
 
     if (failed(st))
         return;
-    if (open && may && model.frame[f].state == INTACT && caller.frame != lab_at(f)) {
+    if (open && may && model.frame[f].state == INTACT) {
         require((st == SVMC_OK) == (there && same));
-        model.frame[f].state = st == SVMC_OK ? OPEN : CHANGED;
+        model.frame[f].state = st == SVMC_OK ? OPEN : FOUND;
+        model.frame[f].found = there ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE;
     } else if (!open && may && model.frame[f].state == OPEN && there) {
         require(st == SVMC_OK);
-        model.path_alive &= model.path.priv.who.frame != lab_at(f);
         model.frame[f].state = INTACT;
         model.frame[f].measured = lab.memory[f][9];
     } else {
@@ -173,13 +195,16 @@ static void judge(const struct svmc_measure_event *event)
 
     if (event->kind == SVMC_MEASURE_NOTHING)
         return;
-    require(f < LAB_FRAMES && model.frame[f].state == INTACT);
+    require(f < LAB_FRAMES);
     require(event->range == model.range[model.frame[f].range].id &&
             event->token == model.range[model.frame[f].range].token);
-    if (event->kind == SVMC_MEASURE_GONE)
-        require(lab.away >> f & 1);
+    if (model.frame[f].state == FOUND)
+        require(event->kind == model.frame[f].found);
+    else if (event->kind == SVMC_MEASURE_GONE)
+        require(model.frame[f].state == INTACT && (lab.away >> f & 1));
     else
-        require(event->kind == SVMC_MEASURE_DIFFERS && model.frame[f].measured != lab.memory[f][9]);
+        require(model.frame[f].state == INTACT && event->kind == SVMC_MEASURE_DIFFERS &&
+                model.frame[f].measured != lab.memory[f][9]);
     model.frame[f].state = CHANGED;
 }
 
@@ -205,8 +230,9 @@ static void scan_all(void)
         require(++calls < 200);
     }
     for (unsigned f = 0; f < LAB_FRAMES; f++)
-        require(model.frame[f].state != INTACT ||
-                (model.frame[f].measured == lab.memory[f][9] && !(lab.away >> f & 1)));
+        require(model.frame[f].state != FOUND &&
+                (model.frame[f].state != INTACT ||
+                 (model.frame[f].measured == lab.memory[f][9] && !(lab.away >> f & 1))));
 }
 
 static void walk(struct input *in, bool take_it)
@@ -225,6 +251,7 @@ static void walk(struct input *in, bool take_it)
         st = svmc_measure_path_take(&lab.m, &caller, &model.path, NULL);
         model.has_path = model.path_alive = st == SVMC_OK;
         model.path_of = caller;
+        model.granted_at = 0;
         if (!failed(st))
             require((st == SVMC_OK) == may);
         return;
@@ -238,6 +265,17 @@ static void walk(struct input *in, bool take_it)
           caller.root == model.path_of.root && caller.frame == model.path_of.frame &&
           ((model.path.priv.step[3].entry ^ lab.entry[f]) & ~(uint64_t)0x60) == 0;
     require((st == SVMC_OK) == may && (frame != 0) <= may);
+    if (st == SVMC_OK)
+        model.granted_at = svmc_measure_generation(&lab.m, 1);
+}
+
+/* ME-20: what was walked need not be walked again: the page is there, and nobody knows better. */
+static void stand(void)
+{
+    unsigned f = (unsigned)(model.path_of.frame / SVMC_MEASURE_PAGE_BYTES);
+
+    if (model.granted_at != 0 && model.granted_at == svmc_measure_generation(&lab.m, 1))
+        require(model.path_alive && model.frame[f].state == INTACT);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -291,6 +329,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             lab.crypto.fail_at = op & 15 ? lab.crypto.calls + (op & 15) : 0;
             lab.away = op >> 4 == 15 ? 1u << (op & 15) : 0;
         }
+        stand();
     }
     lab.crypto.fail_at = 0;
     model.failing = false;

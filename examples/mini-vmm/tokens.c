@@ -310,7 +310,7 @@ static uint32_t end_try(void *ctx, struct svmc_hcall_run *run)
 /* One page of the program's. Token 0: it has none yet. */
 static enum svmc_status measure_page(struct tokens *t, const struct svmc_token_caller *from,
                                      uint32_t token, uint64_t frame, const uint8_t *digest,
-                                     uint32_t *range)
+                                     enum svmc_measure_content content, uint32_t *range)
 {
     const svmc_gpa frames[1] = { { frame } };
     const struct svmc_measure_spec spec = { .frames = frames,
@@ -319,7 +319,7 @@ static enum svmc_status measure_page(struct tokens *t, const struct svmc_token_c
                                             .caller = from,
                                             .digest = digest,
                                             .digest_alg = digest ? SVMC_ALG_BLAKE2B_256 : 0,
-                                            .code = digest != NULL };
+                                            .code = (uint8_t)content };
 
     return svmc_measure_add(&t->measure, &spec, range, NULL);
 }
@@ -334,23 +334,21 @@ static enum svmc_status measured(struct tokens *t, const struct svmc_token_calle
     if (walk_page(NULL, from, &way) != SVMC_OK || from->page != TOKENS_PROGRAM || way.levels == 0 ||
         way.frame != TOKENS_PROGRAM)
         return SVMC_ERR_AUTH;
-    return measure_page(t, from, 0, TOKENS_PROGRAM, t->digest, range);
+    return measure_page(t, from, 0, TOKENS_PROGRAM, t->digest, SVMC_MEASURE_PROGRAM, range);
 }
 
-/* The gate's code, its digest, its measured range, and the way to it. */
+/* The gate's code, its measured range, and the way to it. */
 static bool fill_gate(struct tokens *t, const struct svmc_token_caller *from)
 {
     struct svmc_token_caller gate = *from;
-    uint8_t digest[SVMC_HASH_BYTES];
 
     gate.page = TOKENS_GATE;
     if (svmc_token_gate_fill(back_end(), &t->gate, t->token.tag, t->gate_page) != SVMC_OK)
         return false;
     if (at_work->kvm)
         memcpy(ram(TOKENS_GATE), t->gate_page, sizeof t->gate_page);
-    return svmc_crypto_hash(back_end(), SVMC_ALG_BLAKE2B_256, t->gate_page, sizeof t->gate_page,
-                            digest) == SVMC_OK &&
-           measure_page(t, from, t->token.handle, TOKENS_GATE, digest, &t->gate_range) == SVMC_OK &&
+    return measure_page(t, from, t->token.handle, TOKENS_GATE, NULL, SVMC_MEASURE_FILLED,
+                        &t->gate_range) == SVMC_OK &&
            svmc_measure_path_take(&t->measure, &gate, &t->path, NULL) == SVMC_OK;
 }
 
@@ -395,7 +393,8 @@ static uint32_t enrol(void *ctx, struct svmc_hcall_run *run)
     t->token = token;
     if (svmc_measure_hold(&t->measure, range, token.handle, NULL) != SVMC_OK ||
         !fill_gate(t, &from) ||
-        measure_page(t, &from, token.handle, TOKENS_KEPT, NULL, &t->kept) != SVMC_OK)
+        measure_page(t, &from, token.handle, TOKENS_KEPT, NULL, SVMC_MEASURE_DATA, &t->kept) !=
+            SVMC_OK)
         return SVMC_HCALL_FAILED;
     watch_gate(at_work, "the program has enrolled: %u stubs in its gate, one of them live",
                t->gate.stubs);

@@ -20,7 +20,7 @@ extern "C" {
  * Make an object for a VM, with a key of its own. Pages and ranges need not be zeroed.
  *
  * State:   *m is zero after an error.
- * Threads: for all below but svmc_measure_path_check: one at a time for an object.
+ * Threads: for all below but svmc_measure_path_check and _generation: one at a time for an object.
  * Source:  ME-1.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, a count, a function that is missing, mac_alg is no MAC,
@@ -29,19 +29,24 @@ extern "C" {
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_init(
     struct svmc_measure *m, const struct svmc_measure_config *config);
 
-/** Forget everything: key, records, ranges and room are wiped. NULL and a zero *m are fine. */
+/**
+ * The end: key, records, ranges and room are wiped. NULL and a zero *m are fine. Versions, ids and
+ * the generation begin anew in another object, so nothing of this one is kept for it: its VM's
+ * tokens are dead (svmc_token_vm_close, _restore), its paths and ids forgotten.
+ */
 SVMC_API void svmc_measure_drop(struct svmc_measure *m);
 
 /**
  * Measure pages. All or none.
  *
- * Shape:  *range is the id: index 15:0, generation 31:16, as in a token's handle; never 0.
+ * Shape:  *range is the id: index 15:0, generation 31:16, as in a token's handle; never 0. A
+ *         range is unloaded and another added 65535 times for each of range_count; then FULL.
  * State:  nothing changes and *range is 0 after an error. *why may be NULL, here and below.
  * Source: ME-2 to ME-6.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, count, reserved, code without digest, no hash);
- *         SVMC_ERR_AUTH (WHO, FRAME, DIGEST); SVMC_ERR_FULL; SVMC_ERR_UNSUPPORTED (an algorithm);
- *         SVMC_ERR_CALLBACK.
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, count, reserved, no hash; PROGRAM without digest, FILLED
+ *         without token); SVMC_ERR_AUTH (WHO, FRAME, DIGEST); SVMC_ERR_FULL; SVMC_ERR_UNSUPPORTED
+ *         (an algorithm); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_add(struct svmc_measure *m,
                                                           const struct svmc_measure_spec *spec,
@@ -64,7 +69,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_hold(struct svmc_measure *
 /**
  * Let a range go, and wipe what is known of it: its program is unloaded.
  *
- * Shape:  token: the holder's; 0: the hypervisor itself asks.
+ * Shape:  token: the holder's, as the gate has verified it; 0: the hypervisor itself asks.
  *         *holder: the token to be revoked; 0: nobody held it.
  * Source: ME-17.
  *
@@ -75,10 +80,22 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_unload(struct svmc_measure
                                                              enum svmc_measure_why *why);
 
 /**
- * Open a page for change, by its holder alone. It is looked at first.
+ * Let all ranges of a token go, as unload: it was revoked. Token 0: all ranges, held or not: the
+ * VM was reset, or restored from a snapshot, and its programs are measured anew. NULL and a zero *m
+ * are fine.
  *
- * Shape:  at: any address in the page; token: what the gate has verified.
- * State:  unchanged after an error but this: a page that differs is CHANGED from now on.
+ * Source: ME-17.
+ */
+SVMC_API void svmc_measure_forget(struct svmc_measure *m, uint32_t token);
+
+/**
+ * Open a page for change, by its holder alone. It is looked at first. Code is not opened: new
+ * code is another range.
+ *
+ * Shape:  at: any address in the page; token: what the gate has verified. caller->frame: of the
+ *         instruction; of a call that a pool let through it is its token's grant.frame.
+ * State:  unchanged after an error but this: a page that differs is CHANGED from now on, and the
+ *         event is one of svmc_measure_scan's.
  * Source: ME-11, ME-12.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL); SVMC_ERR_STALE (RANGE); SVMC_ERR_AUTH (WHO, TOKEN, CODE,
@@ -154,12 +171,22 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_path_take(
  * Source:  ME-15, ME-16.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, a path that was not taken); SVMC_ERR_AUTH (WHO, CHANGED,
- *         IS_OPEN, UNMAPPED, REMAPPED, ALIASED, TABLE); SVMC_ERR_STALE (VERSION);
- *         SVMC_ERR_CALLBACK.
+ *         UNMAPPED, REMAPPED, ALIASED, TABLE); SVMC_ERR_STALE (VERSION); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_measure_path_check(
     const struct svmc_measure *m, const struct svmc_token_caller *caller,
     const struct svmc_measure_path *path, uint64_t *frame, enum svmc_measure_why *why);
+
+/**
+ * What belongs in caller.stage2_generation: another number, too, since a page of code was found
+ * changed or was let go, so that the next call from anywhere is walked, and path_check sees it.
+ *
+ * Shape:   stage2: a number of yours that grows when stage 2, or a page table that is guarded, may
+ *          have changed; 0: nothing is guarded. The answer is 0 for 0, and without an object.
+ * Threads: any number, beside all others but init and drop: for each call, as it is made.
+ * Source:  ME-20, TK-10.
+ */
+SVMC_API uint64_t svmc_measure_generation(const struct svmc_measure *m, uint64_t stage2);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,7 @@ struct svmc_measure_range {
     struct {
         uint64_t root, vm_generation;
         uint32_t generation, token, pages;
-        uint8_t isa, user, code, reserved;
+        uint8_t isa, user, code, going;
     } priv;
 };
 
@@ -94,7 +94,7 @@ struct svmc_measure_config {
 struct svmc_measure {
     struct {
         struct svmc_measure_config config;
-        uint64_t mix, version;
+        uint64_t mix, version, generation;
         uint32_t used, at; /* pages; those that this round has looked at */
         uint32_t rounds, hints;
         uint32_t hint[SVMC_MEASURE_HINTS];
@@ -107,7 +107,7 @@ enum svmc_measure_why {
     SVMC_MEASURE_GRANTED = 0,
     SVMC_MEASURE_WHO = 1,      /* another VM, generation, address space, privilege */
     SVMC_MEASURE_TOKEN = 2,    /* not the token that holds the range */
-    SVMC_MEASURE_CODE = 3,     /* the instruction lies on no intact code page of the holder */
+    SVMC_MEASURE_CODE = 3,     /* from no intact code page of the holder; open of code */
     SVMC_MEASURE_RANGE = 4,    /* no such range, or not any more: SVMC_ERR_STALE */
     SVMC_MEASURE_FRAME = 5,    /* no page of the range; twice; another range's; no memory */
     SVMC_MEASURE_DIGEST = 6,   /* the pages are not what was expected */
@@ -121,17 +121,24 @@ enum svmc_measure_why {
     SVMC_MEASURE_TABLE = 14     /* another table or entry on the way */
 };
 
+/** What pages are: svmc_measure_spec.code. */
+enum svmc_measure_content {
+    SVMC_MEASURE_DATA = 0,
+    SVMC_MEASURE_PROGRAM = 1, /* code, from which a holder calls and writes; by its digest */
+    SVMC_MEASURE_FILLED = 2   /* code, too: the hypervisor wrote it, e.g. a gate, after it had taken
+                                 the right to write there from the guest and its devices */
+};
+
 /** Pages to be measured. */
 struct svmc_measure_spec {
     const svmc_gpa *frames; /* addresses of pages, in the order of the digest */
     uint32_t count;         /* at least 1 */
     uint32_t token;         /* the handle that holds the range; 0: see svmc_measure_hold */
     const struct svmc_token_caller *caller; /* whose: vm, generation, root, isa, user count */
-    const uint8_t
-        *digest;         /* [SVMC_HASH_BYTES] of all pages, NULL: none; of code it must be there */
-    uint32_t digest_alg; /* enum svmc_alg, 0 without digest */
-    uint8_t code;        /* 1: the holder calls and writes from here */
-    uint8_t reserved[3]; /* 0 */
+    const uint8_t *digest; /* [SVMC_HASH_BYTES] of all pages, NULL: none; PROGRAM needs it */
+    uint32_t digest_alg;   /* enum svmc_alg, 0 without digest */
+    uint8_t code;          /* enum svmc_measure_content; FILLED: for a token that has enrolled */
+    uint8_t reserved[3];   /* 0 */
 };
 
 /** Something to tell of: put it where the host's events go. */

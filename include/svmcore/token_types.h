@@ -26,7 +26,8 @@ struct svmc_token_caller {
     uint64_t vm;
     uint64_t vm_generation;     /* as in svmc_token_vm_open and _restore */
     uint64_t stage2_generation; /* another one when a mapping, or a guarded page table, may have
-                                   changed; 0: nothing is guarded, each call is walked */
+                                   changed; 0: nothing is guarded, each call is walked. With
+                                   measured code: of svmc_measure_generation */
     uint64_t root;              /* of the address space: CR3, TTBR, satp, ASCE without ids */
     uint64_t page;              /* of the calling instruction: virtual, a multiple of 4096 */
     uint64_t frame;   /* guest-physical, by a walk; looked at by svmc_token_check_walk alone */

@@ -6,7 +6,8 @@
 #include "../core/shared.h"
 #include "measure_private.h"
 
-#define MAC_KIND 2u /* of enum svmc_alg, bits 7:4 */
+#define MAC_KIND       2u /* of enum svmc_alg, bits 7:4 */
+#define GENERATION_MAX 0xffffu
 
 /* ME-16: what no row lists would hide more than the processor's own bits. */
 static bool is_ignorable(uint64_t bits)
@@ -173,11 +174,13 @@ static uint32_t free_slot(const struct svmc_measure *m, uint32_t n)
 
 static bool is_askable(const struct svmc_measure *m, const struct svmc_measure_spec *s)
 {
-    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || !s->caller || s->code > 1 ||
-        (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
+    if (!measure_ready(m) || !s || !s->frames || s->count == 0 || !s->caller ||
+        s->code > SVMC_MEASURE_FILLED || (s->reserved[0] | s->reserved[1] | s->reserved[2]) != 0)
+        return false;
+    if (s->code == SVMC_MEASURE_FILLED && s->token == 0) /* ME-6: it measures no program */
         return false;
     if (!s->digest)
-        return s->digest_alg == 0 && !s->code; /* ME-6 */
+        return s->digest_alg == 0 && s->code != SVMC_MEASURE_PROGRAM; /* ME-6 */
     return s->digest_alg >> 4 == 1 && core_crypto_can_hash(m->priv.config.crypto);
 }
 
@@ -258,7 +261,7 @@ static bool is_one_holder(const struct svmc_measure *m, const struct svmc_measur
         return false;
     for (uint32_t i = m->priv.config.range_count; i-- > 0;) {
         range = measure_range(m, i);
-        if (range->priv.pages == 0)
+        if (range->priv.pages == 0 && range->priv.generation < GENERATION_MAX) /* ME-17 */
             *index = i;
         else if (spec->token != 0 && range->priv.token == spec->token &&
                  !svmc_measure_is_who(m, range, spec->caller))
@@ -304,7 +307,7 @@ enum svmc_status svmc_measure_add(struct svmc_measure *m, const struct svmc_meas
         spec->count > m->priv.config.page_count - m->priv.used ||
         spec->count > VERSION_MAX - m->priv.version)
         return SVMC_ERR_FULL;
-    generation = measure_range(m, index)->priv.generation % 0xffff + 1; /* ME-17: never 0 */
+    generation = measure_range(m, index)->priv.generation + 1; /* ME-17: never 0 */
     st = measure_all(m, spec, generation << 16 | index, why);
     if (st != SVMC_OK)
         return st;
@@ -360,6 +363,30 @@ static void forget(struct svmc_measure *m, uint32_t slot)
     core_wipe(page->priv.mac, sizeof page->priv.mac);
 }
 
+/* ME-17: the ranges that are marked, and their pages. */
+static void let_go(struct svmc_measure *m)
+{
+    uint8_t code = 0;
+
+    for (uint32_t i = m->priv.used; i-- > 0;) {
+        uint32_t slot = measure_order(m, i);
+
+        if (measure_range_of(m, measure_state(measure_page(m, slot)))->priv.going)
+            forget(m, slot);
+    }
+    svmc_measure_end_round(m);
+    for (uint32_t i = 0; i < m->priv.config.range_count; i++) {
+        struct svmc_measure_range *r = measure_range(m, i);
+
+        if (r->priv.going) {
+            code |= r->priv.code;
+            *r = (struct svmc_measure_range){ .priv.generation = r->priv.generation };
+        }
+    }
+    if (code)
+        measure_next_generation(m);
+}
+
 enum svmc_status svmc_measure_unload(struct svmc_measure *m, uint32_t range, uint32_t token,
                                      uint32_t *holder, enum svmc_measure_why *why)
 {
@@ -377,14 +404,20 @@ enum svmc_status svmc_measure_unload(struct svmc_measure *m, uint32_t range, uin
         return measure_refuse(why, SVMC_MEASURE_RANGE);
     if (token != 0 && token != r->priv.token)
         return measure_refuse(why, SVMC_MEASURE_TOKEN);
-    for (uint32_t i = m->priv.used; i-- > 0;) {
-        uint32_t slot = measure_order(m, i);
-
-        if (measure_range_of(m, measure_state(measure_page(m, slot))) == r)
-            forget(m, slot);
-    }
-    svmc_measure_end_round(m);
     *holder = r->priv.token;
-    *r = (struct svmc_measure_range){ .priv.generation = r->priv.generation };
+    r->priv.going = 1;
+    let_go(m);
     return SVMC_OK;
+}
+
+void svmc_measure_forget(struct svmc_measure *m, uint32_t token)
+{
+    if (!measure_ready(m))
+        return;
+    for (uint32_t i = 0; i < m->priv.config.range_count; i++) {
+        struct svmc_measure_range *r = measure_range(m, i);
+
+        r->priv.going = r->priv.pages != 0 && (token == 0 || r->priv.token == token);
+    }
+    let_go(m);
 }

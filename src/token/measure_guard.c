@@ -9,7 +9,7 @@ struct request {
     const struct svmc_token_caller *caller;
 };
 
-/* ME-5 ME-11: the range's holder asks, from its own intact code, for a page of this range. */
+/* ME-5 ME-11: the range's holder asks, from its own intact code, for a page that is none of it. */
 static enum svmc_measure_why judge(const struct svmc_measure *m, const struct request *ask,
                                    uint32_t *slot)
 {
@@ -21,7 +21,7 @@ static enum svmc_measure_why judge(const struct svmc_measure *m, const struct re
         return SVMC_MEASURE_TOKEN;
     if (!svmc_measure_is_who(m, range, ask->caller))
         return SVMC_MEASURE_WHO;
-    if (!svmc_measure_is_code(m, ask->token, ask->caller))
+    if (range->priv.code || !svmc_measure_is_code(m, ask->token, ask->caller))
         return SVMC_MEASURE_CODE;
     *slot = svmc_measure_find(m, ask->at);
     if (*slot == NO_SLOT || measure_range_of(m, measure_state(measure_page(m, *slot))) != range)
@@ -34,7 +34,6 @@ enum svmc_status svmc_measure_open(struct svmc_measure *m, uint32_t range, svmc_
                                    enum svmc_measure_why *why)
 {
     const struct request ask = { range, token, at.v, caller };
-    struct svmc_measure_event event = { 0 };
     enum svmc_measure_why reason;
     struct svmc_measure_page *page;
     uint32_t slot = 0;
@@ -50,9 +49,7 @@ enum svmc_status svmc_measure_open(struct svmc_measure *m, uint32_t range, svmc_
     page = measure_page(m, slot);
     if (measure_state(page) & FLAG_OPEN)
         return measure_refuse(why, SVMC_MEASURE_IS_OPEN);
-    if (page->priv.frame == caller->frame - caller->frame % PAGE) /* could never be closed */
-        return measure_refuse(why, SVMC_MEASURE_CODE);
-    st = svmc_measure_look(m, slot, &event); /* else close would bless a stranger's change */
+    st = svmc_measure_look(m, slot); /* else close would bless a stranger's change */
     if (st != SVMC_OK)
         return st;
     if (measure_state(page) & FLAG_CHANGED)

@@ -98,9 +98,8 @@ static enum svmc_measure_why judge_page(const struct svmc_measure *m,
 
     if (state == path->priv.state)
         return SVMC_MEASURE_GRANTED;
-    if ((state ^ path->priv.state) >> RANGE_SHIFT != 0)
-        return SVMC_MEASURE_VERSION;
-    return state & FLAG_OPEN ? SVMC_MEASURE_IS_OPEN : SVMC_MEASURE_CHANGED;
+    return (state ^ path->priv.state) >> RANGE_SHIFT != 0 ? SVMC_MEASURE_VERSION
+                                                          : SVMC_MEASURE_CHANGED;
 }
 
 enum svmc_status svmc_measure_path_check(const struct svmc_measure *m,
@@ -133,4 +132,10 @@ enum svmc_status svmc_measure_path_check(const struct svmc_measure *m,
         return measure_refuse(why, reason);
     *frame = now.frame;
     return SVMC_OK;
+}
+
+/* ME-20 */
+uint64_t svmc_measure_generation(const struct svmc_measure *m, uint64_t stage2)
+{
+    return measure_ready(m) && stage2 != 0 ? stage2 + measure_load(&m->priv.generation) : 0;
 }

@@ -18,6 +18,8 @@
  */
 #define FLAG_OPEN     1u
 #define FLAG_CHANGED  2u
+#define FLAG_UNTOLD   4u /* CHANGED, and a scan has to say so yet */
+#define FLAG_GONE     8u /* CHANGED, for there is no memory */
 #define FLAGS         15u
 #define RANGE_SHIFT   4u
 #define VERSION_SHIFT 16u
@@ -33,22 +35,38 @@ static inline struct svmc_measure_range *measure_range(const struct svmc_measure
     return m->priv.config.ranges + core_clamp(index, m->priv.config.range_count);
 }
 
-static inline uint64_t measure_state(const struct svmc_measure_page *page)
+static inline uint64_t measure_load(const uint64_t *at)
 {
 #if defined(__GNUC__) || defined(__clang__)
-    return __atomic_load_n(&page->priv.state, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 #else
-    return *(const volatile uint64_t *)&page->priv.state;
+    return *(const volatile uint64_t *)at;
 #endif
+}
+
+static inline void measure_store(uint64_t *at, uint64_t word)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    __atomic_store_n(at, word, __ATOMIC_RELEASE);
+#else
+    *(volatile uint64_t *)at = word;
+#endif
+}
+
+static inline uint64_t measure_state(const struct svmc_measure_page *page)
+{
+    return measure_load(&page->priv.state);
 }
 
 static inline void measure_set_state(struct svmc_measure_page *page, uint64_t state)
 {
-#if defined(__GNUC__) || defined(__clang__)
-    __atomic_store_n(&page->priv.state, state, __ATOMIC_RELEASE);
-#else
-    *(volatile uint64_t *)&page->priv.state = state;
-#endif
+    measure_store(&page->priv.state, state);
+}
+
+/* ME-20: after the record was changed: who sees the new generation sees the record as it is. */
+static inline void measure_next_generation(struct svmc_measure *m)
+{
+    measure_store(&m->priv.generation, m->priv.generation + 1);
 }
 
 static inline struct svmc_measure_range *measure_range_of(const struct svmc_measure *m,
@@ -100,9 +118,8 @@ enum svmc_status svmc_measure_span(const struct svmc_measure *m, uint64_t frame,
 /* ME-2 */
 enum svmc_status svmc_measure_mac(const struct svmc_measure *m, uint64_t frame, uint64_t version,
                                   uint32_t id, const void *page, uint8_t out[SVMC_HASH_BYTES]);
-/* ME-8: event->kind NOTHING: as it was measured, or there is nothing new to say. */
-enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
-                                   struct svmc_measure_event *event);
+/* ME-8: if it is not as it was measured it is CHANGED, and UNTOLD, from now on. */
+enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot);
 void svmc_measure_tell(const struct svmc_measure *m, const struct svmc_measure_page *page,
                        enum svmc_measure_kind kind, struct svmc_measure_event *event);
 void svmc_measure_swap(struct svmc_measure *m, uint32_t a, uint32_t b);

@@ -37,8 +37,7 @@ static bool differ(const uint8_t a[SVMC_HASH_BYTES], const uint8_t b[SVMC_HASH_B
     return any != 0;
 }
 
-enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
-                                   struct svmc_measure_event *event)
+enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot)
 {
     struct svmc_measure_page *page = measure_page(m, slot);
     uint64_t state = measure_state(page);
@@ -56,8 +55,9 @@ enum svmc_status svmc_measure_look(struct svmc_measure *m, uint32_t slot,
         return st == SVMC_ERR_UNSUPPORTED ? SVMC_ERR_CALLBACK : st; /* it was known before */
     if (span && !differ(mac, page->priv.mac))
         return SVMC_OK;
-    svmc_measure_tell(m, page, span ? SVMC_MEASURE_DIFFERS : SVMC_MEASURE_GONE, event);
-    measure_set_state(page, state | FLAG_CHANGED);
+    measure_set_state(page, state | FLAG_CHANGED | FLAG_UNTOLD | (span ? 0 : FLAG_GONE));
+    if (measure_range_of(m, state)->priv.code)
+        measure_next_generation(m);
     return SVMC_OK;
 }
 
@@ -94,16 +94,23 @@ static enum svmc_status throw_dice(const struct svmc_measure *m, struct dice *di
     return SVMC_OK;
 }
 
+/* ME-8: and what `open` has found is told here. */
 static enum svmc_status look_at(struct svmc_measure *m, uint32_t slot,
                                 struct svmc_measure_stand *out)
 {
-    bool open = (measure_state(measure_page(m, slot)) & FLAG_OPEN) != 0;
-    enum svmc_status st = svmc_measure_look(m, slot, &out->event);
+    struct svmc_measure_page *page = measure_page(m, slot);
+    enum svmc_status st = svmc_measure_look(m, slot);
+    uint64_t state = measure_state(page);
 
     if (st != SVMC_OK)
         return st;
     out->looks++;
-    out->open += open;
+    out->open += (state & FLAG_OPEN) != 0;
+    if (state & FLAG_UNTOLD) {
+        svmc_measure_tell(m, page, state & FLAG_GONE ? SVMC_MEASURE_GONE : SVMC_MEASURE_DIFFERS,
+                          &out->event);
+        measure_set_state(page, state & ~(uint64_t)FLAG_UNTOLD);
+    }
     return SVMC_OK;
 }
 

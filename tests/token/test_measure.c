@@ -349,9 +349,9 @@ TEST(measure, code_is_what_was_expected) /* ME-6 A12 */
     spec.frames = (const svmc_gpa[]){ { lab_at(4) }, { lab_at(3) } };
     refused(&spec, SVMC_ERR_AUTH, SVMC_MEASURE_DIGEST, "its pages in another order");
     spec.frames = frames;
-    spec.code = 2;
-    refused(&spec, SVMC_ERR_ARG, SVMC_MEASURE_GRANTED, "code 2");
-    spec.code = 1;
+    spec.code = 3;
+    refused(&spec, SVMC_ERR_ARG, SVMC_MEASURE_GRANTED, "code 3");
+    spec.code = SVMC_MEASURE_PROGRAM;
     CHECK_EQ(svmc_measure_add(&lab.m, &spec, &range, &why), SVMC_OK);
     CHECK_EQ(lab.crypto.open, 0, "every hash has ended");
     lab.crypto.ops.hash_add = NULL;
@@ -390,10 +390,65 @@ TEST(measure, unload_forgets) /* ME-17 A9 */
     REQUIRE(lab_add(&lab, 4, 4, 21, 0, &again, NULL) == SVMC_OK);
     CHECK(again != ids[1] && (again & 0xffff) == (ids[1] & 0xffff), "%x after %x", again, ids[1]);
     CHECK_EQ(svmc_measure_unload(&lab.m, ids[1], 0, &holder, NULL), SVMC_ERR_STALE, "still");
-    lab.ranges[again & 0xffff].priv.generation = 0xffff;
-    CHECK_EQ(svmc_measure_unload(&lab.m, 0xffff0000 | (again & 0xffff), 0, &holder, NULL), SVMC_OK);
-    REQUIRE(lab_add(&lab, 4, 4, 21, 0, &again, NULL) == SVMC_OK);
-    CHECK_EQ(again >> 16, 1, "never 0");
+}
+
+TEST(measure, forget_lets_all_of_a_token_go) /* ME-17 A9 A15 */
+{
+    uint32_t ids[5], holder, again;
+
+    lab_start(&lab, 20);
+    for (unsigned i = 0; i < 5; i++) /* the last one is nobody's */
+        REQUIRE(lab_add(&lab, 4 * i, 4, i == 4 ? 0 : 20 + i % 2, i < 2, &ids[i], NULL) == SVMC_OK);
+    lab_keep(&was, &lab);
+    svmc_measure_forget(&lab.m, 77);
+    CHECK(lab_same(&lab, &was), "who holds none");
+    svmc_measure_forget(&lab.m, 21);
+    for (unsigned i = 0; i < 20; i++)
+        lab.memory[i][9] ^= (i / 4 & 1) && i < 16;
+    CHECK_EQ(scan_rounds(&lab, 2, NULL), 0, "of the others nothing differs");
+    for (unsigned i = 1; i < 4; i += 2)
+        CHECK_EQ(svmc_measure_unload(&lab.m, ids[i], 0, &holder, NULL), SVMC_ERR_STALE, "%u", i);
+    CHECK_EQ(lab.m.priv.used, 12);
+    svmc_measure_forget(&lab.m, 0);
+    CHECK_EQ(lab.m.priv.used, 0);
+    for (unsigned i = 0; i < 5; i++)
+        CHECK_EQ(svmc_measure_unload(&lab.m, ids[i], 0, &holder, NULL), SVMC_ERR_STALE, "%u", i);
+    for (unsigned i = 0; i < LAB_PAGES; i++)
+        for (unsigned k = 0; k < SVMC_HASH_BYTES; k++)
+            REQUIRE(lab.pages[i].priv.state == 0 && lab.pages[i].priv.mac[k] == 0);
+    for (unsigned i = 0; i < 5; i++) { /* of the same frames, after a restore */
+        REQUIRE(lab_add(&lab, 4 * i, 4, 30 + i, i < 2, &again, NULL) == SVMC_OK);
+        for (unsigned k = 0; k < 5; k++)
+            CHECK(again != ids[k]);
+    }
+    CHECK_EQ(scan_rounds(&lab, 2, NULL), 0);
+    svmc_measure_forget(NULL, 0);
+    svmc_measure_drop(&lab.m);
+    svmc_measure_forget(&lab.m, 0);
+}
+
+TEST(measure, no_id_comes_back) /* ME-17 A9 */
+{
+    static uint8_t given[1 << 13]; /* a bit a generation */
+    uint32_t id, holder, first = 0, n = 0;
+    enum svmc_status st;
+
+    lab_start(&lab, 8);
+    lab.config.range_count = 1;
+    REQUIRE(svmc_measure_init(&lab.m, &lab.config) == SVMC_OK);
+    for (; n < 0x20000; n++) {
+        st = lab_add(&lab, 4, 1, 20 + n % 3, 0, &id, NULL);
+        if (st != SVMC_OK)
+            break;
+        first = n == 0 ? id : first;
+        REQUIRE((id & 0xffff) == 0 && id != 0);
+        REQUIRE(!(given[id >> 19] >> (id >> 16 & 7) & 1), "%x again", id);
+        given[id >> 19] |= (uint8_t)(1 << (id >> 16 & 7));
+        REQUIRE(svmc_measure_unload(&lab.m, id, 0, &holder, NULL) == SVMC_OK);
+    }
+    CHECK_EQ(n, 0xffff);
+    CHECK_EQ(st, SVMC_ERR_FULL);
+    CHECK_EQ(svmc_measure_unload(&lab.m, first, 0, &holder, NULL), SVMC_ERR_STALE);
 }
 
 /* ---- scans -----------------------------------------------------------------------------------*/

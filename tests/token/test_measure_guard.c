@@ -199,21 +199,64 @@ TEST(measure_guard, open_does_not_bless) /* ME-11 ME-8 */
     CHECK_EQ(open_page(5), SVMC_ERR_AUTH, "found is found");
     CHECK_EQ(close_page(5), SVMC_ERR_AUTH);
     CHECK_EQ(why, SVMC_MEASURE_NOT_OPEN);
-    CHECK_EQ(svmc_measure_open(&lab.m, code, (svmc_gpa){ lab_at(0) }, &caller, TOKEN, &why),
-             SVMC_ERR_AUTH);
-    CHECK_EQ(why, SVMC_MEASURE_CODE, "itself");
-    CHECK_EQ(svmc_measure_open(&lab.m, code, (svmc_gpa){ lab_at(1) }, &caller, TOKEN, &why),
-             SVMC_OK);
-    caller = lab_caller(ROOT, 1);
-    CHECK_EQ(svmc_measure_open(&lab.m, data, (svmc_gpa){ lab_at(6) }, &caller, TOKEN, &why),
-             SVMC_ERR_AUTH, "from code that is open");
-    CHECK_EQ(why, SVMC_MEASURE_CODE);
     caller = lab_caller(ROOT, 2);
     lab.memory[2][0]++;
-    CHECK_EQ(scan_rounds(1), 1);
+    CHECK_EQ(scan_rounds(1), 2, "this one, and what open has found");
     CHECK_EQ(svmc_measure_open(&lab.m, data, (svmc_gpa){ lab_at(6) }, &caller, TOKEN, &why),
              SVMC_ERR_AUTH, "from code that was changed");
     CHECK_EQ(why, SVMC_MEASURE_CODE);
+}
+
+TEST(measure_guard, what_open_finds_is_told_by_a_scan) /* ME-8 ME-11 A13 */
+{
+    struct svmc_measure_stand out;
+
+    for (unsigned gone = 0; gone < 2; gone++) {
+        start(32 + gone);
+        lab.memory[5][7] += !gone;
+        lab.away = gone ? 1u << 5 : 0;
+        CHECK_EQ(open_page(5), SVMC_ERR_AUTH);
+        CHECK_EQ(why, SVMC_MEASURE_CHANGED);
+        lab.memory[5][7] -= !gone; /* the evidence is put away */
+        lab.away = 0;
+        CHECK_EQ(open_page(5), SVMC_ERR_AUTH);
+        REQUIRE(svmc_measure_hint(&lab.m, (svmc_gpa){ lab_at(5) }) == SVMC_OK);
+        lab.spans = 0;
+        REQUIRE(svmc_measure_scan(&lab.m, 2, &out) == SVMC_OK);
+        CHECK_EQ(out.event.kind, gone ? SVMC_MEASURE_GONE : SVMC_MEASURE_DIFFERS);
+        CHECK_EQ(out.event.frame, lab_at(5));
+        CHECK_EQ(out.event.range, data);
+        CHECK_EQ(out.event.token, TOKEN);
+        CHECK_EQ(out.looks, 1, "the event ended the call");
+        CHECK_EQ(lab.spans, 0, "and nothing was read");
+        CHECK_EQ(scan_rounds(2), 0, "told once");
+        start(34 + gone); /* without a hint, in the rounds */
+        lab.memory[6][7] ^= 1;
+        CHECK_EQ(open_page(6), SVMC_ERR_AUTH);
+        CHECK_EQ(scan_rounds(1), 1);
+        CHECK_EQ(scan_rounds(2), 0);
+    }
+}
+
+TEST(measure_guard, code_is_never_opened) /* ME-6 ME-11 A13 */
+{
+    struct svmc_measure_event event;
+
+    start(31);
+    lab_keep(&was, &lab);
+    for (unsigned by = 0; by < 3; by++)
+        for (unsigned page = 0; page < 3; page++) { /* itself, and its neighbours */
+            struct svmc_token_caller caller = lab_caller(ROOT, by);
+            svmc_gpa at = { lab_at(page) };
+
+            why = SVMC_MEASURE_GRANTED;
+            CHECK_EQ(svmc_measure_open(&lab.m, code, at, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+            CHECK_EQ(why, SVMC_MEASURE_CODE);
+            CHECK_EQ(write_by(&caller, page, 0, 64, &event), SVMC_MEASURE_REFUSE);
+            CHECK_EQ(svmc_measure_close(&lab.m, code, at, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+            CHECK_EQ(why, SVMC_MEASURE_CODE);
+        }
+    CHECK(lab_same(&lab, &was));
 }
 
 TEST(measure_guard, measured_first_and_held_then) /* ME-5 K2 A12 */
@@ -467,34 +510,26 @@ TEST(measure_guard, another_way_is_refused) /* ME-15 ME-16 A5 A15 K12 */
 
 static void change_meanwhile(struct measure_lab *l)
 {
-    struct svmc_token_caller by = lab_caller(ROOT, 0);
+    struct svmc_measure_stand out;
 
     l->on_walk = NULL;
-    if (svmc_measure_open(&l->m, code, (svmc_gpa){ lab_at(1) }, &by, TOKEN, NULL) != SVMC_OK)
-        abort();
+    l->memory[1][9]++;
+    for (out.event.kind = SVMC_MEASURE_NOTHING; out.event.kind == SVMC_MEASURE_NOTHING;)
+        if (svmc_measure_scan(&l->m, 5, &out) != SVMC_OK)
+            abort();
 }
 
 TEST(measure_guard, a_path_dies_with_what_was_measured) /* ME-15 ME-17 A5 A9 K12 */
 {
-    struct svmc_token_caller caller = lab_caller(ROOT, 1), by = lab_caller(ROOT, 0);
-    svmc_gpa page = { lab_at(1) };
+    struct svmc_token_caller caller = lab_caller(ROOT, 1);
     struct svmc_measure_path old;
     uint32_t holder;
 
     start(9);
     take(1);
     lab.on_walk = change_meanwhile; /* by another vCPU */
-    checked(&caller, SVMC_MEASURE_IS_OPEN, "while it is walked");
-    checked(&caller, SVMC_MEASURE_IS_OPEN, "open");
-    lab.memory[1][9]++;
-    REQUIRE(svmc_measure_close(&lab.m, code, page, &by, TOKEN, NULL) == SVMC_OK);
-    checked(&caller, SVMC_MEASURE_VERSION, "measured again");
-    take(1);
-    checked(&caller, SVMC_MEASURE_GRANTED, "taken again");
+    checked(&caller, SVMC_MEASURE_CHANGED, "found while it is walked");
     old = path;
-    lab.memory[1][9]++;
-    CHECK_EQ(scan_rounds(1), 1);
-    checked(&caller, SVMC_MEASURE_CHANGED, "found changed");
     lab.memory[1][9]--;
     checked(&caller, SVMC_MEASURE_CHANGED, "and restored");
     REQUIRE(svmc_measure_unload(&lab.m, code, TOKEN, &holder, NULL) == SVMC_OK);
@@ -504,6 +539,40 @@ TEST(measure_guard, a_path_dies_with_what_was_measured) /* ME-15 ME-17 A5 A9 K12
     checked(&caller, SVMC_MEASURE_VERSION, "and the same frames again");
     take(1);
     checked(&caller, SVMC_MEASURE_GRANTED, "a new way");
+}
+
+TEST(measure_guard, a_gate_is_code_of_its_token) /* ME-6 ME-11 ME-14 ME-17 A12 */
+{
+    struct svmc_token_caller caller = lab_caller(ROOT, 20), writer = lab_caller(ROOT + 0x1000, 20);
+    svmc_gpa gate = { lab_at(20) }, page = { lab_at(5) };
+    struct svmc_measure_spec spec = {
+        .frames = &gate, .count = 1, .caller = &caller, .code = SVMC_MEASURE_FILLED
+    };
+    struct svmc_measure_event event;
+    uint32_t range, holder;
+
+    start(40);
+    CHECK_EQ(svmc_measure_open(&lab.m, data, page, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+    CHECK_EQ(why, SVMC_MEASURE_CODE, "the gate is not measured yet");
+    lab_keep(&was, &lab);
+    CHECK_EQ(svmc_measure_add(&lab.m, &spec, &range, NULL), SVMC_ERR_ARG, "measures no program");
+    CHECK(lab_same(&lab, &was));
+    spec.token = TOKEN;
+    for (unsigned turn = 0; turn < 3; turn++) { /* filled, and again in each rotation */
+        lab.memory[20][turn] ^= 0xc3;
+        REQUIRE(svmc_measure_add(&lab.m, &spec, &range, &why) == SVMC_OK);
+        caller.page = LAB_CODE + lab_at(20);
+        REQUIRE(svmc_measure_path_take(&lab.m, &caller, &path, &why) == SVMC_OK);
+        CHECK_EQ(svmc_measure_open(&lab.m, data, page, &caller, TOKEN, &why), SVMC_OK);
+        CHECK_EQ(write_by(&caller, 5, 0, 8, &event), SVMC_MEASURE_ALLOW);
+        CHECK_EQ(write_by(&writer, 5, 0, 8, &event), SVMC_MEASURE_REFUSE_EVENT);
+        CHECK_EQ(svmc_measure_close(&lab.m, data, page, &caller, TOKEN, &why), SVMC_OK);
+        CHECK_EQ(svmc_measure_open(&lab.m, range, gate, &caller, TOKEN, &why), SVMC_ERR_AUTH);
+        REQUIRE(svmc_measure_unload(&lab.m, range, TOKEN, &holder, &why) == SVMC_OK);
+    }
+    REQUIRE(svmc_measure_add(&lab.m, &spec, &range, &why) == SVMC_OK);
+    lab.memory[20][9] ^= 1;
+    CHECK_EQ(scan_rounds(1), 1, "looked at as all others");
 }
 
 /* ---- callbacks that fail ---------------------------------------------------------------------*/
