@@ -18,6 +18,7 @@ struct judged {
     uint64_t live;  /* before the entry was read */
     uint64_t head;  /* isa, user, reserved */
     uint64_t other; /* the sum of all parts but frame and tag */
+    uint64_t rights, grant;
     struct parts parts;
 };
 
@@ -63,7 +64,8 @@ TOKEN_INLINE void add(uint64_t *sum, uint64_t part)
     CORE_KEEP(*sum);
 }
 
-/* TK-5: the handle and each part of the binding; `other` is their sum. */
+/* TK-5: the handle and each part of the binding; `other` is their sum. All that a verdict tells of
+   the entry is read here: what is read behind the second look at `live` may be another token's. */
 TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_token_caller *caller,
                         uint32_t handle, struct judged *j)
 {
@@ -86,12 +88,14 @@ TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_to
     p->context = (caller->thread ^ token_get(&e->priv.thread)) & token_get(&e->priv.thread_mask);
     p->context |= caller->returns - token_get(&e->priv.returns) > token_get(&e->priv.return_span);
     add(&j->other, p->context);
-    at = caller->vcpu - (uint32_t)(token_get(&e->priv.grant) >> 32);
+    j->grant = token_get(&e->priv.grant);
+    at = caller->vcpu - (uint32_t)(j->grant >> 32);
     p->vcpu = (~(token_get(&e->priv.vcpus) >> (at & 63)) & 1) | at >> 6;
     add(&j->other, p->vcpu);
     p->expired = token_get(&e->priv.until) <= caller->ticks;
     p->locked = caller->ticks < vcpu->priv.locked_until;
     add(&j->other, p->expired | p->locked);
+    j->rights = token_get(&e->priv.rights);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     again = j->live ^ token_get(&e->priv.live); /* written meanwhile */
     p->gone |= again;
@@ -180,8 +184,8 @@ TOKEN_INLINE void settle(struct svmc_token_pool *pool, struct svmc_token_vcpu *v
     token_said(&guess, sizeof guess);
     all = (uint64_t)(refused | walk) - 1;        /* all ones: ALLOWED */
     out->end = (uint8_t)((refused ^ 1) << walk); /* ALLOWED, twice that is WALK */
-    out->rights = token_get(&j->entry->priv.rights) & all;
-    out->classes = (uint32_t)(token_get(&j->entry->priv.grant) & all);
+    out->rights = j->rights & all;
+    out->classes = (uint32_t)(j->grant & all);
     vcpu->priv.misses += refused;
     vcpu->priv.near = (vcpu->priv.near + guess) & (0 - refused);
     if (SELDOM((vcpu->priv.misses >= limit) | (vcpu->priv.near >= limit)))
