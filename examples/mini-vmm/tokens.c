@@ -13,7 +13,7 @@
 #define GENERATION 1u
 #define PAGE       4096u
 #define CLASS_PUT  1u
-#define MISSES     4u  /* guesses until a vCPU is locked out */
+#define MISSES     4u  /* guesses until a token is locked out */
 #define LOCK_CALLS 16u /* for so many calls */
 #define ASK_CALLS  8u  /* a call that was asked for comes within so many */
 
@@ -150,7 +150,7 @@ static void refused(void *ctx, const struct svmc_token_caller *from,
                                          "not the token's instruction",
                                          "another thread, or a return elsewhere",
                                          "",
-                                         "the vCPU is locked out",
+                                         "locked out on this vCPU",
                                          "the tag is wrong" };
     struct tokens *t = ctx;
     uint32_t first = why ? (uint32_t)__builtin_ctz(why) : 0;
@@ -267,7 +267,7 @@ static void drain(struct tokens *t)
 {
     static const char *const names[] = { "",
                                          "lost",
-                                         "the vCPU is locked out",
+                                         "locked out on this vCPU",
                                          "probed",
                                          "remapped",
                                          "a beat is missing",

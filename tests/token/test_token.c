@@ -453,7 +453,7 @@ TEST(token, many_mappings_are_known) /* TK-10: those of other tokens are kept ap
     }
 }
 
-TEST(token, guesses_lock_a_vcpu_out) /* TK-11; A7 */
+TEST(token, guesses_lock_a_token_out) /* TK-11; A7 */
 {
     struct svmc_token wrong;
     struct svmc_token_caller c, other_root;
@@ -510,6 +510,59 @@ TEST(token, guesses_lock_a_vcpu_out) /* TK-11; A7 */
     CHECK_EQ(event.what, SVMC_TOKEN_TAG | SVMC_TOKEN_OTHER_ROOT);
     CHECK_EQ(event.vm, LAB_VM);
     CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+}
+
+/* `by` guesses at its own tag, from its own place, so often that a round of a lock is full. */
+static void guess(const struct svmc_token *by, const struct svmc_token_caller *from)
+{
+    struct svmc_token wrong = *by;
+
+    wrong.tag[3] ^= 1;
+    for (unsigned n = 0; n < LAB_LIMIT; n++)
+        CHECK_EQ(token_lab_check(&lab, from, &wrong), SVMC_TOKEN_REFUSED);
+}
+
+TEST(token, who_guesses_locks_nobody_else_out) /* TK-11 */
+{
+    struct svmc_token child = { 0 }, other = { 0 };
+    struct svmc_token_caller weak;
+    struct svmc_token_grant g;
+
+    token_lab_start(&lab);
+    weak = lab.caller;
+    weak.root += 0x1000;
+    g = lab.grant;
+    g.rights = 0;
+    for (unsigned n = 1; n <= SVMC_TOKEN_MEMOS; n++) {
+        other = child;
+        CHECK_EQ(svmc_token_attenuate(&lab.pool, lab.token.handle, &weak, &g, &child), SVMC_OK);
+    }
+    CHECK_EQ((child.handle ^ lab.token.handle) % SVMC_TOKEN_MEMOS, 0); /* they share a lock */
+    for (unsigned round = 0; round < 6; round++, weak.ticks += 8 * LAB_LOCK) {
+        guess(&child, &weak);
+        CHECK_EQ(token_lab_walk(&lab, &weak, &child), SVMC_TOKEN_REFUSED);
+        CHECK_EQ(lab.why, SVMC_TOKEN_LOCKED);
+        lab.caller.ticks = weak.ticks;
+        CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+        CHECK_EQ(token_lab_walk(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+    }
+    guess(&lab.token, &lab.caller); /* in the place of the child's, and it begins anew */
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_REFUSED);
+    CHECK(token_lab_check(&lab, &weak, &child) != SVMC_TOKEN_REFUSED);
+    lab.caller.ticks += LAB_LOCK;
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+
+    weak.ticks = lab.caller.ticks; /* a short one does not end a long one */
+    guess(&child, &weak);
+    weak.ticks += LAB_LOCK;
+    guess(&child, &weak);
+    guess(&other, &weak);
+    weak.ticks += LAB_LOCK;
+    CHECK(token_lab_check(&lab, &weak, &other) != SVMC_TOKEN_REFUSED);
+    CHECK_EQ(token_lab_check(&lab, &weak, &child), SVMC_TOKEN_REFUSED);
+    CHECK_EQ(lab.why, SVMC_TOKEN_LOCKED);
+    weak.ticks += LAB_LOCK;
+    CHECK(token_lab_check(&lab, &weak, &child) != SVMC_TOKEN_REFUSED);
 }
 
 TEST(token, lock_out_near_the_end_of_time) /* TK-11: no tick wraps */
