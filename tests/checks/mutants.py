@@ -702,6 +702,8 @@ MUTANTS = (
     ("HN-12", N + "dispatch.c", "if (!(w->entry->may & SVMC_HCALL_CLASS(token_class)))", "if (0)"),
     ("HN-12", N + "dispatch.c", "memcpy(judged.arg, w->arg, sizeof judged.arg);", ";"),
     ("HN-18", N + "dispatch.c", "w->slot->priv.token != w->token ||", ""),
+    ("HN-18", N + "dispatch.c", "w->token = (uint32_t)w->call->token[0];",
+     "w->token = w->call->token[0];"),
     ("HN-18", N + "dispatch.c", " || w->slot->priv.token_class != token_class)", ")"),
     ("HN-18", N + "cursor.c", "memcpy(slot->priv.arg, w->arg, sizeof slot->priv.arg);",
      "memcpy(slot->priv.arg, w->v->priv.run.arg, sizeof slot->priv.arg);"),

@@ -346,9 +346,10 @@ TEST(judge, guesses_lock_the_vcpu_that_makes_them) /* JU-1 */
     CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_OK);
 }
 
-static struct svmc_hcall_call tagged(uint32_t number, uint64_t arg, uint64_t counter)
+static struct svmc_hcall_call tagged(uint32_t number, uint64_t arg, uint64_t counter,
+                                     uint64_t flags)
 {
-    struct svmc_hcall_call call = call_of(number, SVMC_HCALL_TAGGED);
+    struct svmc_hcall_call call = call_of(number, SVMC_HCALL_TAGGED | flags);
     struct svmc_token_call made_of = { .control = call.control, .counter = counter };
     uint8_t mac[SVMC_TOKEN_TAG_BYTES];
 
@@ -367,7 +368,7 @@ TEST(judge, a_tagged_call_works_once_and_as_it_was_meant) /* JU-4 */
     struct svmc_hcall_call call, again;
 
     start();
-    call = again = tagged(CALL_OPEN, 5, 3);
+    call = again = tagged(CALL_OPEN, 5, 3, 0);
     call.arg[0] = 6;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
     call = again;
@@ -382,7 +383,7 @@ TEST(judge, a_tagged_call_works_once_and_as_it_was_meant) /* JU-4 */
     call = again;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
     CHECK_EQ(w.handled, 1);
-    call = tagged(CALL_OPEN, 5, 4);
+    call = tagged(CALL_OPEN, 5, 4, 0);
     w.walks = 0;
     w.walk_is = 2;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
@@ -392,8 +393,26 @@ TEST(judge, a_tagged_call_works_once_and_as_it_was_meant) /* JU-4 */
     call.token[0] |= (uint64_t)9 << 32;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
     w.lab.pool.priv.config.mac_alg = 0; /* a pool that has none */
-    call = tagged(CALL_OPEN, 5, 9);
+    call = tagged(CALL_OPEN, 5, 9, 0);
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
+}
+
+TEST(judge, a_tagged_call_goes_on) /* HN-18: by its handle; counter and MAC are of each call */
+{
+    struct svmc_hcall_call call;
+    uint64_t cursor;
+
+    start();
+    call = tagged(CALL_GO, 5, 1, 0);
+    CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_PARTIAL);
+    cursor = call.arg[0];
+    call = tagged(CALL_GO, 5, 1, SVMC_HCALL_RESUME); /* a counter that was */
+    call.arg[0] = cursor;
+    CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
+    call = tagged(CALL_GO, 5, 2, SVMC_HCALL_RESUME);
+    call.arg[0] = cursor;
+    CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_OK);
+    CHECK_EQ(w.arg_seen, 5);
 }
 
 TEST(judge, an_expected_call_comes_or_is_an_event) /* JU-6 TK-13: V10 */
@@ -463,7 +482,7 @@ TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
     }
     start(); /* the pool's own: mac */
     {
-        struct svmc_hcall_call call = tagged(CALL_OPEN, 1, 1);
+        struct svmc_hcall_call call = tagged(CALL_OPEN, 1, 1, 0);
 
         w.lab.fake.fail_at = w.lab.fake.calls + 1;
         CHECK_EQ(made(&call, w.lab.caller.vcpu), 0xffff);

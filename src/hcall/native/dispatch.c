@@ -86,7 +86,7 @@ CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
             return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
         if (st != SVMC_OK || token_class - 1u >= 15)
             return SVMC_ERR_CALLBACK;
-        w->token = w->call->token[0];
+        w->token = (uint32_t)w->call->token[0]; /* the handle; a counter is of one call */
     }
     w->v->priv.run.token_class = (uint8_t)token_class;
     if (!(w->entry->may & SVMC_HCALL_CLASS(token_class)))
