@@ -86,7 +86,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_judge_call(struct svmc_judge *judg
                                                          uint32_t *token_class);
 
 /**
- * The hypervisor asked a holder for a call, e.g. by an interrupt: it must come until the tick, or
+ * The hypervisor asked a holder for a call, e.g. by an interrupt: it must come before the tick, or
  * svmc_token_tick makes an event of it: then something else runs in its place.
  *
  * Shape:   control: number and owner count. *what: as the event will name it; may be NULL.

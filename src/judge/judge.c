@@ -131,13 +131,14 @@ static void meet(struct hearing *h)
     bool locks = CORE_HAS_OP(j->priv.ops, lock);
     enum svmc_status st;
 
-    if (h->caller.ticks > __atomic_load_n(&j->priv.until, __ATOMIC_ACQUIRE) ||
+    if (h->caller.ticks >= __atomic_load_n(&j->priv.until, __ATOMIC_ACQUIRE) ||
         (h->call->control & SVMC_HCALL_DRY_RUN))
         return;
     if (locks)
         j->priv.ops->lock(j->priv.ctx);
-    st = svmc_token_met(j->priv.pool, h->shown.token.handle, h->call->control & WHAT_MASK);
-    (void)st; /* nobody asked for this one */
+    st = svmc_token_met(j->priv.pool, h->shown.token.handle, h->call->control & WHAT_MASK,
+                        h->caller.ticks);
+    (void)st; /* nobody asked for this one, or it is too late */
     if (locks)
         j->priv.ops->unlock(j->priv.ctx);
 }

@@ -111,7 +111,7 @@ CORE_COLD enum svmc_status svmc_token_expect(struct svmc_token_pool *pool, uint3
 }
 
 CORE_COLD enum svmc_status svmc_token_met(struct svmc_token_pool *pool, uint32_t handle,
-                                          uint64_t what)
+                                          uint64_t what, uint64_t ticks)
 {
     struct svmc_token_expected *x;
 
@@ -119,7 +119,7 @@ CORE_COLD enum svmc_status svmc_token_met(struct svmc_token_pool *pool, uint32_t
         return SVMC_ERR_ARG;
     x = pool->priv.config.expected;
     for (uint32_t i = 0; i < pool->priv.config.expected_count; i++, x++)
-        if (x->priv.handle == handle && x->priv.what == what) {
+        if (x->priv.handle == handle && x->priv.what == what && x->priv.until > ticks) {
             memset(x, 0, sizeof *x);
             return SVMC_OK;
         }

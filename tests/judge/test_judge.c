@@ -454,6 +454,29 @@ TEST(judge, an_expected_call_comes_or_is_an_event) /* JU-6 TK-13: V10 */
     CHECK_EQ(svmc_judge_expect(NULL, w.lab.token.handle, control, 1, NULL), SVMC_ERR_ARG);
 }
 
+TEST(judge, an_expected_call_is_late_by_its_own_tick) /* JU-6: whatever time another one has */
+{
+    uint64_t control = call_of(CALL_OPEN, 0).control, what;
+    struct svmc_token_event event;
+
+    start();
+    CHECK_EQ(svmc_judge_expect(&w.judge, w.lab.token.handle, call_of(CALL_GO, 0).control,
+                               w.lab.caller.ticks + 500, NULL),
+             SVMC_OK);
+    CHECK_EQ(
+        svmc_judge_expect(&w.judge, w.lab.token.handle, control, w.lab.caller.ticks + 5, &what),
+        SVMC_OK);
+    w.lab.caller.ticks += 5;
+    CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_OK);
+    CHECK_EQ(svmc_token_tick(&w.lab.pool, w.lab.caller.ticks), SVMC_OK);
+    event = token_lab_event(&w.lab);
+    CHECK(event.kind == SVMC_TOKEN_EVENT_OVERDUE && event.what == what);
+    w.lab.caller.ticks += 494;
+    CHECK_EQ(ask(CALL_GO, 0), SVMC_HCALL_PARTIAL);
+    CHECK_EQ(svmc_token_tick(&w.lab.pool, w.lab.caller.ticks + 1), SVMC_OK);
+    CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_NONE);
+}
+
 /* The k-th callback fails, for each k: the hypervisor is told, nothing was made. */
 TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
 {

@@ -769,9 +769,10 @@ TEST(token, expected_calls) /* TK-13; V10: a call that does not come is an event
     CHECK_EQ(svmc_token_expect(&lab.pool, handle, 0xb, 200), SVMC_OK);
     CHECK_EQ(svmc_token_expect(&lab.pool, handle, 0xc, 100), SVMC_OK);
     CHECK_EQ(svmc_token_expect(&lab.pool, handle, 0xd, 100), SVMC_ERR_FULL);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa), SVMC_OK);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle + 1, 0xb), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa, 99), SVMC_OK);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa, 99), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle + 1, 0xb, 99), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xc, 100), SVMC_ERR_STATE); /* before a tick */
     CHECK_EQ(svmc_token_tick(&lab.pool, 99), SVMC_OK);
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
     CHECK_EQ(svmc_token_tick(&lab.pool, 100), SVMC_OK);
@@ -781,7 +782,7 @@ TEST(token, expected_calls) /* TK-13; V10: a call that does not come is an event
     CHECK_EQ(event.handle, handle);
     CHECK_EQ(event.vm, LAB_VM);
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xc), SVMC_ERR_STATE); /* too late */
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xc, 100), SVMC_ERR_STATE); /* too late */
     CHECK_EQ(svmc_token_revoke(&lab.pool, handle), SVMC_OK);
     CHECK_EQ(svmc_token_tick(&lab.pool, 1000), SVMC_OK); /* nobody is left */
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
@@ -968,14 +969,14 @@ TEST(token, nothing_is_null) /* TK-5: misuse has a status of its own */
                  SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_beat(p, 1, 1), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_expect(p, 1, 1, 1), SVMC_ERR_ARG);
-        CHECK_EQ(svmc_token_met(p, 1, 1), SVMC_ERR_ARG);
+        CHECK_EQ(svmc_token_met(p, 1, 1, 1), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_tick(p, 1), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_event_next(p, &event), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_report(p, &event), SVMC_ERR_ARG);
     }
     CHECK_EQ(svmc_token_event_next(&lab.pool, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_report(&lab.pool, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_token_met(&lab.pool, 0, 0), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_token_met(&lab.pool, 0, 0, 0), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_enrol(&lab.pool, NULL, &lab.grant, SVMC_OK, &out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_enrol(&lab.pool, &lab.caller, NULL, SVMC_OK, &out), SVMC_ERR_ARG);
     CHECK_EQ(enrol(NULL), SVMC_ERR_ARG);
