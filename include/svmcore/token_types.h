@@ -186,7 +186,7 @@ struct svmc_token_config {
     struct svmc_token_expected *expected; /* may be NULL with 0 */
     uint32_t entry_count;                 /* 2 to 65536: one more than tokens at a time */
     uint32_t vm_count;                    /* not 0 */
-    uint32_t event_count;                 /* a power of two, 2 to 65536 */
+    uint32_t event_count; /* a power of two, 2 to 65536; a quarter is kept for deadlines */
     uint32_t expected_count;
     uint32_t mac_alg;     /* enum svmc_alg; 0: svmc_token_check_call is not used */
     uint32_t miss_limit;  /* so many wrong tags in a row lock a token out on the vCPU; not 0 */

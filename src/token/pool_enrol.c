@@ -238,7 +238,7 @@ CORE_COLD void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_e
         link_below(pool, child, e->priv.parent);
     }
     if ((live & GENERATION_MASK) == GENERATION_MASK) { /* TK-1: it would begin anew */
-        (void)svmc_token_push(pool, &used_up);
+        (void)svmc_token_push_due(pool, &used_up, false);
         return;
     }
     e->priv.next = pool->priv.free;

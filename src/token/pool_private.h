@@ -108,5 +108,8 @@ void svmc_token_kill_subtree(struct svmc_token_pool *pool, struct svmc_token_ent
 
 /* TK-15: on any thread; false: it was counted as lost. */
 bool svmc_token_push(struct svmc_token_pool *pool, const struct svmc_token_event *event);
+/* The same for what no guest may keep from being told; `stays`: it comes again, and is not lost. */
+bool svmc_token_push_due(struct svmc_token_pool *pool, const struct svmc_token_event *event,
+                         bool stays);
 
 #endif

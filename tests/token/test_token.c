@@ -789,20 +789,22 @@ TEST(token, expected_calls) /* TK-13; V10: a call that does not come is an event
     CHECK(is_zero(lab.expected, sizeof lab.expected));
 }
 
+#define ROOM (LAB_EVENTS * 3 / 4) /* a quarter is for deadlines */
+
 TEST(token, events_are_counted) /* TK-15 */
 {
     struct svmc_token_event own = { .kind = SVMC_TOKEN_EVENT_OWN, .vm = 1, .handle = 2 }, event;
 
     token_lab_open(&lab);
     for (unsigned round = 0; round < 5; round++) {
-        for (unsigned n = 0; n < LAB_EVENTS + 3; n++) {
+        for (unsigned n = 0; n < ROOM + 3; n++) {
             own.what = 100 * round + n;
-            CHECK_EQ(svmc_token_report(&lab.pool, &own), n < LAB_EVENTS ? SVMC_OK : SVMC_ERR_FULL);
+            CHECK_EQ(svmc_token_report(&lab.pool, &own), n < ROOM ? SVMC_OK : SVMC_ERR_FULL);
         }
         event = token_lab_event(&lab);
         CHECK_EQ(event.kind, SVMC_TOKEN_EVENT_LOST);
         CHECK_EQ(event.what, 3);
-        for (unsigned n = 0; n < LAB_EVENTS; n++) {
+        for (unsigned n = 0; n < ROOM; n++) {
             event = token_lab_event(&lab);
             CHECK_EQ(event.kind, SVMC_TOKEN_EVENT_OWN);
             CHECK_EQ(event.what, 100 * round + n);
@@ -816,6 +818,65 @@ TEST(token, events_are_counted) /* TK-15 */
     own.reserved = 1;
     CHECK_EQ(svmc_token_report(&lab.pool, &own), SVMC_ERR_ARG);
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
+}
+
+/* The next event's kind behind those that a guest made. */
+static unsigned next_due(void)
+{
+    struct svmc_token_event event;
+
+    do
+        event = token_lab_event(&lab);
+    while (event.kind == SVMC_TOKEN_EVENT_OWN || event.kind == SVMC_TOKEN_EVENT_PROBED ||
+           event.kind == SVMC_TOKEN_EVENT_LOST);
+    return event.kind;
+}
+
+TEST(token, no_guest_keeps_a_deadline_from_being_told) /* TK-13 TK-15 */
+{
+    struct svmc_token unknown = { 0 };
+    struct svmc_token_event event;
+
+    token_lab_start(&lab);
+    lab.grant.beat_ticks = 100;
+    CHECK_EQ(enrol(&family[0]), SVMC_OK); /* due at 110 */
+    lab.grant.beat_ticks = 0;
+    lab.grant.until = 110;
+    CHECK_EQ(enrol(&family[1]), SVMC_OK);
+    lab.grant.beat_ticks = 99;
+    lab.grant.until = SVMC_TOKEN_FOREVER;
+    lab.grant.flags |= SVMC_TOKEN_BEAT_KILLS;
+    CHECK_EQ(enrol(&family[2]), SVMC_OK); /* due at 109 */
+    CHECK_EQ(svmc_token_expect(&lab.pool, lab.token.handle, 0xa, 109), SVMC_OK);
+    CHECK_EQ(svmc_token_expect(&lab.pool, lab.token.handle, 0xb, 110), SVMC_OK);
+    for (unsigned n = 0; n < 4 * LAB_EVENTS * LAB_LIMIT; n++)
+        (void)token_lab_check(&lab, &lab.caller, &unknown);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 109), SVMC_OK); /* both find room, the last there is */
+    CHECK_EQ(svmc_token_tick(&lab.pool, 110), SVMC_OK);
+    CHECK_EQ(token_lab_walk(&lab, &lab.caller, &family[2]), SVMC_TOKEN_REFUSED);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_OVERDUE);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_BEAT);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_NONE);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 111), SVMC_OK); /* what found none */
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_OVERDUE);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_BEAT);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_EXPIRED);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_NONE);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 112), SVMC_OK);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_NONE);
+
+    lab.caller.ticks = 112;
+    CHECK_EQ(enrol(&family[2]), SVMC_OK); /* due at 211 */
+    for (unsigned n = 0; n < 2; n++)
+        CHECK_EQ(svmc_token_expect(&lab.pool, lab.token.handle, n, 211), SVMC_OK);
+    for (unsigned n = 0; n < 4 * LAB_EVENTS * LAB_LIMIT; n++)
+        (void)token_lab_check(&lab, &lab.caller, &unknown);
+    CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_LOST);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 211), SVMC_OK);
+    event = token_lab_event(&lab);
+    CHECK_EQ(event.kind, SVMC_TOKEN_EVENT_LOST);
+    CHECK_EQ(event.what, 1); /* a beat that kills does so, told or not */
+    CHECK_EQ(svmc_token_revoke(&lab.pool, family[2].handle), SVMC_ERR_STALE);
 }
 
 /* Whether 8 bytes of the tag stand anywhere in there, or as a word of a big-endian processor. */
