@@ -231,15 +231,16 @@ static unsigned fits(uint64_t control, const uint64_t *arg, uint16_t classes, st
 
 /* What the judge says is what the model says; with lock-outs it may refuse more. */
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
     struct holder *who;
     unsigned class = fits(call->control, call->arg, call->classes, &who);
-    enum svmc_status st = svmc_judge_call(ctx, vcpu, call, token_class);
+    enum svmc_status st = svmc_judge_call(ctx, vcpu, call, out);
 
-    require(st == SVMC_OK || *token_class == 0);
+    require(st == SVMC_OK || (out->token_class | out->handle | out->rights) == 0);
     if (st == SVMC_OK)
-        require(class != 0 && *token_class == class);
+        require(class != 0 && out->token_class == class && out->handle == who->token.handle &&
+                out->rights == who->grant.rights);
     else if (st == SVMC_ERR_AUTH)
         require(class == 0 || !w.exact);
     else

@@ -174,9 +174,9 @@ static const struct svmc_judge_ops judge_ops = {
 };
 
 enum svmc_status tokens_judge(struct tokens *t, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
-    enum svmc_status st = svmc_judge_call(&t->judge, vcpu, call, token_class);
+    enum svmc_status st = svmc_judge_call(&t->judge, vcpu, call, out);
 
     t->attempt.accepted += t->attempt.open && st == SVMC_OK;
     return st;

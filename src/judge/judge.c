@@ -157,15 +157,17 @@ static void tell(const struct hearing *h)
 }
 
 enum svmc_status svmc_judge_call(struct svmc_judge *judge, uint32_t vcpu,
-                                 const struct svmc_hcall_call *call, uint32_t *token_class)
+                                 const struct svmc_hcall_call *call,
+                                 struct svmc_hcall_accepted *out)
 {
     struct hearing h = { .judge = judge, .call = call };
     struct svmc_token_verdict verdict = { .end = SVMC_TOKEN_REFUSED };
     enum svmc_status st;
+    uint32_t class;
 
-    if (!token_class)
+    if (!out)
         return SVMC_ERR_ARG;
-    *token_class = 0;
+    memset(out, 0, sizeof *out);
     if (!judge || !judge->priv.pool || !call || vcpu >= judge->priv.vcpu_count)
         return SVMC_ERR_ARG;
     h.vcpu = judge->priv.vcpus + core_clamp(vcpu, judge->priv.vcpu_count);
@@ -173,15 +175,19 @@ enum svmc_status svmc_judge_call(struct svmc_judge *judge, uint32_t vcpu,
     st = summon(&h, vcpu);
     if (st == SVMC_OK)
         st = check(&h, &verdict);
-    *token_class = st == SVMC_OK ? lowest(verdict.classes & call->classes) : 0;
-    if (*token_class != 0)
+    class = st == SVMC_OK ? lowest(verdict.classes & call->classes) : 0;
+    if (class != 0) {
+        out->rights = verdict.rights;
+        out->handle = h.shown.token.handle;
+        out->token_class = class;
         meet(&h);
-    else if (st == SVMC_OK) /* REFUSED has no classes */
+    } else if (st == SVMC_OK) { /* REFUSED has no classes */
         tell(&h);
+    }
     core_wipe(h.shown.words, sizeof h.shown.words);
     if (st != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    return *token_class != 0 ? SVMC_OK : SVMC_ERR_AUTH;
+    return class != 0 ? SVMC_OK : SVMC_ERR_AUTH;
 }
 
 enum svmc_status svmc_judge_expect(struct svmc_judge *judge, uint32_t handle, uint64_t control,

@@ -12,6 +12,7 @@
 #define CALL_LOW  9u  /* class 1 */
 #define CALL_GO   10u /* class 3, PARTIAL */
 #define VCPUS     4u
+#define IP        0xffff800000123104u
 
 static struct world {
     struct token_lab lab;
@@ -92,9 +93,9 @@ static const struct svmc_judge_ops ops = { .size = sizeof ops,
                                            .unlock = unlock };
 
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
-    return svmc_judge_call(&((struct world *)ctx)->judge, vcpu, call, token_class);
+    return svmc_judge_call(&((struct world *)ctx)->judge, vcpu, call, out);
 }
 
 static const struct svmc_hcall_ops hcall_ops = { .size = sizeof hcall_ops, .token = token };
@@ -104,6 +105,7 @@ static uint32_t handle(void *ctx, struct svmc_hcall_run *run)
     CHECK(ctx == &w);
     w.handled++;
     w.arg_seen = run->arg[0];
+    CHECK(run->token == w.lab.token.handle && run->rights == w.lab.grant.rights && run->ip == IP);
     run->arg[0] = run->token_class;
     return SVMC_HCALL_OK;
 }
@@ -189,6 +191,7 @@ static struct svmc_hcall_call call_of(uint32_t number, uint64_t flags)
         .control = (uint64_t)SVMC_HCALL_ABI << SVMC_HCALL_ABI_SHIFT | flags | SVMC_HCALL_TOKEN |
                    OWNER << SVMC_HCALL_OWNER_SHIFT | number,
         .token = { w.lab.token.handle, word(w.lab.token.tag), word(w.lab.token.tag + 8) },
+        .ip = IP,
         .user = 1,
     };
 
@@ -482,7 +485,7 @@ TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
 {
     for (unsigned k = 1; k < 4; k++) {
         struct svmc_hcall_call call, before;
-        uint32_t token_class = 77;
+        struct svmc_hcall_accepted accepted, none = { 0 };
         unsigned code;
 
         start();
@@ -498,8 +501,9 @@ TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
         CHECK(w.handled == 0 && w.refusals == 0 && w.calls == k);
         CHECK(memcmp(&call, &before, sizeof call) == 0);
         w.calls = 0;
-        CHECK_EQ(svmc_judge_call(&w.judge, 3, &call, &token_class), SVMC_ERR_CALLBACK);
-        CHECK_EQ(token_class, 0);
+        memset(&accepted, 0xee, sizeof accepted);
+        CHECK_EQ(svmc_judge_call(&w.judge, 3, &call, &accepted), SVMC_ERR_CALLBACK);
+        CHECK_MEM(&accepted, &none, sizeof none);
         w.fail_at = 0;
         CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_OK);
     }
@@ -519,7 +523,7 @@ TEST(judge, what_is_needed) /* JU-1 */
     struct svmc_judge judge, zero;
     struct svmc_judge_ops with = ops;
     struct svmc_hcall_call call;
-    uint32_t token_class = 5;
+    struct svmc_hcall_accepted accepted = { .token_class = 5 };
 
     start();
     memset(&zero, 0, sizeof zero);
@@ -556,10 +560,10 @@ TEST(judge, what_is_needed) /* JU-1 */
     CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_NONE);
     call = call_of(CALL_OPEN, 0);
     CHECK_EQ(svmc_judge_call(&w.judge, 0, &call, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_judge_call(&w.judge, VCPUS, &call, &token_class), SVMC_ERR_ARG);
-    CHECK_EQ(token_class, 0);
-    CHECK_EQ(svmc_judge_call(&w.judge, 0, NULL, &token_class), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_judge_call(NULL, 0, &call, &token_class), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_judge_call(&w.judge, VCPUS, &call, &accepted), SVMC_ERR_ARG);
+    CHECK_EQ(accepted.token_class, 0);
+    CHECK_EQ(svmc_judge_call(&w.judge, 0, NULL, &accepted), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_judge_call(NULL, 0, &call, &accepted), SVMC_ERR_ARG);
     memset(&judge, 0, sizeof judge);
-    CHECK_EQ(svmc_judge_call(&judge, 0, &call, &token_class), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_judge_call(&judge, 0, &call, &accepted), SVMC_ERR_ARG);
 }
