@@ -9,7 +9,6 @@
  * the arena. keyslot.revoke-p99: nanoseconds on the wall from the first call to the wipe, while
  * threads move pages of the slot (-p50: the median).
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <string.h>
 #include <svmcore/port/openssl.h>

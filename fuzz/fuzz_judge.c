@@ -3,9 +3,9 @@
  * Two VMs whose guests call through the dispatcher with tokens of any holder, whole or with bits
  * changed, from any place, while holders come, move and go and pages are mapped elsewhere; and a
  * hypervisor whose functions fail or lie. A model of some lines knows who may call. Traps when a
- * handler is reached by anybody else or by a class that is not the token's, when somebody who may is
- * refused, when two refusals look different to a guest or change a register, when a callback comes
- * under the lock, or when a log gets other refusals than there were.
+ * handler is reached by anybody else or by a class that is not the token's, when somebody who may
+ * is refused, when two refusals look different to a guest or change a register, when a callback
+ * comes under the lock, or when a log gets other refusals than there were.
  */
 #include <stdbool.h>
 #include <string.h>

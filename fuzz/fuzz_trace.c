@@ -14,6 +14,8 @@
 #include "../examples/mini-vmm/account.c"
 #include "../examples/mini-vmm/calls.c"
 #include "../examples/mini-vmm/calls_watch.c"
+#include "../examples/mini-vmm/dma.c"
+#include "../examples/mini-vmm/dma_message.c"
 #include "../examples/mini-vmm/embed.c"
 #include "../examples/mini-vmm/guard.c"
 #include "../examples/mini-vmm/lies.c"
@@ -80,6 +82,11 @@ const struct svmc_crypto_ops *tokens_back_end(void)
 
     fake_crypto_init(&fake);
     return &fake.ops;
+}
+
+const struct svmc_crypto_ops *dma_back_end(void)
+{
+    return tokens_back_end();
 }
 
 enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint64_t *tag)

@@ -51,6 +51,8 @@ meson meson
 ninja-build ninja
 pkg-config pkg-config
 python3 python3'
+packages_crypto='libsodium-dev -
+libssl-dev -'
 packages_clang='clang clang
 libclang-rt-dev -
 llvm llvm-objdump'
@@ -198,10 +200,10 @@ need_arm64_tools() {
 san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
 build_options() {
     case $1 in
-    release) echo "-Dsodium=enabled -Dopenssl=enabled" ;;
+    release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled -Dsodium=enabled" \
         "-Dopenssl=enabled" ;;
-    demo) echo "-Dtests=disabled -Dexamples=enabled" ;;
+    demo) echo "-Dtests=disabled -Dexamples=enabled -Doptimization=1" ;; # somebody waits for it
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
     clang) echo "-Dexamples=disabled" ;;
     asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
@@ -296,6 +298,7 @@ tally() {
 }
 
 # ---- fuzzing -----------------------------------------------------------------------------------
+bench_programs() { tools/sources bench | sed 's|^bench/|bench/bench-|; s|\.c$||'; }
 fuzz_targets() { tools/sources fuzz | sed 's|fuzz/fuzz_||; s|\.c$||'; }
 
 # run_fuzz NAME SECONDS [BUILD [RUNS]]: corpus and regressions first, then new inputs, for so many

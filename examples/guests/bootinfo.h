@@ -78,6 +78,39 @@
 #define TOKENS_STEAL   14u /* 0, 1: one lent to vCPU 1 -> handle, tag: as if it had leaked */
 
 /*
+ * DMA (--dma): pages of RAM, mapped 1:1, that are held encrypted, and two devices in the host with
+ * functions and I/O addresses of their own. A device is told where its list is, and reads it.
+ */
+#define DMA_MEMORY     0xa0000u
+#define DMA_PAGES      7u
+#define DMA_BLOCK_DATA 0xa0000u /* three pages: the block device's DMA_IOVA */
+#define DMA_BLOCK_LIST 0xa3000u /* its DMA_IOVA_LIST, which it may only read */
+#define DMA_NET_DATA   0xa4000u /* two pages: the net device's DMA_IOVA */
+#define DMA_NET_LIST   0xa6000u
+#define DMA_IOVA       0x10000u
+#define DMA_IOVA_LIST  0x20000u
+#define DEV_BLOCK      0x530u /* 4-byte OUT: the list's address; 4-byte IN: what came of it */
+#define DEV_NET        0x534u /* the same; OUT of 0: forget everything */
+#define DEV_DMA        0x538u /* 4-byte OUT, to the keeper */
+#define DMA_RENEW      1u     /* the net device gets a fresh key, its pages are empty */
+#define DMA_NOTE       2u     /* somebody on the bus copies DMA_NET_DATA, as it is held */
+#define DMA_PUT_BACK   3u     /* and puts the copy back */
+#define DMA_REPAIR     4u     /* as if he had not */
+
+/* what a list says, and what comes of it */
+#define DMA_OUT         1u /* from memory: to the disk, or a frame to send */
+#define DMA_IN          2u /* to memory: from the disk, or the frame received last */
+#define DMA_LIST_PIECES 4u
+#define DMA_SECTOR      512u
+#define DMA_DISK_BYTES  16384u
+#define DMA_FRAME_BYTES 256u
+#define DMA_DONE        1u /* in bits 31:8 the bytes */
+#define DMA_FAILED      2u
+/* plaintext that is searched where it must not be: at the start of sectors and frames */
+#define DMA_CANARY_LOW  0x4f205952414e4143ull
+#define DMA_CANARY_HIGH 0x4d56204548542046ull
+
+/*
  * RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. With
  * VERDICT_IDLE the processor only rests, and runs on at once.
  */
@@ -95,6 +128,16 @@ struct boot_info {
     uint64_t secret[2];
     uint64_t noise; /* guest-physical: BOOT_NOISE_BYTES of it */
     uint64_t cpus;  /* processors, all entered at the first byte, each with its number in RDI */
+};
+
+struct dma_list {
+    uint32_t op;
+    uint32_t sector; /* of the disk */
+    uint32_t pieces;
+    uint32_t reserved;
+    struct {
+        uint64_t iova, bytes;
+    } piece[DMA_LIST_PIECES];
 };
 #endif
 

@@ -5,8 +5,10 @@
 
 #define STACK_KERNEL 0x4000u /* at the top of a processor's stack; below it is the user's */
 #define VMWARE_BLOCK 8u      /* ports from SVMC_VMWARE_PORT on, 0x565c among them */
+#define GATES        32u     /* as many as start.S builds */
 
 void *memset(void *to, int byte, unsigned long n);
+void *memcpy(void *to, const void *from, unsigned long n);
 
 /* AMD APM vol. 2, 12.2.5: RSP0 at 4; the bitmap where 0x66 says, and a byte of ones behind it */
 struct tss {
@@ -26,6 +28,7 @@ static struct {
     uint64_t gdt[8];
     struct tss tss __attribute__((aligned(16)));
     uint64_t rsp0;
+    uint8_t idt[GATES][16];
 } own[BOOT_CPUS_MAX];
 
 /* AMD APM vol. 2, 12.2.4: a clear bit is a port that ring 3 may use. */
@@ -61,12 +64,15 @@ void user_prepare(uint64_t id, unsigned native_port)
     __asm__ volatile("lgdt %0; ltr %w1" : : "m"(to), "r"(0x28));
     __asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=&r"(at) : : "memory");
     __asm__ volatile("sidt %0" : "=m"(idt));
-    gate = (uint8_t *)idt.base + 3 * 16;
+    memcpy(own[id].idt, (void *)idt.base, sizeof own[id].idt); /* others still write to that one */
+    gate = own[id].idt[3];
     at = (uint64_t)user_done;
     gate[0] = (uint8_t)at; /* the whole image lies below 2 MiB */
     gate[1] = (uint8_t)(at >> 8);
     gate[5] = 0xee;
     gate[6] = (uint8_t)(at >> 16);
+    idt.base = (uint64_t)own[id].idt;
+    __asm__ volatile("lidt %0" : : "m"(idt));
 }
 
 uint64_t user_in_ring(unsigned ring, uint64_t (*f)(void *), void *of)

@@ -187,7 +187,7 @@ void watch_gate(struct vcpu *v, const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     (void)tape_out(v->tape, TAPE_GATE, line, strlen(line));
-    report_call(v->watch->report, v->id, REPORT_GATE, line);
+    report_call(v->watch->report, v->id, v->dma ? REPORT_DMA : REPORT_GATE, line);
 }
 
 bool watch_span(struct vcpu *v, uint64_t at, size_t n, uint32_t access, void **span)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Console, clock, latch, ring, the MMIO device, two MSRs and four hypercalls. */
+/** Console, clock, latch, ring, the MMIO device, two MSRs and four hypercalls; dma_devices.c. */
 #include "devices.h"
 
 #include <string.h>
@@ -62,6 +62,8 @@ static uint64_t port_read(struct devices *d, uint64_t port, uint32_t size)
         return 0x60;
     if (port == DEV_CLOCK || port == DEV_CLOCK_STREAM)
         return size < 4 ? microseconds() & 0xff : microseconds();
+    if ((port == DEV_BLOCK || port == DEV_NET) && size == 4)
+        return dma_devices_read(&d->dma, port);
     if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)
         return load(d->latch + (port - DEV_LATCH), size);
     return 0;
@@ -74,6 +76,8 @@ static void port_write(struct devices *d, uint64_t port, const uint8_t *bytes, u
     else if (port == DEV_RING)
         for (uint32_t i = 0; i < size; i++)
             d->ring[d->ring_write++ % sizeof d->ring] = bytes[i];
+    else if ((port == DEV_BLOCK || port == DEV_NET) && size == 4)
+        dma_devices_write(&d->dma, port, (uint32_t)load(bytes, size));
     else if (port == DEV_RING_RESET)
         d->ring_write = d->ring_read = 0;
     else if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)

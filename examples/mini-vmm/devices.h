@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <svmcore/page.h>
 
+#include "dma_devices.h"
 #include "wire.h"
 
 struct devices {
@@ -19,6 +20,7 @@ struct devices {
     uint32_t ring_read;
     uint8_t printed[4096]; /* the last console bytes, a ring */
     uint32_t printed_at;
+    struct dma_devices dma;
 };
 
 /**

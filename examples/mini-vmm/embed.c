@@ -12,6 +12,7 @@
 #include "../guests/bootinfo.h"
 #include "boot.h"
 #include "clock.h"
+#include "dma.h"
 #include "watch.h"
 
 static const struct {
@@ -58,6 +59,8 @@ enum svmc_status embed_policy(struct svmc_policy *p, const struct embed_config *
         st = svmc_policy_set_ports(p, SVMC_VMWARE_PORT, 5, SVMC_ACCESS_RW, SVMC_VERDICT_CONST);
     if (st == SVMC_OK && config->calls)
         st = svmc_policy_set_ports(p, config->port, 4, SVMC_ACCESS_RW, SVMC_VERDICT_CONST);
+    if (st == SVMC_OK && config->dma)
+        st = svmc_policy_set_ports(p, DEV_BLOCK, 8, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE);
     for (unsigned i = 0; st == SVMC_OK && i < sizeof calls / sizeof calls[0]; i++)
         if (calls[i].results == 0 || !config->no_results)
             st = svmc_policy_set_hcall(p, calls[i].call, calls[i].args, calls[i].results);
@@ -145,18 +148,30 @@ static bool absorb(struct vcpu *v)
            svmc_reply_write(v->shared, &reply, v->data) == SVMC_OK;
 }
 
-/* Ring the host and wait for its answer. */
-static enum served ask_host(struct vcpu *v)
+/* Ring until there is an answer: before it, a device of the host may do DMA. */
+static enum link_answer ring(struct vcpu *v, uint64_t *tag)
 {
     enum link_answer answer = LINK_ANSWERED;
+    unsigned messages = 0;
+
+    do
+        if (v->host)
+            answer = link_ask(v->host, v->id, v->host_timeout_ms, tag);
+    while (answer == LINK_ANSWERED && v->dma && messages++ < DMA_MESSAGES && dma_message(v, *tag));
+    return answer; /* what is no answer then, the library refuses */
+}
+
+/* Show the host the request and wait for its answer. */
+static enum served ask_host(struct vcpu *v)
+{
+    enum link_answer answer;
     uint64_t tag = 0;
 
     if (!watch_request(v))
         return SERVED_TAPE;
     if (v->foreign.area && !emit(v))
         return SERVED_FORM;
-    if (v->host)
-        answer = link_ask(v->host, v->id, v->host_timeout_ms, &tag);
+    answer = ring(v, &tag);
     if (answer != LINK_ANSWERED)
         return answer == LINK_DEAD   ? SERVED_HOST
                : answer == LINK_OVER ? SERVED_OVER
@@ -175,8 +190,8 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
     watch_exit(v, st, &exit);
     if (st != SVMC_OK)
         return SERVED_BACKEND;
-    if (v->calls) {
-        enum calls_end end = calls_serve(v, &exit);
+    if (v->calls || v->dma) {
+        enum calls_end end = v->dma ? dma_serve(v, &exit) : calls_serve(v, &exit);
 
         if (end != CALLS_NOT_OURS)
             return end == CALLS_DONE ? SERVED_CALL : watch_good(v) ? SERVED_BACKEND : SERVED_TAPE;

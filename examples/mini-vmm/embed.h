@@ -22,6 +22,7 @@ struct embed_config {
     uint32_t no_results; /* the host's form has no place for the results of a hypercall */
     uint32_t calls;      /* the keeper answers hypercalls itself */
     uint32_t tokens;     /* and some for a token alone */
+    uint32_t dma;        /* two devices that do DMA */
     uint16_t port;       /* calls: the doorbell of native ones */
     uint64_t state_bytes_registers; /* for the report: of one vCPU, GPRs, sregs, XSAVE */
     uint64_t state_bytes_memory;
@@ -43,6 +44,7 @@ struct vcpu {
     struct svmc_request request; /* that is in the foreign area */
     struct calls *calls;         /* NULL: the keeper answers no hypercalls itself */
     struct calls_vcpu calling;
+    struct dma *dma; /* NULL: no device does DMA */
     struct tape *tape;
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */

@@ -5,9 +5,8 @@
 #include <string.h>
 
 static const struct form forms[] = {
-    { "page", SVMC_FOREIGN_FORMATS, 4096 },
-    { "kvm_run", SVMC_FOREIGN_KVM, 8192 },
-    { "ghcb", SVMC_FOREIGN_GHCB, 4096 },
+    { "page", SVMC_FOREIGN_FORMATS, 4096 }, { "page+dma", SVMC_FOREIGN_FORMATS, 8192 },
+    { "kvm_run", SVMC_FOREIGN_KVM, 8192 },  { "ghcb", SVMC_FOREIGN_GHCB, 4096 },
     { "tdx", SVMC_FOREIGN_TDX, 4096 },
 };
 

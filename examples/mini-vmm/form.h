@@ -19,6 +19,12 @@ static inline bool form_is_page(const struct form *form)
     return form->format == SVMC_FOREIGN_FORMATS;
 }
 
+/** --dma: behind the page there is another one, for the messages of dma_wire.h. */
+static inline bool form_has_dma(const struct form *form)
+{
+    return form_is_page(form) && form->area_bytes > 4096;
+}
+
 /** By name; NULL: there is none. */
 const struct form *form_find(const char *name);
 

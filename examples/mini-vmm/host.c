@@ -238,6 +238,11 @@ static int open_vcpu(struct host *h, uint32_t id)
     v->page = mmap(NULL, h->form->area_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, WIRE_PAGE(id), 0);
     if (v->page == MAP_FAILED)
         return -1;
+    if (form_has_dma(h->form)) /* of one vCPU */
+        h->devices.dma =
+            (struct dma_devices){ .page = (uint8_t *)(uintptr_t)v->page + SVMC_PAGE_BYTES,
+                                  .request = v->request,
+                                  .answer = v->answer };
     return h->wanted[LIE_RACE] ? racer_start(&v->racer) : 0;
 }
 

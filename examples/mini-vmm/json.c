@@ -183,7 +183,7 @@ static void summary(const struct report *r)
     printf("\"seconds\":%.3f},", r->seconds);
 }
 
-/* Only where the keeper answers hypercalls. */
+/* Only where the keeper answers hypercalls, or devices do DMA. */
 static void calls(const struct report *r)
 {
     printf("\"calls\":[");
@@ -197,7 +197,7 @@ static void calls(const struct report *r)
     number("calls_total", r->calls_total, ",");
     number("calls_unlisted", r->calls_unlisted, ",");
     printf("\"guestinfo\":[");
-    for (uint32_t i = 0; i < r->store->count; i++) {
+    for (uint32_t i = 0; r->store && i < r->store->count; i++) {
         const struct store_entry *e = &r->store->entry[i];
 
         printf("%s{", i > 0 ? "," : "");
@@ -230,7 +230,7 @@ void report_json(const struct report *r)
         }
     printf("],");
     refusals(r);
-    if (r->store)
+    if (r->store || r->call_count > 0)
         calls(r);
     summary(r);
     if (r->scan.ran) {

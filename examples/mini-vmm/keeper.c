@@ -143,6 +143,11 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     }
     session.cpus = o->vcpus;
     session.config.no_results = !form_is_page(o->form);
+    session.config.dma = o->dma;
+    if (o->dma && !dma_back_end()) {
+        snprintf(why, cap, "--dma: this build has neither OpenSSL nor libsodium");
+        return false;
+    }
     flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0) |
             (session.config.no_results ? 0 : BOOT_RESULTS);
     boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
@@ -377,9 +382,10 @@ static const char *wants_kvm(const struct options *o)
 /* No /dev/kvm: the reason is `why`. The shipped trace runs, unless only a live guest will do. */
 static int fall_back(const struct options *o, const char *why)
 {
-    const char *built = o->tokens  ? MINI_VMM_TRACES "/tokens.svmtrace"
-                        : o->calls ? MINI_VMM_TRACES "/calls.svmtrace"
-                                   : MINI_VMM_TRACES "/hello.svmtrace";
+    const char *built = o->dma      ? MINI_VMM_TRACES "/dma.svmtrace"
+                        : o->tokens ? MINI_VMM_TRACES "/tokens.svmtrace"
+                        : o->calls  ? MINI_VMM_TRACES "/calls.svmtrace"
+                                    : MINI_VMM_TRACES "/hello.svmtrace";
     const char *name = strrchr(built, '/') + 1;
     char trace[PATH_MAX], reason[400];
     int status;
@@ -394,7 +400,7 @@ static int fall_back(const struct options *o, const char *why)
         link_stop(&host);
         session.report.host[0] = 0;
     }
-    session.config.calls = session.config.tokens = 0;
+    session.config.calls = session.config.tokens = session.config.dma = 0;
     locate(trace, sizeof trace, name, built);
     snprintf(reason, sizeof reason, "as /dev/kvm cannot be used: %s", why);
     status = use_trace(o, trace, reason);
@@ -434,7 +440,9 @@ static int live_or_trace(const struct options *o)
     size_t image_bytes = 0;
     bool live;
 
-    if (o->tokens)
+    if (o->dma)
+        locate(path, sizeof path, "../guests/dma.bin", MINI_VMM_GUESTS "/dma.bin");
+    else if (o->tokens)
         locate(path, sizeof path, "../guests/tokens.bin", MINI_VMM_GUESTS "/tokens.bin");
     else if (o->calls)
         locate(path, sizeof path, "../guests/calls.bin", MINI_VMM_GUESTS "/calls.bin");

@@ -44,6 +44,13 @@ static const char usage[] =
     "                       gate; all else is tried and refused, a line each; one vCPU; implies\n"
     "                       --hypercalls, and --quiet unless there is --all\n"
     "\n"
+    "DMA: two devices of the host reach pages that are held encrypted, by the engine alone:\n"
+    "  --dma                the guest is dma.bin: it uses a block device and a net device; what "
+    "the\n"
+    "                       host has no right to is tried and refused, a line each; the bus "
+    "shows\n"
+    "                       ciphertext; one vCPU; implies --quiet unless there is --all\n"
+    "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
     "  --list-lies          name the lies and the rules that refuse them\n"
@@ -157,7 +164,8 @@ enum long_option {
     OPT_CALLS,
     OPT_INFO,
     OPT_PORT,
-    OPT_TOKENS
+    OPT_TOKENS,
+    OPT_DMA
 };
 
 static const struct option names[] = {
@@ -184,6 +192,7 @@ static const struct option names[] = {
     { "guestinfo", required_argument, NULL, OPT_INFO },
     { "native-port", required_argument, NULL, OPT_PORT },
     { "tokens", no_argument, NULL, OPT_TOKENS },
+    { "dma", no_argument, NULL, OPT_DMA },
     { NULL, 0, NULL, 0 },
 };
 
@@ -264,12 +273,15 @@ static int take(struct options *o, int option)
         o->tokens = true;
         o->calls = true;
         return -1;
+    case OPT_DMA:
+        o->dma = true;
+        return -1;
     case OPT_CALLS:
         o->calls = true;
         return -1;
     case OPT_FORM:
         o->form = form_find(optarg);
-        return o->form ? -1 : refuse("no such form", optarg);
+        return o->form && !form_has_dma(o->form) ? -1 : refuse("no such form", optarg);
     case OPT_SCAN:
         o->scan = true;
         return -1;
@@ -326,7 +338,13 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
     o->scan |= o->leak; /* a leak is there to be found */
-    o->quiet |= o->tokens && !o->all;
+    o->quiet |= (o->tokens || o->dma) && !o->all;
+    if (o->dma && (o->calls || o->lies || o->replay || o->vcpus > 1 || !form_is_page(o->form)))
+        return refuse("--dma runs alone, on one vCPU, and its host tries what it can: no --tokens, "
+                      "--hypercalls, --evil, --replay, --vcpus, --host-format",
+                      NULL);
+    if (o->dma)
+        o->form = form_find("page+dma");
     if (o->tokens && o->vcpus > 1)
         return refuse("--tokens: one vCPU alone: KVM's slots are one for all of them", NULL);
     if (o->lies && !form_is_page(o->form))

@@ -33,6 +33,7 @@ struct options {
     const struct form *form;
     bool calls;  /* the keeper answers hypercalls itself */
     bool tokens; /* and some of them for a token alone */
+    bool dma;    /* two devices of the host do DMA */
     uint16_t port;
     const char **info; /* KEY=VALUE, as given */
     uint32_t info_count;

@@ -42,7 +42,7 @@ static void print_call(struct report *r, uint32_t vcpu)
         return;
     row = &r->calls[r->open_call[vcpu] - 1];
     r->open_call[vcpu] = 0;
-    if (r->json || (r->quiet && row->mark != REPORT_GATE))
+    if (r->json || (r->quiet && row->mark < REPORT_GATE))
         return;
     if (r->line_open)
         putchar('\n');
@@ -61,10 +61,10 @@ static void print_calls(struct report *r)
 
 void report_call(struct report *r, uint32_t vcpu, enum report_mark mark, const char *text)
 {
-    static const char marks[][5] = { "call", "said", "gate" };
+    static const char marks[][5] = { "call", "said", "gate", "dma " };
     struct call_row *row = NULL, next = { .vcpu = vcpu, .count = 1, .mark = mark };
 
-    snprintf(next.text, sizeof next.text - (mark == REPORT_GATE ? 0 : 12), "%s| cpu %u %s",
+    snprintf(next.text, sizeof next.text - (mark >= REPORT_GATE ? 0 : 12), "%s| cpu %u %s",
              marks[mark], vcpu, text);
     pthread_mutex_lock(&r->lock);
     r->calls_total += mark == REPORT_CALL;

@@ -63,7 +63,8 @@ struct refusal_row {
 enum report_mark {
     REPORT_CALL,
     REPORT_SAID, /* the guest wrote it: it is no call */
-    REPORT_GATE  /* about tokens: it is printed with --quiet, too */
+    REPORT_GATE, /* about tokens: it is printed with --quiet, too */
+    REPORT_DMA   /* likewise */
 };
 
 /** What the keeper answered itself, alike calls of a vCPU in a row as one. */
@@ -123,7 +124,7 @@ struct report {
     struct call_row *calls;
     size_t call_count;
     size_t call_capacity;
-    uint64_t calls_total;
+    uint64_t calls_total; /* but those that are only lines */
     uint64_t calls_unlisted;
     size_t open_call[WIRE_VCPUS_MAX]; /* number + 1 of a row that is not printed yet */
     struct svmc_stats stats;

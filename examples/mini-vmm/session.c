@@ -154,7 +154,8 @@ static bool open_tape(struct cpu *cpu)
     n += put_text(record + n, s->report.backend, 250);
     store_le(config, c->refusal_limit, 4);
     store_le(config + 4, c->retry_limit, 4);
-    store_le(config + 8, c->msr_exits | c->no_results << 1 | c->calls << 2 | c->tokens << 3, 4);
+    store_le(config + 8,
+             c->msr_exits | c->no_results << 1 | c->calls << 2 | c->tokens << 3 | c->dma << 4, 4);
     store_le(config + 12, c->state_bytes_registers, 8);
     store_le(config + 20, c->state_bytes_memory, 8);
     store_le(config + 28, cpu->vcpu.id, 4);
@@ -169,6 +170,7 @@ static bool open_tape(struct cpu *cpu)
                                 .no_results = (uint32_t)load_le(config + 8, 4) >> 1 & 1,
                                 .calls = (uint32_t)load_le(config + 8, 4) >> 2 & 1,
                                 .tokens = (uint32_t)load_le(config + 8, 4) >> 3 & 1,
+                                .dma = (uint32_t)load_le(config + 8, 4) >> 4 & 1,
                                 .state_bytes_registers = load_le(config + 12, 8),
                                 .state_bytes_memory = load_le(config + 20, 8) };
     id = (uint32_t)load_le(config + 28, 4);
@@ -176,7 +178,9 @@ static bool open_tape(struct cpu *cpu)
         return tape_differs(&cpu->tape, TAPE_CONFIG, 28);
     cpu->vcpu.id = id;
     if (cpu->tape.mode == TAPE_FEED) /* what calls got is not in a feed */
-        c->calls = 0;
+        c->calls = c->dma = 0;
+    if (c->calls && c->dma)
+        return tape_differs(&cpu->tape, TAPE_CONFIG, 8);
     if (c->calls && !open_store(cpu))
         return false;
     s->report.state_bytes_registers = c->state_bytes_registers;
@@ -236,6 +240,10 @@ static bool start(struct cpu *c)
         st = embed_policy(&s->policy, &s->config);
     if (st == SVMC_OK && s->config.calls)
         st = start_calls(c);
+    if (st == SVMC_OK && s->config.dma) {
+        v->dma = &s->dma;
+        st = dma_open(&s->dma, v);
+    }
     if (st == SVMC_OK)
         st = svmc_vcpu_init(&v->core, &embed_ops, v, &s->policy, v->page, v->id);
     if (st == SVMC_OK && !account_open(&c->account, &v->core))
@@ -245,7 +253,8 @@ static bool start(struct cpu *c)
     if (tape_bad(&c->tape))
         end_tape(c);
     else
-        end(c, EXIT_BACKEND, "ERROR", "the library refuses to start: %s", svmc_status_name(st));
+        end(c, EXIT_BACKEND, "ERROR", "the library refuses to start: %s%s", svmc_status_name(st),
+            st == SVMC_ERR_UNSUPPORTED ? ": this build lacks OpenSSL or libsodium for it" : "");
     return false;
 }
 
@@ -315,7 +324,7 @@ static bool take_verdict(struct cpu *c)
     struct kvm_regs *regs = c->vcpu.kvm ? vm_vcpu_regs(c->vcpu.kvm) : NULL;
     uint8_t bytes[8];
     size_t n = sizeof bytes;
-    bool refused = true;
+    bool good = true;
 
     store_le(bytes, regs ? regs->rax : 0, 8);
     if (!input(&c->tape, TAPE_VERDICT, bytes, sizeof bytes, &n) || n != sizeof bytes)
@@ -324,13 +333,19 @@ static bool take_verdict(struct cpu *c)
     if (c->verdict == VERDICT_IDLE)
         return true;
     if (c->session->config.tokens && c->verdict == VERDICT_PASS) {
-        refused = tokens_end(&c->vcpu);
+        good = tokens_end(&c->vcpu);
         if (!watch_good(&c->vcpu)) /* what it said is on the tape */
             return false;
     }
+    if (c->vcpu.dma && c->verdict == VERDICT_PASS) {
+        good = dma_end(&c->vcpu);
+        if (!watch_good(&c->vcpu))
+            return false;
+    }
     c->halted = true;
-    if (!refused)
-        end(c, EXIT_BAD, "FAIL", "tokens: what the last lines about them say");
+    if (!good)
+        end(c, EXIT_BAD, "FAIL", "%s: what the last lines about them say",
+            c->vcpu.dma ? "DMA" : "tokens");
     else if (c->verdict == VERDICT_PASS)
         end(c, EXIT_GOOD, "PASS", "%s", "");
     else if (c->verdict >= VERDICT_FAULT && c->verdict < VERDICT_FAULT + 32)

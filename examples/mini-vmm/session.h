@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "account.h"
+#include "dma.h"
 #include "embed.h"
 #include "options.h"
 #include "report.h"
@@ -34,6 +35,7 @@ struct session {
     struct svmc_policy policy;
     struct embed_config config;
     struct calls calls;
+    struct dma dma;                   /* with config.dma */
     struct calls_config calls_config; /* with config.calls */
     struct report report;
     struct scan scan;

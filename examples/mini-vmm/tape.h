@@ -44,7 +44,9 @@ enum tape_type {
     TAPE_ANSWER = 17,   /* out: svmc_vmware_handle, svmc_hcall_dispatch */
     TAPE_MEMORY = 18,   /* in: guest memory that a call was given */
     TAPE_WRITTEN = 19,  /* out: what it became */
-    TAPE_GATE = 20      /* out: a line about tokens */
+    TAPE_GATE = 20,     /* out: a line about tokens or DMA */
+    TAPE_DMA = 21,      /* in: a message of the host, or the bytes that it writes */
+    TAPE_MOVED = 22     /* out: the answer, and the bytes that were read */
 };
 
 enum tape_error {

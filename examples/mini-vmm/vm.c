@@ -130,7 +130,7 @@ static bool set_slots(struct vm *vm)
 
         for (next = first + 1; next < count && page_now(vm, next) == how;)
             next++;
-        if (how == VM_EXECUTE_ONLY)
+        if (how == VM_EXECUTE_ONLY || how == VM_ABSENT)
             continue;
         if (vm->slots == VM_SLOTS)
             return false;

@@ -19,6 +19,7 @@ struct svmc_token_gate;
 enum vm_page {
     VM_OPEN,
     VM_READ_ONLY,   /* KVM_MEM_READONLY */
+    VM_ABSENT,      /* no slot: each access exits */
     VM_EXECUTE_ONLY /* no slot; while a vCPU executes it, a step at a time, one that is read-only */
 };
 

@@ -26,7 +26,8 @@ enum watch_op {
     WATCH_WHO = 7, /* the rest: of tokens */
     WATCH_WALK = 8,
     WATCH_HELD = 9,
-    WATCH_DIGEST = 10
+    WATCH_DIGEST = 10,
+    WATCH_CIPHER = 11 /* of DMA */
 };
 enum watch_call { WATCH_EXIT = 1, WATCH_ENTER = 2 };
 
@@ -84,7 +85,7 @@ void watch_info(struct vcpu *v, const char *what, const uint8_t *key, uint32_t k
                 const uint8_t *value, uint32_t bytes, enum svmc_status st);
 void watch_said(struct vcpu *v, const uint8_t *text, uint32_t bytes);
 
-/** A line about tokens: what was tried, what became of it. It is on the tape. */
+/** A line about tokens or DMA: what was tried, what became of it. It is on the tape. */
 __attribute__((format(printf, 2, 3))) void watch_gate(struct vcpu *v, const char *format, ...);
 
 /**

@@ -15,10 +15,13 @@
 
 /*
  * The answer doorbell is an eventfd; its value is the host's own word about the answer, for the
- * report only: nothing is decided by it. Bit 0 is always set (an eventfd cannot carry 0).
+ * report only: nothing is decided by it, but with --dma whether there is an answer at all: with
+ * WIRE_TAG_DMA a message waits in the page of dma_wire.h. Bit 0 is always set (an eventfd cannot
+ * carry 0).
  */
 #define WIRE_TAG_LIE(value)   ((uint32_t)((value) >> 1 & 0xff)) /* number of the lie + 1; 0: none */
 #define WIRE_TAG_FLIPS(value) ((value) >> 16)                   /* words flipped by the racer */
+#define WIRE_TAG_DMA          ((uint64_t)1 << 9)
 #define WIRE_TAG(lie, flips)  (1 | (uint64_t)(lie) << 1 | (uint64_t)(flips) << 16)
 
 #endif

@@ -3,7 +3,7 @@
  * The device table: which key slot a PCI function's transactions belong to. An entry is a handle,
  * so that a revoked slot's devices have none. Functions are numbered segment, bus, device and
  * function; with ARI the low eight bits are the function.
- * Source: docs/spec/device.md, rules DT-1 to DT-8.
+ * Source: docs/spec/device.md, rules DT-1 to DT-9.
  */
 #ifndef SVMCORE_DEVICE_H
 #define SVMCORE_DEVICE_H
@@ -67,9 +67,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_devices_init(struct svmc_devices *
                                                            void *memory, size_t bytes);
 
 /*
- * bind and unbind are called by one caller at a time for a table; find and DMA go on meanwhile. Who
- * has unbound waits until svmc_keyslots_quiet with a ticket of svmc_keyslots_flush is SVMC_OK: then
- * no transaction of that function is left.
+ * bind, unbind and rebind are called by one caller at a time for a table; find and DMA go on
+ * meanwhile. Who has unbound waits until svmc_keyslots_quiet with a ticket of svmc_keyslots_flush
+ * is SVMC_OK: then no transaction of that function is left.
  */
 
 /**
@@ -90,6 +90,11 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_device_unbind(struct svmc_devices 
 
 /** Unbind every function of a slot. @return how many. DT-5 */
 SVMC_API uint32_t svmc_device_unbind_slot(struct svmc_devices *table, svmc_key_handle handle);
+
+/** Give every function of a slot to another one: each has one of the two at any time. {0} changes
+ *  nothing. @return how many. DT-9 */
+SVMC_API uint32_t svmc_device_rebind_slot(struct svmc_devices *table, svmc_key_handle from,
+                                          svmc_key_handle to);
 
 /**
  * Where virtual function n (from 1) of a physical one is.

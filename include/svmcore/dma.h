@@ -4,13 +4,14 @@
  * names a function and addresses; the function's slot and the slot of each page must be the same.
  * Opaque (a slot of AES-XTS): same length, confidentiality only: old bytes put back go unnoticed.
  * Authentic (a slot of an AEAD): a tag and a version for each unit: changed or old bytes are.
- * Source: docs/spec/dma.md, rules DM-1 to DM-21.
+ * Source: docs/spec/dma.md, rules DM-1 to DM-24.
  */
 #ifndef SVMCORE_DMA_H
 #define SVMCORE_DMA_H
 #include <stddef.h>
 #include <stdint.h>
 #include "device.h"
+#include "keys.h"
 #include "keyslot.h"
 #include "status.h"
 #include "types.h"
@@ -41,7 +42,7 @@ struct svmc_dma_page {
     uint64_t address; /* its name under the key, a multiple of SVMC_DMA_PAGE: no two pages of a slot
                          have the same; the guest-physical address, for one */
     struct svmc_dma_seal *seals; /* authentic: of its units; opaque: NULL */
-    svmc_key_handle slot;        /* whose page it is */
+    svmc_key_handle slot;        /* whose page it is: the function's, or one linked with it */
     uint32_t access; /* SVMC_ACCESS_READ: devices may read it, _WRITE: write it, or both */
 };
 
@@ -116,7 +117,8 @@ enum svmc_dma_reason {
     SVMC_DMA_VERSIONS = 12,   /* FULL: a unit has had all its versions: a fresh key is needed */
     SVMC_DMA_TAG = 13,        /* AUTH: what is in memory is not what was written last */
     SVMC_DMA_TRANSLATE = 14,  /* CALLBACK: translate answered with what cannot be */
-    SVMC_DMA_CRYPTO = 15      /* CALLBACK: the crypto table failed */
+    SVMC_DMA_CRYPTO = 15,     /* CALLBACK: the crypto table failed */
+    SVMC_DMA_BUDGET = 16      /* FULL: the page's slot may encrypt no more: svmc_dma_renew */
 };
 
 struct svmc_dma_result {
@@ -151,7 +153,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_init(struct svmc_dma *dma,
  *          one; opaque, whole and SVMC_DMA_CRYPTO: zeros.
  * Threads: any, each with a lane of its own; calls translate, makes cipher calls (CR-11); no lock,
  *          no allocation, no system call, no wait: who gets BUSY comes again.
- * Source:  DM-3 to DM-20.
+ * Source:  DM-3 to DM-20, DM-22, DM-23.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, lane, direction); SVMC_ERR_STATE (the lane is in use);
  *         else as *result says: SVMC_ERR_REFUSED, _STALE, _ABSENT, _BUSY, _FULL, _AUTH, _CALLBACK.
@@ -172,6 +174,29 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_move(struct svmc_dma *dma, uin
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_begin(struct svmc_dma *dma, uint32_t lane,
                                                         uint32_t bdf, svmc_key_handle *flight,
                                                         struct svmc_dma_result *result);
+
+/**
+ * The next subkey, for a slot whose budget ends: a fresh grant, derived, loaded in a slot of its
+ * own beside the old one, and every function of the old one is the new one's. Before and after a
+ * function moves pages of both: the old slot opens what it sealed and seals while it has units. A
+ * page goes from the old slot to the new one as docs/spec/dma.md, DM-24, says; then revoke the old.
+ *
+ * Shape:   *slot: the old one, and with SVMC_OK the new one; units: of the new one's budget;
+ *          *grant: where the new subkey is. Hardware: `program` gets the subkey's index as cookie.
+ * State:   on any error slots and functions are as they were; *grant is zero, or a part of the
+ *          budget that nobody uses.
+ * Threads: as control (keyslot.h), bind (device.h) and svmc_vmkey_grant; derives, loads.
+ * Source:  DM-24.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_STALE (no such slot; no fresh epoch); SVMC_ERR_FULL (no
+ *         slot); SVMC_ERR_UNSUPPORTED; SVMC_ERR_CALLBACK.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_dma_renew(struct svmc_dma *dma,
+                                                        struct svmc_devices *devices,
+                                                        struct svmc_vmkey *key,
+                                                        enum svmc_key_purpose purpose,
+                                                        uint64_t units, svmc_key_handle *slot,
+                                                        struct svmc_key_grant *grant);
 
 #ifdef __cplusplus
 }

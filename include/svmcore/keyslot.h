@@ -4,7 +4,7 @@
  * ACTIVE -> DRAINING -> WIPED, and every handle has the slot's generation in it, so that a handle
  * outlives its key without harm. A slot's key lies in a place: with SVMC_KEYSLOT_SOFTWARE each slot
  * has its own, with SVMC_KEYSLOT_HARDWARE there are fewer, which `program` and `evict` fill.
- * Source: docs/spec/keyslot.md, rules KS-1 to KS-16.
+ * Source: docs/spec/keyslot.md, rules KS-1 to KS-18.
  */
 #ifndef SVMCORE_KEYSLOT_H
 #define SVMCORE_KEYSLOT_H
@@ -45,12 +45,15 @@ enum svmc_keyslot_revoke {
 
 /** A key to load, and what it is for. */
 struct svmc_keyslot_key {
-    uint64_t domain;      /* the owner, a VM or a container: the caller's number */
-    uint64_t epoch;       /* goes into tweaks; fresh with every restore, clone and crash */
-    uint64_t cookie;      /* for `program`; the library passes it on */
-    uint32_t alg;         /* SVMC_ALG_AES_256_XTS: opaque; an AEAD: authentic */
-    uint32_t unit_bytes;  /* what is encrypted at a time: a power of two, 64 to 4096 */
-    const uint8_t *bytes; /* software: the key; hardware: NULL */
+    uint64_t domain;        /* the owner, a VM or a container: the caller's number */
+    uint64_t epoch;         /* goes into tweaks; fresh with every restore, clone and crash */
+    uint64_t cookie;        /* for `program`; the library passes it on */
+    uint32_t alg;           /* SVMC_ALG_AES_256_XTS: opaque; an AEAD: authentic */
+    uint32_t unit_bytes;    /* what is encrypted at a time: a power of two, 64 to 4096 */
+    const uint8_t *bytes;   /* software: the key; hardware: NULL */
+    uint64_t units;         /* that may be encrypted with it; 0: all that a subkey may, KS-17 */
+    svmc_key_handle before; /* whose pages its functions may move, too; {0}: none, KS-18 */
+    uint32_t reserved;
 };
 
 /** Places that are fewer than the slots: registers of an engine, or memory that is dear. */
@@ -127,10 +130,10 @@ SVMC_API void svmc_keyslots_drop(struct svmc_keyslots *ks);
  * Owns:   software: a schedule of the key; the caller may wipe its own at once.
  * State:  FREE or WIPED -> LOADING -> ACTIVE; on any error nothing changes and *out is {0}.
  *         Hardware: nothing is programmed yet, holders get SVMC_ERR_ABSENT.
- * Source: KS-3 to KS-5.
+ * Source: KS-3 to KS-5, KS-17, KS-18.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_FULL (no slot); SVMC_ERR_UNSUPPORTED (alg);
- *         SVMC_ERR_CALLBACK.
+ *         SVMC_ERR_STALE (before is not active); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks,
                                                            const struct svmc_keyslot_key *key,
@@ -218,6 +221,10 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_hold_ref(struct svmc_keysl
  *          SVMC_ERR_ARG (there was none). */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_keyslot_unref(struct svmc_keyslots *ks,
                                                             svmc_key_handle handle);
+
+/** @return the units of a slot's budget that no lane has drawn; 0 for what is no load. Lanes use up
+ *          what they have, and then give SVMC_DMA_BUDGET. Any thread. KS-17 */
+SVMC_API uint64_t svmc_keyslot_left(const struct svmc_keyslots *ks, svmc_key_handle handle);
 
 /** @return the state of the slot that a handle names, if it is of this load: enum
  *          svmc_keyslot_state; else SVMC_KEYSLOT_FREE. */

@@ -101,7 +101,7 @@ enum svmc_status svmc_device_unbind(struct svmc_devices *table, uint32_t bdf)
     return SVMC_OK;
 }
 
-uint32_t svmc_device_unbind_slot(struct svmc_devices *table, svmc_key_handle handle)
+static uint32_t replace(struct svmc_devices *table, svmc_key_handle handle, uint32_t by)
 {
     uint32_t entries, count = 0;
 
@@ -113,10 +113,22 @@ uint32_t svmc_device_unbind_slot(struct svmc_devices *table, svmc_key_handle han
 
         if (__atomic_load_n(entry, __ATOMIC_RELAXED) != handle.raw)
             continue;
-        __atomic_store_n(entry, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(entry, by, __ATOMIC_SEQ_CST);
         count++;
     }
     return count;
+}
+
+uint32_t svmc_device_unbind_slot(struct svmc_devices *table, svmc_key_handle handle)
+{
+    return replace(table, handle, 0);
+}
+
+/* DT-9 */
+uint32_t svmc_device_rebind_slot(struct svmc_devices *table, svmc_key_handle from,
+                                 svmc_key_handle to)
+{
+    return to.raw != 0 ? replace(table, from, to.raw) : 0;
 }
 
 /* DT-8 */

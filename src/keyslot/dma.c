@@ -3,6 +3,7 @@
 #include "../core/callbacks.h"
 #include "dma_private.h"
 
+#define COLD          __attribute__((noinline, cold))
 #define ADDRESS_UNITS ((uint64_t)1 << 40) /* DM-16: what the nonce has room for */
 
 /* DM-11: who is at the units of a stripe. */
@@ -26,11 +27,12 @@ static const uint8_t status_of[] = {
     [SVMC_DMA_TAG] = SVMC_ERR_AUTH,
     [SVMC_DMA_TRANSLATE] = SVMC_ERR_CALLBACK,
     [SVMC_DMA_CRYPTO] = SVMC_ERR_CALLBACK,
+    [SVMC_DMA_BUDGET] = SVMC_ERR_FULL,
 };
 #define REASONS (uint32_t)(sizeof status_of)
 
-static enum svmc_status fail(struct svmc_dma_result *result, enum svmc_dma_reason why,
-                             uint64_t iova)
+static COLD enum svmc_status fail(struct svmc_dma_result *result, enum svmc_dma_reason why,
+                                  uint64_t iova)
 {
     result->reason = why;
     result->iova = iova;
@@ -107,9 +109,9 @@ enum svmc_status svmc_dma_init(struct svmc_dma *dma, const struct svmc_dma_confi
  * DM-3 DM-4 DM-5 DM-21: the slot of a reference, or the function's, held; the binding is looked at
  * again once the lane is marked, so that who unbinds sees the lane, or the lane the unbinding.
  */
-static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
-                             svmc_key_handle *handle, struct slot **slot,
-                             struct svmc_dma_result *result)
+static inline enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
+                                    svmc_key_handle *handle, struct slot **slot,
+                                    struct svmc_dma_result *result)
 {
     const bool has_ref = handle->raw != 0;
     const struct svmc_devices *devices = dma->priv.devices;
@@ -119,18 +121,21 @@ static enum svmc_status hold(struct svmc_dma *dma, uint32_t lane, uint32_t bdf,
         return fail(result, SVMC_DMA_BDF_RANGE, 0);
     if (!has_ref)
         handle->raw = device_handle(devices, bdf);
-    if (handle->raw == 0)
-        return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
-    st = slot_hold(dma->priv.slots, lane, *handle, has_ref, slot);
-    if (st == SVMC_ERR_STATE)
-        return st;
-    if (st != SVMC_OK)
-        return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
-    if (!has_ref && device_handle(devices, bdf) != handle->raw) {
+    for (unsigned tries = 0; handle->raw != 0; tries++) {
+        uint32_t now;
+
+        st = slot_hold(dma->priv.slots, lane, *handle, has_ref, slot);
+        if (st == SVMC_ERR_STATE)
+            return st;
+        if (st != SVMC_OK)
+            return fail(result, st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT_STALE, 0);
+        now = has_ref ? handle->raw : device_handle(devices, bdf);
+        if (now == handle->raw)
+            return SVMC_OK;
         slot_release(dma->priv.slots, lane);
-        return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
+        handle->raw = tries == 0 ? now : 0; /* DT-9: bound to another one meanwhile */
     }
-    return SVMC_OK;
+    return fail(result, SVMC_DMA_BDF_UNBOUND, 0);
 }
 
 /* ---- checked and translated ------------------------------------------------------------------*/
@@ -142,12 +147,29 @@ static bool is_page(const struct svmc_dma_page *page)
            (page->access & ~(uint32_t)SVMC_ACCESS_RW) == 0;
 }
 
-/* DM-8: the page is of the function's own slot, and may be used so. */
-static enum svmc_dma_reason judge(const struct job *job, const struct svmc_dma_page *page,
-                                  svmc_key_handle handle)
+/* DM-23: the page's slot is linked with the function's; of such a lane holds one at a time. */
+static COLD enum svmc_dma_reason hold_other(struct job *job, svmc_key_handle slot)
 {
-    if (page->slot.raw != handle.raw)
-        return SVMC_DMA_SLOT;
+    enum svmc_status st = SVMC_ERR_REFUSED;
+
+    if (slot.raw == job->beside.raw && slot.raw != 0)
+        return SVMC_DMA_NONE;
+    if (job->beside.raw == 0)
+        st = svmc_keyslot_hold_also(job->dma->priv.slots, job->lane, job->slot, slot, &job->other);
+    if (st == SVMC_OK)
+        job->beside = slot;
+    return st == SVMC_OK ? SVMC_DMA_NONE : st == SVMC_ERR_ABSENT ? SVMC_DMA_KEY : SVMC_DMA_SLOT;
+}
+
+/* DM-8: the page is of the function's own slot, and may be used so. */
+static enum svmc_dma_reason judge(struct job *job, const struct svmc_dma_page *page)
+{
+    if (page->slot.raw != job->handle.raw) {
+        enum svmc_dma_reason why = hold_other(job, page->slot);
+
+        if (why != SVMC_DMA_NONE)
+            return why;
+    }
     if ((page->access & (job->write ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ)) == 0)
         return SVMC_DMA_ACCESS;
     return job->authentic && (!page->seals || page->address >> job->unit_shift >= ADDRESS_UNITS)
@@ -155,45 +177,44 @@ static enum svmc_dma_reason judge(const struct job *job, const struct svmc_dma_p
                : SVMC_DMA_NONE;
 }
 
-/* DM-9: out of the lane's cache, or asked for. */
-static enum svmc_dma_reason translate(const struct job *job, uint64_t iova, svmc_key_handle handle,
-                                      struct svmc_dma_page *page)
+/* DM-9: out of the lane's cache, or asked for. *page is in the cache, or *room. */
+static enum svmc_dma_reason translate(struct job *job, uint64_t iova, struct svmc_dma_page *room,
+                                      const struct svmc_dma_page **page)
 {
     const struct svmc_dma_ops *ops = job->dma->priv.ops;
-    uint32_t bdf = job->request->bdf;
+    uint32_t bdf = job->request->bdf, cache = job->dma->priv.cache;
     struct cached *c = NULL;
 
-    if (job->dma->priv.cache != 0) {
-        c = job->cached +
-            (((uint32_t)(iova / SVMC_DMA_PAGE) ^ bdf * 0x9e3779b1u) & (job->dma->priv.cache - 1));
+    if (cache != 0) {
+        c = job->cached + (((uint32_t)(iova / SVMC_DMA_PAGE) ^ bdf * 0x9e3779b1u) & (cache - 1));
+        *page = &c->page;
         if (c->epoch == job->epoch && c->iova == iova && c->bdf == bdf &&
-            judge(job, &c->page, handle) == SVMC_DMA_NONE) {
-            *page = c->page;
+            judge(job, &c->page) == SVMC_DMA_NONE)
             return SVMC_DMA_NONE;
-        }
     }
-    memset(page, 0, sizeof *page);
-    if (ops->translate(ops->ctx, bdf, iova, page) != SVMC_OK)
+    *page = room;
+    memset(room, 0, sizeof *room);
+    if (ops->translate(ops->ctx, bdf, iova, room) != SVMC_OK)
         return SVMC_DMA_UNMAPPED;
-    if (!is_page(page))
+    if (!is_page(room))
         return SVMC_DMA_TRANSLATE;
     if (c) {
         c->epoch = job->epoch;
         c->iova = iova;
         c->bdf = bdf;
-        c->page = *page;
+        c->page = *room;
     }
-    return judge(job, page, handle);
+    return judge(job, room);
 }
 
 /* DM-6: the pages of a piece. */
-static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_piece *piece,
-                                      svmc_key_handle handle)
+static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_piece *piece)
 {
     uint64_t iova = piece->iova;
     uint8_t *buffer = piece->buffer;
     size_t left = piece->bytes;
-    struct svmc_dma_page page;
+    const struct svmc_dma_page *page;
+    struct svmc_dma_page room;
     struct span *span;
 
     if (left == 0)
@@ -208,16 +229,20 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
         enum svmc_dma_reason why = SVMC_DMA_PAGES;
 
         if (job->spans < job->dma->priv.pages)
-            why = translate(job, iova - from, handle, &page);
+            why = translate(job, iova - from, &room, &page);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, iova);
         span = job->span + job->spans++;
-        span->memory = (uint8_t *)page.at + from;
+        span->memory = (uint8_t *)page->at + from;
         span->buffer = buffer;
-        span->address = page.address + from;
+        span->address = page->address + from;
         span->iova = iova;
-        span->seals = page.seals;
+        span->seals = page->seals;
         span->bytes = bytes;
+        span->other = page->slot.raw != job->handle.raw;
+        job->edges |= from | bytes;
+        from &= job->unit_bytes - 1;
+        job->units[span->other] += (from + bytes + job->unit_bytes - 1) >> job->unit_shift;
         iova += bytes;
         buffer += bytes;
         left -= bytes;
@@ -225,13 +250,35 @@ static enum svmc_status resolve_piece(struct job *job, const struct svmc_dma_pie
     return SVMC_OK;
 }
 
-static enum svmc_status resolve(struct job *job, svmc_key_handle handle)
+static enum svmc_status resolve(struct job *job)
 {
     enum svmc_status st = SVMC_OK;
 
     for (size_t i = 0; i < job->request->pieces && st == SVMC_OK; i++)
-        st = resolve_piece(job, &job->request->piece[i], handle); /* clamp: below the count */
+        st = resolve_piece(job, &job->request->piece[i]); /* clamp: below the count */
     return st;
+}
+
+/* ---- counted ---------------------------------------------------------------------------------*/
+
+static void unspend(const struct job *job)
+{
+    svmc_keyslot_unspend(job->dma->priv.slots, job->lane, job->handle, job->units[0]);
+    if (job->units[1] != 0)
+        svmc_keyslot_unspend(job->dma->priv.slots, job->lane, job->beside, job->units[1]);
+}
+
+/* DM-22: where one unit is missing none is used. */
+static enum svmc_status spend(const struct job *job)
+{
+    struct svmc_keyslots *ks = job->dma->priv.slots;
+
+    if (!slot_spend(ks, job->lane, job->handle, job->units[0]))
+        return fail(job->result, SVMC_DMA_BUDGET, 0);
+    if (job->units[1] == 0 || slot_spend(ks, job->lane, job->beside, job->units[1]))
+        return SVMC_OK;
+    svmc_keyslot_unspend(ks, job->lane, job->handle, job->units[0]);
+    return fail(job->result, SVMC_DMA_BUDGET, 0);
 }
 
 /* ---- claimed ---------------------------------------------------------------------------------*/
@@ -313,34 +360,54 @@ static enum svmc_status claim(const struct job *job)
 
 /* ---- moved -----------------------------------------------------------------------------------*/
 
-/* DM-15, DM-20: in order; between two units it is asked whether the slot was cut. */
+/* What is at `at` of a span, as far as its unit goes. */
+static enum svmc_dma_reason move_part(const struct job *job, const struct span *s,
+                                      const struct slot *slot, uint32_t at, uint32_t bytes)
+{
+    uint64_t address = s->address + at;
+    uint32_t from = (uint32_t)(address & (job->unit_bytes - 1));
+    uint32_t number = (uint32_t)(address % SVMC_DMA_PAGE) >> job->unit_shift;
+    const struct unit unit = {
+        .memory = s->memory + at - from,
+        .buffer = s->buffer + at,
+        .address = address - from,
+        .seal = job->authentic ? s->seals + number : NULL,
+        .slot = slot,
+        .from = from,
+        .bytes = bytes,
+    };
+
+    return svmc_dma_unit_move(job, &unit);
+}
+
+/* DM-13 DM-14 DM-15 DM-20: in order; between two units it is asked whether the slot was cut. */
 static enum svmc_status move_span(const struct job *job, const struct span *s)
 {
-    for (uint32_t at = 0; at < s->bytes;) {
-        uint64_t address = s->address + at;
-        uint32_t from = (uint32_t)(address & (job->unit_bytes - 1)), left = s->bytes - at;
-        uint32_t number = (uint32_t)(address % SVMC_DMA_PAGE) >> job->unit_shift;
-        const struct unit unit = {
-            .memory = s->memory + at - from,
-            .buffer = s->buffer + at,
-            .address = address - from,
-            .seal = job->authentic ? s->seals + number : NULL,
-            .from = from,
-            .bytes = left < job->unit_bytes - from ? left : job->unit_bytes - from,
-        };
-        enum svmc_dma_reason why = SVMC_DMA_CUT;
+    const struct slot *slot = s->other ? job->other : job->slot;
+    uint32_t unit = job->unit_bytes, bytes;
 
-        if (!slot_is_cut(job->slot))
-            why = svmc_dma_unit_move(job, &unit);
+    for (uint32_t at = 0; at < s->bytes; at += bytes) {
+        uint8_t *memory = s->memory + at, *buffer = s->buffer + at;
+        enum svmc_dma_reason why;
+
+        bytes = unit - (uint32_t)((s->address + at) & (unit - 1));
+        bytes = bytes < s->bytes - at ? bytes : s->bytes - at;
+        if (slot_is_cut(job->slot) || (s->other && slot_is_cut(slot)))
+            return fail(job->result, SVMC_DMA_CUT, s->iova + at);
+        if (job->authentic || bytes != unit)
+            why = move_part(job, s, slot, at, bytes);
+        else if (job->write)
+            why = svmc_dma_crypt(job, slot, s->address + at, buffer, memory, true);
+        else
+            why = svmc_dma_crypt(job, slot, s->address + at, memory, buffer, false);
         if (why != SVMC_DMA_NONE)
             return fail(job->result, why, s->iova + at);
-        job->result->moved += unit.bytes;
-        at += unit.bytes;
+        job->result->moved += bytes;
     }
     return SVMC_OK;
 }
 
-static void show_nothing(const struct job *job)
+static COLD void show_nothing(const struct job *job)
 {
     for (size_t i = 0; i < job->request->pieces; i++)
         if (job->request->piece[i].bytes != 0)       /* clamp: below the count */
@@ -352,23 +419,21 @@ static void show_nothing(const struct job *job)
 /* Plaintext stood in the scratch, unless only whole units were decrypted, or encrypted, there. */
 static bool is_marked(const struct job *job)
 {
-    uint64_t rest = 0;
-
-    if (job->authentic && !job->write)
-        return true;
-    for (uint32_t i = 0; i < job->spans; i++)
-        rest |=
-            (job->span[i].address | job->span[i].bytes) & (job->unit_bytes - 1); /* clamp: own */
-    return rest != 0;
+    return (job->authentic && !job->write) || (job->edges & (job->unit_bytes - 1)) != 0;
 }
 
-static enum svmc_status run(struct job *job, svmc_key_handle handle)
+static enum svmc_status run(struct job *job)
 {
     const struct svmc_crypto_ops *ops = job->dma->priv.slots->priv.crypto;
-    enum svmc_status st = resolve(job, handle);
+    enum svmc_status st = resolve(job);
 
-    if (st == SVMC_OK && claims(job))
+    if (st == SVMC_OK && job->write)
+        st = spend(job);
+    if (st == SVMC_OK && claims(job)) {
         st = claim(job);
+        if (st != SVMC_OK && job->write)
+            unspend(job);
+    }
     if (st != SVMC_OK)
         return st;
     for (uint32_t i = 0; i < job->spans && st == SVMC_OK; i++)
@@ -406,10 +471,14 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.request = request;
     job.result = result;
     job.slot = slot;
+    job.handle = handle;
+    job.beside.raw = 0;
     job.scratch = dma->priv.lane + lane * dma->priv.lane_bytes;
     job.epoch = slot_epoch(dma->priv.slots);
     job.lane = lane;
     job.spans = 0;
+    job.edges = 0;
+    job.units[0] = job.units[1] = 0;
     job.unit_bytes = slot->unit_bytes;
     job.unit_shift = slot->unit_shift;
     job.write = request->direction == SVMC_DMA_WRITE;
@@ -417,7 +486,7 @@ enum svmc_status svmc_dma_move(struct svmc_dma *dma, uint32_t lane,
     job.cached = (struct cached *)(void *)(job.scratch + SVMC_DMA_PAGE);
     job.span = (struct span *)(void *)(job.scratch + SVMC_DMA_PAGE +
                                        lines(dma->priv.cache * sizeof(struct cached)));
-    st = run(&job, handle);
+    st = run(&job);
     slot_release(dma->priv.slots, lane);
     return st;
 }

@@ -6,8 +6,8 @@
 /* ---- opaque: AES-XTS -------------------------------------------------------------------------*/
 
 /* DM-12: the tweak is the unit's address, its size and the epoch. */
-static bool crypt(const struct job *job, const struct unit *unit, const void *in, void *out,
-                  bool encrypt)
+enum svmc_dma_reason svmc_dma_crypt(const struct job *job, const struct slot *slot,
+                                    uint64_t address, const void *in, void *out, bool encrypt)
 {
     struct svmc_keyslots *ks = job->dma->priv.slots;
     uint8_t tweak[SVMC_TWEAK_BYTES];
@@ -21,29 +21,31 @@ static bool crypt(const struct job *job, const struct unit *unit, const void *in
     u.out = out;
     u.n = job->unit_bytes;
     u.tag = NULL;
-    core_store_le64(tweak, unit->address | job->unit_shift);
-    core_store_le64(tweak + 8, job->slot->epoch);
-    return core_cipher_crypt(ks->priv.crypto, rooms_of(ks) + job->slot->place, &u, encrypt) ==
-           SVMC_OK;
+    core_store_le64(tweak, address | job->unit_shift);
+    core_store_le64(tweak + 8, slot->epoch);
+    return core_cipher_crypt(ks->priv.crypto, rooms_of(ks) + slot->place, &u, encrypt) == SVMC_OK
+               ? SVMC_DMA_NONE
+               : SVMC_DMA_CRYPTO;
 }
 
-/* DM-13: a whole unit goes to the buffer at once. */
+static bool crypt(const struct job *job, const struct unit *unit, const void *in, void *out,
+                  bool encrypt)
+{
+    return svmc_dma_crypt(job, unit->slot, unit->address, in, out, encrypt) == SVMC_DMA_NONE;
+}
+
+/* DM-13: a part of one is decrypted in the scratch. */
 static enum svmc_dma_reason opaque_read(const struct job *job, const struct unit *unit)
 {
-    if (unit->bytes == job->unit_bytes)
-        return crypt(job, unit, unit->memory, unit->buffer, false) ? SVMC_DMA_NONE
-                                                                   : SVMC_DMA_CRYPTO;
     if (!crypt(job, unit, unit->memory, job->scratch, false))
         return SVMC_DMA_CRYPTO;
     memcpy(unit->buffer, job->scratch + unit->from, unit->bytes);
     return SVMC_DMA_NONE;
 }
 
-/* DM-14: a whole unit straight into memory; a part of one in the scratch, and then copied. */
+/* DM-14: a part of one is changed in the scratch, and then copied. */
 static enum svmc_dma_reason opaque_write(const struct job *job, const struct unit *unit)
 {
-    if (unit->bytes == job->unit_bytes)
-        return crypt(job, unit, unit->buffer, unit->memory, true) ? SVMC_DMA_NONE : SVMC_DMA_CRYPTO;
     if (!crypt(job, unit, unit->memory, job->scratch, false))
         return SVMC_DMA_CRYPTO;
     memcpy(job->scratch + unit->from, unit->buffer, unit->bytes);
@@ -70,8 +72,8 @@ static void aead_fill(struct aead *a, const struct job *job, const struct unit *
     memset(a->nonce, 0, sizeof a->nonce);
     core_store_le64(a->nonce, number | version << 40);
     core_store_le32(a->nonce + 8, (uint32_t)(version >> 24));
-    core_store_le64(a->ad, job->slot->domain);
-    core_store_le64(a->ad + 8, job->slot->epoch);
+    core_store_le64(a->ad, unit->slot->domain);
+    core_store_le64(a->ad + 8, unit->slot->epoch);
     core_store_le64(a->ad + 16, unit->address);
     core_store_le64(a->ad + 24, job->unit_bytes);
     a->piece = (struct svmc_bytes){ a->ad, sizeof a->ad };
@@ -101,7 +103,7 @@ static enum svmc_dma_reason open_unit(const struct job *job, const struct unit *
     memcpy(job->scratch, unit->memory, job->unit_bytes);
     aead_fill(&a, job, unit, unit->seal->version);
     memcpy(a.tag, unit->seal->tag, sizeof a.tag);
-    st = core_cipher_open(ks->priv.crypto, rooms_of(ks) + job->slot->place, &a.u);
+    st = core_cipher_open(ks->priv.crypto, rooms_of(ks) + unit->slot->place, &a.u);
     return st == SVMC_OK ? SVMC_DMA_NONE : st == SVMC_ERR_AUTH ? SVMC_DMA_TAG : SVMC_DMA_CRYPTO;
 }
 
@@ -118,7 +120,7 @@ static enum svmc_dma_reason seal_unit(const struct job *job, const struct unit *
     unit->seal->used = ++version;
     aead_fill(&a, job, unit, version);
     a.u.in = in;
-    if (core_cipher_seal(ks->priv.crypto, rooms_of(ks) + job->slot->place, &a.u) != SVMC_OK)
+    if (core_cipher_seal(ks->priv.crypto, rooms_of(ks) + unit->slot->place, &a.u) != SVMC_OK)
         return SVMC_DMA_CRYPTO;
     memcpy(unit->memory, job->scratch, job->unit_bytes);
     memcpy(unit->seal->tag, a.tag, sizeof a.tag);

@@ -3,6 +3,7 @@
 #ifndef KEYSLOT_PRIVATE_H
 #define KEYSLOT_PRIVATE_H
 #include <stdbool.h>
+#include <svmcore/keys.h>
 #include <svmcore/keyslot.h>
 
 #include "../core/clamp.h"
@@ -34,13 +35,27 @@ struct slot {
     uint32_t alg, unit_bytes;
     uint32_t unit_shift;
     bool authentic;
-    uint8_t pad[19];
+    uint8_t pad[3];
+    uint64_t left;   /* atomic; KS-17: generation in 63:48, units that nobody has drawn below */
+    uint32_t before; /* KS-18: handle */
+    uint32_t reserved;
 };
+
+/* KS-17: what a lane has drawn of a slot's budget and not used. */
+struct drawn {
+    uint32_t raw; /* handle; 0: none */
+    uint32_t units;
+};
+#define DRAWN      4u /* slots of which a lane keeps it, by their number */
+#define LEFT_UNITS (((uint64_t)1 << 48) - 1)
 
 /* KS-6: a line of its own, that its lane alone writes. */
 struct lane {
     uint64_t marker; /* atomic; handle in 31:0, epoch of the pool in 63:32; 0: nothing held */
-    uint8_t pad[56];
+    uint32_t also;   /* atomic; KS-18: handle of a slot that is held beside it; 0: none */
+    uint32_t reserved;
+    struct drawn drawn[DRAWN];
+    uint8_t pad[16];
 };
 
 struct place {
@@ -49,6 +64,7 @@ struct place {
     uint32_t tried; /* the low bits of the clock when it was found busy */
 };
 
+_Static_assert(SVMC_SUBKEY_CALLS <= LEFT_UNITS, "a budget fits beside the generation");
 _Static_assert(sizeof(struct slot) == LINE && sizeof(struct lane) == LINE, "lines");
 
 static inline struct slot *slots_of(const struct svmc_keyslots *ks)
@@ -100,6 +116,23 @@ static inline bool is_live(uint32_t word, svmc_key_handle handle, bool has_ref)
     return word == (generation | WORD_LIVE) || (has_ref && word == (generation | WORD_ENDING));
 }
 
+/** KS-14 */
+static inline void slot_stamp(struct svmc_keyslots *ks, uint32_t lane, const struct slot *s)
+{
+    if (ks->priv.kind == SVMC_KEYSLOT_HARDWARE)
+        __atomic_store_n(stamps_of(ks, lane) + s->place,
+                         __atomic_load_n(&ks->priv.clock, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+/* Between two accesses that must keep their order. */
+#ifdef KEYSLOT_STEPS /* only in tests/checks/keyslot_steps.c: somebody else gets on here */
+void keyslot_step(void);
+#else
+static inline void keyslot_step(void)
+{
+}
+#endif
+
 /**
  * Hold. The lane and the pool are the caller's to check; *out is the slot.
  *
@@ -119,27 +152,51 @@ static inline enum svmc_status slot_hold(struct svmc_keyslots *ks, uint32_t lane
     if (__atomic_load_n(&l->marker, __ATOMIC_RELAXED) != 0)
         return SVMC_ERR_STATE;
     epoch = __atomic_load_n(&ks->priv.epoch, __ATOMIC_RELAXED);
-#ifdef KEYSLOT_UNFENCED /* only in the negative control of tests/checks/keyslot_race.c */
+#if defined KEYSLOT_REORDERED /* only in the negative control of tests/checks/keyslot_steps.c */
+    word = word_of(s);
+    keyslot_step();
     __atomic_store_n(&l->marker, epoch << 32 | handle.raw, __ATOMIC_RELAXED);
+#elif defined KEYSLOT_UNFENCED /* only in that of tests/checks/keyslot_race.c */
+    __atomic_store_n(&l->marker, epoch << 32 | handle.raw, __ATOMIC_RELAXED);
+    word = word_of(s);
 #else
     __atomic_store_n(&l->marker, epoch << 32 | handle.raw, __ATOMIC_SEQ_CST);
-#endif
+    keyslot_step();
     word = word_of(s);
+#endif
     if (!is_live(word, handle, has_ref)) {
         __atomic_store_n(&l->marker, 0, __ATOMIC_RELEASE);
         return word == ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE) ? SVMC_ERR_ABSENT
                                                                               : SVMC_ERR_STALE;
     }
-    if (ks->priv.kind == SVMC_KEYSLOT_HARDWARE) /* KS-14 */
-        __atomic_store_n(stamps_of(ks, lane) + s->place,
-                         __atomic_load_n(&ks->priv.clock, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    slot_stamp(ks, lane, s);
     *out = s;
     return SVMC_OK;
 }
 
 static inline void slot_release(struct svmc_keyslots *ks, uint32_t lane)
 {
-    __atomic_store_n(&lanes_of(ks)[lane].marker, 0, __ATOMIC_RELEASE);
+    struct lane *l = lanes_of(ks) + lane;
+
+    if (__atomic_load_n(&l->also, __ATOMIC_RELAXED) != 0)
+        __atomic_store_n(&l->also, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&l->marker, 0, __ATOMIC_RELEASE);
+}
+
+/* of slot_budget.c: as slot_spend, where the lane has not enough */
+bool svmc_keyslot_draw(struct svmc_keyslots *ks, uint32_t lane, svmc_key_handle handle,
+                       uint32_t units);
+
+/** KS-17: take so many units of the budget of a slot that is held. @return whether it has them. */
+static inline bool slot_spend(struct svmc_keyslots *ks, uint32_t lane, svmc_key_handle handle,
+                              uint32_t units)
+{
+    struct drawn *d = lanes_of(ks)[lane].drawn + handle.raw % DRAWN; /* clamp: a remainder */
+
+    if (d->raw != handle.raw || d->units < units)
+        return svmc_keyslot_draw(ks, lane, handle, units);
+    d->units -= units;
+    return true;
 }
 
 /** KS-10: whether a slot that is held was cut. */
@@ -156,6 +213,15 @@ static inline uint64_t slot_epoch(const struct svmc_keyslots *ks)
 
 /* of slot.c: one reference more, to a slot that is held */
 enum svmc_status svmc_keyslot_count(struct svmc_keyslots *ks, const struct slot *s);
+
+/** KS-17: what was taken and not used; of slot_budget.c. */
+void svmc_keyslot_unspend(struct svmc_keyslots *ks, uint32_t lane, svmc_key_handle handle,
+                          uint32_t units);
+/** KS-18: hold a slot beside the one that the lane holds, if the two are linked.
+ *  @return SVMC_OK; SVMC_ERR_ABSENT; SVMC_ERR_REFUSED. */
+enum svmc_status svmc_keyslot_hold_also(struct svmc_keyslots *ks, uint32_t lane,
+                                        const struct slot *held, svmc_key_handle handle,
+                                        struct slot **out);
 
 /* of slot_place.c */
 bool svmc_keyslot_is_busy(const struct svmc_keyslots *ks, uint32_t n);

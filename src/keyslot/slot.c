@@ -124,6 +124,15 @@ static struct slot *find_free(struct svmc_keyslots *ks)
     return NULL;
 }
 
+/* KS-17: so that neither calls nor blocks of a subkey end first. A unit is its blocks and one more,
+   for the tag or the tweak. */
+static uint64_t whole_budget(uint32_t unit_bytes)
+{
+    uint64_t units = SVMC_SUBKEY_BLOCKS / (unit_bytes / 16 + 1);
+
+    return units < SVMC_SUBKEY_CALLS ? units : SVMC_SUBKEY_CALLS;
+}
+
 static enum svmc_status judge_key(const struct svmc_keyslots *ks,
                                   const struct svmc_keyslot_key *key)
 {
@@ -133,11 +142,45 @@ static enum svmc_status judge_key(const struct svmc_keyslots *ks,
     if (unit < 64 || unit > 4096 || (unit & (unit - 1)) != 0 ||
         (key->bytes != NULL) != (ks->priv.kind == SVMC_KEYSLOT_SOFTWARE))
         return SVMC_ERR_ARG;
+    if (key->units > whole_budget(unit))
+        return SVMC_ERR_ARG;
     if (svmc_cipher_shape_of(key->alg).key_bytes == 0)
         return SVMC_ERR_UNSUPPORTED;
     if (svmc_cipher_shape_of(key->alg).tag_bytes == 0)
         return HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_ARG;
     return HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open) ? SVMC_OK : SVMC_ERR_ARG;
+}
+
+/* KS-18: two slots of one owner that differ in the key alone. */
+static enum svmc_status judge_before(const struct svmc_keyslots *ks,
+                                     const struct svmc_keyslot_key *key)
+{
+    const struct slot *s = slot_of(ks, key->before);
+
+    if (key->before.raw == 0)
+        return SVMC_OK;
+    if (!s || (word_of(s) & ~WORD_RESIDENT) !=
+                  ((key->before.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE))
+        return SVMC_ERR_STALE;
+    return s->domain == key->domain && s->alg == key->alg && s->unit_bytes == key->unit_bytes
+               ? SVMC_OK
+               : SVMC_ERR_ARG;
+}
+
+static void fill(struct slot *s, const struct svmc_keyslot_key *key, uint32_t word)
+{
+    uint64_t units = key->units != 0 ? key->units : whole_budget(key->unit_bytes);
+
+    s->domain = key->domain;
+    s->epoch = key->epoch;
+    s->cookie = key->cookie;
+    s->alg = key->alg;
+    s->unit_bytes = key->unit_bytes;
+    s->authentic = svmc_cipher_shape_of(key->alg).tag_bytes != 0;
+    for (s->unit_shift = 6; key->unit_bytes >> s->unit_shift != 1;)
+        s->unit_shift++;
+    s->before = key->before.raw;
+    __atomic_store_n(&s->left, (uint64_t)(word >> 16) << 48 | units, __ATOMIC_RELAXED);
 }
 
 /* KS-3 to KS-5 */
@@ -154,6 +197,8 @@ enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks, const struct svmc_k
     if (!ks || ks->priv.slots == 0 || !key)
         return SVMC_ERR_ARG;
     st = judge_key(ks, key);
+    if (st == SVMC_OK)
+        st = judge_before(ks, key);
     if (st != SVMC_OK)
         return st;
     s = find_free(ks);
@@ -171,16 +216,9 @@ enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks, const struct svmc_k
         __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
         return st;
     }
-    s->place = n;
-    s->domain = key->domain;
-    s->epoch = key->epoch;
-    s->cookie = key->cookie;
-    s->alg = key->alg;
-    s->unit_bytes = key->unit_bytes;
-    s->authentic = svmc_cipher_shape_of(key->alg).tag_bytes != 0;
-    for (s->unit_shift = 6; key->unit_bytes >> s->unit_shift != 1;)
-        s->unit_shift++;
     word = (word & WORD_GENERATION) + GENERATION_ONE;
+    s->place = n;
+    fill(s, key, word);
     __atomic_store_n(&s->word, word | SVMC_KEYSLOT_ACTIVE | flags, __ATOMIC_SEQ_CST);
     out->raw = word | (n + 1);
     return SVMC_OK;
@@ -204,6 +242,7 @@ enum svmc_status svmc_keyslot_revoke(struct svmc_keyslots *ks, svmc_key_handle h
     n = (uint32_t)(s - slots_of(ks));
     word = (word & ~WORD_STATE) | SVMC_KEYSLOT_DRAINING | (how == SVMC_KEYSLOT_CUT ? WORD_CUT : 0);
     __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
+    keyslot_step();
     if (svmc_keyslot_is_busy(ks, n) ||
         ((word & WORD_CUT) == 0 && __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0))
         return SVMC_ERR_BUSY;

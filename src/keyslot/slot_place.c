@@ -13,7 +13,8 @@ bool svmc_keyslot_is_busy(const struct svmc_keyslots *ks, uint32_t n)
     uint32_t handle = (word_of(slots_of(ks) + n) & WORD_GENERATION) | (n + 1);
 
     for (uint32_t i = 0; i < ks->priv.lanes; i++)
-        if ((uint32_t)__atomic_load_n(&lanes_of(ks)[i].marker, __ATOMIC_SEQ_CST) == handle)
+        if ((uint32_t)__atomic_load_n(&lanes_of(ks)[i].marker, __ATOMIC_SEQ_CST) == handle ||
+            __atomic_load_n(&lanes_of(ks)[i].also, __ATOMIC_SEQ_CST) == handle)
             return true;
     return false;
 }
@@ -100,6 +101,7 @@ static bool give_up(struct svmc_keyslots *ks, uint32_t place)
         __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0)
         return false;
     __atomic_store_n(&s->word, word & ~WORD_RESIDENT, __ATOMIC_SEQ_CST);
+    keyslot_step();
     if (svmc_keyslot_is_busy(ks, n) || __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0) {
         __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
         return false;

@@ -130,8 +130,8 @@ CORE_COLD uint32_t svmc_token_why(const struct svmc_token_pool *pool,
     if (!is_sound(pool, vcpu, caller, token, &j))
         return 0;
     begin(pool, token->handle, &j);
+    judge_tag(token, &j); /* TK-14: the later, the more registers are taken, and halves spilled */
     judge_frame(caller, &j);
-    judge_tag(token, &j);
     judge(vcpu, caller, token->handle, true, &j);
     given = (token->handle >> GENERATION_BITS) - 1 < ((uint32_t)j.live & GENERATION_MASK);
     reasons = any(p->gone) * (given ? SVMC_TOKEN_STALE : SVMC_TOKEN_UNKNOWN) |

@@ -78,7 +78,8 @@ def main():
     jobs = [(c, level, None) for c in ("gcc", "clang") for level in LEVELS]
     jobs += [("gcc", "-O2", edit) for edit in WIPES]
     for (compiler, level, edit), faults in zip(jobs, parallel(search, jobs)):
-        report.check(f"{compiler} {level}" + (f" without {edit[1].strip()}" if edit else ""), faults)
+        without = f" without {edit[1].strip()}" if edit else ""
+        report.check(f"{compiler} {level}{without}", faults)
     report.close()
 
 

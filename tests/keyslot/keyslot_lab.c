@@ -191,7 +191,9 @@ static enum svmc_status translate(void *ctx, uint32_t bdf, uint64_t iova,
     page->at = lab->memory[m->vm][m->page];
     page->address = dma_lab_address(m->page);
     page->seals = lab->seal[m->vm][m->page];
-    page->slot = lab->slot[m->vm];
+    page->slot = lab->page_slot[m->vm][m->page];
+    if (page->slot.raw == 0)
+        page->slot = lab->slot[m->vm];
     page->access = m->access;
     return SVMC_OK;
 }

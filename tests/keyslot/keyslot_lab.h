@@ -42,6 +42,7 @@ struct lab {
     struct svmc_dma dma;
     struct svmc_dma_ops ops;
     svmc_key_handle slot[LAB_VMS];
+    svmc_key_handle page_slot[LAB_VMS][LAB_PAGES]; /* where it is another one than the VM's */
     struct svmc_keyslot_key key[LAB_VMS];
     uint8_t key_bytes[LAB_VMS][64];
     struct dma_lab_map map[LAB_VMS][LAB_IOVAS];

@@ -659,6 +659,52 @@ TEST(token, works_once) /* TK-12; A4 */
     CHECK_EQ(GIVEN(&call), SVMC_TOKEN_ALLOWED); /* the counter had not moved */
 }
 
+/* What another thread does while a call is judged. */
+static int
+    meanwhile; /* 1: the tag changes; 2: the token is revoked; 3: and its entry is another's */
+static enum svmc_status (*own_mac)(void *ctx, uint32_t alg, const uint8_t *key,
+                                   const struct svmc_bytes *piece, size_t pieces, uint8_t *out);
+
+static enum svmc_status mac_meanwhile(void *ctx, uint32_t alg, const uint8_t *key,
+                                      const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
+{
+    enum svmc_status st = own_mac(ctx, alg, key, piece, pieces, out);
+    struct svmc_token other;
+
+    if (meanwhile == 1)
+        CHECK_EQ(svmc_token_rotate(&lab.pool, lab.token.handle, NULL, &other), SVMC_OK);
+    if (meanwhile >= 2)
+        CHECK_EQ(svmc_token_revoke(&lab.pool, lab.token.handle), SVMC_OK);
+    if (meanwhile == 3) {
+        CHECK_EQ(svmc_token_enrol(&lab.pool, &lab.caller, &lab.grant, SVMC_OK, &other), SVMC_OK);
+        CHECK_EQ(other.handle, lab.token.handle + (1u << 16));
+    }
+    return st;
+}
+
+TEST(token, changes_while_it_is_checked) /* TK-5 */
+{
+    for (int how = 0; how <= 3; how++) {
+        struct svmc_token_call call = { .control = 8, .counter = 1 };
+        struct svmc_token sent;
+
+        token_lab_start(&lab);
+        sent.handle = lab.token.handle;
+        CHECK_EQ(svmc_token_call_mac(&lab.fake.ops, SVMC_ALG_MAC_BLAKE2B_256, &lab.token, &call,
+                                     sent.tag),
+                 SVMC_OK);
+        own_mac = lab.fake.ops.mac;
+        lab.fake.ops.mac = mac_meanwhile;
+        meanwhile = how;
+        CHECK_EQ(
+            svmc_token_check_call(&lab.pool, &lab.vcpu[0], &lab.caller, &sent, &call, &lab.verdict),
+            SVMC_OK);
+        CHECK_EQ(lab.verdict.end, how ? SVMC_TOKEN_REFUSED : SVMC_TOKEN_ALLOWED, "%d", how);
+        CHECK_EQ(lab.vcpu[0].priv.misses, how != 0, "%d", how);
+        CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE, "%d", how);
+    }
+}
+
 TEST(token, mac_of_a_call) /* TK-12: BLAKE2b by its own words */
 {
     struct svmc_token_call call = { .control = 0x0123456789abcdef, .counter = 0x42 };

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What every check needs: the tree, the compilers, and one way to print and count results."""
 import functools
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +17,8 @@ ROOT = Path(os.environ.get("SVMC_ROOT", TOP)).resolve()  # the tree that is chec
 WARNINGS = ("-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wvla -Wpedantic "
             "-Werror").split()
 
-# The core for a processor: what src/cflags.txt says, and what only a kernel build needs.
+# The core for a processor: what src/cflags.txt says, and what only a kernel build needs. A check of
+# a check on a small tree takes one of them: SVMC_FAMILIES.
 FAMILIES = {
     "x86_64": {"gcc": "gcc", "binutils": "", "kernel": []},
     "aarch64": {"gcc": "aarch64-linux-gnu-gcc", "binutils": "aarch64-linux-gnu-",
@@ -25,6 +28,8 @@ FAMILIES = {
     "s390x": {"gcc": "s390x-linux-gnu-gcc", "binutils": "s390x-linux-gnu-",
               "kernel": []},
 }
+if ROOT != TOP and "SVMC_FAMILIES" in os.environ:
+    FAMILIES = {f: FAMILIES[f] for f in os.environ["SVMC_FAMILIES"].split()}
 
 
 class Report:
@@ -118,6 +123,46 @@ def compiler_command(family, compiler):
     if compiler == "clang":
         own = run([*command, "-print-resource-dir"]).text.strip() + "/include"
     return [*command, "-nostdinc", "-isystem", own]
+
+
+@functools.cache
+def tree_digest():
+    """Of whatever decides how the core is compiled."""
+    digest = hashlib.sha256()
+    for path in [*sorted((ROOT / "src").rglob("*.[ch]")), *sorted((ROOT / "include").rglob("*.h")),
+                 TOP / "src/cflags.txt", Path(__file__)]:
+        digest.update(str(path).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def core_objects(family, compiler, flags):
+    """(objects of all sources of the core, why not), below build/objects: more than one check looks
+    at the same ones. Those of gcc have their call graph beside them, NAME.ci."""
+    builds = Path(os.environ.get("SVMC_BUILDS", TOP / "build") if ROOT == TOP else ROOT / "build",
+                  "objects")
+    folder = builds / tree_digest() / "-".join([family, compiler, *flags]).replace("/", "_")
+    if not folder.is_dir():
+        for old in builds.glob("*"):
+            if old.name != tree_digest():
+                shutil.rmtree(old, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        graph = ["-fcallgraph-info=su"] if compiler == "gcc" else []
+        with tempfile.TemporaryDirectory(dir=folder.parent) as tmp:
+            for source in sources("core"):
+                target = Path(tmp, "new", str(source).replace("/", "_") + ".o")
+                target.parent.mkdir(exist_ok=True)
+                done = run([*compiler_command(family, compiler), *core_flags(family, compiler),
+                            *flags, *graph, "-nostdlib", "-Werror", "-c", ROOT / source, "-o",
+                            target])
+                if not done.ok:
+                    return [], first_error(done.text)
+            if not Path(tmp, "new").is_dir():
+                return [], "no core source"
+            try:
+                Path(tmp, "new").rename(folder)
+            except OSError:  # another check was as fast
+                pass
+    return sorted(folder.glob("*.o")), None
 
 
 def copy_tree(target):

@@ -11,6 +11,7 @@ from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
 BACK_ENDS = ("sodium", "openssl")
+LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at
 HASH = """#include <stdio.h>
 #include <svmcore/port/NAME.h>
 int main(void)
@@ -50,7 +51,7 @@ def look(faults, program, env, answer=ANSWER):
 def install(tmp, faults):
     build, prefix = Path(tmp, "build"), Path(tmp, "prefix")
     step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
-                  "-Dtests=disabled", "-Dexamples=disabled",
+                  *LEAN,
                   *(f"-D{name}=enabled" for name in BACK_ENDS)])
     step(faults, ["ninja", "-C", build])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
@@ -97,7 +98,7 @@ def without_back_ends(tmp):
     """Not built, not installed, and nobody misses them."""
     faults, build, prefix = [], Path(tmp, "build-without"), Path(tmp, "prefix-without")
     step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
-                  "-Dtests=disabled", "-Dexamples=disabled",
+                  *LEAN,
                   *(f"-D{name}=disabled" for name in BACK_ENDS)])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     if not faults and not (prefix / "lib/libsvmcore.a").exists():
@@ -113,7 +114,8 @@ def subproject(tmp):
                     ignore=shutil.ignore_patterns(".git", "build", "__pycache__"))
     (top / "meson.build").write_text(PROJECT)
     shutil.copy(PROGRAM, top / "program.c")
-    step(faults, ["meson", "setup", top / "build", top, "--wrap-mode=forcefallback"])
+    step(faults, ["meson", "setup", top / "build", top, "--wrap-mode=forcefallback",
+                  "-Doptimization=0"])
     step(faults, ["ninja", "-C", top / "build"])
     look(faults, top / "build/program", None)
     if list((top / "build").rglob("unit*")):

@@ -7,11 +7,9 @@ are excluded from the sum, anything else is refused. So are recursion, a frame o
 call to a function that is not in the core."""
 import re
 import sys
-import tempfile
 from pathlib import Path
 
-from common import (FAMILIES, ROOT, Report, compiler_command, core_flags, first_error,
-                    need_tools, parallel, run, sources)
+from common import FAMILIES, ROOT, Report, core_objects, need_tools, parallel
 
 BOUND = {"x86_64": 1024, "aarch64": 1024, "riscv64": 1024, "s390x": 2048}
 LEAVES = {"memcpy", "memmove", "memset", "memcmp"}  # the embedder's
@@ -80,15 +78,11 @@ class Graph:
 def read_graph(job):
     family, rows = job
     graph = Graph(rows)
-    with tempfile.TemporaryDirectory() as tmp:
-        for source in sources("core"):
-            target = Path(tmp, str(source).replace("/", "_") + ".o")
-            done = run([*compiler_command(family, "gcc"), *core_flags(family, "gcc"), "-fPIC",
-                        "-fcallgraph-info=su", "-c", ROOT / source, "-o", target])
-            if not done.ok:
-                graph.faults.append(first_error(done.text))
-                continue
-            graph.read(target.with_suffix(".ci").read_text())
+    objects, why = core_objects(family, "gcc", ["-fPIC"])
+    if why:
+        graph.faults.append(why)
+    for target in objects:
+        graph.read(target.with_suffix(".ci").read_text())
     return graph
 
 
