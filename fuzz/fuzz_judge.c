@@ -48,7 +48,7 @@ static struct {
     struct svmc_hcall_slot slots[2][VCPUS][2];
     struct place places[2][VCPUS];
     struct holder holders[HOLDERS];
-    uint64_t map[2][ROOTS][PAGES], generation[2], stage2, ticks, cursor;
+    uint64_t map[2][ROOTS][PAGES], generation[2], stage2, mappings, ticks, cursor;
     uint64_t batch[2][SVMC_HCALL_BATCH_BYTES / 8];
     struct svmc_hcall_result refusal[2]; /* the first of each VM */
     uint64_t token[SVMC_HCALL_TOKEN_REGS];
@@ -377,8 +377,10 @@ static void change(struct input *in, unsigned what)
     case 4: /* another mapping, and so another generation */
         w.map[vm][n >> 1 & 1][site.page >> 12] =
             n < 9 ? (uint64_t)(1 + take_byte(in) % PAGES) << 12 : FAILS;
-        w.stage2 = take_byte(in) == 0 ? 0 : w.stage2 + 1;
-        w.stage2 += w.stage2 == 0 && take_byte(in) != 0;
+        w.mappings++; /* no generation comes twice */
+        w.stage2 = take_byte(in) == 0 ? 0 : w.mappings;
+        if (w.stage2 == 0 && take_byte(in) != 0)
+            w.stage2 = w.mappings;
         break;
     case 5:
         w.ticks += take_byte(in);
@@ -578,7 +580,7 @@ static void begin(struct input *in)
 
     memset(&w, 0, sizeof w);
     w.exact = !(how & 1);
-    w.stage2 = how >> 1 & 1;
+    w.stage2 = w.mappings = how >> 1 & 1;
     w.ticks = 1;
     declare(in);
     require(svmc_token_pool_init(&w.pool, &config) == SVMC_OK);

@@ -29,8 +29,9 @@ struct svmc_judge_ops {
        for vcpu and user, which are the call's and stay so */
     SVMC_NODISCARD enum svmc_status (*caller)(void *ctx, const struct svmc_hcall_call *call,
                                               struct svmc_token_caller *out);
-    /* required: the frame of caller->page under caller->root, by a walk. SVMC_ERR_AUTH: there is
-       none that it may call from, or the way to it is not what it was (measure.h); else failed */
+    /* required: the frame of caller->page under caller->root, by a walk. SVMC_ERR_AUTH or
+       SVMC_ERR_STALE: there is none that it may call from, or the way to it is not what it was
+       (as svmc_measure_path_check says); else failed */
     SVMC_NODISCARD enum svmc_status (*walk)(void *ctx, const struct svmc_token_caller *caller,
                                             uint32_t handle, uint64_t *frame);
     /* optional: a call was refused. `why`: enum svmc_token_why; 0: all is in order, but it is no

@@ -81,7 +81,8 @@ static enum svmc_status walk(struct hearing *h)
 
     h->caller.frame = st == SVMC_OK ? frame : NO_FRAME;
     h->walked = true;
-    return st == SVMC_OK || st == SVMC_ERR_AUTH ? SVMC_OK : SVMC_ERR_CALLBACK;
+    return st == SVMC_OK || st == SVMC_ERR_AUTH || st == SVMC_ERR_STALE ? SVMC_OK
+                                                                        : SVMC_ERR_CALLBACK;
 }
 
 /* JU-4: the MAC is of what the handler will get. */

@@ -26,7 +26,7 @@ static struct world {
     unsigned calls, fail_at; /* of callbacks, 1-based; 0: none */
     unsigned walks, locks, handled, refusals;
     bool locked;
-    int walk_is;   /* 0: the frame; 1: AUTH; 2: another frame; 3: a frame, and then it fails */
+    int walk_is;   /* 0: the frame; 1: AUTH; 2: another frame; 3: it fails with one; 4: STALE */
     int caller_is; /* 0: as it is; 1: another vCPU; 2: another privilege */
     uint32_t why;
     uint64_t arg_seen;
@@ -60,7 +60,7 @@ static enum svmc_status walk(void *ctx, const struct svmc_token_caller *who, uin
     *frame = w.walk_is == 2 ? LAB_FRAME + 4096 : LAB_FRAME;
     if (fails() || w.walk_is == 3)
         return SVMC_ERR_CALLBACK;
-    return w.walk_is == 1 ? SVMC_ERR_AUTH : SVMC_OK;
+    return w.walk_is == 1 ? SVMC_ERR_AUTH : w.walk_is == 4 ? SVMC_ERR_STALE : SVMC_OK;
 }
 
 static void refused(void *ctx, const struct svmc_token_caller *who,
@@ -300,6 +300,10 @@ TEST(judge, the_walk_is_believed_and_nothing_else) /* JU-3 JU-7 */
     CHECK_EQ(w.why, SVMC_TOKEN_REMAPPED);
     CHECK_EQ(token_lab_event(&w.lab).what, LAB_FRAME + 4096);
     w.walk_is = 1;
+    CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_DENIED);
+    CHECK_EQ(w.why, SVMC_TOKEN_REMAPPED);
+    CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_REMAPPED);
+    w.walk_is = 4; /* the same of a way that is older */
     CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_DENIED);
     CHECK_EQ(w.why, SVMC_TOKEN_REMAPPED);
     CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_REMAPPED);
