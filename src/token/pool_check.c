@@ -381,6 +381,8 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
     } kept;
     uint8_t mac[SVMC_TOKEN_TAG_BYTES];
     enum svmc_status st;
+    uint32_t refused;
+    bool replayed;
 
     if (!out)
         return SVMC_ERR_ARG;
@@ -402,10 +404,12 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
         return SVMC_ERR_CALLBACK;
     judge_frame(caller, &j);
     judge(vcpu, caller, token->handle, true, &j);
+    refused = any(j.other | j.parts.tag | j.parts.frame);
+    token_said(&refused, sizeof refused);
+    replayed = refused == 0 && !is_new(j.entry, j.live, call->counter);
+    add(&j.other, replayed);
     walked(pool, vcpu, caller, token, &j, out);
-    if (out->end == SVMC_TOKEN_ALLOWED && !is_new(j.entry, j.live, call->counter)) {
-        memset(out, 0, sizeof *out);
+    if (replayed)
         tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_REPLAYED, call->counter);
-    }
     return SVMC_OK;
 }

@@ -850,6 +850,7 @@ MUTANTS = (
     ("TK-11", T + "pool_check.c", "    if (until > vcpu->priv.locked_until)\n", ""),
     ("TK-11", T + "pool_check.c", "    if (SELDOM(caller->ticks < vcpu->priv.locked_until))\n",
      "    if (0)\n"),
+    ("TK-12", T + "pool_check.c", "    add(&j.other, replayed);\n", ""),
     ("TK-12", T + "pool_check.c", "mine <= last", "0"),
     ("TK-12", T + "pool_check.c", "call->counter > UINT32_MAX ||", ""),
     ("TK-12", T + "pool_check.c", "    core_store_le64(text, token->handle);\n", ""),

@@ -705,6 +705,24 @@ TEST(token, changes_while_it_is_checked) /* TK-5 */
     }
 }
 
+TEST(token, a_replay_is_no_good_call) /* TK-11 TK-12: guesses are counted on */
+{
+    struct svmc_token_call call = { .control = 8, .counter = 5 };
+    struct svmc_token sent, wrong;
+
+    token_lab_start(&lab);
+    SEND();
+    CHECK_EQ(GIVEN(&call), SVMC_TOKEN_ALLOWED);
+    wrong = lab.token;
+    wrong.tag[9] ^= 4;
+    for (unsigned n = 0; n < LAB_LIMIT; n++) {
+        CHECK_EQ(GIVEN(&call), SVMC_TOKEN_REFUSED);
+        CHECK_EQ(token_lab_check(&lab, &lab.caller, &wrong), SVMC_TOKEN_REFUSED);
+    }
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_REFUSED);
+    CHECK_EQ(lab.why, SVMC_TOKEN_LOCKED);
+}
+
 TEST(token, mac_of_a_call) /* TK-12: BLAKE2b by its own words */
 {
     struct svmc_token_call call = { .control = 0x0123456789abcdef, .counter = 0x42 };
