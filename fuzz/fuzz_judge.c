@@ -384,7 +384,10 @@ static void change(struct input *in, unsigned what)
         break;
     case 5:
         w.ticks += take_byte(in);
-        require(svmc_token_tick(&w.pool, w.ticks) == SVMC_OK);
+        for (unsigned i = 0; i < 2 * HOLDERS; i++) { /* TK-13: room for each event */
+            require(svmc_token_event_next(&w.pool, &event) == SVMC_OK);
+            require(svmc_token_tick(&w.pool, w.ticks) == SVMC_OK);
+        }
         for (unsigned i = 0; i < HOLDERS; i++)
             if (w.holders[i].alive && w.holders[i].grant.until <= w.ticks)
                 die((int)i, false);
