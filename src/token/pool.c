@@ -94,18 +94,6 @@ CORE_COLD enum svmc_status svmc_token_vm_seal(struct svmc_token_pool *pool, uint
     return SVMC_OK;
 }
 
-/* TK-8: every token of a VM. */
-CORE_COLD static void kill_all(struct svmc_token_pool *pool, uint64_t vm)
-{
-    for (uint32_t i = 1; i < pool->priv.config.entry_count; i++) {
-        struct svmc_token_entry *e = token_at(pool, i);
-
-        if ((e->priv.live & ALIVE) && e->priv.vm == vm)
-            svmc_token_kill(pool, e);
-    }
-    token_settled();
-}
-
 /* TK-9 */
 CORE_COLD enum svmc_status svmc_token_vm_restore(struct svmc_token_pool *pool, uint64_t vm,
                                                  uint64_t generation)
@@ -114,7 +102,7 @@ CORE_COLD enum svmc_status svmc_token_vm_restore(struct svmc_token_pool *pool, u
 
     if (!v || generation <= v->priv.generation)
         return SVMC_ERR_ARG;
-    kill_all(pool, vm);
+    svmc_token_kill_vm(pool, vm);
     v->priv.generation = generation;
     v->priv.state = VM_OPEN;
     return SVMC_OK;
@@ -126,7 +114,7 @@ CORE_COLD enum svmc_status svmc_token_vm_close(struct svmc_token_pool *pool, uin
 
     if (!v)
         return SVMC_ERR_ARG;
-    kill_all(pool, vm);
+    svmc_token_kill_vm(pool, vm);
     memset(v, 0, sizeof *v);
     return SVMC_OK;
 }

@@ -104,6 +104,7 @@ static inline struct svmc_token_entry *token_find(const struct svmc_token_pool *
 
 struct svmc_token_vm *svmc_token_find_vm(const struct svmc_token_pool *pool, uint64_t vm);
 void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_entry *e);
+void svmc_token_kill_vm(struct svmc_token_pool *pool, uint64_t vm);
 void svmc_token_kill_subtree(struct svmc_token_pool *pool, struct svmc_token_entry *top);
 
 /* TK-15: on any thread; false: it was counted as lost. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <time.h>
+
 #include "../harness.h"
 #include "token_lab.h"
 
@@ -357,6 +359,51 @@ TEST(token, revocation_of_a_vm) /* TK-8 */
     CHECK_EQ(enrol(&lab.token), SVMC_ERR_FULL);
     CHECK(is_zero(&lab.token, sizeof lab.token));
     CHECK_EQ(token_lab_walk(&lab, &c, &far), SVMC_TOKEN_ALLOWED);
+}
+
+#define CROWD 4096u
+static struct svmc_token_entry crowd[CROWD + 1];
+
+/* How long it takes a VM of CROWD tokens to end: half of them a chain, the others below its end. */
+static clock_t end_of(bool chain)
+{
+    static uint32_t handle[CROWD];
+    struct svmc_token t;
+    uint32_t parent;
+    clock_t begun;
+
+    token_lab_open(&lab);
+    lab.config.entries = crowd;
+    lab.config.entry_count = CROWD + 1;
+    CHECK_EQ(svmc_token_pool_init(&lab.pool, &lab.config), SVMC_OK);
+    CHECK_EQ(svmc_token_vm_open(&lab.pool, LAB_VM, 1), SVMC_OK);
+    for (unsigned n = 0; n < CROWD / 2; n++) {
+        CHECK_EQ(enrol(&t), SVMC_OK);
+        handle[n] = t.handle;
+    }
+    for (unsigned n = 0; n < CROWD / 2; n++) /* the next ones take them from the last on */
+        CHECK_EQ(svmc_token_revoke(&lab.pool, handle[n]), SVMC_OK);
+    CHECK_EQ(enrol(&t), SVMC_OK);
+    parent = t.handle;
+    for (unsigned n = 1; n < CROWD; n++) {
+        CHECK_EQ(svmc_token_attenuate(&lab.pool, parent, &lab.caller, &lab.grant, &t), SVMC_OK);
+        parent = chain && n < CROWD / 2 ? t.handle : parent;
+    }
+    begun = clock();
+    CHECK_EQ(svmc_token_vm_close(&lab.pool, LAB_VM), SVMC_OK);
+    begun = clock() - begun;
+    CHECK_EQ(svmc_token_vm_open(&lab.pool, LAB_VM, 1), SVMC_OK);
+    for (unsigned n = 0; n < CROWD; n++) /* every entry is free again */
+        CHECK_EQ(enrol(&t), SVMC_OK);
+    CHECK_EQ(enrol(&t), SVMC_ERR_FULL);
+    return begun;
+}
+
+TEST(token, the_end_of_a_vm_is_one_pass) /* TK-8: whatever the tree */
+{
+    clock_t flat = end_of(false), chain = end_of(true);
+
+    CHECK(chain <= 30 * flat + CLOCKS_PER_SEC / 500, "%ld %ld", (long)flat, (long)chain);
 }
 
 TEST(token, restore) /* TK-9; A15: a snapshot's tokens die, in a call and in the pool */
