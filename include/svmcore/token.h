@@ -24,9 +24,10 @@ extern "C" {
  *
  * Owns:   nothing; *config is copied, what it points to outlives the pool and is cleared here.
  * State:  *pool is zero after an error.
- * Source: TK-1.
+ * Source: TK-1, TK-10; calls random.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, a count, a crypto table without what is needed).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, a count, a crypto table without what is needed);
+ *         SVMC_ERR_CALLBACK (random failed).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_pool_init(
     struct svmc_token_pool *pool, const struct svmc_token_config *config);

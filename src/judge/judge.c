@@ -55,7 +55,7 @@ static enum svmc_status summon(struct hearing *h, uint32_t vcpu)
     h->caller.vcpu = vcpu;
     h->caller.user = h->call->user;
     if (j->priv.ops->caller(j->priv.ctx, h->call, &h->caller) != SVMC_OK ||
-        h->caller.vcpu != vcpu || h->caller.user != h->call->user)
+        h->caller.vcpu != vcpu || h->caller.user != h->call->user || h->caller.isa == SVMC_ISA_NONE)
         return SVMC_ERR_CALLBACK;
     return SVMC_OK;
 }

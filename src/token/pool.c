@@ -25,15 +25,23 @@ static void clear(const struct svmc_token_config *c)
 CORE_COLD enum svmc_status svmc_token_pool_init(struct svmc_token_pool *pool,
                                                 const struct svmc_token_config *config)
 {
+    uint64_t start[2] = {
+        0
+    }; /* TK-10: no vCPU remembers a mapping of a pool that was here before */
+
     if (!pool)
         return SVMC_ERR_ARG;
     memset(pool, 0, sizeof *pool);
     if (!config || !is_sound(config))
         return SVMC_ERR_ARG;
+    if (config->crypto->random(config->crypto->ctx, start, sizeof start) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
     pool->priv.config = *config;
     clear(config);
-    for (uint32_t i = 1; i + 1 < config->entry_count; i++)
-        token_at(pool, i)->priv.next = i + 1;
+    for (uint32_t i = 1; i < config->entry_count; i++) {
+        token_at(pool, i)->priv.live = start[0] & VERSION_START;
+        token_at(pool, i)->priv.next = i + 1 < config->entry_count ? i + 1 : 0;
+    }
     pool->priv.free = 1;
     for (uint32_t i = 0; i < config->event_count; i++)
         config->events[i].priv.turn = i; /* clamp: below event_count */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** How tokens come into being, change and die. docs/spec/token.md. */
+#include <svmcore/insn.h>
+
 #include "pool_private.h"
 
 #define PAGE_MASK   ((uint64_t)4095)
@@ -16,8 +18,9 @@ static bool is_sound(const struct svmc_token_caller *who, const struct svmc_toke
 
     for (unsigned i = 0; i < sizeof who->reserved; i++)
         reserved |= who->reserved[i];
-    return reserved == 0 && who->user <= 1 && is_sound_site(g->page, g->frame, g->offset) &&
-           g->vcpus != 0 && g->vcpu_first <= UINT32_MAX - 63 && g->classes != 0 &&
+    return reserved == 0 && who->isa != SVMC_ISA_NONE && who->user <= 1 &&
+           is_sound_site(g->page, g->frame, g->offset) && g->vcpus != 0 &&
+           g->vcpu_first <= UINT32_MAX - 63 && g->classes != 0 &&
            (g->classes & ~SVMC_TOKEN_CLASSES) == 0 && (g->flags & ~KNOWN_FLAGS) == 0 &&
            g->until > who->ticks && g->beat_ticks <= UINT64_MAX - who->ticks;
 }

@@ -22,6 +22,7 @@
 #define ALIVE           ((uint64_t)1 << 63)
 #define VERSION         ((uint64_t)1 << 16) /* bits 62:16; grows with each writing */
 #define GENERATION_MASK 0xffffu
+#define VERSION_START   (((uint64_t)1 << 62) - VERSION) /* half of what bits 62:16 can be */
 #define INDEX_MASK      0xffffu
 #define GENERATION_BITS 16u
 

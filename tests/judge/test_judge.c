@@ -27,7 +27,7 @@ static struct world {
     unsigned walks, locks, handled, refusals;
     bool locked;
     int walk_is;   /* 0: the frame; 1: AUTH; 2: another frame; 3: it fails with one; 4: STALE */
-    int caller_is; /* 0: as it is; 1: another vCPU; 2: another privilege */
+    int caller_is; /* 0: as it is; 1: another vCPU; 2: another privilege; 3: no isa */
     uint32_t why;
     uint64_t arg_seen;
 } w;
@@ -48,6 +48,7 @@ static enum svmc_status caller(void *ctx, const struct svmc_hcall_call *call,
     out->frame = 0;
     out->vcpu = w.caller_is == 1 ? vcpu + 1 : vcpu;
     out->user = w.caller_is == 2 ? !user : user;
+    out->isa = w.caller_is == 3 ? SVMC_ISA_NONE : out->isa;
     return fails() ? SVMC_ERR_STATE : SVMC_OK;
 }
 
@@ -518,7 +519,7 @@ TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
         w.lab.fake.fail_at = w.lab.fake.calls + 1;
         CHECK_EQ(made(&call, w.lab.caller.vcpu), 0xffff);
     }
-    for (w.caller_is = 1; w.caller_is < 3; w.caller_is++)
+    for (w.caller_is = 1; w.caller_is < 4; w.caller_is++)
         CHECK_EQ(ask(CALL_OPEN, 0), 0xffff, "%d", w.caller_is);
 }
 

@@ -486,6 +486,25 @@ TEST(token, walks) /* TK-10; A5, K12 */
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
 }
 
+TEST(token, another_pool_knows_no_mapping) /* TK-10: in the same place, and the vCPUs are kept */
+{
+    uint32_t handle;
+
+    token_lab_start(&lab);
+    handle = lab.token.handle;
+    svmc_token_pool_drop(&lab.pool);
+    CHECK_EQ(svmc_token_pool_init(&lab.pool, &lab.config), SVMC_OK);
+    CHECK_EQ(svmc_token_vm_open(&lab.pool, LAB_VM, 1), SVMC_OK);
+    lab.grant.frame += 4096;
+    CHECK_EQ(enrol(&lab.token), SVMC_OK);
+    CHECK_EQ(lab.token.handle, handle);
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_WALK);
+    CHECK_EQ(token_lab_walk(&lab, &lab.caller, &lab.token), SVMC_TOKEN_REFUSED);
+    lab.random_is = 1;
+    CHECK_EQ(svmc_token_pool_init(&lab.pool, &lab.config), SVMC_ERR_CALLBACK);
+    CHECK(is_zero(&lab.pool, sizeof lab.pool));
+}
+
 TEST(token, many_mappings_are_known) /* TK-10: those of other tokens are kept apart */
 {
     struct svmc_token t[LAB_ENTRIES - 1];
@@ -1108,6 +1127,9 @@ TEST(token, grants) /* TK-4: what is no grant */
     lab.caller.user = 2;
     CHECK_EQ(enrol(&out), SVMC_ERR_ARG);
     lab.caller.user = 1;
+    lab.caller.isa = SVMC_ISA_NONE; /* no call would fit */
+    CHECK_EQ(enrol(&out), SVMC_ERR_ARG);
+    lab.caller.isa = SVMC_ISA_X86_64;
     lab.caller.reserved[5] = 1;
     CHECK_EQ(enrol(&out), SVMC_ERR_ARG);
 }
