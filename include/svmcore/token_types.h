@@ -21,13 +21,16 @@ struct svmc_token {
     uint8_t tag[SVMC_TOKEN_TAG_BYTES];
 };
 
-/** What the hypervisor knows of a call, from the hardware and never from the guest's memory. */
+/** What the hypervisor knows of a call, from the hardware and never from the guest's memory; only
+ *  `returns` may come from the guest's stack. */
 struct svmc_token_caller {
     uint64_t vm;
     uint64_t vm_generation;     /* as in svmc_token_vm_open and _restore */
     uint64_t stage2_generation; /* another one when a mapping, or a guarded page table, may have
                                    changed; 0: nothing is guarded, each call is walked */
-    uint64_t root;              /* of the address space: CR3, TTBR, satp, ASCE without ids */
+    uint64_t root;              /* of the address space: CR3, TTBR, satp, ASCE without ids. A guest
+                                   that can change how it is walked (LA57, TCR) has another root
+                                   then: put the mode into bits that are free */
     uint64_t page;              /* of the calling instruction: virtual, a multiple of 4096 */
     uint64_t frame;   /* guest-physical, by a walk; looked at by svmc_token_check_walk alone */
     uint64_t thread;  /* what tells threads apart, e.g. FS_BASE, TPIDR; 0 if nothing does */
@@ -74,7 +77,7 @@ enum svmc_token_end {
                            then svmc_token_check_walk with the frame */
 };
 
-/** Why a call is refused, for the hypervisor alone; of several the lowest bit is the reason. */
+/** Why a call is refused, for the hypervisor alone: all that is not in order. */
 enum svmc_token_why {
     SVMC_TOKEN_UNKNOWN = 1u << 0,  /* no such handle was ever given out */
     SVMC_TOKEN_STALE = 1u << 1,    /* revoked, or its entry is another token's now */
