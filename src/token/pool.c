@@ -25,16 +25,16 @@ static void clear(const struct svmc_token_config *c)
 CORE_COLD enum svmc_status svmc_token_pool_init(struct svmc_token_pool *pool,
                                                 const struct svmc_token_config *config)
 {
-    uint64_t start[2] = {
-        0
-    }; /* TK-10: no vCPU remembers a mapping of a pool that was here before */
+    const struct svmc_crypto_ops *ops;
+    uint64_t start[2] = { 0 };
 
     if (!pool)
         return SVMC_ERR_ARG;
     memset(pool, 0, sizeof *pool);
     if (!config || !is_sound(config))
         return SVMC_ERR_ARG;
-    if (config->crypto->random(config->crypto->ctx, start, sizeof start) != SVMC_OK)
+    ops = config->crypto; /* TK-10: no vCPU remembers a mapping of the pool that was here before */
+    if (ops->random(ops->ctx, start, sizeof start) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     pool->priv.config = *config;
     clear(config);

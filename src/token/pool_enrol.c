@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /** How tokens come into being, change and die. docs/spec/token.md. */
-#include <svmcore/insn.h>
-
 #include "pool_private.h"
 
 #define PAGE_MASK   ((uint64_t)4095)
@@ -18,7 +16,7 @@ static bool is_sound(const struct svmc_token_caller *who, const struct svmc_toke
 
     for (unsigned i = 0; i < sizeof who->reserved; i++)
         reserved |= who->reserved[i];
-    return reserved == 0 && who->isa != SVMC_ISA_NONE && who->user <= 1 &&
+    return reserved == 0 && who->isa != 0 && who->user <= 1 && /* SVMC_ISA_NONE: no call fits */
            is_sound_site(g->page, g->frame, g->offset) && g->vcpus != 0 &&
            g->vcpu_first <= UINT32_MAX - 63 && g->classes != 0 &&
            (g->classes & ~SVMC_TOKEN_CLASSES) == 0 && (g->flags & ~KNOWN_FLAGS) == 0 &&
