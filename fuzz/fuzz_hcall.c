@@ -74,11 +74,13 @@ static enum svmc_status guest_span(void *ctx, const struct svmc_hcall_caller *ca
 }
 
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *class)
+                              struct svmc_hcall_accepted *out)
 {
     (void)ctx, (void)vcpu;
     require((call->control & SVMC_HCALL_TOKEN) != 0);
-    token_class = *class = (uint32_t)call->token[0] % 16 + (call->token[0] >> 63);
+    token_class = out->token_class = (uint32_t)call->token[0] % 16 + (call->token[0] >> 63);
+    out->handle = token_class + 1;
+    out->rights = ~(uint64_t)token_class;
     return call->token[1] == 1   ? SVMC_ERR_STALE
            : call->token[1] == 2 ? SVMC_ERR_AUTH
            : fails()             ? SVMC_ERR_CALLBACK
@@ -187,6 +189,8 @@ static uint32_t handler(void *ctx, struct svmc_hcall_run *run)
     require(run->user == user && run->vcpu == turn && run->vm == vm_of(turn)->id);
     if (!(run->control & SVMC_HCALL_TOKEN))
         token_class = 0;
+    require(run->token == (run->control & SVMC_HCALL_TOKEN ? token_class + 1 : 0) &&
+            run->rights == (run->control & SVMC_HCALL_TOKEN ? ~(uint64_t)token_class : 0));
     require(run->token_class == token_class && (e->may & SVMC_HCALL_CLASS(token_class)) != 0);
     require(!(run->control & SVMC_HCALL_DRY_RUN));
     for (unsigned n = 0; n < SVMC_HCALL_REGS; n++) {

@@ -48,7 +48,7 @@ static struct {
     struct svmc_hcall_slot slots[2][VCPUS][2];
     struct place places[2][VCPUS];
     struct holder holders[HOLDERS];
-    uint64_t map[2][ROOTS][PAGES], generation[2], stage2, ticks, cursor;
+    uint64_t map[2][ROOTS][PAGES], generation[2], stage2, mappings, ticks, cursor;
     uint64_t batch[2][SVMC_HCALL_BATCH_BYTES / 8];
     struct svmc_hcall_result refusal[2]; /* the first of each VM */
     uint64_t token[SVMC_HCALL_TOKEN_REGS];
@@ -231,15 +231,16 @@ static unsigned fits(uint64_t control, const uint64_t *arg, uint16_t classes, st
 
 /* What the judge says is what the model says; with lock-outs it may refuse more. */
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
     struct holder *who;
     unsigned class = fits(call->control, call->arg, call->classes, &who);
-    enum svmc_status st = svmc_judge_call(ctx, vcpu, call, token_class);
+    enum svmc_status st = svmc_judge_call(ctx, vcpu, call, out);
 
-    require(st == SVMC_OK || *token_class == 0);
+    require(st == SVMC_OK || (out->token_class | out->handle | out->rights) == 0);
     if (st == SVMC_OK)
-        require(class != 0 && *token_class == class);
+        require(class != 0 && out->token_class == class && out->handle == who->token.handle &&
+                out->rights == who->grant.rights);
     else if (st == SVMC_ERR_AUTH)
         require(class == 0 || !w.exact);
     else
@@ -376,12 +377,17 @@ static void change(struct input *in, unsigned what)
     case 4: /* another mapping, and so another generation */
         w.map[vm][n >> 1 & 1][site.page >> 12] =
             n < 9 ? (uint64_t)(1 + take_byte(in) % PAGES) << 12 : FAILS;
-        w.stage2 = take_byte(in) == 0 ? 0 : w.stage2 + 1;
-        w.stage2 += w.stage2 == 0 && take_byte(in) != 0;
+        w.mappings++; /* no generation comes twice */
+        w.stage2 = take_byte(in) == 0 ? 0 : w.mappings;
+        if (w.stage2 == 0 && take_byte(in) != 0)
+            w.stage2 = w.mappings;
         break;
     case 5:
         w.ticks += take_byte(in);
-        require(svmc_token_tick(&w.pool, w.ticks) == SVMC_OK);
+        for (unsigned i = 0; i < 2 * HOLDERS; i++) { /* TK-13: room for each event */
+            require(svmc_token_event_next(&w.pool, &event) == SVMC_OK);
+            require(svmc_token_tick(&w.pool, w.ticks) == SVMC_OK);
+        }
         for (unsigned i = 0; i < HOLDERS; i++)
             if (w.holders[i].alive && w.holders[i].grant.until <= w.ticks)
                 die((int)i, false);
@@ -577,7 +583,7 @@ static void begin(struct input *in)
 
     memset(&w, 0, sizeof w);
     w.exact = !(how & 1);
-    w.stage2 = how >> 1 & 1;
+    w.stage2 = w.mappings = how >> 1 & 1;
     w.ticks = 1;
     declare(in);
     require(svmc_token_pool_init(&w.pool, &config) == SVMC_OK);

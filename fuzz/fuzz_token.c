@@ -246,7 +246,7 @@ static void change(struct input *in, unsigned what)
         (void)svmc_token_expect(&w.pool, handle, which, take_byte(in));
         break;
     case 7:
-        (void)svmc_token_met(&w.pool, handle, which);
+        (void)svmc_token_met(&w.pool, handle, which, which);
         break;
     case 8:
         (void)svmc_token_tick(&w.pool, which);

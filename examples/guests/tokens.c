@@ -77,7 +77,7 @@ static void end(svmc_hcall_word status)
     check(*(volatile uint64_t *)TOKENS_KEPT == changes);
 }
 
-/* The program's work; with patience, for others may have had the vCPU locked out. */
+/* The program's work; with patience, for others may have had its token locked out. */
 static void work(void)
 {
     svmc_hcall_word status = SVMC_HCALL_DENIED;

@@ -224,9 +224,9 @@ static const struct svmc_vmware_ops vmware_ops = {
 };
 
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
-    return tokens_judge(((struct natives *)ctx)->tokens, vcpu, call, token_class);
+    return tokens_judge(((struct natives *)ctx)->tokens, vcpu, call, out);
 }
 
 static const struct svmc_hcall_ops native_ops = {

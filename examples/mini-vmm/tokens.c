@@ -13,7 +13,7 @@
 #define GENERATION 1u
 #define PAGE       4096u
 #define CLASS_PUT  1u
-#define MISSES     4u  /* guesses until a vCPU is locked out */
+#define MISSES     4u  /* guesses until a token is locked out */
 #define LOCK_CALLS 16u /* for so many calls */
 #define ASK_CALLS  8u  /* a call that was asked for comes within so many */
 
@@ -112,10 +112,9 @@ static enum svmc_status walk_call(void *ctx, const struct svmc_token_caller *fro
                                   uint64_t *frame)
 {
     struct tokens *t = ctx;
-    enum svmc_status st = svmc_measure_path_check(&t->measure, from, &t->path, frame, &t->walked);
 
     (void)handle;
-    return st == SVMC_ERR_STALE ? SVMC_ERR_AUTH : st;
+    return svmc_measure_path_check(&t->measure, from, &t->path, frame, &t->walked);
 }
 
 static void note_refused(struct tokens *t, const char *why)
@@ -150,7 +149,7 @@ static void refused(void *ctx, const struct svmc_token_caller *from,
                                          "not the token's instruction",
                                          "another thread, or a return elsewhere",
                                          "",
-                                         "the vCPU is locked out",
+                                         "locked out on this vCPU",
                                          "the tag is wrong" };
     struct tokens *t = ctx;
     uint32_t first = why ? (uint32_t)__builtin_ctz(why) : 0;
@@ -174,9 +173,9 @@ static const struct svmc_judge_ops judge_ops = {
 };
 
 enum svmc_status tokens_judge(struct tokens *t, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
-    enum svmc_status st = svmc_judge_call(&t->judge, vcpu, call, token_class);
+    enum svmc_status st = svmc_judge_call(&t->judge, vcpu, call, out);
 
     t->attempt.accepted += t->attempt.open && st == SVMC_OK;
     return st;
@@ -267,7 +266,7 @@ static void drain(struct tokens *t)
 {
     static const char *const names[] = { "",
                                          "lost",
-                                         "the vCPU is locked out",
+                                         "locked out on this vCPU",
                                          "probed",
                                          "remapped",
                                          "a beat is missing",

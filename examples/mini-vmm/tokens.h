@@ -78,7 +78,7 @@ enum svmc_status tokens_open(struct tokens *t, struct vcpu *v);
 
 /** The `token` function of the dispatcher. */
 enum svmc_status tokens_judge(struct tokens *t, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class);
+                              struct svmc_hcall_accepted *out);
 
 /** A native call begins: who makes it? false: KVM or the tape. */
 bool tokens_enter(struct tokens *t, struct vcpu *v);

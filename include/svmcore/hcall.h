@@ -43,6 +43,13 @@ struct svmc_hcall_caller {
     uint32_t reserved; /* 0 */
 };
 
+/** A token that is good; the handler finds it in its struct svmc_hcall_run. */
+struct svmc_hcall_accepted {
+    uint64_t rights;      /* the embedder's own */
+    uint32_t handle;      /* whose it is */
+    uint32_t token_class; /* 1 to 15 */
+};
+
 /** What a VM's hypervisor lends; as in struct svmc_host_ops, outlives the vCPUs. */
 struct svmc_hcall_ops {
     uint32_t size; /* sizeof(struct svmc_hcall_ops) as the host compiled it */
@@ -59,11 +66,11 @@ struct svmc_hcall_ops {
                                                   svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
     /* optional (NULL: no tokens): judge call->token for this call; call->arg is what the handler
-       gets, with RESUME what the call began with. *token_class 1 to 15;
+       gets, with RESUME what the call began with. *out comes zeroed;
        SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is none; else: failed */
     SVMC_NODISCARD enum svmc_status (*token)(void *ctx, uint32_t vcpu,
                                              const struct svmc_hcall_call *call,
-                                             uint32_t *token_class);
+                                             struct svmc_hcall_accepted *out);
     /* required with HANDLE: SVMC_ERR_STALE: the caller has none such; else: failed */
     SVMC_NODISCARD enum svmc_status (*handle)(void *ctx, uint32_t vcpu,
                                               const struct svmc_hcall_call *call, uint32_t type,
@@ -141,11 +148,11 @@ struct svmc_hcall_call {
     uint64_t control;
     uint64_t arg[SVMC_HCALL_REGS]; /* out: the first result.results are the guest's results */
     uint64_t token[SVMC_HCALL_TOKEN_REGS]; /* looked at with SVMC_HCALL_TOKEN */
-    uint64_t ip;                           /* for the record */
-    uint8_t user;                          /* 1: the caller runs at user privilege */
-    uint8_t reserved;                      /* 0 */
-    uint16_t classes;                      /* for ops.token: bit n: a token of class n will do */
-    uint8_t reserved2[4];                  /* 0 */
+    uint64_t ip;          /* of the instruction (AN-6); `caller` of judge.h takes it */
+    uint8_t user;         /* 1: the caller runs at user privilege */
+    uint8_t reserved;     /* 0 */
+    uint16_t classes;     /* for ops.token: bit n: a token of class n will do */
+    uint8_t reserved2[4]; /* 0 */
 };
 
 enum svmc_hcall_end {

@@ -80,13 +80,17 @@ struct svmc_hcall_run {
     uint64_t control;
     uint64_t progress; /* 0, or what PARTIAL left here; PARTIAL: the handler's own, kept for it */
     struct svmc_hcall_buffer *buffer; /* buffer[n] of arg[n]; NULL: the schema has none */
+    uint64_t ip;                      /* of the instruction, as struct svmc_hcall_call has it */
     uint32_t vm, vcpu;                /* ids */
-    uint8_t user;                     /* 1: at user privilege */
-    uint8_t token_class;              /* 0: no token */
-    uint8_t bad;                      /* out, BAD_ARG: 1 to 6 */
-    uint8_t hint;                     /* out, RETRY: logarithm of the ticks to wait */
-    uint16_t done;                    /* out: repetitions, up to 4095 */
-    uint16_t resumed;                 /* 1: goes on after PARTIAL */
+    uint64_t rights;                  /* of the token that was accepted, else 0 */
+    uint32_t token;                   /* its handle */
+    uint32_t reserved;
+    uint8_t user;        /* 1: at user privilege */
+    uint8_t token_class; /* 0: no token */
+    uint8_t bad;         /* out, BAD_ARG: 1 to 6 */
+    uint8_t hint;        /* out, RETRY: logarithm of the ticks to wait */
+    uint16_t done;       /* out: repetitions, up to 4095 */
+    uint16_t resumed;    /* 1: goes on after PARTIAL */
 };
 
 /** Flags of a call. */

@@ -4,9 +4,9 @@
  * stands between the two. docs/spec/judge.md.
  *
  *     static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
- *                                   uint32_t *token_class)
+ *                                   struct svmc_hcall_accepted *out)
  *     {
- *         return svmc_judge_call(&((struct my_vm *)ctx)->judge, vcpu, call, token_class);
+ *         return svmc_judge_call(&((struct my_vm *)ctx)->judge, vcpu, call, out);
  *     }
  */
 #ifndef SVMCORE_JUDGE_H
@@ -29,8 +29,9 @@ struct svmc_judge_ops {
        for vcpu and user, which are the call's and stay so */
     SVMC_NODISCARD enum svmc_status (*caller)(void *ctx, const struct svmc_hcall_call *call,
                                               struct svmc_token_caller *out);
-    /* required: the frame of caller->page under caller->root, by a walk. SVMC_ERR_AUTH: there is
-       none that it may call from, or the way to it is not what it was (measure.h); else failed */
+    /* required: the frame of caller->page under caller->root, by a walk. SVMC_ERR_AUTH or
+       SVMC_ERR_STALE: there is none that it may call from, or the way to it is not what it was
+       (as svmc_measure_path_check says); else failed */
     SVMC_NODISCARD enum svmc_status (*walk)(void *ctx, const struct svmc_token_caller *caller,
                                             uint32_t handle, uint64_t *frame);
     /* optional: a call was refused. `why`: enum svmc_token_why; 0: all is in order, but it is no
@@ -73,20 +74,20 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_judge_init(
 /**
  * Judge a call's token: what the `token` function of struct svmc_hcall_ops returns.
  *
- * State:   *token_class is 0 after an error.
+ * State:   *out is zero after an error.
  * Threads: one at a time for a vCPU, as svmc_hcall_dispatch; lock-free but for a call that may be
  *          an expected one.
  * Source:  JU-2 to JU-6.
  *
- * @return SVMC_OK, with *token_class; SVMC_ERR_AUTH (refused, for whatever reason); SVMC_ERR_ARG
+ * @return SVMC_OK, with *out; SVMC_ERR_AUTH (refused, for whatever reason); SVMC_ERR_ARG
  *         (NULL, a vCPU that is none); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_judge_call(struct svmc_judge *judge, uint32_t vcpu,
                                                          const struct svmc_hcall_call *call,
-                                                         uint32_t *token_class);
+                                                         struct svmc_hcall_accepted *out);
 
 /**
- * The hypervisor asked a holder for a call, e.g. by an interrupt: it must come until the tick, or
+ * The hypervisor asked a holder for a call, e.g. by an interrupt: it must come before the tick, or
  * svmc_token_tick makes an event of it: then something else runs in its place.
  *
  * Shape:   control: number and owner count. *what: as the event will name it; may be NULL.

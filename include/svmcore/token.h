@@ -24,9 +24,10 @@ extern "C" {
  *
  * Owns:   nothing; *config is copied, what it points to outlives the pool and is cleared here.
  * State:  *pool is zero after an error.
- * Source: TK-1.
+ * Source: TK-1, TK-10; calls random.
  *
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, a count, a crypto table without what is needed).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, a count, a crypto table without what is needed);
+ *         SVMC_ERR_CALLBACK (random failed).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_pool_init(
     struct svmc_token_pool *pool, const struct svmc_token_config *config);
@@ -193,7 +194,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_beat(struct svmc_token_pool 
                                                          uint32_t handle, uint64_t ticks);
 
 /**
- * The hypervisor asked a holder for a call: without svmc_token_met until the tick there is an
+ * The hypervisor asked a holder for a call: without svmc_token_met before that tick there is an
  * event, for then something else runs in its place.
  *
  * Shape:  what: the embedder's own, to tell calls of one token apart.
@@ -204,9 +205,10 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_beat(struct svmc_token_pool 
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_expect(struct svmc_token_pool *pool,
                                                            uint32_t handle, uint64_t what,
                                                            uint64_t until);
-/** It came. SVMC_ERR_STATE: it was not expected, or it was too late. */
+/** It came, now. SVMC_ERR_STATE: it was not expected, or it is too late. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_met(struct svmc_token_pool *pool,
-                                                        uint32_t handle, uint64_t what);
+                                                        uint32_t handle, uint64_t what,
+                                                        uint64_t ticks);
 
 /** Look at every deadline: beats, expected calls, lives. Call it from a timer. TK-13. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_tick(struct svmc_token_pool *pool,

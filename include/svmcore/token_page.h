@@ -29,7 +29,7 @@ extern "C" {
 #define SVMC_TOKEN_PAGE_ENTRIES     169u
 #define SVMC_TOKEN_PAGE_NONE        UINT32_MAX /* no slot */
 
-/** What a page is. */
+/** What a page is. GATE alone, SITE alone, or DATA with a SITE or trampolines of yours. */
 enum svmc_token_page_kind {
     SVMC_TOKEN_PAGE_DATA = 1, /* read by the program */
     SVMC_TOKEN_PAGE_GATE = 2, /* called, never read: the tag is in its code */
@@ -72,7 +72,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_page_data(
 SVMC_API uint32_t svmc_token_page_find(const uint8_t page[SVMC_TOKEN_PAGE_BYTES],
                                        const uint8_t tag[SVMC_TOKEN_TAG_BYTES]);
 
-/** A page of stubs, all alike, of which one is live: the hypervisor's knowledge, not a guest's. */
+/** Stubs of a GATE or SITE, one of them live: the hypervisor's knowledge, not a guest's. */
 struct svmc_token_gate {
     uint64_t frame; /* guest-physical address of the page */
     uint32_t entry; /* offset of the live stub: what the program calls */
@@ -84,7 +84,7 @@ struct svmc_token_gate {
     uint32_t trap_at; /* where it traps in a stub */
     uint8_t kind;     /* enum svmc_token_page_kind: GATE or SITE */
     uint8_t isa;      /* enum svmc_isa: X86_64, A64, RV64; SITE: S390X, too */
-    uint8_t way;      /* SVMC_WAY_*: by which instruction it calls */
+    uint8_t way;      /* SVMC_WAY_* of guest/hypercall.h, not enum svmc_trap_way */
     uint8_t reserved; /* 0 */
 };
 
@@ -106,7 +106,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_gate_place(const struct svmc
                                                                struct svmc_token_gate *out);
 
 /**
- * Fill the page of a gate or site with code.
+ * Fill the page of a gate or site with code. TP-2 says how one is filled again that a guest runs.
  *
  * Shape:   gate: of svmc_token_gate_place; tag: NULL for a SITE.
  * Owns:    nothing; page is not mapped to a guest before this returns.
@@ -216,7 +216,7 @@ struct svmc_token_held {
 struct svmc_token_plan_ops {
     uint32_t size; /* sizeof(struct svmc_token_plan_ops) as the host compiled it */
 
-    /* required: read the tables themselves, not what was written to them; *out comes all ones */
+    /* required: read the tables themselves, not what was written; *out comes as no answer */
     SVMC_NODISCARD enum svmc_status (*held)(void *ctx, const struct svmc_token_guard *guard,
                                             struct svmc_token_held *out);
 };
@@ -229,8 +229,8 @@ struct svmc_token_plan_verdict {
 };
 
 /**
- * Is the plan held? Under a lock that keeps stage 2 and IOMMU as they are; and once more after each
- * change of them.
+ * Is the plan held? After TLBs and IOTLBs were flushed, under a lock that keeps stage 2 and IOMMU
+ * as they are; and once more after each change of them.
  *
  * Shape:   from: 0, or one behind the last verdict's entry, to find the next one.
  * State:   *out is zero after an error: entry `0` is not held.

@@ -21,14 +21,17 @@ struct svmc_token {
     uint8_t tag[SVMC_TOKEN_TAG_BYTES];
 };
 
-/** What the hypervisor knows of a call, from the hardware and never from the guest's memory. */
+/** What the hypervisor knows of a call, from the hardware and never from the guest's memory; only
+ *  `returns` may come from the guest's stack. */
 struct svmc_token_caller {
     uint64_t vm;
     uint64_t vm_generation;     /* as in svmc_token_vm_open and _restore */
     uint64_t stage2_generation; /* another one when a mapping, or a guarded page table, may have
                                    changed; 0: nothing is guarded, each call is walked. With
                                    measured code: of svmc_measure_generation */
-    uint64_t root;              /* of the address space: CR3, TTBR, satp, ASCE without ids */
+    uint64_t root;              /* of the address space: CR3, TTBR, satp, ASCE without ids. A guest
+                                   that can change how it is walked (LA57, TCR) has another root
+                                   then: put the mode into bits that are free */
     uint64_t page;              /* of the calling instruction: virtual, a multiple of 4096 */
     uint64_t frame;   /* guest-physical, by a walk; looked at by svmc_token_check_walk alone */
     uint64_t thread;  /* what tells threads apart, e.g. FS_BASE, TPIDR; 0 if nothing does */
@@ -75,7 +78,7 @@ enum svmc_token_end {
                            then svmc_token_check_walk with the frame */
 };
 
-/** Why a call is refused, for the hypervisor alone; of several the lowest bit is the reason. */
+/** Why a call is refused, for the hypervisor alone: all that is not in order. */
 enum svmc_token_why {
     SVMC_TOKEN_UNKNOWN = 1u << 0,  /* no such handle was ever given out */
     SVMC_TOKEN_STALE = 1u << 1,    /* revoked, or its entry is another token's now */
@@ -88,7 +91,7 @@ enum svmc_token_why {
     SVMC_TOKEN_SITE = 1u << 8,      /* another instruction: page or offset */
     SVMC_TOKEN_CONTEXT = 1u << 9,   /* another thread, or a return to elsewhere */
     SVMC_TOKEN_REMAPPED = 1u << 10, /* caller.frame is another frame */
-    SVMC_TOKEN_LOCKED = 1u << 11,   /* too many wrong tags on this vCPU */
+    SVMC_TOKEN_LOCKED = 1u << 11,   /* too many wrong tags of it on this vCPU */
     SVMC_TOKEN_TAG = 1u << 12
 };
 
@@ -109,7 +112,7 @@ struct svmc_token_call {
 enum svmc_token_event_kind {
     SVMC_TOKEN_EVENT_NONE = 0,
     SVMC_TOKEN_EVENT_LOST = 1,     /* `what`: so many events found no room before this one */
-    SVMC_TOKEN_EVENT_LOCKED = 2,   /* a vCPU is locked out until tick `what` */
+    SVMC_TOKEN_EVENT_LOCKED = 2,   /* the handle is locked out on the vCPU until tick `what` */
     SVMC_TOKEN_EVENT_PROBED = 3,   /* again miss_limit refusals; `what`: why, of the last */
     SVMC_TOKEN_EVENT_REMAPPED = 4, /* `what`: the frame that a walk found */
     SVMC_TOKEN_EVENT_BEAT = 5,     /* a beat is missing since tick `what` */
@@ -163,14 +166,18 @@ struct svmc_token_slot {
     } priv;
 };
 
-/** A vCPU's own: its misses, and the mappings that were walked for it. */
+/** A vCPU's own: its misses, which tokens are locked out, the mappings that were walked for it. */
 struct svmc_token_vcpu {
     struct {
-        uint64_t locked_until;
-        uint32_t misses, near, rounds, reserved;
+        uint64_t locked_until; /* the last of all below */
+        uint32_t misses, near;
         struct {
             uint64_t live, generation, handle;
         } memo[SVMC_TOKEN_MEMOS];
+        struct {
+            uint64_t until;
+            uint32_t handle, rounds;
+        } lock[SVMC_TOKEN_MEMOS];
     } priv;
 };
 
@@ -183,10 +190,10 @@ struct svmc_token_config {
     struct svmc_token_expected *expected; /* may be NULL with 0 */
     uint32_t entry_count;                 /* 2 to 65536: one more than tokens at a time */
     uint32_t vm_count;                    /* not 0 */
-    uint32_t event_count;                 /* a power of two, 2 to 65536 */
+    uint32_t event_count; /* a power of two, 2 to 65536; a quarter is kept for deadlines */
     uint32_t expected_count;
     uint32_t mac_alg;     /* enum svmc_alg; 0: svmc_token_check_call is not used */
-    uint32_t miss_limit;  /* wrong tags in a row, and refusals, that are not yet too many; not 0 */
+    uint32_t miss_limit;  /* so many wrong tags in a row lock a token out on the vCPU; not 0 */
     uint32_t lock_rounds; /* lock-outs until one that svmc_token_vcpu_init alone ends; below 32 */
     uint32_t reserved;    /* 0 */
     uint64_t lock_ticks;  /* of the first; each is twice as long as the last; not 0 */

@@ -55,7 +55,7 @@ static enum svmc_status summon(struct hearing *h, uint32_t vcpu)
     h->caller.vcpu = vcpu;
     h->caller.user = h->call->user;
     if (j->priv.ops->caller(j->priv.ctx, h->call, &h->caller) != SVMC_OK ||
-        h->caller.vcpu != vcpu || h->caller.user != h->call->user)
+        h->caller.vcpu != vcpu || h->caller.user != h->call->user || h->caller.isa == SVMC_ISA_NONE)
         return SVMC_ERR_CALLBACK;
     return SVMC_OK;
 }
@@ -81,7 +81,8 @@ static enum svmc_status walk(struct hearing *h)
 
     h->caller.frame = st == SVMC_OK ? frame : NO_FRAME;
     h->walked = true;
-    return st == SVMC_OK || st == SVMC_ERR_AUTH ? SVMC_OK : SVMC_ERR_CALLBACK;
+    return st == SVMC_OK || st == SVMC_ERR_AUTH || st == SVMC_ERR_STALE ? SVMC_OK
+                                                                        : SVMC_ERR_CALLBACK;
 }
 
 /* JU-4: the MAC is of what the handler will get. */
@@ -131,13 +132,14 @@ static void meet(struct hearing *h)
     bool locks = CORE_HAS_OP(j->priv.ops, lock);
     enum svmc_status st;
 
-    if (h->caller.ticks > __atomic_load_n(&j->priv.until, __ATOMIC_ACQUIRE) ||
+    if (h->caller.ticks >= __atomic_load_n(&j->priv.until, __ATOMIC_ACQUIRE) ||
         (h->call->control & SVMC_HCALL_DRY_RUN))
         return;
     if (locks)
         j->priv.ops->lock(j->priv.ctx);
-    st = svmc_token_met(j->priv.pool, h->shown.token.handle, h->call->control & WHAT_MASK);
-    (void)st; /* nobody asked for this one */
+    st = svmc_token_met(j->priv.pool, h->shown.token.handle, h->call->control & WHAT_MASK,
+                        h->caller.ticks);
+    (void)st; /* nobody asked for this one, or it is too late */
     if (locks)
         j->priv.ops->unlock(j->priv.ctx);
 }
@@ -156,15 +158,17 @@ static void tell(const struct hearing *h)
 }
 
 enum svmc_status svmc_judge_call(struct svmc_judge *judge, uint32_t vcpu,
-                                 const struct svmc_hcall_call *call, uint32_t *token_class)
+                                 const struct svmc_hcall_call *call,
+                                 struct svmc_hcall_accepted *out)
 {
     struct hearing h = { .judge = judge, .call = call };
     struct svmc_token_verdict verdict = { .end = SVMC_TOKEN_REFUSED };
     enum svmc_status st;
+    uint32_t class;
 
-    if (!token_class)
+    if (!out)
         return SVMC_ERR_ARG;
-    *token_class = 0;
+    memset(out, 0, sizeof *out);
     if (!judge || !judge->priv.pool || !call || vcpu >= judge->priv.vcpu_count)
         return SVMC_ERR_ARG;
     h.vcpu = judge->priv.vcpus + core_clamp(vcpu, judge->priv.vcpu_count);
@@ -172,15 +176,19 @@ enum svmc_status svmc_judge_call(struct svmc_judge *judge, uint32_t vcpu,
     st = summon(&h, vcpu);
     if (st == SVMC_OK)
         st = check(&h, &verdict);
-    *token_class = st == SVMC_OK ? lowest(verdict.classes & call->classes) : 0;
-    if (*token_class != 0)
+    class = st == SVMC_OK ? lowest(verdict.classes & call->classes) : 0;
+    if (class != 0) {
+        out->rights = verdict.rights;
+        out->handle = h.shown.token.handle;
+        out->token_class = class;
         meet(&h);
-    else if (st == SVMC_OK) /* REFUSED has no classes */
+    } else if (st == SVMC_OK) { /* REFUSED has no classes */
         tell(&h);
+    }
     core_wipe(h.shown.words, sizeof h.shown.words);
     if (st != SVMC_OK)
         return SVMC_ERR_CALLBACK;
-    return *token_class != 0 ? SVMC_OK : SVMC_ERR_AUTH;
+    return class != 0 ? SVMC_OK : SVMC_ERR_AUTH;
 }
 
 enum svmc_status svmc_judge_expect(struct svmc_judge *judge, uint32_t handle, uint64_t control,

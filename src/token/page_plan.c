@@ -171,6 +171,7 @@ enum svmc_status svmc_token_plan_verify(const struct svmc_token_guard *plan, uin
         if (!is_guard(guard))
             return SVMC_ERR_ARG;
         memset(&held, 0xff, sizeof held);
+        memset(held.reserved, 0, sizeof held.reserved);
         if (ops->held(ctx, guard, &held) != SVMC_OK || !is_answer(&held))
             return SVMC_ERR_CALLBACK;
         v.missing = (uint8_t)(guard->need & ~held.rights);

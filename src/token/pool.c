@@ -25,15 +25,23 @@ static void clear(const struct svmc_token_config *c)
 CORE_COLD enum svmc_status svmc_token_pool_init(struct svmc_token_pool *pool,
                                                 const struct svmc_token_config *config)
 {
+    const struct svmc_crypto_ops *ops;
+    uint64_t start[2] = { 0 };
+
     if (!pool)
         return SVMC_ERR_ARG;
     memset(pool, 0, sizeof *pool);
     if (!config || !is_sound(config))
         return SVMC_ERR_ARG;
+    ops = config->crypto; /* TK-10: no vCPU remembers a mapping of the pool that was here before */
+    if (ops->random(ops->ctx, start, sizeof start) != SVMC_OK)
+        return SVMC_ERR_CALLBACK;
     pool->priv.config = *config;
     clear(config);
-    for (uint32_t i = 1; i + 1 < config->entry_count; i++)
-        token_at(pool, i)->priv.next = i + 1;
+    for (uint32_t i = 1; i < config->entry_count; i++) {
+        token_at(pool, i)->priv.live = start[0] & VERSION_START;
+        token_at(pool, i)->priv.next = i + 1 < config->entry_count ? i + 1 : 0;
+    }
     pool->priv.free = 1;
     for (uint32_t i = 0; i < config->event_count; i++)
         config->events[i].priv.turn = i; /* clamp: below event_count */
@@ -94,18 +102,6 @@ CORE_COLD enum svmc_status svmc_token_vm_seal(struct svmc_token_pool *pool, uint
     return SVMC_OK;
 }
 
-/* TK-8: every token of a VM. */
-CORE_COLD static void kill_all(struct svmc_token_pool *pool, uint64_t vm)
-{
-    for (uint32_t i = 1; i < pool->priv.config.entry_count; i++) {
-        struct svmc_token_entry *e = token_at(pool, i);
-
-        if ((e->priv.live & ALIVE) && e->priv.vm == vm)
-            svmc_token_kill(pool, e);
-    }
-    token_settled();
-}
-
 /* TK-9 */
 CORE_COLD enum svmc_status svmc_token_vm_restore(struct svmc_token_pool *pool, uint64_t vm,
                                                  uint64_t generation)
@@ -114,7 +110,7 @@ CORE_COLD enum svmc_status svmc_token_vm_restore(struct svmc_token_pool *pool, u
 
     if (!v || generation <= v->priv.generation)
         return SVMC_ERR_ARG;
-    kill_all(pool, vm);
+    svmc_token_kill_vm(pool, vm);
     v->priv.generation = generation;
     v->priv.state = VM_OPEN;
     return SVMC_OK;
@@ -126,7 +122,7 @@ CORE_COLD enum svmc_status svmc_token_vm_close(struct svmc_token_pool *pool, uin
 
     if (!v)
         return SVMC_ERR_ARG;
-    kill_all(pool, vm);
+    svmc_token_kill_vm(pool, vm);
     memset(v, 0, sizeof *v);
     return SVMC_OK;
 }

@@ -18,6 +18,7 @@ struct judged {
     uint64_t live;  /* before the entry was read */
     uint64_t head;  /* isa, user, reserved */
     uint64_t other; /* the sum of all parts but frame and tag */
+    uint64_t rights, grant;
     struct parts parts;
 };
 
@@ -56,6 +57,20 @@ TOKEN_INLINE void judge_tag(const struct svmc_token *token, struct judged *j)
     CORE_KEEP(j->parts.tag);
 }
 
+/* TK-10 TK-11: what the vCPU remembers of handles that share these bits. */
+static inline uint32_t memo_of(uint32_t handle)
+{
+    return handle & (SVMC_TOKEN_MEMOS - 1);
+}
+
+/* TK-11 */
+TOKEN_INLINE bool is_locked(const struct svmc_token_vcpu *vcpu, uint32_t handle, uint64_t now)
+{
+    uint32_t n = memo_of(handle);
+
+    return vcpu->priv.lock[n].handle == handle && now < vcpu->priv.lock[n].until;
+}
+
 /* Into the sum as soon as it is known: gcc would keep all of them until the end. */
 TOKEN_INLINE void add(uint64_t *sum, uint64_t part)
 {
@@ -63,9 +78,11 @@ TOKEN_INLINE void add(uint64_t *sum, uint64_t part)
     CORE_KEEP(*sum);
 }
 
-/* TK-5: the handle and each part of the binding; `other` is their sum. */
+/* TK-5: the handle and each part of the binding; `other` is their sum. All that a verdict tells of
+   the entry is read here: what is read behind the second look at `live` may be another token's.
+   `locks`: some token is locked out on this vCPU. */
 TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_token_caller *caller,
-                        uint32_t handle, struct judged *j)
+                        uint32_t handle, bool locks, struct judged *j)
 {
     const struct svmc_token_entry *e = j->entry;
     struct parts *p = &j->parts;
@@ -86,12 +103,14 @@ TOKEN_INLINE void judge(const struct svmc_token_vcpu *vcpu, const struct svmc_to
     p->context = (caller->thread ^ token_get(&e->priv.thread)) & token_get(&e->priv.thread_mask);
     p->context |= caller->returns - token_get(&e->priv.returns) > token_get(&e->priv.return_span);
     add(&j->other, p->context);
-    at = caller->vcpu - (uint32_t)(token_get(&e->priv.grant) >> 32);
+    j->grant = token_get(&e->priv.grant);
+    at = caller->vcpu - (uint32_t)(j->grant >> 32);
     p->vcpu = (~(token_get(&e->priv.vcpus) >> (at & 63)) & 1) | at >> 6;
     add(&j->other, p->vcpu);
     p->expired = token_get(&e->priv.until) <= caller->ticks;
-    p->locked = caller->ticks < vcpu->priv.locked_until;
+    p->locked = locks && is_locked(vcpu, handle, caller->ticks);
     add(&j->other, p->expired | p->locked);
+    j->rights = token_get(&e->priv.rights);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     again = j->live ^ token_get(&e->priv.live); /* written meanwhile */
     p->gone |= again;
@@ -113,7 +132,7 @@ CORE_COLD uint32_t svmc_token_why(const struct svmc_token_pool *pool,
     begin(pool, token->handle, &j);
     judge_tag(token, &j); /* TK-14: the later, the more registers are taken, and halves spilled */
     judge_frame(caller, &j);
-    judge(vcpu, caller, token->handle, &j);
+    judge(vcpu, caller, token->handle, true, &j);
     given = (token->handle >> GENERATION_BITS) - 1 < ((uint32_t)j.live & GENERATION_MASK);
     reasons = any(p->gone) * (given ? SVMC_TOKEN_STALE : SVMC_TOKEN_UNKNOWN) |
               any(p->restored) * SVMC_TOKEN_RESTORED | any(p->expired) * SVMC_TOKEN_EXPIRED |
@@ -140,13 +159,33 @@ static void tell(struct svmc_token_pool *pool, const struct svmc_token_caller *c
     (void)svmc_token_push(pool, &event);
 }
 
+/* TK-11: a token is locked out on this vCPU, in place of another one that shares these bits. */
+CORE_APART static uint64_t lock_out(const struct svmc_token_config *c, struct svmc_token_vcpu *vcpu,
+                                    uint64_t now, uint32_t handle)
+{
+    uint32_t n = memo_of(handle), round;
+    uint64_t until = UINT64_MAX, ticks;
+
+    if (vcpu->priv.lock[n].handle != handle)
+        vcpu->priv.lock[n].rounds = 0;
+    round = vcpu->priv.lock[n].rounds & 31;
+    ticks = c->lock_ticks << round;
+    if (round < c->lock_rounds && ticks >> round == c->lock_ticks && ticks < UINT64_MAX - now) {
+        until = now + ticks;
+        vcpu->priv.lock[n].rounds++;
+    }
+    vcpu->priv.lock[n].handle = handle;
+    vcpu->priv.lock[n].until = until;
+    if (until > vcpu->priv.locked_until)
+        vcpu->priv.locked_until = until;
+    return until;
+}
+
 /* TK-11: what a miss too many leads to. */
 CORE_APART static void alarm(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
                              const struct svmc_token_caller *caller, const struct svmc_token *token)
 {
     const struct svmc_token_config *c = &pool->priv.config;
-    uint32_t round = vcpu->priv.rounds & 31;
-    uint64_t ticks = c->lock_ticks << round;
 
     if (vcpu->priv.misses >= c->miss_limit) {
         vcpu->priv.misses = 0;
@@ -156,14 +195,8 @@ CORE_APART static void alarm(struct svmc_token_pool *pool, struct svmc_token_vcp
     if (vcpu->priv.near < c->miss_limit)
         return;
     vcpu->priv.near = 0;
-    if (round < c->lock_rounds && ticks >> round == c->lock_ticks &&
-        ticks < UINT64_MAX - caller->ticks) {
-        vcpu->priv.locked_until = caller->ticks + ticks;
-        vcpu->priv.rounds++;
-    } else {
-        vcpu->priv.locked_until = UINT64_MAX;
-    }
-    tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_LOCKED, vcpu->priv.locked_until);
+    tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_LOCKED,
+         lock_out(c, vcpu, caller->ticks, token->handle));
 }
 
 /* TK-5 TK-11: the verdict. `unwalked`: not 0 if the frame is not known. */
@@ -180,18 +213,12 @@ TOKEN_INLINE void settle(struct svmc_token_pool *pool, struct svmc_token_vcpu *v
     token_said(&guess, sizeof guess);
     all = (uint64_t)(refused | walk) - 1;        /* all ones: ALLOWED */
     out->end = (uint8_t)((refused ^ 1) << walk); /* ALLOWED, twice that is WALK */
-    out->rights = token_get(&j->entry->priv.rights) & all;
-    out->classes = (uint32_t)(token_get(&j->entry->priv.grant) & all);
+    out->rights = j->rights & all;
+    out->classes = (uint32_t)(j->grant & all);
     vcpu->priv.misses += refused;
     vcpu->priv.near = (vcpu->priv.near + guess) & (0 - refused);
     if (SELDOM((vcpu->priv.misses >= limit) | (vcpu->priv.near >= limit)))
         alarm(pool, vcpu, caller, token);
-}
-
-/* TK-10: what the vCPU remembers of handles that share these bits. */
-static inline uint32_t memo_of(uint32_t handle)
-{
-    return handle & (SVMC_TOKEN_MEMOS - 1);
 }
 
 TOKEN_INLINE uint64_t unknown_mapping(const struct svmc_token_vcpu *vcpu,
@@ -216,6 +243,32 @@ static void remember(struct svmc_token_vcpu *vcpu, const struct svmc_token_calle
     vcpu->priv.memo[n].generation = caller->stage2_generation;
 }
 
+TOKEN_INLINE void check(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
+                        const struct svmc_token_caller *caller, const struct svmc_token *token,
+                        bool locks, struct judged *j, struct svmc_token_verdict *out)
+{
+    begin(pool, token->handle, j);
+    judge_tag(token, j);
+    judge(vcpu, caller, token->handle, locks, j);
+    settle(pool, vcpu, caller, token, j, unknown_mapping(vcpu, caller, token->handle, j->live),
+           out);
+}
+
+/* TK-11: something is locked out on this vCPU. */
+CORE_COLD static enum svmc_status check_beside_locks(struct svmc_token_pool *pool,
+                                                     struct svmc_token_vcpu *vcpu,
+                                                     const struct svmc_token_caller *caller,
+                                                     const struct svmc_token *token,
+                                                     struct svmc_token_verdict *out)
+{
+    struct judged j;
+
+    if (!is_sound(pool, vcpu, caller, token, &j))
+        return SVMC_ERR_ARG;
+    check(pool, vcpu, caller, token, true, &j, out);
+    return SVMC_OK;
+}
+
 enum svmc_status svmc_token_check(struct svmc_token_pool *pool, struct svmc_token_vcpu *vcpu,
                                   const struct svmc_token_caller *caller,
                                   const struct svmc_token *token, struct svmc_token_verdict *out)
@@ -227,11 +280,9 @@ enum svmc_status svmc_token_check(struct svmc_token_pool *pool, struct svmc_toke
     memset(out, 0, sizeof *out);
     if (!is_sound(pool, vcpu, caller, token, &j))
         return SVMC_ERR_ARG;
-    begin(pool, token->handle, &j);
-    judge_tag(token, &j);
-    judge(vcpu, caller, token->handle, &j);
-    settle(pool, vcpu, caller, token, &j, unknown_mapping(vcpu, caller, token->handle, j.live),
-           out);
+    if (SELDOM(caller->ticks < vcpu->priv.locked_until))
+        return check_beside_locks(pool, vcpu, caller, token, out);
+    check(pool, vcpu, caller, token, false, &j, out);
     return SVMC_OK;
 }
 
@@ -266,7 +317,7 @@ enum svmc_status svmc_token_check_walk(struct svmc_token_pool *pool, struct svmc
     begin(pool, token->handle, &j);
     judge_frame(caller, &j);
     judge_tag(token, &j);
-    judge(vcpu, caller, token->handle, &j);
+    judge(vcpu, caller, token->handle, true, &j);
     walked(pool, vcpu, caller, token, &j, out);
     return SVMC_OK;
 }
@@ -330,6 +381,8 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
     } kept;
     uint8_t mac[SVMC_TOKEN_TAG_BYTES];
     enum svmc_status st;
+    uint32_t refused;
+    bool replayed;
 
     if (!out)
         return SVMC_ERR_ARG;
@@ -350,11 +403,13 @@ CORE_COLD enum svmc_status svmc_token_check_call(struct svmc_token_pool *pool,
     if (st != SVMC_OK)
         return SVMC_ERR_CALLBACK;
     judge_frame(caller, &j);
-    judge(vcpu, caller, token->handle, &j);
+    judge(vcpu, caller, token->handle, true, &j);
+    refused = any(j.other | j.parts.tag | j.parts.frame);
+    token_said(&refused, sizeof refused);
+    replayed = refused == 0 && !is_new(j.entry, j.live, call->counter);
+    add(&j.other, replayed);
     walked(pool, vcpu, caller, token, &j, out);
-    if (out->end == SVMC_TOKEN_ALLOWED && !is_new(j.entry, j.live, call->counter)) {
-        memset(out, 0, sizeof *out);
+    if (replayed)
         tell(pool, caller, token->handle, SVMC_TOKEN_EVENT_REPLAYED, call->counter);
-    }
     return SVMC_OK;
 }

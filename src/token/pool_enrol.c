@@ -16,8 +16,9 @@ static bool is_sound(const struct svmc_token_caller *who, const struct svmc_toke
 
     for (unsigned i = 0; i < sizeof who->reserved; i++)
         reserved |= who->reserved[i];
-    return reserved == 0 && who->user <= 1 && is_sound_site(g->page, g->frame, g->offset) &&
-           g->vcpus != 0 && g->vcpu_first <= UINT32_MAX - 63 && g->classes != 0 &&
+    return reserved == 0 && who->isa != 0 && who->user <= 1 && /* SVMC_ISA_NONE: no call fits */
+           is_sound_site(g->page, g->frame, g->offset) && g->vcpus != 0 &&
+           g->vcpu_first <= UINT32_MAX - 63 && g->classes != 0 &&
            (g->classes & ~SVMC_TOKEN_CLASSES) == 0 && (g->flags & ~KNOWN_FLAGS) == 0 &&
            g->until > who->ticks && g->beat_ticks <= UINT64_MAX - who->ticks;
 }
@@ -220,8 +221,8 @@ CORE_COLD enum svmc_status svmc_token_rotate(struct svmc_token_pool *pool, uint3
     return SVMC_OK;
 }
 
-/* TK-8: its children are its parent's. The tag is gone before the entry is another's. */
-CORE_COLD void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_entry *e)
+/* TK-8: the tag is gone before the entry is another's. */
+CORE_COLD static void bury(struct svmc_token_pool *pool, struct svmc_token_entry *e)
 {
     uint64_t live = token_begin(e);
     struct svmc_token_event used_up = { .vm = e->priv.vm,
@@ -230,6 +231,17 @@ CORE_COLD void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_e
 
     token_put(&e->priv.tag[0], 0);
     token_put(&e->priv.tag[1], 0);
+    if ((live & GENERATION_MASK) == GENERATION_MASK) { /* TK-1: it would begin anew */
+        (void)svmc_token_push_due(pool, &used_up, false);
+        return;
+    }
+    e->priv.next = pool->priv.free;
+    pool->priv.free = token_index(pool, e);
+}
+
+/* TK-8: its children are its parent's. */
+CORE_COLD void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_entry *e)
+{
     unlink_from_parent(pool, e);
     while (e->priv.child != 0) {
         struct svmc_token_entry *child = token_at(pool, e->priv.child);
@@ -237,12 +249,22 @@ CORE_COLD void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_e
         unlink_from_parent(pool, child);
         link_below(pool, child, e->priv.parent);
     }
-    if ((live & GENERATION_MASK) == GENERATION_MASK) { /* TK-1: it would begin anew */
-        (void)svmc_token_push(pool, &used_up);
-        return;
+    bury(pool, e);
+}
+
+/* TK-8: every token of a VM. A tree is of one VM (TK-6): nobody inherits, so one pass will do. */
+CORE_COLD void svmc_token_kill_vm(struct svmc_token_pool *pool, uint64_t vm)
+{
+    for (uint32_t i = 1; i < pool->priv.config.entry_count; i++) {
+        struct svmc_token_entry *e = token_at(pool, i);
+
+        if (!(e->priv.live & ALIVE) || e->priv.vm != vm)
+            continue;
+        if (e->priv.parent == 0)
+            unlink_from_parent(pool, e);
+        bury(pool, e);
     }
-    e->priv.next = pool->priv.free;
-    pool->priv.free = token_index(pool, e);
+    token_settled();
 }
 
 /* Leaf by leaf, the top last. */

@@ -10,16 +10,25 @@ static struct svmc_token_slot *slot_of(const struct svmc_token_pool *pool, uint3
     return pool->priv.config.events + (turn & (pool->priv.config.event_count - 1));
 }
 
-/* TK-15: a slot is written when its turn is the head's, and read when it is one more. */
-CORE_COLD bool svmc_token_push(struct svmc_token_pool *pool, const struct svmc_token_event *event)
+static uint32_t turn_of(const struct svmc_token_slot *slot)
+{
+    return __atomic_load_n(&slot->priv.turn, __ATOMIC_ACQUIRE);
+}
+
+/* TK-15: a slot is written when its turn is the head's, and read when it is one more. `kept` slots
+   behind it stay free. */
+CORE_COLD static bool push(struct svmc_token_pool *pool, const struct svmc_token_event *event,
+                           uint32_t kept)
 {
     uint32_t head = __atomic_load_n(&pool->priv.head, __ATOMIC_RELAXED);
 
     for (unsigned i = 0; i < PUSH_TRIES; i++) {
         struct svmc_token_slot *slot = slot_of(pool, head);
-        uint32_t turn = __atomic_load_n(&slot->priv.turn, __ATOMIC_ACQUIRE);
+        uint32_t turn = turn_of(slot);
 
         if (turn == head) {
+            if (turn_of(slot_of(pool, head + kept)) != head + kept)
+                break;
             if (__atomic_compare_exchange_n(&pool->priv.head, &head, head + 1, false,
                                             __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
                 slot->priv.event = *event;
@@ -32,8 +41,31 @@ CORE_COLD bool svmc_token_push(struct svmc_token_pool *pool, const struct svmc_t
             head = __atomic_load_n(&pool->priv.head, __ATOMIC_RELAXED);
         }
     }
-    __atomic_fetch_add(&pool->priv.lost, 1, __ATOMIC_RELAXED);
     return false;
+}
+
+static void lose(struct svmc_token_pool *pool)
+{
+    __atomic_fetch_add(&pool->priv.lost, 1, __ATOMIC_RELAXED);
+}
+
+CORE_COLD bool svmc_token_push(struct svmc_token_pool *pool, const struct svmc_token_event *event)
+{
+    bool told = push(pool, event, (pool->priv.config.event_count + 3) / 4);
+
+    if (!told)
+        lose(pool);
+    return told;
+}
+
+CORE_COLD bool svmc_token_push_due(struct svmc_token_pool *pool,
+                                   const struct svmc_token_event *event, bool stays)
+{
+    bool told = push(pool, event, 0);
+
+    if (!told && !stays)
+        lose(pool);
+    return told;
 }
 
 CORE_COLD enum svmc_status svmc_token_event_next(struct svmc_token_pool *pool,
@@ -54,7 +86,7 @@ CORE_COLD enum svmc_status svmc_token_event_next(struct svmc_token_pool *pool,
     }
     tail = pool->priv.tail;
     slot = slot_of(pool, tail);
-    if (__atomic_load_n(&slot->priv.turn, __ATOMIC_ACQUIRE) != tail + 1)
+    if (turn_of(slot) != tail + 1)
         return SVMC_OK;
     *out = slot->priv.event;
     __atomic_store_n(&slot->priv.turn, tail + pool->priv.config.event_count, __ATOMIC_RELEASE);
@@ -111,7 +143,7 @@ CORE_COLD enum svmc_status svmc_token_expect(struct svmc_token_pool *pool, uint3
 }
 
 CORE_COLD enum svmc_status svmc_token_met(struct svmc_token_pool *pool, uint32_t handle,
-                                          uint64_t what)
+                                          uint64_t what, uint64_t ticks)
 {
     struct svmc_token_expected *x;
 
@@ -119,7 +151,7 @@ CORE_COLD enum svmc_status svmc_token_met(struct svmc_token_pool *pool, uint32_t
         return SVMC_ERR_ARG;
     x = pool->priv.config.expected;
     for (uint32_t i = 0; i < pool->priv.config.expected_count; i++, x++)
-        if (x->priv.handle == handle && x->priv.what == what) {
+        if (x->priv.handle == handle && x->priv.what == what && x->priv.until > ticks) {
             memset(x, 0, sizeof *x);
             return SVMC_OK;
         }
@@ -140,7 +172,8 @@ CORE_COLD static void tick_expected(struct svmc_token_pool *pool, struct svmc_to
         return;
     if (e) { /* else nobody is left to wait for */
         event.vm = e->priv.vm;
-        (void)svmc_token_push(pool, &event);
+        if (!svmc_token_push_due(pool, &event, true))
+            return;
     }
     memset(x, 0, sizeof *x);
 }
@@ -152,7 +185,7 @@ CORE_COLD static void tick_entry(struct svmc_token_pool *pool, struct svmc_token
     struct svmc_token_event event = { .vm = e->priv.vm,
                                       .ticks = ticks,
                                       .handle = token_handle(pool, e) };
-    bool over = e->priv.until <= ticks;
+    bool over = e->priv.until <= ticks, kills = false;
 
     if (over) {
         event.kind = SVMC_TOKEN_EVENT_EXPIRED;
@@ -160,13 +193,14 @@ CORE_COLD static void tick_entry(struct svmc_token_pool *pool, struct svmc_token
     } else if (e->priv.beat_ticks != 0 && e->priv.beat_at <= ticks) {
         event.kind = SVMC_TOKEN_EVENT_BEAT;
         event.what = e->priv.beat_at;
-        e->priv.beat_at = later(ticks, e->priv.beat_ticks);
-        over = (e->priv.flags & SVMC_TOKEN_BEAT_KILLS) != 0;
+        kills = (e->priv.flags & SVMC_TOKEN_BEAT_KILLS) != 0;
     } else {
         return;
     }
-    (void)svmc_token_push(pool, &event);
-    if (over)
+    if (!svmc_token_push_due(pool, &event, !kills) && !kills)
+        return; /* no check lets in what is over; the next tick tries again */
+    e->priv.beat_at = later(ticks, e->priv.beat_ticks);
+    if (over || kills)
         svmc_token_kill_subtree(pool, e);
 }
 

@@ -22,6 +22,7 @@
 #define ALIVE           ((uint64_t)1 << 63)
 #define VERSION         ((uint64_t)1 << 16) /* bits 62:16; grows with each writing */
 #define GENERATION_MASK 0xffffu
+#define VERSION_START   (((uint64_t)1 << 62) - VERSION) /* half of what bits 62:16 can be */
 #define INDEX_MASK      0xffffu
 #define GENERATION_BITS 16u
 
@@ -104,9 +105,13 @@ static inline struct svmc_token_entry *token_find(const struct svmc_token_pool *
 
 struct svmc_token_vm *svmc_token_find_vm(const struct svmc_token_pool *pool, uint64_t vm);
 void svmc_token_kill(struct svmc_token_pool *pool, struct svmc_token_entry *e);
+void svmc_token_kill_vm(struct svmc_token_pool *pool, uint64_t vm);
 void svmc_token_kill_subtree(struct svmc_token_pool *pool, struct svmc_token_entry *top);
 
 /* TK-15: on any thread; false: it was counted as lost. */
 bool svmc_token_push(struct svmc_token_pool *pool, const struct svmc_token_event *event);
+/* The same for what no guest may keep from being told; `stays`: it comes again, and is not lost. */
+bool svmc_token_push_due(struct svmc_token_pool *pool, const struct svmc_token_event *event,
+                         bool stays);
 
 #endif

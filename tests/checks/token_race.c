@@ -9,6 +9,7 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <svmcore/insn.h>
 #include <svmcore/token.h>
 
 #include "../harness.h"
@@ -91,7 +92,8 @@ static struct svmc_token_caller caller_on(uint32_t vcpu)
                                        .page = 0x2000,
                                        .frame = 0x3000,
                                        .ticks = 1,
-                                       .vcpu = vcpu };
+                                       .vcpu = vcpu,
+                                       .isa = SVMC_ISA_X86_64 };
 }
 
 /* ---- under the lock ---------------------------------------------------------------------------*/
@@ -122,9 +124,12 @@ static void changed(unsigned n, bool alive)
 static void change_one(unsigned n, uint64_t what, uint32_t vcpu)
 {
     struct svmc_token_caller c = caller_on(vcpu);
-    const struct svmc_token_grant grant = {
-        .vcpus = 15, .classes = 2, .until = SVMC_TOKEN_FOREVER, .page = 0x2000, .frame = 0x3000
-    };
+    const struct svmc_token_grant grant = { .rights = n + 1,
+                                            .vcpus = 15,
+                                            .classes = 2u << n,
+                                            .until = SVMC_TOKEN_FOREVER,
+                                            .page = 0x2000,
+                                            .frame = 0x3000 };
     bool alive = __atomic_load_n(&published[n].alive, __ATOMIC_RELAXED);
     enum svmc_status st;
 
@@ -163,7 +168,7 @@ static void drain(void)
 
 /* ---- on every vCPU ----------------------------------------------------------------------------*/
 
-static unsigned try(uint32_t vcpu, const uint64_t *handle, const uint64_t *tag)
+static unsigned try(uint32_t vcpu, unsigned n, const uint64_t *handle, const uint64_t *tag)
 {
     struct svmc_token_caller c = caller_on(vcpu);
     struct svmc_token t = { .handle = (uint32_t)load(handle) };
@@ -176,6 +181,9 @@ static unsigned try(uint32_t vcpu, const uint64_t *handle, const uint64_t *tag)
     if (verdict.end == SVMC_TOKEN_WALK &&
         svmc_token_check_walk(&pool, &vcpus[vcpu], &c, &t, &verdict) != SVMC_OK)
         count(&bad);
+    if (verdict.end == SVMC_TOKEN_ALLOWED &&
+        (verdict.rights != n + 1 || verdict.classes != 2u << n)) /* another token's */
+        count(&bad);
     return verdict.end;
 }
 
@@ -184,7 +192,8 @@ static void check(uint32_t vcpu, unsigned n, bool old)
     const struct published *p = &published[n];
     uint32_t before = __atomic_load_n(&p->version, __ATOMIC_SEQ_CST), after;
     bool alive = __atomic_load_n(&p->alive, __ATOMIC_ACQUIRE);
-    unsigned end = old ? try(vcpu, &p->old_handle, p->old_tag) : try(vcpu, &p->handle, p->tag);
+    unsigned end =
+        old ? try(vcpu, n, &p->old_handle, p->old_tag) : try(vcpu, n, &p->handle, p->tag);
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     after = __atomic_load_n(&p->version, __ATOMIC_SEQ_CST);

@@ -281,10 +281,10 @@ static const struct svmc_judge_ops judge_ops = { .size = sizeof judge_ops,
                                                  .walk = walk };
 
 static enum svmc_status ask(void *ctx, uint32_t number, const struct svmc_hcall_call *call,
-                            uint32_t *class)
+                            struct svmc_hcall_accepted *out)
 {
     (void)ctx;
-    return svmc_judge_call(&judge, number, call, class);
+    return svmc_judge_call(&judge, number, call, out);
 }
 
 static enum svmc_status translate(void *ctx, const struct svmc_hcall_caller *c, svmc_gva at,
@@ -484,11 +484,11 @@ static void registers_of(struct svmc_hcall_call *call, uint64_t flags)
 static void judged(void)
 {
     struct svmc_hcall_call call;
-    uint32_t class;
+    struct svmc_hcall_accepted out;
 
     registers_of(&call, SVMC_HCALL_TOKEN | NUMBER);
     call.classes = 2;
-    OK(svmc_judge_call(&judge, 0, &call, &class));
+    OK(svmc_judge_call(&judge, 0, &call, &out));
     wipe(&call, sizeof call);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <svmcore/insn.h>
 #include <svmcore/token.h>
 #include <valgrind/memcheck.h>
 
@@ -51,7 +52,7 @@ static enum svmc_status mix(void *ctx, uint32_t alg, const uint8_t *key,
 
 static const struct svmc_crypto_ops crypto = { .size = sizeof crypto, .random = draw, .mac = mix };
 static struct svmc_token_caller caller = {
-    .vm = 1, .vm_generation = 1, .stage2_generation = 1, .ticks = 1
+    .vm = 1, .vm_generation = 1, .stage2_generation = 1, .ticks = 1, .isa = SVMC_ISA_X86_64
 };
 static const struct svmc_token_grant grant = { .vcpus = 1,
                                                .classes = 2,

@@ -10,6 +10,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <svmcore/insn.h>
 #include <svmcore/token.h>
 
 #include "../harness.h"
@@ -55,7 +56,9 @@ static void prepare(void)
     const struct svmc_token_grant grant = { .vcpus = 1, .classes = 2, .until = SVMC_TOKEN_FOREVER };
     struct svmc_token_verdict verdict;
 
-    caller = (struct svmc_token_caller){ .vm = 1, .vm_generation = 1, .stage2_generation = 1 };
+    caller = (struct svmc_token_caller){
+        .vm = 1, .vm_generation = 1, .stage2_generation = 1, .isa = SVMC_ISA_X86_64
+    };
     CHECK_EQ(svmc_token_pool_init(&pool, &config), SVMC_OK);
     CHECK_EQ(svmc_token_vm_open(&pool, 1, 1), SVMC_OK);
     svmc_token_vcpu_init(&vcpu);

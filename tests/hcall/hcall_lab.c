@@ -216,7 +216,7 @@ static enum svmc_status guest_span(void *ctx, const struct svmc_hcall_caller *ca
 
 /* token[0] is the class; token[1] 1: stale, 2: none */
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
     struct hcall_lab *lab = ctx;
 
@@ -225,7 +225,8 @@ static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_
     lab->judged = *call;
     if (fails(lab))
         return SVMC_ERR_CALLBACK;
-    *token_class = lab->same_class ? lab->same_class : (uint32_t)call->token[0];
+    *out = (struct svmc_hcall_accepted){ .rights = call->token[2], .handle = 0x10000 | vcpu };
+    out->token_class = lab->same_class ? lab->same_class : (uint32_t)call->token[0];
     return call->token[1] == 1 ? SVMC_ERR_STALE : call->token[1] == 2 ? SVMC_ERR_AUTH : SVMC_OK;
 }
 

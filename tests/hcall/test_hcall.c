@@ -388,11 +388,17 @@ TEST(hcall, tokens_are_judged_last) /* HN-12 */
         arguments(good);
         call.token[0] = rows[i].class;
         call.token[1] = rows[i].verdict;
+        call.token[2] = 0x1234567890abcd00 + i;
+        call.ip = 0xffff800000001000 + i;
         CHECK_EQ(code_of(hcall_word(rows[i].number) | rows[i].flags), rows[i].want, "%u", i);
         CHECK_EQ(lab.handled - before, rows[i].want == SVMC_HCALL_OK, "%u", i);
         CHECK_EQ(lab.gated - gated, rows[i].flags != 0, "%u", i);
-        if (rows[i].want == SVMC_HCALL_OK)
+        if (rows[i].want == SVMC_HCALL_OK) {
             CHECK_EQ(lab.seen.token_class, rows[i].flags ? rows[i].class : 0);
+            CHECK_EQ(lab.seen.rights, rows[i].flags ? call.token[2] : 0);
+            CHECK_EQ(lab.seen.token, rows[i].flags ? 0x10000 | lab.seen.vcpu : 0);
+            CHECK_EQ(lab.seen.ip, call.ip);
+        }
     }
     lab.gated = 0; /* from where the call may not be made no token is tried */
     CHECK_EQ(svmc_hcall_vcpu_move(

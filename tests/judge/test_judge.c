@@ -12,6 +12,7 @@
 #define CALL_LOW  9u  /* class 1 */
 #define CALL_GO   10u /* class 3, PARTIAL */
 #define VCPUS     4u
+#define IP        0xffff800000123104u
 
 static struct world {
     struct token_lab lab;
@@ -25,8 +26,8 @@ static struct world {
     unsigned calls, fail_at; /* of callbacks, 1-based; 0: none */
     unsigned walks, locks, handled, refusals;
     bool locked;
-    int walk_is;   /* 0: the frame; 1: AUTH; 2: another frame; 3: a frame, and then it fails */
-    int caller_is; /* 0: as it is; 1: another vCPU; 2: another privilege */
+    int walk_is;   /* 0: the frame; 1: AUTH; 2: another frame; 3: it fails with one; 4: STALE */
+    int caller_is; /* 0: as it is; 1: another vCPU; 2: another privilege; 3: no isa */
     uint32_t why;
     uint64_t arg_seen;
 } w;
@@ -47,6 +48,7 @@ static enum svmc_status caller(void *ctx, const struct svmc_hcall_call *call,
     out->frame = 0;
     out->vcpu = w.caller_is == 1 ? vcpu + 1 : vcpu;
     out->user = w.caller_is == 2 ? !user : user;
+    out->isa = w.caller_is == 3 ? SVMC_ISA_NONE : out->isa;
     return fails() ? SVMC_ERR_STATE : SVMC_OK;
 }
 
@@ -59,7 +61,7 @@ static enum svmc_status walk(void *ctx, const struct svmc_token_caller *who, uin
     *frame = w.walk_is == 2 ? LAB_FRAME + 4096 : LAB_FRAME;
     if (fails() || w.walk_is == 3)
         return SVMC_ERR_CALLBACK;
-    return w.walk_is == 1 ? SVMC_ERR_AUTH : SVMC_OK;
+    return w.walk_is == 1 ? SVMC_ERR_AUTH : w.walk_is == 4 ? SVMC_ERR_STALE : SVMC_OK;
 }
 
 static void refused(void *ctx, const struct svmc_token_caller *who,
@@ -92,9 +94,9 @@ static const struct svmc_judge_ops ops = { .size = sizeof ops,
                                            .unlock = unlock };
 
 static enum svmc_status token(void *ctx, uint32_t vcpu, const struct svmc_hcall_call *call,
-                              uint32_t *token_class)
+                              struct svmc_hcall_accepted *out)
 {
-    return svmc_judge_call(&((struct world *)ctx)->judge, vcpu, call, token_class);
+    return svmc_judge_call(&((struct world *)ctx)->judge, vcpu, call, out);
 }
 
 static const struct svmc_hcall_ops hcall_ops = { .size = sizeof hcall_ops, .token = token };
@@ -104,6 +106,7 @@ static uint32_t handle(void *ctx, struct svmc_hcall_run *run)
     CHECK(ctx == &w);
     w.handled++;
     w.arg_seen = run->arg[0];
+    CHECK(run->token == w.lab.token.handle && run->rights == w.lab.grant.rights && run->ip == IP);
     run->arg[0] = run->token_class;
     return SVMC_HCALL_OK;
 }
@@ -189,6 +192,7 @@ static struct svmc_hcall_call call_of(uint32_t number, uint64_t flags)
         .control = (uint64_t)SVMC_HCALL_ABI << SVMC_HCALL_ABI_SHIFT | flags | SVMC_HCALL_TOKEN |
                    OWNER << SVMC_HCALL_OWNER_SHIFT | number,
         .token = { w.lab.token.handle, word(w.lab.token.tag), word(w.lab.token.tag + 8) },
+        .ip = IP,
         .user = 1,
     };
 
@@ -300,6 +304,10 @@ TEST(judge, the_walk_is_believed_and_nothing_else) /* JU-3 JU-7 */
     CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_DENIED);
     CHECK_EQ(w.why, SVMC_TOKEN_REMAPPED);
     CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_REMAPPED);
+    w.walk_is = 4; /* the same of a way that is older */
+    CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_DENIED);
+    CHECK_EQ(w.why, SVMC_TOKEN_REMAPPED);
+    CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_REMAPPED);
     w.walk_is = 3;
     CHECK_EQ(ask(CALL_OPEN, 0), 0xffff);
     CHECK_EQ(w.handled, 0);
@@ -346,9 +354,10 @@ TEST(judge, guesses_lock_the_vcpu_that_makes_them) /* JU-1 */
     CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_OK);
 }
 
-static struct svmc_hcall_call tagged(uint32_t number, uint64_t arg, uint64_t counter)
+static struct svmc_hcall_call tagged(uint32_t number, uint64_t arg, uint64_t counter,
+                                     uint64_t flags)
 {
-    struct svmc_hcall_call call = call_of(number, SVMC_HCALL_TAGGED);
+    struct svmc_hcall_call call = call_of(number, SVMC_HCALL_TAGGED | flags);
     struct svmc_token_call made_of = { .control = call.control, .counter = counter };
     uint8_t mac[SVMC_TOKEN_TAG_BYTES];
 
@@ -367,7 +376,7 @@ TEST(judge, a_tagged_call_works_once_and_as_it_was_meant) /* JU-4 */
     struct svmc_hcall_call call, again;
 
     start();
-    call = again = tagged(CALL_OPEN, 5, 3);
+    call = again = tagged(CALL_OPEN, 5, 3, 0);
     call.arg[0] = 6;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
     call = again;
@@ -382,7 +391,7 @@ TEST(judge, a_tagged_call_works_once_and_as_it_was_meant) /* JU-4 */
     call = again;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
     CHECK_EQ(w.handled, 1);
-    call = tagged(CALL_OPEN, 5, 4);
+    call = tagged(CALL_OPEN, 5, 4, 0);
     w.walks = 0;
     w.walk_is = 2;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
@@ -392,8 +401,26 @@ TEST(judge, a_tagged_call_works_once_and_as_it_was_meant) /* JU-4 */
     call.token[0] |= (uint64_t)9 << 32;
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
     w.lab.pool.priv.config.mac_alg = 0; /* a pool that has none */
-    call = tagged(CALL_OPEN, 5, 9);
+    call = tagged(CALL_OPEN, 5, 9, 0);
     CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
+}
+
+TEST(judge, a_tagged_call_goes_on) /* HN-18: by its handle; counter and MAC are of each call */
+{
+    struct svmc_hcall_call call;
+    uint64_t cursor;
+
+    start();
+    call = tagged(CALL_GO, 5, 1, 0);
+    CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_PARTIAL);
+    cursor = call.arg[0];
+    call = tagged(CALL_GO, 5, 1, SVMC_HCALL_RESUME); /* a counter that was */
+    call.arg[0] = cursor;
+    CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_DENIED);
+    call = tagged(CALL_GO, 5, 2, SVMC_HCALL_RESUME);
+    call.arg[0] = cursor;
+    CHECK_EQ(made(&call, w.lab.caller.vcpu), SVMC_HCALL_OK);
+    CHECK_EQ(w.arg_seen, 5);
 }
 
 TEST(judge, an_expected_call_comes_or_is_an_event) /* JU-6 TK-13: V10 */
@@ -435,12 +462,35 @@ TEST(judge, an_expected_call_comes_or_is_an_event) /* JU-6 TK-13: V10 */
     CHECK_EQ(svmc_judge_expect(NULL, w.lab.token.handle, control, 1, NULL), SVMC_ERR_ARG);
 }
 
+TEST(judge, an_expected_call_is_late_by_its_own_tick) /* JU-6: whatever time another one has */
+{
+    uint64_t control = call_of(CALL_OPEN, 0).control, what;
+    struct svmc_token_event event;
+
+    start();
+    CHECK_EQ(svmc_judge_expect(&w.judge, w.lab.token.handle, call_of(CALL_GO, 0).control,
+                               w.lab.caller.ticks + 500, NULL),
+             SVMC_OK);
+    CHECK_EQ(
+        svmc_judge_expect(&w.judge, w.lab.token.handle, control, w.lab.caller.ticks + 5, &what),
+        SVMC_OK);
+    w.lab.caller.ticks += 5;
+    CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_OK);
+    CHECK_EQ(svmc_token_tick(&w.lab.pool, w.lab.caller.ticks), SVMC_OK);
+    event = token_lab_event(&w.lab);
+    CHECK(event.kind == SVMC_TOKEN_EVENT_OVERDUE && event.what == what);
+    w.lab.caller.ticks += 494;
+    CHECK_EQ(ask(CALL_GO, 0), SVMC_HCALL_PARTIAL);
+    CHECK_EQ(svmc_token_tick(&w.lab.pool, w.lab.caller.ticks + 1), SVMC_OK);
+    CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_NONE);
+}
+
 /* The k-th callback fails, for each k: the hypervisor is told, nothing was made. */
 TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
 {
     for (unsigned k = 1; k < 4; k++) {
         struct svmc_hcall_call call, before;
-        uint32_t token_class = 77;
+        struct svmc_hcall_accepted accepted, none = { 0 };
         unsigned code;
 
         start();
@@ -456,19 +506,20 @@ TEST(judge, a_callback_that_fails) /* JU-2 JU-3 */
         CHECK(w.handled == 0 && w.refusals == 0 && w.calls == k);
         CHECK(memcmp(&call, &before, sizeof call) == 0);
         w.calls = 0;
-        CHECK_EQ(svmc_judge_call(&w.judge, 3, &call, &token_class), SVMC_ERR_CALLBACK);
-        CHECK_EQ(token_class, 0);
+        memset(&accepted, 0xee, sizeof accepted);
+        CHECK_EQ(svmc_judge_call(&w.judge, 3, &call, &accepted), SVMC_ERR_CALLBACK);
+        CHECK_MEM(&accepted, &none, sizeof none);
         w.fail_at = 0;
         CHECK_EQ(ask(CALL_OPEN, 0), SVMC_HCALL_OK);
     }
     start(); /* the pool's own: mac */
     {
-        struct svmc_hcall_call call = tagged(CALL_OPEN, 1, 1);
+        struct svmc_hcall_call call = tagged(CALL_OPEN, 1, 1, 0);
 
         w.lab.fake.fail_at = w.lab.fake.calls + 1;
         CHECK_EQ(made(&call, w.lab.caller.vcpu), 0xffff);
     }
-    for (w.caller_is = 1; w.caller_is < 3; w.caller_is++)
+    for (w.caller_is = 1; w.caller_is < 4; w.caller_is++)
         CHECK_EQ(ask(CALL_OPEN, 0), 0xffff, "%d", w.caller_is);
 }
 
@@ -477,7 +528,7 @@ TEST(judge, what_is_needed) /* JU-1 */
     struct svmc_judge judge, zero;
     struct svmc_judge_ops with = ops;
     struct svmc_hcall_call call;
-    uint32_t token_class = 5;
+    struct svmc_hcall_accepted accepted = { .token_class = 5 };
 
     start();
     memset(&zero, 0, sizeof zero);
@@ -514,10 +565,10 @@ TEST(judge, what_is_needed) /* JU-1 */
     CHECK_EQ(token_lab_event(&w.lab).kind, SVMC_TOKEN_EVENT_NONE);
     call = call_of(CALL_OPEN, 0);
     CHECK_EQ(svmc_judge_call(&w.judge, 0, &call, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_judge_call(&w.judge, VCPUS, &call, &token_class), SVMC_ERR_ARG);
-    CHECK_EQ(token_class, 0);
-    CHECK_EQ(svmc_judge_call(&w.judge, 0, NULL, &token_class), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_judge_call(NULL, 0, &call, &token_class), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_judge_call(&w.judge, VCPUS, &call, &accepted), SVMC_ERR_ARG);
+    CHECK_EQ(accepted.token_class, 0);
+    CHECK_EQ(svmc_judge_call(&w.judge, 0, NULL, &accepted), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_judge_call(NULL, 0, &call, &accepted), SVMC_ERR_ARG);
     memset(&judge, 0, sizeof judge);
-    CHECK_EQ(svmc_judge_call(&judge, 0, &call, &token_class), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_judge_call(&judge, 0, &call, &accepted), SVMC_ERR_ARG);
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <time.h>
+
 #include "../harness.h"
 #include "token_lab.h"
 
@@ -359,6 +361,51 @@ TEST(token, revocation_of_a_vm) /* TK-8 */
     CHECK_EQ(token_lab_walk(&lab, &c, &far), SVMC_TOKEN_ALLOWED);
 }
 
+#define CROWD 4096u
+static struct svmc_token_entry crowd[CROWD + 1];
+
+/* How long it takes a VM of CROWD tokens to end: half of them a chain, the others below its end. */
+static clock_t end_of(bool chain)
+{
+    static uint32_t handle[CROWD];
+    struct svmc_token t;
+    uint32_t parent;
+    clock_t begun;
+
+    token_lab_open(&lab);
+    lab.config.entries = crowd;
+    lab.config.entry_count = CROWD + 1;
+    CHECK_EQ(svmc_token_pool_init(&lab.pool, &lab.config), SVMC_OK);
+    CHECK_EQ(svmc_token_vm_open(&lab.pool, LAB_VM, 1), SVMC_OK);
+    for (unsigned n = 0; n < CROWD / 2; n++) {
+        CHECK_EQ(enrol(&t), SVMC_OK);
+        handle[n] = t.handle;
+    }
+    for (unsigned n = 0; n < CROWD / 2; n++) /* the next ones take them from the last on */
+        CHECK_EQ(svmc_token_revoke(&lab.pool, handle[n]), SVMC_OK);
+    CHECK_EQ(enrol(&t), SVMC_OK);
+    parent = t.handle;
+    for (unsigned n = 1; n < CROWD; n++) {
+        CHECK_EQ(svmc_token_attenuate(&lab.pool, parent, &lab.caller, &lab.grant, &t), SVMC_OK);
+        parent = chain && n < CROWD / 2 ? t.handle : parent;
+    }
+    begun = clock();
+    CHECK_EQ(svmc_token_vm_close(&lab.pool, LAB_VM), SVMC_OK);
+    begun = clock() - begun;
+    CHECK_EQ(svmc_token_vm_open(&lab.pool, LAB_VM, 1), SVMC_OK);
+    for (unsigned n = 0; n < CROWD; n++) /* every entry is free again */
+        CHECK_EQ(enrol(&t), SVMC_OK);
+    CHECK_EQ(enrol(&t), SVMC_ERR_FULL);
+    return begun;
+}
+
+TEST(token, the_end_of_a_vm_is_one_pass) /* TK-8: whatever the tree */
+{
+    clock_t flat = end_of(false), chain = end_of(true);
+
+    CHECK(chain <= 30 * flat + CLOCKS_PER_SEC / 500, "%ld %ld", (long)flat, (long)chain);
+}
+
 TEST(token, restore) /* TK-9; A15: a snapshot's tokens die, in a call and in the pool */
 {
     struct svmc_token_caller c;
@@ -439,6 +486,25 @@ TEST(token, walks) /* TK-10; A5, K12 */
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
 }
 
+TEST(token, another_pool_knows_no_mapping) /* TK-10: in the same place, and the vCPUs are kept */
+{
+    uint32_t handle;
+
+    token_lab_start(&lab);
+    handle = lab.token.handle;
+    svmc_token_pool_drop(&lab.pool);
+    CHECK_EQ(svmc_token_pool_init(&lab.pool, &lab.config), SVMC_OK);
+    CHECK_EQ(svmc_token_vm_open(&lab.pool, LAB_VM, 1), SVMC_OK);
+    lab.grant.frame += 4096;
+    CHECK_EQ(enrol(&lab.token), SVMC_OK);
+    CHECK_EQ(lab.token.handle, handle);
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_WALK);
+    CHECK_EQ(token_lab_walk(&lab, &lab.caller, &lab.token), SVMC_TOKEN_REFUSED);
+    lab.random_is = 1;
+    CHECK_EQ(svmc_token_pool_init(&lab.pool, &lab.config), SVMC_ERR_CALLBACK);
+    CHECK(is_zero(&lab.pool, sizeof lab.pool));
+}
+
 TEST(token, many_mappings_are_known) /* TK-10: those of other tokens are kept apart */
 {
     struct svmc_token t[LAB_ENTRIES - 1];
@@ -453,7 +519,7 @@ TEST(token, many_mappings_are_known) /* TK-10: those of other tokens are kept ap
     }
 }
 
-TEST(token, guesses_lock_a_vcpu_out) /* TK-11; A7 */
+TEST(token, guesses_lock_a_token_out) /* TK-11; A7 */
 {
     struct svmc_token wrong;
     struct svmc_token_caller c, other_root;
@@ -510,6 +576,59 @@ TEST(token, guesses_lock_a_vcpu_out) /* TK-11; A7 */
     CHECK_EQ(event.what, SVMC_TOKEN_TAG | SVMC_TOKEN_OTHER_ROOT);
     CHECK_EQ(event.vm, LAB_VM);
     CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+}
+
+/* `by` guesses at its own tag, from its own place, so often that a round of a lock is full. */
+static void guess(const struct svmc_token *by, const struct svmc_token_caller *from)
+{
+    struct svmc_token wrong = *by;
+
+    wrong.tag[3] ^= 1;
+    for (unsigned n = 0; n < LAB_LIMIT; n++)
+        CHECK_EQ(token_lab_check(&lab, from, &wrong), SVMC_TOKEN_REFUSED);
+}
+
+TEST(token, who_guesses_locks_nobody_else_out) /* TK-11 */
+{
+    struct svmc_token child = { 0 }, other = { 0 };
+    struct svmc_token_caller weak;
+    struct svmc_token_grant g;
+
+    token_lab_start(&lab);
+    weak = lab.caller;
+    weak.root += 0x1000;
+    g = lab.grant;
+    g.rights = 0;
+    for (unsigned n = 1; n <= SVMC_TOKEN_MEMOS; n++) {
+        other = child;
+        CHECK_EQ(svmc_token_attenuate(&lab.pool, lab.token.handle, &weak, &g, &child), SVMC_OK);
+    }
+    CHECK_EQ((child.handle ^ lab.token.handle) % SVMC_TOKEN_MEMOS, 0); /* they share a lock */
+    for (unsigned round = 0; round < 6; round++, weak.ticks += 8 * LAB_LOCK) {
+        guess(&child, &weak);
+        CHECK_EQ(token_lab_walk(&lab, &weak, &child), SVMC_TOKEN_REFUSED);
+        CHECK_EQ(lab.why, SVMC_TOKEN_LOCKED);
+        lab.caller.ticks = weak.ticks;
+        CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+        CHECK_EQ(token_lab_walk(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+    }
+    guess(&lab.token, &lab.caller); /* in the place of the child's, and it begins anew */
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_REFUSED);
+    CHECK(token_lab_check(&lab, &weak, &child) != SVMC_TOKEN_REFUSED);
+    lab.caller.ticks += LAB_LOCK;
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_ALLOWED);
+
+    weak.ticks = lab.caller.ticks; /* a short one does not end a long one */
+    guess(&child, &weak);
+    weak.ticks += LAB_LOCK;
+    guess(&child, &weak);
+    guess(&other, &weak);
+    weak.ticks += LAB_LOCK;
+    CHECK(token_lab_check(&lab, &weak, &other) != SVMC_TOKEN_REFUSED);
+    CHECK_EQ(token_lab_check(&lab, &weak, &child), SVMC_TOKEN_REFUSED);
+    CHECK_EQ(lab.why, SVMC_TOKEN_LOCKED);
+    weak.ticks += LAB_LOCK;
+    CHECK(token_lab_check(&lab, &weak, &child) != SVMC_TOKEN_REFUSED);
 }
 
 TEST(token, lock_out_near_the_end_of_time) /* TK-11: no tick wraps */
@@ -652,6 +771,24 @@ TEST(token, changes_while_it_is_checked) /* TK-5 */
     }
 }
 
+TEST(token, a_replay_is_no_good_call) /* TK-11 TK-12: guesses are counted on */
+{
+    struct svmc_token_call call = { .control = 8, .counter = 5 };
+    struct svmc_token sent, wrong;
+
+    token_lab_start(&lab);
+    SEND();
+    CHECK_EQ(GIVEN(&call), SVMC_TOKEN_ALLOWED);
+    wrong = lab.token;
+    wrong.tag[9] ^= 4;
+    for (unsigned n = 0; n < LAB_LIMIT; n++) {
+        CHECK_EQ(GIVEN(&call), SVMC_TOKEN_REFUSED);
+        CHECK_EQ(token_lab_check(&lab, &lab.caller, &wrong), SVMC_TOKEN_REFUSED);
+    }
+    CHECK_EQ(token_lab_check(&lab, &lab.caller, &lab.token), SVMC_TOKEN_REFUSED);
+    CHECK_EQ(lab.why, SVMC_TOKEN_LOCKED);
+}
+
 TEST(token, mac_of_a_call) /* TK-12: BLAKE2b by its own words */
 {
     struct svmc_token_call call = { .control = 0x0123456789abcdef, .counter = 0x42 };
@@ -762,9 +899,10 @@ TEST(token, expected_calls) /* TK-13; V10: a call that does not come is an event
     CHECK_EQ(svmc_token_expect(&lab.pool, handle, 0xb, 200), SVMC_OK);
     CHECK_EQ(svmc_token_expect(&lab.pool, handle, 0xc, 100), SVMC_OK);
     CHECK_EQ(svmc_token_expect(&lab.pool, handle, 0xd, 100), SVMC_ERR_FULL);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa), SVMC_OK);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle + 1, 0xb), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa, 99), SVMC_OK);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xa, 99), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle + 1, 0xb, 99), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xc, 100), SVMC_ERR_STATE); /* before a tick */
     CHECK_EQ(svmc_token_tick(&lab.pool, 99), SVMC_OK);
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
     CHECK_EQ(svmc_token_tick(&lab.pool, 100), SVMC_OK);
@@ -774,12 +912,14 @@ TEST(token, expected_calls) /* TK-13; V10: a call that does not come is an event
     CHECK_EQ(event.handle, handle);
     CHECK_EQ(event.vm, LAB_VM);
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
-    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xc), SVMC_ERR_STATE); /* too late */
+    CHECK_EQ(svmc_token_met(&lab.pool, handle, 0xc, 100), SVMC_ERR_STATE); /* too late */
     CHECK_EQ(svmc_token_revoke(&lab.pool, handle), SVMC_OK);
     CHECK_EQ(svmc_token_tick(&lab.pool, 1000), SVMC_OK); /* nobody is left */
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
     CHECK(is_zero(lab.expected, sizeof lab.expected));
 }
+
+#define ROOM (LAB_EVENTS * 3 / 4) /* a quarter is for deadlines */
 
 TEST(token, events_are_counted) /* TK-15 */
 {
@@ -787,14 +927,14 @@ TEST(token, events_are_counted) /* TK-15 */
 
     token_lab_open(&lab);
     for (unsigned round = 0; round < 5; round++) {
-        for (unsigned n = 0; n < LAB_EVENTS + 3; n++) {
+        for (unsigned n = 0; n < ROOM + 3; n++) {
             own.what = 100 * round + n;
-            CHECK_EQ(svmc_token_report(&lab.pool, &own), n < LAB_EVENTS ? SVMC_OK : SVMC_ERR_FULL);
+            CHECK_EQ(svmc_token_report(&lab.pool, &own), n < ROOM ? SVMC_OK : SVMC_ERR_FULL);
         }
         event = token_lab_event(&lab);
         CHECK_EQ(event.kind, SVMC_TOKEN_EVENT_LOST);
         CHECK_EQ(event.what, 3);
-        for (unsigned n = 0; n < LAB_EVENTS; n++) {
+        for (unsigned n = 0; n < ROOM; n++) {
             event = token_lab_event(&lab);
             CHECK_EQ(event.kind, SVMC_TOKEN_EVENT_OWN);
             CHECK_EQ(event.what, 100 * round + n);
@@ -808,6 +948,65 @@ TEST(token, events_are_counted) /* TK-15 */
     own.reserved = 1;
     CHECK_EQ(svmc_token_report(&lab.pool, &own), SVMC_ERR_ARG);
     CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_NONE);
+}
+
+/* The next event's kind behind those that a guest made. */
+static unsigned next_due(void)
+{
+    struct svmc_token_event event;
+
+    do
+        event = token_lab_event(&lab);
+    while (event.kind == SVMC_TOKEN_EVENT_OWN || event.kind == SVMC_TOKEN_EVENT_PROBED ||
+           event.kind == SVMC_TOKEN_EVENT_LOST);
+    return event.kind;
+}
+
+TEST(token, no_guest_keeps_a_deadline_from_being_told) /* TK-13 TK-15 */
+{
+    struct svmc_token unknown = { 0 };
+    struct svmc_token_event event;
+
+    token_lab_start(&lab);
+    lab.grant.beat_ticks = 100;
+    CHECK_EQ(enrol(&family[0]), SVMC_OK); /* due at 110 */
+    lab.grant.beat_ticks = 0;
+    lab.grant.until = 110;
+    CHECK_EQ(enrol(&family[1]), SVMC_OK);
+    lab.grant.beat_ticks = 99;
+    lab.grant.until = SVMC_TOKEN_FOREVER;
+    lab.grant.flags |= SVMC_TOKEN_BEAT_KILLS;
+    CHECK_EQ(enrol(&family[2]), SVMC_OK); /* due at 109 */
+    CHECK_EQ(svmc_token_expect(&lab.pool, lab.token.handle, 0xa, 109), SVMC_OK);
+    CHECK_EQ(svmc_token_expect(&lab.pool, lab.token.handle, 0xb, 110), SVMC_OK);
+    for (unsigned n = 0; n < 4 * LAB_EVENTS * LAB_LIMIT; n++)
+        (void)token_lab_check(&lab, &lab.caller, &unknown);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 109), SVMC_OK); /* both find room, the last there is */
+    CHECK_EQ(svmc_token_tick(&lab.pool, 110), SVMC_OK);
+    CHECK_EQ(token_lab_walk(&lab, &lab.caller, &family[2]), SVMC_TOKEN_REFUSED);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_OVERDUE);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_BEAT);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_NONE);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 111), SVMC_OK); /* what found none */
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_OVERDUE);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_BEAT);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_EXPIRED);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_NONE);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 112), SVMC_OK);
+    CHECK_EQ(next_due(), SVMC_TOKEN_EVENT_NONE);
+
+    lab.caller.ticks = 112;
+    CHECK_EQ(enrol(&family[2]), SVMC_OK); /* due at 211 */
+    for (unsigned n = 0; n < 2; n++)
+        CHECK_EQ(svmc_token_expect(&lab.pool, lab.token.handle, n, 211), SVMC_OK);
+    for (unsigned n = 0; n < 4 * LAB_EVENTS * LAB_LIMIT; n++)
+        (void)token_lab_check(&lab, &lab.caller, &unknown);
+    CHECK_EQ(token_lab_event(&lab).kind, SVMC_TOKEN_EVENT_LOST);
+    CHECK_EQ(svmc_token_tick(&lab.pool, 211), SVMC_OK);
+    event = token_lab_event(&lab);
+    CHECK_EQ(event.kind, SVMC_TOKEN_EVENT_LOST);
+    CHECK_EQ(event.what, 1); /* a beat that kills does so, told or not */
+    CHECK_EQ(svmc_token_revoke(&lab.pool, family[2].handle), SVMC_ERR_STALE);
 }
 
 /* Whether 8 bytes of the tag stand anywhere in there, or as a word of a big-endian processor. */
@@ -928,6 +1127,9 @@ TEST(token, grants) /* TK-4: what is no grant */
     lab.caller.user = 2;
     CHECK_EQ(enrol(&out), SVMC_ERR_ARG);
     lab.caller.user = 1;
+    lab.caller.isa = SVMC_ISA_NONE; /* no call would fit */
+    CHECK_EQ(enrol(&out), SVMC_ERR_ARG);
+    lab.caller.isa = SVMC_ISA_X86_64;
     lab.caller.reserved[5] = 1;
     CHECK_EQ(enrol(&out), SVMC_ERR_ARG);
 }
@@ -961,14 +1163,14 @@ TEST(token, nothing_is_null) /* TK-5: misuse has a status of its own */
                  SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_beat(p, 1, 1), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_expect(p, 1, 1, 1), SVMC_ERR_ARG);
-        CHECK_EQ(svmc_token_met(p, 1, 1), SVMC_ERR_ARG);
+        CHECK_EQ(svmc_token_met(p, 1, 1, 1), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_tick(p, 1), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_event_next(p, &event), SVMC_ERR_ARG);
         CHECK_EQ(svmc_token_report(p, &event), SVMC_ERR_ARG);
     }
     CHECK_EQ(svmc_token_event_next(&lab.pool, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_report(&lab.pool, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_token_met(&lab.pool, 0, 0), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_token_met(&lab.pool, 0, 0, 0), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_enrol(&lab.pool, NULL, &lab.grant, SVMC_OK, &out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_token_enrol(&lab.pool, &lab.caller, NULL, SVMC_OK, &out), SVMC_ERR_ARG);
     CHECK_EQ(enrol(NULL), SVMC_ERR_ARG);

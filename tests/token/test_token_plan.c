@@ -230,7 +230,8 @@ static enum svmc_status held(void *ctx, const struct svmc_token_guard *guard,
     struct host *h = ctx;
     size_t n = (size_t)(guard - plan);
 
-    CHECK(n == h->first + h->calls && n < count && out->rights == 0xff && out->reserved[4] == 0xff);
+    CHECK(n == h->first + h->calls && n < count && out->rights == 0xff && out->devices == 0xff &&
+          out->reserved[4] == 0);
     if (++h->calls == h->fail_at && h->failure == SVMC_OK)
         return SVMC_OK; /* and nothing written */
     *out = h->held[n];

@@ -18,7 +18,7 @@
 
 #define IDS_AT offsetof(struct svmc_hcall_run, vm) /* then vcpu, then what comes 0 but user */
 _Static_assert(offsetof(struct svmc_hcall_run, vcpu) == IDS_AT + 4, "one copy");
-_Static_assert(sizeof(struct svmc_hcall_run) == IDS_AT + 16, "one word is cleared");
+_Static_assert(sizeof(struct svmc_hcall_run) == IDS_AT + 32, "three words are cleared");
 
 CORE_COLD enum svmc_status svmc_native_answer(struct svmc_hcall_result *out, uint32_t code,
                                               unsigned bad)
@@ -69,7 +69,7 @@ CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
 {
     const struct svmc_hcall_ops *ops = w->v->priv.vm->ops;
     struct svmc_hcall_call judged;
-    uint32_t token_class = 0;
+    struct svmc_hcall_accepted accepted = { 0 };
     enum svmc_status st;
 
     if (w->call->control & SVMC_HCALL_TOKEN) {
@@ -78,21 +78,24 @@ CORE_COLD static enum svmc_status judge(struct native_work *w, bool in_batch)
         judged = *w->call;
         memcpy(judged.arg, w->arg, sizeof judged.arg);
         judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);
-        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], &judged, &token_class);
+        st = ops->token(w->v->priv.vm->ctx, w->v->priv.ids[1], &judged, &accepted);
         core_wipe(judged.token, sizeof judged.token); /* TK-14 */
         if (st == SVMC_ERR_STALE)
             return svmc_native_answer(w->out, SVMC_HCALL_TOKEN_STALE, 0);
         if (st == SVMC_ERR_AUTH)
             return deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
-        if (st != SVMC_OK || token_class - 1u >= 15)
+        if (st != SVMC_OK || accepted.token_class - 1u >= 15)
             return SVMC_ERR_CALLBACK;
-        w->token = w->call->token[0];
+        w->token = (uint32_t)w->call->token[0]; /* the handle; a counter is of one call */
     }
-    w->v->priv.run.token_class = (uint8_t)token_class;
-    if (!(w->entry->may & SVMC_HCALL_CLASS(token_class)))
-        return token_class == 0 ? svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0)
-                                : deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
-    if (w->slot && (w->slot->priv.token != w->token || w->slot->priv.token_class != token_class))
+    w->v->priv.run.token_class = (uint8_t)accepted.token_class;
+    w->v->priv.run.rights = accepted.rights;
+    w->v->priv.run.token = accepted.handle;
+    if (!(w->entry->may & SVMC_HCALL_CLASS(accepted.token_class)))
+        return accepted.token_class == 0 ? svmc_native_answer(w->out, SVMC_HCALL_NEED_TOKEN, 0)
+                                         : deny(w->v, SVMC_HCALL_ANY_CLASS, in_batch, w->out);
+    if (w->slot &&
+        (w->slot->priv.token != w->token || w->slot->priv.token_class != accepted.token_class))
         return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, 1);
     return SVMC_OK;
 }
@@ -237,6 +240,7 @@ CORE_SMALL static enum svmc_status go(struct native_work *w, bool in_batch)
     if (bad != 0)
         return svmc_native_answer(w->out, SVMC_HCALL_BAD_ARG, bad);
     w->v->priv.run.control = control;
+    w->v->priv.run.ip = w->call->ip;
     w->v->priv.run.vm = w->v->priv.ids[0];
     w->v->priv.run.vcpu = w->v->priv.ids[1];
     w->v->priv.run.user = w->call->user;
@@ -288,6 +292,7 @@ static inline bool is_plain(struct svmc_hcall_vcpu *v, struct svmc_hcall_call *c
     run.control = call->control;
     run.progress = 0;
     run.buffer = NULL;
+    run.ip = call->ip;
     memcpy((uint8_t *)&run + IDS_AT, v->priv.ids, sizeof v->priv.ids);
     memset((uint8_t *)&run + IDS_AT + sizeof v->priv.ids, 0,
            sizeof run - IDS_AT - sizeof v->priv.ids);
