@@ -474,6 +474,8 @@ static void compare(const struct svmc_hcall_call *was, const struct svmc_hcall_r
         (flags & ~(uint32_t)(SVMC_HCALL_TOKEN | SVMC_HCALL_TAGGED)) != 0 ||
         flags == SVMC_HCALL_TAGGED || was->control >> 32 != (uint64_t)SVMC_HCALL_ABI << 24)
         return;
+    if ((e->flags & SVMC_HCALL_MAY_PARTIAL) && out->status == SVMC_HCALL_RETRY && p->user)
+        return; /* HN-17: the only slot is the kernel's */
     if (flags & SVMC_HCALL_TOKEN)
         require(w.handled + w.refusals == 1);
     else
