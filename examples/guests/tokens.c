@@ -298,7 +298,7 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id)
     begin("the old tag, when the program has a new one", 0);
     end(jump(trap(), &old));
     work();
-    begin("guesses, until nobody on this vCPU is heard", 0);
+    begin("guesses, until the token is heard no more on this vCPU", 0);
     wrong = old;
     for (unsigned i = 0; i < 8; i++) {
         wrong.tag_low++;

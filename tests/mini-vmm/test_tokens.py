@@ -34,7 +34,7 @@ TRIED = (
     ("a write to the program's code", "read-only, and judged a stranger's write"),  # A10
     ("a write to the page that it keeps", "read-only, and judged a stranger's write"),  # A10
     ("the old tag, when the program has a new one", "the tag is wrong"),  # A9
-    ("guesses, until nobody on this vCPU is heard", "the vCPU is locked out"),  # A7
+    ("guesses, until the token is heard no more on this vCPU", "locked out on this vCPU"),  # A7
     ("to keep the program from a call it was asked for", "too late, an event"),  # V10
 )
 CHANGES = 7
