@@ -36,6 +36,7 @@ CORE_COLD enum svmc_status svmc_token_pool_init(struct svmc_token_pool *pool,
     ops = config->crypto; /* TK-10: no vCPU remembers a mapping of the pool that was here before */
     if (ops->random(ops->ctx, start, sizeof start) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
+    token_said(start, sizeof start); /* no secret, as a tag is one */
     pool->priv.config = *config;
     clear(config);
     for (uint32_t i = 1; i < config->entry_count; i++) {
