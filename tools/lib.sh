@@ -197,7 +197,7 @@ need_arm64_tools() {
 
 # ---- builds ------------------------------------------------------------------------------------
 # Each build is a directory below build/; the row says how it differs from a plain release build.
-san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer'
+san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer -gline-tables-only'
 build_options() {
     case $1 in
     release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled" ;;
@@ -207,12 +207,12 @@ build_options() {
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
     clang) echo "-Dexamples=disabled" ;;
     asan) echo "-Dexamples=disabled -Dfuzz=enabled -Db_sanitize=address,undefined" \
-        "-Db_lundef=false -Doptimization=1 -Ddebug=true -Ddefault_library=static" ;;
+        "-Db_lundef=false -Doptimization=1 -Ddefault_library=static" ;;
     fast) echo "-Dexamples=disabled -Dtests=disabled -Dfuzz=enabled -Ddefault_library=static" ;;
     msan) echo "-Dexamples=disabled -Db_sanitize=memory -Db_lundef=false -Doptimization=1" \
-        "-Ddebug=true -Ddefault_library=static" ;;
+        "-Ddefault_library=static" ;;
     tsan) echo "-Dexamples=disabled -Db_sanitize=thread -Db_lundef=false -Doptimization=1" \
-        "-Ddebug=true -Ddefault_library=static" ;;
+        "-Ddefault_library=static" ;;
     cov) echo "-Dexamples=disabled -Db_coverage=true -Doptimization=0 -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
         "-Dsodium=disabled -Dopenssl=disabled --cross-file=tools/cross/$1.ini" ;;
@@ -229,7 +229,7 @@ build_cflags() {
     case $1 in
     asan) echo "$san_flags -fsanitize=fuzzer-no-link" ;;
     fast) echo "-fsanitize=fuzzer-no-link" ;;
-    msan) echo "$san_flags" ;;
+    msan | tsan) echo "$san_flags" ;;
     esac
 }
 

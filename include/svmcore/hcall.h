@@ -43,13 +43,6 @@ struct svmc_hcall_caller {
     uint32_t reserved; /* 0 */
 };
 
-/** A token that is good; the handler finds it in its struct svmc_hcall_run. */
-struct svmc_hcall_accepted {
-    uint64_t rights;      /* the embedder's own */
-    uint32_t handle;      /* whose it is */
-    uint32_t token_class; /* 1 to 15 */
-};
-
 /** What a VM's hypervisor lends; as in struct svmc_host_ops, outlives the vCPUs. */
 struct svmc_hcall_ops {
     uint32_t size; /* sizeof(struct svmc_hcall_ops) as the host compiled it */
@@ -65,9 +58,8 @@ struct svmc_hcall_ops {
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, const struct svmc_hcall_caller *caller,
                                                   svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
-    /* optional (NULL: no tokens): judge call->token for this call; call->arg is what the handler
-       gets, with RESUME what the call began with. *out comes zeroed;
-       SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is none; else: failed */
+    /* optional (NULL: no tokens): judge call->token; call->arg is what the handler gets, with RESUME
+       what the call began with. *out is zero. SVMC_ERR_STALE: was one; _AUTH: is none; else failed */
     SVMC_NODISCARD enum svmc_status (*token)(void *ctx, uint32_t vcpu,
                                              const struct svmc_hcall_call *call,
                                              struct svmc_hcall_accepted *out);

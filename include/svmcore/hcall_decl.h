@@ -74,6 +74,13 @@ struct svmc_hcall_buffer {
     uint32_t reserved;
 };
 
+/** A token that is good: what `token` of struct svmc_hcall_ops gives, and the handler gets. */
+struct svmc_hcall_accepted {
+    uint64_t rights;      /* the embedder's own */
+    uint32_t handle;      /* whose it is */
+    uint32_t token_class; /* 1 to 15 */
+};
+
 /** What a handler gets, and gives. */
 struct svmc_hcall_run {
     uint64_t arg[SVMC_HCALL_REGS]; /* checked; out: the results, with OK alone */

@@ -14,14 +14,12 @@ from common import (FAMILIES, ROOT, TOP, Report, core_objects, first_error, need
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp"}
 EVERYWHERE = [(f, c) for f in FAMILIES for c in ("gcc", "clang")]
 FIXED = ["-fno-pic", "-fno-pie"]
-# variant, its flags, who takes it, further undefined symbols. An -O2 build that is position-
-# independent is in pic, of both compilers, so pie takes -Os and one; the fixed address of x86-64
-# and AArch64 is in the three variants that need one anyway.
+# variant, its flags, who takes it, further undefined symbols. pic is for everybody; each other one
+# is for whom it can make a difference: the fixed address of x86-64 and AArch64 is in what needs one.
 VARIANTS = [
     ("pic", ["-fPIC"], EVERYWHERE, ""),
-    ("pie", ["-fpie", "-Os"], [w for w in EVERYWHERE if w[1] == "gcc"], ""),
-    # gcc on s390x keeps addresses in the literal pool of a build that is not position-independent
-    ("fixed", FIXED, [("riscv64", "gcc"), ("s390x", "clang")], ""),
+    ("pie", ["-fpie", "-Os"], [("x86_64", "gcc"), ("s390x", "gcc")], ""),
+    ("fixed", FIXED, [("riscv64", "gcc")], ""),
     ("branch-tracking", [*FIXED, "-fcf-protection=full"], [("x86_64", "clang")], ""),
     ("branch-protection", [*FIXED, "-mbranch-protection=standard"], [("aarch64", "gcc")], ""),
     ("retpoline", [*FIXED, "-mindirect-branch=thunk-extern", "-fcf-protection=none"],
