@@ -58,8 +58,9 @@ struct svmc_hcall_ops {
     SVMC_NODISCARD enum svmc_status (*guest_span)(void *ctx, const struct svmc_hcall_caller *caller,
                                                   svmc_gpa at, size_t n, uint32_t access,
                                                   void **span);
-    /* optional (NULL: no tokens): judge call->token; call->arg is what the handler gets, with RESUME
-       what the call began with. *out is zero. SVMC_ERR_STALE: was one; _AUTH: is none; else failed */
+    /* optional (NULL: no tokens): judge call->token; call->arg is what the handler gets, with
+       RESUME what the call began with. *out is zero. SVMC_ERR_STALE: was one; SVMC_ERR_AUTH: is
+       none; else: failed */
     SVMC_NODISCARD enum svmc_status (*token)(void *ctx, uint32_t vcpu,
                                              const struct svmc_hcall_call *call,
                                              struct svmc_hcall_accepted *out);

@@ -36,8 +36,8 @@ def core():
 
 
 def build(compiler, level, out, copies):
-    """(program, None), or (None, why not). copies: {source: its edited copy}; what is in `out` and is
-    no copy is there already."""
+    """(program, None), or (None, why not). copies: {source: its edited copy}; of the others those
+    objects are taken that are in `out` already."""
     flags = [f for f in core_flags("x86_64", compiler) if not re.fullmatch(r"-O\w", f)]
     objects = []
     for source in [*map(str, core()), "tests/checks/token_residue.c"]:

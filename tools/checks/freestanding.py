@@ -14,8 +14,8 @@ from common import (FAMILIES, ROOT, TOP, Report, core_objects, first_error, need
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp"}
 EVERYWHERE = [(f, c) for f in FAMILIES for c in ("gcc", "clang")]
 FIXED = ["-fno-pic", "-fno-pie"]
-# variant, its flags, who takes it, further undefined symbols. pic is for everybody; each other one
-# is for whom it can make a difference: the fixed address of x86-64 and AArch64 is in what needs one.
+# variant, its flags, who takes it, further undefined symbols. pic is for everybody, each other one
+# for whom it makes a difference: the fixed address of x86-64 and AArch64 is in what needs one.
 VARIANTS = [
     ("pic", ["-fPIC"], EVERYWHERE, ""),
     ("pie", ["-fpie", "-Os"], [("x86_64", "gcc"), ("s390x", "gcc")], ""),
