@@ -341,8 +341,8 @@ run_fuzz() {
 # record_campaigns PART...: one dated section a part in docs/campaigns/; see README.md there.
 record_campaigns() {
     local name file status time passed failed skipped excused commit
-    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|iox-reference|token-)'
-    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference)'
+    local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference|models'
+    long+='|token-(race|time)|keyslot-(race|model))'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
@@ -359,7 +359,8 @@ record_campaigns() {
             printf -- '- duration: %s s\n' "$time"
             printf -- '- cpu: %s, %s used\n' \
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
-            grep -hiE '^(== |ok |FAIL |seed|INFO: Seed)' "$build/log/$name.log" | sed 's/^/    /' ||
+            grep -hiE '^(== |ok |FAIL |seed|INFO: Seed|[0-9]+ (operations|checks|uses))' \
+                "$build/log/$name.log" | sed 's/^/    /' ||
                 true
         } >>"$file"
     done

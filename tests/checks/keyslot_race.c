@@ -138,6 +138,57 @@ static uint64_t control(void)
     return turn;
 }
 
+#ifndef KEYSLOT_UNFENCED
+/* Store buffering, the shape of KS-6: each stores its word and then loads the other's. */
+static struct {
+    _Alignas(64) uint32_t x;
+    _Alignas(64) uint32_t y;
+    _Alignas(64) uint32_t go;
+    _Alignas(64) uint32_t done;
+    uint32_t seen;
+} litmus;
+
+enum { LITMUS_TURNS = 3000000 };
+
+static void *litmus_main(void *of)
+{
+    for (uint32_t turn = 1; turn <= LITMUS_TURNS; turn++) {
+        while (__atomic_load_n(&litmus.go, __ATOMIC_ACQUIRE) < turn)
+            ;
+        __atomic_store_n(&litmus.x, turn, __ATOMIC_SEQ_CST);
+        litmus.seen = __atomic_load_n(&litmus.y, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&litmus.done, turn, __ATOMIC_RELEASE);
+    }
+    return of;
+}
+
+/*
+ * How often both missed the other's: never on a processor, where a load-acquire is not done before
+ * an earlier store-release (Arm ARM, B2.3.7). QEMU 7.2 puts its barriers before STLR and behind LDAR
+ * and none between the two.
+ */
+static uint32_t both_missed(void)
+{
+    uint32_t count = 0;
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, litmus_main, NULL) != 0)
+        return 0;
+    for (uint32_t turn = 1; turn <= LITMUS_TURNS; turn++) {
+        uint32_t seen;
+
+        __atomic_store_n(&litmus.go, turn, __ATOMIC_RELEASE);
+        __atomic_store_n(&litmus.y, turn, __ATOMIC_SEQ_CST);
+        seen = __atomic_load_n(&litmus.x, __ATOMIC_SEQ_CST);
+        while (__atomic_load_n(&litmus.done, __ATOMIC_ACQUIRE) < turn)
+            ;
+        count += seen < turn && litmus.seen < turn;
+    }
+    pthread_join(thread, NULL);
+    return count;
+}
+#endif
+
 TEST(keyslot_race, nobody_uses_a_wiped_key) /* KS-6 KS-7 KS-9 */
 {
     const struct svmc_keyslots_config config = {
@@ -170,6 +221,15 @@ TEST(keyslot_race, nobody_uses_a_wiped_key) /* KS-6 KS-7 KS-9 */
 #ifdef KEYSLOT_UNFENCED
     CHECK(wiped + wrong != 0, "the detector does not see what it is there to see");
 #else
+    if (wiped + wrong != 0) { /* the core's fault, unless sequential consistency is none here */
+        uint32_t missed = both_missed();
+
+        printf("%" PRIu32 " of %d turns of store buffering: both missed\n", missed, LITMUS_TURNS);
+        if (missed != 0) {
+            harness_skip("hardware: an emulator that loads before an earlier store-release");
+            return;
+        }
+    }
     CHECK_EQ(wiped + wrong, 0);
 #endif
 }
