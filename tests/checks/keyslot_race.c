@@ -164,8 +164,8 @@ static void *litmus_main(void *of)
 
 /*
  * How often both missed the other's: never on a processor, where a load-acquire is not done before
- * an earlier store-release (Arm ARM, B2.3.7). QEMU 7.2 puts its barriers before STLR and behind LDAR
- * and none between the two.
+ * an earlier store-release (Arm ARM, B2.3.7). QEMU 7.2 puts its barriers before STLR and behind
+ * LDAR, and none between the two.
  */
 static uint32_t both_missed(void)
 {
