@@ -3,8 +3,9 @@
 """tools/demo as a newcomer meets it: from nothing within 20 s, again within 2 s and silent, and as
 a user who may neither write to the tree nor use /dev/kvm. Each run must end in PASS.
 
-Other parts run beside this one, so not the clock on the wall decides but the processor time: what
-two processors have in those seconds. Both are printed."""
+Where other parts run beside this one (tools/test says so by SVMC_ALONE=0) the clock on the wall
+would measure these: then the processor time decides, what two processors have in those seconds.
+Alone both do, and both are printed."""
 import os
 import resource
 import subprocess
@@ -19,6 +20,7 @@ from common import Report, copy_tree, run  # noqa: E402
 
 COLD_SECONDS, WARM_SECONDS, PROCESSORS = 20, 2, 2
 NOBODY = 65534
+ALONE = os.environ.get("SVMC_ALONE") != "0"
 
 
 def demo(tree, before=(), **environment):
@@ -43,8 +45,10 @@ def processor_time():
 
 
 def slow(seconds, most):
+    wall, used = seconds
+    faults = [f"took {wall:.1f} s, more than {most}"] if ALONE and wall > most else []
     most *= PROCESSORS
-    return [f"{seconds[1]:.1f} s of processor time, more than {most}"] if seconds[1] > most else []
+    return faults + ([f"{used:.1f} s of processor time, more than {most}"] if used > most else [])
 
 
 def said(seconds):

@@ -127,11 +127,14 @@ def compiler_command(family, compiler):
 
 @functools.cache
 def tree_digest():
-    """Of whatever decides how the core is compiled."""
+    """Of whatever decides how the core is compiled: every file that can be included, compilers."""
     digest = hashlib.sha256()
-    for path in [*sorted((ROOT / "src").rglob("*.[ch]")), *sorted((ROOT / "include").rglob("*.h")),
+    for path in [*sorted((ROOT / "src").rglob("*")), *sorted((ROOT / "include").rglob("*")),
                  TOP / "src/cflags.txt", Path(__file__)]:
-        digest.update(str(path).encode() + b"\0" + path.read_bytes())
+        if path.is_file():
+            digest.update(str(path).encode() + b"\0" + path.read_bytes())
+    for name in ["clang", *(f["gcc"] for f in FAMILIES.values())]:
+        digest.update(run([name, "--version"]).text.encode())
     return digest.hexdigest()[:16]
 
 
