@@ -4,14 +4,14 @@
 abuses them, the recorded run, and that the host hears nothing of them."""
 import struct
 
-from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TOP, deny_create_vm, main, need_kvm, vmm,
-                 vmm_json)
+from vmm import (Altered, BACKEND, BUILD, Case, FAIL, PASS, TOP, deny_create_vm, main, need_kvm,
+                 vmm, vmm_json)
 
 CALLS = BUILD / "guests" / "calls.bin"
 HELLO = BUILD / "guests" / "hello.bin"
 TRACE = TOP / "examples" / "mini-vmm" / "traces" / "calls.svmtrace"
 VALUE = "a-value-that-only-the-guest-may-see"
-CALL, END, STORE, TRAP, ANSWER, MEMORY, WRITTEN = 5, 14, 15, 16, 17, 18, 19  # docs/spec/trace.md
+CALL, STORE, TRAP, ANSWER, MEMORY, WRITTEN = 5, 15, 16, 17, 18, 19  # docs/spec/trace.md
 
 # An image of raw bytes: mov eax, imm32 and so on, without a C compiler between it and KVM.
 MAGIC = b"\xb8\x68\x58\x4d\x56"  # mov eax, 564d5868h: open-vm-tools, backdoor_def.h, BDOOR_MAGIC
@@ -253,30 +253,13 @@ class Hostile(Case):
         self.assertEqual(vmm("--quiet", *options).status, PASS)
 
 
-class Replay(Case):
+class Replay(Altered, Case):
     """The recorded run: the exit glue without KVM, and with records that were changed."""
 
-    def setUp(self):
-        super().setUp()
-        data, at, self.records = TRACE.read_bytes(), 16, []
-        self.prefix = data[:16]
-        while at < len(data):
-            kind, length = struct.unpack_from("<HH", data, at)
-            self.records.append([kind, bytearray(data[at + 4:at + 4 + length])])
-            at += 4 + length
-        self.assertEqual(self.records.pop()[0], END)
+    trace = TRACE
 
     def replay(self, *options):
-        body = bytearray(self.prefix)
-        for kind, payload in self.records:
-            body += struct.pack("<HH", kind, len(payload)) + payload
-        body += struct.pack("<HHQ", END, 16, len(self.records))
-        value = 0xcbf29ce484222325  # FNV-1a, docs/spec/trace.md section 1
-        for byte in body:
-            value = (value ^ byte) * 0x100000001b3 & (1 << 64) - 1
-        file = self.tmp / "altered.svmtrace"
-        file.write_bytes(body + struct.pack("<Q", value))
-        return vmm("--replay", file, *(options or ("--quiet",)))
+        return vmm("--replay", self.altered(), *(options or ("--quiet",)))
 
     def nth(self, kind, n=0):
         return [at for at, record in enumerate(self.records) if record[0] == kind][n]

@@ -4,11 +4,11 @@
 else in its VM is refused, each by what is to refuse him. Live, and from the recorded run."""
 import struct
 
-from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TOP, deny_create_vm, main, need_kvm, vmm,
-                 vmm_json)
+from vmm import (Altered, BACKEND, BUILD, Case, FAIL, PASS, TOP, deny_create_vm, main, need_kvm,
+                 vmm, vmm_json)
 
 TRACE = TOP / "examples" / "mini-vmm" / "traces" / "tokens.svmtrace"
-CALL, END, MEMORY, GATE = 5, 14, 18, 20  # docs/spec/trace.md
+CALL, MEMORY, GATE = 5, 18, 20  # docs/spec/trace.md
 WHO, WALK, HELD = 7, 8, 9
 
 # What is tried, and what must refuse it: docs/spec/token.md, token_page.md, measure.md. By hand.
@@ -166,30 +166,13 @@ class KeeperSeesIt(Tokens):
         self.assertIn("no program", done.errors)
 
 
-class Replay(Tokens):
+class Replay(Altered, Tokens):
     """The recorded run, as it is, and with records that were changed."""
 
-    def setUp(self):
-        super().setUp()
-        data, at, self.records = TRACE.read_bytes(), 16, []
-        self.prefix = data[:16]
-        while at < len(data):
-            kind, length = struct.unpack_from("<HH", data, at)
-            self.records.append([kind, bytearray(data[at + 4:at + 4 + length])])
-            at += 4 + length
-        self.assertEqual(self.records.pop()[0], END)
+    trace = TRACE
 
     def replay(self):
-        body = bytearray(self.prefix)
-        for kind, payload in self.records:
-            body += struct.pack("<HH", kind, len(payload)) + payload
-        body += struct.pack("<HHQ", END, 16, len(self.records))
-        value = 0xcbf29ce484222325  # FNV-1a, docs/spec/trace.md section 1
-        for byte in body:
-            value = (value ^ byte) * 0x100000001b3 & (1 << 64) - 1
-        file = self.tmp / "altered.svmtrace"
-        file.write_bytes(body + struct.pack("<Q", value))
-        return vmm_json("--replay", file)
+        return vmm_json("--replay", self.altered())
 
     def test_the_shipped_trace(self):
         done = vmm_json("--replay", TRACE)

@@ -85,6 +85,34 @@ class Case(unittest.TestCase):
             self.assertIn(word, done.errors)
 
 
+class Altered:
+    """Beside a Case: the records of `trace`, to be changed, and a whole trace of them, with a right
+    checksum, that says something else."""
+    END = 14  # docs/spec/trace.md
+
+    def setUp(self):
+        super().setUp()
+        data, at, self.records = self.trace.read_bytes(), 16, []
+        self.prefix = data[:16]
+        while at < len(data):
+            kind, length = struct.unpack_from("<HH", data, at)
+            self.records.append([kind, bytearray(data[at + 4:at + 4 + length])])
+            at += 4 + length
+        self.assertEqual(self.records.pop()[0], self.END)
+
+    def altered(self):
+        body = bytearray(self.prefix)
+        for kind, payload in self.records:
+            body += struct.pack("<HH", kind, len(payload)) + payload
+        body += struct.pack("<HHQ", self.END, 16, len(self.records))
+        value = 0xcbf29ce484222325  # FNV-1a, docs/spec/trace.md section 1
+        for byte in body:
+            value = (value ^ byte) * 0x100000001b3 & (1 << 64) - 1
+        file = self.tmp / "altered.svmtrace"
+        file.write_bytes(body + struct.pack("<Q", value))
+        return file
+
+
 def deny(number, error, request=None):
     """For preexec_fn: a seccomp filter under which this system call (with this request) fails."""
     def insn(code, jt, jf, k):
