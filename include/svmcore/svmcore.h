@@ -38,6 +38,7 @@
 #include "page.h"
 #include "policy.h"
 #include "policy_rows.h"
+#include "seal.h"
 #include "status.h"
 #include "token.h"
 #include "token_types.h"
