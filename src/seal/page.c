@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/** Pages that leave and come back: versions, claims, subkeys in turn. */
+#include <stdbool.h>
+#include <svmcore/seal_page.h>
+
+#include "../core/clamp.h"
+#include "../core/memory.h"
+
+/* SE-13: a page's entry: version of its copy in bits 55:0 (0: none), its subkey in 61:56. */
+#define ENTRY_BUSY   ((uint64_t)1 << 62) /* claimed by a lane, or by a copy that is not published */
+#define ENTRY_OUT    ((uint64_t)1 << 63)
+#define SUBKEY_SHIFT 56u
+#define SUBKEY_MASK  (SVMC_PAGES_SUBKEYS_MAX - 1)
+
+#define PAGE_BLOCKS (SVMC_PAGE_BYTES / 16 + 1)
+
+_Static_assert((SUBKEY_MASK & SVMC_PAGES_SUBKEYS_MAX) == 0, "a power of two");
+_Static_assert(SVMC_SEAL_VERSION_MAX >> SUBKEY_SHIFT == 0, "a version lies below the subkey");
+_Static_assert(((uint64_t)SUBKEY_MASK << SUBKEY_SHIFT & (ENTRY_BUSY | ENTRY_OUT)) == 0, "bits");
+_Static_assert(SVMC_PAGES_MAX - 1 <= SVMC_SEAL_NUMBER_MAX, "a page is a unit");
+
+/* One of the subkeys. `use` changes only while there are neither copies nor units left. */
+struct subkey {
+    struct svmc_seal_use use;
+    uint64_t left;   /* atomic; pages that it may still seal */
+    uint64_t copies; /* atomic; entries and unpublished copies under it */
+    uint8_t pad[56];
+};
+
+_Static_assert(sizeof(struct subkey) == 2 * SVMC_PAGES_ALIGN, "lines of their own");
+
+static struct subkey *subkey_at(const struct svmc_pages *pages, uint32_t i)
+{
+    return (struct subkey *)pages->priv.subkey + core_clamp(i, pages->priv.subkeys);
+}
+
+static uint32_t subkey_of(uint64_t entry)
+{
+    return (uint32_t)(entry >> SUBKEY_SHIFT) & SUBKEY_MASK;
+}
+
+static uint64_t version_of(uint64_t entry)
+{
+    return entry & SVMC_SEAL_VERSION_MAX;
+}
+
+/* The page's entry; NULL: no such page. */
+static uint64_t *entry_of(const struct svmc_pages *pages, uint64_t page)
+{
+    if (!pages || page >= pages->priv.pages)
+        return NULL;
+    return pages->priv.entry + core_clamp((uint32_t)page, (uint32_t)pages->priv.pages);
+}
+
+static size_t words_of(uint64_t pages)
+{
+    return (size_t)((pages + 63) / 64);
+}
+
+/* ---- setting up ------------------------------------------------------------------------------*/
+
+static size_t lines(size_t bytes)
+{
+    return (bytes + SVMC_PAGES_ALIGN - 1) / SVMC_PAGES_ALIGN * SVMC_PAGES_ALIGN;
+}
+
+static bool is_possible(const struct svmc_pages_config *c)
+{
+    return c && c->sealer && c->sealer->priv.slots && c->pages - 1 < SVMC_PAGES_MAX &&
+           c->lanes - 1 < c->sealer->priv.slots->priv.lanes && c->subkeys >= 2 &&
+           c->subkeys <= SVMC_PAGES_SUBKEYS_MAX && c->pages <= SIZE_MAX / 16;
+}
+
+size_t svmc_pages_bytes(const struct svmc_pages_config *config)
+{
+    if (!is_possible(config))
+        return 0;
+    return (size_t)config->lanes * SVMC_PAGE_BYTES + config->subkeys * sizeof(struct subkey) +
+           lines((size_t)config->pages * sizeof(uint64_t)) +
+           lines(words_of(config->pages) * sizeof(uint64_t));
+}
+
+/* SE-22: a fresh subkey in this place, which has neither copies nor units left. */
+static enum svmc_seal_reason arm(struct svmc_pages *pages, uint32_t i)
+{
+    struct subkey *s = subkey_at(pages, i);
+    struct svmc_seal_use use;
+    enum svmc_seal_reason why;
+    uint64_t units;
+
+    if (svmc_seal_end(pages->priv.sealer, &s->use) != SVMC_OK)
+        return SVMC_SEAL_BUSY;
+    why = svmc_seal_begin(pages->priv.sealer, SVMC_KEY_PAGE, 0, 0, &use);
+    if (why != SVMC_SEAL_NONE)
+        return why;
+    units = use.blocks / PAGE_BLOCKS;
+    s->use = use;
+    __atomic_store_n(&s->left, units < use.calls ? units : use.calls, __ATOMIC_RELEASE);
+    return SVMC_SEAL_NONE;
+}
+
+enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pages_config *config,
+                                 void *memory, size_t bytes)
+{
+    size_t need = svmc_pages_bytes(config), words;
+    enum svmc_seal_reason why;
+    enum svmc_status st;
+    uint8_t *at = memory;
+
+    if (!pages)
+        return SVMC_ERR_ARG;
+    memset(pages, 0, sizeof *pages);
+    if (need == 0 || !memory || (uintptr_t)memory % SVMC_PAGES_ALIGN != 0)
+        return SVMC_ERR_ARG;
+    if (bytes < need)
+        return SVMC_ERR_FULL;
+    memset(memory, 0, need);
+    pages->priv.sealer = config->sealer;
+    pages->priv.pages = config->pages;
+    pages->priv.lanes = config->lanes;
+    pages->priv.subkeys = config->subkeys;
+    pages->priv.scratch = at;
+    at += (size_t)config->lanes * SVMC_PAGE_BYTES;
+    pages->priv.subkey = at;
+    at += config->subkeys * sizeof(struct subkey);
+    pages->priv.entry = (uint64_t *)(void *)at;
+    at += lines((size_t)config->pages * sizeof(uint64_t));
+    pages->priv.dirty = (uint64_t *)(void *)at;
+    words = words_of(config->pages);
+    memset(pages->priv.dirty, 0xff, words * sizeof(uint64_t));
+    pages->priv.dirty[words - 1] >>= (words * 64 - config->pages) & 63;
+    why = arm(pages, 0);
+    if (why == SVMC_SEAL_NONE)
+        why = arm(pages, 1);
+    if (why == SVMC_SEAL_NONE)
+        return SVMC_OK;
+    st = svmc_pages_drop(pages); /* nobody is at it */
+    return st == SVMC_OK ? svmc_seal_status(why) : st;
+}
+
+enum svmc_status svmc_pages_drop(struct svmc_pages *pages)
+{
+    if (!pages)
+        return SVMC_ERR_ARG;
+    for (uint32_t i = 0; i < pages->priv.subkeys; i++)
+        if (svmc_seal_end(pages->priv.sealer, &subkey_at(pages, i)->use) != SVMC_OK)
+            return SVMC_ERR_BUSY;
+    memset(pages, 0, sizeof *pages);
+    return SVMC_OK;
+}
+
+/* ---- which are dirty -------------------------------------------------------------------------*/
+
+/* SE-14: the bits of `word` that are pages. */
+static void mark_word(struct svmc_pages *pages, uint64_t word, uint64_t bits)
+{
+    uint64_t *dirty =
+        pages->priv.dirty + core_clamp((uint32_t)word, (uint32_t)words_of(pages->priv.pages));
+    uint64_t left = pages->priv.pages - word * 64;
+
+    if (left < 64)
+        bits &= ((uint64_t)1 << left) - 1;
+    if (bits != 0)
+        __atomic_fetch_or(dirty, bits, __ATOMIC_RELEASE);
+}
+
+void svmc_pages_mark(struct svmc_pages *pages, uint64_t first, uint64_t count)
+{
+    uint64_t end;
+
+    if (!pages || first >= pages->priv.pages || count == 0)
+        return;
+    end = count < pages->priv.pages - first ? first + count : pages->priv.pages;
+    for (uint64_t word = first / 64; word <= (end - 1) / 64; word++) {
+        uint64_t bits = UINT64_MAX;
+
+        if (word == first / 64)
+            bits &= UINT64_MAX << first % 64;
+        if (word == (end - 1) / 64)
+            bits &= UINT64_MAX >> (63 - (end - 1) % 64);
+        mark_word(pages, word, bits);
+    }
+}
+
+void svmc_pages_log(struct svmc_pages *pages, uint64_t first, const uint64_t *log, size_t words)
+{
+    if (!pages || !log || first % 64 != 0)
+        return;
+    for (size_t i = 0; i < words && first < pages->priv.pages; i++, first += 64)
+        mark_word(pages, first / 64, log[i]);
+}
+
+/* SE-15: the first word from `at` on that has a bit, eight at a time while none has. */
+static size_t next_word(const uint64_t *dirty, size_t at, size_t words)
+{
+    while (at < words && __atomic_load_n(dirty + at, __ATOMIC_RELAXED) == 0) {
+        uint64_t any = 0;
+
+        if (++at % 8 != 0)
+            continue;
+        for (; any == 0 && at + 8 <= words; at += any == 0 ? 8 : 0)
+            CORE_UNROLL
+        for (uint32_t i = 0; i < 8; i++)
+            any |= __atomic_load_n(dirty + at + i, __ATOMIC_RELAXED);
+    }
+    return at;
+}
+
+static uint32_t lowest_bit(uint64_t word)
+{
+    uint32_t bit = 0;
+
+    for (uint32_t n = 32; n > 0; n /= 2)
+        if ((word & (((uint64_t)1 << n) - 1)) == 0) {
+            word >>= n;
+            bit += n;
+        }
+    return bit;
+}
+
+uint64_t svmc_pages_next_dirty(const struct svmc_pages *pages, uint64_t from)
+{
+    size_t words, at;
+    uint64_t word;
+
+    if (!pages || from >= pages->priv.pages)
+        return pages ? pages->priv.pages : 0;
+    words = words_of(pages->priv.pages);
+    at = core_clamp((uint32_t)(from / 64), (uint32_t)words);
+    word = __atomic_load_n(pages->priv.dirty + at, __ATOMIC_RELAXED) & UINT64_MAX << from % 64;
+    while (word == 0) {
+        at = next_word(pages->priv.dirty, at + 1, words);
+        if (at >= words)
+            return pages->priv.pages;
+        word = __atomic_load_n(pages->priv.dirty + at, __ATOMIC_RELAXED);
+    }
+    return (uint64_t)at * 64 + lowest_bit(word);
+}
+
+static bool is_dirty(const struct svmc_pages *pages, uint64_t page)
+{
+    const uint64_t *word = pages->priv.dirty +
+                           core_clamp((uint32_t)(page / 64), (uint32_t)words_of(pages->priv.pages));
+
+    return (__atomic_load_n(word, __ATOMIC_ACQUIRE) >> page % 64 & 1) != 0;
+}
+
+/* @return whether it was. */
+static bool clear_dirty(struct svmc_pages *pages, uint64_t page)
+{
+    uint64_t bit = (uint64_t)1 << page % 64;
+    uint64_t *word = pages->priv.dirty +
+                     core_clamp((uint32_t)(page / 64), (uint32_t)words_of(pages->priv.pages));
+
+    return (__atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit) != 0;
+}
+
+uint32_t svmc_pages_state(const struct svmc_pages *pages, uint64_t page)
+{
+    const uint64_t *e = entry_of(pages, page);
+    uint64_t entry = e ? __atomic_load_n(e, __ATOMIC_ACQUIRE) : 0;
+
+    if ((entry & ENTRY_OUT) != 0)
+        return SVMC_PAGE_OUT;
+    return version_of(entry) == 0 || is_dirty(pages, page) ? SVMC_PAGE_DIRTY : SVMC_PAGE_CLEAN;
+}
+
+/* ---- claims ----------------------------------------------------------------------------------*/
+
+/* SE-16: one at a time has a page; *entry is what it was, for who gives it back. */
+static enum svmc_seal_reason claim(uint64_t *e, bool out, uint64_t *entry)
+{
+    uint64_t old = __atomic_load_n(e, __ATOMIC_RELAXED);
+
+    do {
+        if ((old & ENTRY_BUSY) != 0)
+            return SVMC_SEAL_BUSY;
+        if (((old & ENTRY_OUT) != 0) != out)
+            return SVMC_SEAL_STATE;
+    } while (!__atomic_compare_exchange_n(e, &old, old | ENTRY_BUSY, false, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    *entry = old;
+    return SVMC_SEAL_NONE;
+}
+
+static void settle(uint64_t *e, uint64_t entry)
+{
+    __atomic_store_n(e, entry, __ATOMIC_RELEASE);
+}
+
+/* ---- subkeys in turn -------------------------------------------------------------------------*/
+
+/* SE-22: counted before it is taken, so that nobody arms the place meanwhile. */
+static bool take_from(struct subkey *s)
+{
+    uint64_t left;
+
+    __atomic_fetch_add(&s->copies, 1, __ATOMIC_ACQ_REL);
+    left = __atomic_load_n(&s->left, __ATOMIC_ACQUIRE);
+    while (left != 0)
+        if (__atomic_compare_exchange_n(&s->left, &left, left - 1, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return true;
+    __atomic_fetch_sub(&s->copies, 1, __ATOMIC_RELEASE);
+    return false;
+}
+
+/* SE-22: the subkey that seals now, or the next one if it is ready, which is then the one. */
+static bool take(struct svmc_pages *pages, uint32_t *subkey)
+{
+    uint32_t now = __atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE);
+    uint32_t next = (now + 1) % pages->priv.subkeys;
+
+    *subkey = now;
+    if (take_from(subkey_at(pages, now)))
+        return true;
+    *subkey = next;
+    if (!take_from(subkey_at(pages, next)))
+        return false;
+    (void)__atomic_compare_exchange_n(&pages->priv.now, &now, next, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_RELAXED); /* or somebody else has said so */
+    return true;
+}
+
+static void give_up(struct svmc_pages *pages, uint32_t subkey)
+{
+    __atomic_fetch_sub(&subkey_at(pages, subkey)->copies, 1, __ATOMIC_RELEASE);
+}
+
+enum svmc_seal_reason svmc_pages_tend(struct svmc_pages *pages)
+{
+    struct subkey *s;
+    uint32_t next;
+
+    if (!pages || pages->priv.subkeys == 0)
+        return SVMC_SEAL_RANGE;
+    next = (__atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE) + 1) % pages->priv.subkeys;
+    s = subkey_at(pages, next);
+    if (__atomic_load_n(&s->left, __ATOMIC_ACQUIRE) != 0)
+        return SVMC_SEAL_NONE;
+    if (__atomic_load_n(&s->copies, __ATOMIC_ACQUIRE) != 0)
+        return SVMC_SEAL_BUDGET;
+    return arm(pages, next);
+}
+
+uint64_t svmc_pages_left(const struct svmc_pages *pages)
+{
+    uint32_t now;
+
+    if (!pages || pages->priv.subkeys == 0)
+        return 0;
+    now = __atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&subkey_at(pages, now)->left, __ATOMIC_RELAXED) +
+           __atomic_load_n(&subkey_at(pages, (now + 1) % pages->priv.subkeys)->left,
+                           __ATOMIC_RELAXED);
+}
+
+uint64_t svmc_pages_next_old(const struct svmc_pages *pages, uint64_t from)
+{
+    uint64_t entry;
+    uint32_t old;
+
+    if (!pages || pages->priv.subkeys == 0)
+        return 0;
+    old = (__atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE) + 1) % pages->priv.subkeys;
+    for (; from < pages->priv.pages; from++) {
+        entry = __atomic_load_n(pages->priv.entry + from, __ATOMIC_RELAXED);
+        if (version_of(entry) != 0 && subkey_of(entry) == old)
+            return from;
+    }
+    return pages->priv.pages;
+}
+
+/* ---- the way of a page -----------------------------------------------------------------------*/
+
+static struct svmc_sealed_unit unit_of(uint64_t page, uint64_t version, void *text, uint8_t *tag)
+{
+    return (struct svmc_sealed_unit){ .number = page,
+                                      .version = version,
+                                      .in = text,
+                                      .out = text,
+                                      .bytes = SVMC_PAGE_BYTES,
+                                      .tag = tag };
+}
+
+/* SE-17: in the lane's scratch, so that nobody writes what is being sealed; then it is copied. */
+static enum svmc_seal_reason seal(struct svmc_pages *pages, uint32_t lane,
+                                  const struct svmc_page_copy *copy, const void *in, void *out,
+                                  uint8_t *tag)
+{
+    uint8_t *scratch =
+        pages->priv.scratch + (size_t)core_clamp(lane, pages->priv.lanes) * SVMC_PAGE_BYTES;
+    struct svmc_seal_use use = subkey_at(pages, copy->subkey)->use;
+    uint8_t own_tag[SVMC_TAG_BYTES];
+    struct svmc_sealed_unit u = unit_of(copy->page, copy->version, scratch, own_tag);
+    enum svmc_seal_reason why;
+
+    u.in = in;
+    use.calls = 1; /* of what take counted */
+    use.blocks = PAGE_BLOCKS;
+    why = svmc_seal_unit(pages->priv.sealer, lane, &use, &u);
+    if (why != SVMC_SEAL_NONE)
+        return why;
+    memcpy(out, scratch, SVMC_PAGE_BYTES);
+    memcpy(tag, own_tag, sizeof own_tag);
+    return SVMC_SEAL_NONE;
+}
+
+enum svmc_seal_reason svmc_pages_seal(struct svmc_pages *pages, uint32_t lane, uint64_t page,
+                                      const void *in, void *out, uint8_t *tag,
+                                      struct svmc_page_copy *copy)
+{
+    uint64_t *e = entry_of(pages, page), entry;
+    enum svmc_seal_reason why;
+
+    if (!copy)
+        return SVMC_SEAL_RANGE;
+    memset(copy, 0, sizeof *copy);
+    if (!e || !in || !out || !tag || lane >= pages->priv.lanes)
+        return SVMC_SEAL_RANGE;
+    why = claim(e, false, &entry);
+    if (why != SVMC_SEAL_NONE)
+        return why;
+    if (!take(pages, &copy->subkey)) {
+        settle(e, entry);
+        return SVMC_SEAL_BUDGET;
+    }
+    copy->page = page;
+    copy->dirty = clear_dirty(pages, page); /* SE-14: before the page is read */
+    /* SE-18: one count for all pages, so that what is aborted is never given out again */
+    copy->version = __atomic_add_fetch(&pages->priv.version, 1, __ATOMIC_RELAXED);
+    why = seal(pages, lane, copy, in, out, tag);
+    if (why != SVMC_SEAL_NONE)
+        (void)svmc_pages_abort(pages, copy);
+    return why;
+}
+
+/* SE-18: the entry that a copy has claimed; NULL: none has. */
+static uint64_t *claimed(const struct svmc_pages *pages, struct svmc_page_copy *copy)
+{
+    uint64_t *e = copy && copy->version != 0 ? entry_of(pages, copy->page) : NULL;
+    uint64_t entry = e ? __atomic_load_n(e, __ATOMIC_RELAXED) : 0;
+
+    return (entry & (ENTRY_BUSY | ENTRY_OUT)) == ENTRY_BUSY && copy->subkey < pages->priv.subkeys &&
+                   copy->version > version_of(entry)
+               ? e
+               : NULL;
+}
+
+enum svmc_seal_reason svmc_pages_publish(struct svmc_pages *pages, struct svmc_page_copy *copy)
+{
+    uint64_t *e = claimed(pages, copy), entry;
+
+    if (!e)
+        return SVMC_SEAL_STATE;
+    entry = __atomic_load_n(e, __ATOMIC_RELAXED);
+    settle(e, copy->version | (uint64_t)copy->subkey << SUBKEY_SHIFT);
+    if (version_of(entry) != 0)
+        give_up(pages, subkey_of(entry));
+    memset(copy, 0, sizeof *copy);
+    return SVMC_SEAL_NONE;
+}
+
+enum svmc_seal_reason svmc_pages_abort(struct svmc_pages *pages, struct svmc_page_copy *copy)
+{
+    uint64_t *e = claimed(pages, copy);
+
+    if (!e)
+        return SVMC_SEAL_STATE;
+    if (copy->dirty != 0)
+        svmc_pages_mark(pages, copy->page, 1);
+    give_up(pages, copy->subkey);
+    settle(e, __atomic_load_n(e, __ATOMIC_RELAXED) & ~ENTRY_BUSY);
+    memset(copy, 0, sizeof *copy);
+    return SVMC_SEAL_NONE;
+}
+
+/* SE-19 */
+enum svmc_seal_reason svmc_pages_leave(struct svmc_pages *pages, uint64_t page)
+{
+    uint64_t *e = entry_of(pages, page), entry;
+    enum svmc_seal_reason why;
+    bool clean;
+
+    if (!e)
+        return SVMC_SEAL_RANGE;
+    why = claim(e, false, &entry);
+    if (why != SVMC_SEAL_NONE)
+        return why;
+    clean = version_of(entry) != 0 && !is_dirty(pages, page);
+    settle(e, clean ? entry | ENTRY_OUT : entry);
+    return clean ? SVMC_SEAL_NONE : SVMC_SEAL_STATE;
+}
+
+/* SE-20: a copy is opened, so that what was verified is what is used. */
+enum svmc_seal_reason svmc_pages_open(struct svmc_pages *pages, uint32_t lane, uint64_t page,
+                                      const void *from, const uint8_t *tag, void *to)
+{
+    uint64_t *e = entry_of(pages, page), entry;
+    uint8_t own_tag[SVMC_TAG_BYTES];
+    struct svmc_sealed_unit u;
+    enum svmc_seal_reason why;
+
+    if (!to)
+        return SVMC_SEAL_RANGE;
+    why =
+        !e || !from || !tag || lane >= pages->priv.lanes ? SVMC_SEAL_RANGE : claim(e, true, &entry);
+    if (why != SVMC_SEAL_NONE) {
+        memset(to, 0, SVMC_PAGE_BYTES);
+        return why;
+    }
+    memcpy(to, from, SVMC_PAGE_BYTES);
+    memcpy(own_tag, tag, sizeof own_tag);
+    u = unit_of(page, version_of(entry), to, own_tag);
+    why = svmc_open_unit(pages->priv.sealer, lane, &subkey_at(pages, subkey_of(entry))->use, &u);
+    if (why != SVMC_SEAL_NONE)
+        memset(to, 0, SVMC_PAGE_BYTES);
+    settle(e, why == SVMC_SEAL_NONE ? entry & ~ENTRY_OUT : entry);
+    return why;
+}
+
+/* SE-21 */
+enum svmc_seal_reason svmc_pages_forget(struct svmc_pages *pages, uint64_t page)
+{
+    uint64_t *e = entry_of(pages, page), entry;
+    enum svmc_seal_reason why;
+
+    if (!e)
+        return SVMC_SEAL_RANGE;
+    why = claim(e, false, &entry);
+    if (why != SVMC_SEAL_NONE)
+        return why;
+    svmc_pages_mark(pages, page, 1);
+    if (version_of(entry) != 0)
+        give_up(pages, subkey_of(entry));
+    settle(e, 0);
+    return SVMC_SEAL_NONE;
+}
