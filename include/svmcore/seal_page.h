@@ -16,30 +16,26 @@
 extern "C" {
 #endif
 
-#define SVMC_PAGE_BYTES        4096u
-#define SVMC_PAGES_MAX         ((uint64_t)1 << 31)
-#define SVMC_PAGES_ALIGN       64u /* of their memory */
-#define SVMC_PAGES_SUBKEYS_MAX 64u
+#define SVMC_PAGE_BYTES  4096u
+#define SVMC_PAGES_MAX   ((uint64_t)1 << 31)
+#define SVMC_PAGES_ALIGN 64u /* of their memory */
 
 struct svmc_pages_config {
     struct svmc_sealer *sealer;
     uint64_t pages;   /* numbers 0 to pages - 1; 1 to SVMC_PAGES_MAX */
     uint32_t lanes;   /* of the slots, from 0 on; 1 to as many as these have */
-    uint32_t subkeys; /* at a time, a slot each: 2 to SVMC_PAGES_SUBKEYS_MAX */
+    uint32_t subkeys; /* at a time, a slot each: 2 to SVMC_SEAL_TURN_MAX */
 };
 
 /** Pages of one VM. A fresh epoch ends them: set them up anew. */
 struct svmc_pages {
     struct {
-        struct svmc_sealer *sealer;
+        struct svmc_seal_turn turn;
         uint8_t *scratch;
-        void *subkey;
         uint64_t *entry, *dirty;
         uint64_t pages;
         uint64_t version; /* atomic; the last one given out */
-        uint32_t lanes, subkeys;
-        uint32_t now; /* atomic; the subkey that seals */
-        uint32_t reserved;
+        uint32_t lanes, reserved;
     } priv;
 };
 

@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /** Pages that leave and come back: versions, claims, subkeys in turn. */
-#include <stdbool.h>
 #include <svmcore/seal_page.h>
 
-#include "../core/clamp.h"
-#include "../core/memory.h"
-
-/* SE-13: a page's entry: version of its copy in bits 55:0 (0: none), its subkey in 61:56. */
-#define ENTRY_BUSY   ((uint64_t)1 << 62) /* claimed by a lane, or by a copy that is not published */
-#define ENTRY_OUT    ((uint64_t)1 << 63)
-#define SUBKEY_SHIFT 56u
-#define SUBKEY_MASK  (SVMC_PAGES_SUBKEYS_MAX - 1)
+#include "seal_private.h"
 
 #define PAGE_BLOCKS (SVMC_PAGE_BYTES / 16 + 1)
 
-_Static_assert((SUBKEY_MASK & SVMC_PAGES_SUBKEYS_MAX) == 0, "a power of two");
-_Static_assert(SVMC_SEAL_VERSION_MAX >> SUBKEY_SHIFT == 0, "a version lies below the subkey");
-_Static_assert(((uint64_t)SUBKEY_MASK << SUBKEY_SHIFT & (ENTRY_BUSY | ENTRY_OUT)) == 0, "bits");
 _Static_assert(SVMC_PAGES_MAX - 1 <= SVMC_SEAL_NUMBER_MAX, "a page is a unit");
-
-/* One of the subkeys. `use` changes only while there are neither copies nor units left. */
-struct subkey {
-    struct svmc_seal_use use;
-    uint64_t left;   /* atomic; pages that it may still seal */
-    uint64_t copies; /* atomic; entries and unpublished copies under it */
-    uint8_t pad[56];
-};
-
-_Static_assert(sizeof(struct subkey) == 2 * SVMC_PAGES_ALIGN, "lines of their own");
-
-static struct subkey *subkey_at(const struct svmc_pages *pages, uint32_t i)
-{
-    return (struct subkey *)pages->priv.subkey + core_clamp(i, pages->priv.subkeys);
-}
-
-static uint32_t subkey_of(uint64_t entry)
-{
-    return (uint32_t)(entry >> SUBKEY_SHIFT) & SUBKEY_MASK;
-}
-
-static uint64_t version_of(uint64_t entry)
-{
-    return entry & SVMC_SEAL_VERSION_MAX;
-}
 
 /* The page's entry; NULL: no such page. */
 static uint64_t *entry_of(const struct svmc_pages *pages, uint64_t page)
@@ -59,16 +23,11 @@ static size_t words_of(uint64_t pages)
 
 /* ---- setting up ------------------------------------------------------------------------------*/
 
-static size_t lines(size_t bytes)
-{
-    return (bytes + SVMC_PAGES_ALIGN - 1) / SVMC_PAGES_ALIGN * SVMC_PAGES_ALIGN;
-}
-
 static bool is_possible(const struct svmc_pages_config *c)
 {
     return c && c->sealer && c->sealer->priv.slots && c->pages - 1 < SVMC_PAGES_MAX &&
            c->lanes - 1 < c->sealer->priv.slots->priv.lanes && c->subkeys >= 2 &&
-           c->subkeys <= SVMC_PAGES_SUBKEYS_MAX && c->pages <= SIZE_MAX / 16;
+           c->subkeys <= SVMC_SEAL_TURN_MAX && c->pages <= SIZE_MAX / 16;
 }
 
 size_t svmc_pages_bytes(const struct svmc_pages_config *config)
@@ -78,25 +37,6 @@ size_t svmc_pages_bytes(const struct svmc_pages_config *config)
     return (size_t)config->lanes * SVMC_PAGE_BYTES + config->subkeys * sizeof(struct subkey) +
            lines((size_t)config->pages * sizeof(uint64_t)) +
            lines(words_of(config->pages) * sizeof(uint64_t));
-}
-
-/* SE-22: a fresh subkey in this place, which has neither copies nor units left. */
-static enum svmc_seal_reason arm(struct svmc_pages *pages, uint32_t i)
-{
-    struct subkey *s = subkey_at(pages, i);
-    struct svmc_seal_use use;
-    enum svmc_seal_reason why;
-    uint64_t units;
-
-    if (svmc_seal_end(pages->priv.sealer, &s->use) != SVMC_OK)
-        return SVMC_SEAL_BUSY;
-    why = svmc_seal_begin(pages->priv.sealer, SVMC_KEY_PAGE, 0, 0, &use);
-    if (why != SVMC_SEAL_NONE)
-        return why;
-    units = use.blocks / PAGE_BLOCKS;
-    s->use = use;
-    __atomic_store_n(&s->left, units < use.calls ? units : use.calls, __ATOMIC_RELEASE);
-    return SVMC_SEAL_NONE;
 }
 
 enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pages_config *config,
@@ -115,13 +55,15 @@ enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pag
     if (bytes < need)
         return SVMC_ERR_FULL;
     memset(memory, 0, need);
-    pages->priv.sealer = config->sealer;
+    pages->priv.turn.sealer = config->sealer;
+    pages->priv.turn.subkeys = config->subkeys;
+    pages->priv.turn.purpose = SVMC_KEY_PAGE;
+    pages->priv.turn.unit_blocks = PAGE_BLOCKS;
     pages->priv.pages = config->pages;
     pages->priv.lanes = config->lanes;
-    pages->priv.subkeys = config->subkeys;
     pages->priv.scratch = at;
     at += (size_t)config->lanes * SVMC_PAGE_BYTES;
-    pages->priv.subkey = at;
+    pages->priv.turn.subkey = at;
     at += config->subkeys * sizeof(struct subkey);
     pages->priv.entry = (uint64_t *)(void *)at;
     at += lines((size_t)config->pages * sizeof(uint64_t));
@@ -129,9 +71,7 @@ enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pag
     words = words_of(config->pages);
     memset(pages->priv.dirty, 0xff, words * sizeof(uint64_t));
     pages->priv.dirty[words - 1] >>= (words * 64 - config->pages) & 63;
-    why = arm(pages, 0);
-    if (why == SVMC_SEAL_NONE)
-        why = arm(pages, 1);
+    why = svmc_seal_turn_begin(&pages->priv.turn);
     if (why == SVMC_SEAL_NONE)
         return SVMC_OK;
     st = svmc_pages_drop(pages); /* nobody is at it */
@@ -142,9 +82,8 @@ enum svmc_status svmc_pages_drop(struct svmc_pages *pages)
 {
     if (!pages)
         return SVMC_ERR_ARG;
-    for (uint32_t i = 0; i < pages->priv.subkeys; i++)
-        if (svmc_seal_end(pages->priv.sealer, &subkey_at(pages, i)->use) != SVMC_OK)
-            return SVMC_ERR_BUSY;
+    if (svmc_seal_turn_end(&pages->priv.turn) != SVMC_OK)
+        return SVMC_ERR_BUSY;
     memset(pages, 0, sizeof *pages);
     return SVMC_OK;
 }
@@ -265,104 +204,28 @@ uint32_t svmc_pages_state(const struct svmc_pages *pages, uint64_t page)
     return version_of(entry) == 0 || is_dirty(pages, page) ? SVMC_PAGE_DIRTY : SVMC_PAGE_CLEAN;
 }
 
-/* ---- claims ----------------------------------------------------------------------------------*/
-
-/* SE-16: one at a time has a page; *entry is what it was, for who gives it back. */
-static enum svmc_seal_reason claim(uint64_t *e, bool out, uint64_t *entry)
-{
-    uint64_t old = __atomic_load_n(e, __ATOMIC_RELAXED);
-
-    do {
-        if ((old & ENTRY_BUSY) != 0)
-            return SVMC_SEAL_BUSY;
-        if (((old & ENTRY_OUT) != 0) != out)
-            return SVMC_SEAL_STATE;
-    } while (!__atomic_compare_exchange_n(e, &old, old | ENTRY_BUSY, false, __ATOMIC_ACQUIRE,
-                                          __ATOMIC_RELAXED));
-    *entry = old;
-    return SVMC_SEAL_NONE;
-}
-
-static void settle(uint64_t *e, uint64_t entry)
-{
-    __atomic_store_n(e, entry, __ATOMIC_RELEASE);
-}
-
 /* ---- subkeys in turn -------------------------------------------------------------------------*/
-
-/* SE-22: counted before it is taken, so that nobody arms the place meanwhile. */
-static bool take_from(struct subkey *s)
-{
-    uint64_t left;
-
-    __atomic_fetch_add(&s->copies, 1, __ATOMIC_ACQ_REL);
-    left = __atomic_load_n(&s->left, __ATOMIC_ACQUIRE);
-    while (left != 0)
-        if (__atomic_compare_exchange_n(&s->left, &left, left - 1, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE))
-            return true;
-    __atomic_fetch_sub(&s->copies, 1, __ATOMIC_RELEASE);
-    return false;
-}
-
-/* SE-22: the subkey that seals now, or the next one if it is ready, which is then the one. */
-static bool take(struct svmc_pages *pages, uint32_t *subkey)
-{
-    uint32_t now = __atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE);
-    uint32_t next = (now + 1) % pages->priv.subkeys;
-
-    *subkey = now;
-    if (take_from(subkey_at(pages, now)))
-        return true;
-    *subkey = next;
-    if (!take_from(subkey_at(pages, next)))
-        return false;
-    (void)__atomic_compare_exchange_n(&pages->priv.now, &now, next, false, __ATOMIC_ACQ_REL,
-                                      __ATOMIC_RELAXED); /* or somebody else has said so */
-    return true;
-}
-
-static void give_up(struct svmc_pages *pages, uint32_t subkey)
-{
-    __atomic_fetch_sub(&subkey_at(pages, subkey)->copies, 1, __ATOMIC_RELEASE);
-}
 
 enum svmc_seal_reason svmc_pages_tend(struct svmc_pages *pages)
 {
-    struct subkey *s;
-    uint32_t next;
-
-    if (!pages || pages->priv.subkeys == 0)
-        return SVMC_SEAL_RANGE;
-    next = (__atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE) + 1) % pages->priv.subkeys;
-    s = subkey_at(pages, next);
-    if (__atomic_load_n(&s->left, __ATOMIC_ACQUIRE) != 0)
-        return SVMC_SEAL_NONE;
-    if (__atomic_load_n(&s->copies, __ATOMIC_ACQUIRE) != 0)
-        return SVMC_SEAL_BUDGET;
-    return arm(pages, next);
+    return pages && pages->priv.pages != 0 ? svmc_seal_turn_tend(&pages->priv.turn)
+                                           : SVMC_SEAL_RANGE;
 }
 
 uint64_t svmc_pages_left(const struct svmc_pages *pages)
 {
-    uint32_t now;
-
-    if (!pages || pages->priv.subkeys == 0)
-        return 0;
-    now = __atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE);
-    return __atomic_load_n(&subkey_at(pages, now)->left, __ATOMIC_RELAXED) +
-           __atomic_load_n(&subkey_at(pages, (now + 1) % pages->priv.subkeys)->left,
-                           __ATOMIC_RELAXED);
+    return pages && pages->priv.pages != 0 ? svmc_seal_turn_left(&pages->priv.turn) : 0;
 }
 
+/* SE-22 */
 uint64_t svmc_pages_next_old(const struct svmc_pages *pages, uint64_t from)
 {
     uint64_t entry;
     uint32_t old;
 
-    if (!pages || pages->priv.subkeys == 0)
+    if (!pages || pages->priv.pages == 0)
         return 0;
-    old = (__atomic_load_n(&pages->priv.now, __ATOMIC_ACQUIRE) + 1) % pages->priv.subkeys;
+    old = svmc_seal_turn_next(&pages->priv.turn);
     for (; from < pages->priv.pages; from++) {
         entry = __atomic_load_n(pages->priv.entry + from, __ATOMIC_RELAXED);
         if (version_of(entry) != 0 && subkey_of(entry) == old)
@@ -390,7 +253,7 @@ static enum svmc_seal_reason seal(struct svmc_pages *pages, uint32_t lane,
 {
     uint8_t *scratch =
         pages->priv.scratch + (size_t)core_clamp(lane, pages->priv.lanes) * SVMC_PAGE_BYTES;
-    struct svmc_seal_use use = subkey_at(pages, copy->subkey)->use;
+    struct svmc_seal_use use = subkey_at(&pages->priv.turn, copy->subkey)->use;
     uint8_t own_tag[SVMC_TAG_BYTES];
     struct svmc_sealed_unit u = unit_of(copy->page, copy->version, scratch, own_tag);
     enum svmc_seal_reason why;
@@ -398,7 +261,7 @@ static enum svmc_seal_reason seal(struct svmc_pages *pages, uint32_t lane,
     u.in = in;
     use.calls = 1; /* of what take counted */
     use.blocks = PAGE_BLOCKS;
-    why = svmc_seal_unit(pages->priv.sealer, lane, &use, &u);
+    why = svmc_seal_unit(pages->priv.turn.sealer, lane, &use, &u);
     if (why != SVMC_SEAL_NONE)
         return why;
     memcpy(out, scratch, SVMC_PAGE_BYTES);
@@ -421,7 +284,7 @@ enum svmc_seal_reason svmc_pages_seal(struct svmc_pages *pages, uint32_t lane, u
     why = claim(e, false, &entry);
     if (why != SVMC_SEAL_NONE)
         return why;
-    if (!take(pages, &copy->subkey)) {
+    if (!svmc_seal_turn_take(&pages->priv.turn, &copy->subkey)) {
         settle(e, entry);
         return SVMC_SEAL_BUDGET;
     }
@@ -441,8 +304,8 @@ static uint64_t *claimed(const struct svmc_pages *pages, struct svmc_page_copy *
     uint64_t *e = copy && copy->version != 0 ? entry_of(pages, copy->page) : NULL;
     uint64_t entry = e ? __atomic_load_n(e, __ATOMIC_RELAXED) : 0;
 
-    return (entry & (ENTRY_BUSY | ENTRY_OUT)) == ENTRY_BUSY && copy->subkey < pages->priv.subkeys &&
-                   copy->version > version_of(entry)
+    return (entry & (ENTRY_BUSY | ENTRY_OUT)) == ENTRY_BUSY &&
+                   copy->subkey < pages->priv.turn.subkeys && copy->version > version_of(entry)
                ? e
                : NULL;
 }
@@ -456,7 +319,7 @@ enum svmc_seal_reason svmc_pages_publish(struct svmc_pages *pages, struct svmc_p
     entry = __atomic_load_n(e, __ATOMIC_RELAXED);
     settle(e, copy->version | (uint64_t)copy->subkey << SUBKEY_SHIFT);
     if (version_of(entry) != 0)
-        give_up(pages, subkey_of(entry));
+        svmc_seal_turn_give_up(&pages->priv.turn, subkey_of(entry));
     memset(copy, 0, sizeof *copy);
     return SVMC_SEAL_NONE;
 }
@@ -469,7 +332,7 @@ enum svmc_seal_reason svmc_pages_abort(struct svmc_pages *pages, struct svmc_pag
         return SVMC_SEAL_STATE;
     if (copy->dirty != 0)
         svmc_pages_mark(pages, copy->page, 1);
-    give_up(pages, copy->subkey);
+    svmc_seal_turn_give_up(&pages->priv.turn, copy->subkey);
     settle(e, __atomic_load_n(e, __ATOMIC_RELAXED) & ~ENTRY_BUSY);
     memset(copy, 0, sizeof *copy);
     return SVMC_SEAL_NONE;
@@ -512,7 +375,8 @@ enum svmc_seal_reason svmc_pages_open(struct svmc_pages *pages, uint32_t lane, u
     memcpy(to, from, SVMC_PAGE_BYTES);
     memcpy(own_tag, tag, sizeof own_tag);
     u = unit_of(page, version_of(entry), to, own_tag);
-    why = svmc_open_unit(pages->priv.sealer, lane, &subkey_at(pages, subkey_of(entry))->use, &u);
+    why = svmc_open_unit(pages->priv.turn.sealer, lane,
+                         &subkey_at(&pages->priv.turn, subkey_of(entry))->use, &u);
     if (why != SVMC_SEAL_NONE)
         memset(to, 0, SVMC_PAGE_BYTES);
     settle(e, why == SVMC_SEAL_NONE ? entry & ~ENTRY_OUT : entry);
@@ -532,7 +396,7 @@ enum svmc_seal_reason svmc_pages_forget(struct svmc_pages *pages, uint64_t page)
         return why;
     svmc_pages_mark(pages, page, 1);
     if (version_of(entry) != 0)
-        give_up(pages, subkey_of(entry));
+        svmc_seal_turn_give_up(&pages->priv.turn, subkey_of(entry));
     settle(e, 0);
     return SVMC_SEAL_NONE;
 }

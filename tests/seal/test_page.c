@@ -137,7 +137,7 @@ TEST(pages, they_are_laid_out_all_dirty) /* SE-13 SE-15 */
     IMPOSSIBLE(lanes, 0);
     IMPOSSIBLE(lanes, SEAL_LAB_LANES + 1);
     IMPOSSIBLE(subkeys, 1);
-    IMPOSSIBLE(subkeys, SVMC_PAGES_SUBKEYS_MAX + 1);
+    IMPOSSIBLE(subkeys, SVMC_SEAL_TURN_MAX + 1);
 #undef IMPOSSIBLE
     CHECK_EQ(svmc_pages_init(NULL, &good, memory, sizeof memory), SVMC_ERR_ARG);
     CHECK_EQ(svmc_pages_init(&none, &good, NULL, sizeof memory), SVMC_ERR_ARG);
