@@ -39,6 +39,7 @@
 #include "policy.h"
 #include "policy_rows.h"
 #include "seal.h"
+#include "seal_context.h"
 #include "seal_page.h"
 #include "status.h"
 #include "token.h"
