@@ -41,12 +41,12 @@ static uint8_t *scratch_of(const struct svmc_contexts *contexts, uint32_t lane)
            core_clamp(lane, contexts->priv.lanes) * contexts->priv.scratch_bytes;
 }
 
-static void wipe(const struct svmc_contexts *contexts, void *at, size_t n)
+/* SE-25: memory that outlives the call, so no compiler leaves this out; the table's wipe may go
+   byte by byte, and a context is long. */
+static void wipe(void *at, size_t n)
 {
-    const struct svmc_crypto_ops *ops = contexts->priv.turn.sealer->priv.crypto;
-
     if (n != 0)
-        ops->wipe(ops->ctx, at, n);
+        memset(at, 0, n);
 }
 
 /* ---- setting up ------------------------------------------------------------------------------*/
@@ -208,7 +208,7 @@ static struct svmc_sealed_unit unit_of(const struct about *about, uint8_t *heade
                                       .tag = header + AT_TAG };
 }
 
-/* SE-25: sealed in the scratch, where nobody else reads plaintext or writes what is being tagged. */
+/* SE-25: sealed in the lane's room, where nobody else reads text or writes what is being tagged. */
 static enum svmc_seal_reason seal(struct svmc_contexts *contexts, uint32_t lane,
                                   struct about *about, uint8_t *text, uint8_t *blob)
 {
@@ -222,7 +222,7 @@ static enum svmc_seal_reason seal(struct svmc_contexts *contexts, uint32_t lane,
     fill(contexts, about, header);
     why = svmc_seal_unit(contexts->priv.turn.sealer, lane, &use, &u);
     if (why != SVMC_SEAL_NONE) {
-        wipe(contexts, text, about->bytes);
+        wipe(text, about->bytes);
         return why;
     }
     memcpy(blob, header, sizeof header);
@@ -262,7 +262,7 @@ enum svmc_seal_reason svmc_context_out(struct svmc_contexts *contexts, uint32_t 
         return why;
     }
     for (size_t i = 0; i < pieces; i++)
-        wipe(contexts, piece[i].at, piece[i].bytes);
+        wipe(piece[i].at, piece[i].bytes);
     settle(e, about.counter | (uint64_t)subkey << SUBKEY_SHIFT | ENTRY_OUT);
     return SVMC_SEAL_NONE;
 }
@@ -347,7 +347,7 @@ enum svmc_seal_reason svmc_context_in(struct svmc_contexts *contexts, uint32_t l
         return why;
     }
     scatter(piece, pieces, text);
-    wipe(contexts, text, about.bytes);
+    wipe(text, about.bytes);
     svmc_seal_turn_give_up(&contexts->priv.turn, subkey_of(entry));
     settle(e, 0);
     return SVMC_SEAL_NONE;

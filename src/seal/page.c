@@ -129,32 +129,42 @@ void svmc_pages_log(struct svmc_pages *pages, uint64_t first, const uint64_t *lo
         mark_word(pages, first / 64, log[i]);
 }
 
+static uint64_t word_at(const uint64_t *dirty, size_t at)
+{
+    return __atomic_load_n(dirty + at, __ATOMIC_RELAXED);
+}
+
 /* SE-15: the first word from `at` on that has a bit, eight at a time while none has. */
 static size_t next_word(const uint64_t *dirty, size_t at, size_t words)
 {
-    while (at < words && __atomic_load_n(dirty + at, __ATOMIC_RELAXED) == 0) {
-        uint64_t any = 0;
+    uint64_t any = 0;
 
-        if (++at % 8 != 0)
-            continue;
-        for (; any == 0 && at + 8 <= words; at += any == 0 ? 8 : 0)
-            CORE_UNROLL
+    for (; at < words && at % 8 != 0; at++)
+        if (word_at(dirty, at) != 0)
+            return at;
+    for (; at + 8 <= words; at += 8) {
         for (uint32_t i = 0; i < 8; i++)
-            any |= __atomic_load_n(dirty + at + i, __ATOMIC_RELAXED);
+            any |= word_at(dirty, at + i);
+        if (any != 0)
+            break;
     }
+    while (at < words && word_at(dirty, at) == 0)
+        at++;
     return at;
 }
 
+/* SE-15: where the lowest bit of a word is, which is not 0: the six bits that a de Bruijn sequence
+   has behind it are of that place alone. A builtin may be a call of libgcc. */
 static uint32_t lowest_bit(uint64_t word)
 {
-    uint32_t bit = 0;
+    static const uint8_t place[64] = { 0,  1,  2,  7,  3,  13, 8,  19, 4,  25, 14, 28, 9,
+                                       34, 20, 40, 5,  17, 26, 38, 15, 46, 29, 48, 10, 31,
+                                       35, 54, 21, 50, 41, 57, 63, 6,  12, 18, 24, 27, 33,
+                                       39, 16, 37, 45, 47, 30, 53, 49, 56, 62, 11, 23, 32,
+                                       36, 44, 52, 55, 61, 22, 43, 51, 60, 42, 59, 58 };
 
-    for (uint32_t n = 32; n > 0; n /= 2)
-        if ((word & (((uint64_t)1 << n) - 1)) == 0) {
-            word >>= n;
-            bit += n;
-        }
-    return bit;
+    word = (word & (0 - word)) * UINT64_C(0x0218a392cd3d5dbf);
+    return place[word >> 58]; /* clamp: six bits are left */
 }
 
 uint64_t svmc_pages_next_dirty(const struct svmc_pages *pages, uint64_t from)
@@ -166,12 +176,12 @@ uint64_t svmc_pages_next_dirty(const struct svmc_pages *pages, uint64_t from)
         return pages ? pages->priv.pages : 0;
     words = words_of(pages->priv.pages);
     at = core_clamp((uint32_t)(from / 64), (uint32_t)words);
-    word = __atomic_load_n(pages->priv.dirty + at, __ATOMIC_RELAXED) & UINT64_MAX << from % 64;
+    word = word_at(pages->priv.dirty, at) & UINT64_MAX << from % 64;
     while (word == 0) {
         at = next_word(pages->priv.dirty, at + 1, words);
         if (at >= words)
             return pages->priv.pages;
-        word = __atomic_load_n(pages->priv.dirty + at, __ATOMIC_RELAXED);
+        word = word_at(pages->priv.dirty, at);
     }
     return (uint64_t)at * 64 + lowest_bit(word);
 }
