@@ -41,6 +41,7 @@
 #include "seal.h"
 #include "seal_context.h"
 #include "seal_page.h"
+#include "seal_tree.h"
 #include "status.h"
 #include "token.h"
 #include "token_types.h"
