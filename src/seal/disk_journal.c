@@ -283,7 +283,7 @@ enum svmc_disk_reason svmc_disk_load_root(struct svmc_disk *d, bool anchored, ui
 {
     uint8_t map[ENTRY_BYTES] = { 0 };
     uint32_t count = 0, used = 0, whole = 0;
-    enum svmc_disk_reason why;
+    enum svmc_disk_reason why, other = SVMC_DISK_NONE;
     struct name name;
     uint64_t value;
 
@@ -291,10 +291,10 @@ enum svmc_disk_reason svmc_disk_load_root(struct svmc_disk *d, bool anchored, ui
         const uint8_t *root = d->priv.work;
 
         why = read_root(d, slot, &name);
-        if (why == SVMC_DISK_NODE)
-            continue;
+        if (why != SVMC_DISK_NONE && why != SVMC_DISK_NODE)
+            other = why;
         if (why != SVMC_DISK_NONE)
-            return why;
+            continue;
         whole = 1;
         value = core_load_le64(root + AT_SEAL + ENTRY_TAG);
         if (anchored ? value != anchor : name.number <= d->priv.generation)
@@ -306,6 +306,8 @@ enum svmc_disk_reason svmc_disk_load_root(struct svmc_disk *d, bool anchored, ui
         count = core_load_le32(root + AT_COUNT);
         used = core_load_le32(root + AT_USED);
     }
+    if (d->priv.generation == 0 && other != SVMC_DISK_NONE)
+        return other;
     if (d->priv.generation == 0)
         return whole ? SVMC_DISK_ROLLBACK : SVMC_DISK_LOST;
     if (used > d->priv.journal || used < count)

@@ -65,18 +65,13 @@ static enum svmc_seal_reason find_use(struct svmc_disk *d, uint32_t alg,
 }
 
 /*
- * DK-18: more than the half of what a subkey may do. So no two sessions, of this disk or another,
- * ever seal with one subkey, though they be in one epoch: whatever a cut or an older store has made
- * of the versions, no nonce comes twice.
+ * DK-18: a subkey that nobody else has (SE-5). So no two sessions, of this disk or another, seal
+ * with one, though they be in one epoch: whatever a cut or an older store has made of the versions,
+ * no nonce comes twice.
  */
 static enum svmc_seal_reason take_subkey(struct svmc_disk *d)
 {
-    const uint64_t unit_blocks = NODE_BYTES / 16;
-    enum svmc_seal_reason why = SVMC_SEAL_RANGE;
-
-    for (uint64_t n = SVMC_SUBKEY_BLOCKS / unit_blocks; n != 0 && why == SVMC_SEAL_RANGE; n /= 2)
-        why = svmc_seal_begin(d->priv.sealer, SVMC_KEY_DISK, n, n * unit_blocks, &d->priv.writer);
-    return why;
+    return svmc_seal_begin(d->priv.sealer, SVMC_KEY_DISK, 0, 0, &d->priv.writer);
 }
 
 static enum svmc_seal_reason begin_use(struct svmc_disk *d)
@@ -124,7 +119,7 @@ static uint64_t number_of(const struct name *name)
 }
 
 /* DK-18: a version is used up whatever comes of it. */
-static enum svmc_seal_reason seal(struct svmc_disk *d, struct svmc_seal_unit *unit)
+static enum svmc_seal_reason seal(struct svmc_disk *d, struct svmc_sealed_unit *unit)
 {
     enum svmc_seal_reason why = SVMC_SEAL_NONE;
 
@@ -155,7 +150,7 @@ enum svmc_disk_reason svmc_disk_seal_unit(struct svmc_disk *d, const struct name
                                           size_t n, uint8_t entry[ENTRY_BYTES])
 {
     uint8_t ad[AD_BYTES];
-    struct svmc_seal_unit unit = {
+    struct svmc_sealed_unit unit = {
         .number = number_of(name),
         .ad = ad,
         .ad_bytes = sizeof ad,
@@ -181,7 +176,7 @@ enum svmc_disk_reason svmc_disk_seal_unit(struct svmc_disk *d, const struct name
 enum svmc_disk_reason svmc_disk_seal_header(struct svmc_disk *d, const uint8_t *header, size_t n,
                                             uint8_t entry[SEAL_BYTES])
 {
-    struct svmc_seal_unit unit = { .ad = header, .ad_bytes = n, .tag = entry + ENTRY_TAG };
+    struct svmc_sealed_unit unit = { .ad = header, .ad_bytes = n, .tag = entry + ENTRY_TAG };
     enum svmc_seal_reason why = seal(d, &unit);
 
     if (why == SVMC_SEAL_NONE)
@@ -190,7 +185,7 @@ enum svmc_disk_reason svmc_disk_seal_header(struct svmc_disk *d, const uint8_t *
 }
 
 /* What an entry says goes into the unit; the tag is not written by opening. */
-static enum svmc_seal_reason open_entry(struct svmc_disk *d, struct svmc_seal_unit *unit,
+static enum svmc_seal_reason open_entry(struct svmc_disk *d, struct svmc_sealed_unit *unit,
                                         const uint8_t *entry)
 {
     struct svmc_subkey_id id = { .index = core_load_le64(entry + ENTRY_INDEX) };
@@ -215,7 +210,7 @@ enum svmc_disk_reason svmc_disk_open_unit(struct svmc_disk *d, const struct name
                                           size_t n, const uint8_t *entry)
 {
     uint8_t ad[AD_BYTES];
-    struct svmc_seal_unit unit = {
+    struct svmc_sealed_unit unit = {
         .number = number_of(name),
         .ad = ad,
         .ad_bytes = sizeof ad,
@@ -237,7 +232,7 @@ enum svmc_disk_reason svmc_disk_open_unit(struct svmc_disk *d, const struct name
 enum svmc_disk_reason svmc_disk_open_header(struct svmc_disk *d, const uint8_t *header, size_t n,
                                             const uint8_t entry[SEAL_BYTES])
 {
-    struct svmc_seal_unit unit = { .ad = header, .ad_bytes = n };
+    struct svmc_sealed_unit unit = { .ad = header, .ad_bytes = n };
     enum svmc_seal_reason why = open_entry(d, &unit, entry);
 
     return why == SVMC_SEAL_TAG ? SVMC_DISK_CHANGED : because(d, why);

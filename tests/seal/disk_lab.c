@@ -265,6 +265,7 @@ static void set_up(struct disk_lab *lab)
     CHECK_EQ(svmc_keyarena_init(&lab->arena, &lab->crypto.ops, lab->keys, sizeof lab->keys),
              SVMC_OK);
     CHECK_EQ(svmc_sealer_init(&lab->sealer, &sealer), SVMC_OK);
+    lab->sealer.priv.tested = 0xe; /* the others' vectors are not those of the quick one */
     lab->crypto.is_quick = true;
 }
 
