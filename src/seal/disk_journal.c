@@ -306,8 +306,8 @@ enum svmc_disk_reason svmc_disk_load_root(struct svmc_disk *d, bool anchored, ui
         count = core_load_le32(root + AT_COUNT);
         used = core_load_le32(root + AT_USED);
     }
-    if (d->priv.generation == 0 && other != SVMC_DISK_NONE)
-        return other;
+    if (other != SVMC_DISK_NONE && (d->priv.generation == 0 || !anchored))
+        return other; /* it may be the newest */
     if (d->priv.generation == 0)
         return whole ? SVMC_DISK_ROLLBACK : SVMC_DISK_LOST;
     if (used > d->priv.journal || used < count)

@@ -8,8 +8,10 @@ _Static_assert(AD_BYTES <= SVMC_AD_BYTES_MAX - 32u, "a unit has room for it");
 
 static enum svmc_disk_reason because(struct svmc_disk *d, enum svmc_seal_reason why)
 {
+    if (why == SVMC_SEAL_NONE)
+        return SVMC_DISK_NONE; /* the reason of an earlier one stays */
     d->priv.seal = why;
-    return why == SVMC_SEAL_NONE ? SVMC_DISK_NONE : SVMC_DISK_SEAL;
+    return SVMC_DISK_SEAL;
 }
 
 enum svmc_disk_reason svmc_disk_may(struct svmc_disk *d, bool seal, uint64_t first, uint64_t count)
