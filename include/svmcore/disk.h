@@ -6,7 +6,7 @@
  * Length-preserving: sectors keep their size: confidentiality only: changed, moved and old ones
  * are decrypted all the same. Authentic: a tag and a version for each sector, a tree over them, a
  * journal: power may fail at any write, and what was not written last is refused.
- * Source: docs/spec/disk.md, rules DK-1 to DK-20.
+ * Source: docs/spec/disk.md, rules DK-1 to DK-19.
  */
 #ifndef SVMCORE_DISK_H
 #define SVMCORE_DISK_H

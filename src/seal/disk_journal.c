@@ -190,8 +190,8 @@ static enum svmc_disk_reason checkpoint(struct svmc_disk *d)
 
 /* ---- writing ---------------------------------------------------------------------------------*/
 
-/* DK-12: places are taken one after the other, so that what the last root names stays; a place
-   whose write failed is taken again. */
+/* DK-11: the guest's bytes are read once. DK-12: places are taken one after the other, so that what
+   the last root names stays; a place whose write failed is taken again. */
 enum svmc_disk_reason svmc_disk_append(struct svmc_disk *d, uint64_t sector, const void *in)
 {
     const struct name name = { KIND_SECTOR, 0, sector };

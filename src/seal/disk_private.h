@@ -90,7 +90,7 @@ enum svmc_disk_reason svmc_disk_seal_unit(struct svmc_disk *d, const struct name
  *  SVMC_DISK_DATA of a sector, and of everything else SVMC_DISK_NODE. Then bytes are zero. */
 enum svmc_disk_reason svmc_disk_open_unit(struct svmc_disk *d, const struct name *name, void *bytes,
                                           size_t n, const uint8_t *entry);
-/** DK-4: the header, which has additional data alone. */
+/** DK-3: the header, which has additional data alone. */
 enum svmc_disk_reason svmc_disk_seal_header(struct svmc_disk *d, const uint8_t *header, size_t n,
                                             uint8_t entry[SEAL_BYTES]);
 enum svmc_disk_reason svmc_disk_open_header(struct svmc_disk *d, const uint8_t *header, size_t n,
