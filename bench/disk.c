@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * disk.write-4096, disk.read-4096: a sector written to and read from an authentic disk on a store in
- * memory, beside the AEAD alone on the same bytes (AES-256-GCM of OpenSSL's back end); what is
+ * disk.write-4096, disk.read-4096: a sector written to and read from an authentic disk on a store
+ * in memory, beside the AEAD alone on the same bytes (AES-256-GCM of OpenSSL's back end); what is
  * written is a part of the disk, over and over, with its share of commits and checkpoints, one in
- * 256. write-any: any sector, so that each is copied once more; write-length: AES-256-XTS in sectors
- * that keep their length, beside the cipher alone.
+ * 256. write-any: any sector, so that each is copied once more; write-length: AES-256-XTS in
+ * sectors that keep their length, beside the cipher alone.
  */
 #include <stdbool.h>
 #include <string.h>

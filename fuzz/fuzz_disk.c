@@ -2,8 +2,8 @@
 /*
  * A store gives back what it likes: the input changes the blocks of a good disk, and a call of the
  * store may fail. Traps when a sector reads as something that was never written there, when a
- * refusal leaves a byte, or when a call goes beyond the store (DK-2, DK-7, DK-9). Half of the inputs
- * have a cipher that leaves the bytes as they are and takes every tag: what is behind the tags is
+ * refusal leaves a byte, or when a call goes beyond the store (DK-2, DK-7, DK-9). Half of the
+ * inputs have a cipher that leaves the bytes as they are and takes every tag: what is behind the tags is
  * looked at all the same (DK-8).
  */
 #include <svmcore/disk.h>
@@ -29,8 +29,7 @@ static unsigned calls, fail_at;
 static int is_quick, credulous;
 static struct svmc_crypto_ops slow;
 
-/* Not secure, but everything that goes in changes the tag; libFuzzer gets on a hundred times faster.
- */
+/* Not secure, but everything that goes in changes the tag: a hundred times as many inputs. */
 static uint64_t mix(uint64_t sum, const void *at, size_t n)
 {
     const uint8_t *p = at;

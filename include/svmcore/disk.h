@@ -163,7 +163,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_disk_open(struct svmc_disk *disk,
  * Read whole sectors. A part of one is the caller's to cut out.
  *
  * Shape:   out[count * sector_bytes]; the guest's memory, if you like.
- * State:   out is zeros on any error but SVMC_DISK_RANGE. Never written: zeros (length-preserving: noise).
+ * State:   out is zeros on any error but SVMC_DISK_RANGE. Never written: zeros
+ *          (length-preserving: noise).
  * Threads: one caller at a time for a disk.
  * Source:  DK-9, DK-10.
  *
@@ -189,8 +190,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_disk_write(struct svmc_disk *disk,
                                                          struct svmc_disk_result *result);
 
 /** Let all that was written last, at once: authentic: after a power cut all of it is there, or
- *  none. SVMC_DISK_DOUBT after an error of its last steps, which nobody can tell from success. DK-14
- */
+ *  none. SVMC_DISK_DOUBT after an error of its last steps: nobody can tell it from success. DK-14 */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_disk_flush(struct svmc_disk *disk,
                                                          struct svmc_disk_result *result);
 

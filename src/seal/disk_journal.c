@@ -2,8 +2,8 @@
 /**
  * The journal: sealed sectors that are newer than the tree, and the map that says which. A commit
  * writes the map and then the root, which is one block: until it is there, and anchored, nothing
- * that the last root names was touched. A checkpoint copies the journal to where its sectors belong,
- * makes a tree of them, and commits an empty journal.
+ * that the last root names was touched. A checkpoint copies the journal to where its sectors
+ * belong, makes a tree of them, and commits an empty journal.
  */
 #include "disk_private.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The largest disk, of 2^40 sectors and seven levels, on a store that keeps what was written only. */
+/* The largest disk, of 2^40 sectors and seven levels, on a store that keeps what was written. */
 #include "disk_lab.h"
 
 enum { CELLS = 1 << 13 }; /* of 512 bytes, found by their place on the store */
