@@ -3,8 +3,8 @@
  * A store gives back what it likes: the input changes the blocks of a good disk, and a call of the
  * store may fail. Traps when a sector reads as something that was never written there, when a
  * refusal leaves a byte, or when a call goes beyond the store (DK-2, DK-7, DK-9). Half of the
- * inputs have a cipher that leaves the bytes as they are and takes every tag: what is behind the tags is
- * looked at all the same (DK-8).
+ * inputs have a cipher that leaves the bytes as they are and takes every tag: what is behind the
+ * tags is looked at all the same (DK-8).
  */
 #include <svmcore/disk.h>
 

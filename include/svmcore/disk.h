@@ -6,7 +6,7 @@
  * Length-preserving: sectors keep their size: confidentiality only: changed, moved and old ones
  * are decrypted all the same. Authentic: a tag and a version for each sector, a tree over them, a
  * journal: power may fail at any write, and what was not written last is refused.
- * Source: docs/spec/disk.md, rules DK-1 to DK-19.
+ * Source: docs/spec/disk.md, rules DK-1 to DK-20.
  */
 #ifndef SVMCORE_DISK_H
 #define SVMCORE_DISK_H
@@ -111,10 +111,15 @@ struct svmc_disk {
         uint64_t map_at, journal_at, node_at[8], data_at;
         size_t bytes;
         struct svmc_seal_use writer, reader[SVMC_DISK_READERS];
-        uint8_t id[16], root[64];
+        struct svmc_subkey_id want_id;
+        uint64_t way_index;
+        uint8_t id[16], root[64], made[64], way[64], ad[32], tag[16];
         uint32_t mode, sector_bytes, journal, nodes, lane, levels, find_mask;
-        uint32_t used, count, dirty, doubt, turn, seal;
-        uint32_t loaded, anchored;
+        uint32_t used, count, dirty, doubt, turn, seal, loaded, anchored;
+        uint32_t want, want_alg, fresh, way_level, way_at;
+        struct {
+            uint32_t is_on, copied, level, at, made, count;
+        } step;
     } priv;
 };
 
@@ -190,7 +195,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_disk_write(struct svmc_disk *disk,
                                                          struct svmc_disk_result *result);
 
 /** Let all that was written last, at once: authentic: after a power cut all of it is there, or
- *  none. SVMC_DISK_DOUBT after an error of its last steps: nobody can tell it from success. DK-14 */
+ *  none. SVMC_DISK_DOUBT after an error of its last steps: nobody can tell it from success.
+ *  DK-14 */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_disk_flush(struct svmc_disk *disk,
                                                          struct svmc_disk_result *result);
 

@@ -21,6 +21,7 @@ enum {
 #define PAYLOAD_BYTES (uint32_t)(AT_END - AT_TREE)
 
 static const uint8_t magic[AT_VERSION] = { 'S', 'V', 'M', 'R' };
+static const uint8_t none[ENTRY_BYTES]; /* the entry of nothing */
 
 _Static_assert(AT_SEAL + SEAL_BYTES == AT_TREE, "the seal ends where the payload begins");
 _Static_assert(AT_END <= ROOT_BYTES, "a root is one block");
@@ -94,7 +95,7 @@ static enum svmc_disk_reason write_root(struct svmc_disk *d, const uint8_t tree[
 {
     const struct name name = { KIND_ROOT, 0, d->priv.generation + 1 };
     const struct svmc_disk_store *s = d->priv.store;
-    uint8_t *root = d->priv.work, entry[ENTRY_BYTES];
+    uint8_t *root = d->priv.work;
     enum svmc_disk_reason why;
 
     memset(root, 0, ROOT_BYTES);
@@ -102,13 +103,13 @@ static enum svmc_disk_reason write_root(struct svmc_disk *d, const uint8_t tree[
     memcpy(root + AT_MAP, map, ENTRY_BYTES);
     core_store_le32(root + AT_COUNT, count);
     core_store_le32(root + AT_USED, count == 0 ? 0 : d->priv.used);
-    why = svmc_disk_seal_unit(d, &name, root + AT_TREE, PAYLOAD_BYTES, entry);
+    why = svmc_disk_seal_unit(d, &name, root + AT_TREE, PAYLOAD_BYTES);
     if (why != SVMC_DISK_NONE)
         return why;
     memcpy(root, magic, sizeof magic);
     root[AT_VERSION] = VERSION;
     core_store_le64(root + AT_GENERATION, name.number);
-    memcpy(root + AT_SEAL, entry, SEAL_BYTES);
+    memcpy(root + AT_SEAL, d->priv.made, SEAL_BYTES);
     why = store_flush(d);
     if (why != SVMC_DISK_NONE)
         return why;
@@ -118,7 +119,7 @@ static enum svmc_disk_reason write_root(struct svmc_disk *d, const uint8_t tree[
         why = store_flush(d);
     if (why != SVMC_DISK_NONE)
         return why;
-    d->priv.anchor = core_load_le64(entry + ENTRY_TAG);
+    d->priv.anchor = core_load_le64(d->priv.made + ENTRY_TAG);
     if (d->priv.anchored && s->anchor(s->ctx, d->priv.anchor) != SVMC_OK)
         return SVMC_DISK_ANCHOR;
     d->priv.doubt = 0;
@@ -128,8 +129,6 @@ static enum svmc_disk_reason write_root(struct svmc_disk *d, const uint8_t tree[
 
 enum svmc_disk_reason svmc_disk_begin_roots(struct svmc_disk *d)
 {
-    const uint8_t none[ENTRY_BYTES] = { 0 };
-
     return write_root(d, none, none, 0);
 }
 
@@ -139,53 +138,75 @@ enum svmc_disk_reason svmc_disk_commit(struct svmc_disk *d)
     const struct name name = { KIND_MAP, 0, d->priv.generation + 1 };
     size_t n = block_bytes(d->priv.count);
     enum svmc_disk_reason why;
-    uint8_t entry[ENTRY_BYTES];
 
     if (!d->priv.dirty)
         return SVMC_DISK_NONE;
     memset(d->priv.update, 0, n);
     memcpy(d->priv.update, d->priv.map, (size_t)d->priv.count * ENTRY_BYTES);
-    why = svmc_disk_seal_unit(d, &name, d->priv.update, n, entry);
+    why = svmc_disk_seal_unit(d, &name, d->priv.update, n);
     if (why == SVMC_DISK_NONE)
         why = store_write(d, map_at(d, name.number), d->priv.update, n);
     if (why == SVMC_DISK_NONE)
-        why = write_root(d, d->priv.root, entry, d->priv.count);
+        why = write_root(d, d->priv.root, d->priv.made, d->priv.count);
     if (why == SVMC_DISK_NONE)
         d->priv.dirty = 0;
     return why;
 }
 
-/* DK-13: nothing is dirty. The old root goes on to read the journal, so what lies where its sectors
-   belong may be written over. */
-static enum svmc_disk_reason checkpoint(struct svmc_disk *d)
+/* The next sector of the journal to where it belongs, as it is sealed. */
+static enum svmc_disk_reason copy_back(struct svmc_disk *d)
 {
-    const uint8_t none[ENTRY_BYTES] = { 0 };
-    enum svmc_disk_reason why = SVMC_DISK_NONE;
-    uint8_t root[ENTRY_BYTES];
+    const uint8_t *entry = entry_at(d, d->priv.step.copied);
+    uint8_t *update = d->priv.update + (size_t)d->priv.step.copied * ENTRY_BYTES;
+    uint64_t to = d->priv.data_at + core_load_le64(entry + ENTRY_NUMBER) * SVMC_DISK_SECTOR;
+    enum svmc_disk_reason why;
 
-    for (uint32_t i = 0; i < d->priv.count && why == SVMC_DISK_NONE; i++) {
-        const uint8_t *entry = entry_at(d, i);
-        uint8_t *update = d->priv.update + (size_t)i * ENTRY_BYTES;
-
-        why = store_read(d, journal_at(d, core_load_le64(entry + ENTRY_WHERE)), d->priv.bounce,
-                         SVMC_DISK_SECTOR);
-        if (why == SVMC_DISK_NONE)
-            why = store_write(
-                d, d->priv.data_at + core_load_le64(entry + ENTRY_NUMBER) * SVMC_DISK_SECTOR,
-                d->priv.bounce, SVMC_DISK_SECTOR);
-        memcpy(update, entry, ENTRY_BYTES);
-        memset(update + ENTRY_WHERE, 0, ENTRY_NUMBER - ENTRY_WHERE);
-    }
+    why = store_read(d, journal_at(d, core_load_le64(entry + ENTRY_WHERE)), d->priv.bounce,
+                     SVMC_DISK_SECTOR);
     if (why == SVMC_DISK_NONE)
-        why = svmc_disk_update_tree(d, d->priv.count, root);
-    if (why == SVMC_DISK_NONE)
-        why = write_root(d, root, none, 0);
+        why = store_write(d, to, d->priv.bounce, SVMC_DISK_SECTOR);
     if (why != SVMC_DISK_NONE)
         return why;
-    memcpy(d->priv.root, root, sizeof root);
+    memcpy(update, entry, ENTRY_BYTES);
+    memset(update + ENTRY_WHERE, 0, ENTRY_NUMBER - ENTRY_WHERE);
+    d->priv.step.copied++;
+    return SVMC_DISK_NONE;
+}
+
+/*
+ * DK-13: nothing is dirty. The old root goes on to read the journal, so what lies where its sectors
+ * belong may be written over. DK-20: it goes on at priv.step, also after an error, for until it is
+ * done nothing else is written.
+ */
+enum svmc_disk_reason svmc_disk_checkpoint(struct svmc_disk *d)
+{
+    enum svmc_disk_reason why;
+
+    while (d->priv.step.copied < d->priv.count) {
+        why = copy_back(d);
+        if (why != SVMC_DISK_NONE)
+            return why;
+    }
+    if (!d->priv.step.is_on) {
+        svmc_disk_sort_updates(d, d->priv.count);
+        d->priv.step.count = d->priv.count;
+        d->priv.step.is_on = 1;
+    }
+    why = svmc_disk_update_tree(d);
+    if (why == SVMC_DISK_NONE)
+        why = write_root(d, d->priv.update, none, 0);
+    if (why != SVMC_DISK_NONE)
+        return why;
+    memcpy(d->priv.root, d->priv.update, ENTRY_BYTES);
+    memset(&d->priv.step, 0, sizeof d->priv.step);
     svmc_disk_forget_nodes(d);
     empty(d);
     return SVMC_DISK_NONE;
+}
+
+bool svmc_disk_is_full(const struct svmc_disk *d)
+{
+    return d->priv.used == d->priv.journal;
 }
 
 /* ---- writing ---------------------------------------------------------------------------------*/
@@ -195,19 +216,12 @@ static enum svmc_disk_reason checkpoint(struct svmc_disk *d)
 enum svmc_disk_reason svmc_disk_append(struct svmc_disk *d, uint64_t sector, const void *in)
 {
     const struct name name = { KIND_SECTOR, 0, sector };
-    enum svmc_disk_reason why = SVMC_DISK_NONE;
-    uint8_t entry[ENTRY_BYTES];
+    enum svmc_disk_reason why;
+    uint8_t *entry = d->priv.made;
     uint32_t cell;
 
-    if (d->priv.used == d->priv.journal) {
-        why = svmc_disk_commit(d);
-        if (why == SVMC_DISK_NONE)
-            why = checkpoint(d);
-        if (why != SVMC_DISK_NONE)
-            return why;
-    }
     memcpy(d->priv.bounce, in, SVMC_DISK_SECTOR);
-    why = svmc_disk_seal_unit(d, &name, d->priv.bounce, SVMC_DISK_SECTOR, entry);
+    why = svmc_disk_seal_unit(d, &name, d->priv.bounce, SVMC_DISK_SECTOR);
     if (why == SVMC_DISK_NONE)
         why = store_write(d, journal_at(d, d->priv.used), d->priv.bounce, SVMC_DISK_SECTOR);
     if (why != SVMC_DISK_NONE)
@@ -217,7 +231,7 @@ enum svmc_disk_reason svmc_disk_append(struct svmc_disk *d, uint64_t sector, con
     cell = cell_of(d, sector);
     if (d->priv.find[cell] == 0)
         d->priv.find[cell] = (uint16_t)++d->priv.count;
-    memcpy(entry_at(d, d->priv.find[cell] - 1u), entry, sizeof entry);
+    memcpy(entry_at(d, d->priv.find[cell] - 1u), entry, ENTRY_BYTES);
     d->priv.used++;
     d->priv.dirty = 1;
     return SVMC_DISK_NONE;
@@ -248,6 +262,8 @@ static enum svmc_disk_reason read_root(struct svmc_disk *d, uint32_t slot, struc
         !is_zero(root + AT_VERSION + 1, AT_GENERATION - AT_VERSION - 1) ||
         !is_zero(root + AT_END, ROOT_BYTES - AT_END) || (name->number & 1) != slot)
         return SVMC_DISK_NODE;
+    if (!svmc_seal_is_tried(d->priv.sealer, root[AT_SEAL + ENTRY_ALG]))
+        return SVMC_DISK_UNKNOWN;
     return svmc_disk_open_unit(d, name, root + AT_TREE, PAYLOAD_BYTES, root + AT_SEAL);
 }
 
@@ -287,10 +303,13 @@ enum svmc_disk_reason svmc_disk_load_root(struct svmc_disk *d, bool anchored, ui
     struct name name;
     uint64_t value;
 
+    d->priv.generation = 0; /* DK-20: from the beginning, where a subkey was wanted */
     for (uint32_t slot = 0; slot < 2; slot++) {
         const uint8_t *root = d->priv.work;
 
         why = read_root(d, slot, &name);
+        if (why == WANT)
+            return why;
         if (why != SVMC_DISK_NONE && why != SVMC_DISK_NODE)
             other = why;
         if (why != SVMC_DISK_NONE)

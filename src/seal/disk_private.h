@@ -9,6 +9,7 @@
 #include "../core/clamp.h"
 #include "../core/crypto_ops.h"
 #include "../core/memory.h"
+#include "sealer_private.h"
 
 #define VERSION      1u
 #define NODE_BYTES   4096u
@@ -35,6 +36,9 @@ _Static_assert(NODE_ENTRIES *ENTRY_BYTES == NODE_BYTES, "a node is full of entri
 _Static_assert(ENTRY_TAG + SVMC_TAG_BYTES == ENTRY_WHERE, "the tag ends what seals");
 _Static_assert((uint64_t)1 << NODE_SHIFT * LEVELS_MAX >= SVMC_DISK_SECTORS_MAX, "levels do");
 _Static_assert(sizeof((struct svmc_disk){ 0 }.priv.root) == ENTRY_BYTES, "the root is an entry");
+
+/* DK-20: a subkey is not held that the work needs: svmc_disk_bring, and it goes on where it was. */
+#define WANT ((enum svmc_disk_reason)0xff)
 
 /* DK-17: the kinds of things that are sealed. */
 enum kind { KIND_SECTOR = 1, KIND_NODE = 2, KIND_MAP = 3, KIND_ROOT = 4 };
@@ -82,10 +86,10 @@ static inline enum svmc_disk_reason store_flush(const struct svmc_disk *d)
 
 /* ---- disk_unit.c: what is sealed -------------------------------------------------------------*/
 
-/** DK-18, DK-19: seal bytes[n] in place; the entry gets all but `where` and `number`. On any error
- *  both are zero. */
+/** DK-18, DK-19: seal bytes[n] in place; priv.made gets its entry, but for `where` and `number`. On
+ *  any error both are zero. As all below, also WANT. */
 enum svmc_disk_reason svmc_disk_seal_unit(struct svmc_disk *d, const struct name *name, void *bytes,
-                                          size_t n, uint8_t entry[ENTRY_BYTES]);
+                                          size_t n);
 /** Open bytes[n] in place. @return SVMC_DISK_NONE; SVMC_DISK_SEAL; where the tag does not fit
  *  SVMC_DISK_DATA of a sector, and of everything else SVMC_DISK_NODE. Then bytes are zero. */
 enum svmc_disk_reason svmc_disk_open_unit(struct svmc_disk *d, const struct name *name, void *bytes,
@@ -97,6 +101,8 @@ enum svmc_disk_reason svmc_disk_open_header(struct svmc_disk *d, const uint8_t *
                                             const uint8_t entry[SEAL_BYTES]);
 /** May the sealer do this now? */
 enum svmc_disk_reason svmc_disk_may(struct svmc_disk *d, bool seal, uint64_t first, uint64_t count);
+/** DK-20: take the subkey that is wanted, where the stack is short. */
+enum svmc_disk_reason svmc_disk_bring(struct svmc_disk *d);
 /** DK-16: give all subkeys back. */
 enum svmc_status svmc_disk_end_units(struct svmc_disk *d);
 
@@ -108,16 +114,21 @@ uint64_t svmc_disk_lay_tree(struct svmc_disk *d, uint64_t at);
 enum svmc_disk_reason svmc_disk_find_node(struct svmc_disk *d, uint32_t level, uint64_t index,
                                           const uint8_t **node, uint32_t *where);
 void svmc_disk_forget_nodes(struct svmc_disk *d);
-/** DK-13: a tree with the `count` entries of priv.update, in the places that this one has not:
- *  *root is its root's. What is there stays whole. */
-enum svmc_disk_reason svmc_disk_update_tree(struct svmc_disk *d, uint32_t count,
-                                            uint8_t root[ENTRY_BYTES]);
+/** DK-13: priv.update by their numbers. */
+void svmc_disk_sort_updates(struct svmc_disk *d, uint32_t count);
+/** DK-13: a tree with the entries of priv.update, which are sorted, in the places that this one has
+ *  not; goes on at priv.step. The first of priv.update is its root's. What is there stays whole. */
+enum svmc_disk_reason svmc_disk_update_tree(struct svmc_disk *d);
 
 /* ---- disk_journal.c: what is newer than the tree ---------------------------------------------*/
 
 /** The sector's entry in the journal; NULL: it has none. */
 const uint8_t *svmc_disk_find_entry(const struct svmc_disk *d, uint64_t sector);
-/** DK-12: seal one sector into the journal. */
+/** DK-12: whether the journal has no place left. */
+bool svmc_disk_is_full(const struct svmc_disk *d);
+/** DK-13: make room in a journal that is committed. */
+enum svmc_disk_reason svmc_disk_checkpoint(struct svmc_disk *d);
+/** DK-12: seal one sector into the journal, which is not full. */
 enum svmc_disk_reason svmc_disk_append(struct svmc_disk *d, uint64_t sector, const void *in);
 /** DK-14: what was written is the disk's state from now on. */
 enum svmc_disk_reason svmc_disk_commit(struct svmc_disk *d);

@@ -58,6 +58,7 @@ static const uint8_t *recall(const struct svmc_disk *d, uint32_t level, uint64_t
 void svmc_disk_forget_nodes(struct svmc_disk *d)
 {
     memset(d->priv.line, 0, d->priv.nodes * sizeof(struct line));
+    d->priv.way_at = 0;
 }
 
 /* DK-9: a node is what its parent's entry says, or nothing. */
@@ -88,31 +89,48 @@ static void copy_child(const uint8_t *parent, uint64_t index, uint8_t entry[ENTR
     memcpy(entry, parent + (size_t)(index % NODE_ENTRIES) * ENTRY_BYTES, ENTRY_BYTES);
 }
 
+/* Where a way down begins: at the root, or below what is remembered. priv.way is the entry of the
+   node `way_at` levels above the leaves. */
+static void begin_way(struct svmc_disk *d, uint32_t level, uint64_t index)
+{
+    const uint8_t *parent = NULL;
+    uint32_t at = level, unused;
+
+    while (!parent && ++at < d->priv.levels)
+        parent = recall(d, at, index >> NODE_SHIFT * (at - level), &unused);
+    at--;
+    memcpy(d->priv.way, d->priv.root, ENTRY_BYTES);
+    if (parent)
+        copy_child(parent, index >> NODE_SHIFT * (at - level), d->priv.way);
+    d->priv.way_level = level;
+    d->priv.way_index = index;
+    d->priv.way_at = at + 1;
+}
+
+/* DK-20: where a subkey was wanted the way goes on, so each that is brought is a step. */
 enum svmc_disk_reason svmc_disk_find_node(struct svmc_disk *d, uint32_t level, uint64_t index,
                                           const uint8_t **node, uint32_t *where)
 {
     enum svmc_disk_reason why = SVMC_DISK_NONE;
-    const uint8_t *parent = NULL;
-    uint8_t entry[ENTRY_BYTES];
-    uint32_t at = level, unused;
 
     *node = recall(d, level, index, where);
     if (*node)
         return SVMC_DISK_NONE;
-    while (!parent && ++at < d->priv.levels) /* up to what is remembered, or the root */
-        parent = recall(d, at, index >> NODE_SHIFT * (at - level), &unused);
-    memcpy(entry, d->priv.root, sizeof entry);
+    if (d->priv.way_at == 0 || d->priv.way_level != level || d->priv.way_index != index)
+        begin_way(d, level, index);
     for (;;) {
-        const uint64_t here = index >> NODE_SHIFT * (at - 1 - level);
+        const uint32_t at = d->priv.way_at - 1, up = at - level;
+        const uint8_t *loaded;
 
-        if (parent)
-            copy_child(parent, here, entry);
-        at--;
-        why = load(d, at, here, entry);
-        if (why != SVMC_DISK_NONE || at == level)
+        why = load(d, at, index >> NODE_SHIFT * up, d->priv.way);
+        if (why != SVMC_DISK_NONE || up == 0)
             break;
-        parent = recall(d, at, here, &unused);
+        loaded = recall(d, at, index >> NODE_SHIFT * up, where);
+        copy_child(loaded, index >> NODE_SHIFT * (up - 1), d->priv.way);
+        d->priv.way_at--;
     }
+    if (why != WANT)
+        d->priv.way_at = 0;
     *node = why == SVMC_DISK_NONE ? recall(d, level, index, where) : NULL;
     return why;
 }
@@ -130,7 +148,7 @@ static uint8_t *update_at(const struct svmc_disk *d, uint32_t i)
 }
 
 /* By their numbers, which are all different; Shell's way, for there is no recursion. */
-static void sort(struct svmc_disk *d, uint32_t count)
+void svmc_disk_sort_updates(struct svmc_disk *d, uint32_t count)
 {
     uint8_t moved[ENTRY_BYTES];
 
@@ -147,56 +165,51 @@ static void sort(struct svmc_disk *d, uint32_t count)
         }
 }
 
-/* A node with the entries of priv.update from *at on that are its children, sealed into its other
-   place: *entry is what its parent has of it. */
-static enum svmc_disk_reason renew(struct svmc_disk *d, uint32_t level, uint32_t count,
-                                   uint32_t *at, uint8_t entry[ENTRY_BYTES])
+/* A node with the entries of priv.update from priv.step.at on that are its children, sealed into
+   its other place; what its parent has of it takes their place. */
+static enum svmc_disk_reason renew(struct svmc_disk *d)
 {
-    const uint64_t index = number_of(update_at(d, *at)) >> NODE_SHIFT;
-    const struct name name = { KIND_NODE, (uint8_t)level, index };
+    const uint64_t index = number_of(update_at(d, d->priv.step.at)) >> NODE_SHIFT;
+    const struct name name = { KIND_NODE, (uint8_t)d->priv.step.level, index };
+    uint32_t at = d->priv.step.at, where = 0;
     uint8_t *work = d->priv.work;
     enum svmc_disk_reason why;
     const uint8_t *node;
-    uint32_t where = 0;
 
-    why = svmc_disk_find_node(d, level, index, &node, &where);
+    why = svmc_disk_find_node(d, name.level, index, &node, &where);
     if (why != SVMC_DISK_NONE)
         return why;
     memcpy(work, node, NODE_BYTES);
-    for (; *at < count && number_of(update_at(d, *at)) >> NODE_SHIFT == index; ++*at) {
-        const uint8_t *child = update_at(d, *at);
-
-        memcpy(work + (size_t)(number_of(child) % NODE_ENTRIES) * ENTRY_BYTES, child, ENTRY_BYTES);
-    }
-    why = svmc_disk_seal_unit(d, &name, work, NODE_BYTES, entry);
+    for (; at < d->priv.step.count && number_of(update_at(d, at)) >> NODE_SHIFT == index; at++)
+        memcpy(work + (size_t)(number_of(update_at(d, at)) % NODE_ENTRIES) * ENTRY_BYTES,
+               update_at(d, at), ENTRY_BYTES);
+    why = svmc_disk_seal_unit(d, &name, work, NODE_BYTES);
+    where ^= 1;
+    if (why == SVMC_DISK_NONE)
+        why = store_write(d, place_of(d, name.level, index, where), work, NODE_BYTES);
     if (why != SVMC_DISK_NONE)
         return why;
-    where ^= 1;
-    core_store_le64(entry + ENTRY_WHERE, where);
-    core_store_le64(entry + ENTRY_NUMBER, index);
-    return store_write(d, place_of(d, level, index, where), work, NODE_BYTES);
+    core_store_le64(d->priv.made + ENTRY_WHERE, where);
+    core_store_le64(d->priv.made + ENTRY_NUMBER, index);
+    memcpy(update_at(d, d->priv.step.made), d->priv.made, ENTRY_BYTES);
+    d->priv.step.made++;
+    d->priv.step.at = at;
+    return SVMC_DISK_NONE;
 }
 
 /* Level by level: the entries of the nodes of one are the children of the next. */
-enum svmc_disk_reason svmc_disk_update_tree(struct svmc_disk *d, uint32_t count,
-                                            uint8_t root[ENTRY_BYTES])
+enum svmc_disk_reason svmc_disk_update_tree(struct svmc_disk *d)
 {
     enum svmc_disk_reason why;
-    uint8_t entry[ENTRY_BYTES];
 
-    sort(d, count);
-    for (uint32_t level = 0; level < d->priv.levels; level++) {
-        uint32_t made = 0;
-
-        for (uint32_t at = 0; at < count;) {
-            why = renew(d, level, count, &at, entry);
+    for (; d->priv.step.level < d->priv.levels; d->priv.step.level++) {
+        while (d->priv.step.at < d->priv.step.count) {
+            why = renew(d);
             if (why != SVMC_DISK_NONE)
                 return why;
-            memcpy(update_at(d, made), entry, sizeof entry);
-            made++;
         }
-        count = made;
+        d->priv.step.count = d->priv.step.made;
+        d->priv.step.at = d->priv.step.made = 0;
     }
-    memcpy(root, d->priv.update, ENTRY_BYTES);
     return SVMC_DISK_NONE;
 }

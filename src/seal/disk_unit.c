@@ -21,10 +21,25 @@ enum svmc_disk_reason svmc_disk_may(struct svmc_disk *d, bool seal, uint64_t fir
 
 /* ---- subkeys ---------------------------------------------------------------------------------*/
 
-static bool is_of(const struct svmc_seal_use *use, uint32_t alg, const struct svmc_subkey_id *id)
+#define WANT_WRITER 1u
+#define WANT_READER 2u
+
+/* Whether it is the subkey that an entry names. */
+static bool is_of(const struct svmc_seal_use *use, const uint8_t *entry)
 {
-    return use->slot.raw != 0 && use->alg == alg && use->id.index == id->index &&
-           memcmp(use->id.epoch, id->epoch, SVMC_EPOCH_BYTES) == 0;
+    return use->slot.raw != 0 && use->alg == entry[ENTRY_ALG] &&
+           use->id.index == core_load_le64(entry + ENTRY_INDEX) &&
+           memcmp(use->id.epoch, entry + ENTRY_EPOCH, SVMC_EPOCH_BYTES) == 0;
+}
+
+static const struct svmc_seal_use *find_use(const struct svmc_disk *d, const uint8_t *entry)
+{
+    if (is_of(&d->priv.writer, entry))
+        return &d->priv.writer;
+    for (uint32_t i = 0; i < SVMC_DISK_READERS; i++)
+        if (is_of(d->priv.reader + i, entry))
+            return d->priv.reader + i;
+    return NULL;
 }
 
 /* The readers are in a ring; the one that came first goes. */
@@ -39,55 +54,39 @@ static enum svmc_seal_reason drop_reader(struct svmc_disk *d)
     return SVMC_SEAL_SLOTS;
 }
 
-/* The subkey that an entry names. Where the pool has no slot left, a reader gives one up. */
-static enum svmc_seal_reason find_use(struct svmc_disk *d, uint32_t alg,
-                                      const struct svmc_subkey_id *id,
-                                      const struct svmc_seal_use **out)
-{
-    enum svmc_seal_reason why = SVMC_SEAL_NONE;
-
-    *out = &d->priv.writer;
-    if (is_of(*out, alg, id))
-        return SVMC_SEAL_NONE;
-    for (uint32_t i = 0; i < SVMC_DISK_READERS; i++) {
-        *out = d->priv.reader + i;
-        if (is_of(*out, alg, id))
-            return SVMC_SEAL_NONE;
-    }
-    for (uint32_t i = 0; i <= SVMC_DISK_READERS; i++) {
-        why = drop_reader(d);
-        if (why == SVMC_SEAL_NONE)
-            why = svmc_seal_find(d->priv.sealer, SVMC_KEY_DISK, alg, id,
-                                 d->priv.reader + d->priv.turn);
-        *out = d->priv.reader + d->priv.turn;
-        if (why != SVMC_SEAL_SLOTS)
-            break;
-    }
-    return why;
-}
-
 /*
  * DK-18: a subkey that nobody else has (SE-5). So no two sessions, of this disk or another, seal
  * with one, though they be in one epoch: whatever a cut or an older store has made of the versions,
  * no nonce comes twice.
  */
-static enum svmc_seal_reason take_subkey(struct svmc_disk *d)
+static enum svmc_seal_reason take(struct svmc_disk *d)
 {
-    return svmc_seal_begin(d->priv.sealer, SVMC_KEY_DISK, 0, 0, &d->priv.writer);
+    if (d->priv.want == WANT_WRITER)
+        return svmc_seal_begin(d->priv.sealer, SVMC_KEY_DISK, 0, 0, &d->priv.writer);
+    return svmc_seal_find_tried(d->priv.sealer, SVMC_KEY_DISK, d->priv.want_alg, &d->priv.want_id,
+                                d->priv.reader + d->priv.turn);
 }
 
-static enum svmc_seal_reason begin_use(struct svmc_disk *d)
+/* DK-19: where the pool has no slot left, a reader gives one up. */
+enum svmc_disk_reason svmc_disk_bring(struct svmc_disk *d)
 {
-    enum svmc_seal_reason why;
+    enum svmc_seal_reason why = SVMC_SEAL_NONE;
 
-    if (d->priv.writer.slot.raw != 0 && svmc_seal_end(d->priv.sealer, &d->priv.writer) != SVMC_OK)
-        return SVMC_SEAL_SLOTS;
-    why = take_subkey(d);
+    if (d->priv.want != WANT_WRITER)
+        why = drop_reader(d);
+    else if (d->priv.writer.slot.raw != 0 &&
+             svmc_seal_end(d->priv.sealer, &d->priv.writer) != SVMC_OK)
+        why = SVMC_SEAL_SLOTS;
+    if (why == SVMC_SEAL_NONE)
+        why = take(d);
     for (uint32_t i = 0; i < SVMC_DISK_READERS && why == SVMC_SEAL_SLOTS; i++) {
-        if (drop_reader(d) == SVMC_SEAL_NONE)
-            why = take_subkey(d);
+        why = drop_reader(d);
+        if (why == SVMC_SEAL_NONE)
+            why = take(d);
     }
-    return why;
+    d->priv.fresh = d->priv.want == WANT_WRITER;
+    d->priv.want = 0;
+    return because(d, why);
 }
 
 enum svmc_status svmc_disk_end_units(struct svmc_disk *d)
@@ -106,8 +105,10 @@ enum svmc_status svmc_disk_end_units(struct svmc_disk *d)
 /* ---- units -----------------------------------------------------------------------------------*/
 
 /* DK-17: which disk, and what of it. */
-static void describe(const struct svmc_disk *d, const struct name *name, uint8_t ad[AD_BYTES])
+static void describe(struct svmc_disk *d, const struct name *name)
 {
+    uint8_t *ad = d->priv.ad;
+
     memset(ad, 0, AD_BYTES);
     memcpy(ad, d->priv.id, sizeof d->priv.id);
     ad[16] = name->kind;
@@ -121,23 +122,22 @@ static uint64_t number_of(const struct name *name)
 }
 
 /* DK-18: a version is used up whatever comes of it. */
-static enum svmc_seal_reason seal(struct svmc_disk *d, struct svmc_sealed_unit *unit)
+static enum svmc_disk_reason seal(struct svmc_disk *d, struct svmc_sealed_unit *unit)
 {
-    enum svmc_seal_reason why = SVMC_SEAL_NONE;
+    enum svmc_seal_reason why = SVMC_SEAL_BUDGET;
 
-    for (uint32_t fresh = 0; fresh < 2; fresh++) {
-        if (d->priv.writer.slot.raw == 0 || fresh == 1)
-            why = begin_use(d);
-        if (why != SVMC_SEAL_NONE)
-            return why;
+    if (d->priv.writer.slot.raw != 0) {
         if (d->priv.version == SVMC_SEAL_VERSION_MAX)
-            return SVMC_SEAL_BUDGET;
+            return because(d, SVMC_SEAL_BUDGET);
         unit->version = ++d->priv.version;
         why = svmc_seal_unit(d->priv.sealer, d->priv.lane, &d->priv.writer, unit);
-        if (why != SVMC_SEAL_BUDGET && why != SVMC_SEAL_EPOCH)
-            break; /* else another subkey does */
+        if (d->priv.fresh || (why != SVMC_SEAL_BUDGET && why != SVMC_SEAL_EPOCH)) {
+            d->priv.fresh = 0;
+            return because(d, why);
+        }
     }
-    return why;
+    d->priv.want = WANT_WRITER; /* another subkey does */
+    return WANT;
 }
 
 static void fill(const struct svmc_disk *d, uint64_t version, uint8_t *entry)
@@ -149,93 +149,89 @@ static void fill(const struct svmc_disk *d, uint64_t version, uint8_t *entry)
 }
 
 enum svmc_disk_reason svmc_disk_seal_unit(struct svmc_disk *d, const struct name *name, void *bytes,
-                                          size_t n, uint8_t entry[ENTRY_BYTES])
+                                          size_t n)
 {
-    uint8_t ad[AD_BYTES];
     struct svmc_sealed_unit unit = {
         .number = number_of(name),
-        .ad = ad,
-        .ad_bytes = sizeof ad,
+        .ad = d->priv.ad,
+        .ad_bytes = AD_BYTES,
         .in = bytes,
         .out = bytes,
         .bytes = n,
-        .tag = entry + ENTRY_TAG,
+        .tag = d->priv.made + ENTRY_TAG,
     };
-    enum svmc_seal_reason why;
+    enum svmc_disk_reason why;
 
-    memset(entry, 0, ENTRY_BYTES);
-    describe(d, name, ad);
+    memset(d->priv.made, 0, ENTRY_BYTES);
+    describe(d, name);
     why = seal(d, &unit);
-    if (why == SVMC_SEAL_NONE) {
-        fill(d, unit.version, entry);
+    if (why == SVMC_DISK_NONE) {
+        fill(d, unit.version, d->priv.made);
     } else {
-        memset(entry, 0, ENTRY_BYTES);
+        memset(d->priv.made, 0, ENTRY_BYTES);
         memset(bytes, 0, n);
     }
-    return because(d, why);
+    return why;
 }
 
 enum svmc_disk_reason svmc_disk_seal_header(struct svmc_disk *d, const uint8_t *header, size_t n,
                                             uint8_t entry[SEAL_BYTES])
 {
     struct svmc_sealed_unit unit = { .ad = header, .ad_bytes = n, .tag = entry + ENTRY_TAG };
-    enum svmc_seal_reason why = seal(d, &unit);
+    enum svmc_disk_reason why = seal(d, &unit);
 
-    if (why == SVMC_SEAL_NONE)
+    if (why == SVMC_DISK_NONE)
         fill(d, unit.version, entry);
-    return because(d, why);
+    return why;
 }
 
 /* What an entry says goes into the unit; the tag is not written by opening. */
-static enum svmc_seal_reason open_entry(struct svmc_disk *d, struct svmc_sealed_unit *unit,
-                                        const uint8_t *entry)
+static enum svmc_disk_reason open_entry(struct svmc_disk *d, struct svmc_sealed_unit *unit,
+                                        const uint8_t *entry, enum svmc_disk_reason changed)
 {
-    struct svmc_subkey_id id = { .index = core_load_le64(entry + ENTRY_INDEX) };
-    const struct svmc_seal_use *use;
+    const struct svmc_seal_use *use = find_use(d, entry);
     enum svmc_seal_reason why;
-    uint8_t tag[SVMC_TAG_BYTES];
 
-    memcpy(id.epoch, entry + ENTRY_EPOCH, sizeof id.epoch);
-    memcpy(tag, entry + ENTRY_TAG, sizeof tag);
     unit->version = core_load_le64(entry + ENTRY_VERSION) & SVMC_SEAL_VERSION_MAX;
     if (unit->version == 0)
-        return SVMC_SEAL_TAG; /* nothing was sealed so */
-    why = find_use(d, entry[ENTRY_ALG], &id, &use);
-    unit->tag = tag;
-    if (why == SVMC_SEAL_NONE)
-        why = svmc_open_unit(d->priv.sealer, d->priv.lane, use, unit);
-    unit->tag = NULL;
-    return why;
+        return changed; /* nothing was sealed so */
+    if (!use) {
+        d->priv.want = WANT_READER;
+        d->priv.want_alg = entry[ENTRY_ALG];
+        d->priv.want_id.index = core_load_le64(entry + ENTRY_INDEX);
+        memcpy(d->priv.want_id.epoch, entry + ENTRY_EPOCH, SVMC_EPOCH_BYTES);
+        return WANT;
+    }
+    memcpy(d->priv.tag, entry + ENTRY_TAG, sizeof d->priv.tag);
+    unit->tag = d->priv.tag;
+    why = svmc_open_unit(d->priv.sealer, d->priv.lane, use, unit);
+    return why == SVMC_SEAL_TAG ? changed : because(d, why);
 }
 
 enum svmc_disk_reason svmc_disk_open_unit(struct svmc_disk *d, const struct name *name, void *bytes,
                                           size_t n, const uint8_t *entry)
 {
-    uint8_t ad[AD_BYTES];
     struct svmc_sealed_unit unit = {
         .number = number_of(name),
-        .ad = ad,
-        .ad_bytes = sizeof ad,
+        .ad = d->priv.ad,
+        .ad_bytes = AD_BYTES,
         .in = bytes,
         .out = bytes,
         .bytes = n,
     };
-    enum svmc_seal_reason why;
+    enum svmc_disk_reason why;
 
-    describe(d, name, ad);
-    why = open_entry(d, &unit, entry);
-    if (why != SVMC_SEAL_NONE)
+    describe(d, name);
+    why = open_entry(d, &unit, entry, name->kind == KIND_SECTOR ? SVMC_DISK_DATA : SVMC_DISK_NODE);
+    if (why != SVMC_DISK_NONE)
         memset(bytes, 0, n);
-    if (why == SVMC_SEAL_TAG)
-        return name->kind == KIND_SECTOR ? SVMC_DISK_DATA : SVMC_DISK_NODE;
-    return because(d, why);
+    return why;
 }
 
 enum svmc_disk_reason svmc_disk_open_header(struct svmc_disk *d, const uint8_t *header, size_t n,
                                             const uint8_t entry[SEAL_BYTES])
 {
     struct svmc_sealed_unit unit = { .ad = header, .ad_bytes = n };
-    enum svmc_seal_reason why = open_entry(d, &unit, entry);
 
-    return why == SVMC_SEAL_TAG ? SVMC_DISK_CHANGED : because(d, why);
+    return open_entry(d, &unit, entry, SVMC_DISK_CHANGED);
 }

@@ -213,7 +213,7 @@ TEST(disk, a_deactivated_key_still_opens) /* DK-6 DK-19 */
     CHECK(disk_lab_is(&lab, 69, 6));
 }
 
-TEST(disk, a_subkey_that_is_used_up_gives_way_to_the_next) /* DK-18 DK-19 */
+TEST(disk, a_subkey_that_is_used_up_gives_way_to_the_next) /* DK-18 DK-19 DK-20 */
 {
     disk_lab_init(&lab, 1, 70);
     CHECK_EQ(svmc_vmkey_limit(&lab.key, 7, 2000), SVMC_OK); /* seven sectors, or fewer */

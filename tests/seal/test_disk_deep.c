@@ -87,3 +87,45 @@ TEST(disk_deep, the_largest_disk) /* DK-2 DK-13 DK-17 */
         CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
     }
 }
+
+/* Each leaf was sealed in a session of its own; then one checkpoint needs all of their subkeys,
+   and one read the subkeys of its whole way. */
+TEST(disk_deep, a_checkpoint_of_many_sessions) /* DK-13 DK-19 DK-20 */
+{
+    enum { LEAVES = 24 };
+    static const uint8_t bytes[64] = { 1 };
+    struct svmc_disk_store store = {
+        .size = sizeof store, .read = sparse_read, .write = sparse_write, .flush = sparse_flush
+    };
+    struct svmc_keyslot_key key = { .alg = SVMC_ALG_AES_256_GCM, .unit_bytes = 4096 };
+    svmc_key_handle taken;
+
+    memset(cell, 0, sizeof cell);
+    disk_lab_init(&lab, 1, 1ull << 30);
+    lab.config.store = &store;
+    lab.config.nodes = 1;
+    REQUIRE(CHECK_EQ(disk_lab_format(&lab), SVMC_OK));
+    for (uint64_t n = 0; n < LEAVES; n++) {
+        for (uint64_t i = 0; i < 9; i++) /* the ninth makes a checkpoint of the other eight */
+            CHECK_EQ(disk_lab_write(&lab, (n << 12) + (i < 8), n + 1), SVMC_OK);
+        CHECK_EQ(svmc_disk_flush(&lab.disk, &lab.result), SVMC_OK);
+        CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+        REQUIRE(CHECK_EQ(disk_lab_open(&lab), SVMC_OK));
+    }
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+    lab.config.erase = 0;
+    key.bytes = bytes;
+    for (unsigned n = 0; n < 6; n++) /* of eight: one to seal is left, and one to open */
+        CHECK_EQ(svmc_keyslot_load(&lab.slots, &key, &taken), SVMC_OK);
+    REQUIRE(CHECK_EQ(disk_lab_open(&lab), SVMC_OK));
+    for (uint64_t turn = 0; turn < 3; turn++)
+        for (uint64_t n = 0; n < LEAVES; n++) {
+            CHECK_EQ(disk_lab_write(&lab, (n << 12) + 2, 100 + n), SVMC_OK, "%" PRIu64, n);
+            CHECK(disk_lab_is(&lab, n << 12, n + 1), "%" PRIu64, n);
+        }
+    for (uint64_t n = 0; n < LEAVES; n++)
+        CHECK(disk_lab_is(&lab, (n << 12) + 1, n + 1) &&
+                  disk_lab_is(&lab, (n << 12) + 2, 100 + n) && disk_lab_is(&lab, n << 12, n + 1),
+              "%" PRIu64, n);
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+}
