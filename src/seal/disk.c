@@ -180,7 +180,7 @@ static enum svmc_status set_up(struct svmc_disk *d, const struct svmc_disk_confi
 
 /* ---- subkeys that are wanted -----------------------------------------------------------------*/
 
-/* Each is a step for who wants it, so there is an end; no more than a checkpoint has units, twice. */
+/* Each is a step for who wants it, so there is an end: a checkpoint has no more units, twice. */
 static uint32_t turns_of(const struct svmc_disk *d)
 {
     return 16 + 4 * d->priv.journal * LEVELS_MAX;
