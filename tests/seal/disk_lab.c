@@ -234,7 +234,8 @@ static enum svmc_status store_anchor(void *ctx, uint64_t value)
     enum what what = next(s);
 
     if (what == GO || (what == CUT && s->keeps_anchor)) {
-        CHECK(s->pendings == 0 || s->lie_at != 0, "anchored before it is flushed"); /* DK-14 */
+        CHECK(s->pendings == 0 || s->lie_at != 0 || s->loses_flushes,
+              "anchored before it is flushed"); /* DK-14 */
         s->anchor = value;
         s->anchors++;
     }
