@@ -197,6 +197,14 @@ TEST(disk, the_gate_is_asked_for_every_request) /* DK-10 DK-19 */
     lab.sealer.priv.protect = SVMC_PROTECT(SVMC_KEY_PAGE);
     CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_REFUSED);
     CHECK_EQ(lab.result.seal, SVMC_SEAL_UNPROTECTED);
+    disk_lab_init(&lab, 1, 70);
+    CHECK_EQ(disk_lab_format(&lab), SVMC_OK);
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+    lab.sealer.priv.tested = 0;
+    lab.crypto.is_quick = false; /* so that all vectors are right */
+    CHECK_EQ(disk_lab_open(&lab), SVMC_ERR_REFUSED);
+    CHECK_EQ(lab.result.seal, SVMC_SEAL_SELF_TEST);
+    CHECK_EQ(lab.sealer.priv.tested, 0); /* SE-2 */
 }
 
 TEST(disk, a_deactivated_key_still_opens) /* DK-6 DK-19 */
