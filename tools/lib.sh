@@ -342,7 +342,7 @@ run_fuzz() {
 record_campaigns() {
     local name file status time passed failed skipped excused commit
     local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference|models'
-    long+='|token-(race|time)|keyslot-(race|model))'
+    long+='|token-(race|time)|keyslot-(race|model)|disk-cut)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
@@ -359,7 +359,7 @@ record_campaigns() {
             printf -- '- duration: %s s\n' "$time"
             printf -- '- cpu: %s, %s used\n' \
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
-            grep -hiE '^(== |ok |FAIL |seed|INFO: Seed|[0-9]+ (operations|checks|uses))' \
+            grep -hiE '^(== |ok |FAIL |seed|INFO: Seed|[0-9]+ (operations|checks|uses|cuts))' \
                 "$build/log/$name.log" | sed 's/^/    /' ||
                 true
         } >>"$file"

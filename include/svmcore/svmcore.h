@@ -13,6 +13,7 @@
 #include "crypto.h"
 #include "device.h"
 #include "discover.h"
+#include "disk.h"
 #include "dma.h"
 #include "event.h"
 #include "exit.h"

@@ -7,6 +7,7 @@
 #include "../core/crypto_ops.h"
 #include "../core/memory.h"
 #include "../keyslot/sealing.h"
+#include "sealer_private.h"
 
 #define STATE_SHIFT 16u
 #define USAGE       0xffffu
@@ -218,11 +219,13 @@ enum svmc_seal_reason svmc_seal_begin(struct svmc_sealer *sealer, uint32_t purpo
 }
 
 /* SE-2, SE-6: another algorithm than the sealer's is held against its vectors when it is met. */
-static enum svmc_seal_reason try_alg(struct svmc_sealer *sealer, uint32_t alg)
+enum svmc_seal_reason svmc_seal_try(struct svmc_sealer *sealer, uint32_t alg)
 {
     uint32_t tested = sealer->priv.tested;
     enum svmc_status st;
 
+    if (tested == 0)
+        return SVMC_SEAL_SELF_TEST; /* another one that is right does not mend it */
     if (svmc_cipher_shape_of(alg).tag_bytes == 0)
         return SVMC_SEAL_ALG;
     if ((tested & aead_bit(alg)) != 0)
@@ -237,8 +240,14 @@ static enum svmc_seal_reason try_alg(struct svmc_sealer *sealer, uint32_t alg)
     return st == SVMC_OK ? SVMC_SEAL_NONE : SVMC_SEAL_SELF_TEST;
 }
 
-enum svmc_seal_reason svmc_seal_find(struct svmc_sealer *sealer, uint32_t purpose, uint32_t alg,
-                                     const struct svmc_subkey_id *id, struct svmc_seal_use *use)
+bool svmc_seal_is_tried(const struct svmc_sealer *sealer, uint32_t alg)
+{
+    return svmc_cipher_shape_of(alg).tag_bytes != 0 && (sealer->priv.tested & aead_bit(alg)) != 0;
+}
+
+/* What is asked before a subkey is looked for. */
+static enum svmc_seal_reason judge_find(const struct svmc_sealer *sealer, uint32_t purpose,
+                                        const struct svmc_subkey_id *id, struct svmc_seal_use *use)
 {
     enum svmc_seal_reason why;
 
@@ -250,11 +259,29 @@ enum svmc_seal_reason svmc_seal_find(struct svmc_sealer *sealer, uint32_t purpos
         return why;
     if (!id)
         return SVMC_SEAL_RANGE;
-    why = judge_epoch(purpose, false, svmc_vmkey_check(sealer->priv.key, id));
+    return judge_epoch(purpose, false, svmc_vmkey_check(sealer->priv.key, id));
+}
+
+enum svmc_seal_reason svmc_seal_find(struct svmc_sealer *sealer, uint32_t purpose, uint32_t alg,
+                                     const struct svmc_subkey_id *id, struct svmc_seal_use *use)
+{
+    enum svmc_seal_reason why = judge_find(sealer, purpose, id, use);
+
     if (why == SVMC_SEAL_NONE)
-        why = try_alg(sealer, alg);
+        why = svmc_seal_try(sealer, alg);
+    return why == SVMC_SEAL_NONE ? svmc_seal_find_tried(sealer, purpose, alg, id, use) : why;
+}
+
+enum svmc_seal_reason svmc_seal_find_tried(struct svmc_sealer *sealer, uint32_t purpose,
+                                           uint32_t alg, const struct svmc_subkey_id *id,
+                                           struct svmc_seal_use *use)
+{
+    enum svmc_seal_reason why = judge_find(sealer, purpose, id, use);
+
     if (why != SVMC_SEAL_NONE)
         return why;
+    if (!svmc_seal_is_tried(sealer, alg))
+        return SVMC_SEAL_ALG;
     use->id = *id;
     use->purpose = purpose;
     use->alg = alg;

@@ -48,7 +48,8 @@ static bool begin(struct toy *toy, const struct toy_key *k, const struct svmc_ci
     if (__atomic_add_fetch(&toy->calls, 1, __ATOMIC_RELAXED) != toy->fail_at &&
         u->lane < k->lanes && k->alg != 0)
         return true;
-    memset(u->out, 0xee, u->n);
+    if (u->n != 0)
+        memset(u->out, 0xee, u->n);
     return false;
 }
 
@@ -116,7 +117,8 @@ static enum svmc_status open_unit(void *ctx, struct svmc_cipher_key *key,
         return SVMC_ERR_CALLBACK;
     tag_of(k, u, u->in, tag);
     if (memcmp(tag, u->tag, sizeof tag) != 0) {
-        memset(u->out, 0, u->n);
+        if (u->n != 0)
+            memset(u->out, 0, u->n);
         return SVMC_ERR_AUTH;
     }
     stream(seed_of(k, u), u->in, u->out, u->n);
