@@ -86,7 +86,7 @@ uint32_t svmc_image_layout(struct svmc_image_section *section, size_t count, uin
 
     if (!body_bytes)
         return 0;
-    for (size_t i = 0; section && i < count && i < SVMC_IMAGE_SECTIONS_MAX; i++) {
+    for (size_t i = 0; section && count <= SVMC_IMAGE_SECTIONS_MAX && i < count; i++) {
         section[i].offset = next_page(end); /* it may wrap here, and is refused below */
         end = section[i].offset + section[i].stored;
     }
