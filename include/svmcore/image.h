@@ -28,7 +28,7 @@ extern "C" {
 #define SVMC_IMAGE_CHUNKS_MAX   ((uint64_t)1 << 27)
 #define SVMC_IMAGE_SEGMENTS_MAX 16u
 #define SVMC_IMAGE_ID_BYTES     16u
-#define SVMC_IMAGE_RETRIES      1024u /* chunks of a segment whose sealing may fail and be tried again */
+#define SVMC_IMAGE_RETRIES      1024u /* chunks of a segment that may fail and be tried again */
 
 /** Pinned. */
 enum svmc_image_kind {

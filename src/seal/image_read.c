@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Reading an image: nothing is taken before it is verified, and nothing is whole before its end. */
+/** Reading an image: nothing is taken before it is verified, nothing is whole before its end. */
 #include "image_private.h"
 
 /* ---- opening ---------------------------------------------------------------------------------*/

@@ -115,7 +115,8 @@ static bool is_zero_page(const uint8_t *at)
 
 static uint32_t page_of(const uint8_t *map, uint64_t page)
 {
-    return (uint32_t)map[page / 4] >> (2 * (page % 4)) & 3; /* clamp: the caller's own bounds */
+    /* clamp: pages come from loops that count to the caller's own number of them */
+    return (uint32_t)map[page / 4] >> (2 * (page % 4)) & 3;
 }
 
 /* IM-19 */
@@ -136,6 +137,7 @@ uint64_t svmc_image_map_make(uint8_t *map, uint64_t pages, const void *memory,
         else if (from && is_zero_page(from + page * SVMC_IMAGE_PAGE))
             kind = SVMC_IMAGE_ZERO;
         here += kind == SVMC_IMAGE_HERE;
+        /* clamp: counts to the caller's own number */
         map[page / 4] |= (uint8_t)(kind << (2 * (page % 4)));
     }
     return here;
@@ -197,8 +199,12 @@ uint32_t svmc_image_map_check(const uint8_t *map, const struct svmc_image_sectio
     here = svmc_image_map_count(map, pages);
     if (here * SVMC_IMAGE_PAGE != memory->stored)
         return 0;
-    for (uint64_t i = 0; i < bytes; i++)
-        if ((map[i] & map[i] >> 1 & 0x55) != 0 || (!has_parent && (map[i] & 0xaa) != 0))
+    for (uint64_t i = 0; i < bytes; i++) {
+        uint32_t four = map[i]; /* clamp: counts to the bytes of the caller's range */
+
+        if ((four & four >> 1 & 0x55) != 0 || (!has_parent && (four & 0xaa) != 0))
             return 0;
+    }
+    /* clamp: the last byte of the caller's range */
     return pages % 4 == 0 || map[bytes - 1] >> (2 * (pages % 4)) == 0;
 }
