@@ -353,14 +353,10 @@ static enum svmc_image_reason take_checkpoint(struct svmc_image *image, const ui
     if (why != SVMC_IMAGE_NONE)
         return why;
     *done = core_load_le64(head + END_CHUNKS);
-    for (; kept < head[END_SEGMENTS]; kept++) { /* its use stays {0}: nothing is sealed with it */
-        const uint8_t *wire =
-            image->priv.wire + core_clamp(kept, SVMC_IMAGE_SEGMENTS_MAX) * SEGMENT_BYTES;
-
-        if (core_load_le64(wire) >= *done)
-            break;
-        image->priv.segment[core_clamp(kept, SVMC_IMAGE_SEGMENTS_MAX)].first = core_load_le64(wire);
-    }
+    while (kept < head[END_SEGMENTS] &&
+           core_load_le64(image->priv.wire + core_clamp(kept, SVMC_IMAGE_SEGMENTS_MAX) *
+                                                 (size_t)SEGMENT_BYTES) < *done)
+        kept++; /* its use stays {0}: nothing is sealed with it */
     image->priv.segments = kept;
     memset(image->priv.wire + kept * (size_t)SEGMENT_BYTES, 0,
            sizeof image->priv.wire - kept * (size_t)SEGMENT_BYTES);

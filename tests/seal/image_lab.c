@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "image_lab.h"
 
+#include "../../src/core/bytes.h"
+#include "../fakehost/cipher.h"
+
 static enum svmc_status mac(void *ctx, uint32_t alg, const uint8_t *key,
                             const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
 {
@@ -168,4 +171,51 @@ enum svmc_image_reason image_lab_load(const struct svmc_image_config *config, co
     CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
     CHECK(why == SVMC_IMAGE_NONE || seal_lab_is_zero(name, sizeof *name));
     return why;
+}
+
+/* ---- by hand ---------------------------------------------------------------------------------*/
+
+static void subkey(const struct image_lab *lab, uint8_t alg, const uint8_t *id, uint8_t out[64])
+{
+    uint8_t message[64] = { 0 };
+
+    memcpy(message, "svmcore subkey 1", 16);
+    message[16] = SVMC_KEY_IMAGE;
+    message[17] = alg;
+    memcpy(message + 24, id + 16, 8);
+    memcpy(message + 32, seal_lab_vm, 16);
+    memcpy(message + 48, id, 16);
+    fake_blake2b(out, 64, lab->vm.keys + SVMC_KEYARENA_BYTES(1) - 64, 32, message, sizeof message);
+}
+
+void image_lab_frame(const struct image_lab *lab, const uint8_t *header, uint64_t number,
+                     const void *text, size_t n, uint8_t *out)
+{
+    struct fake_cipher c = { .alg = header[5], .lanes = 1 };
+    uint8_t nonce[24] = { 0 }, about[16] = { SVMC_KEY_IMAGE, 0, 0, 0, header[5] };
+    const struct svmc_bytes ad[] = { { about, 16 }, { header + 160, 32 } };
+    struct svmc_cipher_unit u = {
+        .pieces = 2, .ad = ad, .nonce = nonce, .in = text, .out = out + 64, .n = n
+    };
+
+    core_store_le64(about + 8, n);
+    core_store_le64(nonce, number | (uint64_t)1 << 40);
+    subkey(lab, header[5], header + 64, c.key);
+    memset(c.key + 32, 0, 32);
+    fake_aead(&c, &u, true, out);
+    memcpy(out + 16, header + 64, 24);
+    core_store_le64(out + 40, 1);
+    core_store_le64(out + 48, number);
+    memcpy(out + 56, header + 32, 8);
+}
+
+void image_lab_mac(const struct image_lab *lab, const uint8_t *header, const char label[17],
+                   const void *a, size_t a_bytes, uint8_t out[32])
+{
+    uint8_t key[64], message[1024];
+
+    subkey(lab, 0x21, header + 64, key);
+    memcpy(message, label, 16);
+    memcpy(message + 16, a, a_bytes);
+    fake_blake2b(out, 32, key, 32, message, 16 + a_bytes);
 }

@@ -56,4 +56,11 @@ enum svmc_image_reason image_lab_save(struct image_lab *lab, const struct svmc_i
 enum svmc_image_reason image_lab_load(const struct svmc_image_config *config, const uint8_t *bytes,
                                       size_t n, uint8_t *body, struct svmc_image_name *name);
 
+/* The document once more, for the VM's key. A frame and what is sealed behind it, version 1: */
+void image_lab_frame(const struct image_lab *lab, const uint8_t *header, uint64_t number,
+                     const void *text, size_t n, uint8_t *out);
+/* A MAC of a label and bytes, under the header's subkey for BLAKE2b. */
+void image_lab_mac(const struct image_lab *lab, const uint8_t *header, const char label[17],
+                   const void *a, size_t a_bytes, uint8_t out[32]);
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* docs/spec/image.md: images written and read, their bytes put together here from the document. */
 #include "../../src/core/bytes.h"
-#include "../fakehost/cipher.h"
 #include "image_lab.h"
 
 static struct image_lab lab;
@@ -97,52 +96,6 @@ TEST(image, places_are_computed) /* IM-1 IM-2 */
 
 /* ---- the document, once more -----------------------------------------------------------------*/
 
-static void subkey_by_hand(uint8_t alg, const uint8_t *id, uint8_t out[64])
-{
-    uint8_t message[64] = { 0 };
-
-    memcpy(message, "svmcore subkey 1", 16);
-    message[16] = SVMC_KEY_IMAGE;
-    message[17] = alg;
-    memcpy(message + 24, id + 16, 8);
-    memcpy(message + 32, seal_lab_vm, 16);
-    memcpy(message + 48, id, 16);
-    fake_blake2b(out, 64, lab.vm.keys + SVMC_KEYARENA_BYTES(1) - 64, 32, message, sizeof message);
-}
-
-/* A frame and what is behind it, as they must be. */
-static void frame_by_hand(const uint8_t *header, uint64_t number, const void *text, size_t n,
-                          uint8_t *out)
-{
-    struct fake_cipher c = { .alg = header[5], .lanes = 1 };
-    uint8_t nonce[24] = { 0 }, about[16] = { SVMC_KEY_IMAGE, 0, 0, 0, header[5] };
-    const struct svmc_bytes ad[] = { { about, 16 }, { header + 160, 32 } };
-    struct svmc_cipher_unit u = {
-        .pieces = 2, .ad = ad, .nonce = nonce, .in = text, .out = out + 64, .n = n
-    };
-
-    core_store_le64(about + 8, n);
-    core_store_le64(nonce, number | (uint64_t)1 << 40);
-    subkey_by_hand(header[5], header + 64, c.key);
-    memset(c.key + 32, 0, 32);
-    fake_aead(&c, &u, true, out);
-    memcpy(out + 16, header + 64, 24);
-    core_store_le64(out + 40, 1);
-    core_store_le64(out + 48, number);
-    memcpy(out + 56, header + 32, 8);
-}
-
-static void mac_by_hand(const uint8_t *header, const char label[17], const void *a, size_t a_bytes,
-                        uint8_t out[32])
-{
-    uint8_t key[64], message[1024];
-
-    subkey_by_hand(0x21, header + 64, key);
-    memcpy(message, label, 16);
-    memcpy(message + 16, a, a_bytes);
-    fake_blake2b(out, 32, key, 32, message, 16 + a_bytes);
-}
-
 static size_t section_by_hand(uint8_t *at, const uint64_t v[7])
 {
     memset(at, 0, 48);
@@ -182,20 +135,21 @@ TEST(image, its_bytes_are_those_of_the_document) /* IM-1 IM-2 IM-3 IM-6 IM-7 IM-
         h[88] = 5;
         core_store_le64(h + 144, 53248 + 77);
         h[152] = 5;
-        mac_by_hand(h, "svmcore image  1", h, 160, h + 160);
+        image_lab_mac(&lab, h, "svmcore image  1", h, 160, h + 160);
         for (unsigned i = at = 0; i < 5; i++)
             at += section_by_hand(table + at, sections[i]);
-        frame_by_hand(h, ((uint64_t)1 << 40) - 1, table, sizeof table, again + 192);
+        image_lab_frame(&lab, h, ((uint64_t)1 << 40) - 1, table, sizeof table, again + 192);
         for (unsigned i = 0; i < 14; i++)
-            frame_by_hand(h, i, lab.body + i * 4096, i < 13 ? 4096 : 77, again + 496 + i * 4160);
+            image_lab_frame(&lab, h, i, lab.body + i * 4096, i < 13 ? 4096 : 77,
+                            again + 496 + i * 4160);
         memcpy(message, h, 192);
         memcpy(end, "SVME\x01\x01\x01", 7);
         end[8] = 14;
         memcpy(end + 16, h + 32, 16);
         memcpy(end + 40, h + 64, 24);
         memcpy(again + 496 + 13 * 4160 + 64 + 77, end, 544);
-        mac_by_hand(h, "svmcore imgend 1", message, sizeof message,
-                    again + 496 + 13 * 4160 + 64 + 77 + 544);
+        image_lab_mac(&lab, h, "svmcore imgend 1", message, sizeof message,
+                      again + 496 + 13 * 4160 + 64 + 77 + 544);
         CHECK_EQ(n, 496 + 13 * 4160 + 64 + 77 + 576);
         for (at = 0; at < n && bytes[at] == again[at];)
             at++;
@@ -275,6 +229,10 @@ TEST(image, a_chunk_is_sealed_once) /* IM-10 */
     CHECK_EQ(svmc_image_seal_chunk(&image, 0, 4, NULL, bytes), SVMC_IMAGE_ARG);
     CHECK_EQ(svmc_image_seal_chunk(&image, 0, 4, lab.body, NULL), SVMC_IMAGE_ARG);
     CHECK_EQ(svmc_image_seal_chunk(NULL, 0, 4, lab.body, bytes), SVMC_IMAGE_ARG);
+    svmc_sealer_key(&lab.vm.sealer, SVMC_KEY_DEACTIVATED, 0xc);
+    memset(bytes + lab.chunk_at[5], 0xee, 64 + 4096);
+    CHECK_EQ(image_lab_seal(&lab, &image, 0, 5, bytes), SVMC_IMAGE_SEALER + SVMC_SEAL_KEY_STATE);
+    CHECK(seal_lab_is_zero(bytes + lab.chunk_at[5], 64 + 4096), "nothing is left in the clear");
     CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
     CHECK_EQ(svmc_image_seal_chunk(&image, 0, 0, lab.body, bytes), SVMC_IMAGE_ARG);
 }

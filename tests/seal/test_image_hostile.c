@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* docs/spec/image.md: who stores an image gives back what he likes; each has its refusal, and
    nothing of what is refused is shown. */
+#include "../../src/core/bytes.h"
 #include "image_lab.h"
 
 static struct image_lab lab;
@@ -197,8 +198,10 @@ TEST(image_hostile, a_cut_is_seen_wherever_it_is) /* IM-1 IM-16 */
         CHECK_EQ(why, SVMC_IMAGE_CUT, "%zu", at);
     }
     for (uint32_t i = 0; i < lab.chunks; i++)
-        for (size_t off = 0; off < 3; off++) {
-            CHECK_EQ(load(lab.chunk_at[i] - 1 + off), SVMC_IMAGE_CUT);
+        for (size_t off = 0; off < 4; off++) {
+            size_t last = 64 + (i < 13 ? 4096 : sizeof lab.state) - 1;
+
+            CHECK_EQ(load(lab.chunk_at[i] + (off < 3 ? off - 1 : last)), SVMC_IMAGE_CUT);
             CHECK(seal_lab_is_zero(body + i * 4096, sizeof body - i * 4096));
         }
     CHECK_EQ(load(0), SVMC_IMAGE_CUT);
@@ -347,6 +350,110 @@ TEST(image_hostile, a_header_stands_for_one_key) /* IM-3 */
     reader = image_lab_reader(&lab);
     CHECK_EQ(svmc_image_open(&image, &reader, bytes, n), SVMC_IMAGE_HEADER);
     CHECK(seal_lab_is_zero(&image, sizeof image));
+}
+
+/* ---- who has the key, and writes nonsense ------------------------------------------------------*/
+
+TEST(image_hostile, a_sealed_table_has_to_make_sense) /* IM-17 IM-18 */
+{
+    struct svmc_image_section section[IMAGE_LAB_SECTIONS];
+    struct svmc_image image;
+    uint8_t table[240];
+
+    for (unsigned how = 0; how < 6; how++) {
+        begin(SVMC_ALG_CHACHA20_POLY1305, false);
+        open_image(&image);
+        CHECK_EQ(svmc_image_open_table(&image, 0, bytes + 192, n, section), SVMC_IMAGE_NONE);
+        memset(table, 0, sizeof table);
+        for (unsigned i = 0; i < 5; i++) {
+            uint8_t *at = table + 48 * i;
+
+            core_store_le32(at, section[i].type);
+            core_store_le32(at + 4, section[i].id);
+            core_store_le64(at + 8, section[i].at);
+            core_store_le64(at + 16, section[i].bytes);
+            core_store_le64(at + 24, section[i].offset);
+            core_store_le64(at + 32, section[i].stored);
+            core_store_le32(at + 40, section[i].format);
+        }
+        if (how == 1)
+            table[0] = 2; /* no map */
+        if (how == 2)
+            table[4 * 48 + 44] = 1; /* reserved */
+        if (how == 3)
+            table[3 * 48 + 25] ^= 0x10; /* elsewhere */
+        if (how == 4)
+            table[4 * 48 + 16] = table[4 * 48 + 32] = 76; /* not the body */
+        if (how == 5)
+            table[2 * 48] = 6; /* of a type to come */
+        image_lab_frame(&lab, bytes, ((uint64_t)1 << 40) - 1, table, sizeof table, bad + 192);
+        memset(section, 0xee, sizeof section);
+        CHECK_EQ(svmc_image_open_table(&image, 0, bad + 192, n, section),
+                 how == 0 ? SVMC_IMAGE_NONE : SVMC_IMAGE_TABLE, "%u", how);
+        CHECK(how == 0 || seal_lab_is_zero(section, sizeof section), "%u", how);
+        CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    }
+}
+
+/* An end or checkpoint with a MAC that fits. */
+static void forge(const uint8_t *header, uint8_t *end)
+{
+    uint8_t message[192 + 544];
+
+    memcpy(message, header, 192);
+    memcpy(message + 192, end, 544);
+    image_lab_mac(&lab, header, "svmcore imgend 1", message, sizeof message, end + 544);
+}
+
+TEST(image_hostile, an_end_has_to_make_sense) /* IM-12 */
+{
+    static const struct {
+        uint8_t at, value;
+        enum svmc_image_reason end, checkpoint;
+    } rows[] = {
+        { 0, 'S', SVMC_IMAGE_NONE, SVMC_IMAGE_NONE },
+        { 0, 'T', SVMC_IMAGE_END, SVMC_IMAGE_END },
+        { 4, 2, SVMC_IMAGE_NEWER, SVMC_IMAGE_NEWER },
+        { 6, 0, SVMC_IMAGE_END, SVMC_IMAGE_END },
+        { 6, 17, SVMC_IMAGE_END, SVMC_IMAGE_END },
+        { 7, 1, SVMC_IMAGE_END, SVMC_IMAGE_END },
+        { 8, 15, SVMC_IMAGE_END, SVMC_IMAGE_END },
+        { 8, 13, SVMC_IMAGE_END, SVMC_IMAGE_NONE },
+        { 13, 1, SVMC_IMAGE_END, SVMC_IMAGE_END },
+        { 41, 1, SVMC_IMAGE_END, SVMC_IMAGE_NONE },  /* the first segment is the header's */
+        { 64, 14, SVMC_IMAGE_END, SVMC_IMAGE_NONE }, /* a segment behind the last chunk */
+        { 96, 3, SVMC_IMAGE_END, SVMC_IMAGE_NONE },  /* segments that do not ascend */
+    };
+    struct svmc_image_config config;
+    struct svmc_image image;
+    uint64_t done;
+
+    begin(SVMC_ALG_CHACHA20_POLY1305, true);
+    config = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (unsigned what = 1; what <= 2; what++) {
+            uint8_t *end = bad + lab.end_at;
+
+            memcpy(bad, bytes, n);
+            if (rows[i].at >= 64) { /* three of them */
+                end[6] = 3;
+                end[64] = 4;
+                end[96] = 9;
+            }
+            end[5] = (uint8_t)what;
+            end[rows[i].at] = rows[i].value;
+            forge(bytes, end);
+            if (what == 1) {
+                open_image(&image);
+                CHECK_EQ(svmc_image_open_end(&image, end, 576), rows[i].end, "row %u", i);
+                CHECK_EQ(image.priv.segments, 1);
+            } else {
+                CHECK_EQ(svmc_image_resume(&image, &config, bytes, end, &done), rows[i].checkpoint,
+                         "row %u", i);
+            }
+            CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+            CHECK(seal_lab_is_empty(&lab.vm), "row %u", i);
+        }
 }
 
 /* ---- failures --------------------------------------------------------------------------------*/

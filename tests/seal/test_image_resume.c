@@ -246,6 +246,74 @@ TEST(image_resume, a_segment_for_each_budget) /* IM-8 */
     CHECK(!repeated);
 }
 
+TEST(image_resume, segments_planned_behind_a_checkpoint_are_none) /* IM-8 IM-11 */
+{
+    struct svmc_image_config config;
+    uint8_t checkpoint[576];
+    struct svmc_image image;
+    uint64_t done, at;
+
+    begin();
+    config = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    for (uint64_t stop = 0; stop <= 14; stop++) {
+        config.segment_chunks = 5;
+        CHECK_EQ(image_lab_begin(&lab, &config, &image, bytes), SVMC_IMAGE_NONE);
+        for (uint32_t i = 0; i < stop; i++)
+            CHECK_EQ(image_lab_seal(&lab, &image, 0, i, bytes), SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_checkpoint(&image, stop, checkpoint), SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+        CHECK_EQ(svmc_image_resume(&image, &config, bytes, checkpoint, &done), SVMC_IMAGE_NONE);
+        CHECK_EQ(image.priv.segments, (stop == 0 ? 1 : (stop + 4) / 5) + (14 - stop + 4) / 5);
+        for (uint32_t i = (uint32_t)done; i < lab.chunks; i++)
+            CHECK_EQ(image_lab_seal(&lab, &image, 0, i, bytes), SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_end(&image, bytes + lab.end_at, &name), SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+        CHECK_EQ(load_from(bytes, lab.end_at + 576), SVMC_IMAGE_NONE, "%u", (unsigned)stop);
+        CHECK_MEM(body, lab.body, lab.body_bytes);
+        CHECK_EQ(load_end_first(bytes, &at), SVMC_IMAGE_NONE, "%u", (unsigned)stop);
+        CHECK_MEM(body, lab.body, lab.body_bytes);
+    }
+    CHECK(!repeated);
+}
+
+TEST(image_resume, a_stream_meets_its_segments_in_order) /* IM-9 IM-12 */
+{
+    struct svmc_image_section section[IMAGE_LAB_SECTIONS];
+    struct svmc_image_config config;
+    struct svmc_image image;
+    size_t n;
+
+    begin();
+    config = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    config.segment_chunks = 5;
+    CHECK_EQ(image_lab_save(&lab, &config, bytes, &n, &name), SVMC_IMAGE_NONE);
+    config = image_lab_reader(&lab);
+    CHECK_EQ(svmc_image_open(&image, &config, bytes, n), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_open_table(&image, 0, bytes + 192, n, section), SVMC_IMAGE_NONE);
+    for (uint32_t i = 0; i < lab.chunks; i++) {
+        uint8_t *frame = bytes + lab.chunk_at[i];
+
+        CHECK_EQ(svmc_image_open_chunk(&image, 0, i, frame, n, body),
+                 i % 5 == 0 && i > 0 ? SVMC_IMAGE_SEGMENT : SVMC_IMAGE_NONE);
+        frame[0] ^= 1; /* a segment whose chunk is no good is none */
+        CHECK_EQ(svmc_image_open_segment(&image, 0, i, frame, n, body), SVMC_IMAGE_CHANGED);
+        frame[0] ^= 1;
+        CHECK_EQ(image.priv.segments, 1 + (i - (i > 0)) / 5);
+        CHECK_EQ(svmc_image_open_segment(&image, 0, i, frame, n, body), SVMC_IMAGE_NONE);
+        CHECK_EQ(image.priv.segments, 1 + i / 5);
+    }
+    CHECK_EQ(svmc_image_open_end(&image, bytes + lab.end_at, 576), SVMC_IMAGE_NOT_NOW);
+    CHECK_EQ(svmc_image_close(&image, bytes + lab.end_at, 576, &read_name), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    CHECK_EQ(svmc_image_open(&image, &config, bytes, n), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_open_segment(&image, 0, 11, bytes + lab.chunk_at[11], n, body),
+             SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_open_segment(&image, 0, 6, bytes + lab.chunk_at[6], n, body),
+             SVMC_IMAGE_MOVED, "from back to front the end is asked first");
+    CHECK(seal_lab_is_zero(body, 4096));
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+}
+
 TEST(image_resume, there_are_sixteen_segments) /* IM-8 */
 {
     static _Alignas(64) uint8_t pool[65536];
@@ -262,7 +330,25 @@ TEST(image_resume, there_are_sixteen_segments) /* IM-8 */
     CHECK_EQ(image_lab_save(&lab, &config, bytes, &n, &name), SVMC_IMAGE_NONE);
     CHECK_EQ(load_from(bytes, n), SVMC_IMAGE_NONE);
     CHECK_EQ(load_end_first(bytes, &at), SVMC_IMAGE_NONE);
-    lab.section[2].bytes = lab.section[2].stored = 4 * 4096; /* three chunks more */
+    lab.section[2].bytes = lab.section[2].stored = 2 * 4096 + 1; /* two chunks more */
+    CHECK_EQ(svmc_image_layout(lab.section, 5, &lab.body_bytes), 1);
+    CHECK_EQ(svmc_image_begin(&image, &config, lab.section, 5, bytes, bytes + 192),
+             SVMC_IMAGE_NONE);
+    CHECK_EQ(image.priv.segments, 16);
+    for (uint32_t i = 0; i < 16; i++)
+        CHECK_EQ(svmc_image_seal_chunk(&image, 0, i, lab.body, bad + i * 4160), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    config = image_lab_reader(&lab);
+    CHECK_EQ(svmc_image_open(&image, &config, bytes, 192), SVMC_IMAGE_NONE);
+    for (uint32_t i = 0; i < 16; i++)
+        CHECK_EQ(svmc_image_open_segment(&image, 0, i, bad + i * 4160, 4160, body),
+                 SVMC_IMAGE_NONE);
+    bad[15 * 4160 + 16] ^= 1;
+    CHECK_EQ(svmc_image_open_segment(&image, 0, 15, bad + 15 * 4160, 4160, body), SVMC_IMAGE_ROOM);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    config = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    config.segment_chunks = 1;
+    lab.section[2].bytes = lab.section[2].stored = 4 * 4096; /* seventeen */
     CHECK_EQ(svmc_image_layout(lab.section, 5, &lab.body_bytes), 1);
     CHECK_EQ(svmc_image_begin(&image, &config, lab.section, 5, bytes, bytes + 192),
              SVMC_IMAGE_ROOM);

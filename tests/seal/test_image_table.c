@@ -100,6 +100,50 @@ TEST(image_table, sections_that_make_no_sense_are_refused) /* IM-18 */
     CHECK_EQ(svmc_image_layout(s, 2, &body), 1, "up to the last address");
 }
 
+TEST(image_table, ranges_are_whole_and_apart) /* IM-18 */
+{
+    static const struct {
+        const char *what;
+        uint64_t at, pages, stored;
+        uint32_t want;
+    } rows[] = {
+        { "behind it", 160 * P, 8, 8, 1 },
+        { "on its last page", 159 * P, 8, 8, 0 },
+        { "the same", 0, 8, 8, 0 },
+        { "empty", 160 * P, 0, 0, 0 },
+        { "in the middle of a page", 160 * P + 8, 8, 8, 0 },
+        { "more than there are", 160 * P, 8, 9, 0 },
+        { "up to the last address", UINT64_MAX - 8 * P + 1, 8, 8, 1 },
+        { "around it", UINT64_MAX - 7 * P + 1, 8, 8, 0 },
+    };
+    uint64_t body;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct svmc_image_section s[] = {
+            MAP_OF(0, 0, 160),
+            MAP_OF(1, rows[i].at, rows[i].pages),
+            RANGE(0, 0, 160, 7),
+            RANGE(1, rows[i].at, rows[i].pages, rows[i].stored),
+        };
+
+        CHECK_EQ(svmc_image_layout(s, 4, &body), rows[i].want, "%s", rows[i].what);
+    }
+}
+
+TEST(image_table, lengths_do_not_wrap) /* IM-18 */
+{
+    for (unsigned bits = 40; bits < 64; bits++) {
+        struct svmc_image_section s[] = {
+            BLOB(SVMC_IMAGE_OWN, 0, (uint64_t)1 << bits),
+            BLOB(SVMC_IMAGE_OWN, 1, 0 - ((uint64_t)1 << bits)),
+        };
+        uint64_t body;
+
+        CHECK_EQ(svmc_image_layout(s, 2, &body), 0, "%u", bits);
+        CHECK_EQ(svmc_image_layout(s, 1, &body), bits <= 47, "%u", bits);
+    }
+}
+
 /* ---- maps ------------------------------------------------------------------------------------*/
 
 static _Alignas(8) uint8_t memory[PAGES * P];
@@ -172,6 +216,9 @@ TEST(image_table, a_map_fits_its_range) /* IM-20 */
         map[0] ^= 3; /* the first one as in the parent */
         CHECK_EQ(svmc_image_map_check(map, &range, 0), 0);
         CHECK_EQ(svmc_image_map_check(map, &range, 1), 1);
+        map[0] ^= 1; /* a value that is none */
+        CHECK_EQ(svmc_image_map_check(map, &range, 1), 0);
+        map[0] ^= 1;
         range.type = SVMC_IMAGE_MAP;
         CHECK_EQ(svmc_image_map_check(map, &range, 1), 0);
         CHECK_EQ(svmc_image_map_check(NULL, &range, 1), 0);
