@@ -212,12 +212,10 @@ static enum svmc_image_reason mac_of(const struct svmc_image *image, const struc
     if (st == SVMC_OK)
         st = core_crypto_verdict(ops->mac(ops->ctx, image->priv.mac, key, piece, pieces, out));
     ops->wipe(ops->ctx, key, sizeof key);
-    if (st == SVMC_OK)
-        return SVMC_IMAGE_NONE;
-    memset(out, 0, SVMC_HASH_BYTES);
-    return st == SVMC_ERR_UNSUPPORTED ? SVMC_IMAGE_ALGORITHM
-           : st == SVMC_ERR_STALE     ? of_sealer(SVMC_SEAL_NO_KEY)
-                                      : SVMC_IMAGE_CRYPTO;
+    return st == SVMC_OK                ? SVMC_IMAGE_NONE
+           : st == SVMC_ERR_UNSUPPORTED ? SVMC_IMAGE_ALGORITHM
+           : st == SVMC_ERR_STALE       ? of_sealer(SVMC_SEAL_NO_KEY)
+                                        : SVMC_IMAGE_CRYPTO;
 }
 
 enum svmc_image_reason svmc_image_commit(const struct svmc_image *image,

@@ -4,11 +4,22 @@
 #include "../../src/core/bytes.h"
 #include "../fakehost/cipher.h"
 
+const uint8_t *image_lab_unwiped;
+
+static void wipe(void *ctx, void *dst, size_t n)
+{
+    (void)ctx;
+    memset(dst, 0, n);
+    if (dst == image_lab_unwiped && n >= SVMC_MAC_KEY_BYTES)
+        image_lab_unwiped = NULL;
+}
+
 static enum svmc_status mac(void *ctx, uint32_t alg, const uint8_t *key,
                             const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
 {
     struct seal_lab *lab = ctx;
 
+    image_lab_unwiped = key;
     return lab->fake.ops.mac(&lab->fake, alg, key, piece, pieces, out);
 }
 
@@ -32,6 +43,8 @@ void image_lab_init(struct image_lab *lab, uint32_t alg, bool quick)
     memset(lab, 0, sizeof *lab);
     seal_lab_init(&lab->vm, alg, quick);
     lab->vm.ops.mac = mac;
+    lab->vm.ops.wipe = wipe;
+    image_lab_unwiped = NULL;
     lab->vm.ops.random = give_random;
     drawn = 0;
     for (size_t i = 0; i < sizeof lab->memory; i++)

@@ -32,6 +32,9 @@ struct image_lab {
     size_t table_at, end_at, chunk_at[IMAGE_LAB_CHUNKS];
 };
 
+/* The key of the last MAC, until it is wiped. */
+extern const uint8_t *image_lab_unwiped;
+
 /* A VM whose memory is random but for two pages of zeros. */
 void image_lab_init(struct image_lab *lab, uint32_t alg, bool quick);
 /* A whole image of chunks of 4096 bytes; or, with kind, something else. */

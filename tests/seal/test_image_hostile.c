@@ -102,6 +102,7 @@ TEST(image_hostile, every_bit_of_a_chunk_counts) /* IM-7 IM-9 IM-15 */
             CHECK_EQ(svmc_image_open_chunk(&image, 0, i, frame, n, body), SVMC_IMAGE_NONE);
         }
         CHECK_EQ(image.priv.segments, 1);
+        CHECK(seal_lab_is_zero(image.priv.wire + 32, sizeof image.priv.wire - 32));
         CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
         CHECK(seal_lab_is_empty(&lab.vm));
     }
@@ -500,7 +501,7 @@ TEST(image_hostile, each_callback_may_fail) /* IM-5 IM-15 CR-2 */
         memset(bad, 0xee, 2048);
         memset(body, 0, sizeof body);
         why = both(&m);
-        CHECK(seal_lab_is_empty(&lab.vm), "call %u", k);
+        CHECK(seal_lab_is_empty(&lab.vm) && !image_lab_unwiped, "call %u", k);
         if (lab.vm.fake.calls < lab.vm.fake.fail_at) {
             CHECK_EQ(why, SVMC_IMAGE_NONE);
             CHECK(k > 15, "only %u calls", k);
