@@ -209,8 +209,10 @@ static enum svmc_image_reason mac_of(const struct svmc_image *image, const struc
 
     load_subkey(image->priv.header + AT_SUBKEY, &id);
     st = svmc_vmkey_subkey(sealer->priv.key, SVMC_KEY_IMAGE, image->priv.mac, &id, key);
-    if (st == SVMC_OK)
-        st = core_crypto_verdict(ops->mac(ops->ctx, image->priv.mac, key, piece, pieces, out));
+    if (st == SVMC_OK) {
+        st = ops->mac(ops->ctx, image->priv.mac, key, piece, pieces, out);
+        st = core_crypto_verdict(st);
+    }
     ops->wipe(ops->ctx, key, sizeof key);
     return st == SVMC_OK                ? SVMC_IMAGE_NONE
            : st == SVMC_ERR_UNSUPPORTED ? SVMC_IMAGE_ALGORITHM
