@@ -125,6 +125,10 @@ SVMC_API enum svmc_status svmc_image_status(enum svmc_image_reason reason);
  */
 SVMC_API const char *svmc_image_reason_name(enum svmc_image_reason reason);
 
+/** @return 1: a VM may run that has what the image of this name left it with; 0: a round that is not
+ *          the last, or no name. Of deltas the newest one is meant. IM-14, IM-16 */
+SVMC_API uint32_t svmc_image_may_run(const struct svmc_image_name *name);
+
 /** Read a header without any key, as for a listing. *info is zero on any error. IM-2, IM-4 */
 SVMC_API enum svmc_image_reason svmc_image_inspect(const void *header, size_t bytes,
                                                    struct svmc_image_info *info);
@@ -173,8 +177,9 @@ SVMC_API enum svmc_image_reason svmc_image_seal_chunk(struct svmc_image *image, 
 SVMC_API enum svmc_image_reason svmc_image_checkpoint(const struct svmc_image *image, uint64_t done,
                                                       uint8_t *out);
 
-/** Go on with an image, in another process too: with a fresh subkey. Of config it takes sealer,
- *  marks and segment_chunks. *done: the chunk to go on with. The body is what it was. IM-11 */
+/** Go on with an image, in another process too: with a fresh subkey. config is as it was to begin;
+ *  kind, mac and chunk_bytes are the header's. *done: the chunk to go on with. The body is what it
+ *  was. IM-11 */
 SVMC_API enum svmc_image_reason svmc_image_resume(struct svmc_image *image,
                                                   const struct svmc_image_config *config,
                                                   const void *header, const void *checkpoint,

@@ -362,6 +362,13 @@ void svmc_image_call(const struct svmc_image *image, const uint8_t *seal,
     name->round = core_load_le32(h + AT_ROUND);
 }
 
+/* IM-14, IM-16 */
+uint32_t svmc_image_may_run(const struct svmc_image_name *name)
+{
+    return name && (name->kind == SVMC_IMAGE_WHOLE || name->kind == SVMC_IMAGE_DELTA ||
+                    name->kind == SVMC_IMAGE_LAST);
+}
+
 /* ---- places ----------------------------------------------------------------------------------*/
 
 size_t svmc_image_chunk_bytes(const struct svmc_image *image, uint64_t index)

@@ -165,11 +165,24 @@ static enum svmc_image_reason prepare(const struct svmc_image *image, uint64_t i
     return bytes < SVMC_IMAGE_FRAME_BYTES + part->bytes ? SVMC_IMAGE_CUT : SVMC_IMAGE_NONE;
 }
 
+/* IM-16: marks that are kept, or were made before a segment was met, count for this image and this
+   segment alone. Nobody who could choose these bytes writes marks. */
+static uint32_t mark_of(const struct svmc_image *image, uint64_t index)
+{
+    const uint8_t *wire = image->priv.wire + segment_of(image, index) * (size_t)SEGMENT_BYTES;
+    const uint32_t odd = 0x9e3779b1u; /* 2^32 by the golden ratio */
+    uint32_t sum = core_load_le32(image->priv.header + AT_ID);
+
+    sum = sum * odd + core_load_le32(wire + 8);
+    sum = sum * odd + core_load_le32(wire + SEGMENT_BYTES - 8);
+    return sum * odd | 1;
+}
+
 static void mark_opened(struct svmc_image *image, uint64_t index)
 {
     uint32_t i = core_clamp((uint32_t)index, (uint32_t)image->priv.chunks);
 
-    __atomic_store_n(image->priv.marks + i, MARK_OPENED, __ATOMIC_RELEASE);
+    __atomic_store_n(image->priv.marks + i, mark_of(image, index), __ATOMIC_RELEASE);
 }
 
 enum svmc_image_reason svmc_image_open_chunk(struct svmc_image *image, uint32_t lane,
@@ -321,7 +334,7 @@ enum svmc_image_reason svmc_image_close(const struct svmc_image *image, const vo
     if (image->priv.state != READS_WITH_TABLE)
         return SVMC_IMAGE_INCOMPLETE;
     for (uint64_t i = 0; i < image->priv.chunks; i++) /* clamp: counts up to their number */
-        if (__atomic_load_n(image->priv.marks + i, __ATOMIC_ACQUIRE) != MARK_OPENED)
+        if (__atomic_load_n(image->priv.marks + i, __ATOMIC_ACQUIRE) != mark_of(image, i))
             return SVMC_IMAGE_INCOMPLETE;
     svmc_image_call(image, mac, name);
     return SVMC_IMAGE_NONE;

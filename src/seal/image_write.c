@@ -380,6 +380,10 @@ enum svmc_image_reason svmc_image_resume(struct svmc_image *image,
     if (why == SVMC_IMAGE_NONE)
         why = svmc_image_take(image, config, header, &info);
     if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_judge(image->priv.header, config);
+    if (why == SVMC_IMAGE_NONE && info.generation != config->generation)
+        why = SVMC_IMAGE_OLD; /* one from the future is none of ours, either */
+    if (why == SVMC_IMAGE_NONE)
         why = take_checkpoint(image, checkpoint, done);
     if (why == SVMC_IMAGE_NONE) {
         image->priv.marks = config->marks;

@@ -60,6 +60,7 @@ TEST(image_chain, deltas_give_the_last_state) /* IM-13 IM-19 IM-20 */
         CHECK_EQ(load(i, &config, &name), SVMC_IMAGE_NONE);
         CHECK_EQ(svmc_image_map_check(body + lab.section[0].offset, &lab.section[1], i > 0), 1);
         CHECK_EQ(svmc_image_map_check(body + lab.section[0].offset, &lab.section[1], 0), i == 0);
+        CHECK_EQ(svmc_image_may_run(&name), 1);
         apply(memory, lab.section);
         CHECK_MEM(memory, lab.memory, sizeof memory, "delta %u", i);
         lab.has_dirty = true;
@@ -173,6 +174,7 @@ TEST(image_chain, rounds_are_taken_in_their_order_once) /* IM-14 */
             CHECK_EQ(why, i == have ? SVMC_IMAGE_NONE : SVMC_IMAGE_WRONG_ROUND, "%u after %u", i,
                      have);
             CHECK(why == SVMC_IMAGE_NONE || seal_lab_is_zero(body, sizeof body));
+            CHECK_EQ(svmc_image_may_run(&name), why == SVMC_IMAGE_NONE && i + 1 == CHAIN);
             if (why == SVMC_IMAGE_NONE)
                 CHECK_EQ(name.kind, i + 1 < CHAIN ? SVMC_IMAGE_ROUND : SVMC_IMAGE_LAST);
         }
@@ -219,6 +221,44 @@ TEST(image_chain, nothing_follows_the_last_round) /* IM-14 */
     config.parent = &row[CHAIN - 1].name;
     CHECK_EQ(image_lab_save(&lab, &config, row[0].bytes, &row[0].n, &name), SVMC_IMAGE_NONE,
              "on one that has arrived");
+}
+
+TEST(image_chain, what_is_no_image_may_not_run) /* IM-16 */
+{
+    struct svmc_image_name name = { .kind = 0 };
+
+    CHECK_EQ(svmc_image_may_run(NULL), 0);
+    for (; name.kind < 300; name.kind++)
+        CHECK_EQ(svmc_image_may_run(&name), name.kind == 1 || name.kind == 2 || name.kind == 4);
+}
+
+TEST(image_chain, a_writer_goes_on_with_its_own_image) /* IM-11: not with an older one of the VM */
+{
+    struct svmc_image_config config;
+    uint8_t checkpoint[576];
+    struct svmc_image image;
+    uint64_t done;
+
+    migrate();
+    config = image_lab_config(&lab, SVMC_IMAGE_ROUND);
+    config.session = session;
+    config.parent = &row[0].name;
+    CHECK_EQ(image_lab_begin(&lab, &config, &image, row[1].bytes), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_checkpoint(&image, 0, checkpoint), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    for (config.generation = 4; config.generation <= 6; config.generation++) {
+        CHECK_EQ(svmc_image_resume(&image, &config, row[1].bytes, checkpoint, &done),
+                 config.generation == 5 ? SVMC_IMAGE_NONE : SVMC_IMAGE_OLD);
+        CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    }
+    config.generation = 5;
+    config.session = other_session;
+    CHECK_EQ(svmc_image_resume(&image, &config, row[1].bytes, checkpoint, &done),
+             SVMC_IMAGE_WRONG_SESSION);
+    config.session = session;
+    config.parent = &row[1].name;
+    CHECK_EQ(svmc_image_resume(&image, &config, row[1].bytes, checkpoint, &done),
+             SVMC_IMAGE_WRONG_ROUND);
 }
 
 /* A round of the same number and session by another sender: a VM that was cloned. */

@@ -305,6 +305,15 @@ TEST(image_resume, a_stream_meets_its_segments_in_order) /* IM-9 IM-12 */
     CHECK_EQ(svmc_image_open_end(&image, bytes + lab.end_at, 576), SVMC_IMAGE_NOT_NOW);
     CHECK_EQ(svmc_image_close(&image, bytes + lab.end_at, 576, &read_name), SVMC_IMAGE_NONE);
     CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    /* as if it had been opened under the subkey of the chunk before it */
+    CHECK_EQ(svmc_image_open(&image, &config, bytes, n), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_open_table(&image, 0, bytes + 192, n, section), SVMC_IMAGE_NONE);
+    for (uint32_t i = 0; i < lab.chunks; i++)
+        CHECK_EQ(svmc_image_open_segment(&image, 0, i, bytes + lab.chunk_at[i], n, body),
+                 SVMC_IMAGE_NONE);
+    lab.read_marks[5] = lab.read_marks[4];
+    CHECK_EQ(svmc_image_close(&image, bytes + lab.end_at, 576, &read_name), SVMC_IMAGE_INCOMPLETE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
     CHECK_EQ(svmc_image_open(&image, &config, bytes, n), SVMC_IMAGE_NONE);
     CHECK_EQ(svmc_image_open_segment(&image, 0, 11, bytes + lab.chunk_at[11], n, body),
              SVMC_IMAGE_NONE);
@@ -470,6 +479,31 @@ TEST(image_resume, no_nonce_comes_twice) /* IM-8 IM-10 IM-11 */
 }
 
 /* ---- a reader that goes on -------------------------------------------------------------------*/
+
+TEST(image_resume, marks_of_another_image_do_not_count) /* IM-16 */
+{
+    struct svmc_image_section section[IMAGE_LAB_SECTIONS];
+    struct svmc_image_config config;
+    struct svmc_image image;
+    size_t n;
+
+    begin();
+    config = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    CHECK_EQ(image_lab_save(&lab, &config, bytes, &n, &name), SVMC_IMAGE_NONE);
+    CHECK_EQ(load_from(bytes, n), SVMC_IMAGE_NONE);
+    CHECK_EQ(image_lab_save(&lab, &config, bad, &n, &name), SVMC_IMAGE_NONE);
+    for (unsigned other = 0; other < 2; other++) {
+        uint8_t *from = other ? bad : bytes;
+
+        config = image_lab_reader(&lab);
+        config.keep_marks = 1;
+        CHECK_EQ(svmc_image_open(&image, &config, from, n), SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_open_table(&image, 0, from + 192, n, section), SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_close(&image, from + lab.end_at, 576, &read_name),
+                 other ? SVMC_IMAGE_INCOMPLETE : SVMC_IMAGE_NONE);
+        CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    }
+}
 
 TEST(image_resume, a_reader_goes_on) /* IM-16 */
 {
