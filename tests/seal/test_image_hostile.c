@@ -353,7 +353,7 @@ TEST(image_hostile, a_header_stands_for_one_key) /* IM-3 */
     CHECK(seal_lab_is_zero(&image, sizeof image));
 }
 
-/* ---- who has the key, and writes nonsense ------------------------------------------------------*/
+/* ---- who has the key, and writes nonsense ----------------------------------------------------*/
 
 TEST(image_hostile, a_sealed_table_has_to_make_sense) /* IM-17 IM-18 */
 {
