@@ -39,6 +39,7 @@
 #include "policy.h"
 #include "policy_rows.h"
 #include "seal.h"
+#include "state.h"
 #include "status.h"
 #include "token.h"
 #include "token_types.h"

@@ -12,8 +12,7 @@
 
 #define LEDGER_MAGIC 0x4c564353u
 
-/* Make `record` say where the counters stand, and whether there is anybody to tell. */
-static void settle(struct svmc_vcpu *vc)
+void svmc_intercept_record_settle(struct svmc_vcpu *vc)
 {
     const struct svmc_stats *stats = &vc->priv.stats;
     struct svmc_record *r = &vc->priv.record;
@@ -51,7 +50,7 @@ enum svmc_status svmc_vcpu_set_ledger(struct svmc_vcpu *vc, struct svmc_ledger *
         ledger->priv.magic = LEDGER_MAGIC;
     }
     vc->priv.record.ledger = ledger;
-    settle(vc);
+    svmc_intercept_record_settle(vc);
     return SVMC_OK;
 }
 
@@ -64,7 +63,7 @@ enum svmc_status svmc_vcpu_set_audit(struct svmc_vcpu *vc, struct svmc_audit_rin
     if (st != SVMC_OK)
         return st;
     vc->priv.record.ring = ring;
-    settle(vc);
+    svmc_intercept_record_settle(vc);
     return SVMC_OK;
 }
 
@@ -142,6 +141,6 @@ enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_r
                                                              .bytes_shown = (uint32_t)shown,
                                                              .bytes_accepted = (uint32_t)accepted,
                                                              .vcpu = vc->priv.id });
-    settle(vc);
+    svmc_intercept_record_settle(vc);
     return st;
 }
