@@ -40,6 +40,8 @@ enum svmc_saved_kind {
 
 struct svmc_vcpu; /* intercept.h, here and below the module's own header */
 struct svmc_outcome;
+struct svmc_token_pool; /* token.h */
+struct svmc_vmware;     /* vmware.h */
 
 /** @return the kind that bytes claim to be, of whatever version; SVMC_SAVED_NONE: of none. */
 SVMC_API uint32_t svmc_saved_kind(const uint8_t *bytes, size_t len);
@@ -69,6 +71,25 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_save(const struct svmc_vcpu *
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_load(struct svmc_vcpu *vc, const uint8_t *bytes,
                                                         size_t len, struct svmc_outcome *out);
+
+/** A pool of tokens: its VMs with their generations, and which handles were given out. No token: a
+ *  restore kills them all. Called under the pool's lock. ST-13 */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_pool_save(const struct svmc_token_pool *pool,
+                                                              uint8_t *out, size_t cap,
+                                                              size_t *len);
+
+/**
+ * Make a new pool one that goes on where the saved one was: no handle is given out again.
+ *
+ * State:  each VM is there with its window closed, until svmc_token_vm_restore with a greater
+ *         generation opens it: then programs enrol anew. Events that nobody had read are counted as
+ *         lost.
+ * Source: ST-13, ST-14; TK-1, TK-9.
+ *
+ * @return as above, and SVMC_ERR_FULL (fewer entries or VMs than are needed).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_pool_load(struct svmc_token_pool *pool,
+                                                              const uint8_t *bytes, size_t len);
 
 #ifdef __cplusplus
 }

@@ -34,6 +34,7 @@
 #include "measure_types.h"
 #include "keys.h"
 #include "keyslot.h"
+#include "keyslot_state.h"
 #include "offer.h"
 #include "page.h"
 #include "policy.h"

@@ -9,16 +9,14 @@
 
 /* The order of both, writing and reading. */
 /* clang-format off */
-#define EXIT_FIELDS(FIELD)                                                                   \
-    FIELD(insn_bytes)                                                                        \
-    FIELD(repeat)                                                                            \
-    FIELD(backward) FIELD(address_bytes) FIELD(dest_reg) FIELD(dest_bytes) FIELD(dest_high)  \
-        FIELD(dest_extend) FIELD(from) FIELD(address_reg) FIELD(value_reg) FIELD(value_high) \
-            FIELD(segment) FIELD(isa) FIELD(state) FIELD(user) FIELD(finish) FIELD(swap)     \
-                FIELD(arg[0]) FIELD(arg[1]) FIELD(arg[2])
-#define STATS_FIELDS(FIELD) \
-    FIELD(exits)            \
-    FIELD(bytes_shown) FIELD(bytes_accepted) FIELD(retries) FIELD(refused) FIELD(observed)
+#define EXIT_FIELDS(FIELD)                                                               \
+    FIELD(insn_bytes) FIELD(repeat) FIELD(backward) FIELD(address_bytes) FIELD(dest_reg) \
+    FIELD(dest_bytes) FIELD(dest_high) FIELD(dest_extend) FIELD(from) FIELD(address_reg) \
+    FIELD(value_reg) FIELD(value_high) FIELD(segment) FIELD(isa) FIELD(state)            \
+    FIELD(user) FIELD(finish) FIELD(swap) FIELD(arg[0]) FIELD(arg[1]) FIELD(arg[2])
+#define STATS_FIELDS(FIELD)                                                              \
+    FIELD(exits) FIELD(bytes_shown) FIELD(bytes_accepted) FIELD(retries) FIELD(refused)  \
+    FIELD(observed)
 /* clang-format on */
 
 static bool is_own(const struct svmc_exit *e)

@@ -39,7 +39,7 @@ PUBLIC = {
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
-    "seal.h": "seal", "state.h": "core",
+    "seal.h": "seal", "state.h": "core", "keyslot_state.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
