@@ -91,6 +91,30 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_pool_save(const struct svmc_
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_token_pool_load(struct svmc_token_pool *pool,
                                                               const uint8_t *bytes, size_t len);
 
+/**
+ * What guests of VMware have open: channels with their messages, half of one too, and the pointer.
+ * The bytes hold cookies, by which programs of the guest keep others off their channels.
+ *
+ * Source: ST-15.
+ *
+ * @return as above, and SVMC_ERR_STATE (a vCPU is in; try again).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_save(struct svmc_vmware *vm, uint8_t *out,
+                                                          size_t cap, size_t *len);
+
+/**
+ * Make a new VM go on where the saved one was. No `tclo` is told of a channel that was open: it has
+ * the handle that it had. Where memory was saved at another moment, svmc_vmware_checkpoint is next.
+ *
+ * State:  idle times begin now.
+ * Source: ST-15, ST-16; VW-14.
+ *
+ * @return as above, and SVMC_ERR_FULL (fewer channels, shorter messages or a smaller arena than are
+ *         needed); SVMC_ERR_UNSUPPORTED (TCLO without `tclo`); SVMC_ERR_STATE (a vCPU is in).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_vmware_load(struct svmc_vmware *vm,
+                                                          const uint8_t *bytes, size_t len);
+
 #ifdef __cplusplus
 }
 #endif
