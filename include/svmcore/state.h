@@ -6,7 +6,7 @@
  * No key, tag, or other secret of the library's is in these bytes. What the guest itself knows is:
  * the bytes of a string that waits, messages. So they leave sealed alone (seal.h), as the guest's
  * memory does; the image around them tells whether they were changed. Loading takes them for
- * hostile all the same. docs/spec/state.md, rules ST-1 to ST-20.
+ * hostile all the same. docs/spec/state.md, rules ST-1 to ST-17.
  *
  * Save:    out[cap], NULL with cap 0: only *len. *len: bytes written, with SVMC_ERR_FULL bytes
  *          needed, else 0; on an error out is kept. The object does not change. SVMC_ERR_ARG: NULL.
@@ -40,6 +40,7 @@ enum svmc_saved_kind {
 
 struct svmc_vcpu; /* intercept.h, here and below the module's own header */
 struct svmc_outcome;
+struct svmc_ledger;     /* audit.h */
 struct svmc_token_pool; /* token.h */
 struct svmc_vmware;     /* vmware.h */
 
@@ -71,6 +72,16 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_save(const struct svmc_vcpu *
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_load(struct svmc_vcpu *vc, const uint8_t *bytes,
                                                         size_t len, struct svmc_outcome *out);
+
+/** The sums of a ledger, by kind of exit. No call on its vCPU runs. A ring of events is read out
+ *  and begun anew, with the last tag as its start (AU-7). ST-17 */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_ledger_save(const struct svmc_ledger *ledger,
+                                                          uint8_t *out, size_t cap, size_t *len);
+
+/** Sums go on. SVMC_ERR_ARG: never attached; SVMC_ERR_STATE: it has counted; SVMC_ERR_UNSUPPORTED:
+ *  a kind that this build has no row of. ST-17 */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_ledger_load(struct svmc_ledger *ledger,
+                                                          const uint8_t *bytes, size_t len);
 
 /** A pool of tokens: its VMs with their generations, and which handles were given out. No token: a
  *  restore kills them all. Called under the pool's lock. ST-13 */

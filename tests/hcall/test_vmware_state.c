@@ -200,7 +200,7 @@ TEST(vmware_state, whatever_was_open_is) /* ST-15 */
 TEST(vmware_state, the_bytes) /* ST-1 ST-15 */
 {
     static const uint8_t want[] = {
-        'S',  'V',  'S',  'T',  1,    0,    5,    0,    95,   0,    0,    0,    0, 0, 0, 0, /* the frame */
+        'S',  'V',  'S',  'T',  1,    0,    5,    0,    92,   0,    0,    0,    0, 0, 0, 0, /* the frame */
         0x80, 0,    0,    0,    1,    0,    0,    0, /* generation, channels */
         0,    0,    0,    0,    1,    0,    0,    0,    0x4a, 0x55, 0x42, 0x34, /* the pointer: on, one word */
         3,    0,    0,    0,    'R',  'P',  'C',  'I',  0x80, 0,    0,    0, /* open, with a cookie */
