@@ -51,8 +51,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_devices_save(const struct svmc_dev
 /**
  * Bind each function to the slot that its slot is now.
  *
- * Shape:  list[count], as svmc_keyslots_load made it, with `now` filled in. A function whose slot is
- *         not in it, or has no `now`, stays unbound: refused.
+ * Shape:  list[count], as svmc_keyslots_load made it, with `now` filled in. A function whose slot
+ *         is not in it, or has no `now`, stays unbound: refused.
  * Source: ST-12.
  *
  * @return as state.h says; SVMC_ERR_FULL (the table has fewer segments, or too few buses).

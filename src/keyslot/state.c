@@ -187,13 +187,16 @@ static void put_functions(struct state_writer *w, const struct svmc_devices *tab
 
     svmc_core_state_begin(w, SVMC_SAVED_DEVICES, bytes);
     for (uint32_t bdf = 0; bdf < table->priv.functions; bdf++) {
-        uint32_t handle = device_handle(table, bdf);
+        bool has_row = device_entry(table, bdf) != NULL;
+        uint32_t handle = has_row ? device_handle(table, bdf) : 0;
 
         if (handle != run.handle) {
             put_run(w, &run);
             run = (struct run){ bdf, 0, handle };
         }
         run.count++;
+        if (!has_row)
+            bdf |= FUNCTIONS_OF_BUS - 1; /* DT-2: nobody on this bus */
     }
     put_run(w, &run);
 }
@@ -233,7 +236,7 @@ static struct run get_run(struct state_reader *r, const struct run *last)
     return run;
 }
 
-/* ST-12: the bytes are sound, and the table has room; a bus counts with its first bound function. */
+/* ST-12: the bytes are sound, and the table has room; a bus counts with its first function. */
 static enum svmc_status judge_runs(const struct svmc_devices *table,
                                    const struct svmc_keyslot_saved *list, uint32_t count,
                                    struct state_reader r)

@@ -111,13 +111,13 @@ TEST(token_state, events_that_nobody_read_are_counted) /* ST-13 TK-15 */
 /* As docs/spec/state.md has it, by hand. */
 TEST(token_state, the_bytes) /* ST-1 ST-13 */
 {
-    static const uint8_t want[] = {
-        'S',  'V',  'S', 'T', 1, 0, 4, 0, 70,   0,    0,    0,    0,    0,    0,    0, /* the frame */
-        0,    0,    0,   0,   0, 0, 0, 0, 2,    0,    0,    0,    3,    0,    0,    0, /* lost, VMs, entries */
-        0x11, 0x11, 0,   0,   0, 0, 0, 0, 1,    0,    0,    0,    0,    0,    0,    0, /* VM, generation */
-        8,    7,    6,   5,   4, 3, 2, 1, 0xf8, 0xf7, 0xf6, 0xf5, 0xf4, 0xf3, 0xf2, 0xf1, 1,
-        0,    2,    0,   1,   0 /* entries 1 to 3 */
-    };
+    /* the frame; lost, VMs, entries; the VMs with their generations; entries 1 to 3 */
+    static const uint8_t want[] = { 'S',  'V',  'S',  'T',  1, 0, 4, 0, 70,   0,    0,    0,
+                                    0,    0,    0,    0,    0, 0, 0, 0, 0,    0,    0,    0,
+                                    2,    0,    0,    0,    3, 0, 0, 0, 0x11, 0x11, 0,    0,
+                                    0,    0,    0,    0,    1, 0, 0, 0, 0,    0,    0,    0,
+                                    8,    7,    6,    5,    4, 3, 2, 1, 0xf8, 0xf7, 0xf6, 0xf5,
+                                    0xf4, 0xf3, 0xf2, 0xf1, 1, 0, 2, 0, 1,    0 };
     struct svmc_token token[4];
 
     token_lab_open(&lab);
