@@ -279,6 +279,48 @@ TEST(vmware_state, every_length_and_every_bit) /* ST-2 ST-3 ST-15 ST-16 */
     CHECK_EQ(load_hostile(saved, len), SVMC_OK);
 }
 
+TEST(vmware_state, messages_that_cannot_be) /* ST-3 ST-15 ST-16 VW-12 */
+{
+    static const uint8_t text[60] = "a message of the host's";
+    struct lab_channel rpci, tclo;
+    size_t len, second;
+
+    lab_start(&lab);
+    CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &rpci), 1);
+    CHECK_EQ(step(&lab, LAB_SENDSIZE, &rpci, 40), 0x81);
+    CHECK_EQ(step(&lab, LAB_SENDPAYLOAD, &rpci, 'x'), 1);
+    len = save(&lab, saved);
+    lab_start(&other);
+    core_store_le32(saved + CHANNELS + 32, 40); /* whole, and not handled */
+    memmove(saved + CHANNELS + 36 + 40, saved + CHANNELS + 36 + 4, 16);
+    core_store_le32(saved + 8, (uint32_t)len + 36);
+    CHECK_EQ(load_hostile(saved, len + 36), SVMC_ERR_FORMAT);
+    len = save(&lab, saved);
+    memset(saved + len, 0, 20); /* a channel more that was never open */
+    core_store_le32(saved + 20, 2);
+    core_store_le32(saved + 8, (uint32_t)len + 20);
+    CHECK_EQ(load_hostile(saved, len + 20), SVMC_ERR_FORMAT);
+    len = save(&lab, saved);
+    other.config.message_bytes = 32; /* longer than any here */
+    other.config.arena_bytes = LAB_ARENA;
+    other.vm.priv.config.message_bytes = 32;
+    CHECK_EQ(svmc_vmware_load(&other.vm, saved, len), SVMC_ERR_FULL);
+    lab_start(&other);
+    CHECK_EQ(lab_open(&lab, LAB_TCLO | LAB_COOKIE, &tclo), 1);
+    CHECK_EQ(svmc_vmware_tclo_send(&lab.vm, lab.tclo_channel, text, sizeof text), SVMC_OK);
+    len = save(&lab, saved);
+    second = CHANNELS + 20 + 16 + 4 + 16 + 20 + 16 + 4; /* where the host's message lies */
+    CHECK_EQ(core_load_le32(saved + second), 65536 + 64);
+    core_store_le32(saved + second, 65536 + 32); /* in the request of the other channel */
+    CHECK_EQ(load_hostile(saved, len), SVMC_ERR_FORMAT);
+    core_store_le32(saved + second, 65536);
+    CHECK_EQ(load_hostile(saved, len), SVMC_ERR_FORMAT);
+    core_store_le32(saved + second, 65536 + 96);
+    CHECK_EQ(load_hostile(saved, len), SVMC_OK);
+    core_store_le32(saved + CHANNELS + 24, 65536 + 64); /* the request reaches into it */
+    CHECK_EQ(load_hostile(saved, len), SVMC_ERR_FORMAT);
+}
+
 TEST(vmware_state, fields_that_cannot_be) /* ST-3 ST-15 ST-16 VW-12 */
 {
     /* of the one channel with half a request and no reply, without words of the pointer */

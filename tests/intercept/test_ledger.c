@@ -323,6 +323,15 @@ TEST(ledger, sums_travel_by_kind) /* ST-17 AU-1 */
     saved[6] = SVMC_SAVED_LEDGER;
     core_store_le64(saved + 16, 0x0ff0); /* the first one */
     CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_UNSUPPORTED);
+    core_store_le64(saved + 16, 0x10000);
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_FORMAT);
+    core_store_le64(saved + 16, core_load_le64(saved + 16 + 80)); /* twice */
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_FORMAT);
+    CHECK_MEM(&ledger, &zero, sizeof zero);
+    core_store_le32(saved + 8, 16 + 80);
+    core_store_le64(saved + 16, SVMC_KIND_IN);
+    memset(saved + 24, 0, 72); /* nothing counted */
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, 16 + 80), SVMC_ERR_FORMAT);
 }
 
 /* As docs/spec/state.md has it, by hand. */

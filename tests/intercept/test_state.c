@@ -46,9 +46,12 @@ static size_t save(const struct lab *lab, uint8_t *out)
 static void travel(const char *name)
 {
     size_t len = save(&stays, saved);
+    uint64_t secret;
 
     move_guest();
+    secret = goes.vc.priv.seq_secret;
     CHECK_EQ(svmc_vcpu_load(&goes.vc, saved, len, &goes.out), SVMC_OK, "%s", name);
+    CHECK_EQ(goes.vc.priv.seq_secret, secret, "%s: its own", name); /* ST-8 */
     CHECK_EQ(goes.out.action, stays.vc.priv.pending.active ? SVMC_ACT_DELEGATED : SVMC_ACT_RESUME,
              "%s", name);
     CHECK_EQ(goes.out.stop, SVMC_STOP_NONE, "%s", name);
@@ -387,6 +390,69 @@ TEST(state, a_field_that_cannot_be_is_refused) /* ST-3 ST-5 ST-6 ST-7 */
     }
     saved[len] = 0;
     CHECK_EQ(load_hostile(saved, len + 1, "longer"), SVMC_ERR_FORMAT);
+}
+
+TEST(state, a_way_that_no_exit_goes_is_refused) /* ST-3 ST-6 ST-7 EX-81 */
+{
+    /* where in the record, the byte there, bytes more at the end */
+    static const struct {
+        char exit[24], name[28];
+        size_t at;
+        uint8_t byte, more;
+    } rows[] = {
+        { "in al own", "from", 40, 0x10, 0 },
+        { "ins 4 own", "out, not in", 53, 2, 0 },
+        { "ins 4 own", "a block", 54, 1, 0 },
+        { "ins 4 own", "kept", 76, 1, 0 },
+        { "ins 4 own", "its own, in the middle", 68, 1, 4 },
+        { "ins 4 own", "more than there are", 72, 6, 0 },
+        { "ins 1 kvm", "not all that there are", 72, 4, 0 },
+        { "page state", "operation 0", 78 + 6, 0, 0 },
+        { "s390 stpcifc", "longer than its room", 54, 65, 0 },
+        { "s390 stpcifc", "no bytes", 54, 0, 0 },
+        { "s390 stpcifc", "more kept", 76, 65, 0 },
+        { "s390 stpcifc", "behind its end", 68, 64, 0 },
+        { "s390 stpcifc", "out, not in", 53, 2, 0 },
+        { "s390 stpcifc", "two of them", 72, 2, 0 },
+        { "a64 host call", "nothing comes back", 53, 2, 0 },
+        { "s390 chsc", "nothing went out", 53, 1, 0 },
+        { "s390 chsc", "no direction", 53, 0, 0 },
+        { "s390 chsc", "four of them", 53, 4, 0 },
+        { "s390 servc, long", "both, and not all out", 53, 3, 0 },
+    };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t rng = 5;
+        size_t len;
+
+        lab_init(&stays, &rng);
+        CHECK_EQ(lab_begin(&stays, scenario_named(rows[i].exit)), SVMC_OK, "%s", rows[i].exit);
+        len = save(&stays, saved);
+        move_guest();
+        before = goes;
+        CHECK_EQ(load_hostile(saved, len, rows[i].exit), SVMC_OK, "%s", rows[i].exit);
+        saved[VCPU_BYTES + rows[i].at] = rows[i].byte;
+        memset(saved + len, 0, rows[i].more);
+        core_store_le32(saved + 8, (uint32_t)(len + rows[i].more));
+        CHECK_EQ(load_hostile(saved, len + rows[i].more, rows[i].name), SVMC_ERR_FORMAT, "%s: %s",
+                 rows[i].exit, rows[i].name);
+    }
+}
+
+TEST(state, why_it_was_stopped_has_to_be_a_reason) /* ST-5 EX-9 */
+{
+    uint64_t rng = 5;
+    size_t len;
+
+    lab_init(&stays, &rng);
+    len = save(&stays, saved);
+    for (uint8_t stop = 0; stop < 8; stop++) {
+        move_guest();
+        before = goes;
+        saved[20] = stop;
+        CHECK_EQ(load_hostile(saved, len, "stopped"),
+                 stop < SVMC_STOP_ERROR ? SVMC_OK : SVMC_ERR_FORMAT, "%u", stop);
+    }
 }
 
 TEST(state, callbacks_that_fail) /* ST-8 */

@@ -447,6 +447,72 @@ TEST(keyslot_state, slots_that_cannot_be_are_refused) /* ST-10 */
     CHECK_EQ(svmc_keyslots_load(saved, len, list, 64, &count), SVMC_ERR_UNSUPPORTED);
 }
 
+TEST(keyslot_state, a_unit_has_its_bounds) /* ST-10 */
+{
+    struct svmc_keyslot_key key = {
+        .domain = 77, .alg = SVMC_ALG_AES_256_GCM, .unit_bytes = 64, .bytes = key_bytes
+    };
+    svmc_key_handle handle;
+    uint32_t count;
+    size_t len;
+
+    toy_init(&toy);
+    pool_init(&ks, pool[0], 4);
+    CHECK_EQ(svmc_keyslot_load(&ks, &key, &handle), SVMC_OK);
+    len = save_slots(&ks, saved);
+    for (uint32_t unit = 0; unit <= 8192; unit += 16) {
+        core_store_le32(saved + FRAME + 36, unit);
+        CHECK_EQ(svmc_keyslots_load(saved, len, list, 64, &count),
+                 unit >= 64 && unit <= 4096 && (unit & (unit - 1)) == 0 ? SVMC_OK : SVMC_ERR_FORMAT,
+                 "%u", unit);
+    }
+}
+
+TEST(keyslot_state, runs_that_cannot_be_are_refused) /* ST-11 ST-12 DT-4 */
+{
+    /* of two runs: 00:00.0 to 00:00.3 and 00:02.0 to 00:02.1; word `at` becomes `word` */
+    static const struct {
+        char name[28];
+        size_t at;
+        uint32_t word;
+        enum svmc_status want;
+    } rows[] = {
+        { "as they were", 0, 0, SVMC_OK },
+        { "no slot", 8, 0, SVMC_ERR_FORMAT },
+        { "no function", 4, 0, SVMC_ERR_FORMAT },
+        { "back", 12, 3, SVMC_ERR_FORMAT },
+        { "into the next", 4, 17, SVMC_ERR_FORMAT },
+        { "up to the next", 4, 16, SVMC_ERR_FORMAT },
+        { "far away", 12, 0xfffffff0, SVMC_ERR_FORMAT },
+        { "more than there are", 16, 0xffffffff, SVMC_ERR_FORMAT },
+        { "more than segments have", 16, 256 * 65536 - 15, SVMC_ERR_FORMAT },
+    };
+    const svmc_key_handle handle = { 3u << 16 | 1 };
+    size_t len;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        table_init(&from, table[0], 4);
+        table_init(&to, table[1], 4);
+        make_list(2);
+        for (uint32_t n = 0; n < 4; n++)
+            bind(&from, n, handle);
+        bind(&from, 16, handle);
+        bind(&from, 17, handle);
+        len = save_devices(&from, saved);
+        CHECK_EQ(len, FRAME + 2 * RUN_BYTES);
+        core_store_le32(saved + FRAME + rows[i].at, rows[i].word);
+        CHECK_EQ(svmc_devices_load(&to, list, 2, saved, len), rows[i].want, "%s", rows[i].name);
+        CHECK_EQ(bound(&to, 0), rows[i].want == SVMC_OK ? list[0].now.raw : 0, "%s", rows[i].name);
+    }
+    len = save_devices(&from, saved);
+    for (uint32_t buses = 0; buses < 5; buses += 4) { /* another function is bound there */
+        table_init(&to, table[1], buses);
+        bind(&to, 900, handle);
+        CHECK_EQ(svmc_devices_load(&to, list, 2, saved, len), SVMC_ERR_STATE);
+        CHECK_EQ(bound(&to, 0), 0);
+    }
+}
+
 /* As docs/spec/state.md has them, by hand. */
 TEST(keyslot_state, the_bytes) /* ST-1 ST-9 ST-11 */
 {
