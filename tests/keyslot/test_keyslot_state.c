@@ -479,6 +479,7 @@ TEST(keyslot_state, runs_that_cannot_be_are_refused) /* ST-11 ST-12 DT-4 */
     } rows[] = {
         { "as they were", 0, 0, SVMC_OK },
         { "no slot", 8, 0, SVMC_ERR_FORMAT },
+        { "no slot, either", 20, 0, SVMC_ERR_FORMAT },
         { "no function", 4, 0, SVMC_ERR_FORMAT },
         { "back", 12, 3, SVMC_ERR_FORMAT },
         { "into the next", 4, 17, SVMC_ERR_FORMAT },
