@@ -984,4 +984,8 @@ TEST(offer, the_bytes_of_what_is_kept) /* ST-1 ST-18 */
     CHECK_EQ(save_offers(&offers, saved), sizeof want);
     for (size_t i = 0; i < sizeof want; i++)
         CHECK_EQ(saved[i], want[i], "byte %zu", i);
+    CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, SVMC_ISA_S390X), SVMC_OK);
+    fresh = offers;
+    saved[kept + 5] = 7; /* no such rule */
+    CHECK_EQ(load_hostile(saved, sizeof want), SVMC_ERR_FORMAT);
 }
