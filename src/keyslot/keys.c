@@ -7,6 +7,7 @@
 #include "../core/clamp.h"
 #include "../core/crypto_ops.h"
 #include "../core/memory.h"
+#include "sealing.h"
 
 #define VERSION     1u
 #define VM_KEY      0x10u /* what the blob holds; beside enum svmc_key_purpose */
@@ -417,6 +418,38 @@ enum svmc_status svmc_vmkey_grant(struct svmc_vmkey *key, enum svmc_key_purpose 
     grant->id.index = key->priv.purpose[p].index;
     grant->calls = calls;
     grant->blocks = blocks;
+    return SVMC_OK;
+}
+
+/* KH-12 */
+enum svmc_status svmc_vmkey_check(const struct svmc_vmkey *key, const struct svmc_subkey_id *id)
+{
+    if (!key || !cell_of(key))
+        return SVMC_ERR_ABSENT;
+    return key->priv.has_epoch && (!id || memcmp(id->epoch, key->priv.epoch, sizeof id->epoch) == 0)
+               ? SVMC_OK
+               : SVMC_ERR_STALE;
+}
+
+/* KH-13: all of it is given out, also should the limit be raised again. */
+enum svmc_status svmc_vmkey_grant_whole(struct svmc_vmkey *key, enum svmc_key_purpose purpose,
+                                        uint64_t calls, uint64_t blocks,
+                                        struct svmc_key_grant *grant)
+{
+    enum svmc_status st;
+    uint32_t p;
+
+    if (!key || calls > key->priv.calls_max || blocks > key->priv.blocks_max) {
+        if (grant)
+            memset(grant, 0, sizeof *grant);
+        return SVMC_ERR_ARG;
+    }
+    st = svmc_vmkey_grant(key, purpose, key->priv.calls_max, key->priv.blocks_max, grant);
+    if (st != SVMC_OK)
+        return st;
+    p = core_clamp((uint32_t)purpose - 1, PURPOSES);
+    key->priv.purpose[p].calls = SVMC_SUBKEY_CALLS;
+    key->priv.purpose[p].blocks = SVMC_SUBKEY_BLOCKS;
     return SVMC_OK;
 }
 

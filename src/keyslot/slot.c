@@ -2,6 +2,7 @@
 /** Slots: the pool, load, revoke, holders and their references. */
 #include "../core/callbacks.h"
 #include "keyslot_private.h"
+#include "sealing.h"
 
 #define REFS_MAX 0x80000000u
 
@@ -230,6 +231,20 @@ enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks, const struct svmc_k
     __atomic_store_n(&s->word, word | SVMC_KEYSLOT_ACTIVE | flags, __ATOMIC_SEQ_CST);
     out->raw = word | (n + 1);
     return SVMC_OK;
+}
+
+/* KS-19: nobody holds a slot that is free, and what was in its room is wiped. */
+enum svmc_status svmc_keyslot_try(struct svmc_keyslots *ks, const struct svmc_crypto_ops *ops,
+                                  uint32_t alg)
+{
+    struct slot *s;
+
+    if (!ks || ks->priv.slots == 0 || ks->priv.kind != SVMC_KEYSLOT_SOFTWARE ||
+        ks->priv.crypto != ops)
+        return SVMC_ERR_ARG;
+    s = find_free(ks);
+    return s ? svmc_crypto_try(ops, (enum svmc_alg)alg, rooms_of(ks) + (s - slots_of(ks)))
+             : SVMC_ERR_FULL;
 }
 
 /* KS-9 to KS-12 */

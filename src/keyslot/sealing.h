@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/** What src/seal/ needs of slots and VM keys, and no embedder: hidden in the archive. */
+#ifndef KEYSLOT_SEALING_H
+#define KEYSLOT_SEALING_H
+#include <svmcore/keys.h>
+#include <svmcore/keyslot.h>
+
+/**
+ * Hold a cipher against its vectors in the room of a slot that is free: it has bytes that a stack
+ * has not. Control of the pool.
+ *
+ * Source: KS-19.
+ *
+ * @return as svmc_crypto_try; SVMC_ERR_FULL (no slot is free); SVMC_ERR_ARG (slots in hardware, or
+ *         of another table).
+ */
+enum svmc_status svmc_keyslot_try(struct svmc_keyslots *ks, const struct svmc_crypto_ops *ops,
+                                  uint32_t alg);
+
+/**
+ * Whether subkeys can be had now. id NULL: of any epoch.
+ *
+ * Threads: any, while nobody changes the key or drops it; calls nothing.
+ * Source:  KH-12.
+ *
+ * @return SVMC_OK; SVMC_ERR_ABSENT (no key); SVMC_ERR_STALE (no fresh epoch, or id is of another
+ *         one).
+ */
+enum svmc_status svmc_vmkey_check(const struct svmc_vmkey *key, const struct svmc_subkey_id *id);
+
+/**
+ * The whole budget of a subkey of which no other grant is, or will be: who has it alone makes its
+ * nonces. calls, blocks: what has to be in it.
+ *
+ * Source: KH-13.
+ *
+ * @return as svmc_vmkey_grant.
+ */
+enum svmc_status svmc_vmkey_grant_whole(struct svmc_vmkey *key, enum svmc_key_purpose purpose,
+                                        uint64_t calls, uint64_t blocks,
+                                        struct svmc_key_grant *grant);
+
+#endif
