@@ -18,7 +18,7 @@ BELOW = {
     "seal": ["core", "keyslot"],
     "token": ["core"],
     "judge": ["core", "decode", "hcall", "token"],
-    "port": ["core"],
+    "port": ["core", "keyslot"],
 }
 # public header: the module it belongs to
 PUBLIC = {
@@ -38,7 +38,9 @@ PUBLIC = {
     "token.h": "token", "token_types.h": "token", "token_page.h": "token", "judge.h": "judge",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
-    "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
+    "port/kmip.h": "port", "port/keyfile.h": "port",
+    "keys.h": "keyslot", "key_cache.h": "keyslot", "provider.h": "keyslot",
+    "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
@@ -49,6 +51,9 @@ WRAPPED = {
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",
                                                             "rand"))},
+    "src/port/kmip": {"string.h", "stdlib.h", "errno.h", "fcntl.h", "netdb.h", "netinet/in.h",
+                      "netinet/tcp.h", "poll.h", "sys/socket.h", "unistd.h",
+                      *(f"openssl/{name}.h" for name in ("bio", "err", "ssl", "x509v3"))},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)"|(\S+))', re.M)
 

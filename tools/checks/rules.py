@@ -7,6 +7,8 @@ import re
 
 from common import ROOT, Report
 
+GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IO|JU|KF|KH|KM|KS|ME|MO|OF|PG|PO|PR|RV|"
+         "S390|TK|TM|TP|TR|VW)-")
 GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IO|JU|KH|KS|ME|MO|OF|PG|PO|RV|S390|SE|TK|"
          "TM|TP|TR|VW)-")
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
