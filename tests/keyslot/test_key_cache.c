@@ -203,6 +203,8 @@ TEST(key_cache, a_dead_service_ends_at_the_deadline) /* PR-11 PR-14 */
     lab.provider[0].dead = true;
     CHECK_EQ(get(0, 1), SVMC_ERR_ABSENT);
     CHECK_EQ(svmc_key_cache_step(&lab.cache, 0, &wake), 0);
+    CHECK_EQ(wake, 0, "it was asked, and may know it already");
+    CHECK_EQ(svmc_key_cache_step(&lab.cache, 1, &wake), 0);
     CHECK_EQ(wake, LAB_TIMEOUT);
     CHECK_EQ(step(LAB_TIMEOUT - 1), 0);
     CHECK_EQ(get(LAB_TIMEOUT - 1, 1), SVMC_ERR_ABSENT);
@@ -261,6 +263,7 @@ TEST(key_cache, the_second_service_is_asked_when_the_first_is_slow) /* PR-12 */
     lab.provider[0].dead = true;
     lab.provider[1].delay = 20;
     CHECK_EQ(get(0, 1), SVMC_ERR_ABSENT);
+    CHECK_EQ(step(0), 0);
     CHECK_EQ(svmc_key_cache_step(&lab.cache, 0, &wake), 0);
     CHECK_EQ(wake, LAB_HEDGE);
     CHECK_EQ(step(LAB_HEDGE - 1), 0);
@@ -607,6 +610,26 @@ TEST(key_cache, times_do_not_wrap_and_do_not_go_back) /* PR-7 */
 }
 
 /* ---- many keys -------------------------------------------------------------------------------*/
+
+TEST(key_cache, who_sleeps_till_wake_misses_nothing) /* PR-11 PR-12 */
+{
+    uint64_t now = 0, wake = 0;
+    uint32_t ended = 0, steps = 0;
+
+    provider_lab_init(&lab, 3);
+    lab.provider[0].dead = true;
+    lab.provider[1].says = SVMC_FETCH_UNREACHABLE;
+    CHECK_EQ(get(0, 1), SVMC_ERR_ABSENT);
+    while (ended == 0 && steps++ < 20) {
+        ended = svmc_key_cache_step(&lab.cache, now, &wake);
+        now = wake;
+    }
+    CHECK_EQ(get(now, 1), SVMC_OK);
+    CHECK_EQ(now, LAB_HEDGE, "the second one is asked then, and the third at once");
+    CHECK(steps < 8, "%u", (unsigned)steps);
+    (void)svmc_key_cache_step(&lab.cache, now, &wake);
+    CHECK_EQ(wake, now + LAB_LEASE + LAB_GRACE);
+}
 
 TEST(key_cache, no_key_is_driven_out) /* PR-9 PR-18 */
 {
