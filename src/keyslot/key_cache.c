@@ -113,21 +113,18 @@ static struct entry *find(const struct svmc_key_cache *cache, const uint8_t *id,
 /* PR-9: nobody's, or one of which only the time of its refusal was kept. */
 static struct entry *claim(struct svmc_key_cache *cache, const struct svmc_key_wanted *wanted)
 {
-    struct entry *best = NULL;
-
     for (uint32_t i = 0; i < cache->priv.entries; i++) {
         struct entry *e = entry_at(cache, i);
 
         age(cache, e);
-        if (is_free(cache, e) && (!best || (best->id_bytes != 0 && e->id_bytes == 0)))
-            best = e;
+        if (!is_free(cache, e))
+            continue;
+        memset(e, 0, sizeof *e);
+        memcpy(e->id, wanted->id, wanted->id_bytes);
+        e->id_bytes = (uint32_t)wanted->id_bytes;
+        return e;
     }
-    if (best) {
-        memset(best, 0, sizeof *best);
-        memcpy(best->id, wanted->id, wanted->id_bytes);
-        best->id_bytes = (uint32_t)wanted->id_bytes;
-    }
-    return best;
+    return NULL;
 }
 
 /* PR-18 */

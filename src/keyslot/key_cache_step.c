@@ -93,7 +93,6 @@ static void keep(struct svmc_key_cache *cache, struct entry *e, const struct tra
         e->key.lease_end = e->key.close_at;
     e->key.renew_at = later(now, (e->key.lease_end - now) / 4 * 3);
     e->reason = SVMC_FETCH_NONE;
-    e->retry_at = 0;
     cache->priv.ended++;
     count(cache, SVMC_KEY_COUNT_FETCHED);
 }

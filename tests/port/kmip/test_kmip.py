@@ -299,7 +299,8 @@ def cold_fetches(host, keys):
     bad = [reason for reason, _, _ in runs if reason != "NONE"]
     times, steps = (sorted(run[n] for run in runs) for n in (1, 2))
     p50 = statistics.median(times)
-    print(f"cold fetch to first use: p10 {times[COLD // 10]:.1f}, p50 {p50:.1f}, p99 {times[COLD * 99 // 100]:.1f} ms; "
+    print(f"cold fetch to first use: p10 {times[COLD // 10]:.1f}, p50 {p50:.1f}, "
+          f"p99 {times[COLD * 99 // 100]:.1f} ms; "
           f"longest step p50 {statistics.median(steps):.2f} ms, max {steps[-1]:.2f} ms of CPU")
     report.check(f"{COLD} cold fetches, a step takes at most {STEP_MS} ms of the processor",
                  bad + ([] if steps[COLD * 98 // 100] <= STEP_MS else [f"{steps[-5:]}"]))
