@@ -7,7 +7,7 @@
  *   two ID,ID MS                 two at a time
  *   have ID                      is it in the cache?
  *   load ID MS                   a vCPU works while fetches of ID are open, and while none is
- *   drop                         the cache, and the client's connection
+ *   drop                         the cache; how many connections, how many took up a session
  */
 #include <poll.h>
 #include <pthread.h>
@@ -292,8 +292,10 @@ static void obey(const char *command, char *id, uint64_t ms)
     } else if (strcmp(command, "load") == 0) {
         load(id, ms);
     } else if (strcmp(command, "drop") == 0) {
+        uint64_t resumed, connections = svmc_kmip_connections(kmip, &resumed);
+
         svmc_key_cache_drop(&cache);
-        printf("%llu\n", (unsigned long long)svmc_kmip_connections(kmip, NULL));
+        printf("%llu %llu\n", (unsigned long long)connections, (unsigned long long)resumed);
     } else {
         printf("error command\n");
     }

@@ -239,6 +239,19 @@ def of_answers(folder):
     silent.close()
 
 
+def of_sessions(folder):
+    """KM-6: a server that ends every connection after one answer."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        liar = Liar(folder, [answer()], version=version, stay=False)
+        with Host(folder, liar.port) as host:
+            for turn in ("first", "second", "third"):
+                expect(f"{version.name}, the {turn} time", host, "1", "NONE")
+            connections, resumed = map(int, host.ask("drop"))
+            report.check(f"{version.name}: sessions are taken up again",
+                         [] if (connections, resumed) == (3, 2) else [f"{connections}, {resumed}"])
+        liar.close()
+
+
 def of_connections(folder, server, keys):
     """KM-6 KM-7: no SIGPIPE ends the client."""
     good = keys["good"][0]
@@ -359,6 +372,7 @@ def main():
             of_keys(folder, server, keys)
             of_certificates(folder, server, keys)
             of_answers(folder)
+            of_sessions(folder)
             of_connections(folder, server, keys)
             if os.environ.get("SVMC_FIGURES") != "0":  # a sanitizer has its own
                 of_time(folder, server, keys)
