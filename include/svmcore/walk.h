@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** A guest's own page tables: virtual address -> guest-physical, or its fault. docs/spec/walk.md. */
+/** A guest's page tables: virtual address -> guest-physical, or its fault: docs/spec/walk.md. */
 #ifndef SVMCORE_WALK_H
 #define SVMCORE_WALK_H
 #include <stddef.h>
@@ -25,9 +25,9 @@ enum svmc_walk_access {
 };
 
 /**
- * How guest memory is read and marked. ctx comes first. A status that is not OK ends the walk and is
- * its answer, so a function may say that it has to wait, and the caller walks again later; REFUSED
- * says that there is no memory of the guest's: rule WK-4.
+ * How guest memory is read and marked. ctx comes first. A status that is not OK ends the walk and
+ * is its answer, so a function may say that it has to wait, and the caller walks again later;
+ * REFUSED says that there is no memory of the guest's: rule WK-4.
  */
 struct svmc_walk_ops {
     uint32_t size; /* sizeof(struct svmc_walk_ops) as the host compiled it */

@@ -265,7 +265,7 @@ static uint32_t rights_of(const struct a64 *a, uint64_t leaf, bool *user_page)
            (r.fetch ? SVMC_WALK_FETCH : 0u);
 }
 
-/* A page or block: WK-22 to WK-25. */
+/* A page or block: WK-22, WK-25. */
 static enum svmc_status finish(const struct a64 *a, int level, unsigned low, uint64_t at,
                                uint64_t entry)
 {

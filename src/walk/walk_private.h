@@ -38,8 +38,8 @@ enum svmc_status svmc_walk_raise_error(const struct walk *w, uint8_t vector, uin
 enum svmc_status svmc_walk_flat(const struct walk *w, uint64_t at, uint8_t memory);
 
 /**
- * Put the marks into memory, after a walk that ended with *st. True: an entry had changed meanwhile,
- * walk again. False: *st is the call's answer.
+ * Put the marks into memory, after a walk that ended with *st. True: an entry had changed
+ * meanwhile, walk again. False: *st is the call's answer.
  */
 bool svmc_walk_again(struct walk *w, enum svmc_status *st);
 

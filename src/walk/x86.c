@@ -207,7 +207,7 @@ static void describe(const struct x86 *x, const struct level *row, uint64_t entr
     out->key = x->key;
 }
 
-/* The leaf is there, and no bit of it is reserved: WK-9 to WK-13. */
+/* The leaf is there, and no bit of it is reserved: what is left is rights, and WK-13. */
 static enum svmc_status finish(struct x86 *x, const struct level *row, uint64_t at, uint64_t entry)
 {
     uint32_t how = x->w->access & WALK_RIGHTS;
