@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any registers and any tables, whose entries stay, or change from one read to the next. Traps when
- * a walk reads more than its levels have, when a fault or a status leaves anything else behind, when
- * an address is not of its page, when a bit is set of what was refused, or when `rights` says
+ * a walk reads more than its levels have, when a fault or a status leaves anything else behind,
+ * when an address is not of its page, when a bit is set of what was refused, or when `rights` says
  * another thing than a walk for each of them.
  */
 #include <stdbool.h>

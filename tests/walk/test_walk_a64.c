@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* docs/spec/walk.md: AArch64. Indices and status codes by hand from the Arm ARM (DDI 0487), D8 and
- * ESR_EL1; tests/checks/walk_reference.c has the pseudocode once more. */
+ * ESR_EL1; tests/checks/walk_a64.c compares with a processor. */
 #include "../harness.h"
 #include "walk_lab.h"
 
