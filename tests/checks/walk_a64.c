@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program for an AArch64 processor without anything else, at EL2: the walker of this library
- * beside the AT instruction of the same processor. Random control registers of EL1, tables of random
- * entries that lead to each other, random addresses: what PAR_EL1 has then, address, attributes or
- * fault status code, and accessed and dirty bits, is what the walk says. Its output and its end
- * go by semihosting; walk_machine.py builds and starts it.
+ * beside the AT instruction of the same processor. Random control registers of EL1, tables of
+ * random entries that lead to each other, random addresses: what PAR_EL1 has then, address,
+ * attributes or fault status code, and accessed and dirty bits, is what the walk says. Its output
+ * and its end go by semihosting; walk_machine.py builds and starts it.
  */
 #include "walk_machine.h"
 
