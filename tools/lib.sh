@@ -93,6 +93,8 @@ gcc-s390x-linux-gnu s390x-linux-gnu-gcc
 libc6-dev-s390x-cross -
 qemu-user-static qemu-s390x-static
 qemu-system-x86 qemu-system-x86_64
+qemu-system-arm qemu-system-aarch64
+qemu-system-misc qemu-system-riscv64
 busybox-static busybox
 cpio cpio"
 

@@ -58,5 +58,6 @@
 #include "version.h"
 #include "vmware.h"
 #include "vmware_types.h"
+#include "walk.h"
 #include "x86_cpu.h"
 #endif

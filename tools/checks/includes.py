@@ -36,6 +36,7 @@ PUBLIC = {
     "answer.h": "hcall",
     "vmware_types.h": "hcall", "hcall.h": "hcall", "hcall_decl.h": "hcall", "discover.h": "hcall",
     "token.h": "token", "token_types.h": "token", "token_page.h": "token", "judge.h": "judge",
+    "walk.h": "walk",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
