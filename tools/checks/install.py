@@ -11,7 +11,6 @@ from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
 IMAGES = ROOT / "examples/howto/save-restore.c"
-BACK_ENDS = ("sodium", "openssl")
 BACK_ENDS = ("sodium", "openssl", "kmip")
 LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at
 HASH = """#include <stdio.h>
