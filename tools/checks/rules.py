@@ -10,8 +10,6 @@ from common import ROOT, Report
 GROUPS = ("A64 AD AN AP AU CR DE DK DM DT EV EX FO HC HN IM IO JU KF KH KM KS ME MO OF PG PO "
           "PR RV S390 SE ST TK TM TP TR VW WK XE").split()
 GROUP = f"(?:{'|'.join(GROUPS)})-"
-GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IO|JU|KH|KS|ME|MO|OF|PG|PO|RV|S390|SE|ST|"
-         "TK|TM|TP|TR|VW)-")
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
 CITED = re.compile(rf"\b({GROUP}|R)(\d+)(?:-\1(\d+))?(?!\w)")
 DOCUMENT = re.compile(rf"\b(?:{GROUP}|R)\d+ to (?:{GROUP}|R)\d+\b")
