@@ -38,6 +38,7 @@ PUBLIC = {
     "token.h": "token", "token_types.h": "token", "token_page.h": "token", "judge.h": "judge",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
+    "port/kvm.h": "port",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal",
 }
@@ -45,6 +46,7 @@ STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stda
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
 # back end: what it is there to wrap; another one's headers are refused
 WRAPPED = {
+    "src/port/kvm": {"cpuid.h", "errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
     "src/port/sodium": {"sodium.h", "string.h"},
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",
