@@ -15,6 +15,7 @@
 
 #include "../guests/bootinfo.h"
 #include "boot.h"
+#include "protect.h"
 #include "session.h"
 
 #ifndef MINI_VMM_GUESTS
@@ -30,6 +31,7 @@ static struct session session = { .report.lock = PTHREAD_MUTEX_INITIALIZER,
 static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
+static struct protect protect;
 
 _Static_assert(WIRE_VCPUS_MAX == BOOT_CPUS_MAX, "the guest knows as many processors");
 
@@ -148,8 +150,8 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
         snprintf(why, cap, "--dma: this build has neither OpenSSL nor libsodium");
         return false;
     }
-    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0) |
-            (session.config.no_results ? 0 : BOOT_RESULTS);
+    flags = (o->leak ? BOOT_LEAK : 0) | (o->dwell ? BOOT_DWELL : 0) |
+            (vm.msr_exits ? BOOT_MSR : 0) | (session.config.no_results ? 0 : BOOT_RESULTS);
     boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
     session.config.msr_exits = vm.msr_exits;
     session.config.state_bytes_memory = vm.memory_bytes;
@@ -337,6 +339,7 @@ static int run(const struct options *o)
     FILE *record[WIRE_VCPUS_MAX] = { NULL };
     struct watch *first = &session.cpu[0].watch;
     bool with_host = session.cpu[0].vcpu.host != NULL;
+    char why[160];
     int status;
 
     if (!open_outputs(o, record)) {
@@ -349,6 +352,12 @@ static int run(const struct options *o)
     session.report.memory_guarded = first->memory != NULL;
     report_begin(&session.report);
     session_run(&session);
+    if (!protect_close(&protect, &session.report, why, sizeof why) &&
+        session.report.status == EXIT_GOOD) {
+        session.report.status = EXIT_BAD;
+        session.report.verdict = "FAIL";
+        snprintf(session.report.why, sizeof session.report.why, "%s", why);
+    }
     if (session.report.status == EXIT_GOOD && vm.memory)
         session.report.final_state = final_state();
     if (with_host)
@@ -373,6 +382,7 @@ static const char *wants_kvm(const struct options *o)
            : o->has_noise           ? "--noise"
            : o->guest               ? "GUEST.bin"
            : o->vcpus > 1           ? "--vcpus"
+           : o->protect             ? "--protect"
            : o->info_count > 0      ? "--guestinfo"
            : o->port != NATIVE_PORT ? "--native-port"
            : !form_is_page(o->form) ? "--host-format"
@@ -446,6 +456,8 @@ static int live_or_trace(const struct options *o)
         locate(path, sizeof path, "../guests/tokens.bin", MINI_VMM_GUESTS "/tokens.bin");
     else if (o->calls)
         locate(path, sizeof path, "../guests/calls.bin", MINI_VMM_GUESTS "/calls.bin");
+    else if (o->budget > 0)
+        locate(path, sizeof path, "../guests/budget.bin", MINI_VMM_GUESTS "/budget.bin");
     else
         locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUESTS "/hello.bin");
     if (!boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
@@ -461,6 +473,10 @@ static int live_or_trace(const struct options *o)
     if (live && image_bytes == 0) {
         link_stop(&host);
         return complain(EXIT_USAGE, missing);
+    }
+    if (live && !protect_open(&protect, o, &vm, processors, &session.report, why, sizeof why)) {
+        link_stop(&host);
+        return complain(EXIT_BACKEND, why);
     }
     if (live) {
         for (uint32_t i = 0; i < session.cpus; i++)

@@ -57,6 +57,17 @@ static const char usage[] =
     "  --scan               search the host's memory and each page for the guest's secret\n"
     "  --leak               the guest prints its secret, and --scan must find it\n"
     "\n"
+    "Sealing, on one vCPU or with context alone on several:\n"
+    "  --protect LIST       seal what is not in use: memory, context, or both with a comma;\n"
+    "                       context: a processor's registers between two exits\n"
+    "  --memory-budget N    at most N percent of the guest's pages lie open (with memory: 50); "
+    "others\n"
+    "                       are sealed, and come back when they are touched; N,userfaultfd or\n"
+    "                       N,slots: this way and no other. Without GUEST.bin: budget\n"
+    "\n";
+
+/* A string is 4095 characters at most. */
+static const char usage_more[] =
     "Traces:\n"
     "  --record FILE        write a trace of the run; FILE.1 ... for further vCPUs\n"
     "  --replay FILE        run a trace without /dev/kvm and host, compare every output bit for "
@@ -74,6 +85,7 @@ static const char usage[] =
     "  --dump-pages FILE    write each request page, 4096 bytes each; FILE.1 ... likewise\n"
     "  --timeout-ms N       bound for an answer of the host, and for the guest between two exits\n"
     "                       (default 5000)\n"
+    "  --dwell              the guest budget rests half a second in the middle of its work\n"
     "  --host PATH          the host program (default: mini-host beside mini-vmm)\n"
     "  --host-pid-file FILE write the host's process id there\n"
     "\n"
@@ -165,7 +177,10 @@ enum long_option {
     OPT_INFO,
     OPT_PORT,
     OPT_TOKENS,
-    OPT_DMA
+    OPT_DMA,
+    OPT_PROTECT,
+    OPT_BUDGET,
+    OPT_DWELL
 };
 
 static const struct option names[] = {
@@ -193,6 +208,9 @@ static const struct option names[] = {
     { "native-port", required_argument, NULL, OPT_PORT },
     { "tokens", no_argument, NULL, OPT_TOKENS },
     { "dma", no_argument, NULL, OPT_DMA },
+    { "protect", required_argument, NULL, OPT_PROTECT },
+    { "dwell", no_argument, NULL, OPT_DWELL },
+    { "memory-budget", required_argument, NULL, OPT_BUDGET },
     { NULL, 0, NULL, 0 },
 };
 
@@ -245,6 +263,42 @@ static int take_info(struct options *o)
     return -1;
 }
 
+/* Names with commas between. */
+static int take_protect(struct options *o)
+{
+    const char *at = optarg;
+
+    do {
+        size_t n = strcspn(at, ",");
+
+        if (n == 6 && strncmp(at, "memory", n) == 0)
+            o->protect |= SVMC_PROTECT(SVMC_KEY_PAGE);
+        else if (n == 7 && strncmp(at, "context", n) == 0)
+            o->protect |= SVMC_PROTECT(SVMC_KEY_CONTEXT);
+        else
+            return refuse("--protect knows memory and context", optarg);
+        at += n + (at[n] == ',');
+    } while (*at != 0);
+    return -1;
+}
+
+/* PERCENT, and how a touch is heard of. */
+static int take_budget(struct options *o)
+{
+    char *end;
+    unsigned long percent = strtoul(optarg, &end, 10);
+
+    o->way = strcmp(end, ",userfaultfd") == 0 ? PAGER_FAULTS
+             : strcmp(end, ",slots") == 0     ? PAGER_SLOTS
+                                              : PAGER_ANY;
+    if (end == optarg || *optarg == '-' || percent < 1 || percent > 99 ||
+        (*end != 0 && o->way == PAGER_ANY))
+        return refuse("--memory-budget wants 1 to 99 percent, and userfaultfd or slots", optarg);
+    o->budget = (uint32_t)percent;
+    o->protect |= SVMC_PROTECT(SVMC_KEY_PAGE);
+    return -1;
+}
+
 static int take(struct options *o, int option)
 {
     switch (option) {
@@ -255,6 +309,7 @@ static int take(struct options *o, int option)
         return EXIT_GOOD;
     case OPT_HELP:
         fputs(usage, stdout);
+        fputs(usage_more, stdout);
         return EXIT_GOOD;
     case OPT_VERSION:
         printf("mini-vmm, libsvmcore %d.%d.%d\n", SVMC_VERSION / 10000, SVMC_VERSION / 100 % 100,
@@ -276,6 +331,13 @@ static int take(struct options *o, int option)
     case OPT_DMA:
         o->dma = true;
         return -1;
+    case OPT_PROTECT:
+        return take_protect(o);
+    case OPT_DWELL:
+        o->dwell = true;
+        return -1;
+    case OPT_BUDGET:
+        return take_budget(o);
     case OPT_CALLS:
         o->calls = true;
         return -1;
@@ -363,5 +425,14 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
                       "--seed, --vcpus",
                       NULL);
+    if (o->protect && o->replay)
+        return refuse("--replay has no guest to seal: no --protect, --memory-budget", NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
+        (o->calls || o->dma || o->lies || o->vcpus > 1))
+        return refuse("--memory-budget: one vCPU, and nobody but it reads its memory: no --vcpus, "
+                      "--hypercalls, --tokens, --dma, --evil",
+                      NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 && o->budget == 0)
+        o->budget = 50;
     return -1;
 }
