@@ -247,6 +247,7 @@ bool pager_before(struct pager *p, struct vm_vcpu *c)
         p->kept[i] = k.page[i];
     }
     p->kept_count = k.count;
+    p->vcpu = pthread_self();
     pthread_mutex_unlock(&p->lock);
     return !atomic_load(&p->failed);
 }
@@ -334,7 +335,12 @@ static bool begin(struct pager *p, enum pager_way way, char *why, size_t cap)
 bool pager_open(struct pager *p, struct vm *vm, struct sealing *sealing, uint32_t percent,
                 enum pager_way way, char *why, size_t cap)
 {
-    *p = (struct pager){ .vm = vm, .sealing = sealing, .faults = -1, .end = -1, .store_fd = -1 };
+    *p = (struct pager){ .vm = vm,
+                         .sealing = sealing,
+                         .vcpu = pthread_self(),
+                         .faults = -1,
+                         .end = -1,
+                         .store_fd = -1 };
     p->pages = (uint32_t)(vm->memory_bytes / PAGER_PAGE);
     p->open = p->pages;
     p->budget = (uint32_t)((uint64_t)p->pages * percent / 100);

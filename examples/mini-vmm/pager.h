@@ -60,7 +60,7 @@ struct pager {
     uint64_t dirty[VM_PAGES / 64], scratch[VM_PAGES / 64];
     uint32_t manual;      /* log: cleared by hand */
     pthread_mutex_t lock; /* for all of it */
-    pthread_t thread;
+    pthread_t thread, vcpu;
     bool running;
     int faults, end; /* descriptors: userfaultfd; an eventfd that ends the thread */
     int store_fd;

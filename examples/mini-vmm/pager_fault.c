@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -39,14 +40,25 @@ static int open_faults(void)
     return fd;
 }
 
-/* One fault; the vCPU waits in it. A page that is there already was brought by pager_touch. */
+/*
+ * One fault; the vCPU waits in it. A page that is there already was brought by pager_touch. One that
+ * cannot be brought ends the run, but the kernel waits for it, signals or not: the vCPU gets a
+ * signal, then zeros, and is out of KVM_RUN before it enters the guest. An instruction that KVM
+ * emulates may end with these zeros; nothing comes of it any more.
+ */
 static void serve(struct pager *p, uint64_t address)
 {
     uint64_t at = address - (uintptr_t)p->vm->memory;
     struct uffdio_range range = { .start = address / PAGER_PAGE * PAGER_PAGE, .len = PAGER_PAGE };
 
-    if (at < p->vm->memory_bytes && pager_touch(p, at, 1))
+    struct uffdio_zeropage zeros = { .range = range };
+
+    if (at < p->vm->memory_bytes && pager_touch(p, at, 1)) {
         (void)ioctl(p->faults, UFFDIO_WAKE, &range);
+    } else {
+        (void)pthread_kill(p->vcpu, SIGRTMIN);
+        (void)ioctl(p->faults, UFFDIO_ZEROPAGE, &zeros);
+    }
 }
 
 static void *serve_all(void *arg)
