@@ -95,6 +95,18 @@ struct svmc_seal_use {
     uint32_t reserved;
 };
 
+#define SVMC_SEAL_TURN_MAX 64u
+
+/** Subkeys that take turns, in what is sealed again and again; not API. */
+struct svmc_seal_turn {
+    struct svmc_sealer *sealer;
+    void *subkey;
+    uint64_t unit_blocks;
+    uint32_t subkeys, purpose;
+    uint32_t now; /* atomic; the one that seals */
+    uint32_t reserved;
+};
+
 /** A unit: what is sealed at once. No two units that are sealed with one subkey have the same
  *  number and version: who calls sees to it, and a restart begins with a fresh epoch. Nobody else
  *  writes in, out and tag meanwhile: what lies where others can is copied first. */

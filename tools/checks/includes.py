@@ -40,7 +40,8 @@ PUBLIC = {
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
     "port/kvm.h": "port",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
-    "seal.h": "seal",
+    "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
+    "seal_tree.h": "seal",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
