@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The context of a vCPU that is not scheduled (--protect context): taken from KVM, sealed, KVM's copy
- * overwritten; verified and put back before the vCPU runs again.
+ * The context of a vCPU that is not scheduled (--protect context): taken from KVM, sealed, KVM's
+ * copy overwritten; verified and put back before the vCPU runs again.
  */
 #ifndef CONTEXT_H
 #define CONTEXT_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <svmcore/port/kvm.h>
-#include <svmcore/seal.h>
+#include <svmcore/seal_context.h>
 
 #include "sealing.h"
 
@@ -19,12 +19,12 @@ struct vm_vcpu;
 struct context {
     struct svmc_kvm_vcpu kvm;
     struct sealing *sealing;
-    struct svmc_seal_use use;
+    struct svmc_contexts out; /* of this vCPU alone: it has a thread and a lane of its own */
     uint32_t id;
-    uint64_t version; /* that was used last: trusted */
-    size_t bytes;
-    uint8_t *plain;           /* locked where the system lets */
-    uint8_t *sealed;          /* untrusted: the tag, then the context */
+    size_t bytes, trusted_bytes, blob_bytes;
+    uint8_t *plain; /* locked where the system lets, as is what `out` lies in */
+    void *trusted;
+    uint8_t *blob;            /* untrusted */
     uint64_t count, ns, left; /* left: times that KVM still had a register of the guest's */
     const char *failed;       /* NULL: good */
 };

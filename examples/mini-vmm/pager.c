@@ -15,10 +15,8 @@
 
 #include "clock.h"
 
-#define TAG_AT(p, page) ((p)->store + (page)*SVMC_TAG_BYTES)
-#define COPY_AT(p, page) \
-    ((p)->store + (size_t)(p)->pages * SVMC_TAG_BYTES + (page) * (size_t)PAGER_PAGE)
-#define STORE_BYTES(p) ((size_t)(p)->pages * (SVMC_TAG_BYTES + PAGER_PAGE))
+#define STORE_BYTES(p) ((size_t)(p)->pages * 2 * (SVMC_TAG_BYTES + PAGER_PAGE))
+#define SUBKEYS        2u
 
 #define TABLE_PRESENT  0x1u
 #define TABLE_LARGE    0x80u
@@ -47,76 +45,81 @@ static const char *reason(enum svmc_seal_reason why)
                                 : svmc_status_name(svmc_seal_status(why));
 }
 
-/* Copied first: nobody is trusted with where it lies. */
-bool pager_fetch(struct pager *p, uint64_t page)
+static uint8_t *tag_at(const struct pager *p, uint64_t page, bool second)
 {
-    uint8_t tag[SVMC_TAG_BYTES];
-    struct svmc_sealed_unit unit = { .number = page,
-                                     .version = p->page[page].version,
-                                     .in = p->plain,
-                                     .out = p->plain,
-                                     .bytes = PAGER_PAGE,
-                                     .tag = tag };
-    enum svmc_seal_reason why;
+    return p->store + (page * 2 + second) * SVMC_TAG_BYTES;
+}
 
-    memcpy(p->plain, COPY_AT(p, page), PAGER_PAGE);
-    memcpy(tag, TAG_AT(p, page), sizeof tag);
-    why = svmc_open_unit(&p->sealing->sealer, SEALING_LANE_PAGES, &p->use, &unit);
+static uint8_t *copy_at(const struct pager *p, uint64_t page, bool second)
+{
+    return p->store + (size_t)p->pages * 2 * SVMC_TAG_BYTES + (page * 2 + second) * PAGER_PAGE;
+}
+
+/* A page comes back, into plain. */
+static bool fetch(struct pager *p, uint64_t page)
+{
+    bool second = p->page[page].second;
+    enum svmc_seal_reason why =
+        svmc_pages_open(&p->sealed, SEALING_LANE_PAGES, page, copy_at(p, page, second),
+                        tag_at(p, page, second), p->plain);
+
     return why == SVMC_SEAL_NONE ||
            fail(p, "page 0x%llx: %s", (unsigned long long)page * PAGER_PAGE, reason(why));
 }
 
-void pager_opened(struct pager *p, uint64_t page)
+static void is_open(struct pager *p, uint64_t page)
 {
     struct pager_page *at = &p->page[page];
 
     p->turn++;
     at->hot = at->closed > 0 && p->turn - at->closed <= p->budget / 16;
     at->opened = p->turn;
-    at->open = at->whole = true;
+    at->open = true;
     p->open++;
     p->counts.opened++;
     if (p->open > p->counts.most)
         p->counts.most = p->open;
 }
 
-/* A version is used once, whatever comes of it. */
+/* Beside the copy that there may be, which is the good one until this one is there. */
 static bool seal(struct pager *p, uint64_t page)
 {
-    uint8_t tag[SVMC_TAG_BYTES];
-    struct svmc_sealed_unit unit = { .number = page,
-                                     .version = ++p->page[page].version,
-                                     .in = p->plain,
-                                     .out = p->plain,
-                                     .bytes = PAGER_PAGE,
-                                     .tag = tag };
-    enum svmc_seal_reason why;
+    bool second = !p->page[page].second;
+    struct svmc_page_copy copy;
+    enum svmc_seal_reason why = SVMC_SEAL_NONE;
 
-    memcpy(p->plain, p->vm->memory + page * PAGER_PAGE, PAGER_PAGE);
-    why = svmc_seal_unit(&p->sealing->sealer, SEALING_LANE_PAGES, &p->use, &unit);
-    if (why == SVMC_SEAL_NONE) {
-        memcpy(COPY_AT(p, page), p->plain, PAGER_PAGE);
-        memcpy(TAG_AT(p, page), tag, sizeof tag);
+    if (svmc_pages_left(&p->sealed) == 0) {
+        pthread_mutex_lock(&p->sealing->lock);
+        why = svmc_pages_tend(&p->sealed);
+        pthread_mutex_unlock(&p->sealing->lock);
     }
-    explicit_bzero(p->plain, PAGER_PAGE);
+    if (why == SVMC_SEAL_NONE)
+        why =
+            svmc_pages_seal(&p->sealed, SEALING_LANE_PAGES, page, p->vm->memory + page * PAGER_PAGE,
+                            copy_at(p, page, second), tag_at(p, page, second), &copy);
+    if (why == SVMC_SEAL_NONE)
+        why = svmc_pages_publish(&p->sealed, &copy);
+    if (why == SVMC_SEAL_NONE)
+        p->page[page].second = second;
     p->counts.sealed++;
     return why == SVMC_SEAL_NONE || fail(p, "sealing a page: %s", reason(why));
 }
 
-/* Put a page away: what was written since it came is sealed anew, all else is sealed already. */
+/*
+ * Put a page away: what was written since it came is sealed anew, all else is sealed already.
+ * Nobody writes it meanwhile: the one vCPU does not run, or waits for another page.
+ */
 static bool put_away(struct pager *p, uint64_t page)
 {
     struct pager_page *at = &p->page[page];
-    uint64_t bit = (uint64_t)1 << page % 64;
 
     if (!pager_log(p, page))
         return fail(p, "KVM's log of written pages");
-    if (at->whole && (p->dirty[page / 64] & bit) == 0)
+    if (svmc_pages_state(&p->sealed, page) == SVMC_PAGE_CLEAN)
         p->counts.unchanged++;
     else if (!seal(p, page))
         return false;
-    p->dirty[page / 64] &= ~bit;
-    if (!pager_hide(p, page))
+    if (!pager_hide(p, page) || svmc_pages_leave(&p->sealed, page) != SVMC_SEAL_NONE)
         return fail(p, "a page cannot be taken from the guest");
     at->open = false;
     at->closed = p->turn;
@@ -163,13 +166,13 @@ static bool bring(struct pager *p, uint64_t page)
 
     if (p->page[page].open)
         return true;
-    good = make_room(p) && pager_fetch(p, page);
+    good = make_room(p) && fetch(p, page);
     if (good) {
         good = pager_show(p, page) || fail(p, "a page cannot be given to the guest");
         explicit_bzero(p->plain, PAGER_PAGE);
     }
     if (good)
-        pager_opened(p, page);
+        is_open(p, page);
     return good;
 }
 
@@ -262,9 +265,7 @@ static bool complete(struct pager *p, struct kvm_run *run)
         return false;
     if (run->mmio.is_write) {
         memcpy(p->vm->memory + at, run->mmio.data, run->mmio.len);
-        pthread_mutex_lock(&p->lock);
-        p->dirty[at / PAGER_PAGE / 64] |= (uint64_t)1 << at / PAGER_PAGE % 64;
-        pthread_mutex_unlock(&p->lock);
+        svmc_pages_mark(&p->sealed, at / PAGER_PAGE, 1); /* in no log of KVM's */
     } else {
         memcpy(run->mmio.data, p->vm->memory + at, run->mmio.len);
     }
@@ -311,16 +312,31 @@ static bool open_store(struct pager *p)
     return true;
 }
 
+static enum svmc_status open_pages(struct pager *p)
+{
+    const struct svmc_pages_config config = {
+        .sealer = &p->sealing->sealer, .pages = p->pages, .lanes = SEALING_LANES, .subkeys = SUBKEYS
+    };
+    enum svmc_status st;
+
+    p->trusted_bytes = svmc_pages_bytes(&config);
+    p->trusted =
+        mmap(NULL, p->trusted_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p->trusted == MAP_FAILED || !open_store(p))
+        return SVMC_ERR_FULL;
+    (void)mlock(p->trusted, p->trusted_bytes);
+    pthread_mutex_lock(&p->sealing->lock);
+    st = svmc_pages_init(&p->sealed, &config, p->trusted, p->trusted_bytes);
+    pthread_mutex_unlock(&p->sealing->lock);
+    return st;
+}
+
 static bool begin(struct pager *p, enum pager_way way, char *why, size_t cap)
 {
-    enum svmc_seal_reason no;
+    enum svmc_status st = open_pages(p);
 
-    pthread_mutex_lock(&p->sealing->lock);
-    no = svmc_seal_begin(&p->sealing->sealer, SVMC_KEY_PAGE, 0, 0, &p->use);
-    pthread_mutex_unlock(&p->sealing->lock);
-    if (no != SVMC_SEAL_NONE || !open_store(p)) {
-        snprintf(why, cap, "--memory-budget: %s",
-                 no != SVMC_SEAL_NONE ? reason(no) : "no memory for sealed pages");
+    if (st != SVMC_OK) {
+        snprintf(why, cap, "--memory-budget: %s", svmc_status_name(st));
         return false;
     }
     if (way != PAGER_SLOTS && pager_begin_faults(p, p->why_way, sizeof p->why_way))
@@ -364,6 +380,7 @@ bool pager_open(struct pager *p, struct vm *vm, struct sealing *sealing, uint32_
     return !atomic_load(&p->failed);
 }
 
+/* Its subkeys go with all others: sealing_close. */
 void pager_close(struct pager *p)
 {
     struct pager_counts counts;
@@ -381,6 +398,8 @@ void pager_close(struct pager *p)
         munmap(p->store, STORE_BYTES(p));
     if (p->plain && p->plain != MAP_FAILED)
         munmap(p->plain, PAGER_PAGE);
+    if (p->trusted && p->trusted != MAP_FAILED)
+        munmap(p->trusted, p->trusted_bytes);
     if (p->store_fd >= 0)
         close(p->store_fd);
     p->vm = NULL;

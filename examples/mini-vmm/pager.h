@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <svmcore/port/kvm.h>
-#include <svmcore/seal.h>
+#include <svmcore/seal_page.h>
 
 #include "sealing.h"
 #include "vm.h"
 
-#define PAGER_PAGE     4096u
+#define PAGER_PAGE     SVMC_PAGE_BYTES
 #define PAGER_KEPT_MAX 32u /* pages that the processor itself reads: tables of several kinds */
 #define PAGER_OPEN_MIN (PAGER_KEPT_MAX + 16u)
 
@@ -27,14 +27,13 @@ enum pager_way {
     PAGER_SLOTS   /* no KVM slot: an access exits as MMIO, and is completed with the page's bytes */
 };
 
-/** What is known of a page of the guest. Versions are trusted: they lie with the keeper alone. */
+/** What is known of a page of the guest; versions are svmcore's. */
 struct pager_page {
-    uint64_t version; /* that was used last */
-    uint64_t opened;  /* the turn when it was; the oldest go first */
-    uint64_t closed;  /* the turn when it was put away */
+    uint64_t opened; /* the turn when it was; the oldest go first */
+    uint64_t closed; /* the turn when it was put away */
     bool open;
-    bool whole; /* its sealed copy is what it holds, or held when it was opened */
-    bool hot;   /* it came back soon after it had been put away */
+    bool second; /* which of its two places in the store has its copy */
+    bool hot;    /* it came back soon after it had been put away */
     bool kept;
 };
 
@@ -49,7 +48,7 @@ struct pager_counts {
 struct pager {
     struct vm *vm;
     struct sealing *sealing;
-    struct svmc_seal_use use;
+    struct svmc_pages sealed;
     enum pager_way way;
     char why_way[80]; /* PAGER_SLOTS: what userfaultfd said */
     uint32_t pages, budget, open;
@@ -57,15 +56,17 @@ struct pager {
     uint32_t retries, kept_count;
     uint16_t kept[PAGER_KEPT_MAX];
     struct pager_page page[VM_PAGES];
-    uint64_t dirty[VM_PAGES / 64], scratch[VM_PAGES / 64];
+    uint64_t written[VM_PAGES / 64], scratch[VM_PAGES / 64];
     uint32_t manual;      /* log: cleared by hand */
     pthread_mutex_t lock; /* for all of it */
     pthread_t thread, vcpu;
     bool running;
     int faults, end; /* descriptors: userfaultfd; an eventfd that ends the thread */
     int store_fd;
-    uint8_t *store; /* untrusted: tags, then sealed pages */
-    uint8_t *plain; /* one page, locked where the system lets */
+    uint8_t *store; /* untrusted: for each page two tags and two copies, one of them good */
+    uint8_t *plain; /* one page, locked where the system lets, as is what `sealed` lies in */
+    void *trusted;
+    size_t trusted_bytes;
     atomic_bool failed;
     char why[120]; /* failed */
     struct pager_counts counts;
@@ -87,18 +88,14 @@ bool pager_touch(struct pager *p, uint64_t at, size_t bytes);
 /** All pages come back. */
 void pager_close(struct pager *p);
 
-/** pager.c, under the lock, for pager_fault.c: a page comes back into plain; then it is open. */
-bool pager_fetch(struct pager *p, uint64_t page);
-void pager_opened(struct pager *p, uint64_t page);
-
-/** pager_fault.c: begin, end; a page into the guest's memory, or out of it. */
+/** pager_fault.c: begin, end; a page, from plain, into the guest's memory, or out of it. */
 bool pager_begin_faults(struct pager *p, char *why, size_t cap);
 bool pager_begin_slots(struct pager *p, char *why, size_t cap);
 void pager_end(struct pager *p);
 bool pager_show(struct pager *p, uint64_t page);
 bool pager_hide(struct pager *p, uint64_t page);
 
-/** What KVM's log says, into dirty. */
+/** What KVM's log says, to svmcore; the log of the page begins anew. */
 bool pager_log(struct pager *p, uint64_t page);
 
 #endif

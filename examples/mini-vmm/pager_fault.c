@@ -41,8 +41,8 @@ static int open_faults(void)
 }
 
 /*
- * One fault; the vCPU waits in it. A page that is there already was brought by pager_touch. One that
- * cannot be brought ends the run, but the kernel waits for it, signals or not: the vCPU gets a
+ * One fault; the vCPU waits in it. A page that is there already was brought by pager_touch. One
+ * that cannot be brought ends the run, but the kernel waits for it, signals or not: the vCPU gets a
  * signal, then zeros, and is out of KVM_RUN before it enters the guest. An instruction that KVM
  * emulates may end with these zeros; nothing comes of it any more.
  */
@@ -155,20 +155,22 @@ bool pager_hide(struct pager *p, uint64_t page)
 
 bool pager_log(struct pager *p, uint64_t page)
 {
-    const uint64_t from = page / 64 * 64;
+    const uint64_t from = page / 64 * 64, left = p->pages - from;
     struct svmc_kvm_log log = { .vm = p->vm->fd, .pages = p->pages, .manual = p->manual };
-    uint64_t one[VM_PAGES / 64] = { 0 }, bit = 0;
+    uint64_t one[VM_PAGES / 64] = { 0 };
+    bool good;
 
+    memset(p->written, 0, sizeof p->written);
     if (p->way == PAGER_FAULTS) {
         one[page / 64] = (uint64_t)1 << page % 64;
-        return svmc_kvm_log_fetch(&log, p->scratch, p->dirty) == SVMC_OK &&
-               svmc_kvm_log_clear(&log, from, p->pages - from < 64 ? p->pages - from : 64, one) ==
-                   SVMC_OK;
+        good = svmc_kvm_log_fetch(&log, p->scratch, p->written) == SVMC_OK &&
+               svmc_kvm_log_clear(&log, from, left < 64 ? left : 64, one) == SVMC_OK;
+        svmc_pages_log(&p->sealed, 0, p->written, p->pages / 64);
+        return good;
     }
     log.slot = (uint32_t)page; /* a slot of one page */
     log.pages = 1;
-    if (svmc_kvm_log_fetch(&log, p->scratch, &bit) != SVMC_OK)
-        return false;
-    p->dirty[page / 64] |= bit << page % 64;
-    return true;
+    good = svmc_kvm_log_fetch(&log, p->scratch, p->written) == SVMC_OK;
+    svmc_pages_mark(&p->sealed, page, p->written[0] & 1);
+    return good;
 }

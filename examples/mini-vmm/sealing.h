@@ -11,9 +11,9 @@
 #include <svmcore/seal.h>
 
 #define SEALING_ROOM_BYTES   65536u
-#define SEALING_SLOTS        8u
-#define SEALING_LANE_PAGES   0u /* whoever opens and seals pages, under the pager's lock */
-#define SEALING_LANE_CONTEXT 1u /* and one a vCPU */
+#define SEALING_SLOTS        12u /* two subkeys for pages, two a vCPU, and a free one */
+#define SEALING_LANE_PAGES   0u  /* whoever opens and seals pages, under the pager's lock */
+#define SEALING_LANE_CONTEXT 1u  /* and one a vCPU */
 #define SEALING_LANES        (SEALING_LANE_CONTEXT + 4u)
 
 /** All keys of a VM: they lie in `room`, which is locked where the system lets. */

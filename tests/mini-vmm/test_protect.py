@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""--protect and --memory-budget: what of a guest is not in use is sealed. A dump of the keeper shows
-the working set alone, the guest finds everything as it left it, and a sealed page that somebody has
-changed is not given to it."""
+"""--protect and --memory-budget: what of a guest is not in use is sealed. A dump of the keeper
+shows the working set alone, the guest finds everything as it left it, and a sealed page that
+somebody has changed is not given to it."""
 import errno
 import os
 import re
@@ -79,7 +79,8 @@ class Stopped:
             self.seen += byte.decode()
         os.kill(self.process.pid, signal.SIGSTOP)
         limit = time.monotonic() + 10
-        while Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        while stat.read_text().rsplit(")", 1)[1].split()[0] != "T":
             assert time.monotonic() < limit
             time.sleep(0.01)
 
@@ -157,23 +158,30 @@ class Memory(Case):
         self.assertNotIn("FAIL: a page", done.text)  # the guest saw nothing of it
 
     def test_a_page_that_somebody_changed_is_not_given_to_the_guest(self):
-        tags = 512 * 16
+        tags = 512 * 2 * 16
 
         def flip(new, _old):
-            for page in range(512):
+            for page in range(512 * 2):
                 new[tags + page * PAGE + 77] ^= 1
 
-        def replay(new, old):
+        def replay(new, old):  # each copy is the one from before, wherever it lies
             new[:] = old
+            for size, at in ((16, 0), (PAGE, tags)):
+                for i in range(0, 512 * 2, 2):
+                    a, b, c = at + i * size, at + i * size + size, at + i * size + 2 * size
+                    if not any(new[a:b]):
+                        new[a:b] = new[b:c]
+                    if not any(new[b:c]):
+                        new[b:c] = new[a:b]
 
         def swap(new, _old):  # each page with its neighbour, tags with them
-            for size, at in ((16, 0), (PAGE, tags)):
+            for size, at in ((2 * 16, 0), (2 * PAGE, tags)):
                 for i in range(0, 512, 2):
                     a, b, c = at + i * size, at + i * size + size, at + i * size + 2 * size
                     new[a:b], new[b:c] = new[b:c], new[a:b]
 
         def cut(new, _old):  # a tag's last byte
-            for page in range(512):
+            for page in range(512 * 2):
                 new[page * 16 + 15] ^= 0x80
 
         for n, spoil in enumerate((flip, replay, swap, cut)):

@@ -88,7 +88,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_vcpu_save(struct svmc_kvm_vcpu
  * Overwrite the vCPU's own copy, in KVM and in struct kvm_run, and the plaintext in scratch, as far
  * as KVM lets: what stays is in KV-6.
  *
- * Shape:   scratch[bytes] at a multiple of 8, svmc_kvm_vcpu_bytes() at least: where it was saved to.
+ * Shape:   scratch[bytes] at a multiple of 8, svmc_kvm_vcpu_bytes() at least: of the save.
  * State:   scratch is zero. The vCPU must not run before a load.
  * Source:  KV-6.
  *
