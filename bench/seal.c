@@ -3,8 +3,10 @@
  * seal.page: a page sealed into the host's memory, published, left and opened again, beside the raw
  * AEAD of the same back end there and back, -sodium: with libsodium. seal.context: 8 KiB in four
  * pieces out and in, beside the same. seal.dirty-scan-64g: milliseconds for a clean bitmap of
- * 2^24 pages; -1-percent: with one page in a hundred dirty.
+ * 2^24 pages; -1-percent: with one page in a hundred dirty. seal.tree-get, -set: a counter of a tree
+ * of 2^20 leaves that lies in the host's memory, four levels.
  */
+#include <stdbool.h>
 #include <string.h>
 #include <svmcore/port/openssl.h>
 #include <svmcore/port/sodium.h>
@@ -52,7 +54,7 @@ static void *room(size_t bytes)
 static void prepare(const struct svmc_crypto_ops *ops)
 {
     static const uint8_t vm[SVMC_VM_ID_BYTES] = "a virtual machin", key[32] = { 1, 2, 3 };
-    const struct svmc_keyslots_config pool = { .crypto = ops, .slots = 8, .lanes = LANES };
+    const struct svmc_keyslots_config pool = { .crypto = ops, .slots = 16, .lanes = LANES };
     const struct svmc_sealer_config config = { .crypto = ops,
                                                .slots = &slots,
                                                .key = &vm_key,
@@ -165,6 +167,43 @@ static void measure_scan(void)
     figure_value("seal.dirty-scan-64g-1-percent", scan(), "ms");
 }
 
+/* ---- a tree of counters ----------------------------------------------------------------------*/
+
+enum { TREE_LEAVES = 1 << 20, TREE_CALLS = 4096 };
+
+static struct svmc_tree tree;
+
+static double tree_calls(bool set)
+{
+    double times[9];
+    uint64_t rng = 5, value;
+
+    for (unsigned i = 0; i < 9; i++) {
+        times[i] = figure_now();
+        for (unsigned c = 0; c < TREE_CALLS; c++) {
+            uint64_t leaf = harness_random(&rng) % TREE_LEAVES;
+
+            if (set)
+                may(svmc_tree_set(&tree, 0, leaf, c));
+            else
+                may(svmc_tree_get(&tree, 0, leaf, &value));
+        }
+        times[i] = (figure_now() - times[i]) / TREE_CALLS;
+    }
+    return figure_median(times, 9);
+}
+
+static void measure_tree(void)
+{
+    static uint8_t scratch[SVMC_TREE_LEVELS_MAX * SVMC_TREE_NODE_BYTES];
+    size_t bytes = svmc_tree_node_bytes(TREE_LEAVES);
+    const struct svmc_tree_config config = { &sealer, TREE_LEAVES, room(bytes), bytes, scratch };
+
+    may(svmc_tree_init(&tree, &config));
+    figure_value("seal.tree-set", tree_calls(true), "ns");
+    figure_value("seal.tree-get", tree_calls(false), "ns");
+}
+
 /* ---- images: seal.image-1, seal.image-2 ------------------------------------------------------*/
 
 int main(void)
@@ -173,6 +212,7 @@ int main(void)
     figure("seal.page", page_turns, "raw-aead", raw_pages, 8, PAGES);
     figure("seal.context", context_turns, "raw-aead", raw_contexts, 8, PAGES);
     measure_scan();
+    measure_tree();
     prepare(svmc_sodium_ops());
     figure("seal.page-sodium", page_turns, "raw-aead", raw_pages, 8, PAGES);
     figure("seal.context-sodium", context_turns, "raw-aead", raw_contexts, 8, PAGES);

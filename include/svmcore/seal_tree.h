@@ -78,8 +78,9 @@ SVMC_API enum svmc_seal_reason svmc_tree_load(struct svmc_tree *tree,
  *  @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_BUSY: a lane is at it: again. */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_tree_drop(struct svmc_tree *tree);
 
-/** What to keep of a tree; it is {0} of none. After each svmc_tree_set it is another one. */
-SVMC_API void svmc_tree_root(const struct svmc_tree *tree, struct svmc_tree_root *root);
+/** What to keep of a tree, for svmc_tree_load; another one after each svmc_tree_set. {0}: of none.
+ */
+SVMC_API void svmc_tree_save(const struct svmc_tree *tree, struct svmc_tree_root *root);
 
 /**
  * Read a counter.

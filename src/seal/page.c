@@ -70,7 +70,7 @@ enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pag
     pages->priv.dirty = (uint64_t *)(void *)at;
     words = words_of(config->pages);
     memset(pages->priv.dirty, 0xff, words * sizeof(uint64_t));
-    pages->priv.dirty[words - 1] >>= (words * 64 - config->pages) & 63;
+    *(pages->priv.dirty + words - 1) >>= (words * 64 - config->pages) & 63;
     why = svmc_seal_turn_begin(&pages->priv.turn);
     if (why == SVMC_SEAL_NONE)
         return SVMC_OK;

@@ -148,7 +148,7 @@ enum svmc_status svmc_tree_drop(struct svmc_tree *tree)
     return SVMC_OK;
 }
 
-void svmc_tree_root(const struct svmc_tree *tree, struct svmc_tree_root *root)
+void svmc_tree_save(const struct svmc_tree *tree, struct svmc_tree_root *root)
 {
     if (!root)
         return;

@@ -109,7 +109,7 @@ TEST(tree, it_is_set_up_of_what_there_is) /* SE-29 SE-32 */
     uint64_t value;
 
     begin();
-    svmc_tree_root(&tree, &root);
+    svmc_tree_save(&tree, &root);
     good = config_of();
 #define IMPOSSIBLE(member, value)                                          \
     do {                                                                   \
@@ -146,9 +146,9 @@ TEST(tree, it_is_set_up_of_what_there_is) /* SE-29 SE-32 */
     CHECK_EQ(svmc_tree_drop(&tree), SVMC_OK); /* {0} */
     CHECK_EQ(svmc_tree_drop(NULL), SVMC_ERR_ARG);
     CHECK(seal_lab_is_empty(&lab));
-    svmc_tree_root(NULL, &root);
+    svmc_tree_save(NULL, &root);
     CHECK(seal_lab_is_zero(&root, sizeof root));
-    svmc_tree_root(&tree, NULL);
+    svmc_tree_save(&tree, NULL);
 }
 
 TEST(tree, it_holds_what_was_set) /* SE-30 SE-31 */
@@ -259,7 +259,7 @@ TEST(tree, a_tree_that_was_written_is_read) /* SE-32 SE-6 */
     begin();
     for (uint64_t i = 0; i < 12; i++)
         CHECK_EQ(set(i * 90, i), SVMC_SEAL_NONE);
-    svmc_tree_root(&tree, &root);
+    svmc_tree_save(&tree, &root);
     CHECK_EQ(root.version, 12);
     CHECK_EQ(svmc_tree_drop(&tree), SVMC_OK);
     CHECK_EQ(svmc_sealer_renew(&lab.sealer), SVMC_OK); /* another epoch: a restart */

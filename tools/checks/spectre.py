@@ -21,7 +21,8 @@ STRUCT_TABLE = re.compile(r"^\}\s*(\w+)\s*((?:\[[^\]]*\])+)\s*=", re.M)
 # parameters that are packed maps
 MEMBERS = {"ports", "msrs", "sysregs", "msrs_inside", "sysregs_inside", "kinds", "hcalls", "calls",
            "windows", "verdicts", "refused_by_rule", "observed_by_rule", "by_row", "vectors",
-           "held", "row", "slots", "counts", "ring", "log2_ticks", "purpose"}
+           "held", "row", "slots", "counts", "ring", "log2_ticks", "purpose", "entry", "dirty",
+           "subkey"}
 PARAMETERS = {"map", "inside"}
 CONSTANT = re.compile(r"(?:0x[0-9a-fA-F]+|\d+|[A-Z][A-Z0-9_]*)[uUlL]*")
 
