@@ -26,6 +26,8 @@
 #include "hcall.h"
 #include "hcall_decl.h"
 #include "host.h"
+#include "image.h"
+#include "image_table.h"
 #include "insn.h"
 #include "intercept.h"
 #include "iox.h"

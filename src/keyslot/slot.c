@@ -241,8 +241,8 @@ enum svmc_status svmc_keyslot_try(struct svmc_keyslots *ks, const struct svmc_cr
         ks->priv.crypto != ops)
         return SVMC_ERR_ARG;
     s = find_free(ks);
-    return s ? svmc_crypto_try(ops, (enum svmc_alg)alg, rooms_of(ks) + (s - slots_of(ks)))
-             : SVMC_ERR_FULL;
+    /* not svmc_crypto_try: hashes, which no slot has, are tried with more stack */
+    return s ? svmc_core_try_cipher(ops, alg, rooms_of(ks) + (s - slots_of(ks))) : SVMC_ERR_FULL;
 }
 
 /* KS-9 to KS-12 */

@@ -42,6 +42,7 @@ PUBLIC = {
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
+    "seal.h": "seal", "image.h": "seal", "image_table.h": "seal",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding

@@ -8,6 +8,7 @@ import re
 from common import ROOT, Report
 
 GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IO|JU|KH|KS|KV|ME|MO|OF|PG|PO|RV|S390|SE|"
+GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IM|IO|JU|KH|KS|ME|MO|OF|PG|PO|RV|S390|SE|"
          "TK|TM|TP|TR|VW)-")
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
 CITED = re.compile(rf"\b({GROUP}|R)(\d+)(?:-\1(\d+))?(?!\w)")
