@@ -90,7 +90,7 @@ struct svmc_pending {
 struct svmc_time {
     uint64_t value;
     uint64_t clock; /* the embedder's, when it was asked for */
-    uint64_t known; /* 1: there is one */
+    uint64_t known; /* 1: there is one; 2: without its clock, which was another's (ST-8) */
 };
 
 struct svmc_ledger; /* audit.h, here and below */

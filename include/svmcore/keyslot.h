@@ -57,7 +57,7 @@ struct svmc_keyslot_key {
     const uint8_t *bytes;   /* software: the key; hardware: NULL */
     uint64_t units;         /* that may be encrypted with it; 0: all that a subkey may, KS-17 */
     svmc_key_handle before; /* whose pages its functions may move, too; {0}: none, KS-18 */
-    uint32_t reserved;
+    uint32_t opens;         /* 1: for opening alone: nothing may be encrypted with it; KS-19 */
 };
 
 /** Places that are fewer than the slots: registers of an engine, or memory that is dear. */

@@ -82,6 +82,22 @@ static CORE_COLD void cut(struct svmc_pending *p, const struct exit_rule *rule)
     p->out_count = last ? rule->out_count : 0;
 }
 
+/* ST-7: what stage() and next() leave: cut() changes nothing of it. */
+CORE_COLD bool svmc_intercept_block_again(struct svmc_pending *p, const struct exit_rule *rule)
+{
+    uint8_t direction = p->direction;
+    bool both = rule->direction == SVMC_DIRECTION_INOUT;
+
+    if (p->block == 0 || p->block > rule->string || p->kept > p->block || p->at >= p->block ||
+        (both ? direction - 1u >= SVMC_DIRECTION_INOUT : direction != rule->direction))
+        return false;
+    if (both && ((direction == SVMC_DIRECTION_IN && p->at == 0) ||
+                 (direction == SVMC_DIRECTION_INOUT && p->block - p->at > SVMC_PAGE_DATA_BYTES)))
+        return false;
+    cut(p, rule);
+    return p->direction == direction;
+}
+
 CORE_COLD enum svmc_status svmc_intercept_block_stage(struct svmc_vcpu *vc,
                                                       const struct exit_rule *rule,
                                                       struct svmc_outcome *out)

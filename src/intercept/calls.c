@@ -410,6 +410,19 @@ static enum svmc_status call_papr(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
     return SVMC_OK;
 }
 
+CORE_COLD bool svmc_intercept_call_again(struct svmc_vcpu *vc)
+{
+    struct svmc_exit *exit = &vc->priv.pending.exit;
+
+    if (!open(vc, exit->address, 0))
+        return false;
+    if (exit->kind == SVMC_KIND_SBI)
+        exit->size = exit->isa == SVMC_ISA_RV32 ? 4 : 8;
+    else if (exit->kind != SVMC_KIND_HCALL && !(exit->address & SMCCC_64)) /* EX-57 */
+        exit->size = 4;
+    return true;
+}
+
 CORE_COLD enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT],
                                                bool *inside)
 {

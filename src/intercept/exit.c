@@ -21,9 +21,8 @@ static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit
            (rule->direction == SVMC_DIRECTION_IN || data);
 }
 
-/* EX-1: every field within its range before anything is judged by it. */
-static bool exit_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
-                          const uint8_t *data)
+bool svmc_intercept_exit_sound(const struct exit_rule *rule, const struct svmc_exit *e,
+                               const uint8_t *data)
 {
     bool own = (e->finish & SVMC_FINISH_REGS) != 0, rip = (e->finish & SVMC_FINISH_RIP) != 0;
 
@@ -262,7 +261,7 @@ static enum svmc_status record(struct svmc_vcpu *vc, const uint8_t *data,
     p->in_count = (*rule)->in_count;
     p->out_count = (*rule)->out_count;
     p->issued = (*rule)->string ? svmc_intercept_chunk(p) : 1;
-    if (!exit_is_sound(*rule, &p->exit, data))
+    if (!svmc_intercept_exit_sound(*rule, &p->exit, data))
         return SVMC_ERR_ARG;
     if ((*rule)->string && (p->exit.finish & SVMC_FINISH_REGS) && !svmc_intercept_has_memory(vc))
         return SVMC_ERR_UNSUPPORTED;

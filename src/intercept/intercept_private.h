@@ -189,6 +189,8 @@ enum svmc_status svmc_intercept_block_next(struct svmc_vcpu *vc, const struct ex
 enum block_move { BLOCK_FETCH, BLOCK_PROBE, BLOCK_STORE };
 enum svmc_status svmc_intercept_block_move(struct svmc_vcpu *vc, enum block_move what,
                                            uint32_t from, uint32_t to, struct svmc_fault *fault);
+/** ST-7: the part that a record of a saved state waits for; false: no exit comes to that. */
+bool svmc_intercept_block_again(struct svmc_pending *p, const struct exit_rule *rule);
 /** Where the bytes end that are stored. */
 static inline uint32_t svmc_intercept_block_end(const struct svmc_pending *p)
 {
@@ -250,6 +252,7 @@ enum svmc_status svmc_intercept_interpret(struct svmc_vcpu *vc, const struct exi
                                           struct svmc_outcome *out);
 
 /* time.c: R13 */
+#define TIME_FLOOR 2u /* svmc_time.known: a value that was given under another clock (ST-8) */
 /** Of a row that is timed: find the counter in question, and note when its time is asked for. */
 void svmc_intercept_time_ask(struct svmc_vcpu *vc);
 /** SVMC_ERR_HOST_REPLY: a time that a DONE reply must not give; SVMC_ERR_CALLBACK. */
@@ -266,6 +269,8 @@ static inline uint64_t svmc_intercept_time_of(const struct exit_rule *rule, uint
 /* calls.c */
 /** The answer to HVC, SMC, ECALL and sc 1; *inside: it is in out, else the host is asked. */
 enum svmc_status svmc_intercept_call(struct svmc_vcpu *vc, uint64_t out[SLOTS_OUT], bool *inside);
+/** ST-7: the record of a call that a saved state waits for; false: it is not delegated. */
+bool svmc_intercept_call_again(struct svmc_vcpu *vc);
 /** Whether a call in [first, last] is delegated. */
 bool svmc_intercept_has_call(const struct svmc_policy *policy, uint32_t kind, uint64_t first,
                              uint64_t last);
@@ -369,10 +374,15 @@ enum svmc_status svmc_intercept_resolved(struct svmc_vcpu *vc, const struct exit
                                          struct svmc_outcome *out);
 enum svmc_status svmc_intercept_take(struct svmc_vcpu *vc, const struct fetched *fetched,
                                      struct svmc_outcome *out);
+/** EX-1: every field within its range before anything is judged by it. */
+bool svmc_intercept_exit_sound(const struct exit_rule *rule, const struct svmc_exit *exit,
+                               const uint8_t *data);
 /** Elements to ask for next (EX-7). */
 uint32_t svmc_intercept_chunk(const struct svmc_pending *pending);
 
 /* ledger.c */
+/** Make `record` say where the counters stand, and whether there is anybody to tell. */
+void svmc_intercept_record_settle(struct svmc_vcpu *vc);
 CORE_COLD void svmc_intercept_record_begin(struct svmc_vcpu *vc);
 /** Tell ledger and ring what a call did; gives `st` back. */
 CORE_COLD enum svmc_status svmc_intercept_record(struct svmc_vcpu *vc, const struct exit_rule *rule,

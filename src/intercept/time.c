@@ -60,7 +60,7 @@ CORE_APART enum svmc_status svmc_intercept_time_check(struct svmc_vcpu *vc, uint
         return SVMC_OK;
     if (time < last->value)
         return SVMC_ERR_HOST_REPLY;
-    if (!CORE_HAS_OP(vc->priv.ops, ticks))
+    if (!CORE_HAS_OP(vc->priv.ops, ticks) || last->known == TIME_FLOOR)
         return SVMC_OK;
     now = vc->priv.ops->ticks(vc->priv.ctx);
     if (now < last->clock)

@@ -148,7 +148,7 @@ static enum svmc_status judge_key(const struct svmc_keyslots *ks,
     if (unit < 64 || unit > 4096 || (unit & (unit - 1)) != 0 ||
         (key->bytes != NULL) != (ks->priv.kind == SVMC_KEYSLOT_SOFTWARE))
         return SVMC_ERR_ARG;
-    if (key->units > whole_budget(unit))
+    if (key->units > whole_budget(unit) || key->opens > 1 || (key->opens && key->units != 0))
         return SVMC_ERR_ARG;
     if (svmc_cipher_shape_of(key->alg).key_bytes == 0)
         return SVMC_ERR_UNSUPPORTED;
@@ -176,7 +176,9 @@ static enum svmc_status judge_before(const struct svmc_keyslots *ks,
 
 static void fill(struct slot *s, const struct svmc_keyslot_key *key, uint32_t word)
 {
-    uint64_t units = key->units != 0 ? key->units : whole_budget(key->unit_bytes);
+    uint64_t units = key->opens        ? 0 /* KS-19 */
+                     : key->units != 0 ? key->units
+                                       : whole_budget(key->unit_bytes);
 
     s->domain = key->domain;
     s->epoch = key->epoch;

@@ -51,8 +51,8 @@ LEVELS = {4: "svmc_intercept_put_data",
               "svmc_intercept_s390_open svmc_intercept_s390_header svmc_intercept_s390_commit",
           20: "fresh svmc_intercept_identity string_is_sound svmc_intercept_has_memory first_case "
               "next_case",
-          40: "exit_is_sound call_smccc call_sbi call_papr svmc_intercept_special_sound "
-              "svmc_intercept_s390_sound",
+          40: "svmc_intercept_exit_sound call_smccc call_sbi call_papr "
+              "svmc_intercept_special_sound svmc_intercept_s390_sound",
           60: "record take_span get_span",
           100: "svmc_vcpu_init check_record enter_string",
           400: "svmc_intercept_begin svmc_intercept_resolved execute answer* answer_inside "
@@ -68,8 +68,8 @@ BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask* svmc_in
                      "svmc_intercept_spans answer* svmc_intercept_identity stage_string "
                      "svmc_intercept_block_move svmc_intercept_block_stage open_stsi open_pcistb "
                      "open_sccb svmc_intercept_s390_open svmc_intercept_s390_header",
-             "0": "exit_is_sound size_is_sound string_is_sound has_clock is_usual execute "
-                  "commit_inside svmc_intercept_commit answer_inside delegate "
+             "0": "svmc_intercept_exit_sound size_is_sound string_is_sound has_clock is_usual "
+                  "execute commit_inside svmc_intercept_commit answer_inside delegate "
                   "svmc_intercept_notify svmc_intercept_request collect "
                   "svmc_intercept_interpret write accept retry svmc_intercept_block_next "
                   "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}

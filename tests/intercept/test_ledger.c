@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* docs/spec/audit.md: the ledger, and that nobody but its reader notices it. */
 #include <svmcore/audit.h>
+#include <svmcore/state.h>
 
+#include "../../src/core/bytes.h"
 #include "../fakehost/crypto.h"
 #include "scenarios.h"
 
@@ -279,4 +281,114 @@ TEST(ledger, nobody_notices_it) /* AU-4 */
     CHECK_EQ(svmc_vcpu_set_ledger(&lab.vc, NULL), SVMC_OK);
     CHECK_EQ(svmc_vcpu_set_audit(&lab.vc, NULL), SVMC_OK);
     CHECK_EQ(lab.vc.priv.recording, 0);
+}
+
+static uint8_t saved[16 + 80 * SVMC_LEDGER_ROWS], again[sizeof saved];
+
+TEST(ledger, sums_travel_by_kind) /* ST-17 AU-1 */
+{
+    static struct svmc_ledger was, zero;
+    size_t len, n;
+
+    set_up();
+    run_all();
+    was = ledger;
+    CHECK_EQ(svmc_ledger_save(&ledger, saved, sizeof saved, &len), SVMC_OK);
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_STATE); /* it has counted */
+    set_up();
+    zero = ledger;
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_OK);
+    CHECK_MEM(&ledger, &was, sizeof was);
+    CHECK_EQ(svmc_ledger_save(&ledger, again, sizeof again, &n), SVMC_OK);
+    CHECK(n == len && memcmp(again, saved, len) == 0);
+    for (size_t cut = 0; cut < len; cut++) {
+        ledger = zero;
+        CHECK_EQ(svmc_ledger_load(&ledger, saved, cut), SVMC_ERR_FORMAT, "%zu", cut);
+        CHECK_MEM(&ledger, &zero, sizeof zero);
+    }
+    for (size_t bit = 0; bit < 8 * len; bit += bit < 8 * 100 ? 1 : 61) {
+        ledger = zero;
+        saved[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (svmc_ledger_load(&ledger, saved, len) != SVMC_OK) {
+            CHECK_MEM(&ledger, &zero, sizeof zero, "%zu", bit);
+        } else {
+            CHECK_EQ(svmc_ledger_save(&ledger, again, sizeof again, &n), SVMC_OK);
+            CHECK(n == len && memcmp(again, saved, len) == 0, "%zu", bit);
+        }
+        saved[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    ledger = zero;
+    saved[6] = SVMC_SAVED_VCPU;
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_PURPOSE);
+    saved[6] = SVMC_SAVED_LEDGER;
+    core_store_le64(saved + 16, 0x0ff0); /* the first one */
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_UNSUPPORTED);
+    core_store_le64(saved + 16, 0x10000);
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_FORMAT);
+    core_store_le64(saved + 16, core_load_le64(saved + 16 + 80)); /* twice */
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, len), SVMC_ERR_FORMAT);
+    CHECK_MEM(&ledger, &zero, sizeof zero);
+    core_store_le32(saved + 8, 16 + 80);
+    core_store_le64(saved + 16, SVMC_KIND_IN);
+    memset(saved + 24, 0, 72); /* nothing counted */
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, 16 + 80), SVMC_ERR_FORMAT);
+}
+
+/* As docs/spec/state.md has it, by hand. */
+TEST(ledger, the_bytes_of_sums) /* ST-1 ST-17 */
+{
+    uint8_t want[16 + 80] = { 'S', 'V', 'S', 'T', 1, 0, 6, 0, 96 };
+    size_t len;
+
+    set_up();
+    lab.world.clock_step = 0;
+    CHECK_EQ(svmc_ledger_save(&ledger, NULL, 0, &len), SVMC_ERR_FULL);
+    CHECK_EQ(len, 16);
+    CHECK_EQ(lab_exit(&lab, scenario_named("in eax own")), SVMC_OK);
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    core_store_le64(want + 16, SVMC_KIND_IN);
+    want[24] = want[32] = 1; /* exits, delegated */
+    want[40] = 2;            /* bytes shown, accepted */
+    want[48] = 4;
+    want[72] = 1; /* answered */
+    CHECK_EQ(svmc_ledger_save(&ledger, saved, sizeof saved, &len), SVMC_OK);
+    CHECK_EQ(len, sizeof want);
+    CHECK_MEM(saved, want, sizeof want);
+    CHECK_EQ(svmc_ledger_save(NULL, saved, 9, &len), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_save(&ledger, NULL, 9, &len), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_save(&ledger, saved, 9, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_load(NULL, saved, 9), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_load(&ledger, NULL, 9), SVMC_ERR_ARG);
+    ledger.priv.magic = 0;
+    CHECK_EQ(svmc_ledger_load(&ledger, saved, 9), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_ledger_save(&ledger, saved, 9, &len), SVMC_ERR_ARG);
+}
+
+/* Ledger and sums of a vCPU that moves: the exit that waits is counted once. */
+TEST(ledger, a_vcpu_and_its_sums_go_together) /* ST-4 ST-17 AU-1 AU-2 */
+{
+    static struct svmc_ledger moved;
+    uint64_t rng = 9;
+    uint8_t *sums = again;
+    size_t len, n;
+
+    set_up();
+    CHECK_EQ(lab_exit(&lab, scenario_named("in eax own")), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_save(&lab.vc, saved, sizeof saved, &len), SVMC_OK);
+    CHECK_EQ(svmc_ledger_save(&ledger, sums, sizeof again, &n), SVMC_OK);
+    lab_init(&other, &rng);
+    CHECK_EQ(svmc_vcpu_set_ledger(&other.vc, &moved), SVMC_OK);
+    CHECK_EQ(svmc_ledger_load(&moved, sums, n), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_load(&other.vc, saved, len, &other.out), SVMC_OK);
+    lab = other; /* `give` answers lab's */
+    lab.vc.priv.policy = &lab.policy;
+    lab.vc.priv.ctx = &lab.world;
+    lab.vc.priv.page = lab.world.page;
+    CHECK_EQ(give(SVMC_REPLY_DONE), SVMC_OK);
+    ledger = moved;
+    CHECK_EQ(sums_of(SVMC_KIND_IN).exits, 1);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).delegated, 1);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).bytes_shown, 2);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).bytes_accepted, 4);
+    CHECK_EQ(sums_of(SVMC_KIND_IN).answered, 1);
 }

@@ -43,6 +43,7 @@ PUBLIC = {
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
     "seal.h": "seal", "image.h": "seal", "image_table.h": "seal",
+    "seal.h": "seal", "state.h": "core", "keyslot_state.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding

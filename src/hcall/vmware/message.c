@@ -13,8 +13,6 @@
 
 /* VW-9: open-vm-tools lib/include/guest_msg_def.h and rpcout.h, rpcin.h. */
 enum step { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOSE };
-#define RPCI        0x49435052u
-#define TCLO        0x4f4c4354u
 #define WITH_COOKIE 0x80000000u
 #define HB_MESSAGE  0u /* the one command of the high-bandwidth port */
 #define PAYLOAD     4u /* bytes of a low-bandwidth step */
@@ -28,17 +26,6 @@ enum step { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOS
     (1u << SVMC_ISA_X86_16 | 1u << SVMC_ISA_X86_32 | 1u << SVMC_ISA_A32 | 1u << SVMC_ISA_T32 | \
      1u << SVMC_ISA_RV32)
 
-enum stage { EMPTY, FILLING, WAITING, READING };
-enum side { FROM_GUEST, TO_GUEST };
-
-/* VW-12: an empty message takes a unit too, so that the place of a request holds a refusal. */
-static uint32_t room_of(uint32_t bytes)
-{
-    uint32_t unit = SVMC_VMWARE_MESSAGE_UNIT;
-
-    return (bytes + unit - (bytes != 0)) / unit * unit;
-}
-
 /* VW-12: the first gap that is wide enough. With three longest messages or more one is kept for
    what the host has to say. */
 CORE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_channel *ch, enum side side,
@@ -50,9 +37,9 @@ CORE_SMALL static bool place(struct svmc_vmware *vm, struct svmc_vmware_channel 
 
     if (vm->priv.ops.tclo && !of_host && end / 3 >= at)
         end -= at;
-    for (; *link && (*link)->at - at < room_of(bytes); link = &(*link)->next)
-        at = (*link)->at + room_of((*link)->bytes);
-    if (at > end || end - at < room_of(bytes))
+    for (; *link && (*link)->at - at < vmware_room_of(bytes); link = &(*link)->next)
+        at = (*link)->at + vmware_room_of((*link)->bytes);
+    if (at > end || end - at < vmware_room_of(bytes))
         return false;
     m->next = *link;
     *link = m;

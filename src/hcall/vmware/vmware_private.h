@@ -12,7 +12,23 @@
 
 #include "../../core/memory.h"
 
-#define VMWARE_POINTER_OFF 0xffffu /* pointer_status */
+#define VMWARE_POINTER_OFF  0xffffu /* pointer_status */
+#define VMWARE_RESTRICT_MAX 2u /* restricted: CPL 0, and callers with the I/O privilege level */
+
+/* VW-10: open-vm-tools lib/include/rpcout.h, rpcin.h. */
+#define RPCI 0x49435052u
+#define TCLO 0x4f4c4354u
+
+enum stage { EMPTY, FILLING, WAITING, READING };
+enum side { FROM_GUEST, TO_GUEST };
+
+/* VW-12: an empty message takes a unit too, so that the place of a request holds a refusal. */
+static inline uint32_t vmware_room_of(uint32_t bytes)
+{
+    uint32_t unit = SVMC_VMWARE_MESSAGE_UNIT;
+
+    return (bytes + unit - (bytes != 0)) / unit * unit;
+}
 
 /* VW-20: who gets in has all of the VM until it leaves; nobody waits. */
 static inline bool vmware_claim(struct svmc_vmware *vm)
