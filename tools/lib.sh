@@ -76,6 +76,7 @@ libsodium-dev -
 libssl-dev -
 libgcrypt20-dev -
 python3-cryptography-vectors -
+python3-pykmip pykmip-server
 libunicorn-dev -
 binutils-multiarch-dev -
 g++ g++
@@ -200,7 +201,7 @@ need_arm64_tools() {
 san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer -gline-tables-only'
 build_options() {
     case $1 in
-    release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled" ;;
+    release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled -Dkmip=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled -Dsodium=enabled" \
         "-Dopenssl=enabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled -Doptimization=1" ;; # somebody waits for it
@@ -215,7 +216,7 @@ build_options() {
         "-Ddefault_library=static" ;;
     cov) echo "-Dexamples=disabled -Db_coverage=true -Doptimization=0 -Ddefault_library=static" ;;
     aarch64 | riscv64 | s390x) echo "-Dexamples=disabled -Ddefault_library=static" \
-        "-Dsodium=disabled -Dopenssl=disabled --cross-file=tools/cross/$1.ini" ;;
+        "-Dsodium=disabled -Dopenssl=disabled -Dkmip=disabled --cross-file=tools/cross/$1.ini" ;;
     *) die "no build named $1" ;;
     esac
 }
@@ -235,7 +236,7 @@ build_cflags() {
 
 # What a build directory was configured for: anew when a source file or a package comes or goes.
 build_key() {
-    for kind in core unit fuzz bench {,test-}port-{sodium,openssl} test-port-{ciphers,quiet} \
+    for kind in core unit fuzz bench {,test-}port-{sodium,openssl,kmip} test-port-{ciphers,quiet} \
         differential-{x86,a64,rv,s390}; do
         tools/sources $kind 2>/dev/null || true
     done

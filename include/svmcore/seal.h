@@ -12,6 +12,7 @@
 #include "crypto.h"
 #include "keys.h"
 #include "keyslot.h"
+#include "provider.h"
 #include "status.h"
 #ifdef __cplusplus
 extern "C" {
@@ -25,20 +26,6 @@ extern "C" {
 #define SVMC_PROTECT_ALL                                                                          \
     (SVMC_PROTECT(SVMC_KEY_PAGE) | SVMC_PROTECT(SVMC_KEY_DISK) | SVMC_PROTECT(SVMC_KEY_CONTEXT) | \
      SVMC_PROTECT(SVMC_KEY_IMAGE) | SVMC_PROTECT(SVMC_KEY_TREE))
-
-/** A key's state, with the values of KMIP's State (KMIP 1.4, 9.1.3.2.18). */
-enum svmc_key_state {
-    SVMC_KEY_PRE_ACTIVE = 1,
-    SVMC_KEY_ACTIVE = 2,
-    SVMC_KEY_DEACTIVATED = 3, /* opens, seals no more */
-    SVMC_KEY_COMPROMISED = 4,
-    SVMC_KEY_DESTROYED = 5,
-    SVMC_KEY_DESTROYED_COMPROMISED = 6
-};
-
-/** What a key may be used for, with the bits of KMIP's Cryptographic Usage Mask. */
-#define SVMC_KEY_MAY_SEAL 0x4u /* Encrypt */
-#define SVMC_KEY_MAY_OPEN 0x8u /* Decrypt */
 
 /** Why something is not sealed or opened. Pinned: appended, never renumbered. */
 enum svmc_seal_reason {

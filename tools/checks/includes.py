@@ -18,7 +18,7 @@ BELOW = {
     "seal": ["core", "keyslot"],
     "token": ["core"],
     "judge": ["core", "decode", "hcall", "token"],
-    "port": ["core"],
+    "port": ["core", "keyslot"],
 }
 # public header: the module it belongs to
 PUBLIC = {
@@ -44,6 +44,10 @@ PUBLIC = {
     "seal_tree.h": "seal",
     "seal.h": "seal", "image.h": "seal", "image_table.h": "seal",
     "seal.h": "seal", "state.h": "core", "keyslot_state.h": "keyslot",
+    "port/kmip.h": "port", "port/keyfile.h": "port",
+    "keys.h": "keyslot", "key_cache.h": "keyslot", "provider.h": "keyslot",
+    "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
+    "seal.h": "seal",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
@@ -54,6 +58,9 @@ WRAPPED = {
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",
                                                             "rand"))},
+    "src/port/kmip": {"string.h", "stdlib.h", "errno.h", "fcntl.h", "netdb.h", "netinet/in.h",
+                      "netinet/tcp.h", "poll.h", "sys/socket.h", "unistd.h",
+                      *(f"openssl/{name}.h" for name in ("bio", "err", "ssl", "x509v3"))},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)"|(\S+))', re.M)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
-BACK_ENDS = ("sodium", "openssl")
+BACK_ENDS = ("sodium", "openssl", "kmip")
 KVM = ("include/svmcore/port/kvm.h", "lib/libsvmcore-kvm.a", "lib/pkgconfig/svmcore-kvm.pc")
 LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at
 HASH = """#include <stdio.h>
@@ -26,6 +26,19 @@ int main(void)
     return 0;
 }
 """  # FIPS 180-4: ba78
+KEYS = """#include <stdio.h>
+#include <svmcore/key_cache.h>
+#include <svmcore/port/kmip.h>
+int main(void)
+{
+    struct svmc_kmip_config config = { "127.0.0.1", "1", NULL, "/none", NULL, NULL };
+    struct svmc_kmip *kmip;
+
+    printf("%s %s\\n", svmc_status_name(svmc_kmip_open(&kmip, &config)),
+           svmc_fetch_name(SVMC_FETCH_CUT));
+    return 0;
+}
+"""  # there is no such file
 ANSWER = "rax 0x112233445566771c, rip 0x1002"  # its AL came from the host, the rest is its own
 PROJECT = """project('embedder', 'c')
 svmcore = dependency('svmcore', fallback: ['svmcore', 'svmcore_dep'])
@@ -89,9 +102,9 @@ def back_end_program(tmp, prefix, name):
            "LD_LIBRARY_PATH": str(prefix / "lib")}
     flags = step(faults, ["pkg-config", "--cflags", "--libs", f"svmcore-{name}"], env=env).split()
     source, program = Path(tmp, f"{name}.c"), Path(tmp, name)
-    source.write_text(HASH.replace("NAME", name))
+    source.write_text(KEYS if name == "kmip" else HASH.replace("NAME", name))
     step(faults, ["gcc", "-Wall", "-Wextra", "-Werror", source, "-o", program, *flags])
-    look(faults, program, env, "ba78")
+    look(faults, program, env, "SVMC_ERR_FORMAT SVMC_FETCH_CUT" if name == "kmip" else "ba78")
     return faults
 
 
