@@ -3,7 +3,7 @@
  * Linux KVM on x86: the context of a vCPU as bytes, for svmcore/seal_context.h and images, and the
  * log of pages that a guest has written, for svmcore/seal_page.h. Hosted; an archive of its own. It
  * needs no library, allocates nothing and keeps no file open: descriptors are the caller's.
- * Source: docs/spec/kvm.md, rules KV-1 to KV-12; the kernel's Documentation/virt/kvm/api.rst.
+ * Source: docs/spec/kvm.md, rules KV-1 to KV-13; the kernel's Documentation/virt/kvm/api.rst.
  */
 #ifndef SVMCORE_PORT_KVM_H
 #define SVMCORE_PORT_KVM_H
@@ -82,6 +82,20 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_vcpu_settle(struct svmc_kvm_vc
  *         SVMC_ERR_UNSUPPORTED (the guest runs guests of its own); SVMC_ERR_CALLBACK (KVM).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_vcpu_save(struct svmc_kvm_vcpu *v, void *to,
+                                                            size_t room, size_t *bytes);
+
+/**
+ * The same without settling, for an image of a vCPU whose exit waits for its answer. It is loaded
+ * into another vCPU. Where KVM completes such an access by executing its instruction, that vCPU
+ * exits in the same way again; else RIP is behind it already.
+ *
+ * Shape:   as svmc_kvm_vcpu_save.
+ * State:   as svmc_kvm_vcpu_save; what is pending stays so.
+ * Source:  KV-1, KV-10, KV-13.
+ *
+ * @return as svmc_kvm_vcpu_save, but BUSY.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_vcpu_copy(struct svmc_kvm_vcpu *v, void *to,
                                                             size_t room, size_t *bytes);
 
 /**

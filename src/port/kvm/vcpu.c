@@ -263,7 +263,8 @@ static bool nests(const struct svmc_kvm_vcpu *v)
     return svmc_kvm_ask(v->priv.fd, KVM_GET_NESTED_STATE, &state) < 0 && errno == E2BIG;
 }
 
-enum svmc_status svmc_kvm_vcpu_save(struct svmc_kvm_vcpu *v, void *to, size_t room, size_t *bytes)
+static enum svmc_status collect(struct svmc_kvm_vcpu *v, bool settles, void *to, size_t room,
+                                size_t *bytes)
 {
     const size_t need = svmc_kvm_vcpu_bytes(v);
     enum svmc_status st;
@@ -277,7 +278,7 @@ enum svmc_status svmc_kvm_vcpu_save(struct svmc_kvm_vcpu *v, void *to, size_t ro
         return SVMC_ERR_ARG;
     if (room < need)
         return SVMC_ERR_FULL;
-    st = svmc_kvm_vcpu_settle(v);
+    st = settles ? svmc_kvm_vcpu_settle(v) : SVMC_OK;
     if (st == SVMC_OK && nests(v))
         st = SVMC_ERR_UNSUPPORTED;
     memcpy(at, &(uint32_t[4]){ KVM_MAGIC, KVM_VERSION, (uint32_t)need, v->priv.sections },
@@ -297,6 +298,17 @@ enum svmc_status svmc_kvm_vcpu_save(struct svmc_kvm_vcpu *v, void *to, size_t ro
     else
         *bytes = need;
     return st;
+}
+
+enum svmc_status svmc_kvm_vcpu_save(struct svmc_kvm_vcpu *v, void *to, size_t room, size_t *bytes)
+{
+    return collect(v, true, to, room, bytes);
+}
+
+/* KV-13 */
+enum svmc_status svmc_kvm_vcpu_copy(struct svmc_kvm_vcpu *v, void *to, size_t room, size_t *bytes)
+{
+    return collect(v, false, to, room, bytes);
 }
 
 /* All MSRs but those that it could not write before; they are few, and each costs a call. */

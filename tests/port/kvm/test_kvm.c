@@ -417,6 +417,34 @@ TEST(kvm, a_pending_access_is_completed_first) /* KV-2 */
     close_lab(&l);
 }
 
+TEST(kvm, an_access_that_waits_is_made_again_elsewhere) /* KV-13 */
+{
+    struct lab l[2];
+    struct kvm_regs regs, settled;
+    size_t n = 0;
+
+    if (no_kvm() || !open_lab(&l[0], NULL, input, sizeof input) ||
+        !open_lab(&l[1], l[0].memory, input, sizeof input))
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        CHECK(add_slot(&l[i], 0, 0, PAGES, false));
+    REQUIRE(runs(&l[0], KVM_EXIT_IO));
+    CHECK_EQ(svmc_kvm_vcpu_copy(&l[0].v, first, sizeof first, &n), SVMC_OK);
+    memcpy(&regs, first + find(first, n, 1), sizeof regs);
+    CHECK_EQ(svmc_kvm_vcpu_settle(&l[0].v), SVMC_OK);
+    CHECK_EQ(ioctl(l[0].cpu, KVM_GET_REGS, &settled), 0);
+    CHECK(memcmp(&regs, &settled, sizeof regs) != 0);
+    CHECK_EQ(svmc_kvm_vcpu_load(&l[1].v, first, n, 0), SVMC_OK);
+    REQUIRE(runs(&l[1], KVM_EXIT_IO) && CHECK_EQ(l[1].run->io.port, PORT));
+    ((uint8_t *)l[1].run)[l[1].run->io.data_offset] = 0x77;
+    CHECK(runs(&l[1], KVM_EXIT_HLT));
+    CHECK_EQ(ioctl(l[1].cpu, KVM_GET_REGS, &regs), 0);
+    CHECK_EQ(regs.rax, 0x77);
+    munmap(l[0].memory, PAGES * PAGE);
+    close_lab(&l[0]);
+    close_lab(&l[1]);
+}
+
 /* A load that must be refused, and must not have touched the vCPU. */
 static void refused(struct lab *l, const struct look *before, size_t n, enum svmc_status want,
                     const char *what)
