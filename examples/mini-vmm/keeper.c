@@ -32,6 +32,7 @@ static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
 static struct protect protect;
+static struct save save;
 
 _Static_assert(WIRE_VCPUS_MAX == BOOT_CPUS_MAX, "the guest knows as many processors");
 
@@ -126,10 +127,11 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
 
     if (!o->has_noise && getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise)
         return false;
-    for (unsigned i = 0; i < sizeof session.scan.secret; i++)
+    for (unsigned i = 0; !o->restore && i < sizeof session.scan.secret; i++)
         session.scan.secret[i] = (uint8_t)boot_noise(&secret_state);
-    if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
-                             (ssize_t)sizeof session.scan.secret)
+    if (!o->restore && !o->has_noise &&
+        getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
+            (ssize_t)sizeof session.scan.secret)
         return false;
     if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) ||
         !start_calls(o, image, image_bytes, why, cap))
@@ -152,7 +154,10 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     }
     flags = (o->leak ? BOOT_LEAK : 0) | (o->dwell ? BOOT_DWELL : 0) |
             (vm.msr_exits ? BOOT_MSR : 0) | (session.config.no_results ? 0 : BOOT_RESULTS);
-    boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
+    if (!o->restore)
+        boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
+    else if (!save_fill(&save, &vm, &processors[0], why, cap))
+        return false;
     session.config.msr_exits = vm.msr_exits;
     session.config.state_bytes_memory = vm.memory_bytes;
     session.config.state_bytes_registers =
@@ -334,6 +339,40 @@ static int save_outputs(const struct options *o, FILE *record[WIRE_VCPUS_MAX])
     return status;
 }
 
+/* The run has ended for it, or has ended before. */
+static void finish_save(const struct options *o)
+{
+    struct report *r = &session.report;
+    char why[160] = "the guest ended before";
+
+    if (session.saved && save_write(&save, o->save, &session.cpu[0].vcpu, &protect.sealing,
+                                    &session.own, why, sizeof why))
+        return;
+    r->status = EXIT_BAD;
+    r->verdict = "ERROR";
+    snprintf(r->why, sizeof r->why, "--save: %s", why);
+}
+
+/* The provider, and of a restore the whole image: before anything else is there. */
+static bool open_save(const struct options *o, char *why, size_t cap)
+{
+    const uint32_t protects = o->protect | SVMC_PROTECT(SVMC_KEY_IMAGE);
+
+    if (!o->provider)
+        return true;
+    if (!vault_open(&save.vault, o->provider, o->save != NULL && !o->restore, why, cap) ||
+        !(o->restore ? save_read(&save, o->restore, &protect.sealing, protects, why, cap)
+                     : sealing_open(&protect.sealing, protects, why, cap)))
+        return false;
+    session.cpu[0].vcpu.save_at = o->save ? o->save_at : 0;
+    if (!o->restore)
+        return true;
+    session.restored = &save;
+    memcpy(session.scan.secret, save.own->secret, sizeof session.scan.secret);
+    snprintf(session.report.guest, sizeof session.report.guest, "%s", save.own->guest);
+    return true;
+}
+
 static int run(const struct options *o)
 {
     FILE *record[WIRE_VCPUS_MAX] = { NULL };
@@ -352,6 +391,9 @@ static int run(const struct options *o)
     session.report.memory_guarded = first->memory != NULL;
     report_begin(&session.report);
     session_run(&session);
+    protect_stop(&protect);
+    if (o->save && session.report.status == EXIT_GOOD)
+        finish_save(o);
     if (!protect_close(&protect, &session.report, why, sizeof why) &&
         session.report.status == EXIT_GOOD) {
         session.report.status = EXIT_BAD;
@@ -383,6 +425,8 @@ static const char *wants_kvm(const struct options *o)
            : o->guest               ? "GUEST.bin"
            : o->vcpus > 1           ? "--vcpus"
            : o->protect             ? "--protect"
+           : o->save                ? "--save"
+           : o->restore             ? "--restore"
            : o->info_count > 0      ? "--guestinfo"
            : o->port != NATIVE_PORT ? "--native-port"
            : !form_is_page(o->form) ? "--host-format"
@@ -460,17 +504,21 @@ static int live_or_trace(const struct options *o)
         locate(path, sizeof path, "../guests/budget.bin", MINI_VMM_GUESTS "/budget.bin");
     else
         locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUESTS "/hello.bin");
-    if (!boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
+    if (!open_save(o, why, sizeof why))
+        return complain(EXIT_USAGE, why);
+    if (!o->restore && !boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) &&
+        o->guest)
         return complain(EXIT_USAGE, missing);
-    snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
-             strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
+    if (!o->restore)
+        snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
+                 strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
     if (!start_host(o, why, sizeof why)) {
         free(image);
         return without_host(o, why);
     }
     live = start_guest(o, image, image_bytes, why, sizeof why);
     free(image);
-    if (live && image_bytes == 0) {
+    if (live && image_bytes == 0 && !o->restore) {
         link_stop(&host);
         return complain(EXIT_USAGE, missing);
     }
@@ -505,6 +553,8 @@ int main(int argc, char **argv)
         status = live_or_trace(&o);
     }
     close_vm();
+    save_close(&save);
+    sealing_close(&protect.sealing);
     for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++)
         tape_drop(&session.cpu[i].tape);
     report_drop(&session.report);

@@ -68,6 +68,15 @@ static const char usage[] =
 
 /* A string is 4095 characters at most. */
 static const char usage_more[] =
+    "  --save FILE          write the guest to a file in its run, sealed, and end: memory,\n"
+    "                       registers, devices, and the exit that waits for its answer\n"
+    "  --save-at N          instead of the host's N-th answer (default 20)\n"
+    "  --restore FILE       go on where a guest was saved\n"
+    "  --key-provider URI   whose key wraps the guest's, for both of them: file:PATH (made if it "
+    "is\n"
+    "                       not there, with the passphrase in MINI_VMM_PASSPHRASE), or\n"
+    "                       kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE\n"
+    "\n"
     "Traces:\n"
     "  --record FILE        write a trace of the run; FILE.1 ... for further vCPUs\n"
     "  --replay FILE        run a trace without /dev/kvm and host, compare every output bit for "
@@ -180,7 +189,11 @@ enum long_option {
     OPT_DMA,
     OPT_PROTECT,
     OPT_BUDGET,
-    OPT_DWELL
+    OPT_DWELL,
+    OPT_SAVE,
+    OPT_SAVE_AT,
+    OPT_RESTORE,
+    OPT_PROVIDER
 };
 
 static const struct option names[] = {
@@ -210,6 +223,10 @@ static const struct option names[] = {
     { "dma", no_argument, NULL, OPT_DMA },
     { "protect", required_argument, NULL, OPT_PROTECT },
     { "dwell", no_argument, NULL, OPT_DWELL },
+    { "save", required_argument, NULL, OPT_SAVE },
+    { "save-at", required_argument, NULL, OPT_SAVE_AT },
+    { "restore", required_argument, NULL, OPT_RESTORE },
+    { "key-provider", required_argument, NULL, OPT_PROVIDER },
     { "memory-budget", required_argument, NULL, OPT_BUDGET },
     { NULL, 0, NULL, 0 },
 };
@@ -333,6 +350,19 @@ static int take(struct options *o, int option)
         return -1;
     case OPT_PROTECT:
         return take_protect(o);
+    case OPT_SAVE:
+        o->save = optarg;
+        return -1;
+    case OPT_SAVE_AT:
+        return number(optarg, 10, &o->save_at) && o->save_at > 0
+                   ? -1
+                   : refuse("not a number of that kind", optarg);
+    case OPT_RESTORE:
+        o->restore = optarg;
+        return -1;
+    case OPT_PROVIDER:
+        o->provider = optarg;
+        return -1;
     case OPT_DWELL:
         o->dwell = true;
         return -1;
@@ -383,9 +413,11 @@ int options_parse(struct options *o, int argc, char **argv)
 {
     int option, status, index = 0;
 
-    *o = (struct options){
-        .timeout_ms = 5000, .vcpus = 1, .form = form_find("page"), .port = NATIVE_PORT
-    };
+    *o = (struct options){ .timeout_ms = 5000,
+                           .save_at = 20,
+                           .vcpus = 1,
+                           .form = form_find("page"),
+                           .port = NATIVE_PORT };
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
         if (option == '?' || option == ':')
@@ -425,6 +457,16 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
                       "--seed, --vcpus",
                       NULL);
+    if ((o->save || o->restore) && (o->calls || o->dma || o->lies || o->replay || o->record ||
+                                    o->vcpus > 1 || !form_is_page(o->form)))
+        return refuse(
+            "--save, --restore: one vCPU, and devices that are saved with it: no --vcpus, "
+            "--hypercalls, --tokens, --dma, --evil, --record, --replay, --host-format",
+            NULL);
+    if (!o->provider != !(o->save || o->restore))
+        return refuse("--save and --restore want a --key-provider, and nothing else does", NULL);
+    if (o->restore && (o->guest || o->has_noise))
+        return refuse("--restore has a guest of its own: no GUEST, --noise", NULL);
     if (o->protect && o->replay)
         return refuse("--replay has no guest to seal: no --protect, --memory-budget", NULL);
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&

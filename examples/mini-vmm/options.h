@@ -39,6 +39,8 @@ struct options {
     uint32_t budget;  /* of memory, in percent; 0: none */
     enum pager_way way;
     bool dwell;
+    const char *save, *restore, *provider;
+    uint64_t save_at; /* requests to the host before it */
     uint16_t port;
     const char **info; /* KEY=VALUE, as given */
     uint32_t info_count;

@@ -33,7 +33,7 @@ bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
 {
     if (o->protect == 0)
         return true;
-    if (!sealing_open(&p->sealing, o->protect, why, cap))
+    if (!p->sealing.on && !sealing_open(&p->sealing, o->protect, why, cap))
         return false;
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
         !pager_open(&p->pager, vm, &p->sealing, o->budget, o->way, why, cap))
@@ -80,17 +80,22 @@ static void say_context(const struct context *x, struct report *r)
     report_call(r, x->id, REPORT_SEAL, text);
 }
 
+void protect_stop(struct protect *p)
+{
+    p->paged |= p->pager.vm != NULL;
+    pager_close(&p->pager);
+}
+
 bool protect_close(struct protect *p, struct report *r, char *why, size_t cap)
 {
-    const bool paged = p->pager.vm != NULL;
     bool good = true;
 
     if (!p->sealing.on)
         return true;
-    pager_close(&p->pager);
-    if (paged)
+    protect_stop(p);
+    if (p->paged)
         say_pages(&p->pager, r);
-    if (paged && atomic_load(&p->pager.failed)) {
+    if (p->paged && atomic_load(&p->pager.failed)) {
         snprintf(why, cap, "%s", p->pager.why);
         good = false;
     }

@@ -19,19 +19,25 @@
 /** All keys of a VM: they lie in `room`, which is locked where the system lets. */
 struct sealing {
     bool on;
-    uint32_t protect; /* SVMC_PROTECT() */
     uint32_t alg;
     struct svmc_keyarena arena;
     struct svmc_vmkey key;
     struct svmc_keyslots slots;
     struct svmc_sealer sealer;
-    pthread_mutex_t lock; /* for control: begin, find, end */
+    uint8_t vm[SVMC_VM_ID_BYTES]; /* drawn when its key is made */
+    pthread_mutex_t lock;         /* for control: begin, find, end */
     size_t room_used;
     _Alignas(SVMC_CIPHER_ROOM_ALIGN) uint8_t room[SEALING_ROOM_BYTES];
 };
 
 /** A fresh key for the VM, and the sealer; false: `why`. */
 bool sealing_open(struct sealing *s, uint32_t protect, char *why, size_t cap);
+
+/** The same with a key that was wrapped: of this VM, by the provider's key of this vault. */
+struct vault;
+bool sealing_restore(struct sealing *s, uint32_t protect, struct vault *vault,
+                     const uint8_t vm[SVMC_VM_ID_BYTES], const uint8_t blob[SVMC_VMKEY_BLOB_BYTES],
+                     char *why, size_t cap);
 
 /** The name of the cipher. */
 const char *sealing_alg_name(uint32_t alg);
