@@ -102,11 +102,11 @@ static const struct svmc_provider_ops *open_file(struct vault *v, const char *pa
 #endif
 
 #ifdef MINI_VMM_KMIP
-/* ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE, cut into its parts. */
+/* ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME, cut into its parts; NAME may be missing. */
 static const struct svmc_provider_ops *open_kmip(struct vault *v, const char *uri, char *why,
                                                  size_t cap)
 {
-    char text[1024], *address = text, *port, *key, *ca, *certificate, *own;
+    char text[1024], *address = text, *port, *key, *ca, *certificate, *own, *name;
     struct svmc_kmip_config config;
     enum svmc_status st;
 
@@ -116,10 +116,13 @@ static const struct svmc_provider_ops *open_kmip(struct vault *v, const char *ur
     certificate = ca ? strchr(ca, ',') : NULL;
     own = certificate ? strchr(certificate + 1, ',') : NULL;
     if (!own) {
-        refuse(why, cap, uri, "it is kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE");
+        refuse(why, cap, uri, "it is kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME");
         return NULL;
     }
+    name = strchr(own + 1, ',');
     *key++ = *ca++ = *certificate++ = *own++ = 0;
+    if (name)
+        *name++ = 0;
     port = strrchr(address, ':');
     if (port)
         *port++ = 0;
@@ -129,9 +132,12 @@ static const struct svmc_provider_ops *open_kmip(struct vault *v, const char *ur
         return NULL;
     }
     memcpy(v->id, key, v->wanted.id_bytes);
-    config = (struct svmc_kmip_config){
-        .address = address, .port = port, .ca = ca, .certificate = certificate, .key = own
-    };
+    config = (struct svmc_kmip_config){ .address = address,
+                                        .port = port,
+                                        .name = name,
+                                        .ca = ca,
+                                        .certificate = certificate,
+                                        .key = own };
     st = svmc_kmip_open(&v->kmip, &config);
     if (st != SVMC_OK) {
         refuse(why, cap, uri, svmc_status_name(st));

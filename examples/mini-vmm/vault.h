@@ -25,7 +25,7 @@ struct vault {
 };
 
 /** file:PATH, whose passphrase is in the environment and which `create` makes; or
- *  kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE. false: `why`. */
+ *  kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME. false: `why`. */
 bool vault_open(struct vault *v, const char *uri, bool create, char *why, size_t cap);
 
 /** Wrap a VM's key, or unwrap it; it waits for the provider, five seconds at most. */
