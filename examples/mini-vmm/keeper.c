@@ -360,6 +360,7 @@ static bool open_save(const struct options *o, char *why, size_t cap)
 
     if (!o->provider)
         return true;
+    save.generation = o->generation;
     if (!vault_open(&save.vault, o->provider, o->save != NULL && !o->restore, why, cap) ||
         !(o->restore ? save_read(&save, o->restore, &protect.sealing, protects, why, cap)
                      : sealing_open(&protect.sealing, protects, why, cap)))

@@ -72,6 +72,8 @@ static const char usage_more[] =
     "                       registers, devices, and the exit that waits for its answer\n"
     "  --save-at N          instead of the host's N-th answer (default 20)\n"
     "  --restore FILE       go on where a guest was saved\n"
+    "  --generation N       of the file that is written, or the oldest that is restored (default "
+    "1)\n"
     "  --key-provider URI   whose key wraps the guest's, for both of them: file:PATH (made if it "
     "is\n"
     "                       not there, with the passphrase in MINI_VMM_PASSPHRASE), or\n"
@@ -194,6 +196,7 @@ enum long_option {
     OPT_SAVE,
     OPT_SAVE_AT,
     OPT_RESTORE,
+    OPT_GENERATION,
     OPT_PROVIDER
 };
 
@@ -226,6 +229,7 @@ static const struct option names[] = {
     { "dwell", no_argument, NULL, OPT_DWELL },
     { "save", required_argument, NULL, OPT_SAVE },
     { "save-at", required_argument, NULL, OPT_SAVE_AT },
+    { "generation", required_argument, NULL, OPT_GENERATION },
     { "restore", required_argument, NULL, OPT_RESTORE },
     { "key-provider", required_argument, NULL, OPT_PROVIDER },
     { "memory-budget", required_argument, NULL, OPT_BUDGET },
@@ -319,6 +323,8 @@ static int take_budget(struct options *o)
 
 static int take(struct options *o, int option)
 {
+    uint64_t *at;
+
     switch (option) {
     case OPT_EVIL:
         return want_lies(o, optarg);
@@ -355,9 +361,9 @@ static int take(struct options *o, int option)
         o->save = optarg;
         return -1;
     case OPT_SAVE_AT:
-        return number(optarg, 10, &o->save_at) && o->save_at > 0
-                   ? -1
-                   : refuse("not a number of that kind", optarg);
+    case OPT_GENERATION:
+        at = option == OPT_SAVE_AT ? &o->save_at : &o->generation;
+        return number(optarg, 10, at) && *at > 0 ? -1 : refuse("not a number of that kind", optarg);
     case OPT_RESTORE:
         o->restore = optarg;
         return -1;
@@ -416,6 +422,7 @@ int options_parse(struct options *o, int argc, char **argv)
 
     *o = (struct options){ .timeout_ms = 5000,
                            .save_at = 20,
+                           .generation = 1,
                            .vcpus = 1,
                            .form = form_find("page"),
                            .port = NATIVE_PORT };

@@ -40,7 +40,8 @@ struct options {
     enum pager_way way;
     bool dwell;
     const char *save, *restore, *provider;
-    uint64_t save_at; /* requests to the host before it */
+    uint64_t generation; /* of the image that is written; older ones are not restored */
+    uint64_t save_at;    /* requests to the host before it */
     uint16_t port;
     const char **info; /* KEY=VALUE, as given */
     uint32_t info_count;

@@ -115,7 +115,7 @@ static enum svmc_image_reason write_image(const struct save *s, int fd, struct s
     uint8_t end[SVMC_IMAGE_END_BYTES];
     uint64_t chunks = (s->body_bytes + SVMC_IMAGE_CHUNK_BYTES - 1) / SVMC_IMAGE_CHUNK_BYTES;
     struct svmc_image_config config = { .sealer = &sealing->sealer,
-                                        .generation = 1,
+                                        .generation = s->generation,
                                         .marks = calloc(chunks, sizeof(uint32_t)),
                                         .marks_count = chunks,
                                         .kind = SVMC_IMAGE_WHOLE };
@@ -279,7 +279,7 @@ static enum svmc_image_reason read_image(struct save *s, struct sealing *sealing
 {
     static struct svmc_image image;
     struct svmc_image_info info;
-    struct svmc_image_config config = { .sealer = &sealing->sealer };
+    struct svmc_image_config config = { .sealer = &sealing->sealer, .generation = s->generation };
     enum svmc_image_reason why = svmc_image_inspect(from, n, &info);
 
     if (why != SVMC_IMAGE_NONE)

@@ -35,6 +35,7 @@ struct save_own {
 
 /** A VM on its way. */
 struct save {
+    uint64_t generation; /* to write, or the oldest to read */
     struct vault vault;
     uint8_t *body; /* of the image */
     size_t body_bytes;

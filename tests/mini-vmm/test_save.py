@@ -146,6 +146,16 @@ class Refused(Saves):
         self.refuse(data)
         self.refuse(strange[:HEAD] + self.good[HEAD:], "OTHER_VM")  # another VM's key
 
+    def test_an_older_one(self):
+        for generation, verdict in ((7, "PASS"), (6, "PASS"), (8, None)):
+            self.save(20, HELLO, "--generation", 7)
+            if verdict:
+                done = self.restore("--generation", generation)
+                self.assertEqual((done.status, done.json["verdict"]), (PASS, verdict))
+            else:
+                done = vmm("--restore", self.file, *self.key, "--generation", generation)
+                self.one_line_error(done, "the image: OLD")
+
     def test_another_key(self):
         os.environ["MINI_VMM_PASSPHRASE"] = "a wrong one"
         self.addCleanup(os.environ.__setitem__, "MINI_VMM_PASSPHRASE", "of the tests")
