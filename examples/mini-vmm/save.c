@@ -40,7 +40,7 @@ static bool refuse(char *why, size_t cap, const char *what, const char *detail)
     return false;
 }
 
-static bool no_image(char *why, size_t cap, enum svmc_image_reason reason)
+bool save_no_image(char *why, size_t cap, enum svmc_image_reason reason)
 {
     const char *name = reason >= SVMC_IMAGE_SEALER ? svmc_status_name(svmc_image_status(reason))
                                                    : svmc_image_reason_name(reason);
@@ -54,22 +54,33 @@ struct parts {
     size_t bytes[SAVE_PARTS];
 };
 
+static void drop_body(struct save *s)
+{
+    if (s->body) {
+        explicit_bzero(s->body, s->body_bytes);
+        free(s->body);
+    }
+    s->body = NULL;
+    s->own = NULL;
+}
+
 static bool lay_out(struct save *s, const struct vm *vm, const struct parts *p)
 {
     uint64_t bytes;
 
-    for (uint32_t i = 0; i < SAVE_PARTS; i++)
+    drop_body(s);
+    for (uint32_t i = 0; i < s->parts; i++)
         s->section[i] = (struct svmc_image_section){
             .type = types[i],
             .bytes = i <= PART_MEMORY ? vm->memory_bytes : p->bytes[i],
             .stored = p->bytes[i],
             .format = 1,
         };
-    if (!svmc_image_layout(s->section, SAVE_PARTS, &bytes))
+    if (!svmc_image_layout(s->section, s->parts, &bytes))
         return false;
     s->body = calloc(1, bytes);
     s->body_bytes = bytes;
-    for (uint32_t i = 0; s->body && i < SAVE_PARTS; i++)
+    for (uint32_t i = 0; s->body && i < s->parts; i++)
         if (i != PART_MEMORY)
             memcpy(s->body + s->section[i].offset, p->at[i], p->bytes[i]);
     return s->body != NULL;
@@ -88,91 +99,109 @@ static void put_memory(struct save *s, const struct vm *vm, const uint8_t *map)
     }
 }
 
-static bool write_all(int fd, const void *bytes, size_t n, uint64_t at)
+static bool write_all(int fd, const void *bytes, size_t n)
 {
     const uint8_t *from = bytes;
 
     while (n > 0) {
-        ssize_t done = pwrite(fd, from, n, (off_t)at);
+        ssize_t done = write(fd, from, n);
 
         if (done <= 0 && errno != EINTR)
             return false;
         if (done > 0) {
             from += done;
-            at += (uint64_t)done;
             n -= (size_t)done;
         }
     }
     return true;
 }
 
-/* The image itself, from the body. */
-static enum svmc_image_reason write_image(const struct save *s, int fd, struct sealing *sealing,
-                                          bool *stored)
+static enum svmc_image_reason seal_all(const struct save *s, struct svmc_image *image,
+                                       uint64_t chunks, uint8_t *to, struct svmc_image_name *name)
 {
-    static uint8_t out[SVMC_IMAGE_FRAME_BYTES + SVMC_IMAGE_CHUNK_BYTES];
-    uint8_t header[SVMC_IMAGE_HEADER_BYTES], table[SVMC_IMAGE_TABLE_BYTES(SAVE_PARTS)];
-    uint8_t end[SVMC_IMAGE_END_BYTES];
+    enum svmc_image_reason why = SVMC_IMAGE_NONE;
+
+    for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < chunks; i++)
+        why = svmc_image_seal_chunk(image, LANE, i, s->body + i * SVMC_IMAGE_CHUNK_BYTES,
+                                    to + svmc_image_place(image, i));
+    return why == SVMC_IMAGE_NONE
+               ? svmc_image_end(image, to + svmc_image_place(image, chunks), name)
+               : why;
+}
+
+enum svmc_image_reason save_seal(struct save *s, struct sealing *sealing,
+                                 const struct save_step *step, uint8_t **image, size_t *bytes,
+                                 struct svmc_image_name *name)
+{
+    static struct svmc_image writer;
     uint64_t chunks = (s->body_bytes + SVMC_IMAGE_CHUNK_BYTES - 1) / SVMC_IMAGE_CHUNK_BYTES;
     struct svmc_image_config config = { .sealer = &sealing->sealer,
                                         .generation = s->generation,
+                                        .parent = step->parent,
+                                        .session = step->session,
                                         .marks = calloc(chunks, sizeof(uint32_t)),
                                         .marks_count = chunks,
-                                        .kind = SVMC_IMAGE_WHOLE };
-    struct svmc_image_name name;
-    static struct svmc_image image;
-    enum svmc_image_reason why =
-        config.marks ? svmc_image_begin(&image, &config, s->section, SAVE_PARTS, header, table)
-                     : SVMC_IMAGE_ROOM;
+                                        .kind = step->kind };
+    enum svmc_image_reason why = SVMC_IMAGE_ROOM;
+    uint8_t *to;
 
-    *stored = why != SVMC_IMAGE_NONE ||
-              (write_all(fd, header, sizeof header, SAVE_HEAD_BYTES) &&
-               write_all(fd, table, sizeof table, SAVE_HEAD_BYTES + sizeof header));
-    for (uint64_t i = 0; why == SVMC_IMAGE_NONE && *stored && i < chunks; i++) {
-        size_t n = svmc_image_chunk_bytes(&image, i);
-
-        why = svmc_image_seal_chunk(&image, LANE, i, s->body + i * SVMC_IMAGE_CHUNK_BYTES, out);
-        *stored =
-            why != SVMC_IMAGE_NONE || write_all(fd, out, SVMC_IMAGE_FRAME_BYTES + n,
-                                                SAVE_HEAD_BYTES + svmc_image_place(&image, i));
+    *bytes = SVMC_IMAGE_HEADER_BYTES + SVMC_IMAGE_TABLE_BYTES(s->parts) + s->body_bytes +
+             chunks * SVMC_IMAGE_FRAME_BYTES + SVMC_IMAGE_END_BYTES;
+    *image = to = calloc(1, *bytes);
+    if (config.marks && to)
+        why = svmc_image_begin(&writer, &config, s->section, s->parts, to,
+                               to + SVMC_IMAGE_HEADER_BYTES);
+    if (why == SVMC_IMAGE_NONE) {
+        why = seal_all(s, &writer, chunks, to, name);
+        if (svmc_image_drop(&writer) != SVMC_OK && why == SVMC_IMAGE_NONE)
+            why = SVMC_IMAGE_NOT_NOW;
     }
-    if (why == SVMC_IMAGE_NONE && *stored) {
-        why = svmc_image_end(&image, end, &name);
-        *stored =
-            why != SVMC_IMAGE_NONE ||
-            write_all(fd, end, sizeof end, SAVE_HEAD_BYTES + svmc_image_place(&image, chunks));
-    }
-    if (svmc_image_drop(&image) != SVMC_OK && why == SVMC_IMAGE_NONE)
-        why = SVMC_IMAGE_NOT_NOW;
     free(config.marks);
     return why;
+}
+
+bool save_head(struct save *s, struct sealing *sealing, uint8_t head[SAVE_HEAD_BYTES], char *why,
+               size_t cap)
+{
+    memset(head, 0, SAVE_HEAD_BYTES);
+    memcpy(head, MAGIC, strlen(MAGIC));
+    memcpy(head + VM_AT, sealing->vm, SVMC_VM_ID_BYTES);
+    memcpy(head + KEY_AT, s->vault.wanted.name, SVMC_PROVIDER_ID_BYTES);
+    return vault_wrap(&s->vault, &sealing->key, sealing->alg, head + BLOB_AT, why, cap);
 }
 
 /* Beside FILE, and then in its place: what is there under its name is whole. */
 static bool write_file(struct save *s, const char *path, struct sealing *sealing, char *why,
                        size_t cap)
 {
-    uint8_t head[SAVE_HEAD_BYTES] = MAGIC;
-    enum svmc_image_reason no = SVMC_IMAGE_NONE;
+    const struct save_step step = { .kind = SVMC_IMAGE_WHOLE };
+    struct svmc_image_name name;
+    uint8_t head[SAVE_HEAD_BYTES], *image = NULL;
+    enum svmc_image_reason no;
     char beside[4096];
-    bool stored = false;
+    bool stored;
+    size_t n;
     int fd;
 
-    memcpy(head + VM_AT, sealing->vm, SVMC_VM_ID_BYTES);
-    memcpy(head + KEY_AT, s->vault.wanted.name, SVMC_PROVIDER_ID_BYTES);
-    if (!vault_wrap(&s->vault, &sealing->key, sealing->alg, head + BLOB_AT, why, cap))
+    if (!save_head(s, sealing, head, why, cap))
         return false;
+    no = save_seal(s, sealing, &step, &image, &n, &name);
+    if (no != SVMC_IMAGE_NONE) {
+        free(image);
+        return save_no_image(why, cap, no);
+    }
     snprintf(beside, sizeof beside, "%s.new", path);
     fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd >= 0 && write_all(fd, head, sizeof head, 0))
-        no = write_image(s, fd, sealing, &stored);
-    stored = stored && fsync(fd) == 0;
+    stored = fd >= 0 && write_all(fd, head, sizeof head) && write_all(fd, image, n) &&
+             fsync(fd) == 0 && rename(beside, path) == 0;
+    if (!stored)
+        refuse(why, cap, path, strerror(errno));
     if (fd >= 0)
         close(fd);
-    if (no == SVMC_IMAGE_NONE && stored && rename(beside, path) == 0)
-        return true;
-    (void)unlink(beside);
-    return no != SVMC_IMAGE_NONE ? no_image(why, cap, no) : refuse(why, cap, path, strerror(errno));
+    if (!stored)
+        (void)unlink(beside);
+    free(image);
+    return stored;
 }
 
 /* KV-13: the registers before and behind a settle say whether the exit comes again. */
@@ -194,40 +223,56 @@ static bool take_context(struct vm_vcpu *c, uint8_t *context, size_t *bytes, uin
     return true;
 }
 
-bool save_write(struct save *s, const char *path, struct vcpu *v, struct sealing *sealing,
-                struct save_own *own, char *why, size_t cap)
+/* All but memory. Memory first: a settle may write to it. */
+static bool put_rest(struct save *s, struct vcpu *v, struct save_own *own)
 {
-    static _Alignas(8) uint8_t context[CONTEXT_MAX], state[STATE_MAX];
-    static uint8_t devices[WIRE_DEVICES_BYTES];
-    static uint8_t map[SVMC_IMAGE_MAP_BYTES(PAGES_MAX)];
-    struct vm *vm = v->kvm->vm;
-    uint64_t pages = vm->memory_bytes / SVMC_IMAGE_PAGE;
-    size_t context_bytes = 0, state_bytes = 0;
-    struct parts p;
+    static _Alignas(8) uint8_t context[CONTEXT_MAX];
+    size_t bytes = 0;
     bool good;
 
+    good = take_context(v->kvm, context, &bytes, &own->again);
     own->version = OWN_VERSION;
     memcpy(own->run, v->run, v->run_bytes < sizeof own->run ? v->run_bytes : sizeof own->run);
-    if (pages > PAGES_MAX || svmc_vcpu_save(&v->core, state, sizeof state, &state_bytes) != SVMC_OK)
-        return refuse(why, cap, "--save", "the library's state");
-    p = (struct parts){ { map, NULL, context, devices, state, own },
-                        { SVMC_IMAGE_MAP_BYTES(pages),
-                          svmc_image_map_make(map, pages, vm->memory, NULL) * SVMC_IMAGE_PAGE, 0,
-                          sizeof devices, state_bytes, sizeof *own } };
-    if (!link_devices(v->host, WIRE_DEVICES_GIVE, devices, v->host_timeout_ms))
-        return refuse(why, cap, "--save", "the host does not give its devices");
-    /* memory first: a settle may write to it */
-    p.bytes[PART_CONTEXT] = CONTEXT_MAX;
-    if (!lay_out(s, vm, &p))
-        return refuse(why, cap, "--save", "no memory");
-    put_memory(s, vm, map);
-    good = take_context(v->kvm, context, &context_bytes, &own->again);
     memcpy(s->body + s->section[PART_CONTEXT].offset, context, sizeof context);
     memcpy(s->body + s->section[PART_OWN].offset, own, sizeof *own);
     explicit_bzero(context, sizeof context);
+    return good;
+}
+
+bool save_body(struct save *s, struct vm *vm, const uint64_t *dirty, struct vcpu *v,
+               struct save_own *own, uint64_t *pages, char *why, size_t cap)
+{
+    static const uint8_t nothing[CONTEXT_MAX];
+    static uint8_t state[STATE_MAX], devices[WIRE_DEVICES_BYTES];
+    static uint8_t map[SVMC_IMAGE_MAP_BYTES(PAGES_MAX)];
+    uint64_t all = vm->memory_bytes / SVMC_IMAGE_PAGE;
+    size_t state_bytes = 0;
+    struct parts p;
+
+    s->parts = v ? SAVE_PARTS : PART_MEMORY + 1;
+    if (all > PAGES_MAX ||
+        (v && svmc_vcpu_save(&v->core, state, sizeof state, &state_bytes) != SVMC_OK))
+        return refuse(why, cap, "--save", "the library's state");
+    if (v && !link_devices(v->host, WIRE_DEVICES_GIVE, devices, v->host_timeout_ms))
+        return refuse(why, cap, "--save", "the host does not give its devices");
+    *pages = svmc_image_map_make(map, all, vm->memory, dirty);
+    p = (struct parts){ { map, NULL, nothing, devices, state, nothing },
+                        { SVMC_IMAGE_MAP_BYTES(all), *pages * SVMC_IMAGE_PAGE, CONTEXT_MAX,
+                          sizeof devices, state_bytes, sizeof *own } };
+    if (!lay_out(s, vm, &p))
+        return refuse(why, cap, "--save", "no memory");
+    put_memory(s, vm, map);
     explicit_bzero(state, sizeof state);
-    return good ? write_file(s, path, sealing, why, cap)
-                : refuse(why, cap, "--save", "KVM does not give the context");
+    return !v || put_rest(s, v, own) || refuse(why, cap, "--save", "KVM does not give the context");
+}
+
+bool save_write(struct save *s, const char *path, struct vcpu *v, struct sealing *sealing,
+                struct save_own *own, char *why, size_t cap)
+{
+    uint64_t pages;
+
+    return save_body(s, v->kvm->vm, NULL, v, own, &pages, why, cap) &&
+           write_file(s, path, sealing, why, cap);
 }
 
 /* A whole file; nothing of it is believed. */
@@ -254,10 +299,9 @@ static uint8_t *read_file(const char *path, size_t *n)
 /* All chunks into the body, then the end: only then there is an image. */
 static enum svmc_image_reason open_chunks(struct save *s, struct svmc_image *image,
                                           const struct svmc_image_info *info, const uint8_t *from,
-                                          size_t n)
+                                          size_t n, struct svmc_image_name *name)
 {
     uint64_t end = svmc_image_place(image, info->chunks), at;
-    struct svmc_image_name name;
     enum svmc_image_reason why;
 
     if (end > n)
@@ -271,33 +315,7 @@ static enum svmc_image_reason open_chunks(struct save *s, struct svmc_image *ima
         why = svmc_image_open_chunk(image, LANE, i, from + at, n - at,
                                     s->body + i * info->chunk_bytes);
     }
-    return why == SVMC_IMAGE_NONE ? svmc_image_close(image, from + end, n - end, &name) : why;
-}
-
-static enum svmc_image_reason read_image(struct save *s, struct sealing *sealing,
-                                         const uint8_t *from, size_t n)
-{
-    static struct svmc_image image;
-    struct svmc_image_info info;
-    struct svmc_image_config config = { .sealer = &sealing->sealer, .generation = s->generation };
-    enum svmc_image_reason why = svmc_image_inspect(from, n, &info);
-
-    if (why != SVMC_IMAGE_NONE)
-        return why;
-    if (info.sections != SAVE_PARTS || info.body_bytes > FILE_MAX || info.body_bytes > n)
-        return n >= info.bytes || info.sections != SAVE_PARTS ? SVMC_IMAGE_TABLE : SVMC_IMAGE_CUT;
-    config.marks = calloc(info.chunks, sizeof(uint32_t));
-    config.marks_count = info.chunks;
-    s->body_bytes = info.body_bytes;
-    s->body = calloc(1, info.body_bytes);
-    why = config.marks && s->body ? svmc_image_open(&image, &config, from, n) : SVMC_IMAGE_ROOM;
-    if (why == SVMC_IMAGE_NONE) {
-        why = open_chunks(s, &image, &info, from, n);
-        if (svmc_image_drop(&image) != SVMC_OK && why == SVMC_IMAGE_NONE)
-            why = SVMC_IMAGE_NOT_NOW;
-    }
-    free(config.marks);
-    return why;
+    return why == SVMC_IMAGE_NONE ? svmc_image_close(image, from + end, n - end, name) : why;
 }
 
 static const uint8_t *part_of(const struct save *s, enum part part)
@@ -306,25 +324,103 @@ static const uint8_t *part_of(const struct save *s, enum part part)
 }
 
 /* Ours, in this version: what the image itself does not know. */
-static bool check_parts(struct save *s)
+static bool check_parts(struct save *s, bool has_parent)
 {
     const struct svmc_image_section *map = &s->section[PART_MAP];
 
-    for (uint32_t i = 0; i < SAVE_PARTS; i++)
+    for (uint32_t i = 0; i < s->parts; i++)
         if (s->section[i].type != types[i] || s->section[i].id != 0 || s->section[i].format != 1)
             return false;
+    if (map->at != 0 || s->section[PART_MEMORY].at != 0 ||
+        map->bytes / SVMC_IMAGE_PAGE > PAGES_MAX ||
+        !svmc_image_map_check(part_of(s, PART_MAP), &s->section[PART_MEMORY], has_parent))
+        return false;
+    if (s->parts < SAVE_PARTS)
+        return true;
     s->own = (const struct save_own *)(const void *)part_of(s, PART_OWN);
-    return map->at == 0 && s->section[PART_MEMORY].at == 0 &&
-           s->section[PART_CONTEXT].stored == CONTEXT_MAX &&
+    return s->section[PART_CONTEXT].stored == CONTEXT_MAX &&
            s->section[PART_DEVICE].stored == WIRE_DEVICES_BYTES &&
            s->section[PART_OWN].stored == sizeof *s->own && s->own->version == OWN_VERSION &&
-           memchr(s->own->guest, 0, sizeof s->own->guest) != NULL &&
-           svmc_image_map_check(part_of(s, PART_MAP), &s->section[PART_MEMORY], 0);
+           memchr(s->own->guest, 0, sizeof s->own->guest) != NULL;
+}
+
+/* What the map says of each page, on what there was. */
+static bool take_memory(struct save *s)
+{
+    const uint8_t *from = part_of(s, PART_MEMORY), *map = part_of(s, PART_MAP);
+    uint64_t bytes = s->section[PART_MEMORY].bytes, pages = bytes / SVMC_IMAGE_PAGE;
+
+    if (!s->memory) {
+        s->memory = calloc(1, bytes);
+        s->memory_bytes = bytes;
+    }
+    if (!s->memory || s->memory_bytes != bytes)
+        return false;
+    for (uint64_t i = 0; i < pages; i++) {
+        uint32_t kind = map[i / 4] >> 2 * (i % 4) & 3;
+
+        if (kind == SVMC_IMAGE_ZERO)
+            memset(s->memory + i * SVMC_IMAGE_PAGE, 0, SVMC_IMAGE_PAGE);
+        if (kind != SVMC_IMAGE_HERE)
+            continue;
+        memcpy(s->memory + i * SVMC_IMAGE_PAGE, from, SVMC_IMAGE_PAGE);
+        from += SVMC_IMAGE_PAGE;
+    }
+    return true;
+}
+
+enum svmc_image_reason save_open(struct save *s, struct sealing *sealing,
+                                 const struct save_step *step, const uint8_t *image, size_t bytes,
+                                 struct svmc_image_name *name)
+{
+    static struct svmc_image reader;
+    struct svmc_image_info info;
+    struct svmc_image_config config = { .sealer = &sealing->sealer,
+                                        .generation = s->generation,
+                                        .parent = step->parent,
+                                        .session = step->session };
+    enum svmc_image_reason why = svmc_image_inspect(image, bytes, &info);
+
+    if (why != SVMC_IMAGE_NONE)
+        return why;
+    s->parts = info.kind == SVMC_IMAGE_ROUND ? PART_MEMORY + 1 : SAVE_PARTS;
+    if (info.sections != s->parts || info.body_bytes > FILE_MAX)
+        return SVMC_IMAGE_TABLE;
+    if (info.bytes > bytes)
+        return SVMC_IMAGE_CUT;
+    drop_body(s);
+    config.marks = calloc(info.chunks, sizeof(uint32_t));
+    config.marks_count = info.chunks;
+    s->body_bytes = info.body_bytes;
+    s->body = calloc(1, info.body_bytes);
+    why =
+        config.marks && s->body ? svmc_image_open(&reader, &config, image, bytes) : SVMC_IMAGE_ROOM;
+    if (why == SVMC_IMAGE_NONE) {
+        why = open_chunks(s, &reader, &info, image, bytes, name);
+        if (svmc_image_drop(&reader) != SVMC_OK && why == SVMC_IMAGE_NONE)
+            why = SVMC_IMAGE_NOT_NOW;
+    }
+    free(config.marks);
+    if (why != SVMC_IMAGE_NONE)
+        return why;
+    return check_parts(s, step->parent != NULL) && take_memory(s) ? why : SVMC_IMAGE_TABLE;
+}
+
+bool save_take_head(struct save *s, const uint8_t head[SAVE_HEAD_BYTES], struct sealing *sealing,
+                    uint32_t protect, char *why, size_t cap)
+{
+    if (memcmp(head, MAGIC, strlen(MAGIC)) != 0)
+        return refuse(why, cap, "--restore", "no saved VM, or cut");
+    if (memcmp(head + KEY_AT, s->vault.wanted.name, SVMC_PROVIDER_ID_BYTES) != 0)
+        return refuse(why, cap, "--restore", "saved under another key of the provider's");
+    return sealing_restore(sealing, protect, &s->vault, head + VM_AT, head + BLOB_AT, why, cap);
 }
 
 bool save_read(struct save *s, const char *path, struct sealing *sealing, uint32_t protect,
                char *why, size_t cap)
 {
+    const struct save_step step = { .kind = SVMC_IMAGE_WHOLE };
+    struct svmc_image_name name;
     size_t n = 0;
     uint8_t *file = read_file(path, &n);
     enum svmc_image_reason no;
@@ -332,15 +428,13 @@ bool save_read(struct save *s, const char *path, struct sealing *sealing, uint32
 
     if (!file)
         return refuse(why, cap, path, errno ? strerror(errno) : "no regular file");
-    if (n < SAVE_HEAD_BYTES || memcmp(file, MAGIC, 8) != 0) {
+    if (n < SAVE_HEAD_BYTES) {
         refuse(why, cap, path, "no saved VM, or cut");
-    } else if (memcmp(file + KEY_AT, s->vault.wanted.name, SVMC_PROVIDER_ID_BYTES) != 0) {
-        refuse(why, cap, path, "saved under another key of the provider's");
-    } else if (sealing_restore(sealing, protect, &s->vault, file + VM_AT, file + BLOB_AT, why,
-                               cap)) {
-        no = read_image(s, sealing, file + SAVE_HEAD_BYTES, n - SAVE_HEAD_BYTES);
-        good = no == SVMC_IMAGE_NONE ? check_parts(s) || refuse(why, cap, path, "not made here")
-                                     : no_image(why, cap, no);
+    } else if (save_take_head(s, file, sealing, protect, why, cap)) {
+        no = save_open(s, sealing, &step, file + SAVE_HEAD_BYTES, n - SAVE_HEAD_BYTES, &name);
+        if (no == SVMC_IMAGE_NONE && !svmc_image_may_run(&name))
+            no = SVMC_IMAGE_INCOMPLETE; /* a round of a migration */
+        good = no == SVMC_IMAGE_NONE || save_no_image(why, cap, no);
     }
     free(file);
     return good;
@@ -350,18 +444,11 @@ bool save_fill(const struct save *s, struct vm *vm, struct vm_vcpu *c, char *why
 {
     const struct svmc_kvm_files files = { vm->kvm, vm->fd, c->fd, c->run, c->run_bytes };
     static struct svmc_kvm_vcpu kvm;
-    uint64_t pages = vm->memory_bytes / SVMC_IMAGE_PAGE, page;
-    const uint8_t *from = part_of(s, PART_MEMORY), *map = part_of(s, PART_MAP);
     enum svmc_status st;
 
-    if (s->section[PART_MEMORY].bytes != vm->memory_bytes ||
-        s->own->msr_exits != (uint32_t)vm->msr_exits)
+    if (s->memory_bytes != vm->memory_bytes || s->own->msr_exits != (uint32_t)vm->msr_exits)
         return refuse(why, cap, "--restore", "another memory, or another KVM");
-    for (page = svmc_image_map_next(map, pages, 0, SVMC_IMAGE_HERE); page < pages;
-         page = svmc_image_map_next(map, pages, page + 1, SVMC_IMAGE_HERE)) {
-        memcpy(vm->memory + page * SVMC_IMAGE_PAGE, from, SVMC_IMAGE_PAGE);
-        from += SVMC_IMAGE_PAGE;
-    }
+    memcpy(vm->memory, s->memory, s->memory_bytes);
     st = svmc_kvm_vcpu_open(&kvm, &files);
     if (st == SVMC_OK && svmc_kvm_vcpu_bytes(&kvm) > CONTEXT_MAX)
         st = SVMC_ERR_UNSUPPORTED;
@@ -388,11 +475,11 @@ enum svmc_status save_resume(const struct save *s, struct vcpu *v, struct svmc_o
 
 void save_close(struct save *s)
 {
-    if (s->body) {
-        explicit_bzero(s->body, s->body_bytes);
-        free(s->body);
+    drop_body(s);
+    if (s->memory) {
+        explicit_bzero(s->memory, s->memory_bytes);
+        free(s->memory);
     }
+    s->memory = NULL;
     vault_close(&s->vault);
-    s->body = NULL;
-    s->own = NULL;
 }

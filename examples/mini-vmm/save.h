@@ -33,6 +33,13 @@ struct save_own {
     uint8_t run[EMBED_RUN_BYTES];
 };
 
+/** Which image of a row it is: a whole one, or one of a migration. */
+struct save_step {
+    uint32_t kind;
+    const struct svmc_image_name *parent; /* NULL: the first */
+    const uint8_t *session;
+};
+
 /** A VM on its way. */
 struct save {
     uint64_t generation; /* to write, or the oldest to read */
@@ -40,8 +47,33 @@ struct save {
     uint8_t *body; /* of the image */
     size_t body_bytes;
     struct svmc_image_section section[SAVE_PARTS];
+    uint32_t parts;             /* of them: a round has memory alone */
     const struct save_own *own; /* in it, once it is read */
+    uint8_t *memory;            /* what was read, of all images of a row */
+    uint64_t memory_bytes;
 };
+
+/** The VM's part of a file's head, before an image. */
+bool save_head(struct save *s, struct sealing *sealing, uint8_t head[SAVE_HEAD_BYTES], char *why,
+               size_t cap);
+bool save_take_head(struct save *s, const uint8_t head[SAVE_HEAD_BYTES], struct sealing *sealing,
+                    uint32_t protect, char *why, size_t cap);
+
+/** Make the body: pages of `dirty` (NULL: all), and unless `v` is NULL all else. *pages: how many
+ *  there are. Then the image of it; the caller frees *image. */
+bool save_body(struct save *s, struct vm *vm, const uint64_t *dirty, struct vcpu *v,
+               struct save_own *own, uint64_t *pages, char *why, size_t cap);
+enum svmc_image_reason save_seal(struct save *s, struct sealing *sealing,
+                                 const struct save_step *step, uint8_t **image, size_t *bytes,
+                                 struct svmc_image_name *name);
+
+/** Verify an image and take its memory over. */
+enum svmc_image_reason save_open(struct save *s, struct sealing *sealing,
+                                 const struct save_step *step, const uint8_t *image, size_t bytes,
+                                 struct svmc_image_name *name);
+
+/** Why not, as a line. */
+bool save_no_image(char *why, size_t cap, enum svmc_image_reason reason);
 
 /** Write the VM, whose vCPU waits with an exit, to a file: all of it, or there is none. false:
  *  `why`. */
