@@ -230,7 +230,8 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
 
     st = svmc_vcpu_exit(&v->core, &exit, out);
     watch_outcome(v, WATCH_EXIT, st, out);
-    if (out->action == SVMC_ACT_DELEGATED && ++v->turns == v->save_at) {
+    if (out->action == SVMC_ACT_DELEGATED &&
+        (++v->turns == v->save_at || atomic_load(&v->save_now))) {
         v->waiting = exit;
         return SERVED_SAVE;
     }

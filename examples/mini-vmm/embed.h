@@ -2,6 +2,7 @@
 /** The embedding: what a hypervisor writes to use libsvmcore; all else here is the demo. */
 #ifndef EMBED_H
 #define EMBED_H
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <svmcore/adapt.h>
@@ -49,6 +50,7 @@ struct vcpu {
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */
     bool seeded;
+    atomic_bool save_now;     /* the next one is */
     uint64_t turns, save_at;  /* requests so far; the one that is not asked but saved; 0: none */
     struct svmc_exit waiting; /* it */
     unsigned host_timeout_ms;

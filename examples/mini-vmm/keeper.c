@@ -15,6 +15,7 @@
 
 #include "../guests/bootinfo.h"
 #include "boot.h"
+#include "migrate.h"
 #include "protect.h"
 #include "session.h"
 
@@ -33,6 +34,7 @@ static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
 static struct protect protect;
 static struct save save;
+static struct migrate migrate = { .fd = -1 };
 
 _Static_assert(WIRE_VCPUS_MAX == BOOT_CPUS_MAX, "the guest knows as many processors");
 
@@ -127,9 +129,9 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
 
     if (!o->has_noise && getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise)
         return false;
-    for (unsigned i = 0; !o->restore && i < sizeof session.scan.secret; i++)
+    for (unsigned i = 0; !session.restored && i < sizeof session.scan.secret; i++)
         session.scan.secret[i] = (uint8_t)boot_noise(&secret_state);
-    if (!o->restore && !o->has_noise &&
+    if (!session.restored && !o->has_noise &&
         getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
             (ssize_t)sizeof session.scan.secret)
         return false;
@@ -154,7 +156,7 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
     }
     flags = (o->leak ? BOOT_LEAK : 0) | (o->dwell ? BOOT_DWELL : 0) |
             (vm.msr_exits ? BOOT_MSR : 0) | (session.config.no_results ? 0 : BOOT_RESULTS);
-    if (!o->restore)
+    if (!session.restored)
         boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
     else if (!save_fill(&save, &vm, &processors[0], why, cap))
         return false;
@@ -343,35 +345,60 @@ static int save_outputs(const struct options *o, FILE *record[WIRE_VCPUS_MAX])
 static void finish_save(const struct options *o)
 {
     struct report *r = &session.report;
+    const char *what = o->save ? "--save" : "--migrate-to";
     char why[160] = "the guest ended before";
+    bool good;
 
-    if (session.saved && save_write(&save, o->save, &session.cpu[0].vcpu, &protect.sealing,
-                                    &session.own, why, sizeof why))
+    if (o->move_to) {
+        good = migrate_end(&migrate, session.saved ? &session.own : NULL);
+        snprintf(why, sizeof why, "%s", migrate.why);
+    } else {
+        good = session.saved && save_write(&save, o->save, &session.cpu[0].vcpu, &protect.sealing,
+                                           &session.own, why, sizeof why);
+    }
+    r->verdict = good ? o->save ? "SAVED" : "MOVED" : "ERROR";
+    if (good)
         return;
     r->status = EXIT_BAD;
-    r->verdict = "ERROR";
-    snprintf(r->why, sizeof r->why, "--save: %s", why);
+    snprintf(r->why, sizeof r->why, "%s: %.140s", what, why);
 }
 
 /* The provider, and of a restore the whole image: before anything else is there. */
 static bool open_save(const struct options *o, char *why, size_t cap)
 {
     const uint32_t protects = o->protect | SVMC_PROTECT(SVMC_KEY_IMAGE);
+    bool comes = o->restore || o->move_from;
 
     if (!o->provider)
         return true;
     save.generation = o->generation;
-    if (!vault_open(&save.vault, o->provider, o->save != NULL && !o->restore, why, cap) ||
-        !(o->restore ? save_read(&save, o->restore, &protect.sealing, protects, why, cap)
-                     : sealing_open(&protect.sealing, protects, why, cap)))
+    if (!vault_open(&save.vault, o->provider, !comes, why, cap))
+        return false;
+    if (!(o->restore ? save_read(&save, o->restore, &protect.sealing, protects, why, cap)
+          : o->move_from
+              ? migrate_receive(&save, o->move_from, &protect.sealing, protects, why, cap)
+              : sealing_open(&protect.sealing, protects, why, cap)))
         return false;
     session.cpu[0].vcpu.save_at = o->save ? o->save_at : 0;
-    if (!o->restore)
+    if (!comes)
         return true;
     session.restored = &save;
     memcpy(session.scan.secret, save.own->secret, sizeof session.scan.secret);
     snprintf(session.report.guest, sizeof session.report.guest, "%s", save.own->guest);
     return true;
+}
+
+/* Rounds, while it runs. */
+static bool open_migrate(const struct options *o, char *why, size_t cap)
+{
+    if (!o->move_to)
+        return true;
+    migrate.save = &save;
+    migrate.sealing = &protect.sealing;
+    migrate.v = &session.cpu[0].vcpu;
+    migrate.vm = &vm;
+    migrate.report = &session.report;
+    return migrate_begin(&migrate, o->move_to, why, cap);
 }
 
 static int run(const struct options *o)
@@ -393,7 +420,7 @@ static int run(const struct options *o)
     report_begin(&session.report);
     session_run(&session);
     protect_stop(&protect);
-    if (o->save && session.report.status == EXIT_GOOD)
+    if ((o->save && session.report.status == EXIT_GOOD) || o->move_to)
         finish_save(o);
     if (!protect_close(&protect, &session.report, why, sizeof why) &&
         session.report.status == EXIT_GOOD) {
@@ -428,6 +455,8 @@ static const char *wants_kvm(const struct options *o)
            : o->protect             ? "--protect"
            : o->save                ? "--save"
            : o->restore             ? "--restore"
+           : o->move_to             ? "--migrate-to"
+           : o->move_from           ? "--migrate-from"
            : o->info_count > 0      ? "--guestinfo"
            : o->port != NATIVE_PORT ? "--native-port"
            : !form_is_page(o->form) ? "--host-format"
@@ -507,10 +536,10 @@ static int live_or_trace(const struct options *o)
         locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUESTS "/hello.bin");
     if (!open_save(o, why, sizeof why))
         return complain(EXIT_USAGE, why);
-    if (!o->restore && !boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) &&
-        o->guest)
+    if (!session.restored &&
+        !boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
         return complain(EXIT_USAGE, missing);
-    if (!o->restore)
+    if (!session.restored)
         snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
                  strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
     if (!start_host(o, why, sizeof why)) {
@@ -519,11 +548,12 @@ static int live_or_trace(const struct options *o)
     }
     live = start_guest(o, image, image_bytes, why, sizeof why);
     free(image);
-    if (live && image_bytes == 0 && !o->restore) {
+    if (live && image_bytes == 0 && !session.restored) {
         link_stop(&host);
         return complain(EXIT_USAGE, missing);
     }
-    if (live && !protect_open(&protect, o, &vm, processors, &session.report, why, sizeof why)) {
+    if (live && (!protect_open(&protect, o, &vm, processors, &session.report, why, sizeof why) ||
+                 !open_migrate(o, why, sizeof why))) {
         link_stop(&host);
         return complain(EXIT_BACKEND, why);
     }

@@ -72,9 +72,11 @@ static const char usage_more[] =
     "                       registers, devices, and the exit that waits for its answer\n"
     "  --save-at N          instead of the host's N-th answer (default 20)\n"
     "  --restore FILE       go on where a guest was saved\n"
+    "  --migrate-to SOCKET  move the guest to another mini-vmm, while it runs\n"
+    "  --migrate-from SOCKET  wait for such a guest\n"
     "  --generation N       of the file that is written, or the oldest that is restored (default "
     "1)\n"
-    "  --key-provider URI   whose key wraps the guest's, for both of them: file:PATH (made if it "
+    "  --key-provider URI   whose key wraps the guest's, for all of these: file:PATH (made if it "
     "is\n"
     "                       not there, with the passphrase in MINI_VMM_PASSPHRASE), or\n"
     "                       kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME, where NAME is\n"
@@ -196,6 +198,8 @@ enum long_option {
     OPT_SAVE,
     OPT_SAVE_AT,
     OPT_RESTORE,
+    OPT_MOVE_TO,
+    OPT_MOVE_FROM,
     OPT_GENERATION,
     OPT_PROVIDER
 };
@@ -230,6 +234,8 @@ static const struct option names[] = {
     { "save", required_argument, NULL, OPT_SAVE },
     { "save-at", required_argument, NULL, OPT_SAVE_AT },
     { "generation", required_argument, NULL, OPT_GENERATION },
+    { "migrate-to", required_argument, NULL, OPT_MOVE_TO },
+    { "migrate-from", required_argument, NULL, OPT_MOVE_FROM },
     { "restore", required_argument, NULL, OPT_RESTORE },
     { "key-provider", required_argument, NULL, OPT_PROVIDER },
     { "memory-budget", required_argument, NULL, OPT_BUDGET },
@@ -364,6 +370,12 @@ static int take(struct options *o, int option)
     case OPT_GENERATION:
         at = option == OPT_SAVE_AT ? &o->save_at : &o->generation;
         return number(optarg, 10, at) && *at > 0 ? -1 : refuse("not a number of that kind", optarg);
+    case OPT_MOVE_TO:
+        o->move_to = optarg;
+        return -1;
+    case OPT_MOVE_FROM:
+        o->move_from = optarg;
+        return -1;
     case OPT_RESTORE:
         o->restore = optarg;
         return -1;
@@ -465,16 +477,24 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
                       "--seed, --vcpus",
                       NULL);
-    if ((o->save || o->restore) && (o->calls || o->dma || o->lies || o->replay || o->record ||
-                                    o->vcpus > 1 || !form_is_page(o->form)))
+    if ((o->save || o->restore || o->move_to || o->move_from) &&
+        (o->calls || o->dma || o->lies || o->replay || o->record || o->vcpus > 1 ||
+         !form_is_page(o->form)))
         return refuse(
-            "--save, --restore: one vCPU, and devices that are saved with it: no --vcpus, "
+            "--save, --restore, --migrate-: one vCPU, and devices that are saved: no --vcpus, "
             "--hypercalls, --tokens, --dma, --evil, --record, --replay, --host-format",
             NULL);
-    if (!o->provider != !(o->save || o->restore))
-        return refuse("--save and --restore want a --key-provider, and nothing else does", NULL);
-    if (o->restore && (o->guest || o->has_noise))
-        return refuse("--restore has a guest of its own: no GUEST, --noise", NULL);
+    if (!o->provider != !(o->save || o->restore || o->move_to || o->move_from))
+        return refuse("--save, --restore, --migrate- want a --key-provider, and nothing else does",
+                      NULL);
+    if ((o->save != NULL) + (o->move_to != NULL) > 1 ||
+        (o->restore != NULL) + (o->move_from != NULL) > 1 || (o->move_to && o->protect))
+        return refuse("--migrate-to runs without --save and --protect, --migrate-from without "
+                      "--restore",
+                      NULL);
+    if ((o->restore || o->move_from) && (o->guest || o->has_noise))
+        return refuse("--restore, --migrate-from have a guest of their own: no GUEST, --noise",
+                      NULL);
     if (o->protect && o->replay)
         return refuse("--replay has no guest to seal: no --protect, --memory-budget", NULL);
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&

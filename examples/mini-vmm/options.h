@@ -39,7 +39,7 @@ struct options {
     uint32_t budget;  /* of memory, in percent; 0: none */
     enum pager_way way;
     bool dwell;
-    const char *save, *restore, *provider;
+    const char *save, *restore, *provider, *move_to, *move_from;
     uint64_t generation; /* of the image that is written; older ones are not restored */
     uint64_t save_at;    /* requests to the host before it */
     uint16_t port;
