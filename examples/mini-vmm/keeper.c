@@ -33,7 +33,8 @@ static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
 static struct protect protect;
-static struct save save;
+static struct vault vault;
+static struct save incoming = { .vault = &vault }, outgoing = { .vault = &vault };
 static struct migrate migrate = { .fd = -1 };
 
 _Static_assert(WIRE_VCPUS_MAX == BOOT_CPUS_MAX, "the guest knows as many processors");
@@ -158,7 +159,7 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
             (vm.msr_exits ? BOOT_MSR : 0) | (session.config.no_results ? 0 : BOOT_RESULTS);
     if (!session.restored)
         boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
-    else if (!save_fill(&save, &vm, &processors[0], why, cap))
+    else if (!save_fill(&incoming, &vm, &processors[0], why, cap))
         return false;
     session.config.msr_exits = vm.msr_exits;
     session.config.state_bytes_memory = vm.memory_bytes;
@@ -353,9 +354,11 @@ static void finish_save(const struct options *o)
         good = migrate_end(&migrate, session.saved ? &session.own : NULL);
         snprintf(why, sizeof why, "%s", migrate.why);
     } else {
-        good = session.saved && save_write(&save, o->save, &session.cpu[0].vcpu, &protect.sealing,
-                                           &session.own, why, sizeof why);
+        good = session.saved && save_write(&outgoing, o->save, &session.cpu[0].vcpu,
+                                           &protect.sealing, &session.own, why, sizeof why);
     }
+    if (r->status != EXIT_GOOD) /* the run says more */
+        return;
     r->verdict = good ? o->save ? "SAVED" : "MOVED" : "ERROR";
     if (good)
         return;
@@ -371,20 +374,20 @@ static bool open_save(const struct options *o, char *why, size_t cap)
 
     if (!o->provider)
         return true;
-    save.generation = o->generation;
-    if (!vault_open(&save.vault, o->provider, !comes, why, cap))
+    incoming.generation = outgoing.generation = o->generation;
+    if (!vault_open(&vault, o->provider, !comes, why, cap))
         return false;
-    if (!(o->restore ? save_read(&save, o->restore, &protect.sealing, protects, why, cap)
+    if (!(o->restore ? save_read(&incoming, o->restore, &protect.sealing, protects, why, cap)
           : o->move_from
-              ? migrate_receive(&save, o->move_from, &protect.sealing, protects, why, cap)
+              ? migrate_receive(&incoming, o->move_from, &protect.sealing, protects, why, cap)
               : sealing_open(&protect.sealing, protects, why, cap)))
         return false;
     session.cpu[0].vcpu.save_at = o->save ? o->save_at : 0;
     if (!comes)
         return true;
-    session.restored = &save;
-    memcpy(session.scan.secret, save.own->secret, sizeof session.scan.secret);
-    snprintf(session.report.guest, sizeof session.report.guest, "%s", save.own->guest);
+    session.restored = &incoming;
+    memcpy(session.scan.secret, incoming.own->secret, sizeof session.scan.secret);
+    snprintf(session.report.guest, sizeof session.report.guest, "%s", incoming.own->guest);
     return true;
 }
 
@@ -393,7 +396,7 @@ static bool open_migrate(const struct options *o, char *why, size_t cap)
 {
     if (!o->move_to)
         return true;
-    migrate.save = &save;
+    migrate.save = &outgoing;
     migrate.sealing = &protect.sealing;
     migrate.v = &session.cpu[0].vcpu;
     migrate.vm = &vm;
@@ -584,7 +587,9 @@ int main(int argc, char **argv)
         status = live_or_trace(&o);
     }
     close_vm();
-    save_close(&save);
+    save_close(&incoming);
+    save_close(&outgoing);
+    vault_close(&vault);
     sealing_close(&protect.sealing);
     for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++)
         tape_drop(&session.cpu[i].tape);

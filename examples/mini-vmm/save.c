@@ -166,8 +166,8 @@ bool save_head(struct save *s, struct sealing *sealing, uint8_t head[SAVE_HEAD_B
     memset(head, 0, SAVE_HEAD_BYTES);
     memcpy(head, MAGIC, strlen(MAGIC));
     memcpy(head + VM_AT, sealing->vm, SVMC_VM_ID_BYTES);
-    memcpy(head + KEY_AT, s->vault.wanted.name, SVMC_PROVIDER_ID_BYTES);
-    return vault_wrap(&s->vault, &sealing->key, sealing->alg, head + BLOB_AT, why, cap);
+    memcpy(head + KEY_AT, s->vault->wanted.name, SVMC_PROVIDER_ID_BYTES);
+    return vault_wrap(s->vault, &sealing->key, sealing->alg, head + BLOB_AT, why, cap);
 }
 
 /* Beside FILE, and then in its place: what is there under its name is whole. */
@@ -411,9 +411,9 @@ bool save_take_head(struct save *s, const uint8_t head[SAVE_HEAD_BYTES], struct 
 {
     if (memcmp(head, MAGIC, strlen(MAGIC)) != 0)
         return refuse(why, cap, "--restore", "no saved VM, or cut");
-    if (memcmp(head + KEY_AT, s->vault.wanted.name, SVMC_PROVIDER_ID_BYTES) != 0)
+    if (memcmp(head + KEY_AT, s->vault->wanted.name, SVMC_PROVIDER_ID_BYTES) != 0)
         return refuse(why, cap, "--restore", "saved under another key of the provider's");
-    return sealing_restore(sealing, protect, &s->vault, head + VM_AT, head + BLOB_AT, why, cap);
+    return sealing_restore(sealing, protect, s->vault, head + VM_AT, head + BLOB_AT, why, cap);
 }
 
 bool save_read(struct save *s, const char *path, struct sealing *sealing, uint32_t protect,
@@ -481,5 +481,4 @@ void save_close(struct save *s)
         free(s->memory);
     }
     s->memory = NULL;
-    vault_close(&s->vault);
 }

@@ -43,7 +43,7 @@ struct save_step {
 /** A VM on its way. */
 struct save {
     uint64_t generation; /* to write, or the oldest to read */
-    struct vault vault;
+    struct vault *vault;
     uint8_t *body; /* of the image */
     size_t body_bytes;
     struct svmc_image_section section[SAVE_PARTS];
@@ -92,7 +92,7 @@ bool save_fill(const struct save *s, struct vm *vm, struct vm_vcpu *c, char *why
 bool save_devices(const struct save *s, struct vcpu *v);
 enum svmc_status save_resume(const struct save *s, struct vcpu *v, struct svmc_outcome *out);
 
-/** Wipe what was read, and the provider's cache. */
+/** Wipe what was read. */
 void save_close(struct save *s);
 
 #endif

@@ -3,15 +3,21 @@
 """--save and --restore: a guest that is saved with an exit that waits for its answer goes on in
 another process and ends as if nothing had been; what is not the file that was written is refused,
 each fault with its own message, and nothing of it runs."""
+import contextlib
 import importlib.util
+import json
 import os
 import random
+import socket
+import struct
 import sys
+import threading
+import time
 import unittest
 from pathlib import Path
 
-from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TOP, TRACE, USAGE, deny_create_vm, main,
-                 need_kvm, vmm, vmm_json)
+from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TOP, TRACE, USAGE, deny_create_vm, finish, main,
+                 need_kvm, start, vmm, vmm_json)
 
 DEBIAN = "/usr/bin/python3"  # whose python3-pykmip it is
 if importlib.util.find_spec("kmip") is None and os.path.realpath(sys.executable) != \
@@ -27,6 +33,7 @@ SEED = int(os.environ.get("SVMC_SEED", "0")) or random.SystemRandom().randrange(
 PLACES = int(os.environ.get("SVMC_COUNT", "10"))
 HEAD, HEADER = 512, 192  # save.h; svmcore/image.h
 CHUNK, TABLE = 65536 + 64, 64 + 48 * 6
+LAST = 4  # docs/spec/image.md, the byte of the kind
 CANARY = bytes.fromhex("11ca41d44152594f646f626f6e6b6577")  # guests/bootinfo.h
 
 os.environ["MINI_VMM_PASSPHRASE"] = "of the tests"
@@ -169,6 +176,118 @@ class Refused(Saves):
         self.refuse(self.good, "no passphrase")
 
 
+class Between(threading.Thread):
+    """Between sender and receiver: `spoil` gets the images that have come so far and says what is
+    sent for the last of them: a list of images."""
+
+    def __init__(self, folder, spoil):
+        super().__init__(daemon=True)
+        self.entrance, self.exit, self.spoil = folder / "entrance", folder / "exit", spoil
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(self.entrance))
+        self.socket.listen(1)
+        self.images = []
+        self.start()
+
+    @staticmethod
+    def take(source, n):
+        data = b""
+        while len(data) < n:
+            more = source.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def run(self):
+        source, sink = self.socket.accept()[0], socket.socket(socket.AF_UNIX)
+        for _ in range(500):
+            try:
+                sink.connect(str(self.exit))
+                break
+            except OSError:
+                time.sleep(0.02)
+        with source, sink, self.socket, contextlib.suppress(EOFError, OSError):
+            sink.sendall(self.take(source, HEAD))
+            source.sendall(self.take(sink, 16))  # the session
+            while True:
+                self.images.append(self.take(source, struct.unpack(
+                    "<Q", self.take(source, 8))[0]))
+                for image in self.spoil(self.images):
+                    sink.sendall(struct.pack("<Q", len(image)) + image)
+                if self.images[-1][8] == LAST:
+                    source.sendall(self.take(sink, 1))
+
+
+@need_kvm
+class Moves(Saves):
+    """Live migration of a guest that takes a second: the first image, rounds, the last."""
+
+    def move(self, spoil=lambda images: images[-1:], what=("--dwell", BUDGET)):
+        between = Between(self.tmp, spoil)
+        receiver = start("--json", "--migrate-from", self.tmp / "exit", *self.key)
+        sender = vmm_json("--migrate-to", self.tmp / "entrance", *self.key, *what)
+        receiver = finish(receiver)
+        between.join(10)
+        (self.tmp / "entrance").unlink()
+        return sender, receiver, between.images
+
+    def setUp(self):
+        super().setUp()
+        self.save(1, "--dwell", BUDGET)  # with it a key file for both ends, too
+
+    def test_a_guest_moves_while_it_runs(self):
+        for _ in range(3):
+            sender, receiver, images = self.move()
+            self.assertEqual((sender.status, sender.json["verdict"]), (PASS, "MOVED"),
+                             sender.json["why"])
+            self.assertEqual(receiver.status, PASS, receiver.text + receiver.errors)
+            there = json.loads(receiver.text)
+            self.assertEqual((there["verdict"], there["guest"]), ("PASS", "budget.bin"))
+            self.assertGreaterEqual(len(images), 3)
+            self.assertGreater(len(images[0]), 1 << 20)
+            self.assertEqual([image[8] for image in images], [3] * (len(images) - 1) + [LAST])
+            self.assertEqual(b"".join(images).count(CANARY), 0)
+
+    def test_what_was_changed_on_the_way_is_not_run(self):
+        kept = []
+
+        def flip(images):
+            data = bytearray(images[-1])
+            data[len(data) // 2] ^= 1
+            return [data] if len(images) == 2 else images[-1:]
+
+        def again(images):
+            return images[-1:] * (2 if len(images) == 2 else 1)
+
+        def left_out(images):
+            return [] if len(images) == 2 else images[-1:]
+
+        def another(images):  # what came of an earlier migration
+            if len(kept) < len(images):
+                kept.append(images[-1])
+            return [kept[len(images) - 1]]
+
+        def stopped(images):
+            if len(images) == 2:
+                raise EOFError
+            return images[-1:]
+
+        same = ("--restore", self.file)  # one VM, one key
+        self.assertEqual(self.move(another, same)[1].status, PASS)
+        for spoil, word, what in ((flip, "the image: ", same), (again, "WRONG_ROUND", same),
+                                  (left_out, "WRONG_ROUND", same), (stopped, "sender", same),
+                                  (another, "WRONG_SESSION", same),
+                                  (another, "OTHER_VM", ("--dwell", BUDGET))):
+            sender, receiver, _ = self.move(spoil, what)
+            self.one_line_error(receiver, word)
+            self.assertEqual((sender.status, sender.json["verdict"]), (FAIL, "ERROR"), spoil)
+            self.assertIn("the receiver", sender.json["why"])
+
+    def test_nobody_there(self):
+        self.one_line_error(vmm("--migrate-from", self.tmp / "no" / "where", *self.key), "No such")
+
+
 @need_kvm
 class Kmip(Saves):
     """The real server, on loopback."""
@@ -214,6 +333,10 @@ class Kmip(Saves):
 
 class Usage(Saves):
     def test_errors_are_one_line(self):
+        for args in (("--migrate-to", "s", "--save", self.file), ("--migrate-from", "s", HELLO),
+                     ("--migrate-from", "s", "--restore", self.file),
+                     ("--migrate-to", "s", "--protect", "context")):
+            self.one_line_error(vmm(*args, *self.key), "--migrate-")
         for other in (("--vcpus", 2), ("--tokens",), ("--dma",), ("--hypercalls",), ("--evil",),
                       ("--record", self.tmp / "t"), ("--host-format", "ghcb")):
             self.one_line_error(vmm("--save", self.file, *self.key, *other), "one vCPU")
