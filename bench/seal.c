@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * seal.page: a page sealed into the host's memory, published, left and opened again, beside the raw
- * AEAD of the same back end there and back, -sodium: with libsodium. seal.context: 8 KiB in four
+ * AEAD of the same back end there and back; -sodium: with libsodium. seal.context: 8 KiB in four
  * pieces out and in, beside the same. seal.dirty-scan-64g: milliseconds for a clean bitmap of
- * 2^24 pages; -1-percent: with one page in a hundred dirty. seal.tree-get, -set: a counter of a tree
- * of 2^20 leaves that lies in the host's memory, four levels.
+ * 2^24 pages; -1-percent: with one page in a hundred dirty. seal.tree-get, -set: a counter in a
+ * tree of 2^20 leaves that lies in memory of the host, four levels.
  */
 #include <stdbool.h>
 #include <string.h>

@@ -140,8 +140,8 @@ SVMC_API enum svmc_seal_reason svmc_pages_leave(struct svmc_pages *pages, uint64
  * Bring a page back that is out: in use, clean.
  *
  * Shape:   from[SVMC_PAGE_BYTES], tag[SVMC_TAG_BYTES]: wherever, they are read once;
- *          to[SVMC_PAGE_BYTES]: memory that nobody else sees or writes until the call returns, and
- *          no byte of from.
+ *          to[SVMC_PAGE_BYTES]: memory that nobody else sees or writes until the call returns, with
+ *          no byte of from, or from itself.
  * State:   on an error `to` is zero, and the page is out as before.
  * Threads: any, each with a lane; as svmc_open_unit.
  * Source:  SE-20.

@@ -57,7 +57,7 @@ static void record(const uint8_t *key, const uint8_t *nonce)
     }
 }
 
-/* What a lane may be told: who is at it, what it is, that there is nothing left, that it may not. */
+/* What a lane may be told: somebody is at it, it is elsewhere, nothing is left, it may not. */
 static bool is_fine(enum svmc_seal_reason why)
 {
     return why == SVMC_SEAL_NONE || why == SVMC_SEAL_BUSY || why == SVMC_SEAL_STATE ||
