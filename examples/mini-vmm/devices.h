@@ -24,7 +24,7 @@ struct devices {
     struct dma_devices dma;
 };
 
-/** Give the devices out as bytes, or take them from such: what they hold, not how they are wired. */
+/** Give the devices out as bytes, or take them from such: what they hold, no wires. */
 void devices_give(const struct devices *d, uint8_t bytes[WIRE_DEVICES_BYTES]);
 void devices_take(struct devices *d, const uint8_t bytes[WIRE_DEVICES_BYTES]);
 

@@ -125,8 +125,8 @@ SVMC_API enum svmc_status svmc_image_status(enum svmc_image_reason reason);
  */
 SVMC_API const char *svmc_image_reason_name(enum svmc_image_reason reason);
 
-/** @return 1: a VM may run that has what the image of this name left it with; 0: a round that is not
- *          the last, or no name. Of deltas the newest one is meant. IM-14, IM-16 */
+/** @return 1: a VM may run with what the image of this name left it; 0: a round that is not the
+ *          last, or no name. Of deltas the newest one is meant. IM-14, IM-16 */
 SVMC_API uint32_t svmc_image_may_run(const struct svmc_image_name *name);
 
 /** Read a header without any key, as for a listing. *info is zero on any error. IM-2, IM-4 */

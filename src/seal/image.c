@@ -4,9 +4,7 @@
 
 #define SHIFT_MIN 12u
 #define SHIFT_MAX 20u
-
-const uint8_t svmc_image_magic[AT_VERSION] = { 'S', 'V', 'M', 'I' };
-static const uint8_t end_magic[AT_VERSION] = { 'S', 'V', 'M', 'E' };
+#define END_MAGIC 0x454d5653u /* SVME */
 
 /* IM-3: of one length, so that no MAC of one is one of the other. */
 #define LABEL_BYTES 16u
@@ -100,7 +98,7 @@ enum svmc_image_reason svmc_image_parse(const uint8_t *h, struct svmc_image_info
 {
     uint64_t body = core_load_le64(h + AT_BODY);
 
-    if (memcmp(h, svmc_image_magic, AT_VERSION) != 0)
+    if (core_load_le32(h) != MAGIC)
         return SVMC_IMAGE_NOT_ONE;
     if (h[AT_VERSION] != VERSION)
         return SVMC_IMAGE_NEWER;
@@ -132,7 +130,7 @@ enum svmc_image_reason svmc_image_parse(const uint8_t *h, struct svmc_image_info
 enum svmc_image_reason svmc_image_inspect(const void *header, size_t bytes,
                                           struct svmc_image_info *info)
 {
-    uint8_t copy[SVMC_IMAGE_HEADER_BYTES];
+    uint8_t copy[SVMC_IMAGE_HEADER_BYTES], magic[AT_VERSION];
     size_t shown = bytes < AT_VERSION ? bytes : AT_VERSION;
 
     if (!info)
@@ -140,8 +138,9 @@ enum svmc_image_reason svmc_image_inspect(const void *header, size_t bytes,
     memset(info, 0, sizeof *info);
     if (!header)
         return SVMC_IMAGE_ARG;
+    core_store_le32(magic, MAGIC);
     if (bytes < sizeof copy)
-        return memcmp(header, svmc_image_magic, shown) == 0 ? SVMC_IMAGE_CUT : SVMC_IMAGE_NOT_ONE;
+        return memcmp(header, magic, shown) == 0 ? SVMC_IMAGE_CUT : SVMC_IMAGE_NOT_ONE;
     memcpy(copy, header, sizeof copy);
     return svmc_image_parse(copy, info);
 }
@@ -310,7 +309,7 @@ void svmc_image_end_head(const struct svmc_image *image, uint8_t what, uint64_t 
                          uint8_t head[END_SEGMENT])
 {
     memset(head, 0, END_SEGMENT);
-    memcpy(head, end_magic, sizeof end_magic);
+    core_store_le32(head, END_MAGIC);
     head[AT_VERSION] = VERSION;
     head[END_WHAT] = what;
     head[END_SEGMENTS] = (uint8_t)image->priv.segments;
@@ -323,7 +322,7 @@ enum svmc_image_reason svmc_image_end_judge(const struct svmc_image *image,
                                             const uint8_t head[END_SEGMENT], uint8_t what,
                                             uint64_t chunks)
 {
-    if (memcmp(head, end_magic, sizeof end_magic) != 0)
+    if (core_load_le32(head) != END_MAGIC)
         return SVMC_IMAGE_END;
     if (head[AT_VERSION] != VERSION)
         return SVMC_IMAGE_NEWER;

@@ -11,6 +11,7 @@
 #include "../core/memory.h"
 
 #define VERSION 1u
+#define MAGIC   0x494d5653u /* SVMI, little-endian */
 
 /* IM-2: a header; the commitment is of everything before it. */
 enum {
@@ -58,8 +59,6 @@ enum {
 
 /* IM-6: the number of the table; chunks have theirs. */
 #define TABLE_NUMBER SVMC_SEAL_NUMBER_MAX
-
-extern const uint8_t svmc_image_magic[AT_VERSION];
 
 /* What a struct svmc_image is. */
 enum { NOTHING = 0, WRITES = 1, READS = 2, READS_WITH_TABLE = 3 };

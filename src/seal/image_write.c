@@ -158,7 +158,7 @@ static enum svmc_image_reason fill_header(const struct svmc_image_config *config
     const struct svmc_crypto_ops *ops = config->sealer->priv.crypto;
     const struct svmc_image_name *parent = config->parent;
 
-    memcpy(h, svmc_image_magic, AT_VERSION);
+    core_store_le32(h, MAGIC);
     h[AT_VERSION] = VERSION;
     h[AT_PURPOSE] = SVMC_KEY_IMAGE;
     h[AT_KIND] = (uint8_t)config->kind;

@@ -353,7 +353,7 @@ TEST(image_hostile, a_header_stands_for_one_key) /* IM-3 */
     CHECK(seal_lab_is_zero(&image, sizeof image));
 }
 
-/* ---- who has the key, and writes nonsense ------------------------------------------------------*/
+/* ---- who has the key, and writes nonsense ----------------------------------------------------*/
 
 TEST(image_hostile, a_sealed_table_has_to_make_sense) /* IM-17 IM-18 */
 {
@@ -508,6 +508,72 @@ TEST(image_hostile, each_callback_may_fail) /* IM-5 IM-15 CR-2 */
             break;
         }
         /* a comparison that fails is one that says no */
+        CHECK(why == SVMC_IMAGE_CRYPTO || why == SVMC_IMAGE_SEALER + SVMC_SEAL_CRYPTO ||
+                  why == SVMC_IMAGE_HEADER || why == SVMC_IMAGE_END,
+              "call %u: %u", k, (unsigned)why);
+    }
+}
+
+/* Stopped after the first of two chunks, gone on with, and read with the end first. */
+static enum svmc_image_reason stop_go_on_and_read(void)
+{
+    const struct svmc_image_config writer = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    const struct svmc_image_config reader = image_lab_reader(&lab);
+    struct svmc_image_section section = { SVMC_IMAGE_STATE, 0, 0, 4100, 0, 4100, 0, 0 };
+    uint8_t checkpoint[576], *frame = bad + 304, *second = frame + 64 + 4096;
+    enum svmc_image_reason why;
+    struct svmc_image image;
+    uint64_t done = 9;
+
+    why = svmc_image_begin(&image, &writer, &section, 1, bad, bad + 192);
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_seal_chunk(&image, 0, 0, lab.memory, frame);
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_checkpoint(&image, 1, checkpoint);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    if (why != SVMC_IMAGE_NONE)
+        return why;
+    why = svmc_image_resume(&image, &writer, bad, checkpoint, &done);
+    CHECK_EQ(done, why == SVMC_IMAGE_NONE ? 1 : 0);
+    CHECK(why == SVMC_IMAGE_NONE || seal_lab_is_zero(&image, sizeof image));
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_seal_chunk(&image, 0, 1, lab.memory + 4096, second);
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_end(&image, second + 68, &name);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    if (why != SVMC_IMAGE_NONE)
+        return why;
+    why = svmc_image_open(&image, &reader, bad, 192);
+    if (why == SVMC_IMAGE_NONE) {
+        why = svmc_image_open_end(&image, second + 68, 576);
+        CHECK_EQ(image.priv.segments, why == SVMC_IMAGE_NONE ? 2 : 1);
+    }
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_open_table(&image, 0, bad + 192, 112, &section);
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_open_chunk(&image, 0, 1, second, 68, body);
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_open_chunk(&image, 0, 0, frame, 64 + 4096, body);
+    if (why == SVMC_IMAGE_NONE)
+        why = svmc_image_close(&image, second + 68, 576, &name);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    return why;
+}
+
+TEST(image_hostile, each_callback_may_fail_when_somebody_goes_on) /* IM-11 IM-12 CR-2 */
+{
+    for (unsigned k = 1;; k++) {
+        enum svmc_image_reason why;
+
+        image_lab_init(&lab, SVMC_ALG_CHACHA20_POLY1305, false);
+        lab.vm.fake.fail_at = lab.vm.fake.calls + k;
+        why = stop_go_on_and_read();
+        CHECK(seal_lab_is_empty(&lab.vm) && !image_lab_unwiped, "call %u", k);
+        if (lab.vm.fake.calls < lab.vm.fake.fail_at) {
+            CHECK_EQ(why, SVMC_IMAGE_NONE);
+            CHECK(k > 25, "only %u calls", k);
+            break;
+        }
         CHECK(why == SVMC_IMAGE_CRYPTO || why == SVMC_IMAGE_SEALER + SVMC_SEAL_CRYPTO ||
                   why == SVMC_IMAGE_HEADER || why == SVMC_IMAGE_END,
               "call %u: %u", k, (unsigned)why);

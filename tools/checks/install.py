@@ -10,6 +10,7 @@ from pathlib import Path
 from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
+IMAGES = ROOT / "examples/howto/save-restore.c"
 BACK_ENDS = ("sodium", "openssl", "kmip")
 KVM = ("include/svmcore/port/kvm.h", "lib/libsvmcore-kvm.a", "lib/pkgconfig/svmcore-kvm.pc")
 LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at
@@ -108,6 +109,28 @@ def back_end_program(tmp, prefix, name):
     return faults
 
 
+def image_program(tmp, prefix):
+    """A VM is saved, restored in another process, and refused when a bit of it is changed."""
+    faults, program, image = [], Path(tmp, "save-restore"), Path(tmp, "image")
+    env = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
+           "LD_LIBRARY_PATH": str(prefix / "lib")}
+    flags = step(faults, ["pkg-config", "--cflags", "--libs", "svmcore-openssl"], env=env).split()
+    step(faults, ["gcc", "-Wall", "-Wextra", "-Werror", IMAGES, "-o", program, *flags,
+                  "-lpthread"])
+    step(faults, [program, "save", image], env=env)
+    text = step(faults, [program, "restore", image], env=env)
+    if not faults and "it goes on" not in text:
+        faults.append(f"restored: {text.strip()}")
+    if not faults:
+        changed = bytearray(image.read_bytes())
+        changed[len(changed) // 2] ^= 1
+        image.write_bytes(changed)
+        done = run([program, "restore", image], env=env)
+        if done.ok or "CHANGED" not in done.text:
+            faults.append(f"a changed image: {done.text.strip()}")
+    return faults
+
+
 def without_back_ends(tmp):
     """Not built, not installed, and nobody misses them."""
     faults, build, prefix = [], Path(tmp, "build-without"), Path(tmp, "prefix-without")
@@ -148,6 +171,7 @@ def main():
             report.check(f"{kind} library", faults or installed_program(tmp, prefix, kind))
         for name in BACK_ENDS:
             report.check(f"svmcore-{name}", faults or back_end_program(tmp, prefix, name))
+        report.check("save-restore", faults or image_program(tmp, prefix))
         report.check("without back ends", without_back_ends(tmp))
         report.check("subproject", subproject(tmp))
     report.close()
