@@ -248,6 +248,39 @@ static void load_ledger(const uint8_t *bytes, size_t len)
     require(st == SVMC_OK ? n == len && memcmp(again, bytes, len) == 0 : n == 16);
 }
 
+static void load_offers(const uint8_t *bytes, size_t len)
+{
+    static const struct svmc_offer_policy all = { .vectors = { 0xffffffff00000000u, UINT64_MAX,
+                                                               UINT64_MAX, UINT64_MAX },
+                                                  .kinds = ((1u << SVMC_OFFER_KINDS) - 1) & ~1u,
+                                                  .codes = 0x7ff,
+                                                  .io_subclasses = 0xff };
+    static const enum svmc_isa isas[] = { SVMC_ISA_X86_64, SVMC_ISA_A64, SVMC_ISA_RV64,
+                                          SVMC_ISA_S390X };
+    static _Alignas(8) uint8_t area[SVMC_OFFER_AREA_BYTES];
+    static struct svmc_offers offers, before;
+    struct svmc_arrival arrival;
+    enum svmc_status st;
+    size_t n;
+
+    require(svmc_vcpu_init(&vcpu, &world_ops, &world, &policy, world.page, 7) == SVMC_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        require(svmc_offers_init(&offers, &vcpu, &all, area, isas[i]) == SVMC_OK);
+        before = offers;
+        st = svmc_offers_load(&offers, bytes, len);
+        count_call();
+        if (st != SVMC_OK) {
+            refused(st);
+            require(memcmp(&offers, &before, sizeof offers) == 0);
+            continue;
+        }
+        st = svmc_offers_save(&offers, again, sizeof again, &n);
+        require(same(bytes, len, st, n));
+        for (unsigned turn = 0; turn < SVMC_OFFER_KINDS; turn++)
+            require(svmc_offers_next(&offers, 0, NULL, &arrival) == SVMC_OK);
+    }
+}
+
 static void load(uint32_t kind, const uint8_t *bytes, size_t len)
 {
     switch (kind) {
@@ -265,6 +298,9 @@ static void load(uint32_t kind, const uint8_t *bytes, size_t len)
         break;
     case SVMC_SAVED_VMWARE:
         load_vmware(bytes, len);
+        break;
+    case SVMC_SAVED_OFFERS:
+        load_offers(bytes, len);
         break;
     default:
         load_ledger(bytes, len);
@@ -288,7 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         world_init(&world, &rng);
         ready = true;
     }
-    kind = 1 + data[0] % 6u;
+    kind = 1 + data[0] % 7u;
     bytes = malloc(size); /* of this size, so that a byte too far is seen */
     require(bytes != NULL);
     memcpy(bytes, data + 1, size - 1);

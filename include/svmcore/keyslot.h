@@ -4,7 +4,7 @@
  * ACTIVE -> DRAINING -> WIPED, and every handle has the slot's generation in it, so that a handle
  * outlives its key without harm. A slot's key lies in a place: with SVMC_KEYSLOT_SOFTWARE each slot
  * has its own, with SVMC_KEYSLOT_HARDWARE there are fewer, which `program` and `evict` fill.
- * Source: docs/spec/keyslot.md, rules KS-1 to KS-18.
+ * Source: docs/spec/keyslot.md, rules KS-1 to KS-20.
  */
 #ifndef SVMCORE_KEYSLOT_H
 #define SVMCORE_KEYSLOT_H
@@ -57,7 +57,7 @@ struct svmc_keyslot_key {
     const uint8_t *bytes;   /* software: the key; hardware: NULL */
     uint64_t units;         /* that may be encrypted with it; 0: all that a subkey may, KS-17 */
     svmc_key_handle before; /* whose pages its functions may move, too; {0}: none, KS-18 */
-    uint32_t opens;         /* 1: for opening alone: nothing may be encrypted with it; KS-19 */
+    uint32_t opens;         /* 1: for opening alone: nothing may be encrypted with it; KS-20 */
 };
 
 /** Places that are fewer than the slots: registers of an engine, or memory that is dear. */

@@ -6,7 +6,7 @@
  * No key, tag, or other secret of the library's is in these bytes. What the guest itself knows is:
  * the bytes of a string that waits, messages. So they leave sealed alone (seal.h), as the guest's
  * memory does; the image around them tells whether they were changed. Loading takes them for
- * hostile all the same. docs/spec/state.md, rules ST-1 to ST-17.
+ * hostile all the same. docs/spec/state.md, rules ST-1 to ST-18.
  *
  * Save:    out[cap], NULL with cap 0: only *len. *len: bytes written, with SVMC_ERR_FULL bytes
  *          needed, else 0; on an error out is kept. The object does not change. SVMC_ERR_ARG: NULL.
@@ -35,11 +35,13 @@ enum svmc_saved_kind {
     SVMC_SAVED_DEVICES = 3,
     SVMC_SAVED_TOKENS = 4,
     SVMC_SAVED_VMWARE = 5,
-    SVMC_SAVED_LEDGER = 6
+    SVMC_SAVED_LEDGER = 6,
+    SVMC_SAVED_OFFERS = 7
 };
 
 struct svmc_vcpu; /* intercept.h, here and below the module's own header */
 struct svmc_outcome;
+struct svmc_offers;     /* offer.h */
 struct svmc_ledger;     /* audit.h */
 struct svmc_token_pool; /* token.h */
 struct svmc_vmware;     /* vmware.h */
@@ -81,6 +83,22 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_ledger_save(const struct svmc_ledg
 /** Sums go on. SVMC_ERR_ARG: never attached; SVMC_ERR_STATE: it has counted; SVMC_ERR_UNSUPPORTED:
  *  a kind that this build has no row of. ST-17 */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_ledger_load(struct svmc_ledger *ledger,
+                                                          const uint8_t *bytes, size_t len);
+
+/** What was offered to a vCPU and has not arrived, and which lines are up. ST-18 */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_offers_save(const struct svmc_offers *offers,
+                                                          uint8_t *out, size_t cap, size_t *len);
+
+/**
+ * Offers that were kept are, lines that are up are. The host reads the number of its next offer
+ * anew.
+ *
+ * Source: ST-18.
+ *
+ * @return as above; SVMC_ERR_PURPOSE also for another instruction set's; SVMC_ERR_REFUSED (the
+ *         policy does not allow one of them).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_offers_load(struct svmc_offers *offers,
                                                           const uint8_t *bytes, size_t len);
 
 /** A pool of tokens: its VMs with their generations, and which handles were given out. No token: a

@@ -18,6 +18,25 @@ CORE_COLD void svmc_core_state_begin(struct state_writer *w, enum svmc_saved_kin
     state_put32(w, 0);
 }
 
+CORE_COLD const uint8_t *svmc_core_state_get(struct state_reader *r, size_t n)
+{
+    const uint8_t *at = r->at;
+
+    if (r->bad || n > r->left) {
+        r->bad = true;
+        return NULL;
+    }
+    r->at += n;
+    r->left -= n;
+    return at;
+}
+
+/* ST-3 */
+CORE_COLD enum svmc_status svmc_core_state_close(const struct state_reader *r)
+{
+    return r->bad || r->left != 0 ? SVMC_ERR_FORMAT : SVMC_OK;
+}
+
 /* ST-2: in this order, so that what is newer or something else is told so whatever it contains. */
 CORE_COLD enum svmc_status svmc_core_state_open(struct state_reader *r, enum svmc_saved_kind kind,
                                                 const uint8_t *bytes, size_t len)
@@ -32,7 +51,7 @@ CORE_COLD enum svmc_status svmc_core_state_open(struct state_reader *r, enum svm
         return SVMC_ERR_PURPOSE;
     if (core_load_le32(bytes + AT_BYTES) != len || core_load_le32(bytes + AT_RESERVED) != 0)
         return SVMC_ERR_FORMAT;
-    (void)state_get(r, FRAME_BYTES);
+    (void)svmc_core_state_get(r, FRAME_BYTES);
     return SVMC_OK;
 }
 

@@ -75,43 +75,32 @@ static inline void state_put(struct state_writer *w, const void *bytes, size_t n
 }
 
 /** The next n bytes; NULL: there are not so many. */
-static inline const uint8_t *state_get(struct state_reader *r, size_t n)
-{
-    const uint8_t *at = r->at;
-
-    if (r->bad || n > r->left) {
-        r->bad = true;
-        return NULL;
-    }
-    r->at += n;
-    r->left -= n;
-    return at;
-}
+const uint8_t *svmc_core_state_get(struct state_reader *r, size_t n);
 
 static inline uint8_t state_get8(struct state_reader *r)
 {
-    const uint8_t *at = state_get(r, 1);
+    const uint8_t *at = svmc_core_state_get(r, 1);
 
     return at ? *at : 0;
 }
 
 static inline uint16_t state_get16(struct state_reader *r)
 {
-    const uint8_t *at = state_get(r, 2);
+    const uint8_t *at = svmc_core_state_get(r, 2);
 
     return at ? core_load_le16(at) : 0;
 }
 
 static inline uint32_t state_get32(struct state_reader *r)
 {
-    const uint8_t *at = state_get(r, 4);
+    const uint8_t *at = svmc_core_state_get(r, 4);
 
     return at ? core_load_le32(at) : 0;
 }
 
 static inline uint64_t state_get64(struct state_reader *r)
 {
-    const uint8_t *at = state_get(r, 8);
+    const uint8_t *at = svmc_core_state_get(r, 8);
 
     return at ? core_load_le64(at) : 0;
 }
@@ -122,16 +111,12 @@ static inline void state_want(struct state_reader *r, bool holds)
     r->bad |= !holds;
 }
 
-/** ST-3: all was there, was sound, and nothing is left over. */
-static inline enum svmc_status state_close(const struct state_reader *r)
-{
-    return r->bad || r->left != 0 ? SVMC_ERR_FORMAT : SVMC_OK;
-}
-
 /** ST-1: the frame. `bytes`: all of them, the frame's own too; while they are counted any. */
 void svmc_core_state_begin(struct state_writer *w, enum svmc_saved_kind kind, size_t bytes);
 /** ST-2: what stands behind the frame, if it is one of this kind. */
 enum svmc_status svmc_core_state_open(struct state_reader *r, enum svmc_saved_kind kind,
                                       const uint8_t *bytes, size_t len);
+/** ST-3: all was there, was sound, and nothing is left over. */
+enum svmc_status svmc_core_state_close(const struct state_reader *r);
 
 #endif

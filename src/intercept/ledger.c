@@ -249,7 +249,7 @@ CORE_COLD enum svmc_status svmc_ledger_load(struct svmc_ledger *ledger, const ui
     while (st == SVMC_OK && r.left != 0 && !r.bad)
         st = get_sums(&r, ledger, &from);
     if (st == SVMC_OK)
-        st = state_close(&r);
+        st = svmc_core_state_close(&r);
     if (st != SVMC_OK)
         memset(ledger->priv.by_row, 0, sizeof ledger->priv.by_row);
     return st;

@@ -6,6 +6,7 @@
 #include "../core/clamp.h"
 #include "../core/memory.h"
 #include "../core/shared.h"
+#include "../core/state.h"
 #include "intercept_private.h"
 #include "offer_rows.h"
 
@@ -287,6 +288,134 @@ enum svmc_status svmc_offers_next(struct svmc_offers *offers, uint8_t state,
         }
     }
     out->waiting = offers->priv.kept;
+    return SVMC_OK;
+}
+
+/* ------------------------------------------------------------------ as bytes: ST-18 */
+
+static void put_offers(struct state_writer *w, const struct svmc_offers *o, size_t bytes)
+{
+    const struct svmc_offer_stats *stats = &o->priv.stats;
+
+    svmc_core_state_begin(w, SVMC_SAVED_OFFERS, bytes);
+    state_put32(w, o->priv.isa);
+    state_put32(w, o->priv.refusals);
+    state_put64(w, o->priv.seq_count);
+    state_put64(w, stats->taken);
+    state_put64(w, stats->arrived);
+    state_put64(w, stats->deferred);
+    state_put64(w, stats->refused);
+    for (uint32_t i = 1; i < SVMC_OFFER_RULES + 1; i++)
+        state_put64(w, stats->refused_by_rule[i]); /* clamp: own loop */
+    state_put16(w, o->priv.kept);
+    state_put16(w, o->priv.up);
+    state_put8(w, o->priv.answer);
+    state_put8(w, o->priv.rule);
+    state_put16(w, 0);
+    for (uint32_t i = 0; i < SVMC_OFFER_KINDS; i++) {
+        const struct svmc_offer *offer = &o->priv.held[i]; /* clamp: own loop */
+
+        if (!(o->priv.kept & bit(i)))
+            continue;
+        state_put16(w, offer->op);
+        state_put16(w, offer->code);
+        state_put32(w, 0);
+        state_put64(w, offer->data[0]);
+        state_put64(w, offer->data[1]);
+    }
+}
+
+CORE_COLD enum svmc_status svmc_offers_save(const struct svmc_offers *offers, uint8_t *out,
+                                            size_t cap, size_t *len)
+{
+    struct state_writer w = { NULL, 0 };
+
+    if (!len)
+        return SVMC_ERR_ARG;
+    *len = 0;
+    if (!usable(offers) || (!out && cap != 0))
+        return SVMC_ERR_ARG;
+    put_offers(&w, offers, 0);
+    *len = w.at;
+    if (w.at > cap)
+        return SVMC_ERR_FULL;
+    w = (struct state_writer){ out, 0 };
+    put_offers(&w, offers, *len);
+    return SVMC_OK;
+}
+
+/* One that is kept: sound as any (OF-3, OF-5), up or not as it has to be (OF-6), allowed still. */
+static enum svmc_status get_offer(struct state_reader *r, struct svmc_offers *o, uint32_t kind)
+{
+    const struct offer_row *row = svmc_offer_row(o->priv.isa, kind);
+    struct svmc_offer *offer = &o->priv.held[core_clamp(kind, SVMC_OFFER_KINDS)];
+    uint16_t op = state_get16(r);
+
+    offer->kind = (uint8_t)kind;
+    offer->op = (uint8_t)op;
+    offer->code = state_get16(r);
+    state_want(r, op <= SVMC_OFFER_LOWER && state_get32(r) == 0);
+    offer->data[0] = state_get64(r);
+    offer->data[1] = state_get64(r);
+    if (r->bad || !row || !svmc_offer_fits(row, offer) ||
+        (op == SVMC_OFFER_LOWER) != ((o->priv.up & bit(kind)) != 0))
+        return SVMC_ERR_FORMAT;
+    return svmc_offer_allowed(o->priv.policy, offer) ? SVMC_OK : SVMC_ERR_REFUSED;
+}
+
+static enum svmc_status get_offers(struct state_reader *r, struct svmc_offers *o)
+{
+    struct svmc_offer_stats *stats = &o->priv.stats;
+    enum svmc_status st = SVMC_OK;
+    uint32_t lines = 0;
+
+    if (state_get32(r) != o->priv.isa && !r->bad)
+        return SVMC_ERR_PURPOSE;
+    o->priv.refusals = state_get32(r);
+    o->priv.seq_count = state_get64(r);
+    stats->taken = state_get64(r);
+    stats->arrived = state_get64(r);
+    stats->deferred = state_get64(r);
+    stats->refused = state_get64(r);
+    for (uint32_t i = 1; i < SVMC_OFFER_RULES + 1; i++)
+        stats->refused_by_rule[i] = state_get64(r); /* clamp: own loop */
+    o->priv.kept = state_get16(r);
+    o->priv.up = state_get16(r);
+    o->priv.answer = state_get8(r);
+    o->priv.rule = state_get8(r);
+    for (uint32_t i = 0; i < OFFER_ROWS; i++)
+        if (svmc_offer_row_at(i)->isa == o->priv.isa && svmc_offer_row_at(i)->line)
+            lines |= bit(svmc_offer_row_at(i)->kind);
+    state_want(r, state_get16(r) == 0 && (o->priv.up & ~lines) == 0 &&
+                      o->priv.kept >> SVMC_OFFER_KINDS == 0 && o->priv.rule <= OF_BUSY &&
+                      o->priv.answer <= SVMC_OFFER_REFUSED &&
+                      (o->priv.rule != OF_NONE) == (o->priv.answer == SVMC_OFFER_REFUSED));
+    for (uint32_t i = 0; i < SVMC_OFFER_KINDS && st == SVMC_OK && !r->bad; i++)
+        if (o->priv.kept & bit(i))
+            st = get_offer(r, o, i);
+    return st == SVMC_OK ? svmc_core_state_close(r) : st;
+}
+
+CORE_COLD enum svmc_status svmc_offers_load(struct svmc_offers *offers, const uint8_t *bytes,
+                                            size_t len)
+{
+    struct state_reader r;
+    enum svmc_status st;
+
+    if (!usable(offers) || !bytes)
+        return SVMC_ERR_ARG;
+    if (offers->priv.seq_count != 0 || offers->priv.stats.refused != 0)
+        return SVMC_ERR_STATE;
+    st = svmc_core_state_open(&r, SVMC_SAVED_OFFERS, bytes, len);
+    if (st == SVMC_OK)
+        st = get_offers(&r, offers);
+    if (st != SVMC_OK) { /* as svmc_offers_init left it */
+        const size_t from = offsetof(struct svmc_offers, priv.seq_count);
+
+        memset((uint8_t *)offers + from, 0, sizeof *offers - from);
+        return st;
+    }
+    tell(offers);
     return SVMC_OK;
 }
 

@@ -281,7 +281,7 @@ static enum svmc_status get_data(struct state_reader *r, struct svmc_vcpu *vc,
     staged_part(p, rule, &from, &to);
     if (to > sizeof vc->priv.staging)
         return SVMC_ERR_FORMAT;
-    data = state_get(r, to - from);
+    data = svmc_core_state_get(r, to - from);
     if (data && to != from)
         memcpy(vc->priv.staging + from, data, to - from);
     if (p->exit.size == 8 && rule->string == 1 && /* EX-81 */
@@ -328,7 +328,7 @@ static enum svmc_status get_pending(struct state_reader *r, struct svmc_vcpu *vc
     if (st == SVMC_OK)
         st = get_data(r, vc, rule);
     if (st == SVMC_OK)
-        st = state_close(r);
+        st = svmc_core_state_close(r);
     out->verdict = SVMC_VERDICT_DELEGATE;
     return st == SVMC_OK ? ask_again(vc, rule, out) : st;
 }
@@ -353,7 +353,7 @@ CORE_COLD enum svmc_status svmc_vcpu_load(struct svmc_vcpu *vc, const uint8_t *b
     if (st == SVMC_OK && active)
         st = get_pending(&r, vc, out);
     else if (st == SVMC_OK)
-        st = state_close(&r);
+        st = svmc_core_state_close(&r);
     if (st != SVMC_OK)
         blank(vc);
     svmc_intercept_record_settle(vc);

@@ -176,7 +176,7 @@ static enum svmc_status judge_before(const struct svmc_keyslots *ks,
 
 static void fill(struct slot *s, const struct svmc_keyslot_key *key, uint32_t word)
 {
-    uint64_t units = key->opens        ? 0 /* KS-19 */
+    uint64_t units = key->opens        ? 0 /* KS-20 */
                      : key->units != 0 ? key->units
                                        : whole_budget(key->unit_bytes);
 

@@ -153,7 +153,7 @@ enum svmc_status svmc_keyslots_load(const uint8_t *bytes, size_t len,
     for (; st == SVMC_OK && r.left >= SLOT_BYTES && !r.bad; n++)
         get_slot(&r, n < cap ? list + n : NULL, &last);
     if (st == SVMC_OK)
-        st = state_close(&r);
+        st = svmc_core_state_close(&r);
     if (st == SVMC_OK && n > cap)
         st = SVMC_ERR_FULL;
     if (st == SVMC_OK && !link_slots(list, n))
@@ -258,7 +258,7 @@ static enum svmc_status judge_runs(const struct svmc_devices *table,
         next = last + 1;
         beyond |= run.first + run.count > table->priv.functions;
     }
-    if (state_close(&r) != SVMC_OK)
+    if (svmc_core_state_close(&r) != SVMC_OK)
         return SVMC_ERR_FORMAT;
     return beyond || (table->priv.bus && rows > table->priv.rows) ? SVMC_ERR_FULL : SVMC_OK;
 }

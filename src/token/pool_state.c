@@ -146,9 +146,9 @@ CORE_COLD enum svmc_status svmc_token_pool_load(struct svmc_token_pool *pool, co
     vm_count = state_get32(&r);
     used = state_get32(&r);
     state_want(&r, vm_count <= r.left / VM_BYTES && used <= INDEX_MASK);
-    vms = state_get(&r, (size_t)vm_count * VM_BYTES);
-    generations = state_get(&r, (size_t)used * GENERATION_BYTES);
-    if (state_close(&r) != SVMC_OK ||
+    vms = svmc_core_state_get(&r, (size_t)vm_count * VM_BYTES);
+    generations = svmc_core_state_get(&r, (size_t)used * GENERATION_BYTES);
+    if (svmc_core_state_close(&r) != SVMC_OK ||
         (used != 0 && core_load_le16(generations + (size_t)(used - 1) * GENERATION_BYTES) == 0))
         return SVMC_ERR_FORMAT;
     if (vm_count > pool->priv.config.vm_count || used >= pool->priv.config.entry_count)

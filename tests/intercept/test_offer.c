@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* docs/spec/offer.md: what a host may offer, when it arrives, and what the host learns of it. */
 #include <svmcore/offer.h>
+#include <svmcore/state.h>
 
+#include "../../src/core/bytes.h"
 #include "scenarios.h"
 
 #define ALL_KINDS (((1u << SVMC_OFFER_KINDS) - 1) & ~1u)
@@ -835,4 +837,155 @@ TEST(offer, at15_a_vector_that_is_no_devices)
     CHECK_EQ(arrival.event.vector, 0x41);
     next(0);
     CHECK_EQ(arrival.event.type, SVMC_EVENT_NONE, "once");
+}
+
+/* ---- as bytes --------------------------------------------------------------------------------*/
+
+static uint8_t saved[512], again[512];
+static struct svmc_offers fresh;
+
+static size_t save_offers(const struct svmc_offers *of, uint8_t *out)
+{
+    size_t len, need;
+
+    CHECK_EQ(svmc_offers_save(of, NULL, 0, &need), SVMC_ERR_FULL);
+    CHECK_EQ(svmc_offers_save(of, out, sizeof saved, &len), SVMC_OK);
+    CHECK_EQ(len, need);
+    return len;
+}
+
+/* Offers that go on elsewhere: the masks are the guest's, the area and the secret are new. */
+static void offers_travel(enum svmc_isa isa)
+{
+    size_t len = save_offers(&offers, saved);
+    struct svmc_offer_notice notice;
+
+    lab.world.random += 0x1111;
+    CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, isa), SVMC_OK);
+    CHECK_EQ(svmc_offers_load(&offers, saved, len), SVMC_OK);
+    CHECK_EQ(save_offers(&offers, again), len);
+    CHECK_MEM(saved, again, len);
+    CHECK_EQ(svmc_offer_notice_read(area, &notice), SVMC_OK);
+    CHECK_EQ(notice.kept, offers.priv.kept);
+    CHECK_EQ(notice.next >> 48, 7);
+}
+
+TEST(offer, what_is_kept_arrives_elsewhere) /* ST-18 OF-6 OF-8 OF-10 */
+{
+    for (unsigned f = 0; f < FAMILIES; f++)
+        for (unsigned k = 0; k < 3 && families[f].kinds[k] != 0; k++) {
+            uint8_t kind = families[f].kinds[k];
+            struct svmc_offer offer;
+            uint64_t seq;
+
+            start(families[f].isa);
+            take(kind);
+            offer = right(kind);
+            seq = offer.seq;
+            set_masks(false);
+            offers_travel(families[f].isa);
+            CHECK(next_seq() != seq, "kind %u: a secret of its own", kind);
+            CHECK_EQ(offers.priv.kept, 1u << kind);
+            set_masks(true);
+            CHECK_EQ(svmc_offers_next(&offers, 0, NULL, &arrival), SVMC_OK);
+            CHECK_EQ(arrival.kind, kind);
+            CHECK_EQ(arrival.data[0], offer.data[0], "kind %u", kind);
+            CHECK_EQ(arrival.data[1], offer.data[1], "kind %u", kind);
+            if (!(families[f].lines >> k & 1u))
+                continue;
+            offers_travel(families[f].isa); /* the line is up there, too */
+            offer.seq = next_seq();
+            refused(&offer, 6);
+            offer.op = SVMC_OFFER_LOWER;
+            offer.seq = next_seq();
+            CHECK_EQ(send(&offer), SVMC_OK);
+            offers_travel(families[f].isa); /* on its way down */
+            CHECK_EQ(svmc_offers_next(&offers, 0, NULL, &arrival), SVMC_OK);
+            CHECK_EQ(arrival.op, SVMC_OFFER_LOWER);
+            CHECK_EQ(offers.priv.up, 0);
+        }
+}
+
+static enum svmc_status load_hostile(const uint8_t *bytes, size_t len)
+{
+    enum svmc_status st = svmc_offers_load(&offers, bytes, len);
+
+    if (st == SVMC_OK) {
+        CHECK_EQ(save_offers(&offers, again), len);
+        CHECK_MEM(again, bytes, len);
+    } else {
+        CHECK_MEM(&offers, &fresh, sizeof offers);
+    }
+    offers = fresh;
+    return st;
+}
+
+TEST(offer, bytes_that_cannot_be) /* ST-2 ST-3 ST-18 */
+{
+    const size_t kept = 16 + 48 + 8 * SVMC_OFFER_RULES, first = kept + 8;
+    size_t len;
+
+    start(SVMC_ISA_A64);
+    take(SVMC_OFFER_A64_IRQ);
+    CHECK_EQ(svmc_offers_next(&offers, 0, NULL, &arrival), SVMC_OK); /* up */
+    take(SVMC_OFFER_A64_FIQ);
+    CHECK_EQ(offers.priv.stats.arrived, 1);
+    len = save_offers(&offers, saved);
+    CHECK_EQ(len, first + 24);
+    CHECK_EQ(svmc_offers_load(&offers, saved, len), SVMC_ERR_STATE); /* not new */
+    CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, SVMC_ISA_A64), SVMC_OK);
+    fresh = offers;
+    CHECK_EQ(load_hostile(saved, len), SVMC_OK);
+    for (size_t cut = 0; cut < len; cut++)
+        CHECK_EQ(load_hostile(saved, cut), SVMC_ERR_FORMAT, "%zu", cut);
+    for (size_t bit = 0; bit < 8 * len; bit++) {
+        saved[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        (void)load_hostile(saved, len);
+        /* each of these has one value, here, but that the other line is up, and the last answer */
+        if (bit >= 8 * kept && bit != 8 * (kept + 2) + SVMC_OFFER_A64_IRQ && bit != 8 * (kept + 4))
+            CHECK(load_hostile(saved, len) != SVMC_OK, "%zu", bit);
+        saved[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    policy.kinds = 0;
+    CHECK_EQ(load_hostile(saved, len), SVMC_ERR_REFUSED);
+    policy = everything;
+    saved[16] = SVMC_ISA_X86_64;
+    CHECK_EQ(load_hostile(saved, len), SVMC_ERR_PURPOSE);
+    saved[16] = SVMC_ISA_A64;
+    CHECK_EQ(svmc_offers_save(NULL, saved, 9, &len), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_offers_save(&offers, NULL, 9, &len), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_offers_save(&offers, saved, 9, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_offers_load(NULL, saved, 9), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_offers_load(&offers, NULL, 9), SVMC_ERR_ARG);
+}
+
+/* As docs/spec/state.md has it, by hand. */
+TEST(offer, the_bytes_of_what_is_kept) /* ST-1 ST-18 */
+{
+    const size_t kept = 16 + 48 + 8 * SVMC_OFFER_RULES;
+    uint8_t want[16 + 48 + 8 * SVMC_OFFER_RULES + 8 + 24] = { 'S', 'V', 'S', 'T', 1, 0, 7 };
+    struct svmc_offer offer;
+
+    start(SVMC_ISA_S390X);
+    take(SVMC_OFFER_S390_EXTERNAL);
+    offer = right(SVMC_OFFER_S390_EXTERNAL);
+    CHECK_EQ(send(&offer), SVMC_ERR_HOST_REPLY); /* OF-6: one is there */
+    want[8] = (uint8_t)sizeof want;
+    want[16] = SVMC_ISA_S390X;
+    want[20] = 1;            /* refusals in a row */
+    want[24] = want[32] = 1; /* offers taken, and so counted */
+    want[56] = 1;            /* refused */
+    want[64 + 8 * 5] = 1;    /* by OF-6 */
+    want[kept + 1] = 1u << (SVMC_OFFER_S390_EXTERNAL - 8);
+    want[kept + 4] = SVMC_OFFER_REFUSED;
+    want[kept + 5] = 6;
+    core_store_le16(want + kept + 8 + 2, 0x2401);
+    core_store_le64(want + kept + 8 + 8, 0x43000);
+    CHECK_EQ(save_offers(&offers, saved), sizeof want);
+    for (size_t i = 0; i < sizeof want; i++)
+        CHECK_EQ(saved[i], want[i], "byte %zu", i);
+    CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, SVMC_ISA_S390X), SVMC_OK);
+    fresh = offers;
+    saved[kept + 5] = 7; /* no such rule */
+    CHECK_EQ(load_hostile(saved, sizeof want), SVMC_ERR_FORMAT);
 }

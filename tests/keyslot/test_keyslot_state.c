@@ -81,7 +81,7 @@ static void restart(void)
         CHECK_EQ(svmc_keyslot_load(&lab.ks, &lab.key[0], &other), SVMC_OK);
 }
 
-TEST(keyslot_state, a_host_goes_on_elsewhere) /* ST-9 ST-10 ST-11 ST-12 KS-18 KS-19 DM-22 */
+TEST(keyslot_state, a_host_goes_on_elsewhere) /* ST-9 ST-10 ST-11 ST-12 KS-18 KS-20 DM-22 */
 {
     struct svmc_dma_result r;
     svmc_key_handle was[LAB_VMS], fresh;
@@ -129,7 +129,7 @@ TEST(keyslot_state, a_host_goes_on_elsewhere) /* ST-9 ST-10 ST-11 ST-12 KS-18 KS
     }
 }
 
-TEST(keyslot_state, a_load_for_opening_has_no_budget) /* KS-19 */
+TEST(keyslot_state, a_load_for_opening_has_no_budget) /* KS-20 */
 {
     struct svmc_keyslot_key key;
     svmc_key_handle handle;
@@ -479,6 +479,7 @@ TEST(keyslot_state, runs_that_cannot_be_are_refused) /* ST-11 ST-12 DT-4 */
     } rows[] = {
         { "as they were", 0, 0, SVMC_OK },
         { "no slot", 8, 0, SVMC_ERR_FORMAT },
+        { "no slot, either", 20, 0, SVMC_ERR_FORMAT },
         { "no function", 4, 0, SVMC_ERR_FORMAT },
         { "back", 12, 3, SVMC_ERR_FORMAT },
         { "into the next", 4, 17, SVMC_ERR_FORMAT },

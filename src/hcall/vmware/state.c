@@ -170,7 +170,7 @@ static enum svmc_status get_message(struct state_reader *r, struct svmc_vmware *
     if (st != SVMC_OK)
         return st;
     bytes = there(m->stage, m->bytes, m->done);
-    data = state_get(r, bytes);
+    data = svmc_core_state_get(r, bytes);
     if (!data)
         return SVMC_ERR_FORMAT;
     memcpy(vm->priv.config.arena + m->at, data, bytes);
@@ -245,7 +245,7 @@ static enum svmc_status get_vm(struct state_reader *r, struct svmc_vmware *vm)
         st = get_channel(r, vm, n);
     if (st != SVMC_OK)
         return st;
-    return used != channels_used(vm) ? SVMC_ERR_FORMAT : state_close(r);
+    return used != channels_used(vm) ? SVMC_ERR_FORMAT : svmc_core_state_close(r);
 }
 
 CORE_COLD enum svmc_status svmc_vmware_load(struct svmc_vmware *vm, const uint8_t *bytes,
