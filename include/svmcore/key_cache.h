@@ -157,8 +157,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_key_cache_wrap(struct svmc_key_cac
 /**
  * Go on with everything that is open: ask, poll, give up; wipe what is over.
  *
- * State:   *wake, unless NULL: when it has something to do though no provider has: a deadline, a
- *          hedge, the end of a key; UINT64_MAX: never.
+ * State:   *wake, unless NULL: when to step again though no provider is heard of: at once where
+ *          this step asked one or ended a fetch; a deadline, a hedge, the end of a key; UINT64_MAX:
+ *          not before another get.
  * Threads: as svmc_key_cache_get. Calls the providers; waits for nobody.
  * Source:  PR-11 to PR-17.
  *

@@ -93,7 +93,6 @@ static void keep(struct svmc_key_cache *cache, struct entry *e, const struct tra
         e->key.lease_end = e->key.close_at;
     e->key.renew_at = later(now, (e->key.lease_end - now) / 4 * 3);
     e->reason = SVMC_FETCH_NONE;
-    e->retry_at = 0;
     cache->priv.ended++;
     count(cache, SVMC_KEY_COUNT_FETCHED);
 }
@@ -124,9 +123,12 @@ static void fail(struct svmc_key_cache *cache, struct entry *e, uint32_t reason)
     count(cache, SVMC_KEY_COUNT_FAILED);
 }
 
-/* PR-12: of two reasons the one that says more of the key; else the first. */
-static void blame(struct entry *e, enum svmc_fetch_reason reason)
+/* PR-12: the next one is asked at once. Of two reasons the one that says more of the key; else the
+   first. */
+static void blame(const struct svmc_key_cache *cache, struct entry *e,
+                  enum svmc_fetch_reason reason)
 {
+    e->hedge_at = cache->priv.now;
     if (e->because == SVMC_FETCH_NONE || (is_word(reason) && !is_word(e->because)))
         e->because = reason;
 }
@@ -167,7 +169,7 @@ static void hear(struct svmc_key_cache *cache, struct entry *e, enum svmc_status
     } else {
         reason = said(work_of(cache)->answer.reason);
     }
-    blame(e, reason);
+    blame(cache, e, reason);
     if (is_last_word(reason))
         fail(cache, e, reason);
 }
@@ -222,7 +224,7 @@ static void ask(struct svmc_key_cache *cache, struct entry *e)
         if (ops->request(ops->ctx, ticket, e->id, e->id_bytes, e->deadline) == SVMC_OK)
             e->ticket[p] = ticket;
         else
-            blame(e, SVMC_FETCH_PROVIDER);
+            blame(cache, e, SVMC_FETCH_PROVIDER);
     }
 }
 
@@ -247,11 +249,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* PR-11 to PR-17 */
 uint32_t svmc_key_cache_step(struct svmc_key_cache *cache, uint64_t now, uint64_t *wake)
 {
-    uint64_t next = UINT64_MAX;
+    uint64_t next = UINT64_MAX, ticket;
     uint32_t ended = 0;
 
     if (cache && cache->priv.memory) {
         advance(cache, now);
+        ticket = cache->priv.ticket;
         for (uint32_t i = 0; i < cache->priv.entries; i++) {
             struct entry *e = entry_at(cache, i);
 
@@ -267,6 +270,8 @@ uint32_t svmc_key_cache_step(struct svmc_key_cache *cache, uint64_t now, uint64_
         }
         ended = cache->priv.ended;
         cache->priv.ended = 0;
+        if (ended != 0 || ticket != cache->priv.ticket) /* who was asked may know it already */
+            next = cache->priv.now;
     }
     if (wake)
         *wake = next;

@@ -4,9 +4,10 @@
  *   client ADDRESS PORT NAME CA [CERTIFICATE KEY] < commands
  *   get ID MS  forget the key, fetch it, wrap a VM key with it
  *   renew ID MS                  the same, and the kept connection is gone before
+ *   two ID,ID MS                 two at a time
  *   have ID                      is it in the cache?
  *   load ID MS                   a vCPU works while fetches of ID are open, and while none is
- *   drop                         the cache, and the client's connection
+ *   drop                         the cache; how many connections, how many took up a session
  */
 #include <poll.h>
 #include <pthread.h>
@@ -80,27 +81,29 @@ static struct svmc_key_wanted wanted(const char *id)
                                      .usage = SVMC_KEY_MAY_SEAL | SVMC_KEY_MAY_OPEN };
 }
 
-/* A step, and what it took of this thread's processor time. */
-static void step(uint64_t *longest)
+/* A step, and what it took of this thread's processor time. @return when to step again. */
+static uint64_t step(uint64_t *longest)
 {
-    uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID), took;
+    uint64_t before = clock_ns(CLOCK_THREAD_CPUTIME_ID), took, wake;
 
     pthread_mutex_lock(&lock);
-    (void)svmc_key_cache_step(&cache, now_ns(), NULL);
+    (void)svmc_key_cache_step(&cache, now_ns(), &wake);
     pthread_mutex_unlock(&lock);
     took = clock_ns(CLOCK_THREAD_CPUTIME_ID) - before;
     if (took > *longest)
         *longest = took;
+    return wake;
 }
 
 static void wait_for_it(uint64_t wake_ns)
 {
     struct pollfd ready = { .fd = -1 };
     uint64_t now = now_ns();
-    int ms = wake_ns > now ? (int)((wake_ns - now + MS - 1) / MS) : 0;
+    uint64_t ns = wake_ns > now ? wake_ns - now : 0;
+    int ms = ns < 60000 * (uint64_t)MS ? (int)((ns + MS - 1) / MS) : 60000;
 
     ready.fd = svmc_kmip_wait(kmip, &ready.events);
-    (void)poll(&ready, 1, ready.fd < 0 ? (ms < 1 ? ms : 1) : ms);
+    (void)poll(&ready, 1, ms);
 }
 
 struct fetched {
@@ -121,8 +124,7 @@ static struct fetched fetch(const char *id, uint64_t timeout_ms)
 
     begin(timeout_ms * MS);
     while ((st = svmc_key_cache_wrap(&cache, now_ns(), &want, &blob, &news)) == SVMC_ERR_ABSENT) {
-        wake = news.until;
-        step(&result.longest);
+        wake = step(&result.longest);
         if (svmc_key_cache_get(&cache, now_ns(), &want, &news) == SVMC_ERR_ABSENT)
             wait_for_it(wake);
     }
@@ -143,6 +145,31 @@ static void get(const char *id, uint64_t timeout_ms, bool renew)
     result = fetch(id, timeout_ms);
     printf("%s %llu %llu\n", svmc_fetch_name(result.reason), (unsigned long long)result.took / 1000,
            (unsigned long long)result.longest / 1000);
+}
+
+/* Two at a time over one connection, the second one in the entry before the first one's. */
+static void two(const char *first, const char *second, uint64_t timeout_ms)
+{
+    const struct svmc_key_wanted one = wanted(first), other = wanted(second);
+    enum svmc_status st[2] = { SVMC_ERR_ABSENT, SVMC_ERR_ABSENT };
+    struct svmc_key_news news;
+    uint64_t start, longest = 0;
+
+    need(fetch(second, timeout_ms).reason == SVMC_FETCH_NONE, "the second one");
+    start = now_ns();
+    st[0] = svmc_key_cache_get(&cache, now_ns(), &one, &news);
+    for (uint32_t i = 0; i < 3; i++)
+        (void)step(&longest);
+    svmc_key_cache_evict(&cache, other.id, other.id_bytes);
+    for (;;) {
+        st[0] = svmc_key_cache_get(&cache, now_ns(), &one, &news);
+        st[1] = svmc_key_cache_get(&cache, now_ns(), &other, &news);
+        if (st[0] != SVMC_ERR_ABSENT && st[1] != SVMC_ERR_ABSENT)
+            break;
+        wait_for_it(step(&longest));
+    }
+    printf("%s %llu %llu\n", st[0] == SVMC_OK && st[1] == SVMC_OK ? "SVMC_FETCH_NONE" : "failed",
+           (unsigned long long)(now_ns() - start) / 1000, (unsigned long long)longest / 1000);
 }
 
 static void have(const char *id)
@@ -217,7 +244,7 @@ static void *serve(void *argument)
             (void)!svmc_key_cache_get(&cache, now_ns(), want, &news);
             pthread_mutex_unlock(&lock);
         }
-        step(&longest);
+        (void)step(&longest);
         usleep(1000);
     }
     return &longest;
@@ -253,17 +280,22 @@ static void load(const char *id, uint64_t timeout_ms)
            (unsigned long long)(svmc_key_cache_count(&cache, SVMC_KEY_COUNT_FETCH) - before));
 }
 
-static void obey(const char *command, const char *id, uint64_t ms)
+static void obey(const char *command, char *id, uint64_t ms)
 {
     if (strcmp(command, "get") == 0 || strcmp(command, "renew") == 0) {
         get(id, ms, command[0] == 'r');
+    } else if (strcmp(command, "two") == 0 && strchr(id, ',')) {
+        *strchr(id, ',') = '\0';
+        two(id, id + strlen(id) + 1, ms);
     } else if (strcmp(command, "have") == 0) {
         have(id);
     } else if (strcmp(command, "load") == 0) {
         load(id, ms);
     } else if (strcmp(command, "drop") == 0) {
+        uint64_t resumed, connections = svmc_kmip_connections(kmip, &resumed);
+
         svmc_key_cache_drop(&cache);
-        printf("%llu\n", (unsigned long long)svmc_kmip_connections(kmip, NULL));
+        printf("%llu %llu\n", (unsigned long long)connections, (unsigned long long)resumed);
     } else {
         printf("error command\n");
     }

@@ -195,8 +195,11 @@ class Listener:
                 threading.Thread(target=self.guarded, args=(connection,), daemon=True).start()
 
     def guarded(self, connection):
-        with suppress(OSError, ssl.SSLError), connection:
-            self.serve(connection)
+        with connection:
+            with suppress(OSError, ssl.SSLError):
+                self.serve(connection)
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # though another thread is at it
 
     def close(self):
         with suppress(OSError):
@@ -272,6 +275,7 @@ class Proxy(Listener):
                                           struct.pack("ii", 1, 0))  # a close is a reset
                     connection.shutdown(socket.SHUT_RD)  # and nobody else is at it
                     time.sleep(0.01)
+                    connection.close()
                     return
                 connection.sendall(head + body)
 
