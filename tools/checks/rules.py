@@ -9,8 +9,6 @@ from common import ROOT, Report
 
 GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DK|DM|DT|EV|EX|FO|HC|HN|IM|IO|JU|KF|KH|KM|KS|KV|ME|MO|OF|PG|"
          "PO|PR|RV|S390|SE|ST|TK|TM|TP|TR|VW)-")
-GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IO|JU|KH|KS|ME|MO|OF|PG|PO|RV|S390|SE|ST|"
-         "TK|TM|TP|TR|VW)-")
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
 CITED = re.compile(rf"\b({GROUP}|R)(\d+)(?:-\1(\d+))?(?!\w)")
 DOCUMENT = re.compile(rf"\b(?:{GROUP}|R)\d+ to (?:{GROUP}|R)\d+\b")
