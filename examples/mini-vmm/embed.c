@@ -5,6 +5,7 @@
  */
 #include "embed.h"
 
+#include <string.h>
 #include <sys/random.h>
 
 #include <svmcore/guest/hypercall.h>
@@ -181,10 +182,37 @@ static enum served ask_host(struct vcpu *v)
     return watch_reply(v, tag) ? SERVED : SERVED_TAPE;
 }
 
+/*
+ * KVM makes an access of more than 8 bytes, or of two pages, in parts, an exit each. A later part
+ * of a load is no place to save at: executed again it would begin with the first one; the guest has
+ * executed nothing since that. Nor is what may be a part of a store, whose instruction KVM takes
+ * for done: the parts behind it would be lost.
+ */
+static bool is_part(struct vcpu *v, const struct svmc_exit *exit)
+{
+    const struct kvm_regs *now = v->kvm ? vm_vcpu_regs(v->kvm) : NULL;
+
+    if (exit->kind == SVMC_KIND_MMIO_WRITE)
+        return exit->size == 8 || (exit->address + exit->size) % 4096 == 0;
+    return now && exit->kind == SVMC_KIND_MMIO_READ && v->last.kind == SVMC_KIND_MMIO_READ &&
+           v->last.address != exit->address && memcmp(now, &v->last_regs, sizeof *now) == 0;
+}
+
+static void note(struct vcpu *v, const struct svmc_exit *exit)
+{
+    const struct kvm_regs *now = v->kvm ? vm_vcpu_regs(v->kvm) : NULL;
+
+    v->last = *exit;
+    if (now)
+        v->last_regs = *now;
+}
+
 enum served embed_finish(struct vcpu *v, const struct svmc_exit *exit, struct svmc_outcome *out)
 {
     enum svmc_status st = SVMC_OK;
     enum served served;
+
+    note(v, exit);
 
     /* refused, or asked again: the same way once more; nothing has happened to the guest */
     while (out->action == SVMC_ACT_DELEGATED) {
@@ -230,8 +258,9 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
 
     st = svmc_vcpu_exit(&v->core, &exit, out);
     watch_outcome(v, WATCH_EXIT, st, out);
-    if (out->action == SVMC_ACT_DELEGATED &&
-        (++v->turns == v->save_at || atomic_load(&v->save_now))) {
+    v->turns += out->action == SVMC_ACT_DELEGATED;
+    if (out->action == SVMC_ACT_DELEGATED && !is_part(v, &exit) &&
+        ((v->save_at > 0 && v->turns >= v->save_at) || atomic_load(&v->save_now))) {
         v->waiting = exit;
         return SERVED_SAVE;
     }

@@ -50,8 +50,10 @@ struct vcpu {
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */
     bool seeded;
-    atomic_bool save_now;     /* the next one is */
-    uint64_t turns, save_at;  /* requests so far; the one that is not asked but saved; 0: none */
+    atomic_bool save_now;    /* the next one is */
+    uint64_t turns, save_at; /* requests so far; the one that is not asked but saved; 0: none */
+    struct svmc_exit last;   /* and the registers that it came with */
+    struct kvm_regs last_regs;
     struct svmc_exit waiting; /* it */
     unsigned host_timeout_ms;
     uint64_t known[20]; /* FEED: registers as the trace tells them */

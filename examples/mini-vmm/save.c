@@ -223,16 +223,16 @@ static bool take_context(struct vm_vcpu *c, uint8_t *context, size_t *bytes, uin
     return true;
 }
 
-/* All but memory. Memory first: a settle may write to it. */
+/* All but memory. What the exit says, and memory, first: a settle may write to both. */
 static bool put_rest(struct save *s, struct vcpu *v, struct save_own *own)
 {
     static _Alignas(8) uint8_t context[CONTEXT_MAX];
     size_t bytes = 0;
     bool good;
 
-    good = take_context(v->kvm, context, &bytes, &own->again);
     own->version = OWN_VERSION;
     memcpy(own->run, v->run, v->run_bytes < sizeof own->run ? v->run_bytes : sizeof own->run);
+    good = take_context(v->kvm, context, &bytes, &own->again);
     memcpy(s->body + s->section[PART_CONTEXT].offset, context, sizeof context);
     memcpy(s->body + s->section[PART_OWN].offset, own, sizeof *own);
     explicit_bzero(context, sizeof context);

@@ -438,8 +438,10 @@ static bool go_on(struct cpu *c)
     st = svmc_exit_from_kvm(v->run, v->run_bytes, &exit);
     if (st != SVMC_OK || exit.kind != own->kind || exit.size != own->size ||
         exit.count != own->count || exit.address != own->address || exit.value != own->value) {
-        end(c, EXIT_BAD, "ERROR", "the restored guest exits in another way: kind 0x%x, 0x%llx",
-            exit.kind, (unsigned long long)exit.address);
+        end(c, EXIT_BAD, "ERROR",
+            "the restored guest exits in another way: 0x%x 0x%llx %u %u, not 0x%x 0x%llx %u %u",
+            exit.kind, (unsigned long long)exit.address, exit.size, exit.count, own->kind,
+            (unsigned long long)own->address, own->size, own->count);
         return false;
     }
     if (!watch_take_exit(v))

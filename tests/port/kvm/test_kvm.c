@@ -31,7 +31,7 @@
 /* Between the port and the kernel: fails the call whose number is `fail`, counted from 1. */
 static struct {
     unsigned calls, fail;
-    bool counts, nests;
+    bool counts, nests, noisy;
 } between;
 
 int ioctl(int fd, unsigned long request, ...)
@@ -49,6 +49,12 @@ int ioctl(int fd, unsigned long request, ...)
     if (between.nests && request == KVM_GET_NESTED_STATE) {
         errno = E2BIG;
         return -1;
+    }
+    if (between.noisy && request == KVM_GET_DIRTY_LOG) { /* bits that are no page's */
+        int result = (int)syscall(SYS_ioctl, fd, request, arg);
+
+        memset((uint8_t *)((struct kvm_dirty_log *)arg)->dirty_bitmap + 17, 0xff, 7);
+        return result;
     }
     return (int)syscall(SYS_ioctl, fd, request, arg);
 }
@@ -487,6 +493,16 @@ TEST(kvm, a_context_is_checked_before_kvm_is_asked) /* KV-1 KV-3 KV-7 KV-9 */
                   "section %u, bit %u: %s", part, bit, svmc_status_name(st));
             first[at - 8 + bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
+    memset(first + n, 0, 8); /* longer, and it says so */
+    *(uint32_t *)(void *)(first + 8) += 8;
+    refused(&l, &before, n + 8, SVMC_ERR_FORMAT, "bytes behind the last section");
+    at = find(first, n, 4); /* the extended state 8 bytes shorter, all else in its place */
+    memcpy(second, first, at);
+    memcpy(second + at, first + at + 8, n - at - 8);
+    *(uint32_t *)(void *)(second + at - 4) -= 8;
+    *(uint32_t *)(void *)(second + 8) = (uint32_t)n - 8;
+    CHECK_EQ(svmc_kvm_vcpu_load(&l.v, second, n - 8, 0), SVMC_ERR_UNSUPPORTED);
+    *(uint32_t *)(void *)(first + 8) -= 8;
     at = find(first, n, 9); /* MSRs: count, pad; index, reserved, value */
     first[at] ^= 1;
     refused(&l, &before, n, SVMC_ERR_FORMAT, "a count that is not the length's");
@@ -682,7 +698,9 @@ static void logs(bool manual) /* KV-11 */
     CHECK(add_slot(&l, 0, 0, 64, false) && add_slot(&l, 1, 64, 130, true));
     memset(dirty, 0, sizeof dirty);
     write_pages(&l, 64, 65); /* 64, 66 ... 192 */
+    between.noisy = true;
     CHECK_EQ(svmc_kvm_log_fetch(&log, scratch, dirty), SVMC_OK);
+    between.noisy = false;
     CHECK(dirty[0] == 0 && dirty[4] == 0);
     CHECK_EQ(dirty[1], 0x5555555555555555);
     CHECK_EQ(dirty[2], 0x5555555555555555);
