@@ -360,7 +360,7 @@ TEST(pages, no_bit_of_a_copy_can_change) /* SE-20 */
     begin();
     CHECK_EQ(put_out(5), SVMC_SEAL_NONE);
     for (unsigned bit = 0; bit < (BYTES + SVMC_TAG_BYTES) * 8; bit++) {
-        uint8_t *at = bit < BYTES * 8 ? store[5].text + bit / 8 : store[5].tag + bit / 8 - BYTES;
+        uint8_t *at = bit < BYTES * 8 ? store[5].text + bit / 8 : store[5].tag + (bit / 8 - BYTES);
 
         *at ^= (uint8_t)(1u << bit % 8);
         missed += open_from(5, &store[5]) != SVMC_SEAL_TAG || !seal_lab_is_zero(back, BYTES);
