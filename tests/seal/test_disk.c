@@ -382,6 +382,12 @@ TEST(disk, length_preserving_fails_without_a_trace) /* DK-10 DK-11 */
         CHECK_EQ(svmc_disk_flush(&lab.disk, &lab.result), SVMC_ERR_CALLBACK);
         CHECK_EQ(svmc_disk_flush(&lab.disk, &lab.result), SVMC_OK);
     }
+    memset(buffer, 0x5a, sizeof buffer);
+    lab.crypto.calls = 0;
+    lab.crypto.fail_at = 2; /* of eight that were copied at once */
+    CHECK_EQ(svmc_disk_write(&lab.disk, 0, 8, buffer, &lab.result), SVMC_ERR_CALLBACK);
+    lab.crypto.fail_at = 0;
+    CHECK(!has(lab.memory, sizeof lab.memory, buffer));
     lab.disk.priv.blocks = 63; /* of 2^36: 512 bytes are 32 */
     CHECK_EQ(svmc_disk_write(&lab.disk, 0, 2, buffer, &lab.result), SVMC_ERR_FULL);
     CHECK_EQ(lab.result.seal, SVMC_SEAL_BUDGET);
