@@ -178,7 +178,7 @@ SVMC_API enum svmc_image_reason svmc_image_checkpoint(const struct svmc_image *i
                                                       uint8_t *out);
 
 /** Go on with an image, in another process too: with a fresh subkey. config is as it was to begin;
- *  kind, mac and chunk_bytes are the header's. *done: the chunk to go on with. The body is what it
+ *  mac and chunk_bytes are the header's. *done: the chunk to go on with. The body is what it
  *  was. IM-11 */
 SVMC_API enum svmc_image_reason svmc_image_resume(struct svmc_image *image,
                                                   const struct svmc_image_config *config,

@@ -8,7 +8,8 @@ static CORE_COLD enum svmc_status refuse(struct svmc_vcpu *vc, unsigned rule,
 {
     vc->priv.stats.refused++;
     vc->priv.stats.refused_by_rule[core_clamp(rule, SVMC_REPLY_RULES + 1)]++;
-    if (++vc->priv.refusals >= vc->priv.policy->priv.refusal_limit) {
+    vc->priv.refusals += vc->priv.refusals != UINT32_MAX; /* ST-5: what was loaded may be any */
+    if (vc->priv.refusals >= vc->priv.policy->priv.refusal_limit) {
         (void)svmc_intercept_stop(vc, SVMC_STOP_REFUSALS, out);
     } else {
         svmc_intercept_page_clear_reply(vc);

@@ -144,7 +144,8 @@ static enum svmc_status refuse(struct svmc_offers *o, unsigned rule, struct svmc
 
     o->priv.stats.refused++;
     o->priv.stats.refused_by_rule[core_clamp(rule, SVMC_OFFER_RULES + 1)]++;
-    if (++o->priv.refusals >= vc->priv.policy->priv.refusal_limit)
+    o->priv.refusals += o->priv.refusals != UINT32_MAX; /* ST-18: what was loaded may be any */
+    if (o->priv.refusals >= vc->priv.policy->priv.refusal_limit)
         (void)svmc_intercept_stop(vc, SVMC_STOP_REFUSALS, &stop);
     out->rule = (uint8_t)rule;
     out->stop = stop.stop;

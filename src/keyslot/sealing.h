@@ -18,6 +18,20 @@ enum svmc_status svmc_keyslot_try(struct svmc_keyslots *ks, const struct svmc_cr
                                   uint32_t alg);
 
 /**
+ * Another key in a slot, under the handle that it has. The caller says that nobody has a copy of
+ * the handle: so no generation is taken, and it may be done without end. Control of the pool.
+ *
+ * State:  on ARG, UNSUPPORTED and BUSY the slot has the key that it had, on STALE there is none;
+ *         where the cipher cannot be loaded the slot is free.
+ * Source: KS-21.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (slots in hardware, a slot before it); SVMC_ERR_STALE;
+ *         SVMC_ERR_UNSUPPORTED; SVMC_ERR_BUSY (a lane or a reference has it); SVMC_ERR_CALLBACK.
+ */
+enum svmc_status svmc_keyslot_exchange(struct svmc_keyslots *ks, svmc_key_handle handle,
+                                       const struct svmc_keyslot_key *key);
+
+/**
  * Whether subkeys can be had now. id NULL: of any epoch.
  *
  * Threads: any, while nobody changes the key or drops it; calls nothing.

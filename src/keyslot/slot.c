@@ -233,6 +233,48 @@ enum svmc_status svmc_keyslot_load(struct svmc_keyslots *ks, const struct svmc_k
     return SVMC_OK;
 }
 
+/* KS-5: who had its last generation is not taken again. */
+static void free_up(struct slot *s)
+{
+    uint32_t word = word_of(s) & WORD_GENERATION;
+    uint32_t state = word == WORD_GENERATION ? SVMC_KEYSLOT_RETIRED : SVMC_KEYSLOT_WIPED;
+
+    __atomic_store_n(&s->word, word | state, __ATOMIC_SEQ_CST);
+}
+
+/* KS-21 */
+enum svmc_status svmc_keyslot_exchange(struct svmc_keyslots *ks, svmc_key_handle handle,
+                                       const struct svmc_keyslot_key *key)
+{
+    struct slot *s = ks ? slot_of(ks, handle) : NULL;
+    uint32_t word = s ? word_of(s) : 0, n;
+    enum svmc_status st;
+
+    if (!ks || !key || ks->priv.kind != SVMC_KEYSLOT_SOFTWARE || key->before.raw != 0)
+        return SVMC_ERR_ARG;
+    if ((word & ~WORD_RESIDENT) != ((handle.raw & WORD_GENERATION) | SVMC_KEYSLOT_ACTIVE))
+        return SVMC_ERR_STALE;
+    st = judge_key(ks, key);
+    if (st != SVMC_OK)
+        return st;
+    n = (uint32_t)(s - slots_of(ks));
+    __atomic_store_n(&s->word, (word & ~WORD_STATE) | SVMC_KEYSLOT_LOADING, __ATOMIC_SEQ_CST);
+    keyslot_step();
+    if (svmc_keyslot_is_busy(ks, n) || __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0) {
+        __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
+        return SVMC_ERR_BUSY;
+    }
+    svmc_keyslot_vacate(ks, s);
+    st = core_cipher_load(ks->priv.crypto, rooms_of(ks) + n, key->alg, key->bytes, ks->priv.lanes);
+    if (st != SVMC_OK) {
+        free_up(s);
+        return st;
+    }
+    fill(s, key, word);
+    __atomic_store_n(&s->word, word, __ATOMIC_SEQ_CST);
+    return SVMC_OK;
+}
+
 /* KS-19: nobody holds a slot that is free, and what was in its room is wiped. */
 enum svmc_status svmc_keyslot_try(struct svmc_keyslots *ks, const struct svmc_crypto_ops *ops,
                                   uint32_t alg)
@@ -270,9 +312,7 @@ enum svmc_status svmc_keyslot_revoke(struct svmc_keyslots *ks, svmc_key_handle h
         ((word & WORD_CUT) == 0 && __atomic_load_n(refs_of(ks) + n, __ATOMIC_ACQUIRE) != 0))
         return SVMC_ERR_BUSY;
     svmc_keyslot_vacate(ks, s);
-    word &= WORD_GENERATION;
-    state = word == WORD_GENERATION ? SVMC_KEYSLOT_RETIRED : SVMC_KEYSLOT_WIPED; /* KS-5 */
-    __atomic_store_n(&s->word, word | state, __ATOMIC_SEQ_CST);
+    free_up(s);
     return SVMC_OK;
 }
 

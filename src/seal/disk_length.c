@@ -37,6 +37,7 @@ static enum svmc_disk_reason crypt(struct svmc_disk *d, uint64_t first, uint32_t
         u.in = u.out = d->priv.bounce + (size_t)i * d->priv.sector_bytes;
         if (core_cipher_crypt(ops, d->priv.room, &u, encrypt) == SVMC_OK)
             continue;
+        ops->wipe(ops->ctx, d->priv.bounce, BUFFER); /* DK-11: the others are not encrypted yet */
         d->priv.seal = SVMC_SEAL_CRYPTO;
         return SVMC_DISK_SEAL;
     }

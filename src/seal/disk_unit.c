@@ -43,11 +43,16 @@ static const struct svmc_seal_use *find_use(const struct svmc_disk *d, const uin
 }
 
 /* The readers are in a ring; the one that came first goes. */
+static void next_reader(struct svmc_disk *d)
+{
+    d->priv.turn = (d->priv.turn + 1) % SVMC_DISK_READERS;
+}
+
 static enum svmc_seal_reason drop_reader(struct svmc_disk *d)
 {
     struct svmc_seal_use *use;
 
-    d->priv.turn = (d->priv.turn + 1) % SVMC_DISK_READERS;
+    next_reader(d);
     use = d->priv.reader + d->priv.turn;
     if (use->slot.raw == 0 || svmc_seal_end(d->priv.sealer, use) == SVMC_OK)
         return SVMC_SEAL_NONE;
@@ -61,30 +66,39 @@ static enum svmc_seal_reason drop_reader(struct svmc_disk *d)
  */
 static enum svmc_seal_reason take(struct svmc_disk *d)
 {
+    enum svmc_seal_reason why;
+
     if (d->priv.want == WANT_WRITER)
         return svmc_seal_begin(d->priv.sealer, SVMC_KEY_DISK, 0, 0, &d->priv.writer);
-    return svmc_seal_find_tried(d->priv.sealer, SVMC_KEY_DISK, d->priv.want_alg, &d->priv.want_id,
-                                d->priv.reader + d->priv.turn);
+    why = svmc_seal_find_tried(d->priv.sealer, SVMC_KEY_DISK, d->priv.want_alg, &d->priv.want_id,
+                               d->priv.reader + d->priv.turn);
+    return why == SVMC_SEAL_BUSY ? SVMC_SEAL_SLOTS : why;
 }
 
-/* DK-19: where the pool has no slot left, a reader gives one up. */
+/* DK-19: where the pool has no slot left a reader gives one up: to the one that is wanted, in its
+   slot, so that reading takes no generations (KS-5), however often readers change. */
 enum svmc_disk_reason svmc_disk_bring(struct svmc_disk *d)
 {
+    const bool writer = d->priv.want == WANT_WRITER;
     enum svmc_seal_reason why = SVMC_SEAL_NONE;
 
-    if (d->priv.want != WANT_WRITER)
-        why = drop_reader(d);
+    if (!writer)
+        next_reader(d);
     else if (d->priv.writer.slot.raw != 0 &&
              svmc_seal_end(d->priv.sealer, &d->priv.writer) != SVMC_OK)
         why = SVMC_SEAL_SLOTS;
     if (why == SVMC_SEAL_NONE)
         why = take(d);
     for (uint32_t i = 0; i < SVMC_DISK_READERS && why == SVMC_SEAL_SLOTS; i++) {
-        why = drop_reader(d);
+        why = SVMC_SEAL_NONE;
+        if (writer)
+            why = drop_reader(d);
+        else
+            next_reader(d);
         if (why == SVMC_SEAL_NONE)
             why = take(d);
     }
-    d->priv.fresh = d->priv.want == WANT_WRITER;
+    d->priv.fresh = writer;
     d->priv.want = 0;
     return because(d, why);
 }

@@ -383,6 +383,10 @@ enum svmc_image_reason svmc_image_resume(struct svmc_image *image,
         why = svmc_image_judge(image->priv.header, config);
     if (why == SVMC_IMAGE_NONE && info.generation != config->generation)
         why = SVMC_IMAGE_OLD; /* one from the future is none of ours, either */
+    if (why == SVMC_IMAGE_NONE && info.kind != config->kind)
+        why = SVMC_IMAGE_PURPOSE; /* the last one, of a VM that runs on, would be run twice */
+    if (why == SVMC_IMAGE_NONE && image->priv.alg != config->sealer->priv.alg)
+        why = SVMC_IMAGE_ALGORITHM; /* the header has one for all segments */
     if (why == SVMC_IMAGE_NONE)
         why = take_checkpoint(image, checkpoint, done);
     if (why == SVMC_IMAGE_NONE) {

@@ -167,7 +167,8 @@ void svmc_sealer_key(struct svmc_sealer *sealer, uint32_t state, uint32_t usage)
                      __ATOMIC_RELAXED);
 }
 
-/* SE-5, SE-6: the subkey that use names, from derivation to slot. */
+/* SE-5, SE-6: the subkey that use names, from derivation to slot: the one that use has (KS-21), or
+   else a free one. */
 static enum svmc_seal_reason load(struct svmc_sealer *sealer, struct svmc_seal_use *use)
 {
     const struct svmc_crypto_ops *ops = sealer->priv.crypto;
@@ -183,11 +184,14 @@ static enum svmc_seal_reason load(struct svmc_sealer *sealer, struct svmc_seal_u
     st = svmc_vmkey_subkey(sealer->priv.key, (enum svmc_key_purpose)use->purpose, use->alg,
                            &use->id, bytes);
     if (st == SVMC_OK)
+        st = svmc_keyslot_exchange(sealer->priv.slots, use->slot, &key);
+    if (st == SVMC_ERR_STALE)
         st = svmc_keyslot_load(sealer->priv.slots, &key, &use->slot);
     ops->wipe(ops->ctx, bytes, sizeof bytes);
     if (st != SVMC_OK)
         memset(use, 0, sizeof *use);
     return st == SVMC_OK                ? SVMC_SEAL_NONE
+           : st == SVMC_ERR_BUSY        ? SVMC_SEAL_BUSY
            : st == SVMC_ERR_FULL        ? SVMC_SEAL_SLOTS
            : st == SVMC_ERR_UNSUPPORTED ? SVMC_SEAL_ALG
                                         : SVMC_SEAL_CRYPTO;
@@ -276,16 +280,21 @@ enum svmc_seal_reason svmc_seal_find_tried(struct svmc_sealer *sealer, uint32_t 
                                            uint32_t alg, const struct svmc_subkey_id *id,
                                            struct svmc_seal_use *use)
 {
-    enum svmc_seal_reason why = judge_find(sealer, purpose, id, use);
+    struct svmc_seal_use next;
+    enum svmc_seal_reason why = judge_find(sealer, purpose, id, &next);
 
     if (why != SVMC_SEAL_NONE)
         return why;
     if (!svmc_seal_is_tried(sealer, alg))
         return SVMC_SEAL_ALG;
-    use->id = *id;
-    use->purpose = purpose;
-    use->alg = alg;
-    return load(sealer, use);
+    next.id = *id;
+    next.purpose = purpose;
+    next.alg = alg;
+    next.slot = use->slot;
+    why = load(sealer, &next);
+    if (why != SVMC_SEAL_BUSY)
+        *use = next;
+    return why;
 }
 
 /* SE-7 */

@@ -321,6 +321,30 @@ TEST(vmware_state, messages_that_cannot_be) /* ST-3 ST-15 ST-16 VW-12 */
     CHECK_EQ(load_hostile(saved, len), SVMC_ERR_FORMAT);
 }
 
+TEST(vmware_state, a_request_and_its_reply_at_once_cannot_be) /* ST-3 ST-15 VW-16 */
+{
+    struct lab_channel ch;
+    size_t len, reply;
+
+    for (unsigned stage = 2; stage <= 3; stage++) {
+        lab_start(&lab);
+        CHECK_EQ(lab_open(&lab, LAB_RPCI | LAB_COOKIE, &ch), 1);
+        CHECK_EQ(step(&lab, LAB_SENDSIZE, &ch, 40), 0x81);
+        len = save(&lab, saved);
+        reply = len - 16;
+        CHECK_EQ(core_load_le32(saved + reply - 12), 65536);
+        saved[reply] = (uint8_t)stage;
+        core_store_le32(saved + reply + 4, 65536 + 64); /* behind the request */
+        core_store_le32(saved + reply + 8, 4);
+        memcpy(saved + len, "1 ok", 4);
+        core_store_le32(saved + 8, (uint32_t)len + 4);
+        lab_start(&other);
+        CHECK_EQ(load_hostile(saved, len + 4), SVMC_ERR_FORMAT);
+        core_store_le32(saved + CHANNELS + 4, LAB_TCLO); /* there both are, on their own */
+        CHECK_EQ(load_hostile(saved, len + 4), SVMC_OK);
+    }
+}
+
 TEST(vmware_state, fields_that_cannot_be) /* ST-3 ST-15 ST-16 VW-12 */
 {
     /* of the one channel with half a request and no reply, without words of the pointer */

@@ -412,6 +412,17 @@ TEST(offer, refusals_are_counted_and_end) /* OF-7 */
     CHECK_EQ(stats.refused_by_rule[6], LAB_REFUSALS);
 }
 
+TEST(offer, refusals_do_not_begin_anew_at_the_end_of_their_count) /* OF-7 ST-18 */
+{
+    struct svmc_offer offer;
+
+    start(SVMC_ISA_A64);
+    offers.priv.refusals = UINT32_MAX; /* as somebody saved it */
+    offer = right(SVMC_OFFER_X86_NMI);
+    CHECK_EQ(send(&offer), SVMC_ERR_HOST_REPLY);
+    CHECK_EQ(result.stop, SVMC_STOP_REFUSALS);
+}
+
 /* Whether a kept offer of this kind arrives now; it is kept again afterwards. */
 static bool arrives(uint32_t kind, uint8_t state)
 {

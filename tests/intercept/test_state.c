@@ -229,6 +229,24 @@ TEST(state, refusals_in_a_row_are_not_forgotten) /* ST-5 R16 */
     CHECK_EQ(goes.out.stop, SVMC_STOP_REFUSALS);
 }
 
+TEST(state, refusals_do_not_begin_anew_at_the_end_of_their_count) /* ST-5 R16 */
+{
+    uint64_t rng = 5;
+    size_t len;
+
+    lab_init(&stays, &rng);
+    CHECK_EQ(lab_begin(&stays, scenario_named("in al own")), SVMC_OK);
+    len = save(&stays, saved);
+    memset(saved + 24, 0xff, 4);
+    move_guest();
+    CHECK_EQ(svmc_vcpu_load(&goes.vc, saved, len, &goes.out), SVMC_OK);
+    CHECK(fakehost_prepare(goes.world.page, &honest));
+    honest.reply.seq ^= 1;
+    CHECK(fakehost_send(goes.world.page, &honest));
+    CHECK_EQ(svmc_vcpu_enter(&goes.vc, &goes.out), SVMC_ERR_HOST_REPLY);
+    CHECK_EQ(goes.out.stop, SVMC_STOP_REFUSALS);
+}
+
 /* RDTSC, answered with this time. */
 static enum svmc_status tell_time(struct lab *lab, uint64_t time)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots: the automaton, generations, holders and references, places. */
+#include "../../src/keyslot/sealing.h"
 #include "keyslot_lab.h"
 
 enum { SLOTS = 4, LANES = 3 };
@@ -259,6 +260,53 @@ TEST(slot, retires_before_its_generation_wraps) /* KS-5 */
     CHECK_EQ(svmc_keyslots_recycle(&ks), SLOTS);
     CHECK_EQ(svmc_keyslots_recycle(&ks), 0);
     CHECK_EQ(load(1).raw >> 16, 1);
+}
+
+TEST(slot, another_key_under_the_same_handle) /* KS-21 */
+{
+    static const uint8_t other[64] = { 9, 8, 7 };
+    struct svmc_keyslot_key key = {
+        .alg = SVMC_ALG_AES_256_XTS, .unit_bytes = 64, .bytes = other, .domain = 5
+    };
+    svmc_key_handle a, none = { 0 };
+    struct svmc_keyslot_use use;
+    uint8_t room[64];
+
+    start(SVMC_KEYSLOT_SOFTWARE, SLOTS);
+    a = load(1);
+    CHECK_EQ(svmc_keyslot_hold(&ks, 1, a, &use), SVMC_OK);
+    memcpy(room, use.room, sizeof room);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, &key), SVMC_ERR_BUSY);
+    CHECK_MEM(use.room, room, sizeof room);
+    CHECK_EQ(svmc_keyslot_state(&ks, a), SVMC_KEYSLOT_ACTIVE);
+    svmc_keyslot_release(&ks, 1);
+    CHECK_EQ(svmc_keyslot_ref(&ks, 0, a), SVMC_OK);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, &key), SVMC_ERR_BUSY);
+    CHECK_EQ(svmc_keyslot_unref(&ks, a), SVMC_OK);
+    for (uint32_t i = 0; i < 0x10010; i++) /* more often than there are generations */
+        if (svmc_keyslot_exchange(&ks, a, &key) != SVMC_OK)
+            break;
+    CHECK_EQ(toy.loaded, 1);
+    CHECK_EQ(svmc_keyslot_hold(&ks, 0, a, &use), SVMC_OK);
+    CHECK(use.domain == 5 && memcmp(use.room, room, sizeof room) != 0);
+    svmc_keyslot_release(&ks, 0);
+    key.before = load(2);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, &key), SVMC_ERR_ARG);
+    key.before = none;
+    CHECK_EQ(svmc_keyslot_exchange(NULL, a, &key), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, none, &key), SVMC_ERR_STALE);
+    key.alg = 99;
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, &key), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_keyslot_state(&ks, a), SVMC_KEYSLOT_ACTIVE);
+    key.alg = SVMC_ALG_AES_256_XTS;
+    toy.load_fails = 1;
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, &key), SVMC_ERR_CALLBACK);
+    CHECK_EQ(toy.loaded, 1); /* neither: the other is of slot 2 */
+    CHECK_EQ(svmc_keyslot_state(&ks, a), SVMC_KEYSLOT_WIPED);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, a, &key), SVMC_ERR_STALE);
+    start(SVMC_KEYSLOT_HARDWARE, SLOTS);
+    CHECK_EQ(svmc_keyslot_exchange(&ks, load(1), &key), SVMC_ERR_ARG);
 }
 
 TEST(slot, a_handle_that_names_nothing_is_stale) /* KS-6 KS-7 */

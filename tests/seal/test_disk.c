@@ -269,6 +269,27 @@ TEST(disk, it_makes_do_with_few_slots) /* DK-19 */
 
 /* ---- what is left, and what is seen ----------------------------------------------------------*/
 
+TEST(disk, reading_wears_out_no_slots) /* DK-19 KS-5 KS-21 */
+{
+    uint32_t was[SVMC_DISK_READERS];
+
+    disk_lab_init(&lab, 1, 70);
+    REQUIRE(disk_lab_format(&lab) == SVMC_OK);
+    for (uint64_t s = 0; s < 6; s++) { /* each of a session of its own */
+        CHECK_EQ(disk_lab_write(&lab, s, s + 1), SVMC_OK);
+        CHECK_EQ(svmc_disk_flush(&lab.disk, &lab.result), SVMC_OK);
+        CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+        CHECK_EQ(disk_lab_open(&lab), SVMC_OK);
+    }
+    for (unsigned turn = 0; turn < 60; turn++) {
+        CHECK(disk_lab_is(&lab, turn % 6, turn % 6 + 1), "%u", turn);
+        for (uint32_t i = 0; i < SVMC_DISK_READERS; i++) {
+            CHECK(turn < 6 || lab.disk.priv.reader[i].slot.raw == was[i], "%u", turn);
+            was[i] = lab.disk.priv.reader[i].slot.raw;
+        }
+    }
+}
+
 static bool has(const uint8_t *in, size_t n, const uint8_t *what)
 {
     for (size_t at = 0; at + 16 <= n; at++)
@@ -382,6 +403,12 @@ TEST(disk, length_preserving_fails_without_a_trace) /* DK-10 DK-11 */
         CHECK_EQ(svmc_disk_flush(&lab.disk, &lab.result), SVMC_ERR_CALLBACK);
         CHECK_EQ(svmc_disk_flush(&lab.disk, &lab.result), SVMC_OK);
     }
+    memset(buffer, 0x5a, sizeof buffer);
+    lab.crypto.calls = 0;
+    lab.crypto.fail_at = 2; /* of eight that were copied at once */
+    CHECK_EQ(svmc_disk_write(&lab.disk, 0, 8, buffer, &lab.result), SVMC_ERR_CALLBACK);
+    lab.crypto.fail_at = 0;
+    CHECK(!has(lab.memory, sizeof lab.memory, buffer));
     lab.disk.priv.blocks = 63; /* of 2^36: 512 bytes are 32 */
     CHECK_EQ(svmc_disk_write(&lab.disk, 0, 2, buffer, &lab.result), SVMC_ERR_FULL);
     CHECK_EQ(lab.result.seal, SVMC_SEAL_BUDGET);

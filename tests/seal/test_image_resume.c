@@ -193,6 +193,53 @@ TEST(image_resume, only_its_own_checkpoint_makes_it_go_on) /* IM-11 IM-12 */
     CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
 }
 
+TEST(image_resume, another_kind_does_not_go_on) /* IM-11 IM-14 */
+{
+    static const uint8_t session[16] = { 5 };
+    struct svmc_image_config config;
+    uint8_t checkpoint[576];
+    struct svmc_image image;
+    uint64_t done;
+
+    begin();
+    config = image_lab_config(&lab, SVMC_IMAGE_LAST);
+    config.session = session;
+    image_lab_collect(&lab);
+    CHECK_EQ(image_lab_begin(&lab, &config, &image, bytes), SVMC_IMAGE_NONE);
+    CHECK_EQ(image_lab_seal(&lab, &image, 0, 0, bytes), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_checkpoint(&image, 1, checkpoint), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    config.kind = SVMC_IMAGE_ROUND; /* the VM ran on: with this one nobody may begin */
+    CHECK_EQ(svmc_image_resume(&image, &config, bytes, checkpoint, &done), SVMC_IMAGE_PURPOSE);
+    CHECK_EQ(done, 0);
+    config.kind = SVMC_IMAGE_LAST;
+    CHECK_EQ(svmc_image_resume(&image, &config, bytes, checkpoint, &done), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+}
+
+TEST(image_resume, another_aead_does_not_go_on) /* IM-11 */
+{
+    struct svmc_image_config config;
+    struct svmc_sealer_config other;
+    uint8_t checkpoint[576];
+    struct svmc_image image;
+    uint64_t done = 7;
+
+    begin();
+    config = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
+    image_lab_collect(&lab);
+    CHECK_EQ(image_lab_begin(&lab, &config, &image, bytes), SVMC_IMAGE_NONE);
+    CHECK_EQ(image_lab_seal(&lab, &image, 0, 0, bytes), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_checkpoint(&image, 1, checkpoint), SVMC_IMAGE_NONE);
+    CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
+    lab.vm.quick = false; /* for its self-test */
+    other = seal_lab_config(&lab.vm, SVMC_ALG_CHACHA20_POLY1305);
+    CHECK_EQ(svmc_sealer_init(&lab.vm.sealer, &other), SVMC_OK);
+    CHECK_EQ(svmc_image_resume(&image, &config, bytes, checkpoint, &done), SVMC_IMAGE_ALGORITHM);
+    CHECK_EQ(done, 0);
+    CHECK(seal_lab_is_empty(&lab.vm));
+}
+
 TEST(image_resume, an_end_is_no_checkpoint_and_a_checkpoint_no_end) /* IM-11 IM-12 IM-16 */
 {
     struct svmc_image_config config;

@@ -177,6 +177,14 @@ static enum svmc_status get_message(struct state_reader *r, struct svmc_vmware *
     return SVMC_OK;
 }
 
+/* VW-16: a request of RPCI ends the reply before it. One that is answered in its place would be in
+   the arena's list twice, which then has no end. */
+static bool is_twice(const struct svmc_vmware_channel *ch)
+{
+    return ch->priv.protocol == RPCI && ch->priv.message[FROM_GUEST].stage != EMPTY &&
+           ch->priv.message[TO_GUEST].stage != EMPTY;
+}
+
 /* VW-10, VW-15: channel n; one that was never open is all zero. */
 static enum svmc_status get_channel(struct state_reader *r, struct svmc_vmware *vm, uint32_t n)
 {
@@ -206,6 +214,8 @@ static enum svmc_status get_channel(struct state_reader *r, struct svmc_vmware *
     ch->priv.used_at = vm->priv.ops.ticks ? vm->priv.ops.ticks(vm->priv.ctx) : 0;
     for (uint32_t side = FROM_GUEST; ch->priv.open && side <= TO_GUEST && st == SVMC_OK; side++)
         st = get_message(r, vm, &ch->priv.message[side], side); /* clamp: own loop */
+    if (st == SVMC_OK && is_twice(ch))
+        st = SVMC_ERR_FORMAT;
     return st;
 }
 

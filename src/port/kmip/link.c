@@ -113,6 +113,8 @@ enum svmc_status link_init(struct link *link, const char *ca, const char *certif
     SSL_CTX_set_options(link->context, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION |
                                            SSL_OP_NO_COMPRESSION); /* KM-8 */
     SSL_CTX_set_mode(link->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
+    /* KM-7: a server that sends tickets without end has a poll for each */
+    (void)SSL_CTX_clear_mode(link->context, SSL_MODE_AUTO_RETRY);
     ERR_clear_error();
     if (!has_files(link->context, ca, certificate, key)) {
         ERR_clear_error();

@@ -248,6 +248,31 @@ class Liar(Listener):
                     return
 
 
+class Flood(Liar):
+    """Sends a row of tickets at once, behind its handshake, and then the answer."""
+
+    def __init__(self, folder, pieces, tickets):
+        super().__init__(folder, pieces, version=ssl.TLSVersion.TLSv1_3)
+        self.context.num_tickets = tickets
+
+    def serve(self, connection):
+        came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.context.wrap_bio(came, goes, server_side=True)
+        for step in (tls.do_handshake, lambda: tls.read(4096)):
+            while True:
+                try:
+                    step()
+                    break
+                except ssl.SSLWantReadError:
+                    connection.sendall(goes.read())
+                    came.write(connection.recv(4096))
+        for piece in self.pieces:
+            tls.write(piece)
+        connection.sendall(goes.read())
+        while connection.recv(4096):
+            pass
+
+
 class Silent(Listener):
     """Takes the connection and says nothing."""
 

@@ -25,8 +25,8 @@ from common import Report  # noqa: E402
 from kmip.core import enums  # noqa: E402
 from kmip.pie.client import ProxyKmipClient  # noqa: E402
 from kmip.pie.objects import SymmetricKey  # noqa: E402
-from servers import (HOST, Liar, Proxy, PyKmip, Silent, answer, make_certificates,  # noqa: E402
-                     question, ttlv)
+from servers import (HOST, Flood, Liar, Proxy, PyKmip, Silent, answer,  # noqa: E402
+                     make_certificates, question, ttlv)
 
 CLIENT = Path(os.environ["SVMC_BUILD"], "tests/kmip-client")
 DEADLINE, SLACK = 400, 50  # ms
@@ -252,6 +252,17 @@ def of_sessions(folder):
         liar.close()
 
 
+def of_tickets(folder):
+    """KM-7: what a server sends beside its answer holds nobody up."""
+    flood = Flood(folder, [answer()], 4000)
+    with Host(folder, flood.port) as host:
+        reason, took, step = host.get("1", deadline=9 * DEADLINE)
+        print(f"4000 tickets: {reason}, {took:.0f} ms, longest step {step:.2f} ms of CPU")
+        report.check("a poll takes no more than one of its tickets",
+                     [] if reason == "NONE" and step < 8 else [f"{reason}, {step} ms"])
+    flood.close()
+
+
 def of_connections(folder, server, keys):
     """KM-6 KM-7: no SIGPIPE ends the client."""
     good = keys["good"][0]
@@ -373,6 +384,7 @@ def main():
             of_certificates(folder, server, keys)
             of_answers(folder)
             of_sessions(folder)
+            of_tickets(folder)
             of_connections(folder, server, keys)
             if os.environ.get("SVMC_FIGURES") != "0":  # a sanitizer has its own
                 of_time(folder, server, keys)
