@@ -25,6 +25,24 @@ TEST(disk, what_was_written_is_read_after_a_start) /* DK-9 DK-11 */
     CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
 }
 
+TEST(disk, a_reason_has_a_name_of_its_own) /* DK-9 */
+{
+    static const struct {
+        uint32_t reason;
+        char name[24];
+    } rows[] = {
+        { SVMC_DISK_NONE, "SVMC_DISK_NONE" },   { SVMC_DISK_ROLLBACK, "SVMC_DISK_ROLLBACK" },
+        { SVMC_DISK_SEAL, "SVMC_DISK_SEAL" },   { SVMC_DISK_DOUBT, "SVMC_DISK_DOUBT" },
+        { SVMC_DISK_DOUBT + 1, "SVMC_DISK_?" }, { UINT32_MAX, "SVMC_DISK_?" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK(strcmp(svmc_disk_name(rows[i].reason), rows[i].name) == 0, "%s", rows[i].name);
+    for (uint32_t i = 0; i <= SVMC_DISK_DOUBT; i++)
+        for (uint32_t k = 0; k < i; k++)
+            CHECK(strcmp(svmc_disk_name(i), svmc_disk_name(k)) != 0, "%u %u", i, k);
+}
+
 /* ---- numbers ---------------------------------------------------------------------------------*/
 
 TEST(disk, only_possible_numbers_are_taken) /* DK-1 DK-2 */
