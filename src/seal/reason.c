@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /** Reasons: their statuses, and their names for who logs them. SE-4 */
-#include <svmcore/disk.h>
-#include <svmcore/seal.h>
-
-#include "../core/clamp.h"
+#include "disk_private.h"
 
 #define NAME_BYTES 24
 
 /* Text beside the value, no pointer in the row: the table needs no relocation. */
-static const struct {
+struct row {
     uint8_t status;
     char name[NAME_BYTES];
-} reasons[] = {
+};
+
 #define REASON(reason, status) [reason] = { status, #reason }
+
+static const struct row reasons[] = {
     REASON(SVMC_SEAL_NONE, SVMC_OK),
     REASON(SVMC_SEAL_UNPROTECTED, SVMC_ERR_REFUSED),
     REASON(SVMC_SEAL_SELF_TEST, SVMC_ERR_REFUSED),
@@ -32,21 +32,28 @@ static const struct {
     REASON(SVMC_SEAL_OWNER, SVMC_ERR_OWNER),
     REASON(SVMC_SEAL_PURPOSE, SVMC_ERR_PURPOSE),
     REASON(SVMC_SEAL_OLD, SVMC_ERR_STALE),
-#undef REASON
 };
 #define REASONS (uint32_t)(sizeof reasons / sizeof reasons[0])
 
-static const char disk_names[][NAME_BYTES] = {
-#define NAME(reason) [reason] = #reason
-    NAME(SVMC_DISK_NONE),    NAME(SVMC_DISK_RANGE),    NAME(SVMC_DISK_STORE),
-    NAME(SVMC_DISK_ANCHOR),  NAME(SVMC_DISK_BLANK),    NAME(SVMC_DISK_HEADER),
-    NAME(SVMC_DISK_UNKNOWN), NAME(SVMC_DISK_OWNER),    NAME(SVMC_DISK_CHANGED),
-    NAME(SVMC_DISK_LOST),    NAME(SVMC_DISK_ROLLBACK), NAME(SVMC_DISK_DATA),
-    NAME(SVMC_DISK_NODE),    NAME(SVMC_DISK_SEAL),     NAME(SVMC_DISK_IN_USE),
-    NAME(SVMC_DISK_DOUBT),
-#undef NAME
+static const struct row disk_reasons[] = {
+    REASON(SVMC_DISK_NONE, SVMC_OK),
+    REASON(SVMC_DISK_RANGE, SVMC_ERR_ARG),
+    REASON(SVMC_DISK_STORE, SVMC_ERR_CALLBACK),
+    REASON(SVMC_DISK_ANCHOR, SVMC_ERR_CALLBACK),
+    REASON(SVMC_DISK_BLANK, SVMC_ERR_FORMAT),
+    REASON(SVMC_DISK_HEADER, SVMC_ERR_FORMAT),
+    REASON(SVMC_DISK_UNKNOWN, SVMC_ERR_UNSUPPORTED),
+    REASON(SVMC_DISK_OWNER, SVMC_ERR_OWNER),
+    REASON(SVMC_DISK_CHANGED, SVMC_ERR_AUTH),
+    REASON(SVMC_DISK_LOST, SVMC_ERR_AUTH),
+    REASON(SVMC_DISK_ROLLBACK, SVMC_ERR_STALE),
+    REASON(SVMC_DISK_DATA, SVMC_ERR_AUTH),
+    REASON(SVMC_DISK_NODE, SVMC_ERR_AUTH),
+    REASON(SVMC_DISK_SEAL, SVMC_OK), /* the sealer's */
+    REASON(SVMC_DISK_IN_USE, SVMC_ERR_REFUSED),
+    REASON(SVMC_DISK_DOUBT, SVMC_ERR_STATE),
 };
-#define DISK_NAMES (uint32_t)(sizeof disk_names / sizeof disk_names[0])
+#define DISK_REASONS (uint32_t)(sizeof disk_reasons / sizeof disk_reasons[0])
 
 enum svmc_status svmc_seal_status(enum svmc_seal_reason reason)
 {
@@ -63,7 +70,13 @@ const char *svmc_seal_name(enum svmc_seal_reason reason)
     return why < REASONS ? reasons[core_clamp(why, REASONS)].name : "SVMC_SEAL_?";
 }
 
+enum svmc_status svmc_disk_status_of(enum svmc_disk_reason why)
+{
+    return (enum svmc_status)disk_reasons[core_clamp(why, DISK_REASONS)].status;
+}
+
 const char *svmc_disk_name(uint32_t reason)
 {
-    return reason < DISK_NAMES ? disk_names[core_clamp(reason, DISK_NAMES)] : "SVMC_DISK_?";
+    return reason < DISK_REASONS ? disk_reasons[core_clamp(reason, DISK_REASONS)].name
+                                 : "SVMC_DISK_?";
 }

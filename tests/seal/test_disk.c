@@ -150,6 +150,26 @@ TEST(disk, what_breaks_the_contract_is_refused) /* DK-1 DK-11 */
     CHECK_EQ(svmc_disk_drop(NULL), SVMC_ERR_ARG);
 }
 
+TEST(disk, a_new_disk_is_of_the_vm_whose_key_it_has) /* DK-5 DK-19 */
+{
+    uint8_t other[SVMC_VM_ID_BYTES];
+
+    disk_lab_init(&lab, 1, 70);
+    memcpy(other, lab.config.vm, sizeof other);
+    other[15] ^= 1;
+    lab.config.vm = other;
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_OWNER);
+    CHECK_EQ(lab.result.reason, SVMC_DISK_OWNER);
+    CHECK(lab.disk.priv.sealer == NULL);
+    svmc_vmkey_drop(&lab.key);
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_ABSENT); /* no key says whose it is */
+    CHECK_EQ(lab.result.seal, SVMC_SEAL_NO_KEY);
+    other[15] ^= 1;
+    disk_lab_boot(&lab);
+    CHECK_EQ(disk_lab_format(&lab), SVMC_OK); /* nothing was written: it is blank still */
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+}
+
 TEST(disk, a_header_says_what_lies_there) /* DK-3 */
 {
     struct svmc_disk_info info;
