@@ -121,8 +121,8 @@ struct svmc_image {
 /** @return the status that goes with a reason. */
 SVMC_API enum svmc_status svmc_image_status(enum svmc_image_reason reason);
 
-/** @return a reason's name without its prefix, e.g. "WRONG_PARENT"; "SEALER" for those of it; "?".
- */
+/** @return a reason's name without its prefix, e.g. "WRONG_PARENT"; the sealer's by
+ *          svmc_seal_name; "?". */
 SVMC_API const char *svmc_image_reason_name(enum svmc_image_reason reason);
 
 /** @return 1: a VM may run with what the image of this name left it; 0: a round that is not the
