@@ -126,7 +126,7 @@ SVMC_API uint32_t svmc_context_is_out(const struct svmc_contexts *contexts, uint
  * @return SVMC_SEAL_NONE; SVMC_SEAL_BUDGET: a vCPU is out under the subkey whose place is needed:
  *         schedule it; SVMC_SEAL_BUSY: again; else as svmc_seal_begin.
  */
-SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_contexts_tend(struct svmc_contexts *contexts);
+SVMC_API enum svmc_seal_reason svmc_contexts_tend(struct svmc_contexts *contexts);
 
 /** @return how many contexts may leave before svmc_contexts_tend has to be called. */
 SVMC_API uint64_t svmc_contexts_left(const struct svmc_contexts *contexts);

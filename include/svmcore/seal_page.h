@@ -170,7 +170,7 @@ SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_forget(struct svmc_page
  * @return SVMC_SEAL_NONE; SVMC_SEAL_BUDGET: it would take the place of one that still has copies:
  *         svmc_pages_next_old finds them; SVMC_SEAL_BUSY: again; else as svmc_seal_begin.
  */
-SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_tend(struct svmc_pages *pages);
+SVMC_API enum svmc_seal_reason svmc_pages_tend(struct svmc_pages *pages);
 
 /** @return how many pages may be sealed before svmc_pages_tend has to be called. */
 SVMC_API uint64_t svmc_pages_left(const struct svmc_pages *pages);

@@ -170,6 +170,31 @@ TEST(disk, a_new_disk_is_of_the_vm_whose_key_it_has) /* DK-5 DK-19 */
     CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
 }
 
+TEST(disk, what_the_table_lacks_is_not_called) /* DK-1 DK-10 CR-1 */
+{
+    static uint8_t buffer[SVMC_DISK_SECTOR];
+    struct svmc_crypto_ops less;
+
+    disk_lab_init(&lab, 1, 70);
+    less = lab.crypto.ops;
+    lab.sealer.priv.crypto = &less; /* another table than the key's */
+    less.random = NULL;
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_ARG);
+    CHECK(lab.disk.priv.sealer == NULL);
+    less = lab.crypto.ops;
+    less.crypt = NULL;
+    lab.config.mode = SVMC_DISK_LENGTH;
+    lab.config.journal = lab.config.nodes = 0;
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(lab.result.reason, SVMC_DISK_UNKNOWN);
+    less = lab.crypto.ops;
+    lab.config.erase = SVMC_DISK_ERASE;
+    REQUIRE(CHECK_EQ(disk_lab_format(&lab), SVMC_OK));
+    CHECK_EQ(svmc_disk_write(&lab.disk, 3, 1, buffer, &lab.result), SVMC_OK);
+    CHECK_EQ(svmc_disk_read(&lab.disk, 3, 1, buffer, &lab.result), SVMC_OK);
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+}
+
 TEST(disk, a_header_says_what_lies_there) /* DK-3 */
 {
     struct svmc_disk_info info;
