@@ -18,6 +18,7 @@
 #define BOOT_VERSION 2u
 #define BOOT_LEAK    1u /* flags: print the secret, a control for the scanner */
 #define BOOT_RESULTS 4u /* flags: calls have results; without it, those that do are unknown */
+#define BOOT_DWELL   8u /* flags: rest a while in the middle of the work */
 #define BOOT_MSR     2u /* flags: the MSRs below exit; without it, leave them alone */
 
 /* devices, all in the host */
@@ -109,6 +110,10 @@
 /* plaintext that is searched where it must not be: at the start of sectors and frames */
 #define DMA_CANARY_LOW  0x4f205952414e4143ull
 #define DMA_CANARY_HIGH 0x4d56204548542046ull
+
+/* memory budget: in pages that the guest fills first and reads last */
+#define BUDGET_CANARY_LOW  0x4f595241d441ca11ull
+#define BUDGET_CANARY_HIGH 0x77656b6e6f626f64ull
 
 /*
  * RAX at HLT: the guest's verdict, read by the keeper itself. Below 0x1000: the failed check. With

@@ -8,13 +8,13 @@
 
 #include "../guests/bootinfo.h"
 
-static uint64_t microseconds(void)
+static uint64_t microseconds(const struct devices *d)
 {
     struct timespec t;
 
     if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
         return 0;
-    return ((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000) & 0x7fffffff;
+    return (d->ahead + (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000) & 0x7fffffff;
 }
 
 static uint64_t load(const uint8_t *from, size_t bytes)
@@ -61,7 +61,7 @@ static uint64_t port_read(struct devices *d, uint64_t port, uint32_t size)
     if (port == DEV_CONSOLE_STATUS)
         return 0x60;
     if (port == DEV_CLOCK || port == DEV_CLOCK_STREAM)
-        return size < 4 ? microseconds() & 0xff : microseconds();
+        return size < 4 ? microseconds(d) & 0xff : microseconds(d);
     if ((port == DEV_BLOCK || port == DEV_NET) && size == 4)
         return dma_devices_read(&d->dma, port);
     if (port >= DEV_LATCH && port + size <= DEV_LATCH + sizeof d->latch)
@@ -115,7 +115,7 @@ static uint64_t call(struct devices *d, const struct svmc_request *r, uint64_t o
         out[1] = r->in[0] + r->in[1];
         return 0x3;
     case CALL_CLOCK:
-        out[1] = microseconds();
+        out[1] = microseconds(d);
         return 0x3;
     case CALL_REVERSE:
         out[1] = r->in[5];
@@ -166,6 +166,49 @@ static void answer_msr(struct devices *d, uint32_t id, const struct svmc_request
     } else {
         d->msr[id] = r->in[0];
     }
+}
+
+/* What of the devices a restored guest must find again. */
+struct held {
+    uint64_t msr[WIRE_VCPUS_MAX];
+    uint8_t scratch[WIRE_VCPUS_MAX][0x100];
+    uint64_t accumulator, clock;
+    uint8_t latch[8], ring[64];
+    uint32_t ring_write, ring_read;
+};
+
+_Static_assert(sizeof(struct held) <= WIRE_DEVICES_BYTES, "they fit in a message");
+
+void devices_give(const struct devices *d, uint8_t bytes[WIRE_DEVICES_BYTES])
+{
+    struct held h = { .accumulator = d->accumulator,
+                      .clock = microseconds(d),
+                      .ring_write = d->ring_write,
+                      .ring_read = d->ring_read };
+
+    memcpy(h.msr, d->msr, sizeof h.msr);
+    memcpy(h.scratch, d->scratch, sizeof h.scratch);
+    memcpy(h.latch, d->latch, sizeof h.latch);
+    memcpy(h.ring, d->ring, sizeof h.ring);
+    memset(bytes, 0, WIRE_DEVICES_BYTES);
+    memcpy(bytes, &h, sizeof h);
+}
+
+/* The clock goes on from where it was. */
+void devices_take(struct devices *d, const uint8_t bytes[WIRE_DEVICES_BYTES])
+{
+    struct held h;
+
+    memcpy(&h, bytes, sizeof h);
+    memcpy(d->msr, h.msr, sizeof h.msr);
+    memcpy(d->scratch, h.scratch, sizeof h.scratch);
+    memcpy(d->latch, h.latch, sizeof h.latch);
+    memcpy(d->ring, h.ring, sizeof h.ring);
+    d->accumulator = h.accumulator;
+    d->ring_write = h.ring_write;
+    d->ring_read = h.ring_read;
+    d->ahead = 0;
+    d->ahead = h.clock - microseconds(d);
 }
 
 void devices_answer(struct devices *d, uint32_t id, const struct svmc_request *r, uint8_t *data,

@@ -18,10 +18,15 @@ struct devices {
     uint8_t ring[64];
     uint32_t ring_write;
     uint32_t ring_read;
+    uint64_t ahead;        /* microseconds that the clock is, after a restore */
     uint8_t printed[4096]; /* the last console bytes, a ring */
     uint32_t printed_at;
     struct dma_devices dma;
 };
+
+/** Give the devices out as bytes, or take them from such: what they hold, no wires. */
+void devices_give(const struct devices *d, uint8_t bytes[WIRE_DEVICES_BYTES]);
+void devices_take(struct devices *d, const uint8_t bytes[WIRE_DEVICES_BYTES]);
 
 /**
  * Answer one request of vCPU `id`: *reply is filled, data[cap] has the request's data and gets the

@@ -181,24 +181,10 @@ static enum served ask_host(struct vcpu *v)
     return watch_reply(v, tag) ? SERVED : SERVED_TAPE;
 }
 
-enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
+enum served embed_finish(struct vcpu *v, const struct svmc_exit *exit, struct svmc_outcome *out)
 {
-    struct svmc_exit exit;
-    enum svmc_status st = svmc_exit_from_kvm(v->run, v->run_bytes, &exit);
+    enum svmc_status st = SVMC_OK;
     enum served served;
-
-    watch_exit(v, st, &exit);
-    if (st != SVMC_OK)
-        return SERVED_BACKEND;
-    if (v->calls || v->dma) {
-        enum calls_end end = v->dma ? dma_serve(v, &exit) : calls_serve(v, &exit);
-
-        if (end != CALLS_NOT_OURS)
-            return end == CALLS_DONE ? SERVED_CALL : watch_good(v) ? SERVED_BACKEND : SERVED_TAPE;
-    }
-
-    st = svmc_vcpu_exit(&v->core, &exit, out);
-    watch_outcome(v, WATCH_EXIT, st, out);
 
     /* refused, or asked again: the same way once more; nothing has happened to the guest */
     while (out->action == SVMC_ACT_DELEGATED) {
@@ -224,5 +210,30 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
         return SERVED_TAPE;
     if (st != SVMC_OK)
         return st == SVMC_ERR_UNSUPPORTED ? SERVED_FAULT : SERVED_BACKEND;
-    return exit.kind == SVMC_KIND_HLT ? SERVED_HALT : SERVED;
+    return exit->kind == SVMC_KIND_HLT ? SERVED_HALT : SERVED;
+}
+
+enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
+{
+    struct svmc_exit exit;
+    enum svmc_status st = svmc_exit_from_kvm(v->run, v->run_bytes, &exit);
+
+    watch_exit(v, st, &exit);
+    if (st != SVMC_OK)
+        return SERVED_BACKEND;
+    if (v->calls || v->dma) {
+        enum calls_end end = v->dma ? dma_serve(v, &exit) : calls_serve(v, &exit);
+
+        if (end != CALLS_NOT_OURS)
+            return end == CALLS_DONE ? SERVED_CALL : watch_good(v) ? SERVED_BACKEND : SERVED_TAPE;
+    }
+
+    st = svmc_vcpu_exit(&v->core, &exit, out);
+    watch_outcome(v, WATCH_EXIT, st, out);
+    if (out->action == SVMC_ACT_DELEGATED &&
+        (++v->turns == v->save_at || atomic_load(&v->save_now))) {
+        v->waiting = exit;
+        return SERVED_SAVE;
+    }
+    return embed_finish(v, &exit, out);
 }

@@ -2,6 +2,7 @@
 /** The embedding: what a hypervisor writes to use libsvmcore; all else here is the demo. */
 #ifndef EMBED_H
 #define EMBED_H
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <svmcore/adapt.h>
@@ -49,6 +50,9 @@ struct vcpu {
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */
     bool seeded;
+    atomic_bool save_now;     /* the next one is */
+    uint64_t turns, save_at;  /* requests so far; the one that is not asked but saved; 0: none */
+    struct svmc_exit waiting; /* it */
     unsigned host_timeout_ms;
     uint64_t known[20]; /* FEED: registers as the trace tells them */
     uint64_t private_page[SVMC_PAGE_BYTES / 8];
@@ -68,6 +72,7 @@ enum served {
     SERVED_SILENT, /* or does not answer */
     SERVED_FORM,   /* the host's form cannot say this request */
     SERVED_OVER,   /* another vCPU has ended the run */
+    SERVED_SAVE,   /* it waits for its answer, and shall be saved so */
     SERVED_TAPE,   /* the tape is at its end, or differs */
     SERVED_BACKEND /* an exit that cannot be */
 };
@@ -77,6 +82,9 @@ enum svmc_status embed_policy(struct svmc_policy *policy, const struct embed_con
 
 /** The callbacks; ctx is the struct vcpu. */
 extern const struct svmc_host_ops embed_ops;
+
+/** Ask, as often as the library says so, and give what comes of it back to KVM. */
+enum served embed_finish(struct vcpu *v, const struct svmc_exit *exit, struct svmc_outcome *out);
 
 /** Serve the exit that lies in v->run. */
 enum served embed_serve(struct vcpu *v, struct svmc_outcome *out);

@@ -5,6 +5,7 @@
 
 #include "../guests/bootinfo.h"
 #include "boot.h"
+#include "pager.h"
 #include "watch.h"
 
 /* What a register contributes to an address; a string's pointer may have moved on already. */
@@ -173,6 +174,10 @@ uint8_t find_insn(struct vcpu *v, uint8_t bytes[SVMC_INSN_MAX])
     uint8_t length, *known;
 
     if (svmc_exit_from_kvm(v->run, v->run_bytes, &exit) != SVMC_OK)
+        return 0;
+    if (v->kvm->vm->pager &&
+        !pager_touch(v->kvm->vm->pager, rip > SVMC_INSN_MAX ? rip - SVMC_INSN_MAX : 0,
+                     2 * SVMC_INSN_MAX))
         return 0;
     length = length_at(v, rip, &exit, &string);
     if (length > 0)

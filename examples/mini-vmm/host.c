@@ -141,6 +141,27 @@ static uint64_t tell(struct host *h, struct vcpu *v)
     return WIRE_TAG(lie == LIE_ALL ? 0 : lie + 1, 0);
 }
 
+/* The devices themselves are asked for, or given. */
+static bool serve_devices(struct host *h, struct vcpu *v)
+{
+    volatile struct wire_devices *m = (volatile struct wire_devices *)(uintptr_t)v->page;
+    uint8_t bytes[WIRE_DEVICES_BYTES];
+
+    if (m->magic != WIRE_DEVICES_MAGIC)
+        return false;
+    if (m->op == WIRE_DEVICES_TAKE) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = m->bytes[i];
+        devices_take(&h->devices, bytes);
+    } else {
+        devices_give(&h->devices, bytes);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            m->bytes[i] = bytes[i];
+    }
+    m->op = 0;
+    return true;
+}
+
 /* One request, or a notice. false: the keeper is gone. */
 static bool serve(struct host *h, struct vcpu *v)
 {
@@ -152,6 +173,10 @@ static bool serve(struct host *h, struct vcpu *v)
     if (h->wanted[LIE_RACE])
         racer_rest(&v->racer);
     flips = atomic_exchange(&v->racer.flips, 0);
+    if (serve_devices(h, v)) {
+        bell = WIRE_TAG(0, 0);
+        return write(v->answer, &bell, sizeof bell) == (ssize_t)sizeof bell;
+    }
     if (svmc_request_read(v->page, &asked, v->data, sizeof v->data) != SVMC_OK)
         return true;
     if (asked.completion == SVMC_COMPLETION_NONE) { /* a notice: nobody waits */

@@ -219,6 +219,7 @@ void report_json(const struct report *r)
     }
     text("guest", r->guest, ",");
     text("host", r->host, ",");
+    text("sealed", r->sealed, ",");
     string("console", (const char *)r->console, r->console_bytes, ",");
     number("console_dropped", r->console_dropped, ",");
     printf("\"exits\":[");

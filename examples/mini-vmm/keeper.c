@@ -15,6 +15,8 @@
 
 #include "../guests/bootinfo.h"
 #include "boot.h"
+#include "migrate.h"
+#include "protect.h"
 #include "session.h"
 
 #ifndef MINI_VMM_GUESTS
@@ -30,6 +32,10 @@ static struct session session = { .report.lock = PTHREAD_MUTEX_INITIALIZER,
 static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
+static struct protect protect;
+static struct vault vault;
+static struct save incoming = { .vault = &vault }, outgoing = { .vault = &vault };
+static struct migrate migrate = { .fd = -1 };
 
 _Static_assert(WIRE_VCPUS_MAX == BOOT_CPUS_MAX, "the guest knows as many processors");
 
@@ -124,10 +130,11 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
 
     if (!o->has_noise && getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise)
         return false;
-    for (unsigned i = 0; i < sizeof session.scan.secret; i++)
+    for (unsigned i = 0; !session.restored && i < sizeof session.scan.secret; i++)
         session.scan.secret[i] = (uint8_t)boot_noise(&secret_state);
-    if (!o->has_noise && getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
-                             (ssize_t)sizeof session.scan.secret)
+    if (!session.restored && !o->has_noise &&
+        getrandom(session.scan.secret, sizeof session.scan.secret, 0) !=
+            (ssize_t)sizeof session.scan.secret)
         return false;
     if (!vm_open(&vm, BOOT_RAM_BYTES, DEV_MSR, DEV_MSRS, why, cap) ||
         !start_calls(o, image, image_bytes, why, cap))
@@ -148,9 +155,12 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
         snprintf(why, cap, "--dma: this build has neither OpenSSL nor libsodium");
         return false;
     }
-    flags = (o->leak ? BOOT_LEAK : 0) | (vm.msr_exits ? BOOT_MSR : 0) |
-            (session.config.no_results ? 0 : BOOT_RESULTS);
-    boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
+    flags = (o->leak ? BOOT_LEAK : 0) | (o->dwell ? BOOT_DWELL : 0) |
+            (vm.msr_exits ? BOOT_MSR : 0) | (session.config.no_results ? 0 : BOOT_RESULTS);
+    if (!session.restored)
+        boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
+    else if (!save_fill(&incoming, &vm, &processors[0], why, cap))
+        return false;
     session.config.msr_exits = vm.msr_exits;
     session.config.state_bytes_memory = vm.memory_bytes;
     session.config.state_bytes_registers =
@@ -332,11 +342,74 @@ static int save_outputs(const struct options *o, FILE *record[WIRE_VCPUS_MAX])
     return status;
 }
 
+/* The run has ended for it, or has ended before. */
+static void finish_save(const struct options *o)
+{
+    struct report *r = &session.report;
+    const char *what = o->save ? "--save" : "--migrate-to";
+    char why[160] = "the guest ended before";
+    bool good;
+
+    if (o->move_to) {
+        good = migrate_end(&migrate, session.saved ? &session.own : NULL);
+        snprintf(why, sizeof why, "%s", migrate.why);
+    } else {
+        good = session.saved && save_write(&outgoing, o->save, &session.cpu[0].vcpu,
+                                           &protect.sealing, &session.own, why, sizeof why);
+    }
+    if (r->status != EXIT_GOOD) /* the run says more */
+        return;
+    r->verdict = good ? o->save ? "SAVED" : "MOVED" : "ERROR";
+    if (good)
+        return;
+    r->status = EXIT_BAD;
+    snprintf(r->why, sizeof r->why, "%s: %.140s", what, why);
+}
+
+/* The provider, and of a restore the whole image: before anything else is there. */
+static bool open_save(const struct options *o, char *why, size_t cap)
+{
+    const uint32_t protects = o->protect | SVMC_PROTECT(SVMC_KEY_IMAGE);
+    bool comes = o->restore || o->move_from;
+
+    if (!o->provider)
+        return true;
+    incoming.generation = outgoing.generation = o->generation;
+    if (!vault_open(&vault, o->provider, !comes, why, cap))
+        return false;
+    if (!(o->restore ? save_read(&incoming, o->restore, &protect.sealing, protects, why, cap)
+          : o->move_from
+              ? migrate_receive(&incoming, o->move_from, &protect.sealing, protects, why, cap)
+              : sealing_open(&protect.sealing, protects, why, cap)))
+        return false;
+    session.cpu[0].vcpu.save_at = o->save ? o->save_at : 0;
+    if (!comes)
+        return true;
+    session.restored = &incoming;
+    memcpy(session.scan.secret, incoming.own->secret, sizeof session.scan.secret);
+    snprintf(session.report.guest, sizeof session.report.guest, "%s", incoming.own->guest);
+    return true;
+}
+
+/* Rounds, while it runs. */
+static bool open_migrate(const struct options *o, char *why, size_t cap)
+{
+    if (!o->move_to)
+        return true;
+    migrate.save = &outgoing;
+    migrate.sealing = &protect.sealing;
+    migrate.v = &session.cpu[0].vcpu;
+    migrate.vm = &vm;
+    migrate.report = &session.report;
+    return migrate_begin(&migrate, o->move_to, why, cap);
+}
+
 static int run(const struct options *o)
 {
     FILE *record[WIRE_VCPUS_MAX] = { NULL };
     struct watch *first = &session.cpu[0].watch;
     bool with_host = session.cpu[0].vcpu.host != NULL;
+    char why[160];
     int status;
 
     if (!open_outputs(o, record)) {
@@ -349,6 +422,15 @@ static int run(const struct options *o)
     session.report.memory_guarded = first->memory != NULL;
     report_begin(&session.report);
     session_run(&session);
+    protect_stop(&protect);
+    if ((o->save && session.report.status == EXIT_GOOD) || o->move_to)
+        finish_save(o);
+    if (!protect_close(&protect, &session.report, why, sizeof why) &&
+        session.report.status == EXIT_GOOD) {
+        session.report.status = EXIT_BAD;
+        session.report.verdict = "FAIL";
+        snprintf(session.report.why, sizeof session.report.why, "%s", why);
+    }
     if (session.report.status == EXIT_GOOD && vm.memory)
         session.report.final_state = final_state();
     if (with_host)
@@ -373,6 +455,11 @@ static const char *wants_kvm(const struct options *o)
            : o->has_noise           ? "--noise"
            : o->guest               ? "GUEST.bin"
            : o->vcpus > 1           ? "--vcpus"
+           : o->protect             ? "--protect"
+           : o->save                ? "--save"
+           : o->restore             ? "--restore"
+           : o->move_to             ? "--migrate-to"
+           : o->move_from           ? "--migrate-from"
            : o->info_count > 0      ? "--guestinfo"
            : o->port != NATIVE_PORT ? "--native-port"
            : !form_is_page(o->form) ? "--host-format"
@@ -446,21 +533,32 @@ static int live_or_trace(const struct options *o)
         locate(path, sizeof path, "../guests/tokens.bin", MINI_VMM_GUESTS "/tokens.bin");
     else if (o->calls)
         locate(path, sizeof path, "../guests/calls.bin", MINI_VMM_GUESTS "/calls.bin");
+    else if (o->budget > 0)
+        locate(path, sizeof path, "../guests/budget.bin", MINI_VMM_GUESTS "/budget.bin");
     else
         locate(path, sizeof path, "../guests/hello.bin", MINI_VMM_GUESTS "/hello.bin");
-    if (!boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
+    if (!open_save(o, why, sizeof why))
+        return complain(EXIT_USAGE, why);
+    if (!session.restored &&
+        !boot_read_image(guest, &image, &image_bytes, missing, sizeof missing) && o->guest)
         return complain(EXIT_USAGE, missing);
-    snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
-             strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
+    if (!session.restored)
+        snprintf(session.report.guest, sizeof session.report.guest, "%.60s",
+                 strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest);
     if (!start_host(o, why, sizeof why)) {
         free(image);
         return without_host(o, why);
     }
     live = start_guest(o, image, image_bytes, why, sizeof why);
     free(image);
-    if (live && image_bytes == 0) {
+    if (live && image_bytes == 0 && !session.restored) {
         link_stop(&host);
         return complain(EXIT_USAGE, missing);
+    }
+    if (live && (!protect_open(&protect, o, &vm, processors, &session.report, why, sizeof why) ||
+                 !open_migrate(o, why, sizeof why))) {
+        link_stop(&host);
+        return complain(EXIT_BACKEND, why);
     }
     if (live) {
         for (uint32_t i = 0; i < session.cpus; i++)
@@ -489,6 +587,10 @@ int main(int argc, char **argv)
         status = live_or_trace(&o);
     }
     close_vm();
+    save_close(&incoming);
+    save_close(&outgoing);
+    vault_close(&vault);
+    sealing_close(&protect.sealing);
     for (uint32_t i = 0; i < WIRE_VCPUS_MAX; i++)
         tape_drop(&session.cpu[i].tape);
     report_drop(&session.report);

@@ -248,6 +248,28 @@ enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint
     }
 }
 
+bool link_devices(struct link *l, uint32_t op, uint8_t *bytes, unsigned timeout_ms)
+{
+    volatile uint8_t *page = l->vcpu[0].page;
+    const struct wire_devices ask = { .magic = WIRE_DEVICES_MAGIC, .op = op };
+    struct wire_devices answer;
+    uint64_t tag;
+
+    for (size_t i = 0; i < sizeof ask; i++)
+        page[i] = ((const uint8_t *)&ask)[i];
+    for (size_t i = 0; op == WIRE_DEVICES_TAKE && i < sizeof ask.bytes; i++)
+        page[offsetof(struct wire_devices, bytes) + i] = bytes[i];
+    if (link_ask(l, 0, timeout_ms, &tag) != LINK_ANSWERED)
+        return false;
+    for (size_t i = 0; i < sizeof answer; i++) {
+        ((uint8_t *)&answer)[i] = page[i];
+        page[i] = 0;
+    }
+    if (op == WIRE_DEVICES_GIVE)
+        memcpy(bytes, answer.bytes, sizeof answer.bytes);
+    return answer.op == 0;
+}
+
 void link_notify(struct link *l, uint32_t id)
 {
     struct link_vcpu *v = &l->vcpu[id];

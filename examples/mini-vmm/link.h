@@ -62,6 +62,10 @@ enum link_answer link_ask(struct link *l, uint32_t id, unsigned timeout_ms, uint
 /** Ring for a notice: nobody has to answer. l->vcpu[id].stray is the tag of one who did. */
 void link_notify(struct link *l, uint32_t id);
 
+/** Get the host's devices as bytes[WIRE_DEVICES_BYTES], or give it some: WIRE_DEVICES_ GIVE, TAKE.
+ *  Nothing is asked meanwhile. */
+bool link_devices(struct link *l, uint32_t op, uint8_t *bytes, unsigned timeout_ms);
+
 /** Take what lies in the console pipe; false once the host is dead. */
 bool link_poll(struct link *l);
 

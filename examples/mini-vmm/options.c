@@ -57,6 +57,31 @@ static const char usage[] =
     "  --scan               search the host's memory and each page for the guest's secret\n"
     "  --leak               the guest prints its secret, and --scan must find it\n"
     "\n"
+    "Sealing, on one vCPU or with context alone on several:\n"
+    "  --protect LIST       seal what is not in use: memory, context, or both with a comma;\n"
+    "                       context: a processor's registers between two exits\n"
+    "  --memory-budget N    at most N percent of the guest's pages lie open (with memory: 50); "
+    "others\n"
+    "                       are sealed, and come back when they are touched; N,userfaultfd or\n"
+    "                       N,slots: this way and no other. Without GUEST.bin: budget\n"
+    "\n";
+
+/* A string is 4095 characters at most. */
+static const char usage_more[] =
+    "  --save FILE          write the guest to a file in its run, sealed, and end: memory,\n"
+    "                       registers, devices, and the exit that waits for its answer\n"
+    "  --save-at N          instead of the host's N-th answer (default 20)\n"
+    "  --restore FILE       go on where a guest was saved\n"
+    "  --migrate-to SOCKET  move the guest to another mini-vmm, while it runs\n"
+    "  --migrate-from SOCKET  wait for such a guest\n"
+    "  --generation N       of the file that is written, or the oldest that is restored (default "
+    "1)\n"
+    "  --key-provider URI   whose key wraps the guest's, for all of these: file:PATH (made if it "
+    "is\n"
+    "                       not there, with the passphrase in MINI_VMM_PASSPHRASE), or\n"
+    "                       kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME, where NAME is\n"
+    "                       that of the server's certificate, and may be missing\n"
+    "\n"
     "Traces:\n"
     "  --record FILE        write a trace of the run; FILE.1 ... for further vCPUs\n"
     "  --replay FILE        run a trace without /dev/kvm and host, compare every output bit for "
@@ -74,6 +99,7 @@ static const char usage[] =
     "  --dump-pages FILE    write each request page, 4096 bytes each; FILE.1 ... likewise\n"
     "  --timeout-ms N       bound for an answer of the host, and for the guest between two exits\n"
     "                       (default 5000)\n"
+    "  --dwell              the guest budget rests half a second in the middle of its work\n"
     "  --host PATH          the host program (default: mini-host beside mini-vmm)\n"
     "  --host-pid-file FILE write the host's process id there\n"
     "\n"
@@ -165,7 +191,17 @@ enum long_option {
     OPT_INFO,
     OPT_PORT,
     OPT_TOKENS,
-    OPT_DMA
+    OPT_DMA,
+    OPT_PROTECT,
+    OPT_BUDGET,
+    OPT_DWELL,
+    OPT_SAVE,
+    OPT_SAVE_AT,
+    OPT_RESTORE,
+    OPT_MOVE_TO,
+    OPT_MOVE_FROM,
+    OPT_GENERATION,
+    OPT_PROVIDER
 };
 
 static const struct option names[] = {
@@ -193,6 +229,16 @@ static const struct option names[] = {
     { "native-port", required_argument, NULL, OPT_PORT },
     { "tokens", no_argument, NULL, OPT_TOKENS },
     { "dma", no_argument, NULL, OPT_DMA },
+    { "protect", required_argument, NULL, OPT_PROTECT },
+    { "dwell", no_argument, NULL, OPT_DWELL },
+    { "save", required_argument, NULL, OPT_SAVE },
+    { "save-at", required_argument, NULL, OPT_SAVE_AT },
+    { "generation", required_argument, NULL, OPT_GENERATION },
+    { "migrate-to", required_argument, NULL, OPT_MOVE_TO },
+    { "migrate-from", required_argument, NULL, OPT_MOVE_FROM },
+    { "restore", required_argument, NULL, OPT_RESTORE },
+    { "key-provider", required_argument, NULL, OPT_PROVIDER },
+    { "memory-budget", required_argument, NULL, OPT_BUDGET },
     { NULL, 0, NULL, 0 },
 };
 
@@ -245,8 +291,46 @@ static int take_info(struct options *o)
     return -1;
 }
 
+/* Names with commas between. */
+static int take_protect(struct options *o)
+{
+    const char *at = optarg;
+
+    do {
+        size_t n = strcspn(at, ",");
+
+        if (n == 6 && strncmp(at, "memory", n) == 0)
+            o->protect |= SVMC_PROTECT(SVMC_KEY_PAGE);
+        else if (n == 7 && strncmp(at, "context", n) == 0)
+            o->protect |= SVMC_PROTECT(SVMC_KEY_CONTEXT);
+        else
+            return refuse("--protect knows memory and context", optarg);
+        at += n + (at[n] == ',');
+    } while (*at != 0);
+    return -1;
+}
+
+/* PERCENT, and how a touch is heard of. */
+static int take_budget(struct options *o)
+{
+    char *end;
+    unsigned long percent = strtoul(optarg, &end, 10);
+
+    o->way = strcmp(end, ",userfaultfd") == 0 ? PAGER_FAULTS
+             : strcmp(end, ",slots") == 0     ? PAGER_SLOTS
+                                              : PAGER_ANY;
+    if (end == optarg || *optarg == '-' || percent < 1 || percent > 99 ||
+        (*end != 0 && o->way == PAGER_ANY))
+        return refuse("--memory-budget wants 1 to 99 percent, and userfaultfd or slots", optarg);
+    o->budget = (uint32_t)percent;
+    o->protect |= SVMC_PROTECT(SVMC_KEY_PAGE);
+    return -1;
+}
+
 static int take(struct options *o, int option)
 {
+    uint64_t *at;
+
     switch (option) {
     case OPT_EVIL:
         return want_lies(o, optarg);
@@ -255,6 +339,7 @@ static int take(struct options *o, int option)
         return EXIT_GOOD;
     case OPT_HELP:
         fputs(usage, stdout);
+        fputs(usage_more, stdout);
         return EXIT_GOOD;
     case OPT_VERSION:
         printf("mini-vmm, libsvmcore %d.%d.%d\n", SVMC_VERSION / 10000, SVMC_VERSION / 100 % 100,
@@ -276,6 +361,32 @@ static int take(struct options *o, int option)
     case OPT_DMA:
         o->dma = true;
         return -1;
+    case OPT_PROTECT:
+        return take_protect(o);
+    case OPT_SAVE:
+        o->save = optarg;
+        return -1;
+    case OPT_SAVE_AT:
+    case OPT_GENERATION:
+        at = option == OPT_SAVE_AT ? &o->save_at : &o->generation;
+        return number(optarg, 10, at) && *at > 0 ? -1 : refuse("not a number of that kind", optarg);
+    case OPT_MOVE_TO:
+        o->move_to = optarg;
+        return -1;
+    case OPT_MOVE_FROM:
+        o->move_from = optarg;
+        return -1;
+    case OPT_RESTORE:
+        o->restore = optarg;
+        return -1;
+    case OPT_PROVIDER:
+        o->provider = optarg;
+        return -1;
+    case OPT_DWELL:
+        o->dwell = true;
+        return -1;
+    case OPT_BUDGET:
+        return take_budget(o);
     case OPT_CALLS:
         o->calls = true;
         return -1;
@@ -321,9 +432,12 @@ int options_parse(struct options *o, int argc, char **argv)
 {
     int option, status, index = 0;
 
-    *o = (struct options){
-        .timeout_ms = 5000, .vcpus = 1, .form = form_find("page"), .port = NATIVE_PORT
-    };
+    *o = (struct options){ .timeout_ms = 5000,
+                           .save_at = 20,
+                           .generation = 1,
+                           .vcpus = 1,
+                           .form = form_find("page"),
+                           .port = NATIVE_PORT };
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
         if (option == '?' || option == ':')
@@ -363,5 +477,32 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
                       "--seed, --vcpus",
                       NULL);
+    if ((o->save || o->restore || o->move_to || o->move_from) &&
+        (o->calls || o->dma || o->lies || o->replay || o->record || o->vcpus > 1 ||
+         !form_is_page(o->form)))
+        return refuse(
+            "--save, --restore, --migrate-: one vCPU, and devices that are saved: no --vcpus, "
+            "--hypercalls, --tokens, --dma, --evil, --record, --replay, --host-format",
+            NULL);
+    if (!o->provider != !(o->save || o->restore || o->move_to || o->move_from))
+        return refuse("--save, --restore, --migrate- want a --key-provider, and nothing else does",
+                      NULL);
+    if ((o->save != NULL) + (o->move_to != NULL) > 1 ||
+        (o->restore != NULL) + (o->move_from != NULL) > 1 || (o->move_to && o->protect))
+        return refuse("--migrate-to runs without --save and --protect, --migrate-from without "
+                      "--restore",
+                      NULL);
+    if ((o->restore || o->move_from) && (o->guest || o->has_noise))
+        return refuse("--restore, --migrate-from have a guest of their own: no GUEST, --noise",
+                      NULL);
+    if (o->protect && o->replay)
+        return refuse("--replay has no guest to seal: no --protect, --memory-budget", NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
+        (o->calls || o->dma || o->lies || o->vcpus > 1))
+        return refuse("--memory-budget: one vCPU, and nobody but it reads its memory: no --vcpus, "
+                      "--hypercalls, --tokens, --dma, --evil",
+                      NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 && o->budget == 0)
+        o->budget = 50;
     return -1;
 }

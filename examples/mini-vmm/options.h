@@ -6,6 +6,7 @@
 
 #include "form.h"
 #include "lies.h"
+#include "pager.h"
 
 /** What the exit status says. */
 enum exit_status {
@@ -31,9 +32,16 @@ struct options {
     unsigned timeout_ms;
     uint32_t vcpus;
     const struct form *form;
-    bool calls;  /* the keeper answers hypercalls itself */
-    bool tokens; /* and some of them for a token alone */
-    bool dma;    /* two devices of the host do DMA */
+    bool calls;       /* the keeper answers hypercalls itself */
+    bool tokens;      /* and some of them for a token alone */
+    bool dma;         /* two devices of the host do DMA */
+    uint32_t protect; /* SVMC_PROTECT() bits: what of the guest is sealed while it is not in use */
+    uint32_t budget;  /* of memory, in percent; 0: none */
+    enum pager_way way;
+    bool dwell;
+    const char *save, *restore, *provider, *move_to, *move_from;
+    uint64_t generation; /* of the image that is written; older ones are not restored */
+    uint64_t save_at;    /* requests to the host before it */
     uint16_t port;
     const char **info; /* KEY=VALUE, as given */
     uint32_t info_count;

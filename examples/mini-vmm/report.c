@@ -61,7 +61,7 @@ static void print_calls(struct report *r)
 
 void report_call(struct report *r, uint32_t vcpu, enum report_mark mark, const char *text)
 {
-    static const char marks[][5] = { "call", "said", "gate", "dma " };
+    static const char marks[][5] = { "call", "said", "gate", "dma ", "seal" };
     struct call_row *row = NULL, next = { .vcpu = vcpu, .count = 1, .mark = mark };
 
     snprintf(next.text, sizeof next.text - (mark >= REPORT_GATE ? 0 : 12), "%s| cpu %u %s",
@@ -476,6 +476,8 @@ void report_begin(struct report *r)
     printf("guest: %s\n", r->guest);
     if (r->host[0])
         printf("host: %s\n", r->host);
+    if (r->sealed[0])
+        printf("sealed: %s\n", r->sealed);
     putchar('\n');
     fflush(stdout);
 }

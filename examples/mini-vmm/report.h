@@ -64,7 +64,8 @@ enum report_mark {
     REPORT_CALL,
     REPORT_SAID, /* the guest wrote it: it is no call */
     REPORT_GATE, /* about tokens: it is printed with --quiet, too */
-    REPORT_DMA   /* likewise */
+    REPORT_DMA,  /* likewise */
+    REPORT_SEAL  /* likewise */
 };
 
 /** What the keeper answered itself, alike calls of a vCPU in a row as one. */
@@ -96,6 +97,7 @@ struct report {
     bool from_trace;
     char guest[64];
     char host[120];
+    char sealed[120]; /* what is sealed, and how; empty: nothing */
     bool quiet;
     bool json;
     bool all;

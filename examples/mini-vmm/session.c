@@ -222,6 +222,18 @@ static enum svmc_status start_calls(struct cpu *c)
     return st == SVMC_OK ? calls_vcpu_open(&s->calls, &c->vcpu) : st;
 }
 
+/* A vCPU that was saved: its devices are there, and its exit is asked again. */
+static enum svmc_status take_up(struct cpu *c)
+{
+    struct svmc_outcome out;
+    enum svmc_status st = save_devices(c->session->restored, &c->vcpu)
+                              ? save_resume(c->session->restored, &c->vcpu, &out)
+                              : SVMC_ERR_CALLBACK;
+
+    c->waits = true;
+    return st == SVMC_OK && out.action != SVMC_ACT_DELEGATED ? SVMC_ERR_FORMAT : st;
+}
+
 /* The policy is one for all; what it is made of may come from the first tape. */
 static bool start(struct cpu *c)
 {
@@ -248,6 +260,8 @@ static bool start(struct cpu *c)
         st = svmc_vcpu_init(&v->core, &embed_ops, v, &s->policy, v->page, v->id);
     if (st == SVMC_OK && !account_open(&c->account, &v->core))
         st = SVMC_ERR_STATE;
+    if (st == SVMC_OK && s->restored)
+        st = take_up(c);
     if (st == SVMC_OK)
         return true;
     if (tape_bad(&c->tape))
@@ -378,12 +392,73 @@ static void end_stop(struct cpu *c, const struct svmc_outcome *out)
     }
 }
 
+/* The run ends here, for the VM to be saved. */
+static void end_save(struct cpu *c)
+{
+    struct session *s = c->session;
+    const struct svmc_exit *exit = &c->vcpu.waiting;
+
+    s->own = (struct save_own){ .msr_exits = s->config.msr_exits,
+                                .kind = exit->kind,
+                                .size = exit->size,
+                                .count = exit->count,
+                                .address = exit->address,
+                                .value = exit->value };
+    memcpy(s->own.secret, s->scan.secret, sizeof s->own.secret);
+    snprintf(s->own.guest, sizeof s->own.guest, "%s", s->report.guest);
+    s->saved = true;
+    end(c, EXIT_GOOD, "SAVED", "%s", "");
+}
+
+static bool finish(struct cpu *c, enum served served, const struct svmc_outcome *out);
+
+/*
+ * The exit that a restored vCPU waits with. KV-13: either KVM exits so once more, and must do it
+ * the same way, or it is behind the guest already, and the answer goes to a copy of its exit.
+ */
+static bool go_on(struct cpu *c)
+{
+    struct vcpu *v = &c->vcpu;
+    const struct save_own *own = c->session->restored->own;
+    struct svmc_outcome out = { .action = SVMC_ACT_DELEGATED };
+    uint8_t *run = v->run;
+    size_t run_bytes = v->run_bytes;
+    struct svmc_exit exit;
+    enum svmc_status st;
+    enum served served;
+
+    c->waits = false;
+    if (own->again && !run_guest(c))
+        return false;
+    if (!own->again) {
+        memcpy(v->copy, own->run, sizeof v->copy);
+        v->run = v->copy;
+        v->run_bytes = sizeof v->copy;
+    }
+    st = svmc_exit_from_kvm(v->run, v->run_bytes, &exit);
+    if (st != SVMC_OK || exit.kind != own->kind || exit.size != own->size ||
+        exit.count != own->count || exit.address != own->address || exit.value != own->value) {
+        end(c, EXIT_BAD, "ERROR", "the restored guest exits in another way: kind 0x%x, 0x%llx",
+            exit.kind, (unsigned long long)exit.address);
+        return false;
+    }
+    if (!watch_take_exit(v))
+        return false;
+    watch_exit(v, st, &exit);
+    served = embed_finish(v, &exit, &out);
+    v->run = run;
+    v->run_bytes = run_bytes;
+    return finish(c, served, &out);
+}
+
 /* One exit. false: it was the last. */
 static bool turn(struct cpu *c)
 {
     struct svmc_outcome out = { 0 };
     enum served served;
 
+    if (c->waits)
+        return go_on(c);
     if (atomic_load(&c->session->over) || (c->vcpu.kvm && !run_guest(c)))
         return false;
     sync_console(c);
@@ -392,8 +467,12 @@ static bool turn(struct cpu *c)
         return false;
     }
     served = embed_serve(&c->vcpu, &out);
-    if (served == SERVED_CALL)
-        return true;
+    return served == SERVED_CALL || finish(c, served, &out);
+}
+
+/* What became of an exit. false: it was the last. */
+static bool finish(struct cpu *c, enum served served, const struct svmc_outcome *out)
+{
     report_exit(&c->session->report, c->vcpu.id, &c->watch.row);
     switch (served) {
     case SERVED:
@@ -407,7 +486,10 @@ static bool turn(struct cpu *c)
             end_tape(c);
         return false;
     case SERVED_STOP:
-        end_stop(c, &out);
+        end_stop(c, out);
+        return false;
+    case SERVED_SAVE:
+        end_save(c);
         return false;
     case SERVED_FAULT:
         end(c, EXIT_BAD, "STOPPED", "the policy refuses this access: %s 0x%llx",

@@ -10,6 +10,7 @@
 #include "embed.h"
 #include "options.h"
 #include "report.h"
+#include "save.h"
 #include "scan.h"
 #include "tape.h"
 #include "watch.h"
@@ -27,6 +28,7 @@ struct cpu {
     struct account account;
     uint64_t verdict; /* RAX at HLT */
     bool halted;
+    bool waits; /* restored: the first exit is known already, and waits for its answer */
 };
 
 struct session {
@@ -39,6 +41,9 @@ struct session {
     struct calls_config calls_config; /* with config.calls */
     struct report report;
     struct scan scan;
+    struct save *restored; /* NULL: the guest begins at its beginning */
+    struct save_own own;   /* the exit that is saved */
+    bool saved;            /* the run ended for it */
     unsigned timeout_ms;
     size_t console_taped; /* bytes of link.console that are on the tape */
     atomic_bool over;     /* an end that is not good: all vCPUs stop */

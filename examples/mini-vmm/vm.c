@@ -20,6 +20,8 @@
 
 #include "boot.h"
 #include "calls.h"
+#include "context.h"
+#include "pager.h"
 
 #define API_VERSION 12
 #define PAGE_BYTES  4096u
@@ -136,7 +138,8 @@ static bool set_slots(struct vm *vm)
             return false;
         *slot = (struct kvm_userspace_memory_region){
             .slot = vm->slots,
-            .flags = how == VM_READ_ONLY ? KVM_MEM_READONLY : 0,
+            .flags = (how == VM_READ_ONLY ? KVM_MEM_READONLY : 0u) |
+                     (vm->logged ? KVM_MEM_LOG_DIRTY_PAGES : 0u),
             .guest_phys_addr = first * PAGE_BYTES,
             .memory_size = (next - first) * PAGE_BYTES,
             .userspace_addr = (uintptr_t)vm->memory + first * PAGE_BYTES,
@@ -148,12 +151,44 @@ static bool set_slots(struct vm *vm)
     return true;
 }
 
-/* A program that executes such a page is to be heard of, in ring 3, too: not #UD, but an exit. */
-static bool can_execute_only(const struct vm *vm)
+/* A fetch where no slot is, is to be heard of, in ring 3, too: not #UD, but an exit. */
+static bool can_fail_fetch(const struct vm *vm)
 {
     struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } };
 
     return ioctl(vm->fd, KVM_ENABLE_CAP, &cap) == 0;
+}
+
+bool vm_log(struct vm *vm)
+{
+    vm->logged = true;
+    return set_slots(vm);
+}
+
+bool vm_show(struct vm *vm, uint64_t page, bool shown)
+{
+    struct kvm_userspace_memory_region slot = {
+        .slot = (uint32_t)page,
+        .flags = KVM_MEM_LOG_DIRTY_PAGES,
+        .guest_phys_addr = page * PAGE_BYTES,
+        .memory_size = shown ? PAGE_BYTES : 0,
+        .userspace_addr = (uintptr_t)vm->memory + page * PAGE_BYTES,
+    };
+
+    return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) == 0;
+}
+
+bool vm_split(struct vm *vm)
+{
+    bool good = true;
+
+    while (good && vm->slots > 0) {
+        vm->slot[--vm->slots].memory_size = 0;
+        good = ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &vm->slot[vm->slots]) == 0;
+    }
+    for (uint64_t page = 0; good && page < vm->memory_bytes / PAGE_BYTES; page++)
+        good = vm_show(vm, page, true);
+    return good && can_fail_fetch(vm);
 }
 
 bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate)
@@ -166,7 +201,7 @@ bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_
     }
     if (at >= vm->memory_bytes || at / PAGE_BYTES >= VM_PAGES ||
         (how == VM_READ_ONLY && !capability(vm, KVM_CAP_READONLY_MEM)) ||
-        (how == VM_EXECUTE_ONLY && (vm->stub_bytes == 0 || !can_execute_only(vm))))
+        (how == VM_EXECUTE_ONLY && (vm->stub_bytes == 0 || !can_fail_fetch(vm))))
         return false;
     vm->page[at / PAGE_BYTES] = (uint8_t)how;
     return set_slots(vm);
@@ -321,6 +356,17 @@ static enum vm_turn error_turn(const struct kvm_run *run, char *why, size_t cap)
     return VM_ERROR;
 }
 
+/* What was changed by the caller, to KVM. */
+static bool flush(struct vm_vcpu *c)
+{
+    if (c->dirty && c->vm->sync_regs)
+        c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+    else if (c->dirty && ioctl(c->fd, KVM_SET_REGS, &c->held) != 0)
+        return false;
+    c->dirty = c->have = false;
+    return true;
+}
+
 static enum vm_turn run_once(struct vm_vcpu *c, char *why, size_t cap)
 {
     int done, error;
@@ -329,13 +375,10 @@ static enum vm_turn run_once(struct vm_vcpu *c, char *why, size_t cap)
         refuse(why, cap, "timer");
         return VM_ERROR;
     }
-    if (c->dirty && c->vm->sync_regs)
-        c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-    else if (c->dirty && ioctl(c->fd, KVM_SET_REGS, &c->held) != 0) {
+    if (!flush(c)) {
         refuse(why, cap, "KVM_SET_REGS");
         return VM_ERROR;
     }
-    c->dirty = c->have = false;
     running = c->run;
     done = ioctl(c->fd, KVM_RUN, 0);
     error = errno;
@@ -423,14 +466,74 @@ static bool enter(struct vm_vcpu *c)
     return at > c->vm->trap_at && leave(c);
 }
 
+/* A touch of a sealed page: it is there now. A pager that failed is an error of its own. */
+static enum vm_turn touched(struct vm_vcpu *c, enum vm_turn turn, bool *again, char *why,
+                            size_t cap)
+{
+    struct pager *p = c->vm->pager;
+
+    *again = p && turn != VM_TICK && pager_exit(p, c);
+    if (!p || !atomic_load(&p->failed))
+        return turn;
+    *again = false;
+    snprintf(why, cap, "%s", p->why);
+    return VM_ERROR;
+}
+
+/* The access that the guest waits for is completed. TICK: it is; EXIT: it goes on with another. */
+static enum vm_turn settle(struct vm_vcpu *c, char *why, size_t cap)
+{
+    enum svmc_status st;
+    enum vm_turn turn;
+    bool again;
+
+    do {
+        st = flush(c) ? svmc_kvm_vcpu_settle(&c->context->kvm) : SVMC_ERR_CALLBACK;
+        if (st == SVMC_OK)
+            return VM_TICK;
+        if (st != SVMC_ERR_BUSY) {
+            refuse(why, cap, "KVM_RUN");
+            return VM_ERROR;
+        }
+        turn = touched(c, VM_EXIT, &again, why, cap);
+    } while (again);
+    return turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR
+               ? error_turn(c->run, why, cap)
+               : turn;
+}
+
+/* Before the guest runs: its context was away, and memory is as the processor wants it. */
+static enum vm_turn schedule(struct vm_vcpu *c, char *why, size_t cap)
+{
+    enum vm_turn turn = VM_TICK;
+
+    if (c->context && !c->vm->shown) {
+        turn = settle(c, why, cap);
+        if (turn == VM_TICK && !context_park(c->context, c)) {
+            snprintf(why, cap, "%s", c->context->failed);
+            turn = VM_ERROR;
+        }
+    }
+    if (turn == VM_TICK && c->vm->pager && !pager_before(c->vm->pager, c)) {
+        snprintf(why, cap, "%s", c->vm->pager->why);
+        turn = VM_ERROR;
+    }
+    return turn;
+}
+
 /* Execute-only by hand: KVM's slots cannot say it. One vCPU alone. */
 enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
 {
     enum vm_turn turn;
     bool again;
 
+    turn = schedule(c, why, cap);
+    if (turn != VM_TICK)
+        return turn;
     do {
-        turn = run_once(c, why, cap);
+        turn = touched(c, run_once(c, why, cap), &again, why, cap);
+        if (again)
+            continue;
         again = turn == VM_ERROR && !c->vm->shown &&
                 c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
                 c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && enter(c);

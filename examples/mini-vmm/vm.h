@@ -13,6 +13,8 @@
 #define VM_SLOTS 16u
 
 struct calls;
+struct context;
+struct pager;
 struct svmc_token_gate;
 
 /** What stage 2 gives a guest of a page: as much of it as KVM's slots can say, and vm.c adds. */
@@ -36,6 +38,8 @@ struct vm {
     uint8_t page[VM_PAGES];
     struct kvm_userspace_memory_region slot[VM_SLOTS]; /* as KVM has them */
     uint32_t slots;
+    bool logged;               /* KVM logs what the guest writes */
+    struct pager *pager;       /* NULL: all memory is open */
     const struct calls *calls; /* set before a vCPU is opened: CPUID tells of them; or NULL */
     char text[120];            /* which KVM this is */
 };
@@ -45,7 +49,8 @@ struct vm_vcpu {
     int fd;
     struct kvm_run *run;
     size_t run_bytes;
-    struct kvm_regs held; /* without KVM_CAP_SYNC_REGS */
+    struct context *context; /* NULL: it is not sealed between exits */
+    struct kvm_regs held;    /* without KVM_CAP_SYNC_REGS */
     bool have;
     bool dirty;
 };
@@ -61,6 +66,13 @@ bool vm_open(struct vm *vm, size_t bytes, uint32_t msr, uint32_t msrs, char *why
 /** Protect a page of a VM of one vCPU, which does not run now; `gate`: what it is, EXECUTE_ONLY.
  *  false: KVM cannot. */
 bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_token_gate *gate);
+
+/** Log what the guest writes, by svmcore/port/kvm.h; slot 0 is all of memory. */
+bool vm_log(struct vm *vm);
+
+/** The same with a slot a page; then show a page or take it away. No vCPU runs meanwhile. */
+bool vm_split(struct vm *vm);
+bool vm_show(struct vm *vm, uint64_t page, bool shown);
 
 /** What the slots say: rights to a page (enum svmc_token_right), to its memory by *aliases. */
 uint64_t vm_rights(const struct vm *vm, uint64_t at, uint64_t *aliases);

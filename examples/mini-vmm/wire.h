@@ -24,4 +24,20 @@
 #define WIRE_TAG_DMA          ((uint64_t)1 << 9)
 #define WIRE_TAG(lie, flips)  (1 | (uint64_t)(lie) << 1 | (uint64_t)(flips) << 16)
 
+/*
+ * Between two requests the keeper asks for the devices themselves, to save them, or gives some
+ * that were saved: in the first page, WIRE_DEVICES_MAGIC in place of a request. What the bytes mean
+ * is the host's business.
+ */
+#define WIRE_DEVICES_MAGIC 0x56454453u
+#define WIRE_DEVICES_GIVE  1u
+#define WIRE_DEVICES_TAKE  2u
+#define WIRE_DEVICES_BYTES 2048u
+
+struct wire_devices {
+    uint32_t magic;
+    uint32_t op; /* 0: done */
+    uint8_t bytes[WIRE_DEVICES_BYTES];
+};
+
 #endif

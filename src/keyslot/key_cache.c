@@ -318,8 +318,8 @@ uint64_t svmc_key_cache_count(const struct svmc_key_cache *cache, uint32_t what)
 enum svmc_status svmc_key_check_value(const struct svmc_crypto_ops *ops, uint32_t derive,
                                       const uint8_t *key, uint8_t *check)
 {
-    const struct svmc_bytes piece = { check_label, LABEL_BYTES };
-    uint8_t derived[SVMC_DERIVE_BYTES];
+    uint8_t derived[SVMC_DERIVE_BYTES], label[LABEL_BYTES];
+    const struct svmc_bytes piece = { label, LABEL_BYTES }; /* of a constant: a relocation */
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
     if (!check)
@@ -327,6 +327,7 @@ enum svmc_status svmc_key_check_value(const struct svmc_crypto_ops *ops, uint32_
     memset(check, 0, SVMC_KEY_CHECK_BYTES);
     if (!key || !ops || !HAS_CRYPTO_OP(ops, derive) || !HAS_CRYPTO_OP(ops, wipe))
         return SVMC_ERR_ARG;
+    memcpy(label, check_label, sizeof label);
     if (derive == SVMC_ALG_DERIVE_BLAKE2B || derive == SVMC_ALG_HKDF_SHA_256) {
         st = ops->derive(ops->ctx, derive, key, &piece, 1, derived);
         st = core_crypto_verdict(st);

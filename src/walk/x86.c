@@ -181,7 +181,8 @@ static uint64_t reserved_bits(const struct x86 *x, const struct level *row, bool
 /* WK-15: which of the eight types of PAT, and what that register says of it. */
 static uint8_t memory_type(const struct x86 *x, const struct level *row, uint64_t entry)
 {
-    unsigned type = (entry >> 3 & 3) | (entry >> (row->leaf == ALWAYS ? 7 : 12) & 1) << 2;
+    unsigned type =
+        (unsigned)(entry >> 3 & 3) | (unsigned)(entry >> (row->leaf == ALWAYS ? 7 : 12) & 1) << 2;
 
     return (uint8_t)(x->regs->pat >> 8 * type & 0xff);
 }

@@ -39,6 +39,7 @@ PUBLIC = {
     "walk.h": "walk",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
+    "port/kvm.h": "port",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
@@ -54,6 +55,7 @@ STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stda
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
 # back end: what it is there to wrap; another one's headers are refused
 WRAPPED = {
+    "src/port/kvm": {"cpuid.h", "errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
     "src/port/sodium": {"sodium.h", "string.h"},
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",

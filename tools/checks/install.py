@@ -12,6 +12,7 @@ from common import ROOT, Report, first_error, need_tools, run
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
 IMAGES = ROOT / "examples/howto/save-restore.c"
 BACK_ENDS = ("sodium", "openssl", "kmip")
+KVM = ("include/svmcore/port/kvm.h", "lib/libsvmcore-kvm.a", "lib/pkgconfig/svmcore-kvm.pc")
 LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at
 HASH = """#include <stdio.h>
 #include <svmcore/port/NAME.h>
@@ -70,7 +71,7 @@ def install(tmp, faults):
     step(faults, ["ninja", "-C", build])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     for name in ("include/svmcore/svmcore.h", "include/svmcore/guest/hypercall.h",
-                 "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc",
+                 "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc", *KVM,
                  *(kind.format(name) for name in BACK_ENDS for kind in (
                      "include/svmcore/port/{}.h", "lib/libsvmcore-{}.a",
                      "lib/pkgconfig/svmcore-{}.pc"))):
@@ -134,12 +135,12 @@ def without_back_ends(tmp):
     """Not built, not installed, and nobody misses them."""
     faults, build, prefix = [], Path(tmp, "build-without"), Path(tmp, "prefix-without")
     step(faults, ["meson", "setup", build, ROOT, "--prefix", prefix, "--libdir", "lib",
-                  *LEAN,
+                  *LEAN, "-Dkvm=disabled",
                   *(f"-D{name}=disabled" for name in BACK_ENDS)])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     if not faults and not (prefix / "lib/libsvmcore.a").exists():
         faults.append("nothing was installed")
-    return faults + [f"{p.name} was installed" for name in BACK_ENDS
+    return faults + [f"{p.name} was installed" for name in (*BACK_ENDS, "svmcore-kvm")
                      for p in prefix.rglob(f"*{name}*")]
 
 

@@ -90,7 +90,7 @@ static enum svmc_status poll_ticket(void *ctx, uint64_t ticket, uint64_t now,
     if (kmip->current == 0) {
         kmip->current = ticket;
         kmip->link.out_bytes = kmip_ask(kmip->link.out, sizeof kmip->link.out, r->id, r->id_bytes);
-        link_ask(&kmip->link);
+        svmc_kmip_link_ask(&kmip->link);
     }
     if (kmip->current != ticket)
         return SVMC_ERR_BUSY;

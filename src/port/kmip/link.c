@@ -330,7 +330,7 @@ static enum svmc_fetch_reason receive_some(struct link *link)
     return SVMC_FETCH_NONE;
 }
 
-void link_ask(struct link *link)
+void svmc_kmip_link_ask(struct link *link)
 {
     link->out_at = 0;
     link_wipe(link);

@@ -45,7 +45,7 @@ void link_free(struct link *link);
 void link_close(struct link *link);
 
 /** Put a question, out[out_bytes], on its way; connects if need be. */
-void link_ask(struct link *link);
+void svmc_kmip_link_ask(struct link *link);
 
 /**
  * Go on.
