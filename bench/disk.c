@@ -59,9 +59,10 @@ static enum svmc_status store_flush(void *ctx)
     return SVMC_OK;
 }
 
+static const uint8_t vm[SVMC_VM_ID_BYTES] = "bench";
+
 static void make(uint32_t mode)
 {
-    static const uint8_t vm[16] = "bench";
     static struct svmc_disk_store store;
     struct svmc_disk_config config = { .sealer = &sealer, .store = &store, .vm = vm };
 
@@ -92,8 +93,7 @@ static void set_up(void)
 
     must(svmc_keyslots_init(&slots, &pool_config, pool, sizeof pool));
     must(svmc_keyarena_init(&arena, crypto, keys, sizeof keys));
-    must(
-        svmc_vmkey_create(&key, &arena, (const uint8_t *)"the bench's own", SVMC_ALG_HKDF_SHA_256));
+    must(svmc_vmkey_create(&key, &arena, vm, SVMC_ALG_HKDF_SHA_256));
     must(svmc_sealer_init(&sealer, &config));
 }
 

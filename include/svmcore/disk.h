@@ -123,6 +123,10 @@ struct svmc_disk {
     } priv;
 };
 
+/** The name of a reason, e.g. "SVMC_DISK_LOST"; "SVMC_DISK_?" for a number that is none. Static,
+ *  never NULL. */
+SVMC_API const char *svmc_disk_name(uint32_t reason);
+
 /** @return the bytes that a disk needs; 0: the config is not possible. DK-1 */
 SVMC_API size_t svmc_disk_bytes(const struct svmc_disk_config *config);
 

@@ -121,8 +121,8 @@ struct svmc_image {
 /** @return the status that goes with a reason. */
 SVMC_API enum svmc_status svmc_image_status(enum svmc_image_reason reason);
 
-/** @return a reason's name without its prefix, e.g. "WRONG_PARENT"; "SEALER" for those of it; "?".
- */
+/** @return a reason's name without its prefix, e.g. "WRONG_PARENT"; the sealer's by
+ *          svmc_seal_name; "?". */
 SVMC_API const char *svmc_image_reason_name(enum svmc_image_reason reason);
 
 /** @return 1: a VM may run with what the image of this name left it; 0: a round that is not the
@@ -130,8 +130,8 @@ SVMC_API const char *svmc_image_reason_name(enum svmc_image_reason reason);
 SVMC_API uint32_t svmc_image_may_run(const struct svmc_image_name *name);
 
 /** Read a header without any key, as for a listing. *info is zero on any error. IM-2, IM-4 */
-SVMC_API enum svmc_image_reason svmc_image_inspect(const void *header, size_t bytes,
-                                                   struct svmc_image_info *info);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_inspect(const void *header, size_t bytes,
+                                                                  struct svmc_image_info *info);
 
 /** @return the body's bytes in a chunk, all but the last one's the same; 0: there is none. */
 SVMC_API size_t svmc_image_chunk_bytes(const struct svmc_image *image, uint64_t index);
@@ -155,10 +155,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_image_drop(struct svmc_image *imag
  * Shape:   header[SVMC_IMAGE_HEADER_BYTES], table[SVMC_IMAGE_TABLE_BYTES(count)].
  * Source:  IM-3, IM-5 to IM-8.
  */
-SVMC_API enum svmc_image_reason svmc_image_begin(struct svmc_image *image,
-                                                 const struct svmc_image_config *config,
-                                                 const struct svmc_image_section *section,
-                                                 size_t count, uint8_t *header, uint8_t *table);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_begin(
+    struct svmc_image *image, const struct svmc_image_config *config,
+    const struct svmc_image_section *section, size_t count, uint8_t *header, uint8_t *table);
 
 /**
  * Seal a chunk of the body.
@@ -169,39 +168,40 @@ SVMC_API enum svmc_image_reason svmc_image_begin(struct svmc_image *image,
  * Threads: any, each with a lane.
  * Source:  IM-9, IM-10.
  */
-SVMC_API enum svmc_image_reason svmc_image_seal_chunk(struct svmc_image *image, uint32_t lane,
-                                                      uint64_t index, const void *in, void *out);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_seal_chunk(struct svmc_image *image,
+                                                                     uint32_t lane, uint64_t index,
+                                                                     const void *in, void *out);
 
 /** What a writer needs to go on after chunk `done` - 1, once the chunks before `done` are stored
  *  for good: out[SVMC_IMAGE_END_BYTES]. IM-11 */
-SVMC_API enum svmc_image_reason svmc_image_checkpoint(const struct svmc_image *image, uint64_t done,
-                                                      uint8_t *out);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_checkpoint(const struct svmc_image *image,
+                                                                     uint64_t done, uint8_t *out);
 
 /** Go on with an image, in another process too: with a fresh subkey. config is as it was to begin;
  *  mac and chunk_bytes are the header's. *done: the chunk to go on with. The body is what it
  *  was. IM-11 */
-SVMC_API enum svmc_image_reason svmc_image_resume(struct svmc_image *image,
-                                                  const struct svmc_image_config *config,
-                                                  const void *header, const void *checkpoint,
-                                                  uint64_t *done);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_resume(
+    struct svmc_image *image, const struct svmc_image_config *config, const void *header,
+    const void *checkpoint, uint64_t *done);
 
 /** All chunks are sealed: write the end, out[SVMC_IMAGE_END_BYTES]. IM-12 */
-SVMC_API enum svmc_image_reason svmc_image_end(const struct svmc_image *image, uint8_t *out,
-                                               struct svmc_image_name *name);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_end(const struct svmc_image *image,
+                                                              uint8_t *out,
+                                                              struct svmc_image_name *name);
 
 /** Begin to read: all that the header says is judged. IM-4, IM-13, IM-14 */
-SVMC_API enum svmc_image_reason svmc_image_open(struct svmc_image *image,
-                                                const struct svmc_image_config *config,
-                                                const void *header, size_t bytes);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_open(
+    struct svmc_image *image, const struct svmc_image_config *config, const void *header,
+    size_t bytes);
 
 /** Open the table: section[the header's sections]. bytes: what is there from table on. IM-17 */
-SVMC_API enum svmc_image_reason svmc_image_open_table(struct svmc_image *image, uint32_t lane,
-                                                      const void *table, size_t bytes,
-                                                      struct svmc_image_section *section);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_open_table(
+    struct svmc_image *image, uint32_t lane, const void *table, size_t bytes,
+    struct svmc_image_section *section);
 
 /** Learn the segments from an image's end, before its chunks are opened. IM-12 */
-SVMC_API enum svmc_image_reason svmc_image_open_end(struct svmc_image *image, const void *end,
-                                                    size_t bytes);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_open_end(struct svmc_image *image,
+                                                                   const void *end, size_t bytes);
 
 /**
  * Open a chunk.
@@ -211,19 +211,23 @@ SVMC_API enum svmc_image_reason svmc_image_open_end(struct svmc_image *image, co
  * Threads: any, each with a lane.
  * Source:  IM-9, IM-15.
  */
-SVMC_API enum svmc_image_reason svmc_image_open_chunk(struct svmc_image *image, uint32_t lane,
-                                                      uint64_t index, const void *frame,
-                                                      size_t bytes, void *out);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_open_chunk(struct svmc_image *image,
+                                                                     uint32_t lane, uint64_t index,
+                                                                     const void *frame,
+                                                                     size_t bytes, void *out);
 
 /** The same for the first chunk of a segment, where the end is not there yet: in a stream. */
-SVMC_API enum svmc_image_reason svmc_image_open_segment(struct svmc_image *image, uint32_t lane,
-                                                        uint64_t index, const void *frame,
-                                                        size_t bytes, void *out);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_open_segment(struct svmc_image *image,
+                                                                       uint32_t lane,
+                                                                       uint64_t index,
+                                                                       const void *frame,
+                                                                       size_t bytes, void *out);
 
 /** Is it all, and nothing else? Table and all chunks were opened, and the end fits. bytes: all that
  *  is left of the image. Before this nothing of an image is run. IM-16 */
-SVMC_API enum svmc_image_reason svmc_image_close(const struct svmc_image *image, const void *end,
-                                                 size_t bytes, struct svmc_image_name *name);
+SVMC_API SVMC_NODISCARD enum svmc_image_reason svmc_image_close(const struct svmc_image *image,
+                                                                const void *end, size_t bytes,
+                                                                struct svmc_image_name *name);
 
 #ifdef __cplusplus
 }

@@ -50,7 +50,7 @@ struct svmc_keyarena {
     } priv;
 };
 
-/** A VM's key and where its subkeys are. Holds no secret: the key lies in the arena. */
+/** A VM's key and where its subkeys are. Holds no secret: the key lies in the arena. {0}: empty. */
 struct svmc_vmkey {
     struct {
         struct svmc_keyarena *arena;

@@ -136,11 +136,16 @@ SVMC_API void svmc_sealer_key(struct svmc_sealer *sealer, uint32_t state, uint32
  * Source:  SE-4: designated, self-test, key, state, usage, range, epoch, in this order. An epoch
  *          is asked for to seal, and to open pages and contexts.
  */
-SVMC_API enum svmc_seal_reason svmc_seal_may(const struct svmc_sealer *sealer, uint32_t purpose,
-                                             uint32_t seal, uint64_t first, uint64_t count);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_seal_may(const struct svmc_sealer *sealer,
+                                                            uint32_t purpose, uint32_t seal,
+                                                            uint64_t first, uint64_t count);
 
 /** @return the status that goes with a reason. */
 SVMC_API enum svmc_status svmc_seal_status(enum svmc_seal_reason reason);
+
+/** @return a reason's name, e.g. "SVMC_SEAL_TAG"; "SVMC_SEAL_?" for a number that is none. Static,
+ *          never NULL. */
+SVMC_API const char *svmc_seal_name(enum svmc_seal_reason reason);
 
 /*
  * Control: begin, find and end are called by one caller at a time for a pool of slots; they derive.
@@ -153,9 +158,10 @@ SVMC_API enum svmc_status svmc_seal_status(enum svmc_seal_reason reason);
  * State:   *use is {0} on any error.
  * Source:  SE-5. SVMC_SEAL_RANGE: more than a subkey may.
  */
-SVMC_API enum svmc_seal_reason svmc_seal_begin(struct svmc_sealer *sealer, uint32_t purpose,
-                                               uint64_t units, uint64_t blocks,
-                                               struct svmc_seal_use *use);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_seal_begin(struct svmc_sealer *sealer,
+                                                              uint32_t purpose, uint64_t units,
+                                                              uint64_t blocks,
+                                                              struct svmc_seal_use *use);
 
 /**
  * The subkey that something was sealed with, to open it: id and alg are what lies beside it. Pages
@@ -164,9 +170,10 @@ SVMC_API enum svmc_seal_reason svmc_seal_begin(struct svmc_sealer *sealer, uint3
  * State:   *use is {0} on any error.
  * Source:  SE-6. SVMC_SEAL_SELF_TEST: a vector of alg failed; the sealer does nothing more.
  */
-SVMC_API enum svmc_seal_reason svmc_seal_find(struct svmc_sealer *sealer, uint32_t purpose,
-                                              uint32_t alg, const struct svmc_subkey_id *id,
-                                              struct svmc_seal_use *use);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_seal_find(struct svmc_sealer *sealer,
+                                                             uint32_t purpose, uint32_t alg,
+                                                             const struct svmc_subkey_id *id,
+                                                             struct svmc_seal_use *use);
 
 /** Give a subkey back; it is wiped when nobody holds it. *use is {0} then. SE-7
  *  @return SVMC_OK; SVMC_ERR_BUSY: a lane is at it: again. */
@@ -185,12 +192,14 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_seal_end(struct svmc_sealer *seale
  * Threads: any. No lock, allocation, system call or wait (CR-10).
  * Source:  SE-8 to SE-10.
  */
-SVMC_API enum svmc_seal_reason svmc_seal_unit(const struct svmc_sealer *sealer, uint32_t lane,
-                                              struct svmc_seal_use *use,
-                                              const struct svmc_sealed_unit *unit);
-SVMC_API enum svmc_seal_reason svmc_open_unit(const struct svmc_sealer *sealer, uint32_t lane,
-                                              const struct svmc_seal_use *use,
-                                              const struct svmc_sealed_unit *unit);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_seal_unit(const struct svmc_sealer *sealer,
+                                                             uint32_t lane,
+                                                             struct svmc_seal_use *use,
+                                                             const struct svmc_sealed_unit *unit);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_open_unit(const struct svmc_sealer *sealer,
+                                                             uint32_t lane,
+                                                             const struct svmc_seal_use *use,
+                                                             const struct svmc_sealed_unit *unit);
 
 /** A fresh epoch, after a restore, clone or crash: svmc_vmkey_renew. Uses of the old one open
  *  nothing of pages and contexts any more. SE-11 */

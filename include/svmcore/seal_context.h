@@ -48,7 +48,8 @@ struct svmc_context_piece {
     size_t bytes;
 };
 
-/** @return the bytes that svmc_contexts_init needs; 0: the numbers are not possible. */
+/** @return the bytes that svmc_contexts_init needs; 0: the numbers are not possible. Asks no
+ *  sealer. */
 SVMC_API size_t svmc_contexts_bytes(const struct svmc_contexts_config *config);
 
 /**
@@ -87,10 +88,9 @@ SVMC_API size_t svmc_context_blob_bytes(const struct svmc_contexts *contexts, si
  * @return SVMC_SEAL_NONE; SVMC_SEAL_RANGE (no such vCPU; more than fits); SVMC_SEAL_STATE (it is
  *         out); SVMC_SEAL_BUSY; SVMC_SEAL_BUDGET: svmc_contexts_tend; else as svmc_seal_unit.
  */
-SVMC_API enum svmc_seal_reason svmc_context_out(struct svmc_contexts *contexts, uint32_t lane,
-                                                uint32_t vcpu,
-                                                const struct svmc_context_piece *piece,
-                                                size_t pieces, void *blob, size_t bytes);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_context_out(
+    struct svmc_contexts *contexts, uint32_t lane, uint32_t vcpu,
+    const struct svmc_context_piece *piece, size_t pieces, void *blob, size_t bytes);
 
 /**
  * A vCPU is scheduled: its blob is copied, judged, opened, and then given out to the pieces.
@@ -105,14 +105,14 @@ SVMC_API enum svmc_seal_reason svmc_context_out(struct svmc_contexts *contexts, 
  *         version or algorithm), _PURPOSE (no context, or another vCPU's), _OWNER, _EPOCH, _OLD; or
  *         SVMC_SEAL_TAG; else as svmc_open_unit.
  */
-SVMC_API enum svmc_seal_reason svmc_context_in(struct svmc_contexts *contexts, uint32_t lane,
-                                               uint32_t vcpu, const void *blob, size_t bytes,
-                                               const struct svmc_context_piece *piece,
-                                               size_t pieces);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_context_in(
+    struct svmc_contexts *contexts, uint32_t lane, uint32_t vcpu, const void *blob, size_t bytes,
+    const struct svmc_context_piece *piece, size_t pieces);
 
 /** The context that is out is lost: the vCPU is reset, and its blob never comes back. SE-28
  *  @return SVMC_SEAL_NONE; SVMC_SEAL_STATE (it is not out); SVMC_SEAL_BUSY; SVMC_SEAL_RANGE. */
-SVMC_API enum svmc_seal_reason svmc_context_forget(struct svmc_contexts *contexts, uint32_t vcpu);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_context_forget(struct svmc_contexts *contexts,
+                                                                  uint32_t vcpu);
 
 /** @return whether a vCPU's context is out. */
 SVMC_API uint32_t svmc_context_is_out(const struct svmc_contexts *contexts, uint32_t vcpu);

@@ -53,7 +53,8 @@ struct svmc_page_copy {
     uint32_t dirty; /* what it was before */
 };
 
-/** @return the bytes that svmc_pages_init needs; 0: the numbers are not possible. */
+/** @return the bytes that svmc_pages_init needs; 0: the numbers are not possible. Asks no
+ *  sealer. */
 SVMC_API size_t svmc_pages_bytes(const struct svmc_pages_config *config);
 
 /**
@@ -111,14 +112,16 @@ SVMC_API uint32_t svmc_pages_state(const struct svmc_pages *pages, uint64_t page
  * Threads: any, each with a lane; as svmc_seal_unit.
  * Source:  SE-16 to SE-18.
  */
-SVMC_API enum svmc_seal_reason svmc_pages_seal(struct svmc_pages *pages, uint32_t lane,
-                                               uint64_t page, const void *in, void *out,
-                                               uint8_t *tag, struct svmc_page_copy *copy);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_seal(struct svmc_pages *pages,
+                                                              uint32_t lane, uint64_t page,
+                                                              const void *in, void *out,
+                                                              uint8_t *tag,
+                                                              struct svmc_page_copy *copy);
 
 /** The copy is stored: from now on it is the good one, and the one before is none. SE-18
  *  @return SVMC_SEAL_NONE; SVMC_SEAL_STATE (no such copy). *copy is {0}. */
-SVMC_API enum svmc_seal_reason svmc_pages_publish(struct svmc_pages *pages,
-                                                  struct svmc_page_copy *copy);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_publish(struct svmc_pages *pages,
+                                                                 struct svmc_page_copy *copy);
 
 /** The copy could not be stored: it never is one, and the page is as it was. SE-18
  *  @return as svmc_pages_publish. */
@@ -134,7 +137,8 @@ SVMC_API enum svmc_seal_reason svmc_pages_abort(struct svmc_pages *pages,
  * @return SVMC_SEAL_NONE; SVMC_SEAL_STATE (dirty: seal it; or it is out); SVMC_SEAL_BUSY (claimed);
  *         SVMC_SEAL_RANGE.
  */
-SVMC_API enum svmc_seal_reason svmc_pages_leave(struct svmc_pages *pages, uint64_t page);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_leave(struct svmc_pages *pages,
+                                                               uint64_t page);
 
 /**
  * Bring a page back that is out: in use, clean.
@@ -146,13 +150,15 @@ SVMC_API enum svmc_seal_reason svmc_pages_leave(struct svmc_pages *pages, uint64
  * Threads: any, each with a lane; as svmc_open_unit.
  * Source:  SE-20.
  */
-SVMC_API enum svmc_seal_reason svmc_pages_open(struct svmc_pages *pages, uint32_t lane,
-                                               uint64_t page, const void *from, const uint8_t *tag,
-                                               void *to);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_open(struct svmc_pages *pages,
+                                                              uint32_t lane, uint64_t page,
+                                                              const void *from, const uint8_t *tag,
+                                                              void *to);
 
 /** The copy of a page that is in use is none any more; the page is dirty. SE-21
  *  @return SVMC_SEAL_NONE; SVMC_SEAL_STATE (out); SVMC_SEAL_BUSY; SVMC_SEAL_RANGE. */
-SVMC_API enum svmc_seal_reason svmc_pages_forget(struct svmc_pages *pages, uint64_t page);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_forget(struct svmc_pages *pages,
+                                                                uint64_t page);
 
 /**
  * Get the next subkey ready, where it is not: now and then, and at least once while one lasts

@@ -59,8 +59,8 @@ SVMC_API size_t svmc_tree_node_bytes(uint64_t leaves);
  * Threads: as svmc_seal_begin.
  * Source:  SE-29.
  */
-SVMC_API enum svmc_seal_reason svmc_tree_init(struct svmc_tree *tree,
-                                              const struct svmc_tree_config *config);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_tree_init(struct svmc_tree *tree,
+                                                             const struct svmc_tree_config *config);
 
 /**
  * A tree that was written before, to read it: to go on writing set the counters in a new one, which
@@ -70,9 +70,9 @@ SVMC_API enum svmc_seal_reason svmc_tree_init(struct svmc_tree *tree,
  * Threads: as svmc_seal_find.
  * Source:  SE-32.
  */
-SVMC_API enum svmc_seal_reason svmc_tree_load(struct svmc_tree *tree,
-                                              const struct svmc_tree_config *config,
-                                              const struct svmc_tree_root *root);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_tree_load(struct svmc_tree *tree,
+                                                             const struct svmc_tree_config *config,
+                                                             const struct svmc_tree_root *root);
 
 /** End its subkey. *tree is {0} then. Threads: as svmc_seal_end.
  *  @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_BUSY: a lane is at it: again. */
@@ -92,8 +92,8 @@ SVMC_API void svmc_tree_save(const struct svmc_tree *tree, struct svmc_tree_root
  * @return SVMC_SEAL_NONE; SVMC_SEAL_RANGE (no such leaf); SVMC_SEAL_TAG (a node on its way is not
  *         what was written last); else as svmc_open_unit.
  */
-SVMC_API enum svmc_seal_reason svmc_tree_get(struct svmc_tree *tree, uint32_t lane, uint64_t leaf,
-                                             uint64_t *value);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_tree_get(struct svmc_tree *tree, uint32_t lane,
+                                                            uint64_t leaf, uint64_t *value);
 
 /**
  * Write a counter: the nodes on its way are checked, then written anew.
@@ -104,8 +104,8 @@ SVMC_API enum svmc_seal_reason svmc_tree_get(struct svmc_tree *tree, uint32_t la
  *
  * @return as svmc_tree_get; SVMC_SEAL_STATE (loaded, to be read); SVMC_SEAL_BUDGET: a new tree.
  */
-SVMC_API enum svmc_seal_reason svmc_tree_set(struct svmc_tree *tree, uint32_t lane, uint64_t leaf,
-                                             uint64_t value);
+SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_tree_set(struct svmc_tree *tree, uint32_t lane,
+                                                            uint64_t leaf, uint64_t value);
 
 #ifdef __cplusplus
 }

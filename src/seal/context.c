@@ -53,9 +53,8 @@ static void wipe(void *at, size_t n)
 
 static bool is_possible(const struct svmc_contexts_config *c)
 {
-    return c && c->sealer && c->sealer->priv.slots && c->vcpus - 1 < SVMC_CONTEXTS_MAX &&
-           c->bytes - 1 < SVMC_CONTEXT_BYTES_MAX &&
-           c->lanes - 1 < c->sealer->priv.slots->priv.lanes && c->subkeys >= 2 &&
+    return c && c->vcpus - 1 < SVMC_CONTEXTS_MAX && c->bytes - 1 < SVMC_CONTEXT_BYTES_MAX &&
+           c->lanes - 1 < SVMC_KEYSLOT_LANES_MAX && c->subkeys >= 2 &&
            c->subkeys <= SVMC_SEAL_TURN_MAX;
 }
 
@@ -80,7 +79,8 @@ enum svmc_status svmc_contexts_init(struct svmc_contexts *contexts,
     if (!contexts)
         return SVMC_ERR_ARG;
     memset(contexts, 0, sizeof *contexts);
-    if (need == 0 || !memory || (uintptr_t)memory % SVMC_CONTEXTS_ALIGN != 0)
+    if (need == 0 || !memory || (uintptr_t)memory % SVMC_CONTEXTS_ALIGN != 0 ||
+        !has_lanes(config->sealer, config->lanes))
         return SVMC_ERR_ARG;
     if (bytes < need)
         return SVMC_ERR_FULL;

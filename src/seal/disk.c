@@ -23,26 +23,6 @@ static const uint8_t magic[AT_VERSION] = { 'S', 'V', 'M', 'D' };
 _Static_assert(AT_SEAL + SEAL_BYTES == AT_END, "the seal ends the header");
 _Static_assert(SVMC_DISK_ALIGN == SVMC_CIPHER_ROOM_ALIGN, "a key's room begins the memory");
 
-static const uint8_t status_of[] = {
-    [SVMC_DISK_NONE] = SVMC_OK,
-    [SVMC_DISK_RANGE] = SVMC_ERR_ARG,
-    [SVMC_DISK_STORE] = SVMC_ERR_CALLBACK,
-    [SVMC_DISK_ANCHOR] = SVMC_ERR_CALLBACK,
-    [SVMC_DISK_BLANK] = SVMC_ERR_FORMAT,
-    [SVMC_DISK_HEADER] = SVMC_ERR_FORMAT,
-    [SVMC_DISK_UNKNOWN] = SVMC_ERR_UNSUPPORTED,
-    [SVMC_DISK_OWNER] = SVMC_ERR_OWNER,
-    [SVMC_DISK_CHANGED] = SVMC_ERR_AUTH,
-    [SVMC_DISK_LOST] = SVMC_ERR_AUTH,
-    [SVMC_DISK_ROLLBACK] = SVMC_ERR_STALE,
-    [SVMC_DISK_DATA] = SVMC_ERR_AUTH,
-    [SVMC_DISK_NODE] = SVMC_ERR_AUTH,
-    [SVMC_DISK_SEAL] = SVMC_OK, /* the sealer's */
-    [SVMC_DISK_IN_USE] = SVMC_ERR_REFUSED,
-    [SVMC_DISK_DOUBT] = SVMC_ERR_STATE,
-};
-#define REASONS (uint32_t)(sizeof status_of)
-
 static enum svmc_status say(const struct svmc_disk *d, enum svmc_disk_reason why, uint64_t sector,
                             struct svmc_disk_result *result)
 {
@@ -51,7 +31,7 @@ static enum svmc_status say(const struct svmc_disk *d, enum svmc_disk_reason why
         return SVMC_OK;
     result->sector = sector;
     if (why != SVMC_DISK_SEAL)
-        return (enum svmc_status)status_of[core_clamp(why, REASONS)];
+        return svmc_disk_status_of(why);
     result->seal = d->priv.seal;
     return svmc_seal_status((enum svmc_seal_reason)d->priv.seal);
 }
@@ -246,7 +226,7 @@ enum svmc_status svmc_disk_inspect(const struct svmc_disk_store *store, struct s
         return SVMC_ERR_CALLBACK;
     why = judge(h);
     if (why != SVMC_DISK_NONE)
-        return (enum svmc_status)status_of[core_clamp(why, REASONS)];
+        return svmc_disk_status_of(why);
     info->sectors = core_load_le64(h + AT_SECTORS);
     memcpy(info->id.epoch, h + AT_SEAL + ENTRY_EPOCH, sizeof info->id.epoch);
     info->id.index = core_load_le64(h + AT_SEAL + ENTRY_INDEX);
@@ -293,7 +273,12 @@ static enum svmc_disk_reason make_header(struct svmc_disk *d, const uint8_t *vm,
 {
     const struct svmc_crypto_ops *ops = d->priv.sealer->priv.crypto;
     const uint8_t alg = (uint8_t)d->priv.sealer->priv.alg;
+    enum svmc_disk_reason why = svmc_disk_may(d, true, 0, 1);
 
+    if (why != SVMC_DISK_NONE)
+        return why;
+    if (memcmp(vm, d->priv.sealer->priv.key->priv.vm, SVMC_VM_ID_BYTES) != 0)
+        return SVMC_DISK_OWNER;
     memset(h, 0, SVMC_DISK_BLOCK);
     memcpy(h, magic, sizeof magic);
     h[AT_VERSION] = VERSION;
@@ -391,6 +376,10 @@ enum svmc_status svmc_disk_format(struct svmc_disk *disk, const struct svmc_disk
     enum svmc_status st = set_up(disk, config, memory, bytes, result);
     enum svmc_disk_reason why = SVMC_DISK_NONE;
 
+    if (st == SVMC_OK && !HAS_CRYPTO_OP(config->sealer->priv.crypto, random)) {
+        memset(disk, 0, sizeof *disk);
+        return SVMC_ERR_ARG;
+    }
     if (st != SVMC_OK)
         return st;
     if (config->erase != SVMC_DISK_ERASE) {

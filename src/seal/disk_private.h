@@ -99,6 +99,8 @@ enum svmc_disk_reason svmc_disk_seal_header(struct svmc_disk *d, const uint8_t *
                                             uint8_t entry[SEAL_BYTES]);
 enum svmc_disk_reason svmc_disk_open_header(struct svmc_disk *d, const uint8_t *header, size_t n,
                                             const uint8_t entry[SEAL_BYTES]);
+/** Of all reasons but SVMC_DISK_SEAL, of which the sealer has it. */
+enum svmc_status svmc_disk_status_of(enum svmc_disk_reason why);
 /** May the sealer do this now? */
 enum svmc_disk_reason svmc_disk_may(struct svmc_disk *d, bool seal, uint64_t first, uint64_t count);
 /** DK-20: take the subkey that is wanted, where the stack is short. */

@@ -63,7 +63,9 @@ const char *svmc_image_reason_name(enum svmc_image_reason reason)
 
     if (why < REASONS)
         return reasons[core_clamp(why, REASONS)].name;
-    return why >= SVMC_IMAGE_SEALER && why <= SVMC_IMAGE_REASON_MAX ? "SEALER" : "?";
+    return why >= SVMC_IMAGE_SEALER && why <= SVMC_IMAGE_REASON_MAX
+               ? svmc_seal_name((enum svmc_seal_reason)(why - SVMC_IMAGE_SEALER))
+               : "?";
 }
 
 /* ---- headers ---------------------------------------------------------------------------------*/

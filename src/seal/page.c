@@ -25,9 +25,8 @@ static size_t words_of(uint64_t pages)
 
 static bool is_possible(const struct svmc_pages_config *c)
 {
-    return c && c->sealer && c->sealer->priv.slots && c->pages - 1 < SVMC_PAGES_MAX &&
-           c->lanes - 1 < c->sealer->priv.slots->priv.lanes && c->subkeys >= 2 &&
-           c->subkeys <= SVMC_SEAL_TURN_MAX && c->pages <= SIZE_MAX / 16;
+    return c && c->pages - 1 < SVMC_PAGES_MAX && c->lanes - 1 < SVMC_KEYSLOT_LANES_MAX &&
+           c->subkeys >= 2 && c->subkeys <= SVMC_SEAL_TURN_MAX && c->pages <= SIZE_MAX / 16;
 }
 
 size_t svmc_pages_bytes(const struct svmc_pages_config *config)
@@ -50,7 +49,8 @@ enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pag
     if (!pages)
         return SVMC_ERR_ARG;
     memset(pages, 0, sizeof *pages);
-    if (need == 0 || !memory || (uintptr_t)memory % SVMC_PAGES_ALIGN != 0)
+    if (need == 0 || !memory || (uintptr_t)memory % SVMC_PAGES_ALIGN != 0 ||
+        !has_lanes(config->sealer, config->lanes))
         return SVMC_ERR_ARG;
     if (bytes < need)
         return SVMC_ERR_FULL;

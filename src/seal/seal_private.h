@@ -83,6 +83,12 @@ uint64_t svmc_seal_turn_left(const struct svmc_seal_turn *turn);
 /** The place that a fresh one will have. */
 uint32_t svmc_seal_turn_next(const struct svmc_seal_turn *turn);
 
+/* Of the slots, which only a sealer that is set up has. */
+static inline bool has_lanes(const struct svmc_sealer *sealer, uint32_t lanes)
+{
+    return sealer && sealer->priv.slots && lanes <= sealer->priv.slots->priv.lanes;
+}
+
 static inline size_t lines(size_t bytes)
 {
     return (bytes + LINE - 1) / LINE * LINE;

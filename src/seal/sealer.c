@@ -74,46 +74,6 @@ enum svmc_seal_reason svmc_seal_may(const struct svmc_sealer *sealer, uint32_t p
     return judge_epoch(purpose, seal != 0, key);
 }
 
-enum svmc_status svmc_seal_status(enum svmc_seal_reason reason)
-{
-    switch (reason) {
-    case SVMC_SEAL_NONE:
-        return SVMC_OK;
-    case SVMC_SEAL_UNPROTECTED:
-    case SVMC_SEAL_SELF_TEST:
-    case SVMC_SEAL_KEY_STATE:
-    case SVMC_SEAL_USAGE:
-        return SVMC_ERR_REFUSED;
-    case SVMC_SEAL_EPOCH:
-    case SVMC_SEAL_OLD:
-        return SVMC_ERR_STALE;
-    case SVMC_SEAL_BUDGET:
-    case SVMC_SEAL_SLOTS:
-        return SVMC_ERR_FULL;
-    case SVMC_SEAL_NO_KEY:
-        return SVMC_ERR_ABSENT;
-    case SVMC_SEAL_TAG:
-        return SVMC_ERR_AUTH;
-    case SVMC_SEAL_CRYPTO:
-        return SVMC_ERR_CALLBACK;
-    case SVMC_SEAL_ALG:
-        return SVMC_ERR_UNSUPPORTED;
-    case SVMC_SEAL_STATE:
-        return SVMC_ERR_STATE;
-    case SVMC_SEAL_BUSY:
-        return SVMC_ERR_BUSY;
-    case SVMC_SEAL_FORMAT:
-        return SVMC_ERR_FORMAT;
-    case SVMC_SEAL_OWNER:
-        return SVMC_ERR_OWNER;
-    case SVMC_SEAL_PURPOSE:
-        return SVMC_ERR_PURPOSE;
-    case SVMC_SEAL_RANGE:
-    default:
-        return SVMC_ERR_ARG;
-    }
-}
-
 /* ---- control ---------------------------------------------------------------------------------*/
 
 /* SE-2: one derivation at least, and none that is there and wrong. */

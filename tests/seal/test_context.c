@@ -115,6 +115,7 @@ static void is_refused(uint32_t v, const uint8_t *from, size_t bytes, enum svmc_
 TEST(contexts, they_are_laid_out_all_scheduled) /* SE-23 */
 {
     struct svmc_contexts_config good, c;
+    struct svmc_sealer unset = { .priv = { 0 } };
     struct svmc_contexts none;
 
     begin(true);
@@ -123,25 +124,27 @@ TEST(contexts, they_are_laid_out_all_scheduled) /* SE-23 */
     good = config_of();
     CHECK_EQ(svmc_contexts_bytes(&good), SEAL_LAB_LANES * 256 + 2 * 128 + 64);
     CHECK_EQ(svmc_contexts_bytes(NULL), 0);
-#define IMPOSSIBLE(member, value)                                                              \
+#define REFUSED(member, value, need)                                                           \
     do {                                                                                       \
         c = good;                                                                              \
         c.member = value;                                                                      \
-        CHECK_EQ(svmc_contexts_bytes(&c), 0, #member);                                         \
+        CHECK_EQ(svmc_contexts_bytes(&c) == 0, (need) == 0, #member);                          \
         memset(&none, 0xa5, sizeof none);                                                      \
         CHECK_EQ(svmc_contexts_init(&none, &c, memory, sizeof memory), SVMC_ERR_ARG, #member); \
         CHECK(seal_lab_is_zero(&none, sizeof none), #member);                                  \
     } while (0)
-    IMPOSSIBLE(sealer, NULL);
-    IMPOSSIBLE(vcpus, 0);
-    IMPOSSIBLE(vcpus, SVMC_CONTEXTS_MAX + 1);
-    IMPOSSIBLE(bytes, 0);
-    IMPOSSIBLE(bytes, SVMC_CONTEXT_BYTES_MAX + 1);
-    IMPOSSIBLE(lanes, 0);
-    IMPOSSIBLE(lanes, SEAL_LAB_LANES + 1);
-    IMPOSSIBLE(subkeys, 1);
-    IMPOSSIBLE(subkeys, SVMC_SEAL_TURN_MAX + 1);
-#undef IMPOSSIBLE
+    REFUSED(sealer, NULL, 1);
+    REFUSED(vcpus, 0, 0);
+    REFUSED(vcpus, SVMC_CONTEXTS_MAX + 1, 0);
+    REFUSED(bytes, 0, 0);
+    REFUSED(bytes, SVMC_CONTEXT_BYTES_MAX + 1, 0);
+    REFUSED(lanes, 0, 0);
+    REFUSED(lanes, SEAL_LAB_LANES + 1, 1);
+    REFUSED(subkeys, 1, 0);
+    REFUSED(subkeys, SVMC_SEAL_TURN_MAX + 1, 0);
+    REFUSED(sealer, &unset, 1);
+    REFUSED(lanes, SVMC_KEYSLOT_LANES_MAX + 1, 0);
+#undef REFUSED
     CHECK_EQ(svmc_contexts_init(NULL, &good, memory, sizeof memory), SVMC_ERR_ARG);
     CHECK_EQ(svmc_contexts_init(&none, &good, NULL, sizeof memory), SVMC_ERR_ARG);
     CHECK_EQ(svmc_contexts_init(&none, &good, memory + 8, sizeof memory - 8), SVMC_ERR_ARG);

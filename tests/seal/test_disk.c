@@ -25,6 +25,24 @@ TEST(disk, what_was_written_is_read_after_a_start) /* DK-9 DK-11 */
     CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
 }
 
+TEST(disk, a_reason_has_a_name_of_its_own) /* DK-9 */
+{
+    static const struct {
+        uint32_t reason;
+        char name[24];
+    } rows[] = {
+        { SVMC_DISK_NONE, "SVMC_DISK_NONE" },   { SVMC_DISK_ROLLBACK, "SVMC_DISK_ROLLBACK" },
+        { SVMC_DISK_SEAL, "SVMC_DISK_SEAL" },   { SVMC_DISK_DOUBT, "SVMC_DISK_DOUBT" },
+        { SVMC_DISK_DOUBT + 1, "SVMC_DISK_?" }, { UINT32_MAX, "SVMC_DISK_?" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK(strcmp(svmc_disk_name(rows[i].reason), rows[i].name) == 0, "%s", rows[i].name);
+    for (uint32_t i = 0; i <= SVMC_DISK_DOUBT; i++)
+        for (uint32_t k = 0; k < i; k++)
+            CHECK(strcmp(svmc_disk_name(i), svmc_disk_name(k)) != 0, "%u %u", i, k);
+}
+
 /* ---- numbers ---------------------------------------------------------------------------------*/
 
 TEST(disk, only_possible_numbers_are_taken) /* DK-1 DK-2 */
@@ -130,6 +148,51 @@ TEST(disk, what_breaks_the_contract_is_refused) /* DK-1 DK-11 */
     CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
     CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK); /* nothing is open */
     CHECK_EQ(svmc_disk_drop(NULL), SVMC_ERR_ARG);
+}
+
+TEST(disk, a_new_disk_is_of_the_vm_whose_key_it_has) /* DK-5 DK-19 */
+{
+    uint8_t other[SVMC_VM_ID_BYTES];
+
+    disk_lab_init(&lab, 1, 70);
+    memcpy(other, lab.config.vm, sizeof other);
+    other[15] ^= 1;
+    lab.config.vm = other;
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_OWNER);
+    CHECK_EQ(lab.result.reason, SVMC_DISK_OWNER);
+    CHECK(lab.disk.priv.sealer == NULL);
+    svmc_vmkey_drop(&lab.key);
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_ABSENT); /* no key says whose it is */
+    CHECK_EQ(lab.result.seal, SVMC_SEAL_NO_KEY);
+    other[15] ^= 1;
+    disk_lab_boot(&lab);
+    CHECK_EQ(disk_lab_format(&lab), SVMC_OK); /* nothing was written: it is blank still */
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+}
+
+TEST(disk, what_the_table_lacks_is_not_called) /* DK-1 DK-10 CR-1 */
+{
+    static uint8_t buffer[SVMC_DISK_SECTOR];
+    struct svmc_crypto_ops less;
+
+    disk_lab_init(&lab, 1, 70);
+    less = lab.crypto.ops;
+    lab.sealer.priv.crypto = &less; /* another table than the key's */
+    less.random = NULL;
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_ARG);
+    CHECK(lab.disk.priv.sealer == NULL);
+    less = lab.crypto.ops;
+    less.crypt = NULL;
+    lab.config.mode = SVMC_DISK_LENGTH;
+    lab.config.journal = lab.config.nodes = 0;
+    CHECK_EQ(disk_lab_format(&lab), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(lab.result.reason, SVMC_DISK_UNKNOWN);
+    less = lab.crypto.ops;
+    lab.config.erase = SVMC_DISK_ERASE;
+    REQUIRE(CHECK_EQ(disk_lab_format(&lab), SVMC_OK));
+    CHECK_EQ(svmc_disk_write(&lab.disk, 3, 1, buffer, &lab.result), SVMC_OK);
+    CHECK_EQ(svmc_disk_read(&lab.disk, 3, 1, buffer, &lab.result), SVMC_OK);
+    CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
 }
 
 TEST(disk, a_header_says_what_lies_there) /* DK-3 */

@@ -346,5 +346,7 @@ TEST(image, every_reason_has_a_status_and_a_name) /* IM-4 */
             CHECK(strcmp(text, svmc_image_reason_name((enum svmc_image_reason)other)) != 0);
     }
     CHECK_EQ(svmc_image_status((enum svmc_image_reason)(64 + SVMC_SEAL_NO_KEY)), SVMC_ERR_ABSENT);
+    CHECK(strcmp(svmc_image_reason_name((enum svmc_image_reason)(64 + SVMC_SEAL_NO_KEY)),
+                 "SVMC_SEAL_NO_KEY") == 0);
     CHECK_EQ(svmc_image_drop(NULL), SVMC_ERR_ARG);
 }

@@ -113,6 +113,7 @@ TEST(pages, they_are_laid_out_all_dirty) /* SE-13 SE-15 */
 {
     static const uint64_t counts[] = { 1, 63, 64, 65, PAGES };
     struct svmc_pages_config good, c;
+    struct svmc_sealer unset = { .priv = { 0 } };
     struct svmc_pages none;
 
     begin();
@@ -121,24 +122,26 @@ TEST(pages, they_are_laid_out_all_dirty) /* SE-13 SE-15 */
     good = config_of(PAGES, 2);
     CHECK_EQ(svmc_pages_bytes(&good), SEAL_LAB_LANES * BYTES + 2 * 128 + 576 + 64);
     CHECK_EQ(svmc_pages_bytes(NULL), 0);
-#define IMPOSSIBLE(member, value)                                                           \
+#define REFUSED(member, value, need)                                                        \
     do {                                                                                    \
         c = good;                                                                           \
         c.member = value;                                                                   \
-        CHECK_EQ(svmc_pages_bytes(&c), 0, #member);                                         \
+        CHECK_EQ(svmc_pages_bytes(&c) == 0, (need) == 0, #member);                          \
         memset(&none, 0xa5, sizeof none);                                                   \
         CHECK_EQ(svmc_pages_init(&none, &c, memory, sizeof memory), SVMC_ERR_ARG, #member); \
         CHECK(seal_lab_is_zero(&none, sizeof none), #member);                               \
     } while (0)
-    IMPOSSIBLE(sealer, NULL);
-    IMPOSSIBLE(pages, 0);
-    IMPOSSIBLE(pages, SVMC_PAGES_MAX + 1);
-    IMPOSSIBLE(pages, UINT64_MAX);
-    IMPOSSIBLE(lanes, 0);
-    IMPOSSIBLE(lanes, SEAL_LAB_LANES + 1);
-    IMPOSSIBLE(subkeys, 1);
-    IMPOSSIBLE(subkeys, SVMC_SEAL_TURN_MAX + 1);
-#undef IMPOSSIBLE
+    REFUSED(sealer, NULL, 1);
+    REFUSED(pages, 0, 0);
+    REFUSED(pages, SVMC_PAGES_MAX + 1, 0);
+    REFUSED(pages, UINT64_MAX, 0);
+    REFUSED(lanes, 0, 0);
+    REFUSED(lanes, SEAL_LAB_LANES + 1, 1);
+    REFUSED(subkeys, 1, 0);
+    REFUSED(subkeys, SVMC_SEAL_TURN_MAX + 1, 0);
+    REFUSED(sealer, &unset, 1);
+    REFUSED(lanes, SVMC_KEYSLOT_LANES_MAX + 1, 0);
+#undef REFUSED
     CHECK_EQ(svmc_pages_init(NULL, &good, memory, sizeof memory), SVMC_ERR_ARG);
     CHECK_EQ(svmc_pages_init(&none, &good, NULL, sizeof memory), SVMC_ERR_ARG);
     CHECK_EQ(svmc_pages_init(&none, &good, memory + 8, sizeof memory - 8), SVMC_ERR_ARG);

@@ -135,7 +135,8 @@ static void tend(void)
     if (why == SVMC_SEAL_BUDGET)
         for (uint64_t p = svmc_pages_next_old(&pages, 0); p < PAGES;
              p = svmc_pages_next_old(&pages, p + 1))
-            (void)svmc_pages_forget(&pages, p);
+            if (svmc_pages_forget(&pages, p) != SVMC_SEAL_NONE)
+                continue; /* a lane is at it, or it is out */
     CHECK(why == SVMC_SEAL_BUDGET || why == SVMC_SEAL_BUSY || why == SVMC_SEAL_NONE);
     why = svmc_contexts_tend(&contexts);
     CHECK(why == SVMC_SEAL_BUDGET || why == SVMC_SEAL_BUSY || why == SVMC_SEAL_NONE);

@@ -273,6 +273,29 @@ TEST(sealer, a_reason_has_one_status) /* SE-4 */
         CHECK_EQ(svmc_seal_status((enum svmc_seal_reason)i), want[i], "%u", i);
 }
 
+TEST(sealer, a_reason_has_a_name_of_its_own) /* SE-4 */
+{
+    static const struct {
+        enum svmc_seal_reason reason;
+        char name[24];
+    } rows[] = {
+        { SVMC_SEAL_NONE, "SVMC_SEAL_NONE" },
+        { SVMC_SEAL_NO_KEY, "SVMC_SEAL_NO_KEY" },
+        { SVMC_SEAL_TAG, "SVMC_SEAL_TAG" },
+        { SVMC_SEAL_OLD, "SVMC_SEAL_OLD" },
+        { (enum svmc_seal_reason)(SVMC_SEAL_OLD + 1), "SVMC_SEAL_?" },
+        { (enum svmc_seal_reason)127, "SVMC_SEAL_?" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK(strcmp(svmc_seal_name(rows[i].reason), rows[i].name) == 0, "%s", rows[i].name);
+    for (unsigned i = 0; i <= SVMC_SEAL_OLD; i++)
+        for (unsigned k = 0; k < i; k++)
+            CHECK(strcmp(svmc_seal_name((enum svmc_seal_reason)i),
+                         svmc_seal_name((enum svmc_seal_reason)k)) != 0,
+                  "%u %u", i, k);
+}
+
 /* ---- uses ------------------------------------------------------------------------------------*/
 
 TEST(sealer, a_use_has_a_subkey_that_nobody_shares) /* SE-5 KH-13 */
