@@ -38,6 +38,7 @@ PUBLIC = {
     "token.h": "token", "token_types.h": "token", "token_page.h": "token", "judge.h": "judge",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
+    "exec.h": "exec", "exec_x86.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
 }
 STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stdarg.h", "float.h",

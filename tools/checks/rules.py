@@ -8,7 +8,7 @@ import re
 from common import ROOT, Report
 
 GROUP = ("(?:A64|AD|AN|AP|AU|CR|DE|DM|DT|EV|EX|FO|HC|HN|IO|JU|KH|KS|ME|MO|OF|PG|PO|RV|S390|TK|TM|"
-         "TP|TR|VW)-")
+         "TP|TR|VW|XE)-")
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
 CITED = re.compile(rf"\b({GROUP}|R)(\d+)(?:-\1(\d+))?(?!\w)")
 DOCUMENT = re.compile(rf"\b(?:{GROUP}|R)\d+ to (?:{GROUP}|R)\d+\b")
