@@ -21,6 +21,8 @@ struct svmc_exec_segment {
     uint64_t base;
     uint32_t limit; /* of bytes: the granularity has been applied */
     uint32_t rights;
+    uint16_t selector;
+    uint16_t reserved[3]; /* 0 */
 };
 
 /**
