@@ -143,7 +143,7 @@ struct svmc_exec {
         uint8_t device;  /* exchange said UNSUPPORTED */
         uint16_t done;   /* accesses that are done */
         uint16_t filled; /* bytes of data of them */
-        uint32_t reserved;
+        uint32_t flags;  /* before a repetition */
         const struct svmc_exec_ops *ops;
         void *ctx;
         uint64_t place[SVMC_EXEC_PLACES_MAX];

@@ -37,8 +37,11 @@ EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint
     s = &e->regs->segment[segment];
     if (e->wide) {
         *linear = offset + (segment >= SVMC_SEG_FS ? s->base : 0);
-        return (x86_is_canonical(e, *linear) && x86_is_canonical(e, *linear + bytes - 1)) ||
-               refuse(e, segment);
+        if (!x86_is_canonical(e, *linear))
+            return refuse(e, segment);
+        if (x86_is_canonical(e, *linear + bytes - 1))
+            return true;
+        return x86_is_aligned(e, *linear, bytes) && refuse(e, segment); /* #AC first: XE-14 */
     }
     if ((s->rights & SVMC_RIGHTS_UNUSABLE) || !is_within(e, s, offset, bytes, access))
         return refuse(e, segment);
@@ -46,8 +49,7 @@ EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint
     return true;
 }
 
-/* XE-14: RFLAGS.AC is set, and the operand does not lie on a multiple of its width. */
-EXEC_FN bool svmc_exec_x86_misaligned(struct x86_run *e)
+EXEC_FN CORE_COLD bool svmc_exec_x86_misaligned(struct x86_run *e)
 {
     return e->regs->cpl != 3 || !(e->regs->cr0 & CR0_AM) ||
            svmc_exec_fault(&e->r, VECTOR_AC, true, 0);

@@ -188,12 +188,19 @@ static inline bool x86_is_bit_string(const struct x86_run *e)
 EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint64_t offset,
                                        unsigned bytes, uint32_t access, uint64_t *linear);
 
-/** XE-14: what stands between a translated operand and its use. */
+/** XE-14: an address that its width does not divide, with RFLAGS.AC; true: no matter. */
 EXEC_FN bool svmc_exec_x86_misaligned(struct x86_run *e);
 
 static inline bool x86_is_canonical(const struct x86_run *e, uint64_t address)
 {
     return (uint64_t)core_sign_extend(address, e->regs->address_bits) == address;
+}
+
+/* XE-14 */
+static inline bool x86_is_aligned(struct x86_run *e, uint64_t linear, unsigned bytes)
+{
+    return __builtin_expect(!(e->regs->rflags & FLAG_AC) || (linear & (bytes - 1)) == 0, 1) ||
+           svmc_exec_x86_misaligned(e);
 }
 
 /** Address, checks, translation (XE-1) of an operand at seg:offset. */
@@ -207,10 +214,7 @@ static inline bool x86_reach(struct x86_run *e, unsigned segment, uint64_t offse
                          0) &&
         !svmc_exec_x86_linear_slow(e, segment, offset, bytes, access, &linear))
         return false;
-    if (!exec_reach(&e->r, linear, bytes, access, span))
-        return false;
-    return __builtin_expect(!(e->regs->rflags & FLAG_AC) || (linear & (bytes - 1)) == 0, 1) ||
-           svmc_exec_x86_misaligned(e);
+    return x86_is_aligned(e, linear, bytes) && exec_reach(&e->r, linear, bytes, access, span);
 }
 
 /** The offset of the instruction's memory operand (AD-2 to AD-8 of docs/spec/address.md). */

@@ -52,20 +52,25 @@ static bool copy(struct x86_run *e)
     return true;
 }
 
+/* CMPS: ES:RDI first, as Intel's do where both fault; no manual says. */
 static bool compare(struct x86_run *e)
 {
     unsigned bytes = e->insn->mem_bytes;
     uint64_t a = x86_get(e, SVMC_REG_RAX, bytes), b, flags = e->regs->rflags;
     struct exec_span first, second;
 
-    if (e->op == X86_OP_CMPS && !reach_source(e, &first))
-        return false;
     if (!reach_destination(e, SVMC_ACCESS_READ, &second) ||
-        (e->op == X86_OP_CMPS && !x86_read(e, &first, &a)) || !x86_read(e, &second, &b))
+        (e->op == X86_OP_CMPS && !reach_source(e, &first)) || !x86_read(e, &second, &b) ||
+        (e->op == X86_OP_CMPS && !x86_read(e, &first, &a)))
         return false;
     svmc_exec_x86_alu(X86_OP_CMP, a, b, bytes * 8, &flags);
     x86_set_status(e, flags);
     return true;
+}
+
+static bool may_use_port(struct x86_run *e)
+{
+    return svmc_exec_x86_may_use_port(e, (unsigned)x86_get(e, SVMC_REG_RDX, 2), e->insn->mem_bytes);
 }
 
 /* INS: the destination before the port, which is read once (CVE-2021-4093: all in bytes). */
@@ -76,7 +81,7 @@ static bool port(struct x86_run *e)
     const uint8_t *data;
     uint64_t value;
 
-    if (!svmc_exec_x86_may_use_port(e, number, bytes))
+    if (!may_use_port(e))
         return false;
     if (e->op == X86_OP_INS) {
         if (!reach_destination(e, SVMC_ACCESS_WRITE, &span))
@@ -121,13 +126,16 @@ static bool goes_on(const struct x86_run *e)
     return (e->insn->flags & SVMC_INSN_REPNE) ? !equal : equal;
 }
 
-/* A count of 0 and 32-bit addresses in 64-bit mode: Intel's clear the upper halves of RCX, and of
- * the pointers of MOVS and STOS (Linux, arch/x86/kvm/emulate.c, string_registers_quirk). */
-static void nothing_to_do(struct x86_run *e)
+/*
+ * With 32-bit addresses in 64-bit mode Intel's clear the upper half of RCX, and of the pointers of
+ * MOVS and STOS, even if the count is 0 or the first element faults (Linux,
+ * arch/x86/kvm/emulate.c, string_registers_quirk; exec_native.c sees it).
+ */
+static void clear_halves(struct x86_run *e)
 {
     if (!e->wide || e->insn->address_bytes != 4 || e->regs->vendor != SVMC_VENDOR_INTEL)
         return;
-    x86_set(e, SVMC_REG_RCX, 4, 0);
+    x86_set(e, SVMC_REG_RCX, 4, x86_get(e, SVMC_REG_RCX, 4));
     if (e->op == X86_OP_MOVS)
         x86_set(e, SVMC_REG_RSI, 4, x86_get(e, SVMC_REG_RSI, 4));
     if (e->op == X86_OP_MOVS || e->op == X86_OP_STOS)
@@ -143,6 +151,19 @@ static bool may_go_on(const struct x86_run *e)
            (most == 0 || e->r.out->iterations < most);
 }
 
+/* A fault at any element: the flags are those before the first (SDM vol. 2 REP). */
+static bool stop(struct x86_run *e)
+{
+    bool no_right = e->r.out->fault.vector == VECTOR_GP && e->op >= X86_OP_INS;
+
+    if (e->r.out->action == SVMC_EXEC_FAULT) {
+        if (!no_right)
+            clear_halves(e);
+        x86_set_status(e, e->r.x->priv.flags);
+    }
+    return false;
+}
+
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e)
 {
     unsigned address = e->insn->address_bytes;
@@ -151,13 +172,17 @@ EXEC_FN bool svmc_exec_x86_string(struct x86_run *e)
     if (!(e->insn->flags & (SVMC_INSN_REP | SVMC_INSN_REPNE)))
         return iterate(e);
     left = x86_get(e, SVMC_REG_RCX, address);
-    if (left == 0) {
-        nothing_to_do(e);
+    if (left == 0) { /* the right to the port is asked for all the same */
+        if ((e->op == X86_OP_INS || e->op == X86_OP_OUTS) && !may_use_port(e))
+            return false;
+        clear_halves(e);
         return true;
     }
+    if (e->insn != &e->r.x->priv.insn) /* it starts, and does not go on */
+        e->r.x->priv.flags = (uint32_t)e->regs->rflags;
     for (;;) {
         if (!iterate(e))
-            return false;
+            return stop(e);
         x86_set(e, SVMC_REG_RCX, address, --left);
         if (left == 0 || !goes_on(e))
             return true;
