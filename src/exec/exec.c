@@ -69,9 +69,8 @@ EXEC_FN CORE_COLD bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool
     return false;
 }
 
-/* What a callback answered instead of OK (XE-6, XE-7). */
-static CORE_COLD bool stop(struct exec_run *r, enum svmc_status st,
-                           const struct svmc_exec_wait *wait)
+EXEC_FN CORE_COLD bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
+                                      const struct svmc_exec_wait *wait)
 {
     if (st != SVMC_ERR_BUSY) {
         r->status = SVMC_ERR_CALLBACK;
@@ -81,8 +80,7 @@ static CORE_COLD bool stop(struct exec_run *r, enum svmc_status st,
     return exec_stop(r, SVMC_EXEC_PENDING, SVMC_EXEC_REASON_NONE);
 }
 
-/* XE-23 */
-static CORE_COLD bool take_fault(struct exec_run *r, const struct svmc_fault *fault)
+EXEC_FN CORE_COLD bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *fault)
 {
     if (!svmc_core_is_fault(fault, r->x86)) {
         r->status = SVMC_ERR_CALLBACK;
@@ -108,9 +106,10 @@ EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t acces
     }
     st = EXEC_CALL(x, translate, (svmc_gva){ linear }, access, &gpa, &fault);
     if (__builtin_expect(st != SVMC_OK, 0))
-        return stop(r, st, &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
+        return svmc_exec_stop(
+            r, st, &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
     if (__builtin_expect(fault.raised != 0, 0))
-        return take_fault(r, &fault);
+        return svmc_exec_take_fault(r, &fault);
     if (((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0 || r->place >= SVMC_EXEC_PLACES_MAX) {
         r->status = SVMC_ERR_CALLBACK;
         return false;
@@ -163,7 +162,7 @@ static bool read_part(struct exec_run *r, uint64_t at, unsigned bytes)
         return true;
     st = EXEC_CALL(x, read, (svmc_gpa){ at }, x->priv.data + r->filled, bytes);
     if (__builtin_expect(st != SVMC_OK, 0))
-        return stop(
+        return svmc_exec_stop(
             r, st,
             &(struct svmc_exec_wait){ .kind = SVMC_EXEC_READ, .bytes = (uint16_t)bytes, .at = at });
     count(r, bytes);
@@ -213,9 +212,9 @@ static bool write_part(struct exec_run *r, uint64_t at, unsigned from, unsigned 
         return true;
     st = EXEC_CALL(x, write, (svmc_gpa){ at }, x->priv.store + from, bytes);
     if (__builtin_expect(st != SVMC_OK, 0))
-        return stop(r, st,
-                    &(struct svmc_exec_wait){
-                        .kind = SVMC_EXEC_WRITE, .bytes = (uint16_t)bytes, .at = at });
+        return svmc_exec_stop(r, st,
+                              &(struct svmc_exec_wait){
+                                  .kind = SVMC_EXEC_WRITE, .bytes = (uint16_t)bytes, .at = at });
     count(r, 0);
     return true;
 }
@@ -242,10 +241,10 @@ static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint
         return true;
     }
     if (st != SVMC_OK)
-        return stop(r, st,
-                    &(struct svmc_exec_wait){ .kind = SVMC_EXEC_EXCHANGE,
-                                              .bytes = (uint16_t)span->bytes,
-                                              .at = span->at[0] });
+        return svmc_exec_stop(r, st,
+                              &(struct svmc_exec_wait){ .kind = SVMC_EXEC_EXCHANGE,
+                                                        .bytes = (uint16_t)span->bytes,
+                                                        .at = span->at[0] });
     count(r, span->bytes);
     return true;
 }
@@ -296,9 +295,9 @@ EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, un
         return data;
     st = EXEC_CALL(x, port_read, port, x->priv.data + r->filled, bytes);
     if (st != SVMC_OK) {
-        stop(r, st,
-             &(struct svmc_exec_wait){
-                 .kind = SVMC_EXEC_PORT_IN, .bytes = (uint16_t)bytes, .number = port });
+        svmc_exec_stop(r, st,
+                       &(struct svmc_exec_wait){
+                           .kind = SVMC_EXEC_PORT_IN, .bytes = (uint16_t)bytes, .number = port });
         return NULL;
     }
     count(r, bytes);
@@ -316,9 +315,10 @@ EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned by
         return true;
     st = EXEC_CALL(x, port_write, port, x->priv.store, bytes);
     if (st != SVMC_OK)
-        return stop(r, st,
-                    &(struct svmc_exec_wait){
-                        .kind = SVMC_EXEC_PORT_OUT, .bytes = (uint16_t)bytes, .number = port });
+        return svmc_exec_stop(r, st,
+                              &(struct svmc_exec_wait){ .kind = SVMC_EXEC_PORT_OUT,
+                                                        .bytes = (uint16_t)bytes,
+                                                        .number = port });
     count(r, 0);
     return true;
 }

@@ -75,6 +75,13 @@ EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, un
 /** Give it what lies in `store`. */
 EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned bytes);
 
+/** Stops: what a callback answered instead of OK (XE-6, XE-7), and of which access. */
+EXEC_FN bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
+                            const struct svmc_exec_wait *wait);
+
+/** Stops: the guest gets what translate says, if that can be (XE-23). */
+EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *fault);
+
 /** Stops: the guest gets this. */
 EXEC_FN bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool has_error, uint32_t error);
 

@@ -103,6 +103,15 @@ static bool has_access(const struct svmc_insn *insn)
            insn->insn_class == SVMC_CLASS_PORT;
 }
 
+/* Of what is accessed: a power of two that an access can have; hints and the stack: any. */
+static bool is_width(const struct svmc_insn *insn)
+{
+    unsigned bytes = insn->mem_bytes;
+
+    return insn->access == SVMC_ACCESS_NONE ||
+           (bytes != 0 && bytes <= SVMC_EXEC_WIDTH_MAX && (bytes & (bytes - 1)) == 0);
+}
+
 static bool perform(struct x86_run *e)
 {
     const struct row *row = &rows[core_clamp(e->insn->id < ROWS ? e->insn->id : 0, ROWS)];
@@ -115,7 +124,9 @@ static bool perform(struct x86_run *e)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED,
                          e->shape == SHAPE_NONE ? SVMC_EXEC_REASON_NO_ROW
                                                 : SVMC_EXEC_REASON_NO_ACCESS);
-    return __builtin_expect(e->shape == SHAPE_MOVE, 1) ? move(e) : perform_rare(e);
+    if (!is_width(e->insn)) /* no decode made it */
+        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
+    return e->shape == SHAPE_MOVE ? move(e) : perform_rare(e);
 }
 
 /* XE-16: the single step, of an instruction or an iteration. */
@@ -156,25 +167,29 @@ static bool is_possible(const struct svmc_exec_x86 *regs, bool wide)
     return wide ? regs->address_bits == 48 || regs->address_bits == 57 : regs->address_bits == 0;
 }
 
-static inline enum svmc_status run(struct svmc_exec *x, struct svmc_exec_x86 *regs,
-                                   const struct svmc_insn *insn, struct svmc_exec_result *out)
+static inline void begin(struct x86_run *e, struct svmc_exec *x, struct svmc_exec_x86 *regs,
+                         const struct svmc_insn *insn, struct svmc_exec_result *out)
+{
+    e->wide = insn->isa == SVMC_ISA_X86_64;
+    e->regs = regs;
+    e->insn = insn;
+    e->opcode = (uint8_t)(insn->priv_raw[1] >> 16);
+    e->r.linear_mask = e->wide ? ~(uint64_t)0 : core_mask(4);
+    e->next = (regs->rip + insn->length) & e->r.linear_mask;
+    e->r.x = x;
+    e->r.out = out;
+    e->r.user = regs->cpl == 3 ? SVMC_EXEC_USER : 0;
+    e->r.x86 = true;
+    e->r.status = SVMC_OK;
+    exec_rewind(&e->r);
+}
+
+static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_x86 *regs,
+                                       const struct svmc_insn *insn, struct svmc_exec_result *out)
 {
     struct x86_run e;
-    uint64_t mask;
 
-    e.wide = insn->isa == SVMC_ISA_X86_64;
-    mask = e.wide ? ~(uint64_t)0 : core_mask(4);
-    e.regs = regs;
-    e.insn = insn;
-    e.opcode = (uint8_t)(insn->priv_raw[1] >> 16);
-    e.next = (regs->rip + insn->length) & mask;
-    e.r.x = x;
-    e.r.out = out;
-    e.r.linear_mask = mask;
-    e.r.user = regs->cpl == 3 ? SVMC_EXEC_USER : 0;
-    e.r.x86 = true;
-    e.r.status = SVMC_OK;
-    exec_rewind(&e.r);
+    begin(&e, x, regs, insn, out);
     if (__builtin_expect(!perform(&e), 0))
         return stopped(&e);
     if (__builtin_expect((regs->rflags & FLAG_TF) != 0, 0))
@@ -187,21 +202,162 @@ static inline enum svmc_status run(struct svmc_exec *x, struct svmc_exec_x86 *re
     return SVMC_OK;
 }
 
+/*
+ * MOV to and from memory in 64-bit mode, within a page, with nothing in the way: what most exits
+ * are. It takes the steps of move() and no others; what it is not sure of goes there, before
+ * anything was asked of the host. Two words hold what is looked at of the instruction.
+ */
+#define HOT         static inline __attribute__((always_inline))
+#define HEAD_MASK   0xf0fffffcu /* id below 4, and no decode gives 0; isa; length below 16 */
+#define HEAD_PLAIN  0x00030000u
+#define PLACE_MASK  0xf0fc00ff0000u /* address_bytes, segment below 4, base below 16 */
+#define PLACE_PLAIN 0x000000080000u
+_Static_assert(offsetof(struct svmc_insn, id) == 0 && offsetof(struct svmc_insn, isa) == 2 &&
+                   offsetof(struct svmc_insn, length) == 3 &&
+                   offsetof(struct svmc_insn, address_bytes) == 10 &&
+                   offsetof(struct svmc_insn, access) == 11 &&
+                   offsetof(struct svmc_insn, segment) == 12 &&
+                   offsetof(struct svmc_insn, base) == 13 && SVMC_ISA_X86_64 == 3,
+               "the words are made of these");
+_Static_assert(SVMC_X86_MOV == 1 && SVMC_X86_MOVZX == 2 && SVMC_X86_MOVSX == 3,
+               "what is moved has the first three numbers");
+
+HOT bool is_plain(const struct svmc_exec_x86 *regs, const struct svmc_insn *insn, uint64_t *linear)
+{
+    const uint8_t *bytes = (const uint8_t *)insn;
+    uint64_t head = core_load_le64(bytes), place = core_load_le64(bytes + 8), at;
+
+    if ((head & HEAD_MASK) != HEAD_PLAIN || (place & PLACE_MASK) != PLACE_PLAIN ||
+        insn->reg_kind > SVMC_REG_KIND_GPR || (regs->rflags & (FLAG_TF | FLAG_RF | FLAG_AC)) ||
+        insn->mem_bytes > 8)
+        return false;
+    if ((core_load_le16(&regs->cpl) & 0xfffc) != 48 << 8) /* and address_bits behind it */
+        return false;
+    at = (uint64_t)insn->disp + regs->general[insn->base & 15]; /* clamp: four bits */
+    if (insn->index < 16)
+        at += regs->general[insn->index & 15] * insn->scale; /* clamp: four bits */
+    *linear = at;
+    return (at & (EXEC_PAGE - 1)) <= EXEC_PAGE - 8 && (uint64_t)core_sign_extend(at, 48) == at;
+}
+_Static_assert(offsetof(struct svmc_exec_x86, address_bits) ==
+                   offsetof(struct svmc_exec_x86, cpl) + 1,
+               "one load has both");
+
+/* The host did not say OK, or not what it may: as where the long way stops. */
+static CORE_COLD enum svmc_status not_translated(struct svmc_exec *x, struct svmc_exec_x86 *regs,
+                                                 const struct svmc_insn *insn,
+                                                 struct svmc_exec_result *out, enum svmc_status st,
+                                                 uint64_t linear)
+{
+    struct svmc_fault fault = out->fault;
+    struct x86_run e;
+
+    *out = (struct svmc_exec_result){ 0 };
+    begin(&e, x, regs, insn, out);
+    if (st != SVMC_OK)
+        svmc_exec_stop(&e.r, st,
+                       &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
+    else if (fault.raised != 0)
+        svmc_exec_take_fault(&e.r, &fault);
+    else
+        e.r.status = SVMC_ERR_CALLBACK; /* XE-23 */
+    return stopped(&e);
+}
+
+static CORE_COLD enum svmc_status not_accessed(struct svmc_exec *x, struct svmc_exec_x86 *regs,
+                                               const struct svmc_insn *insn,
+                                               struct svmc_exec_result *out, enum svmc_status st,
+                                               uint64_t at)
+{
+    const bool writes = insn->access == SVMC_ACCESS_WRITE;
+    const struct svmc_exec_wait wait = { .kind = writes ? SVMC_EXEC_WRITE : SVMC_EXEC_READ,
+                                         .bytes = insn->mem_bytes,
+                                         .at = at };
+    struct x86_run e;
+
+    x->priv.place[0] = at;
+    x->priv.places = 1;
+    *out = (struct svmc_exec_result){ 0 };
+    begin(&e, x, regs, insn, out);
+    svmc_exec_stop(&e.r, st, &wait);
+    return stopped(&e);
+}
+
+HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
+                                const struct svmc_insn *insn, struct svmc_exec_result *out,
+                                uint64_t linear)
+{
+    uint32_t user = ((regs->cpl + 1u) & 4) * (SVMC_EXEC_USER / 4); /* of CPL 3 */
+    struct x86_run e;
+    uint64_t value;
+    svmc_gpa gpa;
+    enum svmc_status st;
+
+    out->iterations = 0;
+    out->fault = (struct svmc_fault){ 0 };
+    st = EXEC_CALL(x, translate, (svmc_gva){ linear }, insn->access | user, &gpa, &out->fault);
+    if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||
+        __builtin_expect(((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0, 0))
+        return not_translated(x, regs, insn, out, st, linear);
+    if (insn->access == SVMC_ACCESS_WRITE) {
+        value = regs->general[insn->reg & 15]; /* clamp: four bits */
+        if (__builtin_expect(insn->reg_kind == SVMC_REG_KIND_NONE, 0))
+            value = insn->imm;
+        else if (__builtin_expect((insn->flags & SVMC_INSN_HIGH_REG) != 0, 0))
+            value >>= 8;
+        core_store_le64(x->priv.store, value);
+        st = EXEC_CALL(x, write, gpa, x->priv.store, insn->mem_bytes);
+        if (__builtin_expect(st != SVMC_OK, 0))
+            return not_accessed(x, regs, insn, out, st, gpa.v);
+    } else {
+        core_store_le64(x->priv.data, 0);
+        st = EXEC_CALL(x, read, gpa, x->priv.data, insn->mem_bytes);
+        if (__builtin_expect(st != SVMC_OK, 0))
+            return not_accessed(x, regs, insn, out, st, gpa.v);
+        value = core_load_le64(x->priv.data);
+        if (insn->flags & SVMC_INSN_SIGN)
+            value = (uint64_t)core_sign_extend(value, insn->mem_bytes * 8u);
+        e.regs = regs;
+        e.insn = insn;
+        x86_set_reg(&e, value);
+    }
+    regs->rip += insn->length;
+    regs->shadow = 0;
+    out->action = SVMC_EXEC_DONE;
+    out->reason = SVMC_EXEC_REASON_NONE;
+    out->trap = 0;
+    out->resume_flag = 0;
+    out->accesses = 1;
+    return (enum svmc_status)core_zero(); /* not what st holds: that would be saved for it */
+}
+
+/* All the rest, checked. */
+static CORE_APART enum svmc_status start(struct svmc_exec *x, struct svmc_exec_x86 *regs,
+                                         const struct svmc_insn *insn, struct svmc_exec_result *out)
+{
+    *out = (struct svmc_exec_result){ 0 };
+    if (x == NULL || regs == NULL || insn == NULL)
+        return SVMC_ERR_ARG;
+    if (x->priv.state != EXEC_IDLE)
+        return SVMC_ERR_STATE;
+    if (insn->length - 1u >= SVMC_INSN_MAX || (unsigned)insn->isa - SVMC_ISA_X86_16 > 2u ||
+        !is_possible(regs, insn->isa == SVMC_ISA_X86_64)) /* XE-5 */
+        return SVMC_ERR_ARG;
+    return run(x, regs, insn, out);
+}
+
 EXEC_FN enum svmc_status svmc_exec_x86_start(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                              const struct svmc_insn *insn,
                                              struct svmc_exec_result *out)
 {
+    uint64_t linear;
+
     if (out == NULL)
         return SVMC_ERR_ARG;
-    *out = (struct svmc_exec_result){ 0 };
-    if (x == NULL || regs == NULL || insn == NULL)
-        return SVMC_ERR_ARG;
-    if (insn->length - 1u >= SVMC_INSN_MAX || (unsigned)insn->isa - SVMC_ISA_X86_16 > 2u ||
-        !is_possible(regs, insn->isa == SVMC_ISA_X86_64)) /* XE-5 */
-        return SVMC_ERR_ARG;
-    if (x->priv.state != EXEC_IDLE)
-        return SVMC_ERR_STATE;
-    return run(x, regs, insn, out);
+    if (x != NULL && x->priv.state == EXEC_IDLE && insn != NULL && regs != NULL &&
+        is_plain(regs, insn, &linear))
+        return move_plain(x, regs, insn, out, linear);
+    return start(x, regs, insn, out);
 }
 
 EXEC_FN enum svmc_status svmc_exec_x86_resume(struct svmc_exec *x, struct svmc_exec_x86 *regs,
