@@ -96,6 +96,7 @@ EXEC_FN CORE_COLD bool svmc_exec_take_fault(struct exec_run *r, const struct svm
 EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t access, uint64_t *at)
 {
     struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     struct svmc_fault fault = { 0 };
     svmc_gpa gpa = { 0 };
     enum svmc_status st;
@@ -104,7 +105,7 @@ EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t acces
         *at = x->priv.place[r->place++]; /* XE-6 */
         return true;
     }
-    st = EXEC_CALL(x, translate, (svmc_gva){ linear }, access, &gpa, &fault);
+    st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, access, &gpa, &fault);
     if (__builtin_expect(st != SVMC_OK, 0))
         return svmc_exec_stop(
             r, st, &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
@@ -156,11 +157,12 @@ static inline void count(struct exec_run *r, unsigned bytes)
 static bool read_part(struct exec_run *r, uint64_t at, unsigned bytes)
 {
     struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     enum svmc_status st;
 
     if (was_done(r, bytes))
         return true;
-    st = EXEC_CALL(x, read, (svmc_gpa){ at }, x->priv.data + r->filled, bytes);
+    st = ops->read(x->priv.ctx, (svmc_gpa){ at }, x->priv.data + r->filled, bytes);
     if (__builtin_expect(st != SVMC_OK, 0))
         return svmc_exec_stop(
             r, st,
@@ -206,11 +208,12 @@ EXEC_FN const uint8_t *svmc_exec_read(struct exec_run *r, const struct exec_span
 static bool write_part(struct exec_run *r, uint64_t at, unsigned from, unsigned bytes)
 {
     struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     enum svmc_status st;
 
     if (was_done(r, 0))
         return true;
-    st = EXEC_CALL(x, write, (svmc_gpa){ at }, x->priv.store + from, bytes);
+    st = ops->write(x->priv.ctx, (svmc_gpa){ at }, x->priv.store + from, bytes);
     if (__builtin_expect(st != SVMC_OK, 0))
         return svmc_exec_stop(r, st,
                               &(struct svmc_exec_wait){
@@ -231,11 +234,12 @@ EXEC_FN bool svmc_exec_write(struct exec_run *r, const struct exec_span *span)
 static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint8_t *seen)
 {
     struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     enum svmc_status st;
 
     if (was_done(r, span->bytes))
         return true;
-    st = EXEC_CALL(x, exchange, (svmc_gpa){ span->at[0] }, seen, x->priv.store, span->bytes);
+    st = ops->exchange(x->priv.ctx, (svmc_gpa){ span->at[0] }, seen, x->priv.store, span->bytes);
     if (st == SVMC_ERR_UNSUPPORTED) {
         x->priv.device = 1;
         return true;
@@ -251,7 +255,9 @@ static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint
 
 EXEC_FN bool svmc_exec_can_exchange(struct exec_run *r, const struct exec_span *span)
 {
-    if (EXEC_HAS(r->x, exchange) &&
+    const struct svmc_exec_ops *ops = EXEC_OPS(r->x);
+
+    if (CORE_HAS_OP(ops, exchange) &&
         (span->first >= span->bytes || span->at[0] + span->first == span->at[1]))
         return true;
     return exec_stop(r, SVMC_EXEC_NEEDS_ATOMIC, SVMC_EXEC_REASON_NONE);
@@ -283,17 +289,18 @@ EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span
 EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, unsigned bytes)
 {
     struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     const uint8_t *data;
     enum svmc_status st;
 
-    if (!EXEC_HAS(x, port_read)) {
+    if (!CORE_HAS_OP(ops, port_read)) {
         exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
         return NULL;
     }
     data = room_for(r, bytes);
     if (data == NULL || was_done(r, bytes))
         return data;
-    st = EXEC_CALL(x, port_read, port, x->priv.data + r->filled, bytes);
+    st = ops->port_read(x->priv.ctx, port, x->priv.data + r->filled, bytes);
     if (st != SVMC_OK) {
         svmc_exec_stop(r, st,
                        &(struct svmc_exec_wait){
@@ -307,18 +314,63 @@ EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, un
 EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned bytes)
 {
     struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     enum svmc_status st;
 
-    if (!EXEC_HAS(x, port_write))
+    if (!CORE_HAS_OP(ops, port_write))
         return exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
     if (was_done(r, 0))
         return true;
-    st = EXEC_CALL(x, port_write, port, x->priv.store, bytes);
+    st = ops->port_write(x->priv.ctx, port, x->priv.store, bytes);
     if (st != SVMC_OK)
         return svmc_exec_stop(r, st,
                               &(struct svmc_exec_wait){ .kind = SVMC_EXEC_PORT_OUT,
                                                         .bytes = (uint16_t)bytes,
                                                         .number = port });
     count(r, 0);
+    return true;
+}
+
+static bool ask_msr(struct exec_run *r, uint32_t msr, bool write, uint8_t *bytes)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    struct svmc_fault fault = { 0 };
+    enum svmc_status st;
+
+    if (was_done(r, write ? 0 : 8))
+        return true;
+    if (write)
+        st = ops->msr_write(x->priv.ctx, msr, bytes, &fault);
+    else
+        st = ops->msr_read(x->priv.ctx, msr, bytes, &fault);
+    if (st != SVMC_OK)
+        return svmc_exec_stop(
+            r, st,
+            &(struct svmc_exec_wait){ .kind = write ? SVMC_EXEC_MSR_WRITE : SVMC_EXEC_MSR_READ,
+                                      .bytes = 8,
+                                      .number = msr });
+    if (fault.raised != 0)
+        return svmc_exec_take_fault(r, &fault);
+    count(r, write ? 0 : 8);
+    return true;
+}
+
+EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    uint8_t *bytes = x->priv.store;
+
+    if (write ? !CORE_HAS_OP(ops, msr_write) : !CORE_HAS_OP(ops, msr_read))
+        return exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
+    if (write)
+        core_store_le64(bytes, *value);
+    else
+        bytes = room_for(r, 8);
+    if (bytes == NULL || !ask_msr(r, msr, write, bytes))
+        return false;
+    if (!write)
+        *value = core_load_le64(bytes);
     return true;
 }

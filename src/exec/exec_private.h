@@ -16,11 +16,10 @@
 #define EXEC_PAGE  4096u
 #define EXEC_TRIES 8u /* exchanges of one call that may come too late (XE-10) */
 
-/* Who builds the executor with functions of its own (inline.h) says what these are. */
-#ifndef EXEC_INLINE
+/* Who builds the executor with callbacks of his own (inline.h) says where they are. */
+#ifndef EXEC_OPS
 #define EXEC_FN
-#define EXEC_CALL(x, op, ...) ((x)->priv.ops->op((x)->priv.ctx, __VA_ARGS__))
-#define EXEC_HAS(x, op)       CORE_HAS_OP((x)->priv.ops, op)
+#define EXEC_OPS(x) ((x)->priv.ops)
 #endif
 
 enum exec_state { EXEC_IDLE = 0, EXEC_WAITS = 1, EXEC_ANSWERED = 2 };
@@ -74,6 +73,9 @@ EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span
 EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, unsigned bytes);
 /** Give it what lies in `store`. */
 EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned bytes);
+
+/** MSRs: *value from it, or to it; the callback's fault is the guest's. */
+EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value);
 
 /** Stops: what a callback answered instead of OK (XE-6, XE-7), and of which access. */
 EXEC_FN bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,

@@ -76,6 +76,8 @@ static bool perform_rare(struct x86_run *e)
         return svmc_exec_x86_string(e);
     case SHAPE_PORT:
         return svmc_exec_x86_port(e);
+    case SHAPE_MSR:
+        return svmc_exec_x86_msr(e);
     case SHAPE_PUSH:
         return svmc_exec_x86_push(e);
     case SHAPE_POP:
@@ -100,7 +102,7 @@ static bool perform_rare(struct x86_run *e)
 static bool has_access(const struct svmc_insn *insn)
 {
     return insn->mem_count != 0 || (insn->flags & SVMC_INSN_STACK) ||
-           insn->insn_class == SVMC_CLASS_PORT;
+           insn->insn_class == SVMC_CLASS_PORT || insn->insn_class == SVMC_CLASS_MSR;
 }
 
 /* Of what is accessed: a power of two that an access can have; hints and the stack: any. */
@@ -287,6 +289,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                 const struct svmc_insn *insn, struct svmc_exec_result *out,
                                 uint64_t linear)
 {
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
     uint32_t user = ((regs->cpl + 1u) & 4) * (SVMC_EXEC_USER / 4); /* of CPL 3 */
     struct x86_run e;
     uint64_t value;
@@ -295,7 +298,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
 
     out->iterations = 0;
     out->fault = (struct svmc_fault){ 0 };
-    st = EXEC_CALL(x, translate, (svmc_gva){ linear }, insn->access | user, &gpa, &out->fault);
+    st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, &gpa, &out->fault);
     if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||
         __builtin_expect(((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0, 0))
         return not_translated(x, regs, insn, out, st, linear);
@@ -306,12 +309,12 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
         else if (__builtin_expect((insn->flags & SVMC_INSN_HIGH_REG) != 0, 0))
             value >>= 8;
         core_store_le64(x->priv.store, value);
-        st = EXEC_CALL(x, write, gpa, x->priv.store, insn->mem_bytes);
+        st = ops->write(x->priv.ctx, gpa, x->priv.store, insn->mem_bytes);
         if (__builtin_expect(st != SVMC_OK, 0))
             return not_accessed(x, regs, insn, out, st, gpa.v);
     } else {
         core_store_le64(x->priv.data, 0);
-        st = EXEC_CALL(x, read, gpa, x->priv.data, insn->mem_bytes);
+        st = ops->read(x->priv.ctx, gpa, x->priv.data, insn->mem_bytes);
         if (__builtin_expect(st != SVMC_OK, 0))
             return not_accessed(x, regs, insn, out, st, gpa.v);
         value = core_load_le64(x->priv.data);

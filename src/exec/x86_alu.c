@@ -224,7 +224,7 @@ static uint64_t divide_unsigned(uint64_t high, uint64_t low, uint64_t by, unsign
 }
 
 EXEC_FN bool svmc_exec_x86_divide(uint64_t high, uint64_t low, uint64_t by, unsigned bits,
-                                  bool is_signed, uint64_t *quotient, uint64_t *rest)
+                                  bool is_signed, uint64_t out[2])
 {
     uint64_t mask = mask_of(bits), sign_bit = (uint64_t)1 << (bits - 1);
     bool minus = is_signed && bit(high, bits - 1), by_minus = is_signed && bit(by, bits - 1);
@@ -237,13 +237,13 @@ EXEC_FN bool svmc_exec_x86_divide(uint64_t high, uint64_t low, uint64_t by, unsi
         by = (0 - by) & mask;
     if (by == 0 || high >= by)
         return false;
-    *quotient = divide_unsigned(high, low, by, bits, rest);
-    if (is_signed && *quotient > sign_bit - (minus == by_minus))
+    out[0] = divide_unsigned(high, low, by, bits, &out[1]);
+    if (is_signed && out[0] > sign_bit - (minus == by_minus))
         return false;
     if (minus != by_minus)
-        *quotient = (0 - *quotient) & mask;
+        out[0] = (0 - out[0]) & mask;
     if (minus)
-        *rest = (0 - *rest) & mask;
+        out[1] = (0 - out[1]) & mask;
     return true;
 }
 

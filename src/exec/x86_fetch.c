@@ -13,13 +13,13 @@ struct source {
     uint8_t bytes[SVMC_INSN_MAX];
 };
 
-static bool refuse(struct source *s, unsigned vector)
+static bool refuse_fetch(struct source *s, unsigned vector)
 {
     return svmc_exec_fault(&s->r, vector, vector == VECTOR_GP, 0);
 }
 
 /* The address of the first byte, and how many more the segment has. */
-static bool find(struct source *s)
+static bool find_code(struct source *s)
 {
     const struct svmc_exec_segment *cs = &s->regs->segment[SVMC_SEG_CS];
     uint64_t rip = s->regs->rip;
@@ -29,7 +29,7 @@ static bool find(struct source *s)
     if (s->wide)
         return true;
     if (rip > cs->limit)
-        return refuse(s, VECTOR_GP);
+        return refuse_fetch(s, VECTOR_GP);
     if (cs->limit - rip < SVMC_INSN_MAX - 1)
         s->allowed = (uint8_t)(cs->limit - rip + 1);
     s->linear = (cs->base + rip) & s->r.linear_mask;
@@ -45,7 +45,7 @@ static bool more(struct source *s, unsigned most)
     const uint8_t *data;
 
     if (s->wide && (uint64_t)core_sign_extend(at, s->regs->address_bits) != at)
-        return refuse(s, VECTOR_GP);
+        return refuse_fetch(s, VECTOR_GP);
     if (n > page)
         n = page;
     if (!exec_reach(&s->r, at, n, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE, &span))
@@ -62,7 +62,7 @@ static bool more(struct source *s, unsigned most)
 static bool fetch(struct source *s, const struct svmc_cpu *cpu, struct svmc_insn *insn,
                   enum svmc_status *st)
 {
-    if (!find(s))
+    if (!find_code(s))
         return false;
     for (unsigned page = 0; page < 2; page++) {
         if (!more(s, s->allowed))
@@ -71,26 +71,26 @@ static bool fetch(struct source *s, const struct svmc_cpu *cpu, struct svmc_insn
         if (*st != SVMC_ERR_TRUNCATED)
             break;
         if (s->there == s->allowed)
-            return refuse(s, VECTOR_GP); /* it goes on behind the limit */
+            return refuse_fetch(s, VECTOR_GP); /* it goes on behind the limit */
     }
     if (*st == SVMC_ERR_UNDEFINED)
-        return refuse(s, VECTOR_UD);
+        return refuse_fetch(s, VECTOR_UD);
     if (*st == SVMC_ERR_TOO_LONG || *st == SVMC_ERR_TRUNCATED)
-        return refuse(s, VECTOR_GP);
+        return refuse_fetch(s, VECTOR_GP);
     if (*st == SVMC_ERR_UNSUPPORTED)
         return exec_stop(&s->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_UNKNOWN);
     s->r.status = *st;
     return *st == SVMC_OK;
 }
 
-static bool may_start(const struct svmc_exec *x)
+static bool may_fetch(const struct svmc_exec *x)
 {
     if (x->priv.state == EXEC_IDLE)
         return true;
     return x->priv.fetch && (x->priv.state == EXEC_ANSWERED || x->wait.kind == SVMC_EXEC_TRANSLATE);
 }
 
-static bool is_possible(const struct svmc_cpu *cpu, const struct svmc_exec_x86 *regs)
+static bool can_fetch(const struct svmc_cpu *cpu, const struct svmc_exec_x86 *regs)
 {
     if ((unsigned)cpu->isa - SVMC_ISA_X86_16 > 2u || regs->cpl > 3)
         return false;
@@ -111,9 +111,9 @@ EXEC_FN enum svmc_status svmc_exec_x86_fetch(struct svmc_exec *x, const struct s
         return SVMC_ERR_ARG;
     *out = (struct svmc_exec_result){ 0 };
     memset(insn, 0, sizeof *insn); /* CVE-2022-1852: nothing of an earlier one is left */
-    if (x == NULL || cpu == NULL || regs == NULL || !is_possible(cpu, regs))
+    if (x == NULL || cpu == NULL || regs == NULL || !can_fetch(cpu, regs))
         return SVMC_ERR_ARG;
-    if (!may_start(x))
+    if (!may_fetch(x))
         return SVMC_ERR_STATE;
     x->priv.state = EXEC_IDLE;
     x->wait = (struct svmc_exec_wait){ 0 };

@@ -223,17 +223,17 @@ static void multiply(struct x86_run *e, uint64_t value)
 static bool divide(struct x86_run *e, uint64_t by)
 {
     unsigned bytes = e->insn->mem_bytes, bits = bytes * 8;
-    uint64_t low = x86_get(e, SVMC_REG_RAX, bytes), high = x86_get(e, SVMC_REG_RDX, bytes), q, rest;
+    uint64_t low = x86_get(e, SVMC_REG_RAX, bytes), high = x86_get(e, SVMC_REG_RDX, bytes), out[2];
 
     if (bytes == 1)
         high = x86_get(e, SVMC_REG_RAX, 2) >> 8;
-    if (!svmc_exec_x86_divide(high, low, by, bits, e->op == X86_OP_IDIV, &q, &rest))
+    if (!svmc_exec_x86_divide(high, low, by, bits, e->op == X86_OP_IDIV, out))
         return svmc_exec_fault(&e->r, VECTOR_DE, false, 0);
     if (bytes == 1) {
-        x86_set(e, SVMC_REG_RAX, 2, rest << 8 | q);
+        x86_set(e, SVMC_REG_RAX, 2, out[1] << 8 | out[0]);
     } else {
-        x86_set(e, SVMC_REG_RAX, bytes, q);
-        x86_set(e, SVMC_REG_RDX, bytes, rest);
+        x86_set(e, SVMC_REG_RAX, bytes, out[0]);
+        x86_set(e, SVMC_REG_RDX, bytes, out[1]);
     }
     return true;
 }

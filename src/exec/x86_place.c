@@ -115,3 +115,28 @@ EXEC_FN bool svmc_exec_x86_port(struct x86_run *e)
     x86_set(e, SVMC_REG_RAX, bytes, core_load_le64(data));
     return true;
 }
+
+/* What takes addresses: bases of FS and GS, entries of SYSCALL and SYSENTER. */
+static bool wants_address(uint32_t msr)
+{
+    return (msr >= 0xc0000100 && msr <= 0xc0000102) || msr == 0xc0000082 || msr == 0xc0000083 ||
+           msr == 0x175 || msr == 0x176;
+}
+
+/* CVE-2014-3610: an address that is not canonical does not reach the callback (SDM vol. 2 WRMSR). */
+EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e)
+{
+    uint32_t msr = (uint32_t)x86_get(e, SVMC_REG_RCX, 4);
+    uint64_t value = x86_get(e, SVMC_REG_RDX, 4) << 32 | x86_get(e, SVMC_REG_RAX, 4);
+    bool write = e->insn->id == SVMC_X86_WRMSR;
+
+    if (write && e->wide && wants_address(msr) && !x86_is_canonical(e, value))
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+    if (!svmc_exec_msr(&e->r, msr, write, &value))
+        return false;
+    if (!write) {
+        x86_set(e, SVMC_REG_RAX, 4, value);
+        x86_set(e, SVMC_REG_RDX, 4, value >> 32);
+    }
+    return true;
+}

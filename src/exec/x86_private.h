@@ -49,6 +49,7 @@ enum x86_shape {
     SHAPE_SET, /* ... to here */
     SHAPE_STRING,
     SHAPE_PORT,
+    SHAPE_MSR,
     SHAPE_PUSH,
     SHAPE_POP,
     SHAPE_BRANCH,
@@ -259,6 +260,7 @@ EXEC_FN bool svmc_exec_x86_push(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
 
 /** A string instruction; with false the action may be AGAIN. */
@@ -279,9 +281,9 @@ EXEC_FN uint64_t svmc_exec_x86_shift_two(unsigned op, uint64_t a, uint64_t b, un
 /** Low half of a product; *high: the other. is_signed: both factors are sign-extended. */
 EXEC_FN uint64_t svmc_exec_x86_multiply(uint64_t a, uint64_t b, unsigned bits, bool is_signed,
                                         uint64_t *high);
-/** False: #DE. */
+/** out: quotient, rest; false: #DE. */
 EXEC_FN bool svmc_exec_x86_divide(uint64_t high, uint64_t low, uint64_t by, unsigned bits,
-                                  bool is_signed, uint64_t *quotient, uint64_t *rest);
+                                  bool is_signed, uint64_t out[2]);
 /** BSF and BSR: of a value that is not 0. */
 EXEC_FN uint64_t svmc_exec_x86_count(unsigned op, uint64_t value, unsigned bits, uint64_t *flags);
 EXEC_FN uint64_t svmc_exec_x86_bits(unsigned op, uint64_t a, uint64_t b, unsigned bits,

@@ -25,7 +25,7 @@ static bool reach_destination(struct x86_run *e, uint32_t access, struct exec_sp
                      e->insn->mem_bytes, access, span);
 }
 
-static void move(struct x86_run *e, unsigned reg)
+static void advance(struct x86_run *e, unsigned reg)
 {
     unsigned address = e->insn->address_bytes, bytes = e->insn->mem_bytes;
     uint64_t by = (e->regs->rflags & FLAG_DF) != 0 ? 0 - (uint64_t)bytes : bytes;
@@ -109,9 +109,9 @@ static bool iterate(struct x86_run *e)
     if (!ok)
         return false;
     if (two || e->op == X86_OP_LODS || e->op == X86_OP_OUTS)
-        move(e, SVMC_REG_RSI);
+        advance(e, SVMC_REG_RSI);
     if (two || e->op == X86_OP_STOS || e->op == X86_OP_SCAS || e->op == X86_OP_INS)
-        move(e, SVMC_REG_RDI);
+        advance(e, SVMC_REG_RDI);
     e->r.out->iterations++;
     return true;
 }
@@ -152,7 +152,7 @@ static bool may_go_on(const struct x86_run *e)
 }
 
 /* A fault at any element: the flags are those before the first (SDM vol. 2 REP). */
-static bool stop(struct x86_run *e)
+static bool stop_string(struct x86_run *e)
 {
     bool no_right = e->r.out->fault.vector == VECTOR_GP && e->op >= X86_OP_INS;
 
@@ -182,7 +182,7 @@ EXEC_FN bool svmc_exec_x86_string(struct x86_run *e)
         e->r.x->priv.flags = (uint32_t)e->regs->rflags;
     for (;;) {
         if (!iterate(e))
-            return stop(e);
+            return stop_string(e);
         x86_set(e, SVMC_REG_RCX, address, --left);
         if (left == 0 || !goes_on(e))
             return true;
