@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer target: any bytes as an x86 instruction, in all modes, in any state, with callbacks that
- * do what the input says: succeed, fail, wait, fault, lie. Traps when an invariant breaks.
- * Shape of the input: mode and flags of the run (4 bytes), the instruction (15), the registers, then
- * a byte for each callback.
+ * libFuzzer target: any bytes as an x86 instruction, in all modes, in any state, with callbacks
+ * that do what the input says: succeed, fail, wait, fault, lie. Traps when an invariant breaks.
+ * Shape of the input: mode and flags of the run (4 bytes), the instruction (15), the registers,
+ * then a byte for each callback.
  */
 #include <stdbool.h>
 #include <string.h>

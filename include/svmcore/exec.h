@@ -43,9 +43,9 @@ enum svmc_exec_access {
 };
 
 /**
- * What the embedder lends for it. ctx first; none may call back into the same record, block, or keep
- * a pointer but the one to the bytes of an access for which it said SVMC_ERR_BUSY. Bytes are in the
- * order in which memory has them. Each answers
+ * What the embedder lends for it. ctx first; none may call back into the same record, block, or
+ * keep a pointer but the one to the bytes of an access for which it said SVMC_ERR_BUSY. Bytes are
+ * in the order in which memory has them. Each answers
  *   SVMC_OK               done, all of it;
  *   SVMC_ERR_BUSY         taken, not done yet: the call returns PENDING, and when it is done
  *                         svmc_exec_answer says so. It is not asked again. translate: it is;
@@ -65,9 +65,9 @@ struct svmc_exec_ops {
     /* required: n bytes, 1 to SVMC_EXEC_WIDTH_MAX, within one 4096-byte page */
     SVMC_NODISCARD enum svmc_status (*read)(void *ctx, svmc_gpa at, void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*write)(void *ctx, svmc_gpa at, const void *src, size_t n);
-    /* optional (NULL: NEEDS_ATOMIC): in one step, with what other processors and the guest do: where
-       memory holds expected[n], it gets desired[n]; expected[n] gets what it held before. n: 1, 2,
-       4, 8 or 16 at any address, so across a cache line or the end of a page as well */
+    /* optional (NULL: NEEDS_ATOMIC): in one step, with what other processors and the guest do:
+       where memory holds expected[n], it gets desired[n]; expected[n] gets what it held before.
+       n: 1, 2, 4, 8 or 16 at any address, so across a cache line or the end of a page as well */
     SVMC_NODISCARD enum svmc_status (*exchange)(void *ctx, svmc_gpa at, void *expected,
                                                 const void *desired, size_t n);
     /* optional (NULL: UNFINISHED): n: 1, 2 or 4 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** x86: the registers that finishing an instruction reads and writes, and the three calls for it. */
+/** x86: the registers that finishing an instruction reads and writes, and the calls for it. */
 #ifndef SVMCORE_EXEC_X86_H
 #define SVMCORE_EXEC_X86_H
 #include "exec.h"
@@ -47,10 +47,10 @@ struct svmc_exec_x86 {
 /**
  * The instruction at CS:RIP, read through translate and read, and decoded.
  *
- * Shape:   cpu: as for svmc_insn_decode. At most SVMC_INSN_MAX bytes are read, those of the next page
- *          only if the instruction goes on there. *insn is for svmc_exec_x86_start.
- * State:   OK: out->action NONE with *insn; FAULT (#PF, #GP, #UD); UNFINISHED; PENDING, then call it
- *          again, with the same, when svmc_exec_answer was called or, for TRANSLATE, at any time.
+ * Shape:   cpu: as for svmc_insn_decode. At most SVMC_INSN_MAX bytes are read, those of the next
+ *          page only if the instruction goes on there. *insn is for svmc_exec_x86_start.
+ * State:   OK: out->action NONE with *insn; FAULT (#PF, #GP, #UD); UNFINISHED; PENDING, then call
+ *          it again, with the same, after svmc_exec_answer or, for TRANSLATE, at any time.
  *          *insn is zero unless the action is NONE.
  * Source:  XE-4, XE-5.
  *
@@ -69,7 +69,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_exec_x86_fetch(struct svmc_exec *x
  * Whether it is one that the exit can have come from is the caller's to check, before (XE-3).
  *
  * Shape:   insn->isa is the mode of the code that CS, EFER and CR0 say.
- * State:   *out is written whole. Registers change with DONE and AGAIN alone.
+ * State:   *out is written whole. Registers change with DONE and AGAIN alone, but for those of a
+ *          repetition, which show the iterations that are done whatever stops it (XE-9).
  * Source:  docs/spec/exec.md.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL, an insn that is not x86's, registers that cannot be);

@@ -21,7 +21,7 @@ EXEC_FN enum svmc_status svmc_exec_init(struct svmc_exec *x, const struct svmc_e
     return SVMC_OK;
 }
 
-/* XE-6: the access counts as done; of one that reads, the bytes are where it would have put them. */
+/* XE-6: the access counts as done; of one that reads, the bytes are where it would put them. */
 EXEC_FN enum svmc_status svmc_exec_answer(struct svmc_exec *x, const void *data, size_t count)
 {
     uint32_t kind, room;
@@ -172,8 +172,8 @@ static bool read_part(struct exec_run *r, uint64_t at, unsigned bytes)
 }
 
 /*
- * Room for `bytes` more of what is read. Up to the next multiple of 8 it is zero, so that a value is
- * loaded whole, whatever a callback leaves out (XSA-200).
+ * Room for `bytes` more of what is read. Up to the next multiple of 8 it is zero, so that a value
+ * is loaded whole, whatever a callback leaves out (XSA-200).
  */
 static uint8_t *room_for(struct exec_run *r, unsigned bytes)
 {

@@ -27,7 +27,7 @@ static bool is_within(const struct x86_run *e, const struct svmc_exec_segment *s
     return s->limit == 0xffffffff || last <= s->limit; /* 4 GiB wrap around: SDM vol. 3 5.3 */
 }
 
-/* XE-13; XSA-191: unusable comes before what stale base and limit would say. */
+/* XE-13, and XE-24: no LAM, no A20. XSA-191: unusable comes before what stale base and limit say. */
 EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint64_t offset,
                                        unsigned bytes, uint32_t access, uint64_t *linear)
 {
@@ -123,7 +123,7 @@ static bool wants_address(uint32_t msr)
            msr == 0x175 || msr == 0x176;
 }
 
-/* CVE-2014-3610: an address that is not canonical does not reach the callback (SDM vol. 2 WRMSR). */
+/* CVE-2014-3610: no address that is not canonical reaches the callback (SDM vol. 2 WRMSR). */
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e)
 {
     uint32_t msr = (uint32_t)x86_get(e, SVMC_REG_RCX, 4);

@@ -5,7 +5,7 @@
 /* What an iteration accesses at most: permission map, ports, two operands that cross pages. */
 #define ACCESSES_OF_ONE 8u
 
-/* DE-12: of two operands the one that the fields of the instruction do not show has the override. */
+/* DE-12: of two operands the one that the instruction's fields do not show has the override. */
 static unsigned source_segment(const struct x86_run *e)
 {
     uint32_t prefixes = e->insn->priv_raw[1] & PREFIX_SEGMENT;
@@ -142,6 +142,7 @@ static void clear_halves(struct x86_run *e)
         x86_set(e, SVMC_REG_RDI, 4, x86_get(e, SVMC_REG_RDI, 4));
 }
 
+/* XE-8, XE-12 */
 static bool may_go_on(const struct x86_run *e)
 {
     uint32_t most = e->r.x->iterations_max;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The executor beside the processor that runs the test: every form of every instruction that is
- * finished, user mode, 64 bits, with random registers, flags, memory and operands, executed by both.
- * Registers, flags, memory, faults with their error code and address have to be the same outside of
- * what the manual leaves undefined (exec_flags.h).
+ * finished, user mode, 64 bits, with random registers, flags, memory and operands, executed by
+ * both. Registers, flags, memory, faults with their error code and address have to be the same
+ * outside of what the manual leaves undefined (exec_flags.h).
  *
  * The forms are found by asking the decoder about all opcodes. SVMC_COUNT executions are shared out
  * among them, at least SVMC_LEAST each; SVMC_FORMS names a file that gets the count of each form.

@@ -10,8 +10,8 @@
 #define STUB_BASE    0x20000000u /* of what belongs to the stub alone */
 #define STUB_END     0x20010000u
 #define STUB_GS_BASE 0x00345000u
-#define ARENA        0x20020000u /* a page that is not there, 3 to read and write, one to read ... */
-#define ARENA_PAGES  6u          /* ... alone, one more that is not there */
+#define ARENA        0x20020000u /* a page that is not there, 3 to read and write, one to ... */
+#define ARENA_PAGES  6u          /* ... read alone, one more that is not there */
 #define ARENA_PAGE   4096u
 
 struct stub {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** A guest's memory, ports and MSRs for the executor, that fails, waits or faults at its k-th call. */
+/** A guest for the executor, that fails, waits or faults at its k-th call. */
 #ifndef TESTS_EXEC_LAB_H
 #define TESTS_EXEC_LAB_H
 #include <svmcore/svmcore.h>

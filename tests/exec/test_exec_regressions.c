@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What went wrong in the emulators of others, by its name; each once with the rule it is kept by. */
+/* What went wrong in the emulators of others, by its name; XE-24: docs/spec/exec.md, end. */
 #include "exec_lab.h"
 
 #define DATA (LAB_LINEAR + 0x100)
