@@ -27,7 +27,7 @@ static bool is_within(const struct x86_run *e, const struct svmc_exec_segment *s
     return s->limit == 0xffffffff || last <= s->limit; /* 4 GiB wrap around: SDM vol. 3 5.3 */
 }
 
-/* XE-13, and XE-24: no LAM, no A20. XSA-191: unusable comes before what stale base and limit say. */
+/* XE-13, and XE-24: no LAM, no A20. XSA-191: unusable comes before what stale limits would say. */
 EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint64_t offset,
                                        unsigned bytes, uint32_t access, uint64_t *linear)
 {

@@ -32,14 +32,16 @@ static uint64_t register_source(const struct x86_run *e)
 
 EXEC_FN bool svmc_exec_x86_push(struct x86_run *e)
 {
-    unsigned bytes = e->insn->operand_bytes;
+    unsigned bytes = e->insn->operand_bytes, written = bytes;
     bool memory = e->insn->mem_count != 0;
     struct exec_span from, to;
     uint64_t value;
 
+    if (bytes == 4 && e->insn->reg_kind == SVMC_REG_KIND_SEGMENT)
+        written = 2; /* the rest of its four stays as it is (SDM vol. 2 PUSH) */
     if (memory && !x86_reach_memory(e, SVMC_ACCESS_READ, &from))
         return false;
-    if (!reach_stack(e, e->regs->general[SVMC_REG_RSP] - bytes, bytes, SVMC_ACCESS_WRITE, &to))
+    if (!reach_stack(e, e->regs->general[SVMC_REG_RSP] - bytes, written, SVMC_ACCESS_WRITE, &to))
         return false;
     value = register_source(e);
     if ((memory && !x86_read(e, &from, &value)) || !exec_write_value(&e->r, &to, value))

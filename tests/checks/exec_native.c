@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The executor beside the processor that runs the test: every form of every instruction that is
- * finished, user mode, 64 bits, with random registers, flags, memory and operands, executed by
+ * finished, user mode, 64, 32 and 16 bits, with random registers, flags, memory and operands, executed by
  * both. Registers, flags, memory, faults with their error code and address have to be the same
  * outside of what the manual leaves undefined (exec_flags.h).
  *
@@ -40,6 +40,7 @@ static struct form forms[FORMS_MAX];
 static unsigned form_count, unfinished_count;
 static struct svmc_cpu cpu;
 static uint64_t seed, failures, skipped;
+static unsigned mode; /* bits of the code */
 static uint8_t shadow[ARENA_BYTES];
 static uint8_t *const arena = (uint8_t *)(uintptr_t)ARENA;
 static bool out_of_reach; /* the case at hand asks for memory whose state is not known */
@@ -151,9 +152,18 @@ static void put_opcode(struct code *c, const struct form *f, unsigned rex, unsig
 }
 
 /* A memory operand of any shape: SIB, RIP-relative, 8 and 32 bits of displacement. */
-static void put_modrm(struct code *c, unsigned reg)
+static void put_modrm(struct code *c, unsigned reg, bool short_address)
 {
     unsigned mod = draw(3), rm = draw(8), sib = draw(256);
+
+    if (short_address) {
+        put(c, mod << 6 | reg << 3 | rm);
+        c->disp_at = c->count;
+        c->disp_bytes = mod == 1 ? 1 : mod == 2 || rm == 6 ? 2 : 0;
+        for (unsigned i = 0; i < c->disp_bytes; i++)
+            put(c, draw(256));
+        return;
+    }
 
     put(c, mod << 6 | reg << 3 | rm);
     if (rm == 4)
@@ -166,16 +176,20 @@ static void put_modrm(struct code *c, unsigned reg)
 
 static void encode(struct code *c, const struct form *f, bool plain)
 {
-    unsigned rex = plain ? 0 : draw(8);
+    unsigned rex = plain || mode != 64 ? 0 : draw(8);
+
+    bool asize = false;
 
     memset(c, 0, sizeof *c);
     if (!plain && draw(8) == 0)
-        put(c, 0x65);
-    if (!plain && draw(8) == 0)
+        put(c, mode == 64 ? 0x65 : 0x3e);
+    if (!plain && draw(8) == 0) {
         put(c, 0x67);
+        asize = true;
+    }
     if (!plain && f->map < MAP_VEX1 && draw(2) == 0 && !f->w)
         rex = 0;
-    put_opcode(c, f, rex, plain ? 0 : draw(16));
+    put_opcode(c, f, rex, plain ? 0 : draw(mode == 64 ? 16 : 8));
     if (plain) {
         put(c, f->reg << 3);
         for (unsigned i = 0; i < 8; i++)
@@ -185,7 +199,7 @@ static void encode(struct code *c, const struct form *f, bool plain)
     if (f->map == MAP_1 && f->opcode >= 0xa0 && f->opcode <= 0xa3)
         c->disp_at = c->count; /* an address, 4 or 8 bytes */
     else
-        put_modrm(c, f->group ? f->reg : draw(8));
+        put_modrm(c, f->group ? f->reg : draw(8), mode == (asize ? 32 : 16));
     for (unsigned i = 0; i < 8; i++)
         put(c, draw(256));
 }
@@ -197,12 +211,38 @@ static bool is_form(const struct form *f, const struct svmc_insn *insn)
            f->access == insn->access;
 }
 
+/* Segments as the program has them: user_desc of the stub, flat ones of Linux. */
+static void set_mode(struct svmc_exec_x86 *regs)
+{
+    uint16_t selectors[6];
+
+    regs->address_bits = mode == 64 ? 48 : 0;
+    for (unsigned i = 0; i < 6; i++) {
+        regs->segment[i].limit = 0xffffffff;
+        regs->segment[i].rights = SVMC_RIGHTS_WRITABLE | SVMC_RIGHTS_BIG;
+        if (mode == 16 && (i == SVMC_SEG_DS || i == SVMC_SEG_ES)) {
+            regs->segment[i].base = STUB_DATA_16;
+            regs->segment[i].limit = 0xffff;
+            regs->segment[i].rights = SVMC_RIGHTS_WRITABLE;
+        }
+    }
+    regs->segment[SVMC_SEG_CS].rights |= SVMC_RIGHTS_CODE;
+    stub_selectors(selectors);
+    for (unsigned i = 0; i < 6; i++)
+        regs->segment[i].selector = selectors[i];
+    if (mode == 16)
+        regs->segment[SVMC_SEG_CS].limit = 0xffff;
+    if (mode == 64)
+        regs->segment[SVMC_SEG_GS].base = STUB_GS_BASE;
+}
+
 /* SSE and its like: not this executor's integers; and what user code must not try. */
 static bool is_finished(const struct svmc_insn *insn)
 {
-    struct svmc_exec_x86 regs = { .address_bits = 48, .rflags = 2, .cr0 = 1 };
+    struct svmc_exec_x86 regs = { .rflags = 2, .cr0 = 1 };
     struct svmc_exec_result out;
 
+    set_mode(&regs);
     regs.cpl = 3;
     regs.general[SVMC_REG_RCX] = 1;
     for (unsigned i = 0; i < 16; i++)
@@ -221,6 +261,8 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
         if (forms[i].map == like->map && forms[i].opcode == like->opcode &&
             is_form(&forms[i], insn) && forms[i].lock == like->lock)
             return;
+    if (mode == 32 && insn->operand_bytes == 2 && insn->insn_class == SVMC_CLASS_BRANCH)
+        return; /* to where no memory can be mapped */
     if (!is_finished(insn)) {
         unfinished_count += insn->mem_count != 0;
         return;
@@ -280,7 +322,7 @@ static void find_forms(void)
         f.pp = n >> 2 & 3;
         f.opcode = (uint8_t)(n >> 4);
         f.map = (uint8_t)(n >> 12);
-        if (is_opcode(&f) && !(f.map >= MAP_VEX1 && f.lock))
+        if (is_opcode(&f) && !(f.map >= MAP_VEX1 && f.lock) && !(f.w && mode != 64))
             find_forms_of(&f);
     }
 }
@@ -336,7 +378,7 @@ static uint64_t draw_address(unsigned bytes)
 
 static uint64_t linear_of(const struct trial *t)
 {
-    struct svmc_address_regs regs = { .pc = t->before.rip, .address_bits = 48 };
+    struct svmc_address_regs regs = { .pc = t->before.rip, .address_bits = t->before.address_bits };
     struct svmc_address a;
 
     memcpy(regs.general, t->before.general, sizeof t->before.general);
@@ -362,7 +404,7 @@ static void aim(struct trial *t, uint64_t target)
             general[insn->base] += target - linear_of(t);
     } else if (insn->index < 16) {
         general[insn->index] = (uint64_t)((int64_t)(target - (uint64_t)insn->disp) / insn->scale);
-    } else if (t->c.disp_bytes == 4 || insn->disp != 0) {
+    } else if (t->c.disp_bytes >= 2 || insn->disp != 0) {
         uint64_t disp = (uint64_t)insn->disp + target - linear_of(t);
 
         memcpy(t->c.bytes + t->c.disp_at, &disp, t->c.disp_bytes == 4 ? 4 : insn->address_bytes);
@@ -390,8 +432,8 @@ static void draw_registers(struct trial *t)
     const struct svmc_insn *insn = &t->insn;
     bool stack = insn->flags & SVMC_INSN_STACK;
 
-    for (unsigned i = 0; i < 16; i++)
-        general[i] = draw_value();
+    for (unsigned i = 0; i < (mode == 64 ? 16 : 8); i++)
+        general[i] = mode == 64 ? draw_value() : (uint32_t)draw_value();
     t->before.rflags = 0x202 | (harness_random(&seed) & (T_ALL | 0x400));
     if (draw(16) == 0)
         t->before.rflags |= 0x40000; /* AC */
@@ -410,14 +452,15 @@ static void draw_registers(struct trial *t)
 static void draw_string(struct trial *t)
 {
     uint64_t *general = t->before.general;
-    uint64_t above = t->insn.address_bytes == 4 ? harness_random(&seed) << 32 : 0;
+    uint64_t above = mode == 64 && t->insn.address_bytes == 4 ? harness_random(&seed) << 32 : 0;
+    uint64_t base = t->before.segment[SVMC_SEG_ES].base;
 
     general[SVMC_REG_RCX] = above | draw(7);
-    general[SVMC_REG_RSI] = above | draw_address(t->insn.mem_bytes);
-    general[SVMC_REG_RDI] = above | draw_address(t->insn.mem_bytes);
+    general[SVMC_REG_RSI] = above | (draw_address(t->insn.mem_bytes) - base);
+    general[SVMC_REG_RDI] = above | (draw_address(t->insn.mem_bytes) - base);
     if (draw(4) == 0)
         general[SVMC_REG_RDI] = general[SVMC_REG_RSI] + t->insn.mem_bytes;
-    if (t->c.bytes[0] == 0x65)
+    if (mode == 64 && t->c.bytes[0] == 0x65)
         general[SVMC_REG_RSI] -= STUB_GS_BASE;
 }
 
@@ -433,9 +476,10 @@ static void draw_memory(struct trial *t)
     if ((t->insn.id == SVMC_X86_CMPXCHG || t->insn.id == SVMC_X86_CMPXCHG8B ||
          t->insn.id == SVMC_X86_CMPXCHG16B) &&
         in_arena(t->linear, 16) && draw(2)) {
-        memcpy(&general[SVMC_REG_RAX], shadow + (t->linear - ARENA), 8);
+        memcpy(&general[SVMC_REG_RAX], shadow + (t->linear - ARENA), mode / 8 < 4 ? 4 : mode / 8);
         memcpy(&general[SVMC_REG_RDX],
-               shadow + (t->linear - ARENA) + (t->insn.id == SVMC_X86_CMPXCHG16B ? 8 : 4), 8);
+               shadow + (t->linear - ARENA) + (t->insn.id == SVMC_X86_CMPXCHG16B ? 8 : 4),
+               mode / 8 < 4 ? 4 : mode / 8);
         t->linear = linear_of(t);
     }
     if (t->insn.id == SVMC_X86_CALL || t->insn.id == SVMC_X86_JMP)
@@ -444,8 +488,9 @@ static void draw_memory(struct trial *t)
         fill(general[SVMC_REG_RSP], &back, 8);
     if (t->insn.id == SVMC_X86_CALL && t->insn.mem_count == 0) {
         uint32_t away = (uint32_t)(back - stub_rip() - t->insn.length);
+        unsigned n = t->insn.operand_bytes == 2 && mode != 64 ? 2 : 4;
 
-        memcpy(t->c.bytes + t->insn.length - 4, &away, 4);
+        memcpy(t->c.bytes + t->insn.length - n, &away, n);
         if (svmc_insn_decode(&cpu, t->c.bytes, SVMC_INSN_MAX, &t->insn) != SVMC_OK)
             t->insn.length = 0;
     }
@@ -577,6 +622,8 @@ static void execute(struct trial *t, struct form *f)
     memcpy(t->stub.general, t->before.general, sizeof t->stub.general);
     t->stub.flags = t->before.rflags;
     stub_run(t->c.bytes, t->insn.length, &t->stub);
+    for (unsigned i = 0; i < 16 && mode != 64; i++) /* upper halves are nobody's there */
+        t->stub.general[i] = i < 8 ? (uint32_t)t->stub.general[i] : t->after.general[i];
     compare(t, value);
     compare_memory(t, (++f->runs & 63) == 0);
     f->faults += t->out.action == SVMC_EXEC_FAULT;
@@ -592,10 +639,9 @@ static void run_form(struct form *f, uint64_t count)
         t.before.rip = stub_rip();
         t.before.cpl = 3;
         t.before.cr0 = 0x40001;
-        t.before.address_bits = 48;
+        set_mode(&t.before);
         t.before.vendor = cpu.vendor;
         t.before.task.rights = SVMC_RIGHTS_UNUSABLE;
-        t.before.segment[SVMC_SEG_GS].base = STUB_GS_BASE;
         if (!draw_trial(&t, f)) {
             CHECK(false, "no encoding of form %02x", f->opcode);
             return;
@@ -608,6 +654,8 @@ static void run_form(struct form *f, uint64_t count)
                 aim(&t, draw_address(t.insn.mem_bytes));
             if (t.insn.length == 0)
                 break;
+            for (unsigned r = 0; r < 16 && mode != 64; r++)
+                t.before.general[r] = r < 8 ? (uint32_t)t.before.general[r] : 0;
             t.linear = t.insn.mem_count != 0 ? linear_of(&t) : t.before.general[SVMC_REG_RSP];
             draw_memory(&t);
             execute(&t, f);
@@ -625,7 +673,7 @@ static uint64_t wanted(const char *name, uint64_t otherwise)
 static void write_counts(void)
 {
     const char *name = getenv("SVMC_FORMS");
-    FILE *file = name != NULL ? fopen(name, "w") : NULL;
+    FILE *file = name != NULL ? fopen(name, mode == 64 ? "w" : "a") : NULL;
 
     for (unsigned i = 0; file != NULL && i < form_count; i++) {
         struct svmc_insn insn;
@@ -635,27 +683,35 @@ static void write_counts(void)
         encode(&c, &forms[i], true);
         if (svmc_insn_decode(&cpu, c.bytes, SVMC_INSN_MAX, &insn) == SVMC_OK)
             (void)!svmc_insn_format(&insn, text, sizeof text);
-        fprintf(file, "%" PRIu64 "\t%" PRIu64 "\t%s\n", forms[i].runs, forms[i].faults, text);
+        fprintf(file, "%u\t%" PRIu64 "\t%" PRIu64 "\t%s\n", mode, forms[i].runs, forms[i].faults,
+                text);
     }
     if (file != NULL)
         fclose(file);
 }
 
-TEST(exec, does_what_the_processor_does)
+static bool open_arena(void)
 {
-    const char *missing = stub_open();
-    uint64_t count = wanted("SVMC_COUNT", 1000000), each, total = 0, least = ~(uint64_t)0;
+    return mprotect(arena, ARENA_PAGE, PROT_NONE) == 0 &&
+           mprotect(arena + 4 * ARENA_PAGE, ARENA_PAGE, PROT_READ) == 0 &&
+           mprotect(arena + 5 * ARENA_PAGE, ARENA_PAGE, PROT_NONE) == 0;
+}
 
-    seed = harness_seed();
-    if (missing != NULL || !native_cpu(&cpu)) {
-        harness_skip("hardware: %s", missing != NULL ? missing : "another vendor's processor");
+/* All forms of a mode, `count` executions of them together. */
+static void run_mode(unsigned bits, uint64_t count)
+{
+    static const uint8_t isas[3] = { SVMC_ISA_X86_16, SVMC_ISA_X86_32, SVMC_ISA_X86_64 };
+    const char *missing = stub_open(bits);
+    uint64_t each, total = 0, least = ~(uint64_t)0;
+
+    mode = bits;
+    if (missing != NULL) {
+        harness_skip("hardware: %s", missing);
         return;
     }
-    memcpy(shadow, arena, ARENA_BYTES);
-    REQUIRE(mprotect(arena, ARENA_PAGE, PROT_NONE) == 0 &&
-            mprotect(arena + 4 * ARENA_PAGE, ARENA_PAGE, PROT_READ) == 0 &&
-            mprotect(arena + 5 * ARENA_PAGE, ARENA_PAGE, PROT_NONE) == 0);
-    REQUIRE(svmc_exec_init(&record, &ops, NULL) == SVMC_OK);
+    REQUIRE(open_arena() && svmc_exec_init(&record, &ops, NULL) == SVMC_OK);
+    cpu.isa = isas[bits >> 5]; /* clamp: 0, 1, 2 */
+    form_count = unfinished_count = 0;
     find_forms();
     memcpy(shadow + ARENA_PAGE, arena + ARENA_PAGE, 3 * ARENA_PAGE);
     REQUIRE(form_count != 0);
@@ -669,7 +725,22 @@ TEST(exec, does_what_the_processor_does)
     }
     write_counts();
     CHECK(least >= LEAST || least >= each, "a form has %" PRIu64 " executions only", least);
-    printf("exec-native: %u forms, %" PRIu64 " executions, at least %" PRIu64 " each, %" PRIu64
-           " differ, %" PRIu64 " skipped; %u forms with memory are not finished\n",
-           form_count, total, least, failures, skipped, unfinished_count);
+    printf("exec-native: %u-bit code: %u forms, %" PRIu64 " executions, at least %" PRIu64
+           " each, %" PRIu64 " differ, %" PRIu64
+           " skipped; %u forms with memory are not finished\n",
+           bits, form_count, total, least, failures, skipped, unfinished_count);
+}
+
+TEST(exec, does_what_the_processor_does)
+{
+    uint64_t count = wanted("SVMC_COUNT", 1000000);
+
+    seed = harness_seed();
+    if (!native_cpu(&cpu)) {
+        harness_skip("hardware: another vendor's processor");
+        return;
+    }
+    run_mode(64, count / 2);
+    run_mode(32, count / 4);
+    run_mode(16, count / 4);
 }
