@@ -204,6 +204,8 @@ const char *stub_open(unsigned bits)
     if (!open &&
         mmap(arena, ARENA_PAGES * ARENA_PAGE, PROT_READ | PROT_WRITE, flags, -1, 0) != arena)
         return "memory";
+    if (!open)
+        memset(arena, 0, ARENA_PAGES * ARENA_PAGE); /* the page that is read alone is there, too */
     open = true;
     missing = set_segments();
     if (missing == NULL)
