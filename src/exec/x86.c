@@ -72,6 +72,8 @@ static bool perform_rare(struct x86_run *e)
         return svmc_exec_x86_change(e);
     case SHAPE_PAIR:
         return svmc_exec_x86_pair(e);
+    case SHAPE_LINE:
+        return svmc_exec_x86_line(e);
     case SHAPE_STRING:
         return svmc_exec_x86_string(e);
     case SHAPE_PORT:

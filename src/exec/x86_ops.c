@@ -195,6 +195,27 @@ EXEC_FN bool svmc_exec_x86_pair(struct x86_run *e)
     return true;
 }
 
+/* MOVDIR64B: from memory to ES at the register, of which the low six bits have to be 0. */
+EXEC_FN bool svmc_exec_x86_line(struct x86_run *e)
+{
+    const struct svmc_insn *insn = e->insn;
+    uint64_t to = x86_get(e, insn->reg, insn->address_bytes);
+    struct exec_span from, target;
+    const uint8_t *data;
+
+    if (!x86_reach_memory(e, SVMC_ACCESS_READ, &from))
+        return false;
+    if (to % SVMC_EXEC_WIDTH_MAX != 0)
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+    if (!x86_reach(e, SVMC_SEG_ES, to, SVMC_EXEC_WIDTH_MAX, SVMC_ACCESS_WRITE, &target))
+        return false;
+    data = svmc_exec_read(&e->r, &from);
+    if (data == NULL)
+        return false;
+    memcpy(e->r.x->priv.store, data, SVMC_EXEC_WIDTH_MAX);
+    return svmc_exec_write(&e->r, &target);
+}
+
 /* One operand: to rDX:rAX, of bytes to AX. Two or three: to the register. */
 static void multiply(struct x86_run *e, uint64_t value)
 {

@@ -38,6 +38,7 @@ enum x86_shape {
     SHAPE_XLAT,
     SHAPE_CHANGE,   /* memory and another operand, either is changed; flags */
     SHAPE_PAIR,     /* CMPXCHG8B, CMPXCHG16B */
+    SHAPE_LINE,     /* MOVDIR64B */
     SHAPE_MULTIPLY, /* from here on memory is read alone ... */
     SHAPE_DIVIDE,
     SHAPE_COUNT,
@@ -197,11 +198,11 @@ static inline bool x86_is_canonical(const struct x86_run *e, uint64_t address)
     return (uint64_t)core_sign_extend(address, e->regs->address_bits) == address;
 }
 
-/* XE-14 */
+/* XE-14; what is wider has rules of its own. */
 static inline bool x86_is_aligned(struct x86_run *e, uint64_t linear, unsigned bytes)
 {
     return __builtin_expect(!(e->regs->rflags & FLAG_AC) || (linear & (bytes - 1)) == 0, 1) ||
-           svmc_exec_x86_misaligned(e);
+           bytes > 8 || svmc_exec_x86_misaligned(e);
 }
 
 /** Address, checks, translation (XE-1) of an operand at seg:offset. */
@@ -255,6 +256,7 @@ static inline bool x86_read(struct x86_run *e, const struct exec_span *span, uin
 /* Shapes: true: done, registers but RIP are written. */
 EXEC_FN bool svmc_exec_x86_change(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_pair(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_line(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_compute(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_push(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e);

@@ -39,6 +39,7 @@ static const struct row rows[] = {
     { "div dword [rbx]", 2, { 0xf7, 0x33 }, .repeats = false },
     { "popcnt rax, [rbx]", 5, { 0xf3, 0x48, 0x0f, 0xb8, 0x03 }, .repeats = false },
     { "crc32 eax, dword [rbx]", 5, { 0xf2, 0x0f, 0x38, 0xf1, 0x03 }, .repeats = false },
+    { "movdir64b rdx, [rbx]", 5, { 0x66, 0x0f, 0x38, 0xf8, 0x13 }, .repeats = false },
     { "setc [rbx]", 3, { 0x0f, 0x92, 0x03 }, .repeats = false },
     { "cmovz rax, [rbx]", 4, { 0x48, 0x0f, 0x44, 0x03 }, .repeats = false },
     { "push qword [rbx]", 2, { 0xff, 0x33 }, .repeats = false },
@@ -66,7 +67,8 @@ static const uint32_t places[] = { 0x100,       0x13b, LAB_PAGE - 1, LAB_PAGE - 
                                    LAB_PAGE - 8 };
 #define PLACES (sizeof places / sizeof places[0])
 
-static void prepare(struct exec_lab *lab, unsigned place, bool down, bool copies)
+static void prepare(struct exec_lab *lab, const struct row *r, unsigned place, bool down,
+                    bool copies)
 {
     uint64_t *g, at = LAB_LINEAR + places[place];
 
@@ -77,6 +79,8 @@ static void prepare(struct exec_lab *lab, unsigned place, bool down, bool copies
     g[SVMC_REG_RAX] = 0x0000334455667788;
     g[SVMC_REG_RDX] = 0x00000000000000f1;
     g[SVMC_REG_RCX] = 3;
+    if (r->bytes[3] == 0xf8)
+        g[SVMC_REG_RDX] = LAB_LINEAR + 0x2080;
     g[SVMC_REG_RBX] = at;
     g[SVMC_REG_RSI] = at;
     g[SVMC_REG_RDI] = LAB_LINEAR + places[(place + 3) % PLACES] + 0x1000;
@@ -136,7 +140,7 @@ static void strike(const struct row *r, unsigned place, bool down, enum exec_lab
     bool translation;
     enum svmc_status st;
 
-    prepare(&lab, place, down, copies);
+    prepare(&lab, r, place, down, copies);
     before = lab;
     before.x.priv.ctx = &before;
     lab.mode = mode;
@@ -182,7 +186,7 @@ TEST(exec, each_callback_fails_waits_faults_or_lies_at_each_call)
         unsigned place = i / 2 % PLACES;
         bool down = i & 1;
 
-        prepare(&done, place, down, false);
+        prepare(&done, r, place, down, false);
         CHECK_EQ(exec_lab_run(&done, r->bytes, r->count), SVMC_OK, "%s", r->name);
         if (r->locked && done.out.action == SVMC_EXEC_NEEDS_ATOMIC) /* XE-10: two pages */
             continue;
