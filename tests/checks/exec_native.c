@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The executor beside the processor that runs the test: every form of every instruction that is
- * finished, user mode, 64, 32 and 16 bits, with random registers, flags, memory and operands, executed by
+ * finished, user mode, 64, 32 and 16 bits, with random registers, flags, memory and operands, by
  * both. Registers, flags, memory, faults with their error code and address have to be the same
  * outside of what the manual leaves undefined (exec_flags.h).
  *

@@ -3,7 +3,7 @@
  * The stub: a function in a page of its own that loads all registers, has the instruction behind
  * that, and stores all registers. A fault becomes a jump to where they are stored. FS is the C
  * library's and stays; so no case may write through it. 32 and 16-bit code is entered and left by
- * far jumps: Linux has a flat code segment of 32 bits for every program, those of 16 are in the LDT.
+ * far jumps: Linux has a flat code segment of 32 bits for every program, 16 bits are in the LDT.
  */
 #include "exec_stub.h"
 #include <string.h>

@@ -284,6 +284,7 @@ TEST(exec_regressions, over_long_undefined_and_beyond_the_limit) /* XE-4 */
     CHECK_EQ(fetch(CODE), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 6);
     CHECK_EQ(lab.out.fault.has_error, 0);
+    CHECK_EQ(lab.insn.refusal, SVMC_REFUSAL_NONE); /* all of it is zero */
     CHECK_EQ(fetch((uint64_t)1 << 47), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 13);
     exec_lab_open(&lab, SVMC_ISA_X86_32);
@@ -293,8 +294,10 @@ TEST(exec_regressions, over_long_undefined_and_beyond_the_limit) /* XE-4 */
     CHECK_EQ(fetch(0x20), SVMC_OK);
     CHECK_EQ(lab.insn.length, 1);
     put_code(CODE + 0x20, "\x89\x03", 2);
+    lab.calls = 0;
     CHECK_EQ(fetch(0x20), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 13);
+    CHECK_EQ(lab.calls, 2); /* nothing behind the limit is looked at */
     CHECK_EQ(fetch(0x21), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 13);
 }
