@@ -40,7 +40,7 @@ static struct form forms[FORMS_MAX];
 static unsigned form_count;
 static bool unfinished[2048]; /* by enum svmc_x86_id: with memory, and left to others */
 static struct svmc_cpu cpu;
-static uint64_t seed, failures, skipped;
+static uint64_t seed, failures, skipped, left_open;
 static unsigned mode; /* bits of the code */
 static uint8_t shadow[ARENA_BYTES];
 static uint8_t *const arena = (uint8_t *)(uintptr_t)ARENA;
@@ -262,7 +262,7 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
         if (forms[i].map == like->map && forms[i].opcode == like->opcode &&
             is_form(&forms[i], insn) && forms[i].lock == like->lock)
             return;
-    if (mode == 32 && insn->operand_bytes == 2 && insn->insn_class == SVMC_CLASS_BRANCH)
+    if (mode != 16 && insn->operand_bytes == 2 && insn->insn_class == SVMC_CLASS_BRANCH)
         return; /* to where no memory can be mapped */
     if (!is_finished(insn)) {
         unfinished[insn->id & 2047] |= insn->access != SVMC_ACCESS_NONE;
@@ -521,9 +521,32 @@ static unsigned count_of(const struct trial *t)
     return two || opcode >= 0xd2 ? t->before.general[SVMC_REG_RCX] & 0xff : 1;
 }
 
+/*
+ * What no manual says, and the library does as Intel's processors (docs/spec/exec.md, end): on
+ * another vendor's it is counted and no failure.
+ */
+static bool is_left_open(const struct trial *t)
+{
+    bool fault = t->stub.faulted || t->out.action == SVMC_EXEC_FAULT;
+    bool repeats = t->insn.flags & (SVMC_INSN_REP | SVMC_INSN_REPNE);
+
+    if (cpu.vendor == SVMC_VENDOR_INTEL)
+        return false;
+    if (fault && ((t->before.rflags & 0x40000) || repeats || t->insn.id == SVMC_X86_CMPS))
+        return true;
+    if (repeats && mode == 64 && t->insn.address_bytes == 4)
+        return true;
+    return t->insn.id == SVMC_X86_PUSH && t->insn.reg_kind == SVMC_REG_KIND_SEGMENT;
+}
+
 static void show(const struct trial *t, const char *what)
 {
     char text[SVMC_INSN_TEXT_MAX] = "";
+
+    if (is_left_open(t)) {
+        left_open++;
+        return;
+    }
 
     if (failures++ >= SHOWN_MAX)
         return;
@@ -736,6 +759,8 @@ static void run_mode(unsigned bits, uint64_t count)
            " each, %" PRIu64 " differ, %" PRIu64
            " skipped; %u instructions with memory are not finished\n",
            bits, form_count, total, least, failures, skipped, left);
+    if (left_open != 0)
+        printf("exec-native: %" PRIu64 " differ where no manual says what is right\n", left_open);
 }
 
 TEST(exec, does_what_the_processor_does)
