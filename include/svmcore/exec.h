@@ -146,7 +146,7 @@ struct svmc_exec {
         uint32_t flags;  /* before a repetition */
         const struct svmc_exec_ops *ops;
         void *ctx;
-        uint64_t place[SVMC_EXEC_PLACES_MAX];
+        svmc_gpa place[SVMC_EXEC_PLACES_MAX];
         struct svmc_insn insn; /* of what waits */
         uint8_t store[SVMC_EXEC_WIDTH_MAX];
         uint8_t data[SVMC_EXEC_DATA_BYTES];

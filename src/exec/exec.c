@@ -102,7 +102,7 @@ EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t acces
     enum svmc_status st;
 
     if (r->place < x->priv.places && r->place < SVMC_EXEC_PLACES_MAX) {
-        *at = x->priv.place[r->place++]; /* XE-6 */
+        *at = x->priv.place[r->place++].v; /* XE-6 */
         return true;
     }
     st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, access, &gpa, &fault);
@@ -115,7 +115,7 @@ EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t acces
         r->status = SVMC_ERR_CALLBACK;
         return false;
     }
-    x->priv.place[r->place++] = gpa.v;
+    x->priv.place[r->place++] = gpa;
     x->priv.places = (uint8_t)r->place;
     *at = gpa.v;
     return true;

@@ -232,8 +232,7 @@ HOT bool is_plain(const struct svmc_exec_x86 *regs, const struct svmc_insn *insn
     uint64_t head = core_load_le64(bytes), place = core_load_le64(bytes + 8), at;
 
     if ((head & HEAD_MASK) != HEAD_PLAIN || (place & PLACE_MASK) != PLACE_PLAIN ||
-        insn->reg_kind > SVMC_REG_KIND_GPR || (regs->rflags & (FLAG_TF | FLAG_RF | FLAG_AC)) ||
-        insn->mem_bytes > 8)
+        insn->reg_kind > SVMC_REG_KIND_GPR || (regs->rflags & (FLAG_TF | FLAG_RF | FLAG_AC)))
         return false;
     if ((core_load_le16(&regs->cpl) & 0xfffc) != 48 << 8) /* and address_bits behind it */
         return false;
@@ -270,16 +269,14 @@ static CORE_COLD enum svmc_status not_translated(struct svmc_exec *x, struct svm
 
 static CORE_COLD enum svmc_status not_accessed(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                                const struct svmc_insn *insn,
-                                               struct svmc_exec_result *out, enum svmc_status st,
-                                               uint64_t at)
+                                               struct svmc_exec_result *out, enum svmc_status st)
 {
     const bool writes = insn->access == SVMC_ACCESS_WRITE;
     const struct svmc_exec_wait wait = { .kind = writes ? SVMC_EXEC_WRITE : SVMC_EXEC_READ,
-                                         .bytes = insn->mem_bytes,
-                                         .at = at };
+                                         .bytes = insn->mem_bytes & 15u,
+                                         .at = x->priv.place[0].v };
     struct x86_run e;
 
-    x->priv.place[0] = at;
     x->priv.places = 1;
     *out = (struct svmc_exec_result){ 0 };
     begin(&e, x, regs, insn, out);
@@ -295,14 +292,15 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
     uint32_t user = ((regs->cpl + 1u) & 4) * (SVMC_EXEC_USER / 4); /* of CPL 3 */
     struct x86_run e;
     uint64_t value;
-    svmc_gpa gpa;
+    svmc_gpa *gpa = &x->priv.place[0];
     enum svmc_status st;
 
     out->iterations = 0;
     out->fault = (struct svmc_fault){ 0 };
-    st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, &gpa, &out->fault);
+    gpa->v = 0;
+    st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, gpa, &out->fault);
     if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||
-        __builtin_expect(((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0, 0))
+        __builtin_expect(((gpa->v ^ linear) & (EXEC_PAGE - 1)) != 0, 0))
         return not_translated(x, regs, insn, out, st, linear);
     if (insn->access == SVMC_ACCESS_WRITE) {
         value = regs->general[insn->reg & 15]; /* clamp: four bits */
@@ -311,16 +309,16 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
         else if (__builtin_expect((insn->flags & SVMC_INSN_HIGH_REG) != 0, 0))
             value >>= 8;
         core_store_le64(x->priv.store, value);
-        st = ops->write(x->priv.ctx, gpa, x->priv.store, insn->mem_bytes);
+        st = ops->write(x->priv.ctx, *gpa, x->priv.store, insn->mem_bytes & 15u);
         if (__builtin_expect(st != SVMC_OK, 0))
-            return not_accessed(x, regs, insn, out, st, gpa.v);
+            return not_accessed(x, regs, insn, out, st);
     } else {
         core_store_le64(x->priv.data, 0);
-        st = ops->read(x->priv.ctx, gpa, x->priv.data, insn->mem_bytes);
+        st = ops->read(x->priv.ctx, *gpa, x->priv.data, insn->mem_bytes & 15u);
         if (__builtin_expect(st != SVMC_OK, 0))
-            return not_accessed(x, regs, insn, out, st, gpa.v);
+            return not_accessed(x, regs, insn, out, st);
         value = core_load_le64(x->priv.data);
-        if (insn->flags & SVMC_INSN_SIGN)
+        if ((insn->flags & SVMC_INSN_SIGN) && insn->mem_bytes - 1u < 7)
             value = (uint64_t)core_sign_extend(value, insn->mem_bytes * 8u);
         e.regs = regs;
         e.insn = insn;

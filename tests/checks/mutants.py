@@ -1424,7 +1424,7 @@ MUTANTS = (
     ("XE-21", X + "x86_stack.c", "e->wide ? !x86_is_canonical(e, target) :", "e->wide ? 0 :"),
     ("XE-22", X + "x86_ops.c", "(uint64_t)core_sign_extend(n >> 3, 61)", "(n >> 3)"),
     ("XE-23", X + "exec.c", "((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0 ||", ""),
-    ("XE-23", X + "x86.c", "__builtin_expect(((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0, 0)", "0"),
+    ("XE-23", X + "x86.c", "__builtin_expect(((gpa->v ^ linear) & (EXEC_PAGE - 1)) != 0, 0)", "0"),
 )
 # What each attack of docs/spec/attacks.md lives of, taken out: its own tests alone must miss it.
 # AT-15 is test_offer.c's: OF-3, OF-4 and OF-8 above.
