@@ -47,6 +47,7 @@ struct board {
 static struct board *board;
 static struct svmc_cpu cpu;
 static unsigned long fs_base;
+static greg_t code_segment; /* and the others of that word: SYSENTER on Intel leaves 32-bit ones */
 static uint64_t limit, first_seed, shown_limit;
 
 /* The case in hand. */
@@ -155,6 +156,7 @@ static void set_trial(ucontext_t *u)
         u->uc_mcontext.gregs[registers[i]] = 0;
     u->uc_mcontext.gregs[REG_RAX] = -1;
     u->uc_mcontext.gregs[REG_EFL] = 0x302; /* TF, IF */
+    u->uc_mcontext.gregs[REG_CSGSFS] = code_segment;
     u->uc_mcontext.gregs[REG_RIP] = (greg_t)(GUARD - trial_bytes);
     u->uc_mcontext.fpregs->cwd = 0x37f;
     u->uc_mcontext.fpregs->swd = 0;
@@ -165,6 +167,8 @@ static void set_trial(ucontext_t *u)
 
 __attribute__((noinline)) static void handle(int sig, const siginfo_t *info, ucontext_t *u)
 {
+    if (stage == T_START)
+        code_segment = u->uc_mcontext.gregs[REG_CSGSFS];
     if (!judge(outcome_of(sig, info, u))) {
         if (stage != T_START)
             board->next++;

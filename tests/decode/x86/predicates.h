@@ -499,13 +499,34 @@ static bool snp(const struct shape *s)
 static bool runs_on(const struct shape *s)
 {
     return (op_in(s, 1, 0xcd, 0xcd) && s->modrm == 0x80) || op_in(s, 2, 0x05, 0x05) ||
+           (op_in(s, 1, 0xc7, 0xc7) && s->modrm == 0xf8) ||
            (s->modrm >= 0xc0 && ((op_in(s, 2, 0x00, 0x00) && shape_reg(s) < 2) ||
                                  (op_in(s, 2, 0x01, 0x01) && shape_reg(s) == 4)));
 }
 
 static bool hidden_in_cpuid(const struct shape *s)
 {
-    return op_in(s, 2, 0x01, 0x01) && (s->modrm == 0xc1 || s->modrm >= 0xfa);
+    return (op_in(s, 2, 0x01, 0x01) && (s->modrm == 0xc1 || s->modrm == 0xd7 || s->modrm >= 0xfa ||
+                                        (s->modrm >= 0xcc && s->modrm <= 0xcf))) ||
+           (op_in(s, 2, 0xae, 0xae) && s->rep == 0xf3 && shape_reg(s) == 4) ||
+           (op_in(s, 3, 0xf8, 0xf8) && s->rep != 0) || op_in(s, 4, 0xf0, 0xf0);
+}
+
+static bool vmmcall(const struct shape *s)
+{
+    return op_in(s, 2, 0x01, 0x01) && s->modrm == 0xd9;
+}
+
+static bool vmx_operation(const struct shape *s)
+{
+    return op_in(s, 2, 0x78, 0x79) || op_in(s, 3, 0x80, 0x81) ||
+           (op_in(s, 2, 0xc7, 0xc7) && s->modrm < 0xc0 && shape_reg(s) >= 6) ||
+           (op_in(s, 2, 0x01, 0x01) && s->modrm >= 0xc2 && s->modrm <= 0xc4);
+}
+
+static bool tiles(const struct shape *s)
+{
+    return vector_op_in(s, VEX, 2, 0x49, 0x6c);
 }
 
 static bool vpermq_w0(const struct shape *s)
