@@ -16,6 +16,8 @@
 #include "disk.h"
 #include "dma.h"
 #include "event.h"
+#include "exec.h"
+#include "exec_x86.h"
 #include "exit.h"
 #include "exit_a64.h"
 #include "exit_kvm.h"

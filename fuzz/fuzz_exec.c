@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libFuzzer target: any bytes as an x86 instruction, in all modes, in any state, with callbacks
+ * that do what the input says: succeed, fail, wait, fault, lie. Traps when an invariant breaks.
+ * Shape of the input: mode and flags of the run (4 bytes), the instruction (15), the registers,
+ * then a byte for each callback.
+ */
+#include <stdbool.h>
+#include <string.h>
+#include <svmcore/svmcore.h>
+
+#include "input.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct input in;
+static unsigned accesses, translations;
+static bool waits;
+static const uint8_t *pending;
+static size_t pending_bytes;
+static struct svmc_exec x;
+
+static bool in_record(const void *at, size_t n)
+{
+    const uint8_t *p = at, *from = (const uint8_t *)&x;
+
+    return p >= from && p + n <= from + sizeof x;
+}
+
+/* What the input says to this call. */
+static enum svmc_status say(const void *bytes, size_t n)
+{
+    unsigned what = take_byte(&in) & 15;
+
+    accesses++;
+    require(!waits); /* nothing is asked before what waits is answered */
+    require(n >= 1 && n <= SVMC_EXEC_WIDTH_MAX);
+    if (what == 1)
+        return SVMC_ERR_ABSENT;
+    if (what != 2)
+        return SVMC_OK;
+    waits = true;
+    pending = bytes;
+    pending_bytes = n;
+    require(in_record(bytes, n));
+    return SVMC_ERR_BUSY;
+}
+
+static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                  struct svmc_fault *fault)
+{
+    unsigned what = take_byte(&in);
+
+    (void)ctx;
+    translations++;
+    require((access & (SVMC_ACCESS_READ | SVMC_ACCESS_WRITE)) != 0);
+    require(fault->raised == 0 && fault->vector == 0 && fault->address == 0);
+    out->v = (at.v & 0xfff) | (uint64_t)(what & 0xf0) << 8;
+    if ((what & 15) == 1)
+        return SVMC_ERR_ABSENT;
+    if ((what & 15) == 2)
+        return SVMC_ERR_BUSY;
+    if ((what & 15) == 3)
+        out->v ^= 1;
+    if ((what & 15) == 4)
+        *fault = (struct svmc_fault){ .raised = 1,
+                                      .vector = what >> 4 & 1 ? 14 : (uint8_t)(what >> 2),
+                                      .has_error = 1,
+                                      .address = at.v };
+    return SVMC_OK;
+}
+
+static enum svmc_status read_some(void *ctx, svmc_gpa at, void *dst, size_t n)
+{
+    (void)ctx;
+    require((at.v & 0xfff) + n <= 4096 && in_record(dst, n));
+    take(&in, dst, n);
+    return say(dst, n);
+}
+
+static enum svmc_status write_some(void *ctx, svmc_gpa at, const void *src, size_t n)
+{
+    (void)ctx;
+    require((at.v & 0xfff) + n <= 4096 && in_record(src, n));
+    return say(src, n);
+}
+
+static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const void *desired,
+                                 size_t n)
+{
+    (void)ctx, (void)at;
+    require(n == 1 || n == 2 || n == 4 || n == 8 || n == 16);
+    require(in_record(desired, n));
+    if (take_byte(&in) & 1)
+        take(&in, expected, n);
+    return take_byte(&in) == 7 ? SVMC_ERR_UNSUPPORTED : say(expected, n);
+}
+
+static enum svmc_status port_read(void *ctx, uint32_t port, void *dst, size_t n)
+{
+    (void)ctx;
+    require(port <= 0xffff && (n == 1 || n == 2 || n == 4));
+    return say(dst, n);
+}
+
+static enum svmc_status port_write(void *ctx, uint32_t port, const void *src, size_t n)
+{
+    (void)ctx;
+    require(port <= 0xffff && (n == 1 || n == 2 || n == 4));
+    return say(src, n);
+}
+
+static enum svmc_status msr_read(void *ctx, uint32_t msr, void *value, struct svmc_fault *fault)
+{
+    (void)ctx, (void)msr;
+    fault->raised = take_byte(&in) & 1;
+    fault->vector = take_byte(&in) & 63;
+    return say(value, 8);
+}
+
+static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
+                                  struct svmc_fault *fault)
+{
+    (void)ctx, (void)msr, (void)fault;
+    return say(value, 8);
+}
+
+static const struct svmc_exec_ops all = { .size = sizeof all,
+                                          .translate = translate,
+                                          .read = read_some,
+                                          .write = write_some,
+                                          .exchange = exchange,
+                                          .port_read = port_read,
+                                          .port_write = port_write,
+                                          .msr_read = msr_read,
+                                          .msr_write = msr_write };
+
+static void take_registers(struct svmc_exec_x86 *regs, unsigned isa)
+{
+    take(&in, regs, sizeof *regs);
+    regs->cpl &= 3;
+    regs->address_bits = isa != SVMC_ISA_X86_64 ? 0 : regs->address_bits & 1 ? 57 : 48;
+}
+
+static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
+                         const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+{
+    require(accesses <= SVMC_EXEC_ACCESSES_MAX + 1); /* the last one may have failed */
+    require(out->accesses <= SVMC_EXEC_ACCESSES_MAX);
+    require(st == SVMC_OK || st == SVMC_ERR_CALLBACK);
+    require(out->action <= SVMC_EXEC_UNFINISHED);
+    require((st == SVMC_OK) == (out->action != SVMC_EXEC_NONE));
+    require((out->reason != 0) == (out->action == SVMC_EXEC_UNFINISHED));
+    require((out->action == SVMC_EXEC_PENDING) == (x.wait.kind != SVMC_EXEC_NO_ACCESS));
+    if (out->action == SVMC_EXEC_FAULT)
+        require(out->fault.raised == 1 && out->fault.vector < 32);
+    if (out->trap)
+        require(out->fault.vector == 1 && out->action <= SVMC_EXEC_AGAIN);
+    require(memcmp(before->segment, after->segment, sizeof before->segment) == 0);
+    require(before->cr0 == after->cr0 && before->cr4 == after->cr4 && before->cpl == after->cpl);
+    require(((before->rflags ^ after->rflags) & ~(uint64_t)0x108d5) == 0);
+    if (out->action != SVMC_EXEC_DONE)
+        require(before->rip == after->rip);
+    if (out->action != SVMC_EXEC_DONE && out->iterations == 0 && out->action != SVMC_EXEC_FAULT)
+        require(memcmp(before, after, sizeof *before) == 0);
+}
+
+static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
+{
+    struct svmc_exec_x86 regs, before;
+    struct svmc_exec_result out;
+    struct svmc_insn insn;
+    enum svmc_status st;
+
+    take_registers(&regs, cpu->isa);
+    if (svmc_insn_decode(cpu, bytes, SVMC_INSN_MAX, &insn) != SVMC_OK)
+        return;
+    before = regs;
+    st = svmc_exec_x86_start(&x, &regs, &insn, &out);
+    check_result(st, &out, &before, &regs);
+    count_call();
+    for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
+        if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
+            require(waits && pending_bytes == x.wait.bytes && in_record(pending, pending_bytes));
+            require(svmc_exec_answer(&x, NULL, 0) == SVMC_OK);
+        }
+        waits = false;
+        accesses = 0;
+        before = regs;
+        st = svmc_exec_x86_resume(&x, &regs, &out);
+        check_result(st, &out, &before, &regs);
+    }
+    svmc_exec_drop(&x);
+    waits = false;
+}
+
+static void fetch(const struct svmc_cpu *cpu)
+{
+    struct svmc_exec_x86 regs;
+    struct svmc_exec_result out;
+    struct svmc_insn insn;
+    enum svmc_status st;
+
+    take_registers(&regs, cpu->isa);
+    accesses = 0;
+    st = svmc_exec_x86_fetch(&x, cpu, &regs, &insn, &out);
+    require(st == SVMC_OK || st == SVMC_ERR_CALLBACK);
+    require(accesses <= 2);
+    require((insn.length != 0) == (st == SVMC_OK && out.action == SVMC_EXEC_NONE));
+    svmc_exec_drop(&x);
+    waits = false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct svmc_exec_ops ops = all;
+    struct svmc_cpu cpu = { .features = { UINT64_MAX, UINT64_MAX } };
+    uint8_t head[4], bytes[SVMC_INSN_MAX];
+
+    in = (struct input){ data, size };
+    take(&in, head, sizeof head);
+    take(&in, bytes, sizeof bytes);
+    cpu.isa = (uint8_t)(SVMC_ISA_X86_16 + head[0] % 3);
+    cpu.vendor = (uint8_t)(SVMC_VENDOR_AMD + (head[0] >> 2 & 1));
+    if (head[1] & 1)
+        ops.exchange = NULL;
+    if (head[1] & 2)
+        ops.size = offsetof(struct svmc_exec_ops, exchange);
+    require(svmc_exec_init(&x, &ops, NULL) == SVMC_OK);
+    memset(x.priv.data, 0xee, sizeof x.priv.data);
+    x.iterations_max = head[2];
+    accesses = 0;
+    waits = false;
+    start(&cpu, bytes);
+    fetch(&cpu);
+    return 0;
+}

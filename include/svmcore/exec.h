@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Finishing an instruction for a guest: its accesses one after the other, each done once, then its
+ * registers. An access may take as long as it likes: docs/spec/exec.md.
+ */
+#ifndef SVMCORE_EXEC_H
+#define SVMCORE_EXEC_H
+#include <stddef.h>
+#include <stdint.h>
+#include "host.h"
+#include "insn.h"
+#include "status.h"
+#include "types.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SVMC_EXEC_ACCESSES_MAX 64u  /* accesses that one call makes at most */
+#define SVMC_EXEC_WIDTH_MAX    64u  /* bytes of one access at most */
+#define SVMC_EXEC_DATA_BYTES   512u /* what an instruction reads, until it is done */
+#define SVMC_EXEC_PLACES_MAX   8u   /* pages that an instruction touches in one go */
+
+/** Bits of `access` of translate beside READ, WRITE and RW of enum svmc_access. */
+enum svmc_exec_reach {
+    SVMC_EXEC_USER = 32,    /* with the rights of a user program: x86 CPL 3, EL0, U-mode */
+    SVMC_EXEC_EXECUTE = 64, /* an instruction is fetched */
+    SVMC_EXEC_CHECK = 128   /* nothing will be read or written: a cache line is flushed */
+};
+
+/** What one access is. */
+enum svmc_exec_access {
+    SVMC_EXEC_NO_ACCESS = 0,
+    SVMC_EXEC_TRANSLATE = 1,
+    SVMC_EXEC_READ = 2,
+    SVMC_EXEC_WRITE = 3,
+    SVMC_EXEC_EXCHANGE = 4,
+    SVMC_EXEC_PORT_IN = 5,
+    SVMC_EXEC_PORT_OUT = 6,
+    SVMC_EXEC_MSR_READ = 7,
+    SVMC_EXEC_MSR_WRITE = 8,
+    SVMC_EXEC_VECTOR_READ = 9,
+    SVMC_EXEC_VECTOR_WRITE = 10
+};
+
+/**
+ * What the embedder lends for it. ctx first; none may call back into the same record, block, or
+ * keep a pointer but the one to the bytes of an access for which it said SVMC_ERR_BUSY. Bytes are
+ * in the order in which memory has them. Each answers
+ *   SVMC_OK               done, all of it;
+ *   SVMC_ERR_BUSY         taken, not done yet: the call returns PENDING, and when it is done
+ *                         svmc_exec_answer says so. It is not asked again. translate: it is;
+ *   SVMC_ERR_UNSUPPORTED  exchange alone: no memory, but a device that cannot: read, then write;
+ *   anything else         nothing was done: the call returns SVMC_ERR_CALLBACK.
+ */
+struct svmc_exec_ops {
+    uint32_t size; /* sizeof(struct svmc_exec_ops) as the host compiled it */
+
+    /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach. A fault of the
+       guest is SVMC_OK with *fault, which comes zeroed, filled in: the page fault that the
+       processor would raise, with its error code and address. What it gives is checked: same byte
+       of the page, a real vector. WRITE is asked before a write and RW before anything of a
+       read-modify-write, so it is the probe as well */
+    SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
+                                                 svmc_gpa *out, struct svmc_fault *fault);
+    /* required: n bytes, 1 to SVMC_EXEC_WIDTH_MAX, within one 4096-byte page */
+    SVMC_NODISCARD enum svmc_status (*read)(void *ctx, svmc_gpa at, void *dst, size_t n);
+    SVMC_NODISCARD enum svmc_status (*write)(void *ctx, svmc_gpa at, const void *src, size_t n);
+    /* optional (NULL: NEEDS_ATOMIC): in one step, with what other processors and the guest do:
+       where memory holds expected[n], it gets desired[n]; expected[n] gets what it held before.
+       n: 1, 2, 4, 8 or 16 at any address, so across a cache line or the end of a page as well */
+    SVMC_NODISCARD enum svmc_status (*exchange)(void *ctx, svmc_gpa at, void *expected,
+                                                const void *desired, size_t n);
+    /* optional (NULL: UNFINISHED): n: 1, 2 or 4 */
+    SVMC_NODISCARD enum svmc_status (*port_read)(void *ctx, uint32_t port, void *dst, size_t n);
+    SVMC_NODISCARD enum svmc_status (*port_write)(void *ctx, uint32_t port, const void *src,
+                                                  size_t n);
+    /* optional (NULL: UNFINISHED): value[8]; little-endian as all bytes here. *fault as above */
+    SVMC_NODISCARD enum svmc_status (*msr_read)(void *ctx, uint32_t msr, void *value,
+                                                struct svmc_fault *fault);
+    SVMC_NODISCARD enum svmc_status (*msr_write)(void *ctx, uint32_t msr, const void *value,
+                                                 struct svmc_fault *fault);
+    /* optional (NULL: NEEDS_VECTOR): register `number` of file enum svmc_reg_kind, n bytes of it */
+    SVMC_NODISCARD enum svmc_status (*vector_read)(void *ctx, uint32_t kind, uint32_t number,
+                                                   void *dst, size_t n);
+    SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
+                                                    const void *src, size_t n);
+};
+
+/** What becomes of the guest. */
+enum svmc_exec_action {
+    SVMC_EXEC_NONE = 0,         /* after an error; fetch: the instruction is there */
+    SVMC_EXEC_DONE = 1,         /* finished: the registers are those after it */
+    SVMC_EXEC_AGAIN = 2,        /* enter the guest, or call again: it is still at the instruction.
+                                   A repetition has come as far as the registers say */
+    SVMC_EXEC_FAULT = 3,        /* inject `fault` at the instruction */
+    SVMC_EXEC_PENDING = 4,      /* `wait` of the record is on its way: svmc_exec_answer */
+    SVMC_EXEC_NEEDS_ATOMIC = 5, /* no callback can do it in one step: nothing was done */
+    SVMC_EXEC_NEEDS_VECTOR = 6, /* vector or FP registers are needed: nothing was done */
+    SVMC_EXEC_UNFINISHED = 7    /* decoded, and not finished by this build: nothing was done */
+};
+
+/** Why UNFINISHED. */
+enum svmc_exec_reason {
+    SVMC_EXEC_REASON_NONE = 0,
+    SVMC_EXEC_REASON_NO_ROW = 1,    /* no row of the table finishes this instruction */
+    SVMC_EXEC_REASON_NO_ACCESS = 2, /* its operands are registers: nothing had to exit */
+    SVMC_EXEC_REASON_CALLBACK = 3,  /* a callback for it is absent */
+    SVMC_EXEC_REASON_UNKNOWN = 4    /* fetch: nothing is claimed about these bytes */
+};
+
+/** What a call says. */
+struct svmc_exec_result {
+    uint8_t action;      /* enum svmc_exec_action */
+    uint8_t reason;      /* UNFINISHED: enum svmc_exec_reason */
+    uint8_t trap;        /* DONE, AGAIN: 1: `fault` is to be injected behind it (x86: #DB by TF) */
+    uint8_t resume_flag; /* FAULT: 1: the flags that the handler sees have RF set (XE-16) */
+    uint32_t accesses;   /* made by this call; translations are none */
+    uint64_t iterations; /* of a repetition, done by this call */
+    struct svmc_fault fault;
+};
+
+/** The access that waits for its answer. Its bytes are the record's, and stay till it goes on. */
+struct svmc_exec_wait {
+    uint8_t kind; /* enum svmc_exec_access */
+    uint8_t reserved;
+    uint16_t bytes;
+    uint32_t number; /* port, MSR, vector register */
+    uint64_t at;     /* guest-physical address; TRANSLATE: the linear one */
+};
+
+/**
+ * One instruction on its way, of one virtual processor: all bytes of it that no register holds. The
+ * caller's memory; it need not be zero but for svmc_exec_init. Only `wait` is for others to read,
+ * and iterations_max to set.
+ */
+struct svmc_exec {
+    struct svmc_exec_wait wait; /* kind 0: nothing is pending */
+    uint32_t iterations_max;    /* a repetition stops after as many, with AGAIN; 0: XE-12 alone */
+    struct {
+        uint8_t state;   /* nothing, started, answered */
+        uint8_t fetch;   /* it is the fetch that waits */
+        uint8_t places;  /* translations that are done */
+        uint8_t device;  /* exchange said UNSUPPORTED */
+        uint16_t done;   /* accesses that are done */
+        uint16_t filled; /* bytes of data of them */
+        uint32_t flags;  /* before a repetition */
+        const struct svmc_exec_ops *ops;
+        void *ctx;
+        svmc_gpa place[SVMC_EXEC_PLACES_MAX];
+        struct svmc_insn insn; /* of what waits */
+        uint8_t store[SVMC_EXEC_WIDTH_MAX];
+        uint8_t data[SVMC_EXEC_DATA_BYTES];
+    } priv;
+};
+
+/**
+ * Make a record usable.
+ *
+ * Owns:    x keeps ops and ctx, which must outlive it; ops is not written to.
+ * State:   *x is written whole.
+ * Threads: one caller at a time per record, here and below.
+ * Source:  docs/spec/exec.md.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL; a table too short, or without a required op).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_exec_init(struct svmc_exec *x,
+                                                        const struct svmc_exec_ops *ops, void *ctx);
+
+/**
+ * The access that was PENDING is done.
+ *
+ * Shape:   data[count], count: x->wait.bytes: what was read, of EXCHANGE what memory held before;
+ *          NULL with 0: of a write, or the bytes already lie where the callback was to put them.
+ * State:   nothing but the record: the instruction goes on in the next call that is given it.
+ * Threads: any; it need not be the one that starts or resumes.
+ * Source:  XE-6.
+ *
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL, count); SVMC_ERR_STATE (nothing is pending).
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_exec_answer(struct svmc_exec *x, const void *data,
+                                                          size_t count);
+
+/** Forget what is pending: the guest's registers are those before it. What was written stays. */
+SVMC_API void svmc_exec_drop(struct svmc_exec *x);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

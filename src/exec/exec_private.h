@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * One call's way through an instruction. An instruction is straight code that runs from its start
+ * in each call: what the record says was translated and accessed is passed over, the first access
+ * that was not is made. So a call that stops anywhere leaves nothing behind but the record (XE-2).
+ */
+#ifndef EXEC_PRIVATE_H
+#define EXEC_PRIVATE_H
+#include <stdbool.h>
+#include <svmcore/exec.h>
+#include "../core/bytes.h"
+#include "../core/callbacks.h"
+#include "../core/clamp.h"
+#include "../core/memory.h"
+
+#define EXEC_PAGE  4096u
+#define EXEC_TRIES 8u /* exchanges of one call that may come too late (XE-10) */
+
+/* Who builds the executor with callbacks of his own (inline.h) says where they are. */
+#ifndef EXEC_OPS
+#define EXEC_FN
+#define EXEC_OPS(x) ((x)->priv.ops)
+#endif
+
+enum exec_state { EXEC_IDLE = 0, EXEC_WAITS = 1, EXEC_ANSWERED = 2 };
+
+struct exec_run {
+    struct svmc_exec *x;
+    struct svmc_exec_result *out;
+    uint64_t linear_mask;    /* where linear addresses wrap */
+    uint32_t user;           /* SVMC_EXEC_USER, or 0 */
+    uint16_t step, filled;   /* of the record's done and filled, what was passed */
+    uint16_t place;          /* of its places */
+    bool x86;                /* how faults are judged */
+    enum svmc_status status; /* why it stopped, where the guest is not why */
+};
+
+/** An operand in guest-physical memory. */
+struct exec_span {
+    uint64_t at[2];
+    uint32_t first; /* bytes on the first page: all of them where there is one page alone */
+    uint32_t bytes;
+};
+
+/*
+ * What follows is true if the instruction goes on. Else r->out or r->status says why not.
+ */
+
+/** XE-23: one more translation. */
+EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t access, uint64_t *at);
+
+/** The same of an operand that crosses a page. */
+EXEC_FN bool svmc_exec_reach_two(struct exec_run *r, uint64_t linear, unsigned bytes,
+                                 uint32_t access, struct exec_span *span);
+
+/** What the span holds: NULL, or a place in the record. */
+EXEC_FN const uint8_t *svmc_exec_read(struct exec_run *r, const struct exec_span *span);
+
+/** Write what lies in the record's `store`. */
+EXEC_FN bool svmc_exec_write(struct exec_run *r, const struct exec_span *span);
+
+/** Whether it can be replaced in one step: asked before anything is read. */
+EXEC_FN bool svmc_exec_can_exchange(struct exec_run *r, const struct exec_span *span);
+
+/**
+ * One try to replace expected[bytes] by what lies in `store`. *seen: what memory held, in the
+ * record. A device (XE-10) is written, and what it holds counts as expected.
+ */
+EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span,
+                                const uint8_t *expected, const uint8_t **seen);
+
+/** What a port gives: NULL, or a place in the record. */
+EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, unsigned bytes);
+/** Give it what lies in `store`. */
+EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned bytes);
+
+/** MSRs: *value from it, or to it; the callback's fault is the guest's. */
+EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value);
+
+/** Stops: what a callback answered instead of OK (XE-6, XE-7), and of which access. */
+EXEC_FN bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
+                            const struct svmc_exec_wait *wait);
+
+/** Stops: the guest gets what translate says, if that can be (XE-23). */
+EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *fault);
+
+/** Stops: the guest gets this. */
+EXEC_FN bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool has_error, uint32_t error);
+
+/** Stops: nothing can be done about it here. */
+static inline bool exec_stop(struct exec_run *r, enum svmc_exec_action action,
+                             enum svmc_exec_reason reason)
+{
+    r->out->action = (uint8_t)action;
+    r->out->reason = (uint8_t)reason;
+    return false;
+}
+
+/** A next instruction, or iteration, begins. */
+static inline void exec_forget(struct svmc_exec *x)
+{
+    x->priv.places = 0;
+    x->priv.device = 0;
+    x->priv.done = 0;
+    x->priv.filled = 0;
+}
+
+static inline void exec_rewind(struct exec_run *r)
+{
+    r->step = 0;
+    r->filled = 0;
+    r->place = 0;
+}
+
+/** Translate all of an operand, 1 to SVMC_EXEC_WIDTH_MAX bytes (XE-15). */
+static inline bool exec_reach(struct exec_run *r, uint64_t linear, unsigned bytes, uint32_t access,
+                              struct exec_span *span)
+{
+    span->bytes = bytes;
+    span->first = bytes;
+    if (__builtin_expect((linear & (EXEC_PAGE - 1)) + bytes > EXEC_PAGE, 0))
+        return svmc_exec_reach_two(r, linear, bytes, access, span);
+    return svmc_exec_place(r, linear, access | r->user, &span->at[0]);
+}
+
+static inline bool exec_write_value(struct exec_run *r, const struct exec_span *span,
+                                    uint64_t value)
+{
+    core_store_le64(r->x->priv.store, value);
+    return svmc_exec_write(r, span);
+}
+
+#endif

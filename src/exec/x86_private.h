@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/** x86: what the files of one instruction's way share. */
+#ifndef EXEC_X86_PRIVATE_H
+#define EXEC_X86_PRIVATE_H
+#include <svmcore/exec_x86.h>
+#include "../decode/x86/x86.h"
+#include "exec_private.h"
+
+#define FLAG_CF     0x1u
+#define FLAG_PF     0x4u
+#define FLAG_AF     0x10u
+#define FLAG_ZF     0x40u
+#define FLAG_SF     0x80u
+#define FLAG_TF     0x100u
+#define FLAG_DF     0x400u
+#define FLAG_OF     0x800u
+#define FLAG_RF     0x10000u
+#define FLAG_VM     0x20000u
+#define FLAG_AC     0x40000u
+#define FLAG_STATUS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+
+#define CR0_PE 0x1u
+#define CR0_AM 0x40000u
+
+/* SDM vol. 3 table 6-1 */
+#define VECTOR_DE 0u
+#define VECTOR_DB 1u
+#define VECTOR_UD 6u
+#define VECTOR_SS 12u
+#define VECTOR_GP 13u
+#define VECTOR_AC 17u
+
+/* Columns of x86_int.def. */
+enum x86_shape {
+    SHAPE_NONE = 0, /* UNFINISHED */
+    SHAPE_MOVE,     /* memory <- register or immediate; register <- memory, extended */
+    SHAPE_MOVBE,
+    SHAPE_XLAT,
+    SHAPE_CHANGE,   /* memory and another operand, either is changed; flags */
+    SHAPE_PAIR,     /* CMPXCHG8B, CMPXCHG16B */
+    SHAPE_LINE,     /* MOVDIR64B */
+    SHAPE_MULTIPLY, /* from here on memory is read alone ... */
+    SHAPE_DIVIDE,
+    SHAPE_COUNT,
+    SHAPE_CRC32,
+    SHAPE_BITS,
+    SHAPE_MULX,
+    SHAPE_CARRY,
+    SHAPE_CMOV,
+    SHAPE_SET, /* ... to here */
+    SHAPE_STRING,
+    SHAPE_PORT,
+    SHAPE_MSR,
+    SHAPE_PUSH,
+    SHAPE_POP,
+    SHAPE_BRANCH,
+    SHAPE_RETURN,
+    SHAPE_HINT,
+    SHAPE_FLUSH
+};
+
+enum x86_operation {
+    X86_OP_NONE = 0,
+    X86_OP_ADD,
+    X86_OP_OR,
+    X86_OP_ADC,
+    X86_OP_SBB,
+    X86_OP_AND,
+    X86_OP_SUB,
+    X86_OP_XOR,
+    X86_OP_CMP,
+    X86_OP_TEST,
+    X86_OP_INC,
+    X86_OP_DEC,
+    X86_OP_NEG,
+    X86_OP_NOT,
+    X86_OP_ROL, /* ROL to SAR: shifts */
+    X86_OP_ROR,
+    X86_OP_RCL,
+    X86_OP_RCR,
+    X86_OP_SHL,
+    X86_OP_SHR,
+    X86_OP_SAR,
+    X86_OP_SHLD,
+    X86_OP_SHRD,
+    X86_OP_BT, /* BT to BTC */
+    X86_OP_BTS,
+    X86_OP_BTR,
+    X86_OP_BTC,
+    X86_OP_XCHG, /* from here on the register is written as well */
+    X86_OP_XADD,
+    X86_OP_CMPXCHG,
+    X86_OP_MUL,
+    X86_OP_IMUL,
+    X86_OP_DIV,
+    X86_OP_IDIV,
+    X86_OP_BSF,
+    X86_OP_BSR,
+    X86_OP_TZCNT,
+    X86_OP_LZCNT,
+    X86_OP_POPCNT,
+    X86_OP_ANDN,
+    X86_OP_BEXTR,
+    X86_OP_BLSI,
+    X86_OP_BLSMSK,
+    X86_OP_BLSR,
+    X86_OP_BZHI,
+    X86_OP_PDEP,
+    X86_OP_PEXT,
+    X86_OP_RORX,
+    X86_OP_SARX,
+    X86_OP_SHLX,
+    X86_OP_SHRX,
+    X86_OP_ADCX,
+    X86_OP_ADOX,
+    X86_OP_MOVS,
+    X86_OP_STOS,
+    X86_OP_LODS,
+    X86_OP_SCAS,
+    X86_OP_CMPS,
+    X86_OP_INS,
+    X86_OP_OUTS,
+    X86_OP_CALL,
+    X86_OP_JMP
+};
+
+enum x86_who { WHO_ANY = 0, WHO_IO = 1, WHO_KERNEL = 2, WHO_UMIP = 3 };
+
+struct x86_run {
+    struct exec_run r;
+    struct svmc_exec_x86 *regs;
+    const struct svmc_insn *insn;
+    uint64_t next; /* RIP behind it */
+    uint8_t shape; /* of the table */
+    uint8_t op;
+    uint8_t opcode; /* its last byte */
+    bool wide;      /* 64-bit mode */
+};
+
+static inline uint64_t x86_get(const struct x86_run *e, unsigned reg, unsigned bytes)
+{
+    return e->regs->general[reg & 15] & core_mask(bytes); /* clamp: four bits */
+}
+
+/* XE-19 */
+static inline void x86_set(struct x86_run *e, unsigned reg, unsigned bytes, uint64_t value)
+{
+    uint64_t *at = &e->regs->general[reg & 15]; /* clamp: four bits */
+    uint64_t mask = core_mask(bytes);
+
+    *at = bytes >= 4 ? value & mask : (*at & ~mask) | (value & mask);
+}
+
+/* The register operand of the instruction, AH to BH as well. */
+static inline uint64_t x86_get_reg(const struct x86_run *e)
+{
+    unsigned shift = e->insn->flags & SVMC_INSN_HIGH_REG ? 8 : 0;
+
+    return (e->regs->general[e->insn->reg & 15] >> shift) & /* clamp: four bits */
+           core_mask(e->insn->reg_bytes);
+}
+
+static inline void x86_set_reg(struct x86_run *e, uint64_t value)
+{
+    uint64_t *at = &e->regs->general[e->insn->reg & 15]; /* clamp: four bits */
+
+    if (e->insn->flags & SVMC_INSN_HIGH_REG)
+        *at = (*at & ~(uint64_t)0xff00) | (value & 0xff) << 8;
+    else
+        x86_set(e, e->insn->reg, e->insn->reg_bytes, value);
+}
+
+static inline unsigned x86_vvvv(const struct x86_run *e)
+{
+    return x86_vvvv_of(e->insn->priv_raw[2], e->wide) & 15;
+}
+
+static inline void x86_set_status(struct x86_run *e, uint64_t flags)
+{
+    e->regs->rflags = (e->regs->rflags & ~(uint64_t)FLAG_STATUS) | (flags & FLAG_STATUS);
+}
+
+/* The bytes that a bit string is away from its address (XE-22). */
+static inline bool x86_is_bit_string(const struct x86_run *e)
+{
+    return e->op >= X86_OP_BT && e->op <= X86_OP_BTC && e->insn->reg_kind == SVMC_REG_KIND_GPR;
+}
+
+/** XE-13: the linear address of bytes at seg:offset, or a fault. access: READ, WRITE bits. */
+EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint64_t offset,
+                                       unsigned bytes, uint32_t access, uint64_t *linear);
+
+/** XE-14: an address that its width does not divide, with RFLAGS.AC; true: no matter. */
+EXEC_FN bool svmc_exec_x86_misaligned(struct x86_run *e);
+
+static inline bool x86_is_canonical(const struct x86_run *e, uint64_t address)
+{
+    return (uint64_t)core_sign_extend(address, e->regs->address_bits) == address;
+}
+
+/* XE-14; what is wider has rules of its own. */
+static inline bool x86_is_aligned(struct x86_run *e, uint64_t linear, unsigned bytes)
+{
+    return __builtin_expect(!(e->regs->rflags & FLAG_AC) || (linear & (bytes - 1)) == 0, 1) ||
+           bytes > 8 || svmc_exec_x86_misaligned(e);
+}
+
+/** Address, checks, translation (XE-1) of an operand at seg:offset. */
+static inline bool x86_reach(struct x86_run *e, unsigned segment, uint64_t offset, unsigned bytes,
+                             uint32_t access, struct exec_span *span)
+{
+    uint64_t linear = offset;
+
+    if (__builtin_expect(!e->wide || segment >= SVMC_SEG_FS || !x86_is_canonical(e, offset) ||
+                             !x86_is_canonical(e, offset + bytes - 1),
+                         0) &&
+        !svmc_exec_x86_linear_slow(e, segment, offset, bytes, access, &linear))
+        return false;
+    return x86_is_aligned(e, linear, bytes) && exec_reach(&e->r, linear, bytes, access, span);
+}
+
+/** The offset of the instruction's memory operand (AD-2 to AD-8 of docs/spec/address.md). */
+static inline uint64_t x86_offset(const struct x86_run *e)
+{
+    const struct svmc_insn *insn = e->insn;
+    const uint64_t *general = e->regs->general;
+    uint64_t at = (uint64_t)insn->disp;
+
+    if (insn->base < 16)
+        at += general[insn->base & 15]; /* clamp: four bits */
+    else if (insn->base == SVMC_REG_RIP)
+        at += e->regs->rip + insn->length;
+    if (insn->index < 16)
+        at += general[insn->index & 15] * insn->scale; /* clamp: four bits */
+    return at;
+}
+
+/** The instruction's memory operand, translated. */
+static inline bool x86_reach_memory(struct x86_run *e, uint32_t access, struct exec_span *span)
+{
+    return x86_reach(e, e->insn->segment, x86_offset(e) & core_mask(e->insn->address_bytes),
+                     e->insn->mem_bytes, access, span);
+}
+
+/** Read as a number; false: stop. */
+static inline bool x86_read(struct x86_run *e, const struct exec_span *span, uint64_t *value)
+{
+    const uint8_t *data = svmc_exec_read(&e->r, span);
+
+    if (data == NULL)
+        return false;
+    *value = core_load_le64(data); /* above its bytes it is zero */
+    return true;
+}
+
+/* Shapes: true: done, registers but RIP are written. */
+EXEC_FN bool svmc_exec_x86_change(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_pair(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_line(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_compute(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_push(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
+
+/** A string instruction; with false the action may be AGAIN. */
+EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);
+
+/** XE-17 */
+EXEC_FN bool svmc_exec_x86_may_use_port(struct x86_run *e, unsigned port, unsigned bytes);
+
+/*
+ * Arithmetic of `bits` bits. flags: those before; the result's status flags are put in.
+ */
+EXEC_FN uint64_t svmc_exec_x86_alu(unsigned op, uint64_t a, uint64_t b, unsigned bits,
+                                   uint64_t *flags);
+EXEC_FN uint64_t svmc_exec_x86_shift(unsigned op, uint64_t a, unsigned by, unsigned bits,
+                                     uint64_t *flags);
+EXEC_FN uint64_t svmc_exec_x86_shift_two(unsigned op, uint64_t a, uint64_t b, unsigned by,
+                                         unsigned bits, uint64_t *flags);
+/** Low half of a product; *high: the other. is_signed: both factors are sign-extended. */
+EXEC_FN uint64_t svmc_exec_x86_multiply(uint64_t a, uint64_t b, unsigned bits, bool is_signed,
+                                        uint64_t *high);
+/** out: quotient, rest; false: #DE. */
+EXEC_FN bool svmc_exec_x86_divide(uint64_t high, uint64_t low, uint64_t by, unsigned bits,
+                                  bool is_signed, uint64_t out[2]);
+/** BSF and BSR: of a value that is not 0. */
+EXEC_FN uint64_t svmc_exec_x86_count(unsigned op, uint64_t value, unsigned bits, uint64_t *flags);
+EXEC_FN uint64_t svmc_exec_x86_bits(unsigned op, uint64_t a, uint64_t b, unsigned bits,
+                                    uint64_t *flags);
+EXEC_FN uint32_t svmc_exec_x86_crc32(uint32_t crc, uint64_t value, unsigned bytes);
+/** A condition by its four bits (SDM vol. 2 appendix B.1.4.7). */
+EXEC_FN bool svmc_exec_x86_condition(unsigned code, uint64_t flags);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* x86: what pushes, pops and branches. Rules XE-n: docs/spec/exec.md. */
+#include "x86_private.h"
+
+static unsigned stack_bytes(const struct x86_run *e)
+{
+    if (e->wide)
+        return 8;
+    return (e->regs->segment[SVMC_SEG_SS].rights & SVMC_RIGHTS_BIG) != 0 ? 4 : 2;
+}
+
+static bool reach_stack(struct x86_run *e, uint64_t offset, unsigned bytes, uint32_t access,
+                        struct exec_span *span)
+{
+    return x86_reach(e, SVMC_SEG_SS, offset & core_mask(stack_bytes(e)), bytes, access, span);
+}
+
+static void move_stack(struct x86_run *e, uint64_t by)
+{
+    x86_set(e, SVMC_REG_RSP, stack_bytes(e), e->regs->general[SVMC_REG_RSP] + by);
+}
+
+/* The source of PUSH, target of a branch, where it is no memory. */
+static uint64_t register_source(const struct x86_run *e)
+{
+    const struct svmc_insn *insn = e->insn;
+
+    if (insn->reg_kind == SVMC_REG_KIND_SEGMENT)
+        return e->regs->segment[core_clamp(insn->reg, 6)].selector;
+    return insn->reg_kind == SVMC_REG_KIND_GPR ? x86_get_reg(e) : insn->imm;
+}
+
+EXEC_FN bool svmc_exec_x86_push(struct x86_run *e)
+{
+    unsigned bytes = e->insn->operand_bytes, written = bytes;
+    bool memory = e->insn->mem_count != 0;
+    struct exec_span from, to;
+    uint64_t value;
+
+    if (bytes == 4 && e->insn->reg_kind == SVMC_REG_KIND_SEGMENT)
+        written = 2; /* the rest of its four stays as it is (SDM vol. 2 PUSH) */
+    if (memory && !x86_reach_memory(e, SVMC_ACCESS_READ, &from))
+        return false;
+    if (!reach_stack(e, e->regs->general[SVMC_REG_RSP] - bytes, written, SVMC_ACCESS_WRITE, &to))
+        return false;
+    value = register_source(e);
+    if ((memory && !x86_read(e, &from, &value)) || !exec_write_value(&e->r, &to, value))
+        return false;
+    move_stack(e, 0 - (uint64_t)bytes);
+    return true;
+}
+
+/* AD-8: a destination based on RSP is where RSP will be. */
+static bool reach_popped(struct x86_run *e, struct exec_span *span)
+{
+    const struct svmc_insn *insn = e->insn;
+    uint64_t at = x86_offset(e) + (insn->base == SVMC_REG_RSP ? insn->operand_bytes : 0);
+
+    return x86_reach(e, insn->segment, at & core_mask(insn->address_bytes), insn->mem_bytes,
+                     SVMC_ACCESS_WRITE, span);
+}
+
+EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e)
+{
+    const struct svmc_insn *insn = e->insn;
+    unsigned bytes = insn->operand_bytes;
+    bool memory = insn->mem_count != 0, leave = insn->id == SVMC_X86_LEAVE;
+    uint64_t top = e->regs->general[leave ? SVMC_REG_RBP : SVMC_REG_RSP], value;
+    struct exec_span from, to;
+
+    if (!memory && !leave && insn->reg_kind != SVMC_REG_KIND_GPR) /* CVE-2017-2583: no segment */
+        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
+    if (!reach_stack(e, top, bytes, SVMC_ACCESS_READ, &from) || (memory && !reach_popped(e, &to)) ||
+        !x86_read(e, &from, &value) || (memory && !exec_write_value(&e->r, &to, value)))
+        return false;
+    x86_set(e, SVMC_REG_RSP, stack_bytes(e), top + bytes);
+    if (leave)
+        x86_set(e, SVMC_REG_RBP, bytes, value);
+    else if (!memory)
+        x86_set_reg(e, value);
+    return true;
+}
+
+/* XE-21 */
+static bool set_next(struct x86_run *e, uint64_t target)
+{
+    if (e->wide ? !x86_is_canonical(e, target) : target > e->regs->segment[SVMC_SEG_CS].limit)
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+    e->next = target;
+    return true;
+}
+
+EXEC_FN bool svmc_exec_x86_return(struct x86_run *e)
+{
+    unsigned bytes = e->insn->operand_bytes;
+    struct exec_span span;
+    uint64_t target;
+
+    if (!reach_stack(e, e->regs->general[SVMC_REG_RSP], bytes, SVMC_ACCESS_READ, &span) ||
+        !x86_read(e, &span, &target) || !set_next(e, target))
+        return false;
+    move_stack(e, bytes + (e->insn->imm & 0xffff));
+    return true;
+}
+
+EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e)
+{
+    const struct svmc_insn *insn = e->insn;
+    unsigned bytes = insn->operand_bytes;
+    bool memory = insn->mem_count != 0, call = e->op == X86_OP_CALL;
+    uint64_t target, back = e->next;
+    struct exec_span from, to;
+
+    if (memory && !x86_reach_memory(e, SVMC_ACCESS_READ, &from))
+        return false;
+    if (call &&
+        !reach_stack(e, e->regs->general[SVMC_REG_RSP] - bytes, bytes, SVMC_ACCESS_WRITE, &to))
+        return false;
+    target = insn->reg_kind == SVMC_REG_KIND_GPR ? x86_get_reg(e)
+                                                 : (back + (uint64_t)insn->disp) & core_mask(bytes);
+    if ((memory && !x86_read(e, &from, &target)) || !set_next(e, target))
+        return false;
+    if (call) {
+        if (!exec_write_value(&e->r, &to, back))
+            return false;
+        move_stack(e, 0 - (uint64_t)bytes);
+    }
+    return true;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stub: a function in a page of its own that loads all registers, has the instruction behind
+ * that, and stores all registers. A fault becomes a jump to where they are stored. FS is the C
+ * library's and stays; so no case may write through it. 32 and 16-bit code is entered and left by
+ * far jumps: Linux has a flat code segment of 32 bits for every program, 16 bits are in the LDT.
+ */
+#include "exec_stub.h"
+#include <string.h>
+#ifdef __x86_64__
+#include <asm/ldt.h>
+#include <asm/prctl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define CODE ((uint8_t *)(uintptr_t)(STUB_BASE + 0x4000))
+#define SLOT 0x400u
+#define WAY  0x500u /* back to 64-bit mode, for branches */
+#define BACK 0x600u
+
+#define SELECTOR_64   0x33u /* Linux, arch/x86/include/asm/segment.h */
+#define SELECTOR_32   0x23u
+#define SELECTOR_DATA 0x2bu
+#define SELECTOR_LDT  7u /* entry 0; code there, data in entry 1 */
+
+/* At STUB_BASE: what the stub reaches with absolute addresses. */
+struct room {
+    uint64_t in[16], out[16], flags, out_flags, host_stack, far;
+};
+static struct room *const room = (struct room *)(uintptr_t)STUB_BASE;
+static volatile sig_atomic_t faulted;
+static uint64_t fault_vector, fault_error, fault_address;
+static unsigned mode;
+
+struct writer {
+    uint8_t *at;
+};
+
+uint64_t stub_rip(void)
+{
+    return (mode == 16 ? 0 : (uint64_t)(uintptr_t)CODE) + SLOT;
+}
+
+uint64_t stub_back(void)
+{
+    return (mode == 16 ? 0 : (uint64_t)(uintptr_t)CODE) + WAY;
+}
+
+static void put(struct writer *w, const void *bytes, size_t n)
+{
+    memcpy(w->at, bytes, n);
+    w->at += n;
+}
+
+/* op reg, [absolute] */
+static void put_absolute(struct writer *w, uint8_t op, unsigned reg, const void *where)
+{
+    uint32_t address = (uint32_t)(uintptr_t)where;
+    uint8_t code[4] = { (uint8_t)(0x48 | (reg >> 3) << 2), op, (uint8_t)((reg & 7) << 3 | 4),
+                        0x25 };
+
+    put(w, code, sizeof code);
+    put(w, &address, 4);
+}
+
+/* Back to BACK: in 64-bit mode near, else far. */
+static unsigned put_way_back(uint8_t *at)
+{
+    uint32_t back = (uint32_t)(uintptr_t)(CODE + BACK), away = back - (uint32_t)(uintptr_t)at - 5;
+    struct writer w = { at };
+
+    if (mode == 64) {
+        put(&w, "\xe9", 1);
+        put(&w, &away, 4);
+    } else {
+        put(&w, "\x66\xea", mode == 16 ? 2 : 0);
+        put(&w, "\xea", mode == 32 ? 1 : 0);
+        put(&w, &back, 4);
+        put(&w, (uint8_t[2]){ SELECTOR_64, 0 }, 2);
+    }
+    return (unsigned)(w.at - at);
+}
+
+static void build(void)
+{
+    static const uint8_t save[] = { 0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57 };
+    static const uint8_t restore[] = { 0x6a, 0x02, 0x9d, /* flags: none */
+                                       0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d,
+                                       0x41, 0x5c, 0x5d, 0x5b, 0xc3 };
+    uint8_t code[SLOT];
+    struct writer w = { code };
+
+    put(&w, save, sizeof save);
+    put_absolute(&w, 0x89, 4, &room->host_stack);
+    put_absolute(&w, 0xff, 6, &room->flags); /* PUSH */
+    put(&w, "\x9d", 1);
+    for (unsigned r = 0; r < 16; r++)
+        if (r != 4)
+            put_absolute(&w, 0x8b, r, &room->in[r]);
+    put_absolute(&w, 0x8b, 4, &room->in[4]);
+    if (mode != 64) { /* JMP far [room->far], offset of 32 bits */
+        uint32_t far_at = (uint32_t)(uintptr_t)&room->far;
+
+        put(&w, "\xff\x2c\x25", 3);
+        put(&w, &far_at, 4);
+        room->far = stub_rip() | (uint64_t)(mode == 16 ? SELECTOR_LDT : SELECTOR_32) << 32;
+    }
+    memset(CODE, 0x90, SLOT);
+    memcpy(CODE + SLOT - (size_t)(w.at - code), code, (size_t)(w.at - code));
+    put_way_back(CODE + WAY);
+    w.at = CODE + BACK;
+    for (unsigned r = 0; r < 16; r++)
+        put_absolute(&w, 0x89, r, &room->out[r]);
+    put_absolute(&w, 0x8b, 4, &room->host_stack);
+    put(&w, "\x9c", 1);
+    put_absolute(&w, 0x8f, 0, &room->out_flags); /* POP */
+    put(&w, restore, sizeof restore);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+    greg_t *g = u->uc_mcontext.gregs;
+
+    __builtin_ia32_writeeflags_u64(0x202); /* AC may be set */
+    (void)info;
+    if ((uint64_t)g[REG_RIP] != stub_rip()) {
+        char text[80];
+        int n = snprintf(text, sizeof text, "exec_stub: signal %d at %#llx\n", sig,
+                         (unsigned long long)g[REG_RIP]);
+
+        (void)!write(2, text, (size_t)n);
+        _exit(128 + sig);
+    }
+    faulted = 1;
+    fault_vector = (uint64_t)g[REG_TRAPNO];
+    fault_error = (uint64_t)g[REG_ERR];
+    fault_address = (uint64_t)g[REG_CR2];
+    g[REG_RIP] = (greg_t)(uintptr_t)(CODE + BACK);
+    g[REG_CSGSFS] = (g[REG_CSGSFS] & ~(greg_t)0xffff) | (greg_t)SELECTOR_64;
+}
+
+/* 16-bit code at CODE, and data at STUB_DATA_16. */
+static bool set_ldt(void)
+{
+    struct user_desc code = { .entry_number = 0,
+                              .base_addr = (unsigned)(uintptr_t)CODE,
+                              .limit = 0xffff,
+                              .contents = MODIFY_LDT_CONTENTS_CODE };
+    struct user_desc data = { .entry_number = 1, .base_addr = STUB_DATA_16, .limit = 0xffff };
+
+    return syscall(SYS_modify_ldt, 1, &code, sizeof code) == 0 &&
+           syscall(SYS_modify_ldt, 1, &data, sizeof data) == 0;
+}
+
+static const char *set_segments(void)
+{
+    unsigned data = mode == 16 ? SELECTOR_LDT + 8 : SELECTOR_DATA;
+
+    if (mode == 16 && !set_ldt())
+        return "modify_ldt";
+    if (mode != 64)
+        __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(data));
+    return syscall(SYS_arch_prctl, ARCH_SET_GS, (unsigned long)STUB_GS_BASE) == 0 ? NULL
+                                                                                  : "a base for GS";
+}
+
+void stub_selectors(uint16_t out[6])
+{
+    __asm__ volatile("mov %%es, %0" : "=r"(out[0]));
+    out[1] = (uint16_t)(mode == 64 ? SELECTOR_64 : mode == 32 ? SELECTOR_32 : SELECTOR_LDT);
+    __asm__ volatile("mov %%ss, %0" : "=r"(out[2]));
+    __asm__ volatile("mov %%ds, %0" : "=r"(out[3]));
+    __asm__ volatile("mov %%fs, %0" : "=r"(out[4]));
+    __asm__ volatile("mov %%gs, %0" : "=r"(out[5]));
+}
+
+const char *stub_open(unsigned bits)
+{
+    static bool open;
+    static const int signals[] = { SIGILL, SIGSEGV, SIGFPE, SIGBUS };
+    static uint8_t stack[65536];
+    stack_t alternative = { .ss_sp = stack, .ss_size = sizeof stack };
+    struct sigaction action = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    uint8_t *arena = (uint8_t *)(uintptr_t)ARENA;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+
+    const char *missing;
+
+    mode = bits;
+    action.sa_sigaction = on_signal;
+    if (sigaltstack(&alternative, NULL) != 0)
+        return "a signal stack";
+    for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        if (sigaction(signals[i], &action, NULL) != 0)
+            return "signals";
+    if (!open &&
+        mmap(room, STUB_END - STUB_BASE, PROT_READ | PROT_WRITE | PROT_EXEC, flags, -1, 0) != room)
+        return "a writable and executable page";
+    if (!open &&
+        mmap(arena, ARENA_PAGES * ARENA_PAGE, PROT_READ | PROT_WRITE, flags, -1, 0) != arena)
+        return "memory";
+    if (!open)
+        memset(arena, 0, ARENA_PAGES * ARENA_PAGE); /* the page that is read alone is there, too */
+    open = true;
+    missing = set_segments();
+    if (missing == NULL)
+        build();
+    return missing;
+}
+
+void stub_run(const uint8_t *bytes, size_t count, struct stub *s)
+{
+    uint8_t *at = CODE + SLOT;
+    void (*call)(void);
+
+    memcpy(at, bytes, count);
+    put_way_back(at + count);
+    memcpy(room->in, s->general, sizeof room->in);
+    room->flags = s->flags;
+    faulted = 0;
+    *(void **)&call = CODE + SLOT - 0x100;
+    call();
+    memcpy(s->general, room->out, sizeof room->out);
+    s->flags = room->out_flags;
+    s->faulted = faulted != 0;
+    s->vector = (unsigned)fault_vector;
+    s->error = fault_error;
+    s->address = fault_address;
+}
+#else
+const char *stub_open(unsigned bits)
+{
+    (void)bits;
+    return "an x86-64 processor";
+}
+
+void stub_run(const uint8_t *bytes, size_t count, struct stub *s)
+{
+    (void)bytes, (void)count;
+    memset(s, 0, sizeof *s);
+}
+
+uint64_t stub_rip(void)
+{
+    return 0;
+}
+
+uint64_t stub_back(void)
+{
+    return 0;
+}
+
+void stub_selectors(uint16_t out[6])
+{
+    memset(out, 0, 12);
+}
+#endif

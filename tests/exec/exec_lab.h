@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/** A guest for the executor, that fails, waits or faults at its k-th call. */
+#ifndef TESTS_EXEC_LAB_H
+#define TESTS_EXEC_LAB_H
+#include <svmcore/svmcore.h>
+
+#include "../harness.h"
+
+#define LAB_LINEAR 0x40000000u /* LAB_PAGES pages from here on, scattered in physical memory */
+#define LAB_PAGES  4u
+#define LAB_PAGE   4096u
+#define LAB_LOG    256u
+
+/* What the k-th call does instead. */
+enum exec_lab_mode { LAB_OK, LAB_FAIL, LAB_BUSY, LAB_FAULT, LAB_LIE };
+
+struct exec_lab_entry {
+    uint8_t kind; /* enum svmc_exec_access */
+    uint8_t bytes;
+    uint64_t at;
+};
+
+struct exec_lab {
+    struct svmc_exec x;
+    struct svmc_exec_x86 regs;
+    struct svmc_insn insn;
+    struct svmc_exec_result out;
+    struct svmc_cpu cpu;
+    uint8_t ram[LAB_PAGES * LAB_PAGE];                                   /* physical, from 0 on */
+    bool read_only[LAB_PAGES], absent[LAB_PAGES], supervisor[LAB_PAGES]; /* by linear page */
+    bool device; /* exchange says UNSUPPORTED */
+    bool every;  /* each call from fail_at on, not it alone */
+    bool copies; /* answers come with bytes of the host's own */
+    void *dst;   /* of the last access */
+    const void *src;
+    enum exec_lab_mode mode;
+    unsigned calls, fail_at; /* callbacks counted from 1 */
+    unsigned logged;
+    struct exec_lab_entry log[LAB_LOG]; /* accesses that were done; translations are none */
+    uint64_t port_value, last_access, msr_value;
+};
+
+extern const struct svmc_exec_ops exec_lab_ops;
+
+/* Zero but for registers that a program in 64-bit mode has. isa: enum svmc_isa. */
+void exec_lab_open(struct exec_lab *lab, unsigned isa);
+/* The bytes of linear memory. */
+uint8_t *exec_lab_at(struct exec_lab *lab, uint64_t linear);
+uint64_t exec_lab_load(struct exec_lab *lab, uint64_t linear, unsigned bytes);
+void exec_lab_store(struct exec_lab *lab, uint64_t linear, unsigned bytes, uint64_t value);
+/* Decode and start. */
+enum svmc_status exec_lab_run(struct exec_lab *lab, const void *bytes, size_t count);
+/* Do the access that waits, answer, and go on, until nothing waits. */
+enum svmc_status exec_lab_go_on(struct exec_lab *lab);
+
+#endif
