@@ -16,13 +16,13 @@ static size_t walk(const uint8_t *at, size_t n)
     struct ttlv rest = { .value = at, .bytes = n }, item, inner, leaf;
     size_t seen = 0;
 
-    while (ttlv_next(&rest, &item)) {
+    while (svmc_ttlv_next(&rest, &item)) {
         require(item.value >= at && item.bytes <= n);
         inner = item;
-        while (item.type == TTLV_STRUCTURE && ttlv_next(&inner, &leaf)) {
+        while (item.type == TTLV_STRUCTURE && svmc_ttlv_next(&inner, &leaf)) {
             require(leaf.value >= item.value &&
                     (size_t)(leaf.value - item.value) + leaf.bytes <= item.bytes);
-            (void)ttlv_number(&leaf, 0x42000d, TTLV_INTEGER, 0);
+            (void)svmc_ttlv_number(&leaf, 0x42000d, TTLV_INTEGER, 0);
             seen++;
         }
         seen++;
@@ -40,13 +40,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(copy != NULL);
     memcpy(copy, data, size);
     if (size >= TTLV_HEADER) {
-        reason = kmip_length(copy, &n);
+        reason = svmc_kmip_length(copy, &n);
         require(n <= KMIP_ANSWER_BYTES && (n != 0) == (reason == SVMC_FETCH_NONE));
     }
-    reason = kmip_answer(copy, size, &a);
-    require(reason == kmip_answer(copy, size, &b) && memcmp(&a, &b, sizeof a) == 0);
+    reason = svmc_kmip_answer(copy, size, &a);
+    require(reason == svmc_kmip_answer(copy, size, &b) && memcmp(&a, &b, sizeof a) == 0);
     require(a.id_bytes <= sizeof a.id);
-    if (ttlv_is_sound(copy, size)) {
+    if (svmc_ttlv_is_sound(copy, size)) {
         require(walk(copy, size) <= TTLV_ITEMS_MAX);
     } else {
         require(reason == SVMC_FETCH_FORMAT);
@@ -54,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (reason == SVMC_FETCH_NONE)
         require(n == size && a.ticket == 0 && a.reason == 0);
     if (size - 1 < SVMC_KEY_NAME_BYTES_MAX) { /* what we ask is sound whatever the name is */
-        n = kmip_ask(ask, sizeof ask, copy, size);
-        require(n != 0 && ttlv_is_sound(ask, n));
+        n = svmc_kmip_ask(ask, sizeof ask, copy, size);
+        require(n != 0 && svmc_ttlv_is_sound(ask, n));
     }
     free(copy);
     return 0;

@@ -60,7 +60,7 @@ static void cancel(void *ctx, uint64_t ticket)
     if (!r || ticket == 0)
         return;
     if (kmip->current == ticket)
-        link_close(&kmip->link);
+        svmc_kmip_link_close(&kmip->link);
     forget(kmip, r);
 }
 
@@ -68,11 +68,11 @@ static void cancel(void *ctx, uint64_t ticket)
 static enum svmc_fetch_reason read_answer(struct svmc_kmip *kmip,
                                           struct svmc_provider_answer *answer)
 {
-    enum svmc_fetch_reason reason = kmip_answer(kmip->link.in, kmip->link.in_want, answer);
+    enum svmc_fetch_reason reason = svmc_kmip_answer(kmip->link.in, kmip->link.in_want, answer);
 
-    link_wipe(&kmip->link);
+    svmc_kmip_link_wipe(&kmip->link);
     if (reason == SVMC_FETCH_FORMAT)
-        link_close(&kmip->link);
+        svmc_kmip_link_close(&kmip->link);
     return reason;
 }
 
@@ -89,12 +89,13 @@ static enum svmc_status poll_ticket(void *ctx, uint64_t ticket, uint64_t now,
         return SVMC_ERR_ARG;
     if (kmip->current == 0) {
         kmip->current = ticket;
-        kmip->link.out_bytes = kmip_ask(kmip->link.out, sizeof kmip->link.out, r->id, r->id_bytes);
+        kmip->link.out_bytes =
+            svmc_kmip_ask(kmip->link.out, sizeof kmip->link.out, r->id, r->id_bytes);
         svmc_kmip_link_ask(&kmip->link);
     }
     if (kmip->current != ticket)
         return SVMC_ERR_BUSY;
-    reason = kmip->link.out_bytes != 0 ? link_drive(&kmip->link) : SVMC_FETCH_PROVIDER;
+    reason = kmip->link.out_bytes != 0 ? svmc_kmip_link_drive(&kmip->link) : SVMC_FETCH_PROVIDER;
     if (reason == SVMC_FETCH_PENDING)
         return SVMC_ERR_BUSY;
     if (reason == SVMC_FETCH_NONE)
@@ -148,7 +149,7 @@ enum svmc_status svmc_kmip_open(struct svmc_kmip **out, const struct svmc_kmip_c
         .cancel = cancel,
     };
     st = has_address(&kmip->link, config)
-             ? link_init(&kmip->link, config->ca, config->certificate, config->key)
+             ? svmc_kmip_link_init(&kmip->link, config->ca, config->certificate, config->key)
              : SVMC_ERR_ARG;
     if (st == SVMC_OK)
         *out = kmip;
@@ -183,7 +184,7 @@ void svmc_kmip_close(struct svmc_kmip *kmip)
 {
     if (!kmip)
         return;
-    link_free(&kmip->link);
+    svmc_kmip_link_free(&kmip->link);
     OPENSSL_cleanse(kmip, sizeof *kmip);
     free(kmip);
 }

@@ -93,8 +93,8 @@ static int before_signing(SSL *ssl, void *argument)
 }
 
 /* KM-1 */
-enum svmc_status link_init(struct link *link, const char *ca, const char *certificate,
-                           const char *key)
+enum svmc_status svmc_kmip_link_init(struct link *link, const char *ca, const char *certificate,
+                                     const char *key)
 {
     link->fd = -1;
     link->context = SSL_CTX_new(TLS_client_method());
@@ -123,23 +123,23 @@ enum svmc_status link_init(struct link *link, const char *ca, const char *certif
     return SVMC_OK;
 }
 
-void link_free(struct link *link)
+void svmc_kmip_link_free(struct link *link)
 {
-    link_close(link);
+    svmc_kmip_link_close(link);
     SSL_SESSION_free(link->session);
     SSL_CTX_free(link->context);
     BIO_meth_free(link->method);
 }
 
 /* KM-8 */
-void link_wipe(struct link *link)
+void svmc_kmip_link_wipe(struct link *link)
 {
     OPENSSL_cleanse(link->in, sizeof link->in);
     link->in_bytes = link->in_want = 0;
 }
 
 /* KM-6 */
-void link_close(struct link *link)
+void svmc_kmip_link_close(struct link *link)
 {
     if (link->ssl && link->used) {
         SSL_SESSION_free(link->session);
@@ -149,7 +149,7 @@ void link_close(struct link *link)
     SSL_free(link->ssl);
     if (link->fd >= 0)
         close(link->fd);
-    link_wipe(link);
+    svmc_kmip_link_wipe(link);
     ERR_clear_error();
     link->ssl = NULL;
     link->fd = -1;
@@ -319,7 +319,7 @@ static enum svmc_fetch_reason receive_some(struct link *link)
     if (link->in_bytes < want)
         return SVMC_FETCH_NONE;
     if (link->in_want == 0) {
-        enum svmc_fetch_reason reason = kmip_length(link->in, &link->in_want);
+        enum svmc_fetch_reason reason = svmc_kmip_length(link->in, &link->in_want);
 
         if (reason != SVMC_FETCH_NONE || link->in_want > link->in_bytes)
             return reason;
@@ -335,7 +335,7 @@ static enum svmc_fetch_reason receive_some(struct link *link)
 void svmc_kmip_link_ask(struct link *link)
 {
     link->out_at = 0;
-    link_wipe(link);
+    svmc_kmip_link_wipe(link);
     if (link->phase == LINK_IDLE)
         link->phase = LINK_SENDING;
 }
@@ -359,19 +359,19 @@ static enum svmc_fetch_reason go_on(struct link *link)
 
 /* KM-6: a connection that was kept may be gone: then the question is asked once more, on another
    one. */
-enum svmc_fetch_reason link_drive(struct link *link)
+enum svmc_fetch_reason svmc_kmip_link_drive(struct link *link)
 {
     enum svmc_fetch_reason reason;
 
     do {
         reason = go_on(link);
         if (reason == SVMC_FETCH_RESET && link->used && link->in_bytes == 0) {
-            link_close(link);
+            svmc_kmip_link_close(link);
             link->out_at = 0;
             reason = SVMC_FETCH_NONE;
         }
     } while (reason == SVMC_FETCH_NONE && link->phase != LINK_IDLE);
     if (reason != SVMC_FETCH_NONE && reason != SVMC_FETCH_PENDING)
-        link_close(link);
+        svmc_kmip_link_close(link);
     return reason;
 }

@@ -37,12 +37,12 @@ struct link {
 };
 
 /** KM-1: read the files, make what every connection uses. */
-enum svmc_status link_init(struct link *link, const char *ca, const char *certificate,
-                           const char *key);
-void link_free(struct link *link);
+enum svmc_status svmc_kmip_link_init(struct link *link, const char *ca, const char *certificate,
+                                     const char *key);
+void svmc_kmip_link_free(struct link *link);
 
 /** KM-6: give the connection up; the TLS session may be taken up again. */
-void link_close(struct link *link);
+void svmc_kmip_link_close(struct link *link);
 
 /** Put a question, out[out_bytes], on its way; connects if need be. */
 void svmc_kmip_link_ask(struct link *link);
@@ -53,9 +53,9 @@ void svmc_kmip_link_ask(struct link *link);
  * @return SVMC_FETCH_PENDING: it waits; SVMC_FETCH_NONE: in[in_want] is an answer, and the
  *         connection is idle; else why there is none: it is closed.
  */
-enum svmc_fetch_reason link_drive(struct link *link);
+enum svmc_fetch_reason svmc_kmip_link_drive(struct link *link);
 
 /** KM-8: wipe what was received. */
-void link_wipe(struct link *link);
+void svmc_kmip_link_wipe(struct link *link);
 
 #endif

@@ -74,51 +74,52 @@ static const struct {
 
 static void put_header(struct ttlv_out *out)
 {
-    size_t header = ttlv_begin(out, TAG_REQUEST_HEADER), version = ttlv_begin(out, TAG_VERSION);
+    size_t header = svmc_ttlv_begin(out, TAG_REQUEST_HEADER),
+           version = svmc_ttlv_begin(out, TAG_VERSION);
 
-    ttlv_put_number(out, TAG_VERSION_MAJOR, TTLV_INTEGER, 1);
-    ttlv_put_number(out, TAG_VERSION_MINOR, TTLV_INTEGER, 2);
-    ttlv_end(out, version);
-    ttlv_put_number(out, TAG_RESPONSE_MAX, TTLV_INTEGER, KMIP_ANSWER_BYTES);
-    ttlv_put_number(out, TAG_BATCH_COUNT, TTLV_INTEGER, 2);
-    ttlv_end(out, header);
+    svmc_ttlv_put_number(out, TAG_VERSION_MAJOR, TTLV_INTEGER, 1);
+    svmc_ttlv_put_number(out, TAG_VERSION_MINOR, TTLV_INTEGER, 2);
+    svmc_ttlv_end(out, version);
+    svmc_ttlv_put_number(out, TAG_RESPONSE_MAX, TTLV_INTEGER, KMIP_ANSWER_BYTES);
+    svmc_ttlv_put_number(out, TAG_BATCH_COUNT, TTLV_INTEGER, 2);
+    svmc_ttlv_end(out, header);
 }
 
 static void put_names(struct ttlv_out *out)
 {
     for (size_t i = 0; i < ATTRIBUTES; i++)
-        ttlv_put(out, TAG_ATTRIBUTE_NAME, TTLV_TEXT, attributes[i].name, attributes[i].bytes);
+        svmc_ttlv_put(out, TAG_ATTRIBUTE_NAME, TTLV_TEXT, attributes[i].name, attributes[i].bytes);
 }
 
 /* KM-3 */
-size_t kmip_ask(uint8_t *out, size_t room, const uint8_t *id, size_t id_bytes)
+size_t svmc_kmip_ask(uint8_t *out, size_t room, const uint8_t *id, size_t id_bytes)
 {
     struct ttlv_out to = { .at = out, .room = room };
-    size_t message = ttlv_begin(&to, TAG_REQUEST);
+    size_t message = svmc_ttlv_begin(&to, TAG_REQUEST);
 
     put_header(&to);
     for (uint8_t n = 0; n < 2; n++) {
-        size_t item = ttlv_begin(&to, TAG_BATCH_ITEM), payload;
+        size_t item = svmc_ttlv_begin(&to, TAG_BATCH_ITEM), payload;
 
-        ttlv_put_number(&to, TAG_OPERATION, TTLV_ENUM, n == 0 ? OP_GET_ATTRIBUTES : OP_GET);
-        ttlv_put(&to, TAG_BATCH_ID, TTLV_BYTES, &n, 1);
-        payload = ttlv_begin(&to, TAG_REQUEST_PAYLOAD);
-        ttlv_put(&to, TAG_ID, TTLV_TEXT, id, id_bytes);
+        svmc_ttlv_put_number(&to, TAG_OPERATION, TTLV_ENUM, n == 0 ? OP_GET_ATTRIBUTES : OP_GET);
+        svmc_ttlv_put(&to, TAG_BATCH_ID, TTLV_BYTES, &n, 1);
+        payload = svmc_ttlv_begin(&to, TAG_REQUEST_PAYLOAD);
+        svmc_ttlv_put(&to, TAG_ID, TTLV_TEXT, id, id_bytes);
         if (n == 0)
             put_names(&to);
         else
-            ttlv_put_number(&to, TAG_KEY_FORMAT, TTLV_ENUM, FORMAT_RAW);
-        ttlv_end(&to, payload);
-        ttlv_end(&to, item);
+            svmc_ttlv_put_number(&to, TAG_KEY_FORMAT, TTLV_ENUM, FORMAT_RAW);
+        svmc_ttlv_end(&to, payload);
+        svmc_ttlv_end(&to, item);
     }
-    ttlv_end(&to, message);
+    svmc_ttlv_end(&to, message);
     return to.full ? 0 : to.used;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------*/
 
 /* KM-2 */
-enum svmc_fetch_reason kmip_length(const uint8_t head[8], size_t *bytes)
+enum svmc_fetch_reason svmc_kmip_length(const uint8_t head[8], size_t *bytes)
 {
     uint32_t length = core_load_be32(head + 4);
 
@@ -134,7 +135,7 @@ enum svmc_fetch_reason kmip_length(const uint8_t head[8], size_t *bytes)
 /* KM-4: what the server says of a batch item that failed. */
 static enum svmc_fetch_reason failure(const struct ttlv *item)
 {
-    switch (ttlv_number(item, TAG_RESULT_REASON, TTLV_ENUM, NONE)) {
+    switch (svmc_ttlv_number(item, TAG_RESULT_REASON, TTLV_ENUM, NONE)) {
     case REASON_NOT_FOUND:
         return SVMC_FETCH_NOT_FOUND;
     case REASON_TOO_LARGE:
@@ -152,7 +153,7 @@ static bool take_id(const struct ttlv *payload, struct svmc_provider_answer *a, 
 {
     struct ttlv id;
 
-    if (!ttlv_only(payload, TAG_ID, TTLV_TEXT, &id))
+    if (!svmc_ttlv_only(payload, TAG_ID, TTLV_TEXT, &id))
         return false;
     if (id.bytes > sizeof a->id ||
         (!first && (id.bytes != a->id_bytes || memcmp(id.value, a->id, id.bytes) != 0))) {
@@ -170,11 +171,11 @@ static bool take_attributes(const struct ttlv *payload, struct svmc_provider_ans
 {
     struct ttlv rest = *payload, attribute, name;
 
-    while (ttlv_next(&rest, &attribute)) {
+    while (svmc_ttlv_next(&rest, &attribute)) {
         if (attribute.tag != TAG_ATTRIBUTE)
             continue;
         if (attribute.type != TTLV_STRUCTURE ||
-            !ttlv_only(&attribute, TAG_ATTRIBUTE_NAME, TTLV_TEXT, &name))
+            !svmc_ttlv_only(&attribute, TAG_ATTRIBUTE_NAME, TTLV_TEXT, &name))
             return false;
         for (size_t i = 0; i < ATTRIBUTES; i++) {
             uint32_t *to = (uint32_t *)(void *)((uint8_t *)a + attributes[i].at);
@@ -184,7 +185,7 @@ static bool take_attributes(const struct ttlv *payload, struct svmc_provider_ans
                 continue;
             if (*to != 0)
                 return false; /* twice */
-            *to = ttlv_number(&attribute, TAG_ATTRIBUTE_VALUE, attributes[i].type, 0);
+            *to = svmc_ttlv_number(&attribute, TAG_ATTRIBUTE_VALUE, attributes[i].type, 0);
         }
     }
     return take_id(payload, a, true);
@@ -194,7 +195,7 @@ static bool has(const struct ttlv *structure, uint32_t tag)
 {
     struct ttlv rest = *structure, item;
 
-    while (ttlv_next(&rest, &item))
+    while (svmc_ttlv_next(&rest, &item))
         if (item.tag == tag)
             return true;
     return false;
@@ -207,17 +208,17 @@ static bool take_key(const struct ttlv *payload, struct svmc_provider_answer *a)
     struct ttlv object, block, value, material;
 
     if (!take_id(payload, a, false) ||
-        !ttlv_only(payload, TAG_SYMMETRIC_KEY, TTLV_STRUCTURE, &object) ||
-        ttlv_number(payload, TAG_OBJECT_TYPE, TTLV_ENUM, NONE) != OBJECT_SYMMETRIC_KEY ||
-        !ttlv_only(&object, TAG_KEY_BLOCK, TTLV_STRUCTURE, &block) ||
-        ttlv_number(&block, TAG_KEY_FORMAT, TTLV_ENUM, NONE) != FORMAT_RAW ||
+        !svmc_ttlv_only(payload, TAG_SYMMETRIC_KEY, TTLV_STRUCTURE, &object) ||
+        svmc_ttlv_number(payload, TAG_OBJECT_TYPE, TTLV_ENUM, NONE) != OBJECT_SYMMETRIC_KEY ||
+        !svmc_ttlv_only(&object, TAG_KEY_BLOCK, TTLV_STRUCTURE, &block) ||
+        svmc_ttlv_number(&block, TAG_KEY_FORMAT, TTLV_ENUM, NONE) != FORMAT_RAW ||
         has(&block, TAG_KEY_WRAPPING) ||
-        !ttlv_only(&block, TAG_KEY_VALUE, TTLV_STRUCTURE, &value) ||
-        !ttlv_only(&value, TAG_KEY_MATERIAL, TTLV_BYTES, &material))
+        !svmc_ttlv_only(&block, TAG_KEY_VALUE, TTLV_STRUCTURE, &value) ||
+        !svmc_ttlv_only(&value, TAG_KEY_MATERIAL, TTLV_BYTES, &material))
         return false;
-    if (ttlv_number(&block, TAG_ALGORITHM, TTLV_ENUM, a->alg) != a->alg)
+    if (svmc_ttlv_number(&block, TAG_ALGORITHM, TTLV_ENUM, a->alg) != a->alg)
         a->alg = 0;
-    if (ttlv_number(&block, TAG_LENGTH, TTLV_INTEGER, a->bits) != a->bits)
+    if (svmc_ttlv_number(&block, TAG_LENGTH, TTLV_INTEGER, a->bits) != a->bits)
         a->bits = 0;
     a->key_bytes = (uint32_t)material.bytes;
     if (material.bytes <= sizeof a->key)
@@ -229,46 +230,46 @@ static bool take_key(const struct ttlv *payload, struct svmc_provider_answer *a)
 static enum svmc_fetch_reason take_item(const struct ttlv *item, uint32_t n,
                                         struct svmc_provider_answer *a)
 {
-    uint32_t status = ttlv_number(item, TAG_RESULT_STATUS, TTLV_ENUM, NONE);
+    uint32_t status = svmc_ttlv_number(item, TAG_RESULT_STATUS, TTLV_ENUM, NONE);
     struct ttlv id, payload;
 
     if (status == NONE)
         return SVMC_FETCH_FORMAT;
     if (status != 0)
         return failure(item);
-    if (n > 1 || !ttlv_only(item, TAG_BATCH_ID, TTLV_BYTES, &id) || id.bytes != 1 ||
+    if (n > 1 || !svmc_ttlv_only(item, TAG_BATCH_ID, TTLV_BYTES, &id) || id.bytes != 1 ||
         id.value[0] != n ||
-        ttlv_number(item, TAG_OPERATION, TTLV_ENUM, NONE) !=
+        svmc_ttlv_number(item, TAG_OPERATION, TTLV_ENUM, NONE) !=
             (uint32_t)(n == 0 ? OP_GET_ATTRIBUTES : OP_GET) ||
-        !ttlv_only(item, TAG_RESPONSE_PAYLOAD, TTLV_STRUCTURE, &payload))
+        !svmc_ttlv_only(item, TAG_RESPONSE_PAYLOAD, TTLV_STRUCTURE, &payload))
         return SVMC_FETCH_FORMAT;
     return (n == 0 ? take_attributes(&payload, a) : take_key(&payload, a)) ? SVMC_FETCH_NONE
                                                                            : SVMC_FETCH_FORMAT;
 }
 
 /* KM-4 */
-enum svmc_fetch_reason kmip_answer(const uint8_t *at, size_t n, struct svmc_provider_answer *a)
+enum svmc_fetch_reason svmc_kmip_answer(const uint8_t *at, size_t n, struct svmc_provider_answer *a)
 {
     struct ttlv rest, header, item;
     enum svmc_fetch_reason reason;
     uint32_t items = 0;
     size_t whole;
 
-    if (n < TTLV_HEADER || kmip_length(at, &whole) != SVMC_FETCH_NONE || whole != n ||
-        !ttlv_is_sound(at, n))
+    if (n < TTLV_HEADER || svmc_kmip_length(at, &whole) != SVMC_FETCH_NONE || whole != n ||
+        !svmc_ttlv_is_sound(at, n))
         return SVMC_FETCH_FORMAT;
     rest = (struct ttlv){ .value = at + TTLV_HEADER, .bytes = n - TTLV_HEADER };
-    if (!ttlv_next(&rest, &header) || header.tag != TAG_RESPONSE_HEADER ||
+    if (!svmc_ttlv_next(&rest, &header) || header.tag != TAG_RESPONSE_HEADER ||
         header.type != TTLV_STRUCTURE)
         return SVMC_FETCH_FORMAT;
-    while (ttlv_next(&rest, &item)) {
+    while (svmc_ttlv_next(&rest, &item)) {
         if (item.tag != TAG_BATCH_ITEM || item.type != TTLV_STRUCTURE)
             return SVMC_FETCH_FORMAT;
         reason = take_item(&item, items++, a);
         if (reason != SVMC_FETCH_NONE)
             return reason;
     }
-    return items == 2 && ttlv_number(&header, TAG_BATCH_COUNT, TTLV_INTEGER, NONE) == 2
+    return items == 2 && svmc_ttlv_number(&header, TAG_BATCH_COUNT, TTLV_INTEGER, NONE) == 2
                ? SVMC_FETCH_NONE
                : SVMC_FETCH_FORMAT;
 }

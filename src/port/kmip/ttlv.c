@@ -58,7 +58,7 @@ static bool look(const uint8_t *at, size_t left, struct ttlv *item)
 }
 
 /* KM-2: `end` of each structure that is open, outermost first. */
-bool ttlv_is_sound(const uint8_t *at, size_t n)
+bool svmc_ttlv_is_sound(const uint8_t *at, size_t n)
 {
     size_t end[TTLV_DEPTH_MAX + 1], here = 0;
     uint32_t depth = 0, items = 0;
@@ -86,7 +86,7 @@ bool ttlv_is_sound(const uint8_t *at, size_t n)
     return true;
 }
 
-bool ttlv_next(struct ttlv *rest, struct ttlv *item)
+bool svmc_ttlv_next(struct ttlv *rest, struct ttlv *item)
 {
     size_t whole;
 
@@ -98,12 +98,12 @@ bool ttlv_next(struct ttlv *rest, struct ttlv *item)
     return true;
 }
 
-bool ttlv_only(const struct ttlv *structure, uint32_t tag, uint32_t type, struct ttlv *item)
+bool svmc_ttlv_only(const struct ttlv *structure, uint32_t tag, uint32_t type, struct ttlv *item)
 {
     struct ttlv rest = *structure, next;
     uint32_t seen = 0;
 
-    while (ttlv_next(&rest, &next))
+    while (svmc_ttlv_next(&rest, &next))
         if (next.tag == tag) {
             *item = next;
             seen++;
@@ -111,12 +111,14 @@ bool ttlv_only(const struct ttlv *structure, uint32_t tag, uint32_t type, struct
     return seen == 1 && item->type == type;
 }
 
-uint32_t ttlv_number(const struct ttlv *structure, uint32_t tag, uint32_t type, uint32_t otherwise)
+uint32_t svmc_ttlv_number(const struct ttlv *structure, uint32_t tag, uint32_t type,
+                          uint32_t otherwise)
 {
     struct ttlv item;
 
-    return ttlv_only(structure, tag, type, &item) && item.bytes == 4 ? core_load_be32(item.value)
-                                                                     : otherwise;
+    return svmc_ttlv_only(structure, tag, type, &item) && item.bytes == 4
+               ? core_load_be32(item.value)
+               : otherwise;
 }
 
 /* ---- writing ---------------------------------------------------------------------------------*/
@@ -129,8 +131,8 @@ static void store_be32(uint8_t *at, uint32_t value)
     at[3] = (uint8_t)value;
 }
 
-void ttlv_put(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, const void *value,
-              size_t bytes)
+void svmc_ttlv_put(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, const void *value,
+                   size_t bytes)
 {
     uint8_t *at;
 
@@ -147,24 +149,24 @@ void ttlv_put(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, const voi
     out->used += TTLV_HEADER + padded(bytes);
 }
 
-size_t ttlv_begin(struct ttlv_out *out, uint32_t tag)
+size_t svmc_ttlv_begin(struct ttlv_out *out, uint32_t tag)
 {
     size_t begin = out->used;
 
-    ttlv_put(out, tag, TTLV_STRUCTURE, NULL, 0);
+    svmc_ttlv_put(out, tag, TTLV_STRUCTURE, NULL, 0);
     return begin;
 }
 
-void ttlv_end(struct ttlv_out *out, size_t begin)
+void svmc_ttlv_end(struct ttlv_out *out, size_t begin)
 {
     if (!out->full)
         store_be32(out->at + begin + 4, (uint32_t)(out->used - begin - TTLV_HEADER));
 }
 
-void ttlv_put_number(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, uint32_t value)
+void svmc_ttlv_put_number(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, uint32_t value)
 {
     uint8_t bytes[4];
 
     store_be32(bytes, value);
-    ttlv_put(out, tag, type, bytes, sizeof bytes);
+    svmc_ttlv_put(out, tag, type, bytes, sizeof bytes);
 }

@@ -36,17 +36,18 @@ struct ttlv {
 };
 
 /** KM-2: whether all n bytes are one well-formed item. */
-bool ttlv_is_sound(const uint8_t *at, size_t n);
+bool svmc_ttlv_is_sound(const uint8_t *at, size_t n);
 
 /** The next item of a sound structure; *rest, whose value and bytes are what is left of it, goes
  *  on. False at its end. */
-bool ttlv_next(struct ttlv *rest, struct ttlv *item);
+bool svmc_ttlv_next(struct ttlv *rest, struct ttlv *item);
 
 /** The item with this tag and type, if there is exactly one with the tag. */
-bool ttlv_only(const struct ttlv *structure, uint32_t tag, uint32_t type, struct ttlv *item);
+bool svmc_ttlv_only(const struct ttlv *structure, uint32_t tag, uint32_t type, struct ttlv *item);
 
 /** The value of an integer or enumeration that is there exactly once; else `otherwise`. */
-uint32_t ttlv_number(const struct ttlv *structure, uint32_t tag, uint32_t type, uint32_t otherwise);
+uint32_t svmc_ttlv_number(const struct ttlv *structure, uint32_t tag, uint32_t type,
+                          uint32_t otherwise);
 
 /** A message that is written; `full` stays, and nothing is written behind the room. */
 struct ttlv_out {
@@ -56,10 +57,10 @@ struct ttlv_out {
 };
 
 /** Begin a structure; @return what ttlv_end wants. */
-size_t ttlv_begin(struct ttlv_out *out, uint32_t tag);
-void ttlv_end(struct ttlv_out *out, size_t begin);
-void ttlv_put_number(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, uint32_t value);
-void ttlv_put(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, const void *value,
-              size_t bytes);
+size_t svmc_ttlv_begin(struct ttlv_out *out, uint32_t tag);
+void svmc_ttlv_end(struct ttlv_out *out, size_t begin);
+void svmc_ttlv_put_number(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, uint32_t value);
+void svmc_ttlv_put(struct ttlv_out *out, uint32_t tag, enum ttlv_type type, const void *value,
+                   size_t bytes);
 
 #endif

@@ -328,7 +328,7 @@ static void wipe_msrs(struct svmc_kvm_vcpu *v)
         for (; next < v->priv.msrs && n < MSRS_AT_ONCE; next++)
             if ((v->priv.kept[next / 64] >> next % 64 & 1) == 0) {
                 place[n] = next;
-                list.entry[n++].index = v->priv.msr[next];
+                list.entry[n++].index = v->priv.msr[next]; /* clamp: counted here */
             }
         list.head.nmsrs = n;
         done = n > 0 ? svmc_kvm_ask(v->priv.fd, KVM_SET_MSRS, &list) : 0;

@@ -163,7 +163,7 @@ static void answer(enum wrong wrong)
 static uint32_t read_answer(size_t n, struct svmc_provider_answer *a)
 {
     memset(a, 0, sizeof *a);
-    return kmip_answer(made, n, a);
+    return svmc_kmip_answer(made, n, a);
 }
 
 TEST(ttlv, a_good_answer_is_read) /* KM-4 */
@@ -172,7 +172,7 @@ TEST(ttlv, a_good_answer_is_read) /* KM-4 */
     size_t n = 0;
 
     answer(RIGHT);
-    CHECK_EQ(kmip_length(made, &n), SVMC_FETCH_NONE);
+    CHECK_EQ(svmc_kmip_length(made, &n), SVMC_FETCH_NONE);
     CHECK_EQ(n, used);
     CHECK_EQ(read_answer(used, &a), SVMC_FETCH_NONE);
     CHECK(a.state == 2 && a.alg == 3 && a.bits == 256 && a.usage == 12 && a.key_bytes == 32);
@@ -291,7 +291,7 @@ TEST(ttlv, lengths_depths_and_numbers_are_bounded) /* KM-2 */
         number(0x420002, 2, 7);
         for (uint32_t i = depth; i > 0; i--)
             close_at(at[i - 1]);
-        CHECK_EQ(ttlv_is_sound(made, used), depth <= TTLV_DEPTH_MAX, "%u", (unsigned)depth);
+        CHECK_EQ(svmc_ttlv_is_sound(made, used), depth <= TTLV_DEPTH_MAX, "%u", (unsigned)depth);
     }
     for (uint32_t count = TTLV_ITEMS_MAX - 2; count <= TTLV_ITEMS_MAX; count++) {
         used = 0;
@@ -299,39 +299,39 @@ TEST(ttlv, lengths_depths_and_numbers_are_bounded) /* KM-2 */
         for (uint32_t i = 0; i < count; i++)
             item(0x420002, 8, NULL, 0);
         close_at(at[0]);
-        CHECK_EQ(ttlv_is_sound(made, used), count < TTLV_ITEMS_MAX, "%u", (unsigned)count);
+        CHECK_EQ(svmc_ttlv_is_sound(made, used), count < TTLV_ITEMS_MAX, "%u", (unsigned)count);
     }
     used = 0;
     number(0x420002, 2, 7);
-    CHECK(ttlv_is_sound(made, used));
+    CHECK(svmc_ttlv_is_sound(made, used));
     made[15] = 1;
-    CHECK(!ttlv_is_sound(made, used), "padding");
+    CHECK(!svmc_ttlv_is_sound(made, used), "padding");
     made[15] = 0;
     made[7] = 3;
-    CHECK(!ttlv_is_sound(made, used), "an integer of 3 bytes");
+    CHECK(!svmc_ttlv_is_sound(made, used), "an integer of 3 bytes");
     made[7] = 4;
     for (uint32_t type = 0; type < 256; type++) {
         made[3] = (uint8_t)type;
-        CHECK_EQ(ttlv_is_sound(made, used),
+        CHECK_EQ(svmc_ttlv_is_sound(made, used),
                  type == 2 || type == 5 || type == 7 || type == 8 || type == 10, "%u",
                  (unsigned)type);
     }
     number(0x420002, 2, 7);
     made[3] = 2;
-    CHECK(!ttlv_is_sound(made, used), "two items");
-    CHECK(!ttlv_is_sound(made, 0));
+    CHECK(!svmc_ttlv_is_sound(made, used), "two items");
+    CHECK(!svmc_ttlv_is_sound(made, 0));
     memset(made, 0, 8);
     memcpy(made, "\x42\x00\x7b\x01\xff\xff\xff\xf8", 8);
-    CHECK_EQ(kmip_length(made, &n), SVMC_FETCH_TOO_LONG);
+    CHECK_EQ(svmc_kmip_length(made, &n), SVMC_FETCH_TOO_LONG);
     CHECK_EQ(n, 0);
     memcpy(made + 4, "\0\0\x1f\xf8", 4);
-    CHECK(kmip_length(made, &n) == SVMC_FETCH_NONE && n == KMIP_ANSWER_BYTES);
+    CHECK(svmc_kmip_length(made, &n) == SVMC_FETCH_NONE && n == KMIP_ANSWER_BYTES);
     memcpy(made + 4, "\0\0\x20\x00", 4);
-    CHECK_EQ(kmip_length(made, &n), SVMC_FETCH_TOO_LONG);
+    CHECK_EQ(svmc_kmip_length(made, &n), SVMC_FETCH_TOO_LONG);
     memcpy(made + 4, "\0\0\0\x0c", 4);
-    CHECK_EQ(kmip_length(made, &n), SVMC_FETCH_FORMAT);
+    CHECK_EQ(svmc_kmip_length(made, &n), SVMC_FETCH_FORMAT);
     memcpy(made, "HTTP/1.1", 8);
-    CHECK_EQ(kmip_length(made, &n), SVMC_FETCH_FORMAT);
+    CHECK_EQ(svmc_kmip_length(made, &n), SVMC_FETCH_FORMAT);
 }
 
 TEST(ttlv, a_question_is_what_the_document_says) /* KM-3 */
@@ -369,14 +369,14 @@ TEST(ttlv, a_question_is_what_the_document_says) /* KM-3 */
     close_at(payload);
     close_at(batch);
     close_at(message);
-    n = kmip_ask(ask, sizeof ask, (const uint8_t *)"key 17", 6);
+    n = svmc_kmip_ask(ask, sizeof ask, (const uint8_t *)"key 17", 6);
     CHECK_EQ(n, used);
     CHECK_MEM(ask, made, n);
     memset(id, 'x', sizeof id);
-    CHECK(kmip_ask(ask, sizeof ask, id, sizeof id) != 0, "the longest one fits");
+    CHECK(svmc_kmip_ask(ask, sizeof ask, id, sizeof id) != 0, "the longest one fits");
     for (size_t room = 0; room < n; room++) {
         memset(ask, 0xee, sizeof ask);
-        CHECK_EQ(kmip_ask(ask, room, (const uint8_t *)"key 17", 6), 0, "%zu", room);
+        CHECK_EQ(svmc_kmip_ask(ask, room, (const uint8_t *)"key 17", 6), 0, "%zu", room);
         CHECK_EQ(ask[room], 0xee);
     }
 }
