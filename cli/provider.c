@@ -66,8 +66,8 @@ static enum cli_status prompt(int terminal, const char *text, const char *path,
         return cli_fail(CLI_SYSTEM, "/dev/tty", "%s", strerror(errno));
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    (void)tcsetattr(terminal, TCSAFLUSH, &quiet); /* it drops what was typed before */
     dprintf(terminal, "%s of %s: ", text, path);
-    (void)tcsetattr(terminal, TCSAFLUSH, &quiet);
     status = read_line(terminal, p, "/dev/tty");
     (void)tcsetattr(terminal, TCSAFLUSH, &before);
     dprintf(terminal, "\n");
