@@ -322,6 +322,7 @@ static enum cli_status open_cache(struct provider *p)
                                             .providers = 1,
                                             .derive = VAULT_DERIVE,
                                             .timeout_ns = p->timeout_ns,
+                                            .negative_ns = LEASE_NS, /* one try */
                                             .lease_ns = LEASE_NS };
     uint8_t hash[SVMC_HASH_BYTES];
     size_t bytes = SVMC_KEY_CACHE_BYTES(1);
