@@ -124,6 +124,8 @@ static enum cli_status make_keyfile(struct provider *p, const struct provider_op
     size_t n = sizeof "svmcore-" - 1;
     enum svmc_status st = SVMC_ERR_CALLBACK;
 
+    if (o->memory_kib > MEMORY_KIB_MAX)
+        return cli_fail(CLI_USAGE, path, "--key-cost: at most %u KiB", MEMORY_KIB_MAX);
     memcpy(id, "svmcore-", n);
     if (ops && ops->random(ops->ctx, random, sizeof random) == SVMC_OK) {
         (void)cli_hex(id + n, random, sizeof random);

@@ -283,7 +283,7 @@ class Hostile(Case):
         self.assertIn(shown.status, (GOOD, REFUSED))
         self.assertTrue(shown.text.isprintable() or re.fullmatch(r"[\n -~]*", shown.text))
         for line in shown.errors.splitlines():
-            self.assertRegex(line, "^svmcore: .*(is no|numbers|version|wants|algorithm|cut|something)")
+            self.assertRegex(line, "^svmcore: .*(is no|numbers|vers|wants|algor|cut|something)")
         return lines
 
     def test_each_byte_of_a_disks_header(self):
@@ -323,11 +323,11 @@ class Hostile(Case):
         swapped = (data[:first] + data[first + step:first + 2 * step] +
                    data[first:first + step] + data[first + 2 * step:])
         lines = self.sweep(
-            file, (flipped(data, first + step + 99), flipped(data, 260), flipped(data, -1 % len(data)),
-                   swapped, data[:-1], data + b"x", data[:first] + foreign[first:first + step] +
-                   data[first + step:]),
-            "chunk 1 is not what|table of sections|its end|chunk 0 is of another place|is cut|behind|"
-            "chunk 0 is of another image")
+            file, (flipped(data, first + step + 99), flipped(data, 260),
+                   flipped(data, len(data) - 1), swapped, data[:-1], data + b"x",
+                   data[:first] + foreign[first:first + step] + data[first + step:]),
+            "chunk 1 is not what|table of sections|its end|chunk 0 is of another place|is cut|"
+            "behind|chunk 0 is of another image")
         for line, word in zip(lines, ("chunk 1", "table", "end", "another place", "cut", "behind",
                                       "another image")):
             self.assertIn(word, line)
