@@ -253,16 +253,22 @@ class Refusals(Case):
         self.refused(REFUSED, file, "another VM key than the one in",
                      run=("seal", "verify", *self.keys, file))
 
-    def test_no_room_leaves_nothing(self):
+    def test_no_room_leaves_all_as_it_was(self):
         file, _ = self.disk()
-        before = self.litter()
+        vmkey = self.tmp / "disk.vmkey"
+        before, data = self.litter(), (file.read_bytes(), vmkey.read_bytes())
         limit = "ulimit -f 20; trap '' XFSZ; exec \"$@\""
-        done = subprocess.run(["sh", "-c", limit, "sh", TOOL, "seal", "convert", "--to", "raw",
-                               *map(str, self.keys), file, self.tmp / "out"],
-                              capture_output=True, timeout=LIMIT_S)
-        self.assertEqual(done.returncode, SYSTEM, done.stderr)
-        self.assertIn(b"cannot be written: File too large", done.stderr)
-        self.assertEqual(self.litter(), before)
+        for run in (("convert", "--to", "raw", *self.keys, file, self.tmp / "out"),
+                    ("convert", "--to", "raw", *self.keys, file),
+                    ("convert", "--to", "length", *self.keys, file),
+                    ("rekey", "--new-vm-key", *self.keys, file)):
+            with self.subTest(run[:3]):
+                done = subprocess.run(["sh", "-c", limit, "sh", TOOL, "seal", *map(str, run)],
+                                      capture_output=True, timeout=LIMIT_S)
+                self.assertEqual(done.returncode, SYSTEM, done.stderr)
+                self.assertIn(b": File too large", done.stderr)
+                self.assertEqual((self.litter(), (file.read_bytes(), vmkey.read_bytes())),
+                                 (before, data))
 
 
 class Hostile(Case):
@@ -432,10 +438,11 @@ class CutOff(Case):
         file, raw = self.disk(sectors=4)
         vmkey = self.tmp / "disk.vmkey"
         self.begin(file)()
-        at = 1
+        status, at = None, 0
         while vmkey.stat().st_size != 320:
-            self.cut(-at, "rekey", "--new-vm-key", *self.keys, file)
+            self.assertNotEqual(status, GOOD, "there never are two")
             at += 1
+            status = self.cut(-at, "rekey", "--new-vm-key", *self.keys, file)
         self.assertIn("2 keys", tool("seal", "verify", *self.keys, file).errors)
         self.good("seal", "rekey", *self.keys, file)
         self.assertEqual(vmkey.stat().st_size, 160)
