@@ -203,9 +203,10 @@ need_arm64_tools() {
 san_flags='-fno-sanitize-recover=all -fno-omit-frame-pointer -gline-tables-only'
 build_options() {
     case $1 in
-    release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled -Dkmip=enabled" ;;
+    release) echo "-Dbench=enabled -Dsodium=enabled -Dopenssl=enabled -Dkmip=enabled" \
+        "-Dcli=enabled" ;;
     bench) echo "-Dtests=disabled -Dexamples=disabled -Dbench=enabled -Dsodium=enabled" \
-        "-Dopenssl=enabled" ;;
+        "-Dopenssl=enabled -Dcli=disabled" ;;
     demo) echo "-Dtests=disabled -Dexamples=enabled -Doptimization=1" ;; # somebody waits for it
     static) echo "-Dtests=disabled -Dexamples=enabled -Dc_link_args=-static -Dprefer_static=true" ;;
     clang) echo "-Dexamples=disabled" ;;
