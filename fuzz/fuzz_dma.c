@@ -106,8 +106,8 @@ static void request(struct input *in)
         spoiled |= q.direction && r.moved != 0;
     } else if (st == SVMC_OK) {
         apply(&q, vm);
-    } else if (q.direction && r.moved != 0) {
-        spoiled = true; /* written in part */
+    } else if (q.direction && (r.moved != 0 || r.reason == SVMC_DMA_CRYPTO)) {
+        spoiled = true; /* written in part, or a whole opaque unit is zeros */
     } else if (r.reason == SVMC_DMA_TAG || r.reason == SVMC_DMA_CRYPTO) {
         for (size_t i = 0; i < q.pieces && !q.direction; i++)
             for (size_t b = 0; b < piece[i].bytes; b++)

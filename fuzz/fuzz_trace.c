@@ -69,6 +69,18 @@ uint64_t vm_rights(const struct vm *vm, uint64_t at, uint64_t *aliases)
     abort();
 }
 
+bool save_devices(const struct save *s, struct vcpu *v)
+{
+    (void)s, (void)v;
+    abort();
+}
+
+enum svmc_status save_resume(const struct save *s, struct vcpu *v, struct svmc_outcome *out)
+{
+    (void)s, (void)v, (void)out;
+    abort();
+}
+
 bool vm_shows(const struct vm *vm, uint64_t address)
 {
     (void)vm, (void)address;
