@@ -24,7 +24,7 @@ sys.path.insert(0, str(TOP / "tools/checks"))
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
 
-EACH = 24
+EACH = 40
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 C, R, A, K = "src/core/", "src/intercept/", "src/intercept/adapt/", "src/keyslot/"

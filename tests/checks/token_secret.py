@@ -21,7 +21,7 @@ FORMS = ("right", "wrong first byte", "wrong last byte", "stale", "not given out
 
 def build(compiler, level, out):
     core = [f for f in core_flags("x86_64", compiler) if not re.fullmatch(r"-O\w", f)]
-    sources = [*sorted((TOP / "src/token").glob("pool*.c"))]
+    sources = [*sorted((TOP / "src/token").glob("pool*.c")), TOP / "src/core/state.c"]
     objects = []
     for source, flags in [(s, [*core, "-DTOKEN_SECRET_HOOK"]) for s in sources] + [
             (TOP / "tests/checks/token_secret.c", ["-std=gnu11"])]:
