@@ -208,7 +208,7 @@ static bool is_same(const struct svmc_walk_result *r, uint64_t par)
  * Three things in which QEMU 7.2 is not the pseudocode. It does not look for blocks where a level
  * has none: translation fault. Where entries have bits 51:48 of addresses in other places (DS,
  * 64 KiB) and TCR.IPS says fewer bits, it does not look at those: address size fault. Of a block it
- * looks at bits below its size as well, which are no address.
+ * looks at bits below its size as well, which are no address, before it looks at its access flag.
  */
 static bool is_otherwise_in_qemu(const struct svmc_walk_a64 *regs, const struct svmc_walk_result *r,
                                  uint64_t par)
@@ -219,6 +219,8 @@ static bool is_otherwise_in_qemu(const struct svmc_walk_a64 *regs, const struct 
         return (par & 1) && (par >> 1 & 63) < 4 && (last_entry & (r->page_bytes - 1)) >> 32 != 0;
     if (code < 4)
         return (regs->tcr >> 32 & 7) < 6;
+    if (code >= 8 && (par & 1) && (par >> 1 & 63) < 4)
+        return (last_entry & 3) == 1;
     return (code == 4 || code == 5) && (last_entry & 3) == 1;
 }
 

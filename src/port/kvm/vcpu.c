@@ -87,9 +87,9 @@ size_t svmc_kvm_vcpu_bytes(const struct svmc_kvm_vcpu *v)
 static bool one_msr(int vcpu, unsigned long request, struct kvm_msr_entry *msr)
 {
     struct {
-        struct kvm_msrs head;
+        uint32_t nmsrs, pad; /* struct kvm_msrs, whose entries have no number */
         struct kvm_msr_entry entry;
-    } list = { { .nmsrs = 1 }, *msr };
+    } list = { 1, 0, *msr };
     bool good = svmc_kvm_ask(vcpu, request, &list) == 1;
 
     *msr = list.entry;
@@ -315,7 +315,7 @@ enum svmc_status svmc_kvm_vcpu_copy(struct svmc_kvm_vcpu *v, void *to, size_t ro
 static void wipe_msrs(struct svmc_kvm_vcpu *v)
 {
     struct {
-        struct kvm_msrs head;
+        uint32_t nmsrs, pad;
         struct kvm_msr_entry entry[MSRS_AT_ONCE];
     } list;
     uint32_t place[MSRS_AT_ONCE], next = 0;
@@ -330,7 +330,7 @@ static void wipe_msrs(struct svmc_kvm_vcpu *v)
                 place[n] = next;
                 list.entry[n++].index = v->priv.msr[next]; /* clamp: counted here */
             }
-        list.head.nmsrs = n;
+        list.nmsrs = n;
         done = n > 0 ? svmc_kvm_ask(v->priv.fd, KVM_SET_MSRS, &list) : 0;
         if (done >= 0 && (uint32_t)done < n) {
             v->priv.kept[place[done] / 64] |= (uint64_t)1 << place[done] % 64;

@@ -112,6 +112,17 @@ class PyKmip:
 
     def signal(self, number):
         os.killpg(self.process.pid, number)
+        while number == signal.SIGSTOP and not all(stat[2] in "TtZ" for stat in self.processes()):
+            time.sleep(0.001)
+
+    def processes(self):
+        """What /proc says of each process of the group: name and state, its group in [4]."""
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                stat = path.read_text()
+                fields = ["", "", *stat[stat.rindex(")") + 2:].split()]
+                if int(fields[4]) == self.process.pid:
+                    yield fields
 
     def stop(self):
         if self.process:

@@ -186,9 +186,9 @@ static bool runs(const struct lab *l, uint32_t exit_reason)
 static bool one_msr(const struct lab *l, unsigned long request, uint32_t index, uint64_t *value)
 {
     struct {
-        struct kvm_msrs head;
+        uint32_t nmsrs, pad; /* struct kvm_msrs */
         struct kvm_msr_entry entry;
-    } msr = { { .nmsrs = 1 }, { .index = index, .data = *value } };
+    } msr = { 1, 0, { .index = index, .data = *value } };
     bool good = ioctl(l->cpu, request, &msr) == 1;
 
     *value = msr.entry.data;
