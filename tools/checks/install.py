@@ -71,7 +71,8 @@ def install(tmp, faults):
     step(faults, ["ninja", "-C", build])
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     for name in ("include/svmcore/svmcore.h", "include/svmcore/guest/hypercall.h",
-                 "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc", *KVM,
+                 "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc",
+                 "bin/svmcore", *KVM,
                  *(kind.format(name) for name in BACK_ENDS for kind in (
                      "include/svmcore/port/{}.h", "lib/libsvmcore-{}.a",
                      "lib/pkgconfig/svmcore-{}.pc"))):
