@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that handles a tag, and after each step a search of all of this process's memory for
- * each tag that is dead: stack below the present frame, heap, data, pages that were filled, the
- * registers (TK-14). Either half of a tag at any address, in either byte order, is one found. The
- * program itself knows the tags under a mask alone. Built by token_residue.py. Exit status: 0:
- * living tags are found, and no others; 1: else; 77: /proc/self/mem is not there.
+ * Everything that handles a tag, and after each step a search for each tag that is dead (TK-14).
+ * Exit status: 0: living tags are found, and no others; 1: else; 77: see residue.h.
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <svmcore/guest/hypercall.h>
 #include <svmcore/insn.h>
 #include <svmcore/judge.h>
 #include <svmcore/token_page.h>
-#include <unistd.h>
 
-#include "../random.h"
+#include "residue.h"
 
-#define TAGS   24u
-#define DEPTH  0x20000u /* of the stack between the search's frames and those that are searched */
-#define CHUNK  0x10000u
 #define NUMBER 8u /* of the call */
+
+_Static_assert(SECRET_BYTES == SVMC_TOKEN_TAG_BYTES, "a tag is a secret");
 
 static struct svmc_token_pool pool;
 static struct svmc_token_entry entries[17];
@@ -31,37 +22,11 @@ static struct svmc_token_expected expected[2];
 static struct svmc_token_vcpu vcpus[2];
 static uint8_t page[SVMC_TOKEN_PAGE_BYTES];
 static uint64_t scratch[256], room[256], batch[3][SVMC_HCALL_BATCH_BYTES / 8];
-
-static const volatile uint64_t mask = 0x9d3f1c65a82be740;
-static uint64_t masked[TAGS][2], rng = 77;
-static uint32_t handles[TAGS];
-static uint64_t home, home_bytes; /* where living tags are found, and nowhere else */
-static unsigned halves = 2;       /* bit n: half n of a living tag has to be found */
-static unsigned drawn, found[TAGS], stray, failed, handled;
-static _Bool alive[TAGS], random_fails;
-
-static void must(_Bool ok, const char *what)
-{
-    if (!ok) {
-        printf("failed: %s\n", what);
-        exit(1);
-    }
-}
-#define OK(call) must((call) == SVMC_OK, #call)
+static uint32_t handles[SECRETS];
+static unsigned handled;
+static _Bool random_fails;
 
 /* ---- tags, which nothing here keeps -----------------------------------------------------------*/
-
-static void wipe(void *at, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ((volatile uint8_t *)at)[i] = 0;
-}
-
-static void unmask(unsigned n, void *at)
-{
-    for (unsigned i = 0; i < SVMC_TOKEN_TAG_BYTES; i++)
-        ((volatile uint8_t *)at)[i] = (uint8_t)((masked[n][i / 8] ^ mask) >> i % 8 * 8);
-}
 
 static enum svmc_status draw(void *ctx, void *dst, size_t n)
 {
@@ -71,10 +36,7 @@ static enum svmc_status draw(void *ctx, void *dst, size_t n)
             ((uint8_t *)dst)[i] = (uint8_t)harness_random(&rng);
         return SVMC_OK;
     }
-    must(drawn < TAGS, "room for tags");
-    masked[drawn][0] = harness_random(&rng);
-    masked[drawn][1] = harness_random(&rng);
-    unmask(drawn++, dst);
+    make_secret(dst);
     return random_fails ? SVMC_ERR_CALLBACK : SVMC_OK;
 }
 
@@ -89,107 +51,6 @@ static enum svmc_status mix(void *ctx, uint32_t alg, const uint8_t *key,
 }
 
 static const struct svmc_crypto_ops crypto = { .size = sizeof crypto, .random = draw, .mac = mix };
-
-/* ---- the search -------------------------------------------------------------------------------*/
-
-static uint8_t chunk[CHUNK + 7];
-static uint8_t registers[512 + 6 * 8] __attribute__((aligned(16)));
-
-/* Those that outlive a call, and all vector registers: FXSAVE, 512 bytes (SDM vol. 2). */
-#define KEEP_REGISTERS()                                                               \
-    __asm__ volatile("fxsave %0\n\tmov %%rbx, 512+%0\n\tmov %%rbp, 520+%0\n\t"         \
-                     "mov %%r12, 528+%0\n\tmov %%r13, 536+%0\n\tmov %%r14, 544+%0\n\t" \
-                     "mov %%r15, 552+%0"                                               \
-                     : "=m"(registers))
-
-static void look_at(const uint8_t *at, size_t n, uint64_t address, const char *where)
-{
-    for (size_t i = 0; i + 8 <= n; i++) {
-        uint64_t word, turned;
-
-        memcpy(&word, at + i, sizeof word);
-        turned = __builtin_bswap64(word) ^ mask;
-        word ^= mask;
-        for (unsigned t = 0; t < 2 * drawn; t++) {
-            if (word != masked[t / 2][t % 2] && turned != masked[t / 2][t % 2])
-                continue;
-            if (alive[t / 2] && address + i - home < home_bytes)
-                found[t / 2] |= 1u << t % 2;
-            else if (stray++ < 9)
-                printf("failed: half %u of tag %u at %#llx %s", t % 2, t / 2,
-                       (unsigned long long)(address + i), where);
-        }
-    }
-}
-
-/* Every byte that can be written, the chunk empty whenever it is itself looked at. */
-static void search(void)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    int mem = open("/proc/self/mem", O_RDONLY);
-    char line[512];
-
-    if (!maps || mem < 0) {
-        puts("SKIPPED: no /proc/self/mem");
-        exit(77);
-    }
-    memset(found, 0, sizeof found);
-    while (fgets(line, sizeof line, maps)) {
-        uint64_t from, to;
-        char rights[5];
-
-        if (sscanf(line, "%lx-%lx %4s", &from, &to, rights) != 3 || rights[1] != 'w')
-            continue;
-        for (; from < to; from += CHUNK) {
-            size_t n = to - from < sizeof chunk ? to - from : sizeof chunk;
-
-            if (pread(mem, chunk, n, (off_t)from) == (ssize_t)n)
-                look_at(chunk, n, from,
-                        strchr(line, '/')   ? strchr(line, '/')
-                        : strchr(line, '[') ? strchr(line, '[')
-                                            : "\n");
-            else
-                must(0, "every page can be read");
-            wipe(chunk, sizeof chunk);
-        }
-    }
-    fclose(maps);
-    close(mem);
-}
-
-/* Far below the search, whose own frames would else cover what is there. */
-__attribute__((noinline)) static void deep(void (*step)(void))
-{
-    char apart[DEPTH];
-
-    __asm__ volatile("" : : "r"(apart) : "memory");
-    step();
-    KEEP_REGISTERS();
-    __asm__ volatile("" : : "r"(apart) : "memory");
-}
-
-__attribute__((noinline)) static void scrub(void)
-{
-    char frames[DEPTH / 2];
-
-    wipe(frames, sizeof frames);
-}
-
-static void now(const char *name, void (*step)(void))
-{
-    deep(scrub);
-    deep(step);
-    stray = 0;
-    search();
-    for (unsigned n = 0; n < drawn; n++)
-        if (alive[n] && (found[n] & halves) != halves) {
-            printf("failed: tag %u lives and is not found\n", n);
-            stray++;
-        }
-    if (stray != 0)
-        printf("after: %s\n", name);
-    failed += stray != 0;
-}
 
 /* ---- copies that are kept, all of which are found ---------------------------------------------*/
 

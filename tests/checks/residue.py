@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""No byte sequence of a dead tag is left in a process (TK-14).
+"""No secret that is dead is left in a process: `residue.py token`, of tags (TK-14), `residue.py
+seal`, of keys and of what was sealed.
 
-Pool, pages, judge and dispatcher are built as for use, with gcc and clang, -O1 to -O3 and -Os, and
-tests/checks/token_residue.c searches the memory of its own process after each step. A wipe that is
-taken out of the source must be found."""
+What handles them is built as for use, with gcc and clang, -O1 to -O3 and -Os, and token_residue.c
+or seal_residue.c searches the memory of its own process after each step. A wipe that is taken out
+of the source must be found."""
 import re
 import sys
 import tempfile
@@ -16,23 +17,40 @@ from common import (Report, core_flags, edited, first_error, need_tools, paralle
                     run, sources)
 
 LEVELS = ("-O1", "-O2", "-O3", "-Os")
-T, N = "src/token/", "src/hcall/native/"
-WIPES = (
-    (T + "pool.c", "        clear(&pool->priv.config);\n", "        ;\n"),
-    (T + "pool_enrol.c", "    token_put(&e->priv.tag[0], 0);\n", ""),
-    (T + "pool_enrol.c", "    token_put(&e->priv.tag[1], 0);\n", ""),
-    (T + "pool_enrol.c", "        memset(out->tag, 0, sizeof out->tag);\n", "        ;\n"),
-    (T + "pool_check.c", "    core_wipe(key, sizeof key);\n", ""),
-    (T + "pool_check.c", "    core_wipe(kept.room, sizeof kept.room);\n", ""),
-    (T + "gate.c", "    core_wipe(own, sizeof own);\n", ""),
-    ("src/judge/judge.c", "    core_wipe(h.shown.words, sizeof h.shown.words);\n", ""),
-    (N + "dispatch.c", "core_wipe(judged.token, sizeof judged.token);", ""),
-    (N + "batch.c", "core_wipe(one.token, sizeof one.token);", ""),
-)
+T, N, S, K = "src/token/", "src/hcall/native/", "src/seal/", "src/keyslot/"
+# the core's files, and wipes: file, text, what replaces it
+SETS = {
+    "token": (r"src/(token|judge|core|hcall/native)/", (
+        (T + "pool.c", "        clear(&pool->priv.config);\n", "        ;\n"),
+        (T + "pool_enrol.c", "    token_put(&e->priv.tag[0], 0);\n", ""),
+        (T + "pool_enrol.c", "    token_put(&e->priv.tag[1], 0);\n", ""),
+        (T + "pool_enrol.c", "        memset(out->tag, 0, sizeof out->tag);\n", "        ;\n"),
+        (T + "pool_check.c", "    core_wipe(key, sizeof key);\n", ""),
+        (T + "pool_check.c", "    core_wipe(kept.room, sizeof kept.room);\n", ""),
+        (T + "gate.c", "    core_wipe(own, sizeof own);\n", ""),
+        ("src/judge/judge.c", "    core_wipe(h.shown.words, sizeof h.shown.words);\n", ""),
+        (N + "dispatch.c", "core_wipe(judged.token, sizeof judged.token);", ""),
+        (N + "batch.c", "core_wipe(one.token, sizeof one.token);", ""),
+    )),
+    "seal": (r"src/(seal|keyslot|core)/", (
+        (S + "sealer.c", "    ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
+        (S + "context.c", "        wipe(piece[i].at, piece[i].bytes);\n", "        ;\n"),
+        (S + "context.c", "    wipe(text, about.bytes);\n", ""),
+        (K + "slot_place.c", "    ops->wipe(ops->ctx, room, sizeof *room);\n", ""),
+        (K + "keys.c", "    wipe(arena, work, sizeof *work);\n    if (st != SVMC_OK)\n"
+         "        svmc_vmkey_drop(key);\n",
+         "    if (st != SVMC_OK)\n        svmc_vmkey_drop(key);\n"),
+        (K + "keys.c", "        wipe(key->priv.arena, cell, sizeof *cell);\n", "        ;\n"),
+    )),
+}
+WHAT = sys.argv[1]
+FILES, WIPES = SETS[WHAT]
+PROGRAM = f"tests/checks/{WHAT}_residue.c"
 
 
 def core():
-    return [s for s in sources("core") if re.match(r"src/(token|judge|core|hcall/native)/", str(s))]
+    port = sources("port-sodium") if WHAT == "seal" else []
+    return [s for s in sources("core") if re.match(FILES, str(s))] + port
 
 
 def build(compiler, level, out, copies):
@@ -40,14 +58,14 @@ def build(compiler, level, out, copies):
     objects are taken that are in `out` already."""
     flags = [f for f in core_flags("x86_64", compiler) if not re.fullmatch(r"-O\w", f)]
     objects = []
-    for source in [*map(str, core()), "tests/checks/token_residue.c"]:
+    for source in [*map(str, core()), PROGRAM]:
         target = out / (source.replace("/", "_") + ".o")
         if source in copies:
             target = copies[source].with_suffix(".o")
         objects.append(target)
         if target.exists():
             continue
-        own = source.startswith("src/")
+        own = source.startswith("src/") and not source.startswith("src/port/")
         done = run([compiler, *(flags if own else ["-std=gnu11", "-Wall", "-Wextra", "-Werror"]),
                     level if own else "-O2", f"-I{TOP}/include", f"-I{TOP}/src",
                     f"-iquote{(TOP / source).parent}", "-c", copies.get(source, TOP / source),
@@ -55,7 +73,7 @@ def build(compiler, level, out, copies):
         if not done.ok:
             return None, first_error(done.text)
     program = (next(iter(copies.values())) if copies else objects[0]).with_name("residue")
-    done = run([compiler, "-o", program, *objects])
+    done = run([compiler, "-o", program, *objects, *(["-lsodium"] if WHAT == "seal" else [])])
     return (program, None) if done.ok else (None, first_error(done.text))
 
 
