@@ -3,7 +3,7 @@
 """No secret that is dead is left in a process: `residue.py token`, of tags (TK-14), `residue.py
 seal`, of keys and of what was sealed.
 
-What handles them is built as for use, with gcc and clang, -O1 to -O3 and -Os, and token_residue.c
+What handles them is built as for use, with gcc and clang, and token_residue.c
 or seal_residue.c searches the memory of its own process after each step. A wipe that is taken out
 of the source must be found."""
 import re
@@ -16,7 +16,7 @@ sys.path.insert(0, str(TOP / "tools/checks"))
 from common import (Report, core_flags, edited, first_error, need_tools, parallel,  # noqa: E402
                     run, sources)
 
-LEVELS = ("-O1", "-O2", "-O3", "-Os")
+LEVELS = ("-O1", "-O2", "-O3", "-Os") if "--long" in sys.argv else ("-O2", "-Os")
 T, N, S, K = "src/token/", "src/hcall/native/", "src/seal/", "src/keyslot/"
 # the core's files, and wipes: file, text, what replaces it
 SETS = {
