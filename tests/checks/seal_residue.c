@@ -2,8 +2,9 @@
 /*
  * Everything that handles keys and what they seal, and after each step a search for each key that
  * is gone, and for a canary of the plaintext where it must not be: KH-11, KS-10, SE-7, SE-12,
- * SE-20, SE-25, SE-26. The ciphers here leave nothing of their own (tests/port looks at those of back
- * ends). Exit status: 0: living secrets are found at home, and no others; 1: else; 77: residue.h.
+ * SE-20, SE-25, SE-26. The ciphers here leave nothing of their own (tests/port looks at those of
+ * back ends). Exit status: 0: living secrets are found at home, and no others; 1: else; 77:
+ * residue.h.
  */
 #include <svmcore/port/sodium.h>
 #include <svmcore/seal_context.h>
