@@ -72,7 +72,25 @@ enum x86_shape {
     SHAPE_FLUSH,
     /* x86_vec.def */
     SHAPE_VEC_MOVE,
-    SHAPE_VEC_LANES
+    SHAPE_VEC_HALF,
+    SHAPE_VEC_FILL,
+    SHAPE_VEC_EXTRACT,
+    SHAPE_VEC_INSERT,
+    SHAPE_VEC_LANES,
+    SHAPE_VEC_SHIFT,
+    SHAPE_VEC_PAIRS,
+    SHAPE_VEC_PACK,
+    SHAPE_VEC_WIDEN,
+    SHAPE_VEC_NARROW,
+    SHAPE_VEC_UNPACK,
+    SHAPE_VEC_SHUFFLE,
+    SHAPE_VEC_BLEND,
+    SHAPE_VEC_EXPAND,
+    SHAPE_VEC_CIPHER,
+    SHAPE_VEC_TEST,
+    SHAPE_VEC_STRING,
+    SHAPE_VEC_MASKED,
+    SHAPE_VEC_GATHER
 };
 
 /* Bytes of an element, as a power of two: what masks and operations of x86_vec.def count. */
