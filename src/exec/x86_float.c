@@ -10,11 +10,18 @@ EXEC_FN bool svmc_exec_x86_float_settle(struct float_run *r)
     struct svmc_exec_x86 *regs = r->v.e->regs;
     uint32_t raised = r->f.raised;
 
-    if (!x86_is_unmasked(regs->mxcsr, raised))
+    if (!x86_is_unmasked(regs->mxcsr, raised)) {
+        r->kept |= raised;
+        r->f.raised = 0;
         return true;
+    }
     if (x86_is_unmasked(regs->mxcsr, raised & MXCSR_BEFORE))
         raised &= MXCSR_BEFORE; /* nothing was computed */
-    regs->mxcsr |= raised;
+    regs->mxcsr |= raised | r->kept;
+    if (r->v.operand[0].reg_kind == SVMC_REG_KIND_MMX) { /* as Intel's processors do */
+        regs->fsw &= (uint16_t)~FSW_TOP;
+        regs->ftw = 0xff;
+    }
     return svmc_exec_fault(&r->v.e->r, regs->cr4 & CR4_OSXMMEXCPT ? VECTOR_XM : VECTOR_UD, false,
                            0);
 }
@@ -28,6 +35,7 @@ static bool open(struct float_run *r, struct x86_run *e)
     if (r->v.encoding == X86_EVEX) /* not finished */
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     to = &r->v.operand[0];
+    r->kept = 0;
     r->f = (struct x86_float){ .mxcsr = e->regs->mxcsr,
                                .rounding = e->regs->mxcsr >> MXCSR_ROUNDING & 3 };
     r->bytes = (uint8_t)(1u << e->element);
@@ -42,6 +50,11 @@ static bool open(struct float_run *r, struct x86_run *e)
     return e->op > FLOAT_DP || svmc_exec_x86_float_can(r);
 }
 
+static bool is_fused(unsigned op)
+{
+    return (op >= FLOAT_MADD && op <= FLOAT_NMSUB) || op == FLOAT_MADDSUB || op == FLOAT_MSUBADD;
+}
+
 /* What is read lies in the order of the operands; where it counts: x, y and z. */
 static void arrange(const struct float_run *r)
 {
@@ -52,10 +65,10 @@ static void arrange(const struct float_run *r)
     if (r->one && (e->op == FLOAT_SQRT || e->op == FLOAT_RCP || e->op == FLOAT_RSQRT ||
                    e->op == FLOAT_ROUND)) {
         x = op->b;
-    } else if (e->op >= FLOAT_MADD && e->op <= FLOAT_MSUBADD && e->opcode >> 4 == 9) { /* 132 */
+    } else if (is_fused(e->op) && e->opcode >> 4 == 9) { /* 132 */
         y = op->c;
         z = op->b;
-    } else if (e->op >= FLOAT_MADD && e->op <= FLOAT_MSUBADD) {
+    } else if (is_fused(e->op)) {
         x = op->b;
         y = e->opcode >> 4 == 10 ? op->a : op->c; /* 213, 231 */
         z = e->opcode >> 4 == 10 ? op->c : op->a;
@@ -189,29 +202,56 @@ static uint64_t general(struct float_run *r)
     return convert(r, vec_get(r->v.op->a, 0, e->element), r->bytes, r->v.operand[0].bytes);
 }
 
-EXEC_FN bool svmc_exec_x86_float(struct x86_run *e)
+/* XE-65: what is stored was computed before its address counts, and a fault there shows it. */
+static bool store(struct float_run *r)
 {
-    struct float_run r;
+    struct x86_run *e = r->v.e;
+
+    if (!svmc_exec_x86_vec_read(&r->v))
+        return false;
+    convert_all(r);
+    if (!svmc_exec_x86_float_settle(r))
+        return false;
+    if (!svmc_exec_x86_vec_reach(&r->v)) {
+        if (e->r.out->action == SVMC_EXEC_FAULT)
+            e->regs->mxcsr |= r->kept;
+        return false;
+    }
+    return svmc_exec_x86_vec_finish(&r->v);
+}
+
+static bool load(struct float_run *r)
+{
+    struct x86_run *e = r->v.e;
     uint64_t value = 0;
 
-    if (!open(&r, e) || !svmc_exec_x86_vec_reach(&r.v) || !svmc_exec_x86_vec_read(&r.v))
+    if (!svmc_exec_x86_vec_reach(&r->v) || !svmc_exec_x86_vec_read(&r->v))
         return false;
     if (e->shape == SHAPE_FLOAT_FLAGS)
-        value = order_flags(&r);
+        value = order_flags(r);
     else if (e->shape == SHAPE_FLOAT_GENERAL)
-        value = general(&r);
+        value = general(r);
     else if (e->shape >= SHAPE_FLOAT_CONVERT)
-        convert_all(&r);
-    else if (!compute(&r))
+        convert_all(r);
+    else if (!compute(r))
         return false;
-    if (!svmc_exec_x86_float_settle(&r))
+    if (!svmc_exec_x86_float_settle(r))
         return false;
     if (e->shape == SHAPE_FLOAT_FLAGS)
         x86_set_status(e, value);
     else if (e->shape == SHAPE_FLOAT_GENERAL)
-        x86_set(e, r.v.operand[0].reg, r.v.operand[0].bytes, value);
-    else if (!svmc_exec_x86_vec_finish(&r.v))
+        x86_set(e, r->v.operand[0].reg, r->v.operand[0].bytes, value);
+    else
+        return svmc_exec_x86_vec_finish(&r->v);
+    return true;
+}
+
+EXEC_FN bool svmc_exec_x86_float(struct x86_run *e)
+{
+    struct float_run r;
+
+    if (!open(&r, e) || !(r.v.memory == 0 ? store(&r) : load(&r)))
         return false;
-    e->regs->mxcsr |= r.f.raised;
+    e->regs->mxcsr |= r.kept;
     return true;
 }

@@ -155,21 +155,23 @@ static void pair_up(const struct float_run *r)
     }
 }
 
-/* The first `sums` elements of each 16 bytes become those of two results each. */
-static bool add_neighbours(struct float_run *r, unsigned sums)
+/*
+ * To each element of the result that one of its 16 bytes which lies `apart`. Which one comes first
+ * decides which NaN comes out: as Intel's processors do it.
+ */
+static bool add_others(struct float_run *r, unsigned apart)
 {
     const unsigned per = 16u / r->bytes;
-    uint64_t lanes = 0;
 
     if (!svmc_exec_x86_float_settle(r))
         return false;
-    for (unsigned base = 0; base < r->count; base += per)
-        for (unsigned i = 0; i < sums; i++) {
-            set(r, WIDE_X, base + i, get(r, WIDE_RESULT, base + 2 * i));
-            set(r, WIDE_Y, base + i, get(r, WIDE_RESULT, base + 2 * i + 1));
-            lanes |= (uint64_t)1 << (base + i);
-        }
-    return stage(r, FLOAT_ADD, lanes);
+    for (unsigned i = 0; i < r->count; i++) {
+        const unsigned other = (i & ~(per - 1)) | ((i ^ apart) & (per - 1));
+
+        set(r, apart == 1 ? WIDE_Y : WIDE_X, i, get(r, WIDE_RESULT, i));
+        set(r, apart == 1 ? WIDE_X : WIDE_Y, i, get(r, WIDE_RESULT, other));
+    }
+    return stage(r, FLOAT_ADD, ~(uint64_t)0);
 }
 
 /* DPPS, DPPD: products, sums of two, of these two; each ends before the next begins (SDM vol. 2). */
@@ -180,15 +182,12 @@ static bool dot_product(struct float_run *r)
 
     memset(float_wide(r, WIDE_RESULT), 0, SVMC_EXEC_VEC_BYTES);
     factors |= factors << per;
-    if (!stage(r, FLOAT_MUL, factors) || !add_neighbours(r, per / 2) ||
-        (per == 4 && !add_neighbours(r, 1)))
+    if (!stage(r, FLOAT_MUL, factors) || !add_others(r, 1) ||
+        (per == 4 && !add_others(r, 2)))
         return false;
-    for (unsigned base = 0; base < r->count; base += per) {
-        uint64_t sum = get(r, WIDE_RESULT, base);
-
-        for (unsigned i = 0; i < per; i++)
-            set(r, WIDE_RESULT, base + i, imm >> i & 1 ? sum : 0);
-    }
+    for (unsigned i = 0; i < r->count; i++)
+        if (!(imm >> (i & (per - 1)) & 1))
+            set(r, WIDE_RESULT, i, 0);
     return true;
 }
 

@@ -47,6 +47,7 @@ enum float_wide { WIDE_X = 0, WIDE_Y = 1, WIDE_Z = 2, WIDE_RESULT = 3 };
 struct float_run {
     struct vec_run v;
     struct x86_float f;
+    uint32_t kept;  /* flags of operations that are over */
     uint64_t lanes; /* a bit each: those that are computed */
     uint8_t bytes;  /* of an element of the result */
     uint8_t count;  /* of elements */
@@ -59,7 +60,7 @@ static inline uint8_t *float_wide(const struct float_run *r, enum float_wide i)
     return r->v.e->r.x->priv.wide[i & 3]; /* clamp: two bits */
 }
 
-/** XE-61: what f.raised means for the guest; false: #XM, or #UD. */
+/** XE-61: what f.raised means for the guest: it is kept; false: #XM, or #UD. */
 EXEC_FN bool svmc_exec_x86_float_settle(struct float_run *r);
 
 /** XE-60: whether the host can, asked before anything is read. */

@@ -119,17 +119,18 @@ static uint64_t overflow(struct x86_float *f, const struct number *n, unsigned b
 static uint64_t underflow(struct x86_float *f, const struct number *n, unsigned bytes, bool inexact)
 {
     uint64_t kept = n->significand;
-    int32_t drop = 64 - (int32_t)fraction_bits(bytes) - n->exponent - bias_of(bytes);
+    const int32_t drop = 64 - (int32_t)fraction_bits(bytes) - n->exponent - bias_of(bytes);
+    const bool hears = x86_is_unmasked(f->mxcsr, MXCSR_UE);
+    bool lost;
 
-    if (x86_is_unmasked(f->mxcsr, MXCSR_UE)) {
-        f->raised |= MXCSR_UE | (inexact ? MXCSR_PE : 0);
-        return 0; /* nobody sees it */
-    }
-    if ((f->mxcsr & MXCSR_FTZ) && bytes != 2) {
+    if (!hears && (f->mxcsr & MXCSR_FTZ) && bytes != 2) {
         f->raised |= MXCSR_UE | MXCSR_PE;
         return sign_of(n->negative, bytes);
     }
-    if (round_off(&kept, drop, f->rounding, n->negative))
+    lost = round_off(&kept, drop, f->rounding, n->negative);
+    if (hears) /* then an exact one is news, too; of F16C, PE is that of the result */
+        f->raised |= MXCSR_UE | ((bytes == 2 ? lost : inexact) ? MXCSR_PE : 0);
+    else if (lost)
         f->raised |= MXCSR_UE | MXCSR_PE;
     return sign_of(n->negative, bytes) | kept; /* the smallest normal number follows the rest */
 }
