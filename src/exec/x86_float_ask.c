@@ -162,14 +162,15 @@ static void pair_up(const struct float_run *r)
 static bool add_others(struct float_run *r, unsigned apart)
 {
     const unsigned per = 16u / r->bytes;
+    const bool other_first = per == 4 && apart == 1;
 
     if (!svmc_exec_x86_float_settle(r))
         return false;
     for (unsigned i = 0; i < r->count; i++) {
         const unsigned other = (i & ~(per - 1)) | ((i ^ apart) & (per - 1));
 
-        set(r, apart == 1 ? WIDE_Y : WIDE_X, i, get(r, WIDE_RESULT, i));
-        set(r, apart == 1 ? WIDE_X : WIDE_Y, i, get(r, WIDE_RESULT, other));
+        set(r, other_first ? WIDE_Y : WIDE_X, i, get(r, WIDE_RESULT, i));
+        set(r, other_first ? WIDE_X : WIDE_Y, i, get(r, WIDE_RESULT, other));
     }
     return stage(r, FLOAT_ADD, ~(uint64_t)0);
 }

@@ -128,8 +128,8 @@ static uint64_t underflow(struct x86_float *f, const struct number *n, unsigned 
         return sign_of(n->negative, bytes);
     }
     lost = round_off(&kept, drop, f->rounding, n->negative);
-    if (hears) /* then an exact one is news, too; of F16C, PE is that of the result */
-        f->raised |= MXCSR_UE | ((bytes == 2 ? lost : inexact) ? MXCSR_PE : 0);
+    if (hears) /* then an exact one is news, too */
+        f->raised |= MXCSR_UE | (inexact ? MXCSR_PE : 0);
     else if (lost)
         f->raised |= MXCSR_UE | MXCSR_PE;
     return sign_of(n->negative, bytes) | kept; /* the smallest normal number follows the rest */
@@ -175,8 +175,8 @@ EXEC_FN uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsig
         return keep_nan(f, &n, to);
     if (n.kind == IS_ZERO || n.kind == IS_INFINITE)
         return sign_of(n.negative, to) | (n.kind == IS_ZERO ? 0 : infinity(to));
-    if (n.kind == IS_DENORMAL && from != 2)
-        f->raised |= MXCSR_DE;
+    if (n.kind == IS_DENORMAL && from != 2) /* to 2 bytes: far below all that they have */
+        f->raised |= MXCSR_DE | (to == 2 ? MXCSR_PE : 0);
     return put_together(f, &n, to);
 }
 
