@@ -183,8 +183,7 @@ static bool dot_product(struct float_run *r)
 
     memset(float_wide(r, WIDE_RESULT), 0, SVMC_EXEC_VEC_BYTES);
     factors |= factors << per;
-    if (!stage(r, FLOAT_MUL, factors) || !add_others(r, 1) ||
-        (per == 4 && !add_others(r, 2)))
+    if (!stage(r, FLOAT_MUL, factors) || !add_others(r, 1) || (per == 4 && !add_others(r, 2)))
         return false;
     for (unsigned i = 0; i < r->count; i++)
         if (!(imm >> (i & (per - 1)) & 1))
