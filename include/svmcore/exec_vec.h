@@ -10,7 +10,20 @@ extern "C" {
 #define SVMC_EXEC_VEC_BYTES 64u /* of the widest vector register */
 
 /** What is to be done. Numbers are pinned: append, never renumber. */
-enum svmc_exec_vec_operation { SVMC_EXEC_VEC_NONE = 0 };
+enum svmc_exec_vec_operation {
+    SVMC_EXEC_VEC_NONE = 0,
+    /* x87: a: ST(0), 10 bytes; b: memory's operand as it lies there, `bytes` of it; imm: 0: it is
+       floating point, 1: an integer. mxcsr: in: the control word; out: in bits 31:16 the status
+       word after it, from one of 0. out: ST(0), 10 bytes. Exceptions that the control word does not
+       mask are those of the processor: an unmasked overflow gives the scaled result */
+    SVMC_EXEC_VEC_X87_ADD = 768,
+    SVMC_EXEC_VEC_X87_MUL = 769,
+    SVMC_EXEC_VEC_X87_COM = 770,
+    SVMC_EXEC_VEC_X87_SUB = 772,
+    SVMC_EXEC_VEC_X87_SUBR = 773,
+    SVMC_EXEC_VEC_X87_DIV = 774,
+    SVMC_EXEC_VEC_X87_DIVR = 775
+};
 
 /**
  * One operation and its operands. It lies in the record and stays there until it is done. Bytes
