@@ -2,7 +2,7 @@
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
 #include "x86_fpu.h"
 #include "x86_private.h"
-#include "x86_vec_private.h"
+#include "x86_float_private.h"
 
 #define CR4_UMIP 0x800u
 
@@ -22,6 +22,10 @@ static const struct row rows[] = {
 #define OP(id, shape, op, undefined, who) \
     [SVMC_X86_##id] = { SHAPE_FPU_##shape, FPU_OP_##op, WHO_##who, ELEMENT_B },
 #include "x86_fpu.def"
+#undef OP
+#define OP(id, shape, op, element, who) \
+    [SVMC_X86_##id] = { SHAPE_FLOAT_##shape, FLOAT_##op, WHO_##who, ELEMENT_##element },
+#include "x86_float.def"
 #undef OP
 };
 #define ROWS ((uint32_t)(sizeof rows / sizeof rows[0]))
@@ -125,6 +129,14 @@ static bool perform_rare(struct x86_run *e)
     case SHAPE_VEC_MOVE:
     case SHAPE_VEC_LANES:
         return svmc_exec_x86_vec(e);
+    case SHAPE_FLOAT_PACKED:
+    case SHAPE_FLOAT_ONE:
+    case SHAPE_FLOAT_FLAGS:
+    case SHAPE_FLOAT_CONVERT:
+    case SHAPE_FLOAT_CONVERT_ONE:
+    case SHAPE_FLOAT_CONVERT_PAIR:
+    case SHAPE_FLOAT_GENERAL:
+        return svmc_exec_x86_float(e);
     case SHAPE_NONE:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     default:

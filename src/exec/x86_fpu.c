@@ -2,7 +2,7 @@
 /* x87 with memory: loads, stores, arithmetic, control. Rules XE-n: docs/spec/exec.md. */
 #include "x86_fpu.h"
 
-/* XE-51: #NM, then #MF for what waits (SDM vol. 1 8.6, vol. 3 table 6-2). */
+/* XE-50: #NM, then #MF for what waits (SDM vol. 1 8.6, vol. 3 table 6-2). */
 EXEC_FN bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits)
 {
     const struct svmc_exec_x86 *regs = e->regs;
@@ -16,7 +16,7 @@ EXEC_FN bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits)
     return svmc_exec_fault(&e->r, VECTOR_MF, false, 0);
 }
 
-/* Whether an exception that is not masked leaves operands, stack and memory as they are (XE-53). */
+/* Whether an exception that is not masked leaves operands, stack and memory as they are (XE-52). */
 static bool is_stopped(const struct x86_run *e, unsigned raised)
 {
     return (raised & ~(unsigned)e->regs->fcw & FPU_STOPS) != 0;
@@ -38,7 +38,7 @@ static void point(struct x86_run *e, bool unmasked)
     }
 }
 
-/* What all have in common at their end: C1 is that of this instruction, all else adds up. */
+/* XE-53. What all have in common at their end: C1 is that of this instruction, all else adds up. */
 static bool conclude(struct x86_run *e, unsigned raised)
 {
     struct svmc_exec_x86 *regs = e->regs;
@@ -79,12 +79,12 @@ static struct fpu_real convert(const struct x86_run *e, const uint8_t *data, uns
     uint64_t value = core_load_le64(data);
 
     if (e->op == FPU_OP_FBLD)
-        return svmc_exec_x86_from_decimal(data);
+        return svmc_exec_x87_from_decimal(data);
     if (e->op == FPU_OP_FILD)
-        return svmc_exec_x86_from_integer(core_sign_extend(value, 8 * bytes));
+        return svmc_exec_x87_from_integer(core_sign_extend(value, 8 * bytes));
     if (bytes == FPU_REAL_BYTES)
         return fpu_load_real(data);
-    return svmc_exec_x86_widen(value, bytes, raised);
+    return svmc_exec_x87_widen(value, bytes, raised);
 }
 
 EXEC_FN bool svmc_exec_x86_fpu_load(struct x86_run *e)
@@ -102,7 +102,7 @@ EXEC_FN bool svmc_exec_x86_fpu_load(struct x86_run *e)
     if (data == NULL)
         return false;
     v = convert(e, data, &raised);
-    if (regs->ftw >> to & 1) { /* XE-52 */
+    if (regs->ftw >> to & 1) { /* XE-51 */
         v = FPU_INDEFINITE;
         raised = FPU_OVERFLOW;
     }
@@ -122,14 +122,14 @@ static void format(struct x86_run *e, struct fpu_real v, unsigned *raised)
     unsigned bytes = e->insn->mem_bytes, control = e->regs->fcw;
 
     if (e->op == FPU_OP_FBSTP)
-        svmc_exec_x86_to_decimal(v, control, store, raised);
+        svmc_exec_x87_to_decimal(v, control, store, raised);
     else if (e->op == FPU_OP_FIST || e->op == FPU_OP_FISTP || e->op == FPU_OP_FISTTP)
         core_store_le64(
-            store, svmc_exec_x86_to_integer(v, bytes, control, e->op == FPU_OP_FISTTP, raised));
+            store, svmc_exec_x87_to_integer(v, bytes, control, e->op == FPU_OP_FISTTP, raised));
     else if (bytes == FPU_REAL_BYTES)
         fpu_store_real(store, v);
     else
-        core_store_le64(store, svmc_exec_x86_narrow(v, bytes, control, raised));
+        core_store_le64(store, svmc_exec_x87_narrow(v, bytes, control, raised));
 }
 
 EXEC_FN bool svmc_exec_x86_fpu_store(struct x86_run *e)
@@ -149,7 +149,7 @@ EXEC_FN bool svmc_exec_x86_fpu_store(struct x86_run *e)
         v = fpu_load_real(data);
     }
     format(e, v, &raised);
-    if (!(regs->ftw >> from & 1)) /* XE-52: the indefinite value of the format */
+    if (!(regs->ftw >> from & 1)) /* XE-51: the indefinite value of the format */
         raised = FPU_UNDERFLOW;
     if (!is_stopped(e, raised)) {
         if (!x86_reach_memory(e, SVMC_ACCESS_WRITE, &span) || !svmc_exec_write(&e->r, &span))
@@ -170,15 +170,15 @@ static bool compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)
 
     if (st == NULL)
         return false;
-    op->operation = (uint16_t)(SVMC_EXEC_VEC_X87_ADD + (n == 3 ? 2 : n));
+    op->operation = (uint16_t)(SVMC_EXEC_VEC_X87_ADD + (n == 3 ? 2 : n) + (e->opcode & 2 ? 8 : 0));
     op->bytes = e->insn->mem_bytes;
-    op->imm = e->opcode & 2 ? 1 : 0;
+    op->mxcsr = e->regs->fcw;
     memset(op->a, 0, sizeof op->a);
     memset(op->b, 0, sizeof op->b);
     memset(op->c, 0, sizeof op->c);
     memcpy(op->a, st, FPU_REAL_BYTES);
     memcpy(op->b, operand, 8);
-    if (!svmc_exec_vec_op(&e->r, e->regs->fcw))
+    if (!svmc_exec_vec_op(&e->r))
         return false;
     *raised = op->mxcsr >> 16 & (FPU_ALL | FPU_CODES);
     return true;

@@ -40,7 +40,7 @@ struct area {
 
 static const uint16_t sizes[COMPONENTS] = { 0, 0, 256, 64, 64, 64, 512, 1024, 128, 8 };
 
-/* XE-61: CPUID.(EAX=0DH,ECX=n):EBX as all processors of the vendor have it. */
+/* XE-58: CPUID.(EAX=0DH,ECX=n):EBX as all processors of the vendor have it. */
 static const uint16_t usual[2][COMPONENTS] = { { 0, 0, 576, 960, 1024, 1088, 1152, 1664, 0, 2688 },
                                                { 0, 0, 576, 0, 0, 832, 896, 1408, 0, 2432 } };
 
@@ -73,7 +73,7 @@ static unsigned end_of(const struct area *a, uint32_t components)
     return end;
 }
 
-/* XE-8: a call's accesses are 64 at most, and it may go on at once in the next. */
+/* XE-81: a call's accesses are 64 at most, and it may go on at once in the next. */
 static bool may_access(struct x86_run *e)
 {
     if (e->r.out->accesses + 2 <= SVMC_EXEC_ACCESSES_MAX)
@@ -158,7 +158,7 @@ static bool is_initial_x87(const struct area *a)
            is_zero(a->st, 8, 16, 16);
 }
 
-/* XE-62: in use is what is not in its initial state. */
+/* XE-59: in use is what is not in its initial state. */
 static void find_used(struct area *a)
 {
     uint32_t wanted = a->wanted, unused = 0;
@@ -274,7 +274,7 @@ static bool write_extended(struct area *a, uint32_t what)
     return true;
 }
 
-/* XE-63: XSTATE_BV of what was asked for; XSAVEC, XSAVES: and the format. */
+/* XE-59: XSTATE_BV of what was asked for; XSAVEC, XSAVES: and the format. */
 static bool write_header(struct area *a, uint64_t old)
 {
     uint8_t *store = a->e->r.x->priv.store;
@@ -315,7 +315,7 @@ static bool refuse(struct x86_run *e)
     return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
 }
 
-/* XE-64. What is read: the header, before anything that depends on it. */
+/* XE-80. What is read: the header, before anything that depends on it. */
 static bool check_header(struct area *a, const uint8_t *header)
 {
     const struct svmc_exec_x86 *regs = a->e->regs;
@@ -509,7 +509,7 @@ static bool restore(struct area *a)
     return true;
 }
 
-/* XE-60 */
+/* XE-58 */
 static bool may_start(struct x86_run *e, bool xsave, unsigned alignment)
 {
     uint64_t linear = x86_offset(e) & core_mask(e->insn->address_bytes);
@@ -555,7 +555,7 @@ EXEC_FN bool svmc_exec_x86_area(struct x86_run *e)
     return restores ? restore(&a) : save(&a);
 }
 
-/* XE-59: LDMXCSR, STMXCSR. */
+/* XE-57: LDMXCSR, STMXCSR. */
 EXEC_FN bool svmc_exec_x86_mxcsr(struct x86_run *e)
 {
     struct svmc_exec_x86 *regs = e->regs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* x87: FLDENV, FNSTENV, FRSTOR, FNSAVE (SDM vol. 1 8.1.10). Rules XE-n: docs/spec/exec.md. */
+/* x87: FLDENV, FNSTENV, FRSTOR, FNSAVE (SDM vol. 1 8.1.10), XE-56: docs/spec/exec.md. */
 #include "x86_fpu.h"
 
 #define ONES 0xffff0000u /* what is above a word in the format of 32 bits */
@@ -22,7 +22,7 @@ static unsigned tag_word(const struct svmc_exec_x86 *regs, const uint8_t *const 
 
     for (unsigned i = 0; i < 8; i++) {
         unsigned n = fpu_physical(regs, i);
-        unsigned tag = regs->ftw >> n & 1 ? svmc_exec_x86_tag_of(fpu_load_real(st[i])) : 3;
+        unsigned tag = regs->ftw >> n & 1 ? svmc_exec_x87_tag_of(fpu_load_real(st[i])) : 3;
 
         tags |= tag << 2 * n;
     }

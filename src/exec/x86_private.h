@@ -74,6 +74,14 @@ enum x86_shape {
     /* x86_vec.def */
     SHAPE_VEC_MOVE,
     SHAPE_VEC_LANES,
+    /* x86_float.def */
+    SHAPE_FLOAT_PACKED,
+    SHAPE_FLOAT_ONE,          /* the lowest element; what is above comes from the first source */
+    SHAPE_FLOAT_FLAGS,        /* COMISS and its like */
+    SHAPE_FLOAT_CONVERT,      /* to a whole register, or memory */
+    SHAPE_FLOAT_CONVERT_ONE,  /* as ONE */
+    SHAPE_FLOAT_CONVERT_PAIR, /* CVTPI2PS: two of them, as ONE */
+    SHAPE_FLOAT_GENERAL,      /* to a general register */
     /* x86_fpu.def; operands of any width */
     SHAPE_FPU_LOAD,
     SHAPE_FPU_STORE,
@@ -302,7 +310,8 @@ EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
 
-EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e); /* x86_vec.def */
+EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
+EXEC_FN bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
 
 /** A string instruction; with false the action may be AGAIN. */
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);

@@ -71,7 +71,8 @@ EXEC_FN bool svmc_exec_x86_vec_open(struct vec_run *v, struct x86_run *e)
     v->op = &x->priv.vec;
     v->operand = x->priv.operand;
     v->encoding = (uint8_t)VECTOR_ENCODING(e->insn->priv_raw[2]);
-    if (svmc_insn_operands(e->insn, v->operand, &count) != SVMC_OK) /* no decode made it */
+    if (v->encoding >= X86_XOP ||
+        svmc_insn_operands(e->insn, v->operand, &count) != SVMC_OK) /* no decode made it */
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     v->count = (uint8_t)count;
     v->memory = VEC_NO_MEMORY;

@@ -18,6 +18,7 @@
 #include "../decode/x86/native_features.h"
 #include "../harness.h"
 #include "exec_flags.h"
+#include "exec_float.h"
 #include "exec_state.h"
 #include "exec_stub.h"
 
@@ -133,6 +134,7 @@ static const struct svmc_exec_ops ops = {
     .exchange = exchange,
     .vector_read = exec_state_read,
     .vector_write = exec_state_write,
+    .vec_op = exec_float_op,
 };
 static struct svmc_exec record;
 
@@ -323,7 +325,7 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
     f->reg_bytes = insn->reg_bytes;
     f->operand_bytes = insn->operand_bytes;
     f->access = insn->access & SVMC_ACCESS_RW;
-    f->state = exec_state.touched || exec_state_matters(insn);
+    f->state = exec_state.touched || exec_state_matters(insn) || exec_float_is(insn);
     form_count++;
 }
 
@@ -528,6 +530,10 @@ static void draw_memory(struct trial *t)
     for (unsigned i = 0; i < 8; i++)
         around[i] = draw_value();
     fill(t->linear - 16, around, sizeof around);
+    if (exec_float_is(&t->insn)) {
+        exec_float_draw(&seed, (uint8_t *)around, sizeof around);
+        fill(t->linear, around, t->insn.mem_bytes);
+    }
     if ((t->insn.id == SVMC_X86_CMPXCHG || t->insn.id == SVMC_X86_CMPXCHG8B ||
          t->insn.id == SVMC_X86_CMPXCHG16B) &&
         in_arena(t->linear, 16) && draw(2)) {
