@@ -62,9 +62,9 @@ static bool load(struct a64_run *e)
 
     if (!read_registers(e, data))
         return false;
-    if (insn->mem_count == 2) /* EA-9: the first one is the last */
+    a64_set(e, insn->reg, extended(e, data[0])); /* EA-9: in this order */
+    if (insn->mem_count == 2)
         a64_set(e, insn->reg2, extended(e, data[1]));
-    a64_set(e, insn->reg, extended(e, data[0]));
     if (insn->flags & SVMC_INSN_EXCLUSIVE)
         watch(e, data[0]);
     return true;
@@ -87,9 +87,8 @@ static bool load_vectors(struct a64_run *e)
 
     if (!read_registers(e, data))
         return false;
-    if (insn->mem_count == 2 && !write_vector(e, data[1], insn->reg2))
-        return false;
-    return write_vector(e, data[0], insn->reg);
+    return write_vector(e, data[0], insn->reg) &&
+           (insn->mem_count == 1 || write_vector(e, data[1], insn->reg2));
 }
 
 /* All of the operand lies in `store`. */
