@@ -14,11 +14,12 @@
 #define svmc_exec_a64_resume svmc_exec_inline_a64_resume
 #define EXEC_OPS(x)          ((void)(x), &SVMC_EXEC_OPS)
 #define EXEC_FN              static __attribute__((unused))
+#include "exec.c" /* first: the others call it */
+
 #include "a64.c"
 #include "a64_atomic.c"
 #include "a64_fetch.c"
 #include "a64_move.c"
 #include "a64_place.c"
 #include "a64_simd.c"
-#include "exec.c"
 #endif
