@@ -40,7 +40,7 @@ PUBLIC = {
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
     "port/kvm.h": "port",
-    "exec.h": "exec", "exec_x86.h": "exec",
+    "exec.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
     "exec_rv.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
