@@ -2,8 +2,8 @@
 /*
  * libFuzzer target: any bytes as an instruction of RISC-V, in any state, with callbacks that do
  * what the input says: succeed, fail, wait, fault, lie. Traps when an invariant breaks. Shape of
- * the input: XLEN and flags of the run (4 bytes), the instruction (4), the registers, then a byte for
- * each callback. Rules ER-1 ER-3 XE-1 XE-2 XE-6 XE-7 XE-8.
+ * the input: XLEN and flags of the run (4 bytes), the instruction (4), the registers, then a byte
+ * for each callback. Rules ER-1 ER-3 XE-1 XE-2 XE-6 XE-7 XE-8.
  */
 #include <stdbool.h>
 #include <string.h>
