@@ -18,7 +18,7 @@ BELOW = {
     "seal": ["core", "keyslot"],
     "token": ["core"],
     "judge": ["core", "decode", "hcall", "token"],
-    "port": ["core", "keyslot"],
+    "port": ["core", "decode", "exec", "intercept", "walk", "keyslot"],
 }
 # public header: the module it belongs to
 PUBLIC = {
@@ -39,7 +39,7 @@ PUBLIC = {
     "walk.h": "walk",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
-    "port/kvm.h": "port",
+    "port/kvm.h": "port", "port/kvm_finish.h": "port",
     "exec.h": "exec", "exec_x86.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
