@@ -7,6 +7,7 @@
 #define SVMCORE_EXEC_H
 #include <stddef.h>
 #include <stdint.h>
+#include "exec_vec.h"
 #include "host.h"
 #include "insn.h"
 #include "status.h"
@@ -39,7 +40,8 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_READ = 7,
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
-    SVMC_EXEC_VECTOR_WRITE = 10
+    SVMC_EXEC_VECTOR_WRITE = 10,
+    SVMC_EXEC_VEC_OP = 11
 };
 
 /**
@@ -79,11 +81,15 @@ struct svmc_exec_ops {
                                                 struct svmc_fault *fault);
     SVMC_NODISCARD enum svmc_status (*msr_write)(void *ctx, uint32_t msr, const void *value,
                                                  struct svmc_fault *fault);
-    /* optional (NULL: NEEDS_VECTOR): register `number` of file enum svmc_reg_kind, n bytes of it */
+    /* optional (NULL: NEEDS_VECTOR): register `number` of file enum svmc_reg_kind, its low n bytes:
+       VECTOR 16, 32 or 64, MASK 8, MMX 8 (of the x87 register with that physical number, the
+       significand; written, its sign and exponent become ones). What is above stays as it is */
     SVMC_NODISCARD enum svmc_status (*vector_read)(void *ctx, uint32_t kind, uint32_t number,
                                                    void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
                                                     const void *src, size_t n);
+    /* optional (NULL: NEEDS_VECTOR): *op of the record: out and mxcsr from the rest of it */
+    SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
 };
 
 /** What becomes of the guest. */
@@ -122,7 +128,7 @@ struct svmc_exec_result {
 /** The access that waits for its answer. Its bytes are the record's, and stay till it goes on. */
 struct svmc_exec_wait {
     uint8_t kind; /* enum svmc_exec_access */
-    uint8_t reserved;
+    uint8_t file; /* VECTOR_READ, VECTOR_WRITE: enum svmc_reg_kind */
     uint16_t bytes;
     uint32_t number; /* port, MSR, vector register */
     uint64_t at;     /* guest-physical address; TRANSLATE: the linear one */
@@ -147,7 +153,10 @@ struct svmc_exec {
         const struct svmc_exec_ops *ops;
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
-        struct svmc_insn insn; /* of what waits */
+        struct svmc_insn insn;   /* of what waits */
+        struct svmc_fault fault; /* of a gather, while it puts away what it has */
+        struct svmc_operand operand[SVMC_OPERANDS_MAX];
+        struct svmc_exec_vec_op vec;
         uint8_t store[SVMC_EXEC_WIDTH_MAX];
         uint8_t data[SVMC_EXEC_DATA_BYTES];
     } priv;

@@ -35,13 +35,17 @@ struct svmc_exec_x86 {
     uint64_t rflags;
     uint64_t cr0;
     uint64_t cr4;
+    uint64_t xcr0;                       /* counts with CR4.OSXSAVE */
     struct svmc_exec_segment segment[6]; /* by enum svmc_segment; 64-bit mode: bases of FS, GS */
     struct svmc_exec_segment task;       /* TR: where ports need the permission map */
     uint8_t cpl;                         /* 0 to 3; real mode 0, virtual-8086 mode 3 */
     uint8_t address_bits;                /* 64-bit mode: 48 or 57 (CR4.LA57); else 0 */
-    uint8_t shadow;      /* SVMC_STATE_SHADOW_ bits of event.h: cleared by an instruction */
-    uint8_t vendor;      /* enum svmc_vendor */
-    uint8_t reserved[4]; /* 0 */
+    uint8_t shadow; /* SVMC_STATE_SHADOW_ bits of event.h: cleared by an instruction */
+    uint8_t vendor; /* enum svmc_vendor */
+    uint32_t mxcsr;
+    uint16_t fcw, fsw; /* x87: control and status word */
+    uint16_t ftw;      /* x87: as FXSAVE has it: bit n: physical register n is not empty */
+    uint16_t reserved; /* 0 */
 };
 
 /**

@@ -74,6 +74,27 @@ EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, un
 /** Give it what lies in `store`. */
 EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned bytes);
 
+/**
+ * The same of some of its bytes alone: [from, from + bytes) of the span, by *some, a span of their
+ * own. What is written lies at store + from.
+ */
+EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
+                                           unsigned from, unsigned bytes);
+EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
+                                  unsigned bytes);
+
+/** NEEDS_VECTOR: asked before anything else is done. */
+EXEC_FN bool svmc_exec_has_vectors(struct exec_run *r);
+/** The low bytes of a register: NULL, or a place in the record. */
+EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, unsigned number,
+                                             unsigned bytes);
+/** Give it what lies in `store`. */
+EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
+                                    unsigned bytes);
+
+/** XE-26: the host does the operation that lies in the record's `vec`, with this MXCSR. */
+EXEC_FN bool svmc_exec_vec_op(struct exec_run *r, uint32_t mxcsr);
+
 /** MSRs: *value from it, or to it; the callback's fault is the guest's. */
 EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value);
 

@@ -28,4 +28,6 @@
 #include "x86_place.c"
 #include "x86_stack.c"
 #include "x86_string.c"
+#include "x86_vec.c"
+#include "x86_vec_lanes.c"
 #endif

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
 #include "x86_private.h"
+#include "x86_vec_private.h"
 
 #define CR4_UMIP 0x800u
 
 /* XE-20 */
 struct row {
-    uint8_t shape, op, who;
+    uint8_t shape, op, who, element;
 };
 #define OP(id, shape, op, undefined, who) \
-    [SVMC_X86_##id] = { SHAPE_##shape, X86_OP_##op, WHO_##who },
+    [SVMC_X86_##id] = { SHAPE_##shape, X86_OP_##op, WHO_##who, ELEMENT_B },
 static const struct row rows[] = {
 #include "x86_int.def"
-};
 #undef OP
+#define OP(id, shape, op, element, who) \
+    [SVMC_X86_##id] = { SHAPE_VEC_##shape, VEC_##op, WHO_##who, ELEMENT_##element },
+#include "x86_vec.def"
+#undef OP
+};
 #define ROWS ((uint32_t)(sizeof rows / sizeof rows[0]))
 
 /* MOV to MMIO is most of what is finished: it takes no detour. */
@@ -92,6 +97,9 @@ static bool perform_rare(struct x86_run *e)
         return true;
     case SHAPE_FLUSH:
         return flush(e);
+    case SHAPE_VEC_MOVE:
+    case SHAPE_VEC_LANES:
+        return svmc_exec_x86_vec(e);
     case SHAPE_NONE:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     default:
@@ -122,6 +130,7 @@ static bool perform(struct x86_run *e)
 
     e->shape = row->shape;
     e->op = row->op;
+    e->element = row->element;
     if (__builtin_expect(row->who != WHO_ANY, 0) && !may(e, row->who))
         return false;
     if (__builtin_expect(!has_access(e->insn), 0))

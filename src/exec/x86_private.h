@@ -19,18 +19,31 @@
 #define FLAG_AC     0x40000u
 #define FLAG_STATUS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
-#define CR0_PE 0x1u
-#define CR0_AM 0x40000u
+#define CR0_PE         0x1u
+#define CR0_EM         0x4u
+#define CR0_TS         0x8u
+#define CR0_AM         0x40000u
+#define CR4_OSFXSR     0x200u
+#define CR4_OSXMMEXCPT 0x400u
+#define CR4_OSXSAVE    0x40000u
+#define XCR0_SSE       0x2u
+#define XCR0_AVX       0x6u  /* and what it needs */
+#define XCR0_AVX512    0xe6u /* the same */
+#define FSW_ES         0x80u
+#define FSW_TOP        0x3800u
 
 /* SDM vol. 3 table 6-1 */
 #define VECTOR_DE 0u
 #define VECTOR_DB 1u
 #define VECTOR_UD 6u
+#define VECTOR_NM 7u
 #define VECTOR_SS 12u
 #define VECTOR_GP 13u
+#define VECTOR_MF 16u
 #define VECTOR_AC 17u
+#define VECTOR_XM 19u
 
-/* Columns of x86_int.def. */
+/* Columns of x86_int.def and its like. */
 enum x86_shape {
     SHAPE_NONE = 0, /* UNFINISHED */
     SHAPE_MOVE,     /* memory <- register or immediate; register <- memory, extended */
@@ -56,8 +69,14 @@ enum x86_shape {
     SHAPE_BRANCH,
     SHAPE_RETURN,
     SHAPE_HINT,
-    SHAPE_FLUSH
+    SHAPE_FLUSH,
+    /* x86_vec.def */
+    SHAPE_VEC_MOVE,
+    SHAPE_VEC_LANES
 };
+
+/* Bytes of an element, as a power of two: what masks and operations of x86_vec.def count. */
+enum x86_element { ELEMENT_B = 0, ELEMENT_W = 1, ELEMENT_D = 2, ELEMENT_Q = 3, ELEMENT_X = 4 };
 
 enum x86_operation {
     X86_OP_NONE = 0,
@@ -133,8 +152,9 @@ struct x86_run {
     uint64_t next; /* RIP behind it */
     uint8_t shape; /* of the table */
     uint8_t op;
-    uint8_t opcode; /* its last byte */
-    bool wide;      /* 64-bit mode */
+    uint8_t element; /* enum x86_element */
+    uint8_t opcode;  /* its last byte */
+    bool wide;       /* 64-bit mode */
 };
 
 static inline uint64_t x86_get(const struct x86_run *e, unsigned reg, unsigned bytes)
@@ -264,6 +284,8 @@ EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
+
+EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e); /* x86_vec.def */
 
 /** A string instruction; with false the action may be AGAIN. */
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);

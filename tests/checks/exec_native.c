@@ -18,6 +18,7 @@
 #include "../decode/x86/native_features.h"
 #include "../harness.h"
 #include "exec_flags.h"
+#include "exec_state.h"
 #include "exec_stub.h"
 
 #define FORMS_MAX   4096u
@@ -25,12 +26,26 @@
 #define LEAST       2000u
 #define ARENA_BYTES (ARENA_PAGES * ARENA_PAGE)
 
-enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX1, MAP_VEX2, MAP_VEX3, MAPS };
+enum map {
+    MAP_1,
+    MAP_0F,
+    MAP_0F38,
+    MAP_0F3A,
+    MAP_VEX1,
+    MAP_VEX2,
+    MAP_VEX3,
+    MAP_EVEX1,
+    MAP_EVEX2,
+    MAP_EVEX3,
+    MAPS
+};
 
 /* What a form's encodings have in common; the rest is drawn. */
 struct form {
     uint8_t map, opcode, pp, w, reg, lock;
-    bool group; /* reg is part of the opcode */
+    uint8_t length, broadcast; /* of vectors: 0, 1, 2: 128, 256, 512 bits; EVEX.b */
+    bool group;                /* reg is part of the opcode */
+    bool state;                /* vector registers are loaded and compared */
     uint16_t id, mem_bytes, flags;
     uint8_t reg_bytes, operand_bytes, access;
     uint64_t runs, faults;
@@ -111,7 +126,13 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
 }
 
 static const struct svmc_exec_ops ops = {
-    .size = sizeof ops, .translate = translate, .read = read, .write = write, .exchange = exchange
+    .size = sizeof ops,
+    .translate = translate,
+    .read = read,
+    .write = write,
+    .exchange = exchange,
+    .vector_read = exec_state_read,
+    .vector_write = exec_state_write,
 };
 static struct svmc_exec record;
 
@@ -128,14 +149,33 @@ static void put(struct code *c, unsigned byte)
     c->bytes[c->count++] = (uint8_t)byte;
 }
 
-static void put_opcode(struct code *c, const struct form *f, unsigned rex, unsigned vvvv)
+/* SDM vol. 2 2.7: all registers, now and then a mask and zeroing. */
+static void put_evex(struct code *c, const struct form *f, unsigned rex, unsigned vvvv, bool plain)
+{
+    unsigned high = plain || mode != 64 ? 0 : draw(4), mask = plain || draw(4) == 0 ? 0 : draw(8);
+    unsigned zeroing = mask != 0 ? draw(2) : 0;
+
+    put(c, 0x62);
+    put(c, (~rex & 4) << 5 | (~rex & 2) << 5 | (~rex & 1) << 5 | (~high & 1) << 4 |
+               (f->map - MAP_EVEX1 + 1u));
+    put(c, f->w << 7 | (~vvvv & 15) << 3 | 4 | f->pp);
+    put(c, zeroing << 7 | f->length << 5 | f->broadcast << 4 | (~high & 2) << 2 | mask);
+    put(c, f->opcode);
+}
+
+static void put_opcode(struct code *c, const struct form *f, unsigned rex, unsigned vvvv,
+                       bool plain)
 {
     static const uint8_t prefixes[4] = { 0, 0x66, 0xf3, 0xf2 };
 
+    if (f->map >= MAP_EVEX1) {
+        put_evex(c, f, rex, vvvv, plain);
+        return;
+    }
     if (f->map >= MAP_VEX1) {
         put(c, 0xc4);
         put(c, ((~rex & 7) << 5) | (f->map - MAP_VEX1 + 1u));
-        put(c, f->w << 7 | (~vvvv & 15) << 3 | f->pp);
+        put(c, f->w << 7 | (~vvvv & 15) << 3 | f->length << 2 | f->pp);
         put(c, f->opcode);
         return;
     }
@@ -190,7 +230,7 @@ static void encode(struct code *c, const struct form *f, bool plain)
     }
     if (!plain && f->map < MAP_VEX1 && draw(2) == 0 && !f->w)
         rex = 0;
-    put_opcode(c, f, rex, plain ? 0 : draw(mode == 64 ? 16 : 8));
+    put_opcode(c, f, rex, plain || draw(2) ? 0 : draw(mode == 64 ? 16 : 8), plain);
     if (plain) {
         put(c, f->reg << 3);
         for (unsigned i = 0; i < 8; i++)
@@ -209,7 +249,7 @@ static bool is_form(const struct form *f, const struct svmc_insn *insn)
 {
     return f->id == insn->id && f->mem_bytes == insn->mem_bytes && f->flags == insn->flags &&
            f->reg_bytes == insn->reg_bytes && f->operand_bytes == insn->operand_bytes &&
-           f->access == insn->access;
+           f->access == (insn->access & SVMC_ACCESS_RW);
 }
 
 /* Segments as the program has them: user_desc of the stub, flat ones of Linux. */
@@ -244,7 +284,10 @@ static bool is_finished(const struct svmc_insn *insn)
     struct svmc_exec_result out;
 
     set_mode(&regs);
+    exec_state.touched = false;
     regs.cpl = 3;
+    regs.cr4 = 0x40600;
+    regs.xcr0 = stub_xcr0();
     regs.general[SVMC_REG_RCX] = 1;
     for (unsigned i = 0; i < 16; i++)
         if (i != SVMC_REG_RCX)
@@ -260,7 +303,8 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
 
     for (unsigned i = 0; i < form_count; i++)
         if (forms[i].map == like->map && forms[i].opcode == like->opcode &&
-            is_form(&forms[i], insn) && forms[i].lock == like->lock)
+            is_form(&forms[i], insn) && forms[i].lock == like->lock &&
+            forms[i].length == like->length && forms[i].broadcast == like->broadcast)
             return;
     if (mode != 16 && insn->operand_bytes == 2 && insn->insn_class == SVMC_CLASS_BRANCH)
         return; /* to where no memory can be mapped */
@@ -278,7 +322,8 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
     f->flags = insn->flags;
     f->reg_bytes = insn->reg_bytes;
     f->operand_bytes = insn->operand_bytes;
-    f->access = insn->access;
+    f->access = insn->access & SVMC_ACCESS_RW;
+    f->state = exec_state.touched || exec_state_matters(insn);
     form_count++;
 }
 
@@ -310,6 +355,10 @@ static bool is_opcode(const struct form *f)
 
     if (f->map == MAP_0F)
         return f->opcode != 0x38 && f->opcode != 0x3a && f->opcode != 0x0f;
+    if (f->broadcast && f->map < MAP_EVEX1)
+        return false;
+    if (f->length > (f->map < MAP_VEX1 ? 0 : f->map < MAP_EVEX1 ? 1 : 2))
+        return false;
     return f->map != MAP_1 || (memchr(none, f->opcode, sizeof none) == NULL && f->opcode >> 4 != 4);
 }
 
@@ -317,12 +366,14 @@ static void find_forms(void)
 {
     struct form f = { 0 };
 
-    for (unsigned n = 0; n < MAPS * 256u * 4 * 2 * 2; n++) {
+    for (unsigned n = 0; n < MAPS * 256u * 4 * 2 * 2 * 4 * 2; n++) {
         f.lock = n & 1;
         f.w = n >> 1 & 1;
         f.pp = n >> 2 & 3;
-        f.opcode = (uint8_t)(n >> 4);
-        f.map = (uint8_t)(n >> 12);
+        f.length = n >> 4 & 3;
+        f.broadcast = n >> 6 & 1;
+        f.opcode = (uint8_t)(n >> 7);
+        f.map = (uint8_t)(n >> 15);
         if (is_opcode(&f) && !(f.map >= MAP_VEX1 && f.lock) && !(f.w && mode != 64))
             find_forms_of(&f);
     }
@@ -336,7 +387,8 @@ struct trial {
     struct svmc_exec_x86 before, after;
     struct svmc_exec_result out;
     struct stub stub;
-    uint64_t linear; /* of the memory operand */
+    struct stub_state state, theirs; /* before; the processor's after */
+    uint64_t linear;                 /* of the memory operand */
 };
 
 /* Now and then what is near an end of the range of numbers. */
@@ -566,6 +618,8 @@ static void show(const struct trial *t, const char *what)
                    i, t->before.general[i], t->after.general[i], t->stub.general[i]);
     printf("  flags: before %#" PRIx64 ", ours %#" PRIx64 ", processor %#" PRIx64 "\n",
            t->before.rflags, t->after.rflags, t->stub.flags);
+    if (t->stub.state != NULL)
+        exec_state_show(&t->state, &t->theirs, &t->after);
 }
 
 static void compare_fault(struct trial *t)
@@ -595,6 +649,8 @@ static void compare(struct trial *t, uint64_t value)
         show(t, "registers differ");
     else if ((t->stub.flags ^ t->after.rflags) & mask)
         show(t, "flags differ");
+    if (t->stub.state != NULL && exec_state_differs(&t->theirs, &t->after, fault) != NULL)
+        show(t, exec_state_differs(&t->theirs, &t->after, fault));
     if (!fault && t->after.rip != t->before.rip + t->insn.length && t->after.rip != stub_back())
         show(t, "RIP");
 }
@@ -631,6 +687,12 @@ static void execute(struct trial *t, struct form *f)
     if (in_arena(t->linear, 8))
         memcpy(&value, shadow + (t->linear - ARENA), 8);
     t->after = t->before;
+    t->stub.state = NULL;
+    if (f->state) {
+        t->state = exec_state.now;
+        t->theirs = exec_state.now;
+        t->stub.state = &t->theirs;
+    }
     out_of_reach = false;
     if (svmc_exec_x86_start(&record, &t->after, &t->insn, &t->out) != SVMC_OK ||
         (t->out.action != SVMC_EXEC_DONE && t->out.action != SVMC_EXEC_FAULT)) {
@@ -665,6 +727,8 @@ static void run_form(struct form *f, uint64_t count)
         t.before.rip = stub_rip();
         t.before.cpl = 3;
         t.before.cr0 = 0x40001;
+        t.before.cr4 = 0x40600;
+        t.before.xcr0 = stub_xcr0();
         set_mode(&t.before);
         t.before.vendor = cpu.vendor;
         t.before.task.rights = SVMC_RIGHTS_UNUSABLE;
@@ -674,6 +738,8 @@ static void run_form(struct form *f, uint64_t count)
         }
         for (unsigned i = 0; i < 8 && f->runs < count; i++) {
             draw_registers(&t);
+            if (f->state)
+                exec_state_draw(&seed, &t.insn, &t.before, i == 0);
             if (t.insn.base == SVMC_REG_RDI || t.insn.base == SVMC_REG_RSI)
                 draw_string(&t);
             if (t.insn.mem_count != 0 && draw(64) != 0 && t.c.bytes[0] != 0)
