@@ -110,7 +110,7 @@ enum second_end second_chance(struct second *s, char *why, size_t cap)
         s->finished++;
         return SECOND_DONE;
     }
-    (void)svmc_kvm_finish_format(&out, text, sizeof text);
-    snprintf(why, cap, "KVM cannot emulate %s", text);
+    if (svmc_kvm_finish_format(&out, text, sizeof text) == SVMC_OK)
+        snprintf(why, cap, "KVM cannot emulate %s", text);
     return SECOND_FAILED;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Linux KVM on x86, a second chance: an instruction that KVM could not emulate is finished here, and
- * the guest goes on. Part of the archive svmcore-kvm; it allocates nothing and keeps no file open.
+ * Linux KVM on x86, a second chance: an instruction that KVM could not emulate is finished here,
+ * and the guest goes on. Part of the archive svmcore-kvm; it allocates nothing and keeps no file open.
  * Source: docs/spec/kvm.md, rules KV-14 to KV-27; the kernel's Documentation/virt/kvm/api.rst.
  */
 #ifndef SVMCORE_PORT_KVM_FINISH_H
@@ -68,6 +68,12 @@ struct svmc_kvm_finished {
     struct svmc_exec_result exec;
 };
 
+/** Control of the floating-point units. */
+struct svmc_kvm_finish_fpu {
+    uint32_t mxcsr;
+    uint16_t fcw, fsw, ftw;
+};
+
 /** The instructions of one vCPU, one after the other. The caller's memory; all of it is private. */
 struct svmc_kvm_finish {
     struct {
@@ -84,20 +90,22 @@ struct svmc_kvm_finish {
         uint64_t old_regs[18];  /* struct kvm_regs as KVM has them */
         uint64_t old_sregs[39]; /* struct kvm_sregs */
         uint64_t old_events[8]; /* struct kvm_vcpu_events */
+        struct svmc_kvm_finish_fpu old_fpu;
         struct svmc_exec exec;
         struct svmc_exec_x86 regs;
         struct svmc_walk_x86 walk;
-        struct svmc_kvm_finished out;     /* of the instruction that waits, or is to be put back */
-        uint8_t state;                    /* enum of finish_private.h */
-        uint8_t fetching, refused, wrote; /* wrote: registers in xsave */
-        uint8_t piece, pieces;            /* of the access that waits: 8 bytes each */
+        struct svmc_kvm_finished out; /* of the instruction that waits, or is to be put back */
+        uint8_t state;                /* enum of finish_private.h */
+        uint8_t fetching, refused;
+        uint8_t wrote, drained; /* registers in xsave; it is as KVM wants it */
+        uint8_t piece, pieces;  /* of the access that waits: 8 bytes each */
         uint8_t data[SVMC_EXEC_WIDTH_MAX];
     } priv;
 };
 
 /**
- * Have KVM exit for what it cannot emulate in ring 3, too, where the guest gets #UD else: once for a
- * VM, KVM_CAP_EXIT_ON_EMULATION_FAILURE.
+ * Have KVM exit for what it cannot emulate in ring 3, too, where the guest gets #UD else: once for
+ * a VM, KVM_CAP_EXIT_ON_EMULATION_FAILURE.
  *
  * @return 1: so it is; 0: this KVM cannot.
  */
@@ -123,8 +131,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  * there -> the rest of it.
  *
  * State:   DONE, AGAIN, FAULT: the vCPU has the registers behind it, or the fault on its way: next
- *          comes KVM_RUN. PENDING: struct kvm_run has an exit, MMIO or IO, of this instruction: answer
- *          it as any, and call again instead of KVM_RUN. NEEDS_ATOMIC, NEEDS_VECTOR, UNFINISHED:
+ *          comes KVM_RUN. PENDING: struct kvm_run has an exit, MMIO or IO, of this instruction:
+ *          answer it as any, and call again instead of KVM_RUN. NEEDS_ATOMIC, NEEDS_VECTOR, UNFINISHED:
  *          nothing was done, *out says to what.
  *          On an error the vCPU is as it was. CALLBACK may be tried again: what was done to memory
  *          and devices is not done twice.

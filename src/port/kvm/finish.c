@@ -12,7 +12,8 @@
 #define DR6_STEP    0x4000u
 #define VECTOR_DB   1u
 #define PIO_END     8192u /* of the page that KVM's own port exits use */
-#define BYTES_WORDS 3u    /* words of emulation_failure with the instruction */
+#define ROUNDS_MAX  64u
+#define BYTES_WORDS 3u /* words of emulation_failure with the instruction */
 
 uint32_t svmc_kvm_finish_enable(int vm)
 {
@@ -186,6 +187,15 @@ static const struct svmc_cpu *code(const struct svmc_kvm_finish *f)
     return &f->priv.cpu[(rights & SVMC_RIGHTS_BIG) != 0];
 }
 
+/* KV-24: it has made as many accesses as one call may, and goes on in the next. */
+static bool waits_for_nobody(const struct svmc_kvm_finish *f)
+{
+    const uint8_t kind = f->priv.exec.wait.kind;
+
+    return f->priv.out.exec.action == SVMC_EXEC_PENDING && kind != SVMC_EXEC_READ &&
+           kind != SVMC_EXEC_WRITE && kind != SVMC_EXEC_PORT_IN && kind != SVMC_EXEC_PORT_OUT;
+}
+
 /* What the executor said -> what the caller hears, and KVM. */
 static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
                                struct svmc_kvm_finished *out)
@@ -193,13 +203,20 @@ static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
     struct svmc_kvm_finished *mine = &f->priv.out;
 
     f->priv.state = FINISH_IDLE;
+    for (unsigned i = 0; st == SVMC_OK && waits_for_nobody(f) && i < ROUNDS_MAX; i++)
+        st = svmc_exec_x86_resume(&f->priv.exec, &f->priv.regs, &mine->exec);
     mine->action = mine->exec.action;
     if (st != SVMC_OK) {
         svmc_exec_drop(&f->priv.exec);
         return f->priv.refused ? SVMC_ERR_REFUSED : st;
     }
     switch (mine->action) {
-    case SVMC_EXEC_PENDING: /* ports want the mapping's second page */
+    case SVMC_EXEC_PENDING:
+        if (waits_for_nobody(f)) { /* no instruction is that long */
+            svmc_exec_drop(&f->priv.exec);
+            return SVMC_ERR_CALLBACK;
+        }
+        /* ports want the mapping's second page */
         if (f->priv.exec.wait.kind != SVMC_EXEC_READ && f->priv.exec.wait.kind != SVMC_EXEC_WRITE &&
             f->priv.run_bytes < PIO_END) {
             svmc_exec_drop(&f->priv.exec);

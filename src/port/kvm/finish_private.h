@@ -31,6 +31,10 @@ void svmc_kvm_finish_ask(struct svmc_kvm_finish *f);
 /** The answer to that exit is taken. true: it was the last piece, of an access with `wait`. */
 bool svmc_kvm_finish_take(struct svmc_kvm_finish *f);
 
+/** KV-21: the extended state as it came from KVM -> f->priv.regs; and back, once. */
+void svmc_kvm_finish_fill(struct svmc_kvm_finish *f);
+void svmc_kvm_finish_drain(struct svmc_kvm_finish *f);
+
 /** The extended state: `n` bytes of a register; docs/spec/exec.md. false: there is no such one. */
 bool svmc_kvm_finish_get_vector(const struct svmc_kvm_finish *f, uint32_t kind, uint32_t number,
                                 void *dst, size_t n);

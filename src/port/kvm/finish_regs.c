@@ -64,7 +64,7 @@ static void fill_system(struct svmc_kvm_finish *f, const struct kvm_sregs *s, ui
         (void)svmc_kvm_finish_get_vector(f, SVMC_REG_KIND_CONTROL, 0, &w->pkru, sizeof w->pkru);
     if ((s->efer & EFER_LMA) && s->cs.l)
         r->address_bits = s->cr4 & CR4_LA57 ? 57 : 48;
-    (void)xcr0;
+    r->xcr0 = xcr0;
     r->segment[SVMC_SEG_ES] = segment(&s->es);
     r->segment[SVMC_SEG_CS] = segment(&s->cs);
     r->segment[SVMC_SEG_SS] = segment(&s->ss);
@@ -101,6 +101,7 @@ enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
     r->rflags = f->priv.old_regs[17];
     r->shadow = shadow(events.interrupt.shadow);
     fill_system(f, &sregs, r->rflags, xcrs.nr_xcrs > 0 ? xcrs.xcrs[0].value : 1);
+    svmc_kvm_finish_fill(f);
     return SVMC_OK;
 }
 
@@ -182,6 +183,7 @@ enum svmc_status svmc_kvm_finish_put(struct svmc_kvm_finish *f)
     memcpy(regs, f->priv.old_regs, sizeof regs);
     new_regs(f, regs);
     new_events(f, &events);
+    svmc_kvm_finish_drain(f);
     if (page)
         sregs.cr2 = result->fault.address;
     /* the extended state is the last, for there is no copy of what it was; events come behind

@@ -6,9 +6,16 @@
 
 #define XSTATE_BV_AT 512u
 #define LEGACY_BYTES 512u
-#define ST_AT        32u /* 16 bytes each, from the top of the stack on */
-#define XMM_AT       160u
+#define FCW_AT       0u
 #define FSW_AT       2u
+#define FTW_AT       4u
+#define MXCSR_AT     24u
+#define ST_AT        32u /* 16 bytes each, from the top of the stack on */
+#define ST_BYTES     128u
+#define XMM_AT       160u
+#define XMM_BYTES    256u
+#define FCW_RESET    0x037fu
+#define TOP_OF(fsw)  ((unsigned)(fsw) >> 11 & 7)
 
 enum component { X87 = 0, SSE = 1, AVX = 2, MASKS = 5, ZMM_HIGH = 6, ZMM_MORE = 7, PKRU = 9 };
 
@@ -47,20 +54,37 @@ static bool get(const struct svmc_kvm_finish *f, enum component c, size_t from, 
     return true;
 }
 
-static bool set(struct svmc_kvm_finish *f, enum component c, size_t from, const void *src, size_t n)
+/* From now on the component is in use: what it holds until then is its first state. */
+static void use(struct svmc_kvm_finish *f, enum component c)
 {
-    uint8_t *at = part(f, c, from, n);
+    static const uint16_t fcw = FCW_RESET;
     uint64_t bv;
 
-    if (at == NULL)
-        return false;
-    if (!is_in_use(f, c) && c > SSE)
+    f->priv.wrote = 1;
+    if (is_in_use(f, c))
+        return;
+    if (c == X87) {
+        memset(f->priv.xsave, 0, MXCSR_AT);
+        memset(f->priv.xsave + ST_AT, 0, ST_BYTES);
+        memcpy(f->priv.xsave + FCW_AT, &fcw, sizeof fcw);
+    } else if (c == SSE) {
+        memset(f->priv.xsave + XMM_AT, 0, XMM_BYTES);
+    } else {
         memset(start(f, c), 0, f->priv.component_bytes[c]);
+    }
     memcpy(&bv, f->priv.xsave + XSTATE_BV_AT, sizeof bv);
     bv |= (uint64_t)1 << c;
     memcpy(f->priv.xsave + XSTATE_BV_AT, &bv, sizeof bv);
+}
+
+static bool set(struct svmc_kvm_finish *f, enum component c, size_t from, const void *src, size_t n)
+{
+    uint8_t *at = part(f, c, from, n);
+
+    if (at == NULL)
+        return false;
+    use(f, c);
     memcpy(at, src, n);
-    f->priv.wrote = 1;
     return true;
 }
 
@@ -85,14 +109,54 @@ static unsigned cut(uint32_t number, size_t n, enum component c[3], size_t from[
     return bytes[2] ? 3 : bytes[1] ? 2 : 1;
 }
 
-/* MMX: of the physical register: the legacy area begins with the top of the stack. */
-static size_t mmx_at(const struct svmc_kvm_finish *f, uint32_t number)
+/* XSAVE has the x87 registers from the top of the stack on, the executor by their own numbers. */
+static void turn(uint8_t *st, unsigned by)
 {
-    uint16_t fsw = 0;
+    uint8_t copy[ST_BYTES];
 
-    if (is_in_use(f, X87))
-        memcpy(&fsw, f->priv.xsave + FSW_AT, sizeof fsw);
-    return ST_AT + ((number - (fsw >> 11)) & 7) * (size_t)16;
+    memcpy(copy, st, sizeof copy);
+    for (unsigned i = 0; i < 8; i++)
+        memcpy(st + (size_t)16 * ((i + by) & 7), copy + (size_t)16 * i, 16);
+}
+
+void svmc_kvm_finish_fill(struct svmc_kvm_finish *f)
+{
+    struct svmc_exec_x86 *r = &f->priv.regs;
+    const uint8_t *at = f->priv.xsave;
+
+    memcpy(&r->mxcsr, at + MXCSR_AT, sizeof r->mxcsr);
+    r->fcw = FCW_RESET;
+    r->fsw = r->ftw = 0;
+    if (is_in_use(f, X87)) {
+        memcpy(&r->fcw, at + FCW_AT, sizeof r->fcw);
+        memcpy(&r->fsw, at + FSW_AT, sizeof r->fsw);
+        r->ftw = at[FTW_AT];
+        turn(f->priv.xsave + ST_AT, TOP_OF(r->fsw));
+    }
+    f->priv.old_fpu = (struct svmc_kvm_finish_fpu){ r->mxcsr, r->fcw, r->fsw, r->ftw };
+    f->priv.drained = 0;
+}
+
+void svmc_kvm_finish_drain(struct svmc_kvm_finish *f)
+{
+    const struct svmc_exec_x86 *r = &f->priv.regs;
+    const struct svmc_kvm_finish_fpu *old = &f->priv.old_fpu;
+    uint8_t *at = f->priv.xsave;
+
+    if (f->priv.drained)
+        return;
+    f->priv.drained = 1;
+    if (r->fcw != old->fcw || r->fsw != old->fsw || r->ftw != old->ftw)
+        use(f, X87);
+    if (r->mxcsr != old->mxcsr)
+        use(f, SSE); /* KVM takes it with one of SSE and AVX alone */
+    if (is_in_use(f, X87)) {
+        memcpy(at + FCW_AT, &r->fcw, sizeof r->fcw);
+        memcpy(at + FSW_AT, &r->fsw, sizeof r->fsw);
+        at[FTW_AT] = (uint8_t)r->ftw;
+        turn(at + ST_AT, 8 - TOP_OF(r->fsw));
+    }
+    memcpy(at + MXCSR_AT, &r->mxcsr, sizeof r->mxcsr);
 }
 
 bool svmc_kvm_finish_get_vector(const struct svmc_kvm_finish *f, uint32_t kind, uint32_t number,
@@ -106,8 +170,8 @@ bool svmc_kvm_finish_get_vector(const struct svmc_kvm_finish *f, uint32_t kind, 
         return get(f, PKRU, 0, dst, n);
     if (kind == SVMC_REG_KIND_MASK && number < 8 && n <= 8)
         return get(f, MASKS, number * (size_t)8, dst, n);
-    if (kind == SVMC_REG_KIND_MMX && number < 8 && n <= 8)
-        return get(f, X87, mmx_at(f, number), dst, n);
+    if ((kind == SVMC_REG_KIND_MMX || kind == SVMC_REG_KIND_X87) && number < 8 && n <= 10)
+        return get(f, X87, ST_AT + number * (size_t)16, dst, n);
     if (kind != SVMC_REG_KIND_VECTOR || number >= 32 || n == 0 || n > 64)
         return false;
     for (unsigned i = 0, parts = cut(number, n, c, from, bytes); i < parts; i++) {
@@ -128,9 +192,11 @@ bool svmc_kvm_finish_set_vector(struct svmc_kvm_finish *f, uint32_t kind, uint32
 
     if (kind == SVMC_REG_KIND_MASK && number < 8 && n <= 8)
         return set(f, MASKS, number * (size_t)8, src, n);
+    if (kind == SVMC_REG_KIND_X87 && number < 8 && n <= 10)
+        return set(f, X87, ST_AT + number * (size_t)16, src, n);
     if (kind == SVMC_REG_KIND_MMX && number < 8 && n == 8)
-        return set(f, X87, mmx_at(f, number), src, n) &&
-               set(f, X87, mmx_at(f, number) + 8, ones, sizeof ones);
+        return set(f, X87, ST_AT + number * (size_t)16, src, n) &&
+               set(f, X87, ST_AT + number * (size_t)16 + 8, ones, sizeof ones);
     if (kind != SVMC_REG_KIND_VECTOR || number >= 32 || n == 0 || n > 64)
         return false;
     for (unsigned i = 0, parts = cut(number, n, c, from, bytes); i < parts; i++) {
