@@ -40,6 +40,6 @@
     ret
 .endm
 
-#define FORM(name, bytes, scans, insn, behind) ONE form_##name, insn, behind ;
+#define FORM(name, bytes, flags, scans, insn, behind) ONE form_##name, insn, behind ;
 #include "finish.def"
 #undef FORM

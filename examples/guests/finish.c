@@ -56,7 +56,7 @@ static const char *const results[] = { "same", "other", "bsr", "refused", "absen
 struct
 try {
     void (*call)(void *);
-    unsigned bytes, round;
+    unsigned bytes, flags, round;
     unsigned char scans; /* LZCNT: 1, TZCNT: 2 */
     unsigned char result;
     const uint8_t *noise;
@@ -95,7 +95,7 @@ static int differs(const struct form *a, const struct form *b, const struct try 
     }
     return memcmp(a->x87, b->x87, FORM_AT - FORM_X87) != 0 || a->rax != b->rax ||
            a->rbx != b->rbx || a->rcx != b->rcx || a->rdx != b->rdx ||
-           ((a->flags ^ b->flags) & FLAGS_SEEN) != 0;
+           ((a->flags ^ b->flags) & t->flags) != 0;
 }
 
 /* What BSR and BSF, the same opcode without its prefix, make of the operand: SDM vol. 2. */
@@ -141,10 +141,11 @@ static void print(const char *text)
 }
 
 /* Rounds with other noise each: the worst counts. */
-static int run(const char *name, void (*call)(void *), unsigned bytes, unsigned char scans)
+static int run(const char *name, void (*call)(void *), unsigned bytes, unsigned flags,
+               unsigned char scans)
 {
     struct cpu *cpu = this_cpu();
-    struct try t = { .call = call, .bytes = bytes, .scans = scans };
+    struct try t = { .call = call, .bytes = bytes, .flags = flags, .scans = scans };
     unsigned worst = SAME;
 
     for (t.round = 0; t.round < ROUNDS; t.round++) {
@@ -182,8 +183,8 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id)
     cpu->checks = 0;
     user_prepare(id, NATIVE_PORT);
     open_device();
-#define FORM(name, bytes, scans, insn, behind)                 \
-    if (!run(#name, form_##name, bytes, scans) && failed == 0) \
+#define FORM(name, bytes, flags, scans, insn, behind)                 \
+    if (!run(#name, form_##name, bytes, flags, scans) && failed == 0) \
         failed = cpu->checks;
 #include "finish.def"
 #undef FORM

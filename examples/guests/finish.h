@@ -29,7 +29,7 @@ _Static_assert(__builtin_offsetof(struct form, xmm) == FORM_XMM_0, "offset in th
 _Static_assert(__builtin_offsetof(struct form, ymm) == FORM_YMM, "offset in the assembly");
 _Static_assert(__builtin_offsetof(struct form, at) == FORM_AT, "offset in the assembly");
 
-#define FORM(name, bytes, scans, insn, behind) void form_##name(void *form);
+#define FORM(name, bytes, flags, scans, insn, behind) void form_##name(void *form);
 #include "finish.def"
 #undef FORM
 #endif

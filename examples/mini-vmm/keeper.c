@@ -147,7 +147,7 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
         if (!vm_vcpu_open(&processors[i], &vm, i, noise, why, cap))
             return false;
         if (!o->no_finish)
-            (void)vm_vcpu_finish(&processors[i], &second[i]);
+            (void)vm_vcpu_finish(&processors[i], &second[i], o->finish);
         v->kvm = &processors[i];
         v->run = (uint8_t *)processors[i].run;
         v->run_bytes = processors[i].run_bytes;

@@ -52,7 +52,7 @@ static size_t leaves(struct svmc_cpuid_leaf *leaf)
     return n;
 }
 
-bool second_open(struct second *s, struct vm_vcpu *c)
+bool second_open(struct second *s, struct vm_vcpu *c, bool mends)
 {
     const struct svmc_kvm_files files = { c->vm->kvm, c->vm->fd, c->fd, c->run, c->run_bytes };
     struct svmc_cpuid_leaf leaf[16];
@@ -63,10 +63,12 @@ bool second_open(struct second *s, struct vm_vcpu *c)
         .leaf_count = leaves(leaf),
         .xsave = s->xsave,
         .xsave_bytes = sizeof s->xsave,
+        .flags = mends ? SVMC_KVM_FINISH_MEND : 0,
     };
 
     s->vm = c->vm;
     s->finished = 0;
+    s->mends = mends;
     return svmc_kvm_finish_enable(c->vm->fd) &&
            svmc_kvm_finish_open(&s->finish, &files, &how) == SVMC_OK;
 }

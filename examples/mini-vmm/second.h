@@ -14,6 +14,7 @@ struct second {
     struct svmc_kvm_finish finish;
     struct vm *vm;
     uint64_t finished; /* instructions */
+    bool mends;
     _Alignas(8) uint8_t xsave[16384];
 };
 
@@ -24,8 +25,8 @@ enum second_end {
     SECOND_FAILED  /* `why` says at what */
 };
 
-/** false: this KVM cannot, and its errors end the run. */
-bool second_open(struct second *s, struct vm_vcpu *c);
+/** mends: loads that KVM would do wrong as well. false: this KVM cannot, its errors end the run. */
+bool second_open(struct second *s, struct vm_vcpu *c, bool mends);
 
 /** After KVM_RUN, and instead of it while a device is asked. */
 enum second_end second_chance(struct second *s, char *why, size_t cap);

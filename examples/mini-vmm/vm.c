@@ -522,9 +522,9 @@ static enum vm_turn schedule(struct vm_vcpu *c, char *why, size_t cap)
     return turn;
 }
 
-bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second)
+bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second, bool mends)
 {
-    if (!second_open(second, c))
+    if (!second_open(second, c, mends))
         return false;
     second_boot(c);
     c->second = second;
@@ -547,7 +547,8 @@ static enum vm_turn finish(struct vm_vcpu *c, enum vm_turn turn, char *why, size
 static bool can_finish(const struct vm_vcpu *c)
 {
     return c->second && !c->vm->shown && !c->vm->pager && !c->vm->logged &&
-           c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR;
+           (c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+            (c->second->mends && c->run->exit_reason == KVM_EXIT_MMIO));
 }
 
 /* Execute-only by hand: KVM's slots cannot say it. One vCPU alone. */
@@ -571,7 +572,7 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
         again = turn == VM_ERROR && !c->vm->shown &&
                 c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
                 c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && enter(c);
-        if (turn == VM_ERROR && !again && can_finish(c)) {
+        if (turn != VM_TICK && !again && can_finish(c)) {
             turn = finish(c, turn, why, cap);
             again = turn == VM_TICK;
         }

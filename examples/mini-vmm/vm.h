@@ -89,8 +89,11 @@ uint32_t vm_khz(const struct vm *vm);
 bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise, char *why,
                   size_t cap);
 
-/** Finish what KVM cannot emulate; false: this KVM does not let us. Before the vCPU runs. */
-bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second);
+/**
+ * Finish what KVM cannot emulate, and with `mends` what it does wrong, before the vCPU runs; false:
+ * this KVM does not let us.
+ */
+bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second, bool mends);
 
 /**
  * Run until the next exit (EXIT), or for a tick; the first call starts the calling thread's ticks.

@@ -19,6 +19,7 @@ extern "C" {
 
 /** Bits of `flags` of struct svmc_kvm_finish_how. */
 #define SVMC_KVM_FINISH_TRANSLATE 0x1u /* KVM_TRANSLATE finds addresses, without rights: KV-19 */
+#define SVMC_KVM_FINISH_MEND      0x2u /* loads that KVM executes wrongly are taken over: KV-28 */
 
 /**
  * What the VMM lends. ctx first. Of the devices each function answers
@@ -96,7 +97,7 @@ struct svmc_kvm_finish {
         struct svmc_walk_x86 walk;
         struct svmc_kvm_finished out; /* of the instruction that waits, or is to be put back */
         uint8_t state;                /* enum of finish_private.h */
-        uint8_t fetching, refused;
+        uint8_t fetching, refused, mends, by_exits;
         uint8_t wrote, drained; /* registers in xsave; it is as KVM wants it */
         uint8_t piece, pieces;  /* of the access that waits: 8 bytes each */
         uint8_t data[SVMC_EXEC_WIDTH_MAX];
@@ -134,9 +135,11 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  *          comes KVM_RUN. PENDING: struct kvm_run has an exit, MMIO or IO, of this instruction:
  *          answer it as any, and call again instead of KVM_RUN. NEEDS_ATOMIC, NEEDS_VECTOR, UNFINISHED:
  *          nothing was done, *out says to what.
- *          On an error the vCPU is as it was. CALLBACK may be tried again: what was done to memory
- *          and devices is not done twice.
- * Source:  KV-15 to KV-27.
+ *          On an error the vCPU is as it was. CALLBACK may be tried again, before anything else:
+ *          what was done to memory and devices is not done twice. Or say drop.
+ *          With MEND it is called for KVM_EXIT_MMIO as well, before that is answered: PENDING:
+ *          as above, UNSUPPORTED: KVM does it right.
+ * Source:  KV-15 to KV-28.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_UNSUPPORTED (no such exit: it is the VMM's);
  *         SVMC_ERR_STATE (struct kvm_run has registers that KVM has not taken yet; an exception is

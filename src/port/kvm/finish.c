@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/** KV-14 to KV-27: an exit of KVM that says "no emulation" -> a finished instruction. */
+/** KV-14 to KV-28: an exit of KVM that says "no emulation" -> a finished instruction. */
 #include "finish_private.h"
 
 #include <cpuid.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #define LEAVES      256u
 #define XSAVE_LEAF  0x0du
@@ -12,6 +14,7 @@
 #define DR6_STEP    0x4000u
 #define VECTOR_DB   1u
 #define PIO_END     8192u /* of the page that KVM's own port exits use */
+#define FLAGS       (SVMC_KVM_FINISH_TRANSLATE | SVMC_KVM_FINISH_MEND)
 #define ROUNDS_MAX  64u
 #define BYTES_WORDS 3u /* words of emulation_failure with the instruction */
 
@@ -91,7 +94,7 @@ static bool is_good(const struct svmc_kvm_files *files, const struct svmc_kvm_fi
     if (!files || !files->run || files->run_bytes < sizeof(struct kvm_run) || !how || !how->ops ||
         !how->xsave || (uintptr_t)how->xsave % 8 != 0 || how->xsave_bytes > UINT16_MAX ||
         how->xsave_bytes < sizeof(struct kvm_xsave) || how->reserved != 0 ||
-        (how->flags & ~SVMC_KVM_FINISH_TRANSLATE) != 0 || (!how->leaves && how->leaf_count != 0))
+        (how->flags & ~FLAGS) != 0 || (!how->leaves && how->leaf_count != 0))
         return false;
     return how->ops->size >= sizeof *how->ops && how->ops->memory;
 }
@@ -140,11 +143,16 @@ void svmc_kvm_finish_drop(struct svmc_kvm_finish *f)
         return;
     svmc_exec_drop(&f->priv.exec);
     f->priv.state = FINISH_IDLE;
+    f->priv.mends = 0;
 }
 
-/* KV-15 */
-static bool is_ours(const struct kvm_run *run)
+/* KV-15, KV-28 */
+static bool is_ours(const struct svmc_kvm_finish *f)
 {
+    const struct kvm_run *run = f->priv.run;
+
+    if (run->exit_reason == KVM_EXIT_MMIO)
+        return (f->priv.flags & SVMC_KVM_FINISH_MEND) && !run->mmio.is_write;
     if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
         return run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION;
     return run->exit_reason == KVM_EXIT_DEBUG && run->debug.arch.exception == VECTOR_DB &&
@@ -234,19 +242,62 @@ static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
             return st;
         f->priv.state = FINISH_IDLE;
         break;
-    default:
+    default: /* KV-25 */
         break;
     }
     *out = *mine;
     return SVMC_OK;
 }
 
+/* KV-28: an access of KVM's own waits. Is it the first of an instruction that it does wrong? */
+static enum svmc_status take_over(struct svmc_kvm_finish *f, enum svmc_status st,
+                                  struct svmc_kvm_finished *out)
+{
+    const struct kvm_run *run = f->priv.run;
+    struct svmc_exec *x = &f->priv.exec;
+
+    if (st == SVMC_OK && f->priv.out.exec.action == SVMC_EXEC_PENDING &&
+        x->wait.kind == SVMC_EXEC_READ && x->wait.bytes == run->mmio.len &&
+        x->wait.at == run->mmio.phys_addr) {
+        f->priv.out.action = SVMC_EXEC_PENDING;
+        f->priv.state = FINISH_WAITS;
+        f->priv.mends = 1;
+        f->priv.piece = 0;
+        f->priv.pieces = 1;
+        *out = f->priv.out;
+        return SVMC_OK;
+    }
+    svmc_exec_drop(x);
+    return SVMC_ERR_UNSUPPORTED;
+}
+
+/* KVM completes what it has begun; what it makes of it is overwritten. */
+static enum svmc_status end_access(struct svmc_kvm_finish *f)
+{
+    struct kvm_run *run = f->priv.run;
+    int result, error;
+
+    f->priv.mends = 0;
+    run->immediate_exit = 1;
+    result = ioctl(f->priv.vcpu, KVM_RUN, 0);
+    error = errno;
+    run->immediate_exit = 0;
+    return result != 0 && error == EINTR ? SVMC_OK : SVMC_ERR_CALLBACK;
+}
+
+static bool is_wrong(const struct svmc_insn *insn)
+{
+    return insn->id == SVMC_X86_LZCNT || insn->id == SVMC_X86_TZCNT;
+}
+
 /* KV-16: fetched once, decoded once. */
 static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finished *out)
 {
+    const bool mmio = ((const struct kvm_run *)f->priv.run)->exit_reason == KVM_EXIT_MMIO;
     struct svmc_kvm_finished *mine = &f->priv.out;
     enum svmc_status st;
 
+    f->priv.by_exits = mmio; /* its answer is on its way to KVM */
     *mine = (struct svmc_kvm_finished){ 0 };
     f->priv.refused = 0;
     st = svmc_kvm_finish_load(f);
@@ -257,6 +308,8 @@ static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finishe
     f->priv.fetching = 1;
     st = svmc_exec_x86_fetch(&f->priv.exec, code(f), &f->priv.regs, &mine->insn, &mine->exec);
     f->priv.fetching = 0;
+    if (mmio && (st != SVMC_OK || mine->exec.action != SVMC_EXEC_NONE || !is_wrong(&mine->insn)))
+        return take_over(f, SVMC_ERR_UNSUPPORTED, out);
     if (st == SVMC_OK && mine->exec.action == SVMC_EXEC_NONE) {
         mine->count = mine->insn.length;
         memset(mine->bytes + mine->count, 0, sizeof mine->bytes - mine->count);
@@ -265,7 +318,8 @@ static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finishe
         else
             mine->exec.action = SVMC_EXEC_AGAIN;
     }
-    return settle(f, st, out);
+    f->priv.by_exits = 0;
+    return mmio ? take_over(f, st, out) : settle(f, st, out);
 }
 
 enum svmc_status svmc_kvm_finish(struct svmc_kvm_finish *f, struct svmc_kvm_finished *out)
@@ -289,12 +343,16 @@ enum svmc_status svmc_kvm_finish(struct svmc_kvm_finish *f, struct svmc_kvm_fini
             *out = f->priv.out;
             return SVMC_OK;
         }
+        if (f->priv.mends && (st = end_access(f)) != SVMC_OK) {
+            svmc_kvm_finish_drop(f);
+            return st;
+        }
         st = svmc_exec_answer(x, reads ? f->priv.data : NULL, reads ? x->wait.bytes : 0);
         if (st == SVMC_OK)
             st = svmc_exec_x86_resume(x, &f->priv.regs, &f->priv.out.exec);
         return settle(f, st, out);
     }
-    if (!is_ours(f->priv.run))
+    if (!is_ours(f))
         return SVMC_ERR_UNSUPPORTED;
     if (((const struct kvm_run *)f->priv.run)->kvm_dirty_regs != 0)
         return SVMC_ERR_STATE; /* KV-23 */

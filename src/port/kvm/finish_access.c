@@ -109,7 +109,7 @@ static enum svmc_status go_through(struct svmc_kvm_finish *f, svmc_gpa at, size_
         size_t from = f->priv.piece * (size_t)PIECE, bytes = n - from < PIECE ? n - from : PIECE;
         svmc_gpa piece = { at.v + from };
 
-        if (writes ? ops->device_write == NULL : ops->device_read == NULL)
+        if (f->priv.by_exits || (writes ? ops->device_write == NULL : ops->device_read == NULL))
             st = SVMC_ERR_BUSY;
         else
             st = writes ? ops->device_write(f->priv.ctx, piece, f->priv.data + from, bytes)

@@ -195,7 +195,7 @@ enum svmc_status svmc_kvm_finish_put(struct svmc_kvm_finish *f)
         show(f, regs, &sregs, &events);
         return SVMC_OK;
     }
-    if (done & 1)
+    if (done & 1) /* KV-27 */
         (void)set(f, KVM_SET_SREGS, f->priv.old_sregs);
     if (done & 2)
         (void)set(f, KVM_SET_DEBUGREGS, &debug);

@@ -49,6 +49,7 @@ struct fake_lab {
     _Alignas(64) uint8_t xsave[FAKE_XSAVE];
     unsigned calls, fail_at, sets; /* ioctls counted from 1 */
     unsigned reads, writes;        /* of the device, by callbacks */
+    unsigned runs;                 /* of KVM */
     enum svmc_status device;       /* what they say */
     uint64_t translated;           /* what KVM_TRANSLATE gives; 0: nothing */
 };

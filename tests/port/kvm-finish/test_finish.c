@@ -434,6 +434,67 @@ TEST(kvm_finish, what_kvm_shows_is_what_it_has) /* KV-23 */
     CHECK_EQ(run->s.regs.events.exception.injected, 0);
 }
 
+/* KVM's own exit of a load, before it is answered. */
+static bool exit_of_load(const uint8_t *code, size_t n, uint32_t flags)
+{
+    struct kvm_run *run = &lab.run.run;
+    bool good = fake_open(&lab, code, n, true, flags);
+
+    memset(&lab.v.events.exception, 0, sizeof lab.v.events.exception);
+    memset(&run->mmio, 0, sizeof run->mmio);
+    run->exit_reason = KVM_EXIT_MMIO;
+    run->mmio.phys_addr = FAKE_DEVICE + 0x10;
+    run->mmio.len = 8;
+    return CHECK(good);
+}
+
+TEST(kvm_finish, what_kvm_executes_wrongly_is_taken_over) /* KV-28 */
+{
+    static const uint8_t lzcnt[] = { 0xf3, 0x48, 0x0f, 0xbd, 0x03 };
+    static const uint8_t tzcnt[] = { 0xf3, 0x48, 0x0f, 0xbc, 0x03 };
+    static const uint8_t bsr[] = { 0x48, 0x0f, 0xbd, 0x03 };
+    struct kvm_run *run = &lab.run.run;
+    struct fake_vcpu before;
+
+    REQUIRE(exit_of_load(lzcnt, sizeof lzcnt, SVMC_KVM_FINISH_MEND));
+    before = lab.v;
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
+    CHECK(run->exit_reason == KVM_EXIT_MMIO && run->mmio.len == 8 && !run->mmio.is_write);
+    CHECK_MEM(&before, &lab.v, sizeof before);
+    set_word(run->mmio.data, 0x00ff000000000000);
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.runs, 1);
+    CHECK_EQ(lab.reads, 0); /* the answer was KVM's */
+    CHECK_EQ(run->immediate_exit, 0);
+    CHECK_EQ(lab.v.regs.rax, 8);
+    CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + 5);
+    REQUIRE(exit_of_load(tzcnt, sizeof tzcnt, SVMC_KVM_FINISH_MEND));
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.v.regs.rax, 64); /* of 0 */
+    CHECK((lab.v.regs.rflags & 1) != 0);
+
+    REQUIRE(exit_of_load(bsr, sizeof bsr, SVMC_KVM_FINISH_MEND)); /* KVM does it right */
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    REQUIRE(exit_of_load(lzcnt, sizeof lzcnt, 0)); /* nobody asked */
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(lab.calls, 0);
+    REQUIRE(exit_of_load(lzcnt, sizeof lzcnt, SVMC_KVM_FINISH_MEND));
+    run->mmio.len = 4; /* a piece of it, or another one's */
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    run->mmio.len = 8;
+    run->mmio.phys_addr++;
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    run->mmio.phys_addr--;
+    run->mmio.is_write = 1;
+    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(lab.sets, 0);
+    CHECK_EQ(lab.runs, 0);
+    CHECK(!svmc_kvm_finish_waits(&lab.f));
+}
+
 /* One instruction, and what makes it interesting. */
 static const struct scenario {
     char name[20];
