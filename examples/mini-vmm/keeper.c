@@ -476,6 +476,7 @@ static int fall_back(const struct options *o, const char *why)
     const char *built = o->dma      ? MINI_VMM_TRACES "/dma.svmtrace"
                         : o->tokens ? MINI_VMM_TRACES "/tokens.svmtrace"
                         : o->calls  ? MINI_VMM_TRACES "/calls.svmtrace"
+                        : o->finish ? MINI_VMM_TRACES "/finish.svmtrace"
                                     : MINI_VMM_TRACES "/hello.svmtrace";
     const char *name = strrchr(built, '/') + 1;
     char trace[PATH_MAX], reason[400];

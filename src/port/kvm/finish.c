@@ -137,15 +137,6 @@ uint32_t svmc_kvm_finish_waits(const struct svmc_kvm_finish *f)
     return f && f->priv.state == FINISH_WAITS;
 }
 
-void svmc_kvm_finish_drop(struct svmc_kvm_finish *f)
-{
-    if (!f)
-        return;
-    svmc_exec_drop(&f->priv.exec);
-    f->priv.state = FINISH_IDLE;
-    f->priv.mends = 0;
-}
-
 /* KV-15, KV-28 */
 static bool is_ours(const struct svmc_kvm_finish *f)
 {
@@ -204,49 +195,69 @@ static bool waits_for_nobody(const struct svmc_kvm_finish *f)
            kind != SVMC_EXEC_WRITE && kind != SVMC_EXEC_PORT_IN && kind != SVMC_EXEC_PORT_OUT;
 }
 
+/* Ports want the mapping's second page; of what waits for nobody no instruction has that much. */
+static bool can_ask(const struct svmc_kvm_finish *f)
+{
+    const uint8_t kind = f->priv.exec.wait.kind;
+
+    return kind == SVMC_EXEC_READ || kind == SVMC_EXEC_WRITE ||
+           (!waits_for_nobody(f) && f->priv.run_bytes >= PIO_END);
+}
+
+/* KV-29: what there is of the guest's registers goes when its instruction is over. */
+static void forget(struct svmc_kvm_finish *f)
+{
+    f->priv.state = FINISH_IDLE;
+    svmc_kvm_zero(f->priv.old_regs, sizeof f->priv.old_regs);
+    svmc_kvm_zero(f->priv.old_sregs, sizeof f->priv.old_sregs);
+    svmc_kvm_zero(f->priv.old_events, sizeof f->priv.old_events);
+    svmc_kvm_zero(&f->priv.regs, sizeof f->priv.regs);
+    svmc_kvm_zero(f->priv.data, sizeof f->priv.data);
+    svmc_kvm_zero(f->priv.xsave, f->priv.xsave_bytes);
+    svmc_kvm_zero(&f->priv.exec, sizeof f->priv.exec);
+    if (svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f) != SVMC_OK)
+        f->priv.run = NULL; /* it was good before */
+}
+
+void svmc_kvm_finish_drop(struct svmc_kvm_finish *f)
+{
+    if (!f)
+        return;
+    if (f->priv.run)
+        forget(f);
+    f->priv.mends = 0;
+}
+
 /* What the executor said -> what the caller hears, and KVM. */
 static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
                                struct svmc_kvm_finished *out)
 {
     struct svmc_kvm_finished *mine = &f->priv.out;
 
-    f->priv.state = FINISH_IDLE;
     for (unsigned i = 0; st == SVMC_OK && waits_for_nobody(f) && i < ROUNDS_MAX; i++)
         st = svmc_exec_x86_resume(&f->priv.exec, &f->priv.regs, &mine->exec);
     mine->action = mine->exec.action;
     if (st != SVMC_OK) {
-        svmc_exec_drop(&f->priv.exec);
-        return f->priv.refused ? SVMC_ERR_REFUSED : st;
-    }
-    switch (mine->action) {
-    case SVMC_EXEC_PENDING:
-        if (waits_for_nobody(f)) { /* no instruction is that long */
-            svmc_exec_drop(&f->priv.exec);
-            return SVMC_ERR_CALLBACK;
+        st = f->priv.refused ? SVMC_ERR_REFUSED : st;
+    } else if (mine->action == SVMC_EXEC_PENDING) {
+        if (can_ask(f)) {
+            f->priv.state = FINISH_WAITS;
+            svmc_kvm_finish_ask(f);
+            *out = *mine;
+            return SVMC_OK;
         }
-        /* ports want the mapping's second page */
-        if (f->priv.exec.wait.kind != SVMC_EXEC_READ && f->priv.exec.wait.kind != SVMC_EXEC_WRITE &&
-            f->priv.run_bytes < PIO_END) {
-            svmc_exec_drop(&f->priv.exec);
-            return SVMC_ERR_UNSUPPORTED;
-        }
-        f->priv.state = FINISH_WAITS;
-        svmc_kvm_finish_ask(f);
-        break;
-    case SVMC_EXEC_DONE:
-    case SVMC_EXEC_AGAIN:
-    case SVMC_EXEC_FAULT:
+        st = SVMC_ERR_UNSUPPORTED;
+    } else if (mine->action == SVMC_EXEC_DONE || mine->action == SVMC_EXEC_AGAIN ||
+               mine->action == SVMC_EXEC_FAULT) {
         f->priv.state = FINISH_PUTS;
         st = svmc_kvm_finish_put(f);
         if (st != SVMC_OK)
             return st;
-        f->priv.state = FINISH_IDLE;
-        break;
-    default: /* KV-25 */
-        break;
-    }
-    *out = *mine;
-    return SVMC_OK;
+    } /* else KV-25 */
+    forget(f);
+    if (st == SVMC_OK)
+        *out = *mine;
+    return st;
 }
 
 /* KV-28: an access of KVM's own waits. Is it the first of an instruction that it does wrong? */
@@ -267,7 +278,7 @@ static enum svmc_status take_over(struct svmc_kvm_finish *f, enum svmc_status st
         *out = f->priv.out;
         return SVMC_OK;
     }
-    svmc_exec_drop(x);
+    forget(f);
     return SVMC_ERR_UNSUPPORTED;
 }
 
@@ -301,10 +312,12 @@ static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finishe
     *mine = (struct svmc_kvm_finished){ 0 };
     f->priv.refused = 0;
     st = svmc_kvm_finish_load(f);
-    if (st != SVMC_OK)
+    if (st == SVMC_OK && !is_clear(f))
+        st = SVMC_ERR_STATE;
+    if (st != SVMC_OK) {
+        forget(f);
         return st;
-    if (!is_clear(f))
-        return SVMC_ERR_STATE;
+    }
     f->priv.fetching = 1;
     st = svmc_exec_x86_fetch(&f->priv.exec, code(f), &f->priv.regs, &mine->insn, &mine->exec);
     f->priv.fetching = 0;
