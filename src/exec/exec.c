@@ -72,11 +72,14 @@ EXEC_FN CORE_COLD bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool
 EXEC_FN CORE_COLD bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
                                       const struct svmc_exec_wait *wait)
 {
+    r->x->wait = *wait;
     if (st != SVMC_ERR_BUSY) {
+        r->refused = st == SVMC_ERR_REFUSED &&
+                     (wait->kind == SVMC_EXEC_READ || wait->kind == SVMC_EXEC_WRITE ||
+                      wait->kind == SVMC_EXEC_EXCHANGE);
         r->status = SVMC_ERR_CALLBACK;
         return false;
     }
-    r->x->wait = *wait;
     return exec_stop(r, SVMC_EXEC_PENDING, SVMC_EXEC_REASON_NONE);
 }
 

@@ -32,6 +32,7 @@ struct exec_run {
     uint16_t step, filled;   /* of the record's done and filled, what was passed */
     uint16_t place;          /* of its places */
     bool x86;                /* how faults are judged */
+    bool refused;            /* beside CALLBACK: memory said REFUSED to the access of `wait` */
     enum svmc_status status; /* why it stopped, where the guest is not why */
 };
 

@@ -42,7 +42,7 @@ PUBLIC = {
     "port/kvm.h": "port", "port/kvm_finish.h": "port",
     "exec.h": "exec", "exec_x86.h": "exec",
     "port/kvm.h": "port",
-    "exec.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
+    "exec.h": "exec", "exec_a64.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
