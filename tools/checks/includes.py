@@ -40,6 +40,7 @@ PUBLIC = {
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
     "port/kvm.h": "port", "port/kvm_finish.h": "port",
+    "port/kvm_finish_a64.h": "port",
     "exec.h": "exec", "exec_x86.h": "exec",
     "port/kvm.h": "port",
     "exec.h": "exec", "exec_a64.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
@@ -59,6 +60,7 @@ STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stda
 # back end: what it is there to wrap; another one's headers are refused
 WRAPPED = {
     "src/port/kvm": {"cpuid.h", "errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
+    "src/port/kvm-a64": {"errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
     "src/port/sodium": {"sodium.h", "string.h"},
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",

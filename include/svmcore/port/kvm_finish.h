@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Linux KVM on x86, a second chance: an instruction that KVM could not emulate is finished here,
- * and the guest goes on. Part of the archive svmcore-kvm; it allocates nothing and keeps no file open.
- * Source: docs/spec/kvm.md, rules KV-14 to KV-27; the kernel's Documentation/virt/kvm/api.rst.
+ * and the guest goes on. Part of the archive svmcore-kvm; it allocates nothing, keeps no file open.
+ * Source: docs/spec/kvm.md, rules KV-14 to KV-29; the kernel's Documentation/virt/kvm/api.rst.
  */
 #ifndef SVMCORE_PORT_KVM_FINISH_H
 #define SVMCORE_PORT_KVM_FINISH_H
@@ -133,8 +133,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  *
  * State:   DONE, AGAIN, FAULT: the vCPU has the registers behind it, or the fault on its way: next
  *          comes KVM_RUN. PENDING: struct kvm_run has an exit, MMIO or IO, of this instruction:
- *          answer it as any, and call again instead of KVM_RUN. NEEDS_ATOMIC, NEEDS_VECTOR, UNFINISHED:
- *          nothing was done, *out says to what.
+ *          answer it as any, and call again instead of KVM_RUN. NEEDS_ATOMIC, NEEDS_VECTOR,
+ *          UNFINISHED: nothing was done, *out says to what.
  *          On an error the vCPU is as it was. CALLBACK may be tried again, before anything else:
  *          what was done to memory and devices is not done twice. Or say drop.
  *          With MEND it is called for KVM_EXIT_MMIO as well, before that is answered: PENDING:

@@ -49,6 +49,27 @@ static int translate(struct kvm_translation *t)
     return 0;
 }
 
+/* arm64: any register there is, 0 until it is set. */
+static int one_reg(const struct kvm_one_reg *reg, bool sets)
+{
+    const size_t n = (size_t)1 << (reg->id >> 52 & 15);
+    struct fake_one_reg *r = fake_one_reg(now, reg->id);
+
+    if (sets)
+        return take(r->bytes, (const void *)(uintptr_t)reg->addr, n);
+    return give((void *)(uintptr_t)reg->addr, r->bytes, n);
+}
+
+struct fake_one_reg *fake_one_reg(struct fake_lab *l, uint64_t id)
+{
+    unsigned i = 0;
+
+    while (i < FAKE_ONE_REGS - 1 && l->one[i].id != id && l->one[i].id != 0)
+        i++;
+    l->one[i].id = id;
+    return &l->one[i];
+}
+
 static int answer(unsigned long request, void *arg)
 {
     struct fake_vcpu *v = &now->v;
@@ -78,6 +99,9 @@ static int answer(unsigned long request, void *arg)
         return give(arg, v->xsave, sizeof v->xsave);
     case KVM_SET_XSAVE:
         return take(v->xsave, arg, sizeof v->xsave);
+    case KVM_GET_ONE_REG:
+    case KVM_SET_ONE_REG:
+        return one_reg(arg, request == KVM_SET_ONE_REG);
     case KVM_RUN: /* an access is completed, wrongly: as BSR does */
         v->regs.rax = 0xb5f;
         v->regs.rip += 5;
@@ -160,6 +184,13 @@ static const struct svmc_kvm_finish_ops by_callbacks = { .size = sizeof by_callb
                                                          .device_write = device_write,
                                                          .port_read = port_read,
                                                          .port_write = port_write };
+
+const struct svmc_kvm_finish_ops *fake_bare(struct fake_lab *l, bool callbacks)
+{
+    memset(l, 0, sizeof *l);
+    now = l;
+    return callbacks ? &by_callbacks : &by_exits;
+}
 
 static void put64(struct fake_lab *l, uint32_t at, uint64_t value)
 {

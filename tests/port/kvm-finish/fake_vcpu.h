@@ -37,7 +37,15 @@ struct fake_vcpu {
     _Alignas(64) uint8_t xsave[FAKE_XSAVE];
 };
 
+/* Of arm64: a register by its number. */
+#define FAKE_ONE_REGS 128u
+struct fake_one_reg {
+    uint64_t id;
+    uint8_t bytes[16];
+};
+
 struct fake_lab {
+    struct fake_one_reg one[FAKE_ONE_REGS];
     struct fake_vcpu v;
     struct svmc_kvm_finish f;
     struct svmc_kvm_finished out;
@@ -56,6 +64,9 @@ struct fake_lab {
 
 /** Open it in 64-bit code of ring 3 with code[n] at RIP, after an exit that says so. */
 bool fake_open(struct fake_lab *l, const uint8_t *code, size_t n, bool callbacks, uint32_t flags);
+/** Empty, for arm64; what the VMM lends. */
+const struct svmc_kvm_finish_ops *fake_bare(struct fake_lab *l, bool callbacks);
+struct fake_one_reg *fake_one_reg(struct fake_lab *l, uint64_t id);
 /** The exit of KVM: emulation failed, with or without the bytes. */
 void fake_fail_emulation(struct fake_lab *l, bool with_bytes);
 /** A register of the extended state, in use. */
