@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * A guest that executes in ring 3 what KVM's emulator lacks: each instruction of finish.def on RAM,
- * which the processor does, and on the device, which somebody has to finish; and compares registers,
- * flags and memory. One line each says what came of it:
+ * which the processor does, and on the device, which somebody has to finish; and compares
+ * registers, flags and memory. One line each says what came of it:
  *   same     as on RAM
  *   other    not as on RAM: the guest fails
  *   bsr      LZCNT or TZCNT: the hypervisor took it for BSR or BSF and finished that, unasked

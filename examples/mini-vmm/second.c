@@ -95,7 +95,7 @@ bool second_waits(const struct second *s)
 enum second_end second_chance(struct second *s, char *why, size_t cap)
 {
     struct svmc_kvm_finished out;
-    enum svmc_status st = svmc_kvm_finish(&s->finish, &out);
+    enum svmc_status st = svmc_kvm_finish_exit(&s->finish, &out);
     char text[SVMC_KVM_FINISH_TEXT_MAX];
 
     if (st == SVMC_ERR_UNSUPPORTED)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What KVM cannot emulate is finished: each opcode of the guest gives on the device what RAM gives."""
+"""What KVM cannot emulate is finished: each opcode gives on the device what RAM gives."""
 import re
 import struct
 from pathlib import Path

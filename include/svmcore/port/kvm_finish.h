@@ -146,10 +146,10 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  *         on its way); SVMC_ERR_REFUSED (code or page tables of the guest lie in no memory);
  *         SVMC_ERR_CALLBACK (KVM, or one of `ops`, failed).
  */
-SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish(struct svmc_kvm_finish *f,
-                                                         struct svmc_kvm_finished *out);
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_exit(struct svmc_kvm_finish *f,
+                                                              struct svmc_kvm_finished *out);
 
-/** @return 1: an access waits: answer struct kvm_run and call svmc_kvm_finish, not KVM_RUN. */
+/** @return 1: an access waits: answer struct kvm_run and call svmc_kvm_finish_exit, not KVM_RUN. */
 SVMC_API uint32_t svmc_kvm_finish_waits(const struct svmc_kvm_finish *f);
 
 /** Forget what waits: the vCPU is before the instruction, what was written stays. */

@@ -133,7 +133,8 @@ static enum svmc_status begin(struct svmc_kvm_finish_a64 *f, struct svmc_kvm_fin
     return settle(f, st, out);
 }
 
-enum svmc_status svmc_kvm_finish_a64(struct svmc_kvm_finish_a64 *f, struct svmc_kvm_finished *out)
+enum svmc_status svmc_kvm_finish_a64_exit(struct svmc_kvm_finish_a64 *f,
+                                          struct svmc_kvm_finished *out)
 {
     struct svmc_exec *x;
     enum svmc_status st;

@@ -335,7 +335,7 @@ static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finishe
     return mmio ? take_over(f, st, out) : settle(f, st, out);
 }
 
-enum svmc_status svmc_kvm_finish(struct svmc_kvm_finish *f, struct svmc_kvm_finished *out)
+enum svmc_status svmc_kvm_finish_exit(struct svmc_kvm_finish *f, struct svmc_kvm_finished *out)
 {
     struct svmc_exec *x;
     enum svmc_status st;

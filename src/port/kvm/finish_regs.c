@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct kvm_sregs) == 39 * 8, "old_sregs");
 _Static_assert(sizeof(struct kvm_vcpu_events) == 8 * 8, "old_events");
 
 /* Where enum svmc_reg has it: KVM has RSI and RDI first, then RSP and RBP. */
-static const uint8_t place[16] = { 0, 2, 3, 1, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 };
+static const uint8_t kvm_order[16] = { 0, 2, 3, 1, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 /* The access rights of VMX: SDM vol. 3, table 25-2. */
 static struct svmc_exec_segment segment(const struct kvm_segment *s)
@@ -96,7 +96,7 @@ enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
         return SVMC_ERR_CALLBACK;
     *r = (struct svmc_exec_x86){ .vendor = f->priv.cpu[0].vendor };
     for (unsigned i = 0; i < 16; i++)
-        r->general[i] = f->priv.old_regs[place[i]];
+        r->general[i] = f->priv.old_regs[kvm_order[i]];
     r->rip = f->priv.old_regs[16];
     r->rflags = f->priv.old_regs[17];
     r->shadow = shadow(events.interrupt.shadow);
@@ -128,7 +128,7 @@ static void new_events(const struct svmc_kvm_finish *f, struct kvm_vcpu_events *
 static void new_regs(const struct svmc_kvm_finish *f, uint64_t regs[18])
 {
     for (unsigned i = 0; i < 16; i++)
-        regs[place[i]] = f->priv.regs.general[i];
+        regs[kvm_order[i]] = f->priv.regs.general[i];
     regs[16] = f->priv.regs.rip;
     regs[17] = f->priv.regs.rflags;
     if (f->priv.out.exec.action == SVMC_EXEC_FAULT && f->priv.out.exec.resume_flag)

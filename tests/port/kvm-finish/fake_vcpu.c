@@ -299,7 +299,7 @@ unsigned fake_go_on(struct fake_lab *l, uint8_t *device, enum svmc_status *st)
     struct kvm_run *run = &l->run.run;
     unsigned exits = 0;
 
-    *st = svmc_kvm_finish(&l->f, &l->out);
+    *st = svmc_kvm_finish_exit(&l->f, &l->out);
     while (*st == SVMC_OK && l->out.action == SVMC_EXEC_PENDING) {
         uint8_t *at = device + (run->mmio.phys_addr - FAKE_DEVICE) % 64;
 
@@ -308,7 +308,7 @@ unsigned fake_go_on(struct fake_lab *l, uint8_t *device, enum svmc_status *st)
             memcpy(at, run->mmio.data, run->mmio.len);
         else if (run->exit_reason == KVM_EXIT_MMIO)
             memcpy(run->mmio.data, at, run->mmio.len);
-        *st = svmc_kvm_finish(&l->f, &l->out);
+        *st = svmc_kvm_finish_exit(&l->f, &l->out);
     }
     return exits;
 }

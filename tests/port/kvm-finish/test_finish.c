@@ -46,7 +46,7 @@ TEST(kvm_finish, an_access_of_a_device_is_an_exit_of_kvm) /* KV-15 KV-17 KV-22 *
 
     REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, false, 0));
     before = lab.v;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     CHECK(svmc_kvm_finish_waits(&lab.f));
     CHECK_MEM(&before, &lab.v, sizeof before); /* nothing has happened to the vCPU */
@@ -55,7 +55,7 @@ TEST(kvm_finish, an_access_of_a_device_is_an_exit_of_kvm) /* KV-15 KV-17 KV-22 *
     CHECK_EQ(run->mmio.len, 8);
     CHECK_EQ(run->mmio.is_write, 0);
     set_word(lab.run.run.mmio.data, 0xf0f0000000000001);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK(!svmc_kvm_finish_waits(&lab.f));
     CHECK_EQ(lab.v.regs.rax, 9);
@@ -127,7 +127,7 @@ TEST(kvm_finish, memory_is_found_by_the_guests_own_tables) /* KV-18 */
     REQUIRE(fake_open(&lab, store, sizeof store, false, 0));
     lab.v.regs.rbx = LINEAR_DATA + 8;
     CHECK_EQ(load(LEAF(1)) & DIRTY, 0);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(load(MEMORY_AT + 8), 0x1111);
     CHECK_EQ(load(LEAF(0)) & DIRTY, 0x20); /* fetched */
@@ -140,14 +140,14 @@ TEST(kvm_finish, a_lock_is_kept) /* KV-20 */
     REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, false, 0));
     lab.v.regs.rbx = LINEAR_DATA + FAKE_PAGE - 3; /* two pages, side by side in memory */
     lab.memory[MEMORY_AT + FAKE_PAGE - 3] = 0xff;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(load(MEMORY_AT + FAKE_PAGE - 3), 0x1111 + 0xff);
     REQUIRE(fake_open(&lab, cmpxchg16b, sizeof cmpxchg16b, false, 0));
     lab.v.regs.rbx = LINEAR_DATA + 16;
     set_word(lab.memory + MEMORY_AT + 16, 0x1111);
     set_word(lab.memory + MEMORY_AT + 24, 0x2222);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(load(MEMORY_AT + 16), LINEAR_DATA + 16);
     CHECK_EQ(load(MEMORY_AT + 24), 3);
@@ -161,20 +161,20 @@ TEST(kvm_finish, what_was_exchanged_for_it_is_not_executed) /* KV-16 CVE-2011-17
         REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, false, 0));
         before = lab.v;
         lab.run.run.emulation_failure.insn_bytes[at] ^= 1;
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN, "%u", at);
         CHECK_MEM(&before.regs, &lab.v.regs, sizeof before.regs);
         CHECK_EQ(lab.v.events.exception.injected, 0); /* it is entered at it, without the #UD */
     }
     REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, false, 0));
     lab.run.run.emulation_failure.insn_bytes[sizeof popcnt] ^= 1; /* behind it */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     svmc_kvm_finish_drop(&lab.f);
     CHECK(!svmc_kvm_finish_waits(&lab.f));
     REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, false, 0));
     fake_fail_emulation(&lab, false); /* KVM that does not say */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
 }
 
@@ -198,7 +198,7 @@ TEST(kvm_finish, a_fault_is_on_its_way_and_nothing_else) /* KV-22 */
         REQUIRE(fake_open(&lab, store, sizeof store, false, 0));
         lab.v.regs.rbx = rows[i].at;
         before = lab.v;
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK, "%s", rows[i].name);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK, "%s", rows[i].name);
         CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT, "%s", rows[i].name);
         CHECK_EQ(lab.v.events.exception.injected, 1);
         CHECK_EQ(lab.v.events.exception.nr, rows[i].vector, "%s", rows[i].name);
@@ -210,7 +210,7 @@ TEST(kvm_finish, a_fault_is_on_its_way_and_nothing_else) /* KV-22 */
         CHECK_MEM(&before.regs, &lab.v.regs, sizeof before.regs, "%s", rows[i].name);
     }
     REQUIRE(fake_open(&lab, undefined, sizeof undefined, false, 0));
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     if (lab.out.action == SVMC_EXEC_FAULT) /* else no row has UD2 */
         CHECK_EQ(lab.v.events.exception.nr, UD);
 }
@@ -222,7 +222,7 @@ TEST(kvm_finish, the_single_step_of_both) /* KV-15 KV-22 */
     REQUIRE(fake_open(&lab, store, sizeof store, false, 0));
     lab.v.regs.rbx = LINEAR_DATA;
     lab.v.regs.rflags |= FLAG_TF; /* the guest's own */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.v.events.exception.injected, 1);
     CHECK_EQ(lab.v.events.exception.nr, 1);
@@ -234,11 +234,11 @@ TEST(kvm_finish, the_single_step_of_both) /* KV-15 KV-22 */
     memset(&lab.v.events.exception, 0, sizeof lab.v.events.exception);
     run->exit_reason = KVM_EXIT_DEBUG;
     run->debug.arch = (struct kvm_debug_exit_arch){ .exception = 1, .dr6 = 0xffff4ff0 };
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.v.regs.rax, 8 * 2);  /* 0x11 each */
     run->debug.arch.dr6 = 0xffff0ff1; /* a breakpoint */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
 }
 
 TEST(kvm_finish, what_is_not_its_exit_is_left_alone) /* KV-15 KV-23 */
@@ -253,26 +253,26 @@ TEST(kvm_finish, what_is_not_its_exit_is_left_alone) /* KV-15 KV-23 */
     before = lab.v;
     for (unsigned i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         run->exit_reason = reasons[i];
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED, "%u", reasons[i]);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED, "%u", reasons[i]);
     }
     fake_fail_emulation(&lab, true);
     for (uint32_t sub = 2; sub < 6; sub++) {
         run->internal.suberror = sub;
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED, "%u", sub);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED, "%u", sub);
     }
     run->internal.suberror = 1;
     run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
     CHECK_EQ(lab.calls, 0);
     run->kvm_dirty_regs = 0;
     lab.v.events.exception.nr = 13; /* not KVM's #UD */
     before.events.exception.nr = 13;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
     CHECK_MEM(&before, &lab.v, sizeof before);
-    CHECK_EQ(svmc_kvm_finish(NULL, &lab.out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_kvm_finish_exit(NULL, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, NULL), SVMC_ERR_ARG);
     memset(&lab.f, 0, sizeof lab.f);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_ARG);
 }
 
 TEST(kvm_finish, what_cannot_be_finished_is_named) /* KV-25 KV-26 */
@@ -293,7 +293,7 @@ TEST(kvm_finish, what_cannot_be_finished_is_named) /* KV-25 KV-26 */
         REQUIRE(fake_open(&lab, rows[i].code, rows[i].n, true, 0));
         lab.v.sregs.ss.dpl = 0;
         before = lab.v;
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
         CHECK_MEM(&before, &lab.v, sizeof before);
         CHECK_EQ(svmc_kvm_finish_format(&lab.out, text, sizeof text), SVMC_OK);
@@ -311,13 +311,13 @@ TEST(kvm_finish, code_and_tables_lie_in_memory) /* KV-18 */
 {
     REQUIRE(fake_open(&lab, store, sizeof store, true, 0));
     lab.v.regs.rip = LINEAR_DEVICE;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_REFUSED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_REFUSED);
     lab.v.regs.rip = LINEAR_CODE;
     lab.v.regs.rbx = LINEAR_NOTABLE;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_REFUSED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_REFUSED);
     CHECK_EQ(lab.sets, 0);
     lab.v.regs.rbx = LINEAR_ROM; /* to who writes, a device */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.writes, 1);
     CHECK_EQ(load(0xa000), 0);
@@ -326,20 +326,20 @@ TEST(kvm_finish, code_and_tables_lie_in_memory) /* KV-18 */
 TEST(kvm_finish, devices_of_the_vmm_may_answer_wait_or_fail) /* KV-17 */
 {
     REQUIRE(fake_open(&lab, crc32, sizeof crc32, true, 0));
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.reads, 1);
     REQUIRE(fake_open(&lab, crc32, sizeof crc32, true, 0));
     lab.device = SVMC_ERR_BUSY;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     CHECK_EQ(lab.run.run.exit_reason, KVM_EXIT_MMIO);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.reads, 1); /* not asked again */
     REQUIRE(fake_open(&lab, crc32, sizeof crc32, true, 0));
     lab.device = SVMC_ERR_REFUSED;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
 }
@@ -350,21 +350,21 @@ TEST(kvm_finish, ports_are_exits_too) /* KV-17 */
     uint8_t *data = lab.run.bytes + FAKE_PAGE;
 
     REQUIRE(fake_open(&lab, in_eax, sizeof in_eax, false, 0));
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     CHECK_EQ(run->exit_reason, KVM_EXIT_IO);
     CHECK(run->io.direction == KVM_EXIT_IO_IN && run->io.size == 4 && run->io.count == 1);
     CHECK_EQ(run->io.port, 0x2222);
     CHECK_EQ(run->io.data_offset, FAKE_PAGE);
     memcpy(data, "\x78\x56\x34\x12", 4);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.v.regs.rax, 0x12345678);
     REQUIRE(fake_open(&lab, out_ax, sizeof out_ax, false, 0));
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK(run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 2);
     CHECK(data[0] == 0x11 && data[1] == 0x11 && data[2] == 0);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
 }
 
@@ -379,7 +379,7 @@ TEST(kvm_finish, the_map_of_ports_is_read_as_the_processor_does) /* KV-18 */
         lab.v.regs.rdx = 0x77;
         lab.memory[0x8000 + 0x66] = 0x68; /* a page that ring 3 may not read */
         lab.memory[0x8000 + 0x68 + 0x77 / 8] = (uint8_t)(bit << 7);
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
         CHECK_EQ(lab.out.action, bit ? SVMC_EXEC_FAULT : SVMC_EXEC_DONE);
         CHECK_EQ(lab.v.events.exception.nr, bit ? 13 : 0);
         CHECK_EQ(lab.writes, !bit);
@@ -391,13 +391,13 @@ TEST(kvm_finish, kvm_may_find_the_addresses) /* KV-19 */
     REQUIRE(fake_open(&lab, store, sizeof store, false, SVMC_KVM_FINISH_TRANSLATE));
     lab.translated = FAKE_CODE;
     lab.v.regs.rbx = LINEAR_ABSENT + 0x80;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(load(FAKE_CODE + 0x80), 0x1111);
     lab.v.regs.rip = LINEAR_CODE;
     fake_fail_emulation(&lab, true);
     lab.translated = 0;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
     CHECK_EQ(lab.v.sregs.cr2, LINEAR_CODE);
     CHECK_EQ(lab.v.events.exception.error_code, 0x14); /* fetch, user */
@@ -410,13 +410,13 @@ TEST(kvm_finish, a_repetition_goes_on_in_the_next_call) /* KV-24 */
     REQUIRE(fake_open(&lab, stos, sizeof stos, true, 0));
     lab.v.regs.rdi = LINEAR_DEVICE;
     lab.v.regs.rcx = 100;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN);
     CHECK_EQ(lab.v.regs.rcx, 100 - lab.writes);
     CHECK_EQ(lab.v.regs.rdi, LINEAR_DEVICE + lab.writes);
     CHECK_EQ(lab.v.regs.rip, LINEAR_CODE);
     fake_fail_emulation(&lab, true);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.writes, 100);
     CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + sizeof stos);
@@ -428,7 +428,7 @@ TEST(kvm_finish, what_kvm_shows_is_what_it_has) /* KV-23 */
 
     REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, true, 0));
     run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_MEM(&run->s.regs.regs, &lab.v.regs, sizeof lab.v.regs);
     CHECK_MEM(&run->s.regs.sregs, &lab.v.sregs, sizeof lab.v.sregs);
     CHECK_EQ(run->s.regs.events.exception.injected, 0);
@@ -458,12 +458,12 @@ TEST(kvm_finish, what_kvm_executes_wrongly_is_taken_over) /* KV-28 */
 
     REQUIRE(exit_of_load(lzcnt, sizeof lzcnt, SVMC_KVM_FINISH_MEND));
     before = lab.v;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     CHECK(run->exit_reason == KVM_EXIT_MMIO && run->mmio.len == 8 && !run->mmio.is_write);
     CHECK_MEM(&before, &lab.v, sizeof before);
     set_word(run->mmio.data, 0x00ff000000000000);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.runs, 1);
     CHECK_EQ(lab.reads, 0); /* the answer was KVM's */
@@ -471,25 +471,25 @@ TEST(kvm_finish, what_kvm_executes_wrongly_is_taken_over) /* KV-28 */
     CHECK_EQ(lab.v.regs.rax, 8);
     CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + 5);
     REQUIRE(exit_of_load(tzcnt, sizeof tzcnt, SVMC_KVM_FINISH_MEND));
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.v.regs.rax, 64); /* of 0 */
     CHECK((lab.v.regs.rflags & 1) != 0);
 
     REQUIRE(exit_of_load(bsr, sizeof bsr, SVMC_KVM_FINISH_MEND)); /* KVM does it right */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     REQUIRE(exit_of_load(lzcnt, sizeof lzcnt, 0)); /* nobody asked */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(lab.calls, 0);
     REQUIRE(exit_of_load(lzcnt, sizeof lzcnt, SVMC_KVM_FINISH_MEND));
     run->mmio.len = 4; /* a piece of it, or another one's */
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     run->mmio.len = 8;
     run->mmio.phys_addr++;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     run->mmio.phys_addr--;
     run->mmio.is_write = 1;
-    CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.runs, 0);
     CHECK(!svmc_kvm_finish_waits(&lab.f));
@@ -523,12 +523,12 @@ TEST(kvm_finish, nothing_of_the_guest_stays) /* KV-29 */
         REQUIRE(fake_open(&lab, pxor, sizeof pxor, false, 0));
         fake_put_xmm(&lab, 7, secret);
         lab.v.regs.r14 = r14;
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
         CHECK(holds(word) && holds(r14)); /* needed as long as it waits */
         if (i == 0) {
-            CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
-            CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK);
+            CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+            CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
             CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
         } else {
             svmc_kvm_finish_drop(&lab.f);
@@ -571,7 +571,7 @@ TEST(kvm_finish, every_call_of_kvm_may_fail) /* KV-27 */
 
         REQUIRE(prepare(s));
         before = lab.v;
-        CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK, "%s", s->name);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK, "%s", s->name);
         after = lab.v;
         reads = lab.reads;
         writes = lab.writes;
@@ -580,13 +580,14 @@ TEST(kvm_finish, every_call_of_kvm_may_fail) /* KV-27 */
         for (unsigned k = 1; k <= calls; k++) {
             REQUIRE(prepare(s));
             lab.fail_at = k;
-            CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_ERR_CALLBACK, "%s, %u", s->name, k);
+            CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK, "%s, %u", s->name,
+                     k);
             CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
             CHECK_EQ(lab.out.insn.length, 0);
             before.events.exception = lab.v.events.exception;
             CHECK_EQ(lab.v.events.exception.nr, UD, "%s, %u", s->name, k);
             CHECK_MEM(&before, &lab.v, sizeof before, "%s, %u", s->name, k);
-            CHECK_EQ(svmc_kvm_finish(&lab.f, &lab.out), SVMC_OK, "%s, %u", s->name, k);
+            CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK, "%s, %u", s->name, k);
             CHECK_MEM(&after, &lab.v, sizeof after, "%s, %u", s->name, k);
             CHECK(lab.reads == reads && lab.writes == writes, "%s, %u: twice", s->name, k);
         }

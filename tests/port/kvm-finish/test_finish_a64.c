@@ -80,7 +80,7 @@ TEST(kvm_finish_a64, a_pair_is_two_exits) /* KV-30 KV-32 */
 
     REQUIRE(prepare(LDP, false, 5));
     for (unsigned i = 0; i < 2; i++) {
-        CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
         CHECK_EQ(out.action, SVMC_EXEC_PENDING);
         CHECK(svmc_kvm_finish_a64_waits(&f));
         CHECK_EQ(run->exit_reason, KVM_EXIT_MMIO);
@@ -89,7 +89,7 @@ TEST(kvm_finish_a64, a_pair_is_two_exits) /* KV-30 KV-32 */
         CHECK_EQ(lab.sets, 0);
         memset(run->mmio.data, 0x11 * ((int)i + 1), 8);
     }
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(out.action, SVMC_EXEC_DONE);
     CHECK_EQ(get(CORE_X(2)), 0x1111111111111111);
     CHECK_EQ(get(CORE_X(3)), 0x2222222222222222);
@@ -101,18 +101,18 @@ TEST(kvm_finish_a64, a_pair_is_two_exits) /* KV-30 KV-32 */
 TEST(kvm_finish_a64, write_back_and_sign) /* KV-30 KV-34 */
 {
     REQUIRE(prepare(STR_POST, true, WNR | 5)); /* virtio-win/kvm-guest-drivers-windows #177 */
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.writes, 1);
     CHECK_EQ(get(CORE_X(1)), DEVICE + 0x24);
     REQUIRE(prepare(STP_PRE, true, WNR | 5));
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(lab.writes, 2);
     CHECK_EQ(get(CORE_X(1)), DEVICE + 0x30);
     REQUIRE(prepare(LDRSB, false, 5));
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     lab.run.run.mmio.data[0] = 0x80;
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(get(CORE_X(2)), 0xffffffffffffff80);
 }
 
@@ -123,13 +123,13 @@ TEST(kvm_finish_a64, vector_registers) /* KV-33 */
 
     REQUIRE(prepare(LDR_Q, true, 5));
     set(CORE_X(1), DEVICE + 0x40);
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(out.action, SVMC_EXEC_DONE);
     CHECK_MEM(fake_one_reg(&lab, VECTOR_0)->bytes, want, 16);
     REQUIRE(prepare(STR_Q, true, WNR | 5));
     set(CORE_X(1), DATA);
     memcpy(fake_one_reg(&lab, VECTOR_0)->bytes, want, 16);
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_MEM(lab.memory + DATA, want, 16);
 }
 
@@ -138,7 +138,7 @@ TEST(kvm_finish_a64, an_atomic_of_memory_is_one) /* KV-33 */
     REQUIRE(prepare(LDADDAL, true, 5));
     set(CORE_X(1), DATA + 8);
     lab.memory[DATA + 8] = 7;
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(out.action, SVMC_EXEC_DONE);
     CHECK_EQ(get(CORE_X(3)), 7);
     CHECK_EQ(lab.memory[DATA + 8], 0x09);
@@ -148,10 +148,10 @@ TEST(kvm_finish_a64, an_atomic_of_memory_is_one) /* KV-33 */
 TEST(kvm_finish_a64, what_was_exchanged_for_it_is_not_executed) /* KV-31 */
 {
     REQUIRE(prepare(LDP, true, WNR | 5)); /* what trapped was a store */
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(out.action, SVMC_EXEC_AGAIN);
     REQUIRE(prepare(ADD, true, 5)); /* and this none at all */
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     CHECK_EQ(out.action, SVMC_EXEC_AGAIN);
     CHECK(lab.reads + lab.writes + lab.sets == 0);
     CHECK_EQ(get(CORE_PC), CODE);
@@ -167,7 +167,7 @@ TEST(kvm_finish_a64, an_abort_is_taken_to_el1) /* KV-35 */
         REQUIRE(prepare(LDP, true, 5));
         set(CORE_STATE, 0xf0000000 | rows[i].state);
         lab.device = SVMC_ERR_REFUSED; /* nothing answers there */
-        CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
         CHECK_EQ(out.action, SVMC_EXEC_FAULT);
         CHECK_EQ(get(ESR_EL1), (uint64_t)rows[i].class << 26 | 1 << 25 | 0x10, "%u", i);
         CHECK_EQ(get(FAR_EL1), DEVICE + 0x20);
@@ -183,13 +183,13 @@ TEST(kvm_finish_a64, what_is_not_its_exit_is_left_alone) /* KV-30 KV-32 */
 {
     REQUIRE(prepare(LDP, true, 5));
     set(CORE_STATE, 0x13); /* AArch32: the Xvisor case */
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_ERR_UNSUPPORTED);
     set(CORE_STATE, 9); /* EL2 */
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_ERR_UNSUPPORTED);
     lab.run.run.exit_reason = KVM_EXIT_MMIO;
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_ERR_UNSUPPORTED);
-    CHECK_EQ(svmc_kvm_finish_a64(NULL, &out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_kvm_finish_a64(&f, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_ERR_UNSUPPORTED);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(NULL, &out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_kvm_finish_a64_open(NULL, 0, &lab.run, NULL, NULL, 4), SVMC_ERR_ARG);
     CHECK_EQ(svmc_kvm_finish_a64_open(&f, 0, NULL, NULL, NULL, 4), SVMC_ERR_ARG);
     CHECK_EQ(svmc_kvm_finish_a64_open(&f, 0, &lab.run, NULL, NULL, 4), SVMC_ERR_ARG);
@@ -208,7 +208,7 @@ TEST(kvm_finish_a64, every_call_of_kvm_may_fail) /* KV-34 */
 
         REQUIRE(prepare(words[i], true, iss));
         opened = lab.calls;
-        CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+        CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
         memcpy(after, lab.one, sizeof after);
         accesses = lab.reads + lab.writes;
         calls = lab.calls;
@@ -216,12 +216,12 @@ TEST(kvm_finish_a64, every_call_of_kvm_may_fail) /* KV-34 */
             REQUIRE(prepare(words[i], true, iss));
             lab.fail_at = k;
             memcpy(before, lab.one, sizeof before);
-            CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_ERR_CALLBACK, "%u, %u", i, k);
+            CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_ERR_CALLBACK, "%u, %u", i, k);
             for (unsigned r = 0; r < FAKE_ONE_REGS; r++) /* what it has not seen yet is 0 */
                 CHECK(before[r].id == 0 ||
                           memcmp(before[r].bytes, lab.one[r].bytes, sizeof before[r].bytes) == 0,
                       "%u, %u: %" PRIx64, i, k, before[r].id);
-            CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK, "%u, %u", i, k);
+            CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK, "%u, %u", i, k);
             for (unsigned r = 0; r < FAKE_ONE_REGS; r++)
                 CHECK_MEM(after[r].bytes, fake_one_reg(&lab, after[r].id)->bytes, 16);
             CHECK_EQ(lab.reads + lab.writes, accesses, "%u, %u: twice", i, k);
@@ -236,7 +236,7 @@ TEST(kvm_finish_a64, nothing_of_the_guest_stays) /* KV-36 */
 
     REQUIRE(prepare(LDP, true, 5));
     set(CORE_X(20), secret);
-    CHECK_EQ(svmc_kvm_finish_a64(&f, &out), SVMC_OK);
+    CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_OK);
     for (size_t i = 0; i + sizeof at <= sizeof f; i++) {
         memcpy(&at, (const uint8_t *)&f + i, sizeof at);
         REQUIRE(at != secret, "%zu", i);
