@@ -58,7 +58,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_open(
  * The exit in struct kvm_run -> a finished instruction; after PENDING the answer to the
  * KVM_EXIT_MMIO there -> the rest of it.
  *
- * State:   as svmc_kvm_finish_exit: DONE, AGAIN, FAULT: KVM_RUN goes on; PENDING: answer and call again;
+ * State:   as svmc_kvm_finish_exit: DONE, AGAIN, FAULT: KVM_RUN goes on; PENDING: answer, again;
  *          NEEDS_ATOMIC, NEEDS_VECTOR, UNFINISHED: nothing was done.
  *          On an error the vCPU is as it was; CALLBACK may be tried again, or drop said.
  * Source:  KV-30 to KV-36.
@@ -69,7 +69,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_open(
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_exit(struct svmc_kvm_finish_a64 *f,
                                                                   struct svmc_kvm_finished *out);
 
-/** @return 1: an access waits: answer struct kvm_run and call svmc_kvm_finish_a64_exit, not KVM_RUN. */
+/** @return 1: an access waits: answer it and call svmc_kvm_finish_a64_exit, not KVM_RUN. */
 SVMC_API uint32_t svmc_kvm_finish_a64_waits(const struct svmc_kvm_finish_a64 *f);
 
 /** Forget what waits, and the guest's exclusive monitor; what was written stays. */
