@@ -40,8 +40,7 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_READ = 7,
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
-    SVMC_EXEC_VECTOR_WRITE = 10,
-    SVMC_EXEC_VEC_OP = 11
+    SVMC_EXEC_VECTOR_WRITE = 10
 };
 
 /**
@@ -88,7 +87,9 @@ struct svmc_exec_ops {
                                                    void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
                                                     const void *src, size_t n);
-    /* optional (NULL: NEEDS_VECTOR): *op of the record: out and mxcsr from the rest of it */
+    /* optional (NULL: NEEDS_VECTOR): out of *op, and the flags of its mxcsr, from the rest of it:
+       svmcore/exec_vec.h. At once: BUSY is no answer. UNSUPPORTED: NEEDS_VECTOR as well. It may be
+       asked more than once about an instruction */
     SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
 };
 
@@ -157,6 +158,7 @@ struct svmc_exec {
         struct svmc_fault fault; /* of a gather, while it puts away what it has */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;
+        uint8_t wide[4][SVMC_EXEC_VEC_BYTES]; /* x, y, z and the result of floating point */
         uint8_t store[SVMC_EXEC_WIDTH_MAX];
         uint8_t data[SVMC_EXEC_DATA_BYTES];
     } priv;

@@ -422,26 +422,21 @@ EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned 
     return true;
 }
 
-EXEC_FN bool svmc_exec_vec_op(struct exec_run *r, uint32_t mxcsr)
+/* Its answer depends on what it is given alone, so it is asked again after a wait (XE-60). */
+EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
 {
     struct svmc_exec *x = r->x;
     const struct svmc_exec_ops *ops = EXEC_OPS(x);
-    enum svmc_status st;
+    enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
-    if (!CORE_HAS_OP(ops, vec_op))
-        return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
-    if (was_done(r, 0))
-        return true;
-    x->priv.vec.mxcsr = mxcsr;
     memset(x->priv.vec.out, 0, sizeof x->priv.vec.out);
-    st = ops->vec_op(x->priv.ctx, &x->priv.vec);
+    if (CORE_HAS_OP(ops, vec_op))
+        st = ops->vec_op(x->priv.ctx, &x->priv.vec);
+    if (st == SVMC_ERR_UNSUPPORTED)
+        return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
     if (st != SVMC_OK)
-        return svmc_exec_stop(r, st,
-                              &(struct svmc_exec_wait){ .kind = SVMC_EXEC_VEC_OP,
-                                                        .bytes = x->priv.vec.bytes,
-                                                        .number = x->priv.vec.operation });
-    count(r, 0);
-    return true;
+        r->status = SVMC_ERR_CALLBACK;
+    return st == SVMC_OK;
 }
 
 static bool ask_msr(struct exec_run *r, uint32_t msr, bool write, uint8_t *bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
 #include "x86_private.h"
-#include "x86_vec_private.h"
+#include "x86_float_private.h"
 
 #define CR4_UMIP 0x800u
 
@@ -17,6 +17,10 @@ static const struct row rows[] = {
 #define OP(id, shape, op, element, who) \
     [SVMC_X86_##id] = { SHAPE_VEC_##shape, VEC_##op, WHO_##who, ELEMENT_##element },
 #include "x86_vec.def"
+#undef OP
+#define OP(id, shape, op, element, who) \
+    [SVMC_X86_##id] = { SHAPE_FLOAT_##shape, FLOAT_##op, WHO_##who, ELEMENT_##element },
+#include "x86_float.def"
 #undef OP
 };
 #define ROWS ((uint32_t)(sizeof rows / sizeof rows[0]))
@@ -97,13 +101,12 @@ static bool perform_rare(struct x86_run *e)
         return true;
     case SHAPE_FLUSH:
         return flush(e);
-    case SHAPE_VEC_MOVE:
-    case SHAPE_VEC_LANES:
-        return svmc_exec_x86_vec(e);
     case SHAPE_NONE:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     default:
-        return svmc_exec_x86_compute(e);
+        if (e->shape >= SHAPE_FLOAT_PACKED && e->shape <= SHAPE_FLOAT_GENERAL)
+            return svmc_exec_x86_float(e);
+        return e->shape >= SHAPE_VEC_MOVE ? svmc_exec_x86_vec(e) : svmc_exec_x86_compute(e);
     }
 }
 

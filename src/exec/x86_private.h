@@ -72,7 +72,33 @@ enum x86_shape {
     SHAPE_FLUSH,
     /* x86_vec.def */
     SHAPE_VEC_MOVE,
-    SHAPE_VEC_LANES
+    SHAPE_VEC_HALF,
+    SHAPE_VEC_FILL,
+    SHAPE_VEC_EXTRACT,
+    SHAPE_VEC_INSERT,
+    SHAPE_VEC_LANES,
+    SHAPE_VEC_SHIFT,
+    SHAPE_VEC_PAIRS,
+    SHAPE_VEC_PACK,
+    SHAPE_VEC_WIDEN,
+    SHAPE_VEC_NARROW,
+    SHAPE_VEC_UNPACK,
+    SHAPE_VEC_SHUFFLE,
+    SHAPE_VEC_BLEND,
+    SHAPE_VEC_EXPAND,
+    SHAPE_VEC_CIPHER,
+    SHAPE_VEC_TEST,
+    SHAPE_VEC_STRING,
+    SHAPE_VEC_MASKED,
+    SHAPE_VEC_GATHER,
+    /* x86_float.def */
+    SHAPE_FLOAT_PACKED,
+    SHAPE_FLOAT_ONE,          /* the lowest element; what is above comes from the first source */
+    SHAPE_FLOAT_FLAGS,        /* COMISS and its like */
+    SHAPE_FLOAT_CONVERT,      /* to a whole register, or memory */
+    SHAPE_FLOAT_CONVERT_ONE,  /* as ONE */
+    SHAPE_FLOAT_CONVERT_PAIR, /* CVTPI2PS: two of them, as ONE */
+    SHAPE_FLOAT_GENERAL       /* to a general register */
 };
 
 /* Bytes of an element, as a power of two: what masks and operations of x86_vec.def count. */
@@ -285,7 +311,8 @@ EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
 
-EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e); /* x86_vec.def */
+EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
+EXEC_FN bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
 
 /** A string instruction; with false the action may be AGAIN. */
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);

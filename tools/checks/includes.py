@@ -19,6 +19,7 @@ BELOW = {
     "token": ["core"],
     "judge": ["core", "decode", "hcall", "token"],
     "port": ["core", "decode", "exec", "intercept", "walk", "keyslot"],
+    "port": ["core", "exec", "keyslot"],
 }
 # public header: the module it belongs to
 PUBLIC = {
@@ -44,6 +45,8 @@ PUBLIC = {
     "exec.h": "exec", "exec_x86.h": "exec",
     "port/kvm.h": "port",
     "exec.h": "exec", "exec_a64.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
+    "port/kvm.h": "port", "port/x86vec.h": "port",
+    "exec.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
@@ -59,6 +62,7 @@ STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stda
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
 # back end: what it is there to wrap; another one's headers are refused
 WRAPPED = {
+    "src/port/x86vec": {"cpuid.h"},
     "src/port/kvm": {"cpuid.h", "errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
     "src/port/kvm-a64": {"errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
     "src/port/sodium": {"sodium.h", "string.h"},
