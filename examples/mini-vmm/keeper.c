@@ -17,6 +17,7 @@
 #include "boot.h"
 #include "migrate.h"
 #include "protect.h"
+#include "second.h"
 #include "session.h"
 
 #ifndef MINI_VMM_GUESTS
@@ -32,6 +33,7 @@ static struct session session = { .report.lock = PTHREAD_MUTEX_INITIALIZER,
 static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
+static struct second second[WIRE_VCPUS_MAX];
 static struct protect protect;
 static struct vault vault;
 static struct save incoming = { .vault = &vault }, outgoing = { .vault = &vault };
@@ -144,6 +146,8 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
 
         if (!vm_vcpu_open(&processors[i], &vm, i, noise, why, cap))
             return false;
+        if (!o->no_finish)
+            (void)vm_vcpu_finish(&processors[i], &second[i], o->finish);
         v->kvm = &processors[i];
         v->run = (uint8_t *)processors[i].run;
         v->run_bytes = processors[i].run_bytes;
@@ -472,6 +476,7 @@ static int fall_back(const struct options *o, const char *why)
     const char *built = o->dma      ? MINI_VMM_TRACES "/dma.svmtrace"
                         : o->tokens ? MINI_VMM_TRACES "/tokens.svmtrace"
                         : o->calls  ? MINI_VMM_TRACES "/calls.svmtrace"
+                        : o->finish ? MINI_VMM_TRACES "/finish.svmtrace"
                                     : MINI_VMM_TRACES "/hello.svmtrace";
     const char *name = strrchr(built, '/') + 1;
     char trace[PATH_MAX], reason[400];
@@ -529,6 +534,8 @@ static int live_or_trace(const struct options *o)
 
     if (o->dma)
         locate(path, sizeof path, "../guests/dma.bin", MINI_VMM_GUESTS "/dma.bin");
+    else if (o->finish)
+        locate(path, sizeof path, "../guests/finish.bin", MINI_VMM_GUESTS "/finish.bin");
     else if (o->tokens)
         locate(path, sizeof path, "../guests/tokens.bin", MINI_VMM_GUESTS "/tokens.bin");
     else if (o->calls)

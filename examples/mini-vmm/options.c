@@ -51,6 +51,13 @@ static const char usage[] =
     "shows\n"
     "                       ciphertext; one vCPU; implies --quiet unless there is --all\n"
     "\n"
+    "Instructions that KVM cannot emulate are finished by the library:\n"
+    "  --finish             the guest is finish.bin: it executes such on the MMIO device and on "
+    "RAM, "
+    "and\n"
+    "                       prints a line each; implies --quiet unless there is --all\n"
+    "  --no-finish          not even then: KVM's error ends the run\n"
+    "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
     "  --list-lies          name the lies and the rules that refuse them\n"
@@ -201,7 +208,9 @@ enum long_option {
     OPT_MOVE_TO,
     OPT_MOVE_FROM,
     OPT_GENERATION,
-    OPT_PROVIDER
+    OPT_PROVIDER,
+    OPT_FINISH,
+    OPT_NO_FINISH
 };
 
 static const struct option names[] = {
@@ -229,6 +238,8 @@ static const struct option names[] = {
     { "native-port", required_argument, NULL, OPT_PORT },
     { "tokens", no_argument, NULL, OPT_TOKENS },
     { "dma", no_argument, NULL, OPT_DMA },
+    { "finish", no_argument, NULL, OPT_FINISH },
+    { "no-finish", no_argument, NULL, OPT_NO_FINISH },
     { "protect", required_argument, NULL, OPT_PROTECT },
     { "dwell", no_argument, NULL, OPT_DWELL },
     { "save", required_argument, NULL, OPT_SAVE },
@@ -361,6 +372,12 @@ static int take(struct options *o, int option)
     case OPT_DMA:
         o->dma = true;
         return -1;
+    case OPT_FINISH:
+        o->finish = true;
+        return -1;
+    case OPT_NO_FINISH:
+        o->no_finish = true;
+        return -1;
     case OPT_PROTECT:
         return take_protect(o);
     case OPT_SAVE:
@@ -452,7 +469,11 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
     o->scan |= o->leak; /* a leak is there to be found */
-    o->quiet |= (o->tokens || o->dma) && !o->all;
+    o->quiet |= (o->tokens || o->dma || o->finish) && !o->all;
+    if (o->finish && (o->guest || o->calls || o->dma || o->protect || o->replay || o->vcpus > 1))
+        return refuse("--finish has a guest of its own, on one vCPU: no GUEST, --hypercalls, "
+                      "--tokens, --dma, --protect, --memory-budget, --replay, --vcpus",
+                      NULL);
     if (o->dma && (o->calls || o->lies || o->replay || o->vcpus > 1 || !form_is_page(o->form)))
         return refuse("--dma runs alone, on one vCPU, and its host tries what it can: no --tokens, "
                       "--hypercalls, --evil, --replay, --vcpus, --host-format",

@@ -35,6 +35,8 @@ struct options {
     bool calls;       /* the keeper answers hypercalls itself */
     bool tokens;      /* and some of them for a token alone */
     bool dma;         /* two devices of the host do DMA */
+    bool finish;      /* the guest executes what KVM cannot emulate */
+    bool no_finish;   /* and what KVM cannot emulate ends the run */
     uint32_t protect; /* SVMC_PROTECT() bits: what of the guest is sealed while it is not in use */
     uint32_t budget;  /* of memory, in percent; 0: none */
     enum pager_way way;

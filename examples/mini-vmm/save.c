@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "second.h"
 
 #define MAGIC       "MVMSAVE1"
 #define VM_AT       8u /* of the file's head */
@@ -219,7 +220,7 @@ static bool take_context(struct vm_vcpu *c, uint8_t *context, size_t *bytes, uin
     settled = svmc_kvm_vcpu_settle(&kvm) != SVMC_ERR_CALLBACK; /* it never runs again */
     if (!settled || ioctl(c->fd, KVM_GET_REGS, &after) != 0)
         return false;
-    *again = memcmp(&before, &after, sizeof before) != 0;
+    *again = memcmp(&before, &after, sizeof before) != 0 || (c->second && second_waits(c->second));
     return true;
 }
 

@@ -15,6 +15,7 @@
 struct calls;
 struct context;
 struct pager;
+struct second;
 struct svmc_token_gate;
 
 /** What stage 2 gives a guest of a page: as much of it as KVM's slots can say, and vm.c adds. */
@@ -50,6 +51,7 @@ struct vm_vcpu {
     struct kvm_run *run;
     size_t run_bytes;
     struct context *context; /* NULL: it is not sealed between exits */
+    struct second *second;   /* NULL: what KVM cannot emulate ends the run */
     struct kvm_regs held;    /* without KVM_CAP_SYNC_REGS */
     bool have;
     bool dirty;
@@ -86,6 +88,12 @@ uint32_t vm_khz(const struct vm *vm);
 /** Make a processor, in long mode, ring 0, with noise where nothing else must be. */
 bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise, char *why,
                   size_t cap);
+
+/**
+ * Finish what KVM cannot emulate, and with `mends` what it does wrong, before the vCPU runs; false:
+ * this KVM does not let us.
+ */
+bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second, bool mends);
 
 /**
  * Run until the next exit (EXIT), or for a tick; the first call starts the calling thread's ticks.
