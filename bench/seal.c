@@ -204,8 +204,6 @@ static void measure_tree(void)
     figure_value("seal.tree-get", tree_calls(false), "ns");
 }
 
-/* ---- images: seal.image-1, seal.image-2 ------------------------------------------------------*/
-
 int main(void)
 {
     prepare(svmc_openssl_ops());
