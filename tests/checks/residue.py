@@ -35,7 +35,7 @@ SETS = {
         (N + "batch.c", "core_wipe(one.token, sizeof one.token);", ""),
     )),
     "seal": (r"src/(seal|keyslot|core)/", (
-        (S + "sealer.c", "    ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
+        (K + "slot_subkey.c", "        ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
         (S + "context.c", "        wipe(piece[i].at, piece[i].bytes);\n", "        ;\n"),
         (S + "context.c", "    wipe(text, about.bytes);\n", ""),
         (K + "slot_place.c", "    ops->wipe(ops->ctx, room, sizeof *room);\n", ""),
@@ -48,6 +48,7 @@ SETS = {
         (S + "disk.c", "        wipe(disk, disk->priv.bounce, SVMC_DISK_SECTOR);\n", "        ;\n"),
         (S + "disk.c", "    wipe(d, d->priv.memory, d->priv.bytes);\n", ""),
         (S + "image.c", "    ops->wipe(ops->ctx, key, sizeof key);\n", ""),
+        (K + "keys.c", "    ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
         (K + "key_cache.c", "    wipe(cache, e, sizeof *e);\n", ""),
         (K + "key_cache.c", "    wipe(cache, cache->priv.memory, SVMC_KEY_CACHE_BYTES((size_t)"
          "cache->priv.entries));\n", ""),
