@@ -80,8 +80,8 @@ enum svmc_status svmc_keyarena_init(struct svmc_keyarena *arena, const struct sv
     memset(arena, 0, sizeof *arena);
     if (!memory || (uintptr_t)memory % SVMC_CIPHER_ROOM_ALIGN != 0 ||
         bytes < SVMC_KEYARENA_BYTES(1) ||
-        !core_crypto_can_cipher(ops, SVMC_ALG_CHACHA20_POLY1305) || !HAS_CRYPTO_OP(ops, random) ||
-        !HAS_CRYPTO_OP(ops, equal) || !HAS_CRYPTO_OP(ops, wipe) || !HAS_CRYPTO_OP(ops, derive))
+        !core_crypto_can_cipher(ops, SVMC_ALG_CHACHA20_POLY1305) || !CORE_HAS_OP(ops, random) ||
+        !CORE_HAS_OP(ops, equal) || !CORE_HAS_OP(ops, wipe) || !CORE_HAS_OP(ops, derive))
         return SVMC_ERR_ARG;
     cells = (bytes - sizeof(struct work)) / sizeof(struct cell);
     arena->priv.ops = ops;

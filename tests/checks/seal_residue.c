@@ -12,12 +12,12 @@
 #include "residue_crypto.h"
 
 #define SLOTS  8u
-#define CANARY (SVMC_PAGE_BYTES - 48u) /* where it is in the page */
+#define CANARY (SVMC_SEAL_PAGE_BYTES - 48u) /* where it is in the page */
 
 /* What may hold secrets. */
 static struct {
     _Alignas(64) uint8_t arena[SVMC_KEYARENA_BYTES(3)], pool[16384];
-    uint8_t page[SVMC_PAGE_BYTES];
+    uint8_t page[SVMC_SEAL_PAGE_BYTES];
 } held;
 
 static struct svmc_keyarena arena;
@@ -41,7 +41,7 @@ static void fault(enum fault at)
 
 static void fill_page(void)
 {
-    for (unsigned i = 0; i < SVMC_PAGE_BYTES; i++)
+    for (unsigned i = 0; i < SVMC_SEAL_PAGE_BYTES; i++)
         held.page[i] = (uint8_t)(i * 7);
     unmask(canary, held.page + CANARY);
     alive[canary] = 1;
@@ -113,7 +113,7 @@ static void begin(void)
 static struct svmc_sealed_unit unit(const void *in, void *out)
 {
     return (struct svmc_sealed_unit){
-        .number = 1, .version = 1, .in = in, .out = out, .bytes = SVMC_PAGE_BYTES, .tag = tag
+        .number = 1, .version = 1, .in = in, .out = out, .bytes = SVMC_SEAL_PAGE_BYTES, .tag = tag
     };
 }
 
