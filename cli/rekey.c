@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* svmcore seal rekey: the VM key wrapped anew, or all sealed anew. */
+/* svmcore seal rekey: the VM key wrapped anew, or all sealed anew; svmcore seal passphrase. */
 #include <string.h>
 #include <unistd.h>
 
@@ -166,5 +166,20 @@ enum cli_status seal_rekey(const struct seal_options *o)
     if (o->next.uri)
         provider_close(&next);
     provider_close(&old);
+    return status;
+}
+
+/* Locked, as what is sealed: two changes do not meet. */
+enum cli_status seal_passphrase(const struct seal_options *o)
+{
+    const char *path = o->file[0];
+    uint64_t bytes;
+    int lock;
+    enum cli_status status = file_open(path, true, &lock, &bytes);
+
+    if (status == CLI_GOOD)
+        status = keyfile_change(path, &o->provider, &o->next);
+    if (lock >= 0)
+        close(lock);
     return status;
 }
