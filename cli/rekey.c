@@ -120,10 +120,6 @@ static enum cli_status rekey_image(const struct seal_options *o, const char *pat
         image_file_close(&f);
         return status;
     }
-    if (status == CLI_GOOD && f.info.kind != SVMC_IMAGE_WHOLE)
-        status = cli_fail(CLI_USAGE, path,
-                          "is no whole image: what stands on another one cannot "
-                          "be sealed anew");
     if (status == CLI_GOOD)
         status = image_walk(&f, NULL, "verifying", &name);
     if (status == CLI_GOOD)
@@ -154,6 +150,10 @@ enum cli_status seal_rekey(const struct seal_options *o)
 
     if (status == CLI_GOOD && form == FORM_RAW)
         status = cli_fail(CLI_REFUSED, o->file[0], "is neither a sealed disk nor an image");
+    if (status == CLI_GOOD && form == FORM_IMAGE)
+        status = image_file_is_whole(o->file[0],
+                                     "others are named by their bytes; their key is that of the "
+                                     "image that they stand on");
     if (status == CLI_GOOD)
         status = provider_open(&old, &o->provider);
     if (status != CLI_GOOD)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """svmcore seal: every command, every refusal by its message, hostile files, and a process that is
 killed at each call that changes files: there is the old file or the new one, and its key."""
+import hashlib
 import json
 import os
 import pty
@@ -409,6 +410,94 @@ class Hostile(Case):
             self.assertNotIn("\x1b", done.errors)
         self.refused(USAGE, "no file", run=("seal", "inspect", self.tmp))
         self.refused(SYSTEM, "No such file", run=("seal", "inspect", self.tmp / "nothing"))
+
+
+class Rounds(Case):
+    """Deltas and migrations, which a VM writes, and the tool reads."""
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.program = f"{cls.folder.name}/rounds"
+        build = TOOL.parent.parent / "src"
+        subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o", cls.program,
+                        f"-I{TOP}/include", TOP / "tests/cli/rounds.c",
+                        build / "port/libsvmcore-sodium.a", build / "libsvmcore.a", "-lsodium"],
+                       check=True)
+
+    def setUp(self):
+        super().setUp()
+        self.disk()
+        vmkey = self.tmp / "disk.vmkey"
+        name = (self.tmp / "key").read_bytes()[64:96]
+        subprocess.run([self.program, vmkey,
+                        hashlib.blake2b(name, digest_size=32).hexdigest()[:32],
+                        provider_key(self.tmp / "key", self.word).hex(), self.tmp], check=True)
+        for file in ("whole", "delta-1", "delta-2", "round-0", "round-1", "last", "other-0",
+                     "other-last", "alone"):
+            shutil.copy(vmkey, self.tmp / f"{file}.vmkey")
+
+    def verify(self, *names):
+        return ("seal", "verify", *self.keys, *(self.tmp / n for n in names))
+
+    def test_rows_that_stand_on_one_another(self):
+        for names in (("whole", "delta-1", "delta-2"), ("round-0", "round-1", "last"),
+                      ("other-0", "other-last"), ("whole", "alone")):
+            with self.subTest(names):
+                lines = self.good(*self.verify(*names)).text.splitlines()
+                self.assertEqual([line.split(":")[0].split("/")[-1] for line in lines],
+                                 list(names))
+                self.assertTrue(all("genuine" in line for line in lines))
+        self.good("seal", "verify", "--generation", 2, *self.keys, self.tmp / "alone")
+        self.refused(REFUSED, "whole", "older generation",
+                     run=("seal", "verify", "--generation", 2, *self.keys, self.tmp / "whole"))
+
+    def test_rows_that_do_not(self):
+        for names, words in ((("delta-1",), ("delta-1", "stands on another")),
+                             (("alone", "delta-1"), ("delta-1", "stands on another")),
+                             (("whole", "delta-2"), ("delta-2", "stands on another")),
+                             (("whole", "delta-1", "delta-1"), ("delta-1", "stands on another")),
+                             (("whole", "last"), ("last", "round")),
+                             (("round-1",), ("round-1", "round")),
+                             (("round-0", "last"), ("last", "next round")),
+                             (("round-0", "round-0"), ("round-0", "round")),
+                             (("round-0", "round-1", "round-1"), ("round-1", "round")),
+                             (("round-0", "other-last"), ("other-last", "stands on another")),
+                             (("round-0", "round-1", "last", "last"), ("last", "round"))):
+            with self.subTest(names):
+                done = tool(*self.verify(*names))
+                self.assertEqual(done.status, REFUSED, done.text)
+                self.assertEqual(done.errors.count("\n"), 1, done.errors)
+                self.assertEqual(done.text.count("genuine"), len(names) - 1)
+                for word in words:
+                    self.assertIn(word, done.errors)
+
+    def test_only_a_whole_image_is_taken_apart_or_sealed_anew(self):
+        self.good("seal", "convert", "--to", "raw", *self.keys, self.tmp / "whole",
+                  self.tmp / "out")
+        self.assertEqual((self.tmp / "out/memory-0").read_bytes()[:9],
+                         b"\x01" + bytes(7) + b"\x01")
+        before = self.litter()
+        for name in ("delta-1", "round-0", "round-1", "last"):
+            with self.subTest(name):
+                file = self.tmp / name
+                data = file.read_bytes()
+                for run in (("convert", "--to", "raw", *self.keys, file, self.tmp / "part"),
+                            ("rekey", "--new-vm-key", *self.keys, file),
+                            ("rekey", "--new-epoch", *self.keys, file), ("rekey", *self.keys, file)):
+                    self.refused(USAGE, name, "no whole image", run=("seal", *run))
+                self.assertEqual((file.read_bytes(), self.litter()), (data, before))
+
+    def test_inspect_says_what_they_are(self):
+        shown = json.loads(self.good("seal", "inspect", "--json", *(
+            self.tmp / n for n in ("whole", "delta-1", "round-1", "last"))).text)
+        self.assertEqual([s["image-kind"] for s in shown],
+                         ["whole", "delta", "round", "last round"])
+        self.assertEqual([s["generation"] for s in shown], [1, 2, 5, 6])
+        self.assertEqual(shown[1]["parent"], shown[0]["image"])
+        self.assertEqual([s.get("round") for s in shown], [None, None, 1, 2])
+        self.assertEqual([s.get("session") for s in shown],
+                         [None, None, *2 * [(b"a migration ..." + b"\1").hex()]])
 
 
 class CutOff(Case):
