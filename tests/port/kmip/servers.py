@@ -105,7 +105,7 @@ class PyKmip:
              "-l", f"{self.folder}/server.log"], start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # a test that is killed stops nothing: its end of the pipe goes, and so does the group
-        self.guard = subprocess.Popen(["sh", "-c", f"cat; kill -9 -- -{self.process.pid}"],
+        self.guard = subprocess.Popen(["sh", "-c", f"cat; kill -s KILL -- -{self.process.pid}"],
                                       stdin=subprocess.PIPE, start_new_session=True)
         for _ in range(200):
             with suppress(OSError), closing(socket.create_connection((HOST, self.port), 1)):
