@@ -146,10 +146,8 @@ static enum cli_status inspect_keyfile(const char *path)
     put_number("version", file[4]);
     put_string("key", name);
     put_string("cipher", cli_alg_name(file[6]));
-    put_number("passes", (uint32_t)file[8] | (uint32_t)file[9] << 8 | (uint32_t)file[10] << 16 |
-                             (uint32_t)file[11] << 24);
-    put_number("memory-kib", (uint32_t)file[12] | (uint32_t)file[13] << 8 |
-                                 (uint32_t)file[14] << 16 | (uint32_t)file[15] << 24);
+    put_number("passes", file_le32(file + 8));
+    put_number("memory-kib", file_le32(file + 12));
     end();
     return CLI_GOOD;
 }

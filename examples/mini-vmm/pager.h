@@ -17,7 +17,7 @@
 #include "sealing.h"
 #include "vm.h"
 
-#define PAGER_PAGE     SVMC_PAGE_BYTES
+#define PAGER_PAGE     SVMC_SEAL_PAGE_BYTES
 #define PAGER_KEPT_MAX 32u /* pages that the processor itself reads: tables of several kinds */
 #define PAGER_OPEN_MIN (PAGER_KEPT_MAX + 16u)
 

@@ -376,7 +376,7 @@ enum svmc_status svmc_disk_format(struct svmc_disk *disk, const struct svmc_disk
     enum svmc_status st = set_up(disk, config, memory, bytes, result);
     enum svmc_disk_reason why = SVMC_DISK_NONE;
 
-    if (st == SVMC_OK && !HAS_CRYPTO_OP(config->sealer->priv.crypto, random)) {
+    if (st == SVMC_OK && !CORE_HAS_OP(config->sealer->priv.crypto, random)) {
         memset(disk, 0, sizeof *disk);
         return SVMC_ERR_ARG;
     }
