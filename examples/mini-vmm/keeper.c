@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../guests/bootinfo.h"
+#include "back_end.h"
 #include "boot.h"
 #include "migrate.h"
 #include "protect.h"

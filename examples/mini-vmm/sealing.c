@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "dma.h"
+#include "back_end.h"
 #include "vault.h"
 
 static void *carve(struct sealing *s, size_t bytes)
