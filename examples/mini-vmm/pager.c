@@ -190,6 +190,31 @@ bool pager_touch(struct pager *p, uint64_t at, size_t bytes)
     return good;
 }
 
+/* Under the lock page by page, so that each is there meanwhile. */
+bool pager_copy(struct pager *p, uint64_t at, void *bytes, size_t n, bool write)
+{
+    uint8_t *with = bytes;
+    bool good = true;
+
+    pthread_mutex_lock(&p->lock);
+    for (size_t done = 0, some; good && done < n; done += some) {
+        uint64_t page = (at + done) / PAGER_PAGE;
+        uint8_t *here = p->vm->memory + at + done;
+
+        some = (size_t)((page + 1) * PAGER_PAGE - (at + done));
+        some = some < n - done ? some : n - done;
+        good = bring(p, page);
+        if (good && write)
+            memcpy(here, with + done, some);
+        else if (good)
+            memcpy(with + done, here, some);
+        if (good && write)
+            svmc_pages_mark(&p->sealed, page, 1); /* in no log of KVM's */
+    }
+    pthread_mutex_unlock(&p->lock);
+    return good;
+}
+
 /* Pages that hold what the processor reads by itself, at most PAGER_KEPT_MAX. */
 struct kept {
     uint32_t count;

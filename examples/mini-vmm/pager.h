@@ -85,6 +85,9 @@ bool pager_exit(struct pager *p, struct vm_vcpu *c);
 /** Bytes that the keeper itself reads. false: failed. */
 bool pager_touch(struct pager *p, uint64_t at, size_t bytes);
 
+/** The same for bytes that it copies out of memory, or into it. */
+bool pager_copy(struct pager *p, uint64_t at, void *bytes, size_t n, bool write);
+
 /** All pages come back. */
 void pager_close(struct pager *p);
 

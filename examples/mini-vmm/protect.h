@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "context.h"
+#include "disk.h"
 #include "options.h"
 #include "pager.h"
 #include "report.h"
@@ -15,14 +16,17 @@
 struct protect {
     bool paged;
     struct sealing sealing;
+    struct disk disk;
     struct pager pager;
     struct context context[WIRE_VCPUS_MAX];
     uint32_t contexts;
 };
 
-/** Before the first vCPU runs, its registers and memory filled in. false: `why`. */
+/** Before the first vCPU runs, its registers and memory filled in; `mark`: of a guest that was
+ *  saved, else NULL. false: `why`. */
 bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
-                  struct vm_vcpu *processors, struct report *r, char *why, size_t cap);
+                  struct vm_vcpu *processors, struct vault *vault, const struct disk_mark *mark,
+                  struct report *r, char *why, size_t cap);
 
 /** All memory comes back, and stays. */
 void protect_stop(struct protect *p);
