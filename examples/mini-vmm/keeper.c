@@ -19,6 +19,7 @@
 #include "back_end.h"
 #include "boot.h"
 #include "migrate.h"
+#include "progress.h"
 #include "protect.h"
 #include "session.h"
 
@@ -209,6 +210,7 @@ static void set_up(const struct options *o)
     session.report.json = o->json;
     session.report.all = o->all;
     session.report.quiet = o->quiet;
+    progress_show(!o->quiet && !o->json);
     session.report.evil = o->lies != NULL;
     session.scan.report = &session.report.scan;
     host.stray_ms = o->wanted[LIE_ANSWER_A_NOTICE] ? o->timeout_ms : 0;

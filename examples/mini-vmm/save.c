@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "progress.h"
 
 #define MAGIC       "MVMSAVE1"
 #define OWN_VERSION 2u
@@ -145,14 +146,23 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
+/* A round of a migration has a line of its own. */
 static enum svmc_image_reason seal_all(const struct save *s, struct svmc_image *image,
-                                       uint64_t chunks, uint8_t *to, struct svmc_image_name *name)
+                                       const struct save_step *step, uint64_t chunks, uint8_t *to,
+                                       struct svmc_image_name *name)
 {
+    const char *what = step->session ? NULL : step->parent ? "saving what changed" : "saving";
     enum svmc_image_reason why = SVMC_IMAGE_NONE;
 
-    for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < chunks; i++)
+    for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < chunks; i++) {
+        if (what)
+            progress(what, i * SVMC_IMAGE_CHUNK_BYTES, s->body_bytes);
         why = svmc_image_seal_chunk(image, LANE, i, s->body + i * SVMC_IMAGE_CHUNK_BYTES,
                                     to + svmc_image_place(image, i));
+    }
+    if (what && why == SVMC_IMAGE_NONE)
+        progress(what, s->body_bytes, s->body_bytes);
+    progress_stop();
     return why == SVMC_IMAGE_NONE
                ? svmc_image_end(image, to + svmc_image_place(image, chunks), name)
                : why;
@@ -181,7 +191,7 @@ enum svmc_image_reason save_seal(struct save *s, struct sealing *sealing,
         why = svmc_image_begin(&writer, &config, s->section, s->parts, to,
                                to + SVMC_IMAGE_HEADER_BYTES);
     if (why == SVMC_IMAGE_NONE) {
-        why = seal_all(s, &writer, chunks, to, name);
+        why = seal_all(s, &writer, step, chunks, to, name);
         if (svmc_image_drop(&writer) != SVMC_OK && why == SVMC_IMAGE_NONE)
             why = SVMC_IMAGE_NOT_NOW;
     }
@@ -367,9 +377,14 @@ static enum svmc_image_reason open_chunks(struct save *s, struct svmc_image *ima
                                     n - SVMC_IMAGE_HEADER_BYTES, s->section);
     for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < info->chunks; i++) {
         at = svmc_image_place(image, i);
+        if (info->kind <= SVMC_IMAGE_DELTA)
+            progress("restoring", i * info->chunk_bytes, info->body_bytes);
         why = svmc_image_open_chunk(image, LANE, i, from + at, n - at,
                                     s->body + i * info->chunk_bytes);
     }
+    if (why == SVMC_IMAGE_NONE && info->kind <= SVMC_IMAGE_DELTA)
+        progress("restoring", info->body_bytes, info->body_bytes);
+    progress_stop();
     return why == SVMC_IMAGE_NONE ? svmc_image_close(image, from + end, n - end, name) : why;
 }
 

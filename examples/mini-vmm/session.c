@@ -325,6 +325,7 @@ static bool run_guest(struct cpu *c)
             return false;
         if (atomic_load(&c->vcpu.save_now) && !c->waits) {
             c->stopped = SAVE_RUNS;
+            end(c, EXIT_GOOD, "SAVED", "%s", "");
             return false;
         }
         if (c->vcpu.host && !link_poll(c->vcpu.host)) {
@@ -427,7 +428,7 @@ bool session_saved(const struct session *s, struct save_own *own, struct save_fr
         const struct svmc_exit *exit = &c->vcpu.waiting;
 
         own->cpu[i].where = c->halted ? (uint32_t)SAVE_ENDED : c->stopped;
-        saved |= c->stopped == SAVE_WAITS;
+        saved |= c->stopped != 0;
         if (c->stopped == SAVE_WAITS)
             own->cpu[i] = (struct save_cpu){ .where = SAVE_WAITS,
                                              .kind = exit->kind,
