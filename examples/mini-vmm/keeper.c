@@ -402,8 +402,8 @@ static bool check_saved(struct options *o, char *why, size_t cap)
         no = "the saved guest has a disk: --disk FILE";
     else if (own->disk.mode == 0 && o->disk)
         no = "the saved guest has no disk";
-    else if (own->cpus > 1 && o->budget > 0)
-        no = "--memory-budget: the saved guest has several vCPUs";
+    else if (own->cpus > 1 && o->budget > 0 && o->way == PAGER_SLOTS)
+        no = "--memory-budget: the saved guest has several vCPUs, and slots are of one";
     if (no)
         snprintf(why, cap, "%s", no);
     o->vcpus = own->cpus;

@@ -527,9 +527,9 @@ static int check_sealing(struct options *o)
                       "--leak",
                       NULL);
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
-        (o->calls || o->dma || o->lies || o->vcpus > 1))
-        return refuse("--memory-budget: one vCPU, and nobody but it reads its memory: no --vcpus, "
-                      "--hypercalls, --tokens, --dma, --evil",
+        (o->calls || o->dma || o->lies || (o->vcpus > 1 && o->way == PAGER_SLOTS)))
+        return refuse("--memory-budget: nobody but the guest reads its memory: no --hypercalls, "
+                      "--tokens, --dma, --evil; slots are of one vCPU",
                       NULL);
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 && o->budget == 0)
         o->budget = 50;

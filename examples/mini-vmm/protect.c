@@ -41,7 +41,7 @@ bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
     if (!p->sealing.on && !sealing_open(&p->sealing, o->protect, why, cap))
         return false;
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
-        !pager_open(&p->pager, vm, &p->sealing, o->budget, o->way, why, cap))
+        !pager_open(&p->pager, vm, o->vcpus, &p->sealing, o->budget, o->way, why, cap))
         return false;
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_CONTEXT)) != 0)
         for (; p->contexts < o->vcpus; p->contexts++)

@@ -321,7 +321,7 @@ bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise,
     struct kvm_fpu fpu;
     int bytes;
 
-    *c = (struct vm_vcpu){ .vm = vm };
+    *c = (struct vm_vcpu){ .vm = vm, .id = id };
     c->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
     if (c->fd < 0)
         return refuse(why, cap, "KVM_CREATE_VCPU");

@@ -47,6 +47,7 @@ struct vm {
 
 struct vm_vcpu {
     struct vm *vm;
+    uint32_t id;
     int fd;
     struct kvm_run *run;
     size_t run_bytes;
