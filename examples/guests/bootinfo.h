@@ -117,7 +117,7 @@
  */
 #define DMA_FLUSH      3u /* no pieces: what was written stays */
 #define DISK_SECTOR    4096u
-#define DISK_EACH      64u /* sectors that a processor has */
+#define DISK_EACH      32u /* sectors that a processor has */
 #define DISK_SECTORS   (DISK_EACH * BOOT_CPUS_MAX)
 #define DISK_BYTES_MAX 0x10000u /* of a list */
 

@@ -12,7 +12,7 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id);
 
 #define WORDS  (DISK_SECTOR / 8)
 #define PICKS  3u /* sectors a count */
-#define COUNTS 48u
+#define COUNTS 24u
 #define DWELL  4000u
 #define MAGIC  0x6b736964766d7673ull
 #define ODD    24u /* bytes by which pieces are off a page's start */
@@ -77,14 +77,21 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* Word i of a sector; the canary is put together at run time, for this program is in memory, too. */
-static uint64_t word(const struct mine *m, uint64_t sector, uint64_t count, uint64_t i)
+/* What all words of a sector come from. */
+static uint64_t seed(const struct mine *m, uint64_t sector, uint64_t count)
+{
+    return mix(m->id << 56 | sector << 48 | count);
+}
+
+/* Word i of a sector. The canary is put together at run time: this program is in memory, too. */
+static uint64_t word(const struct mine *m, uint64_t sector, uint64_t count, uint64_t from,
+                     uint64_t i)
 {
     return i == 0   ? MAGIC
            : i == 1 ? m->id << 32 | sector
            : i == 2 ? count
            : i < 5  ? (i == 3 ? ~DMA_CANARY_LOW : ~DMA_CANARY_HIGH) ^ all_ones
-                    : mix(m->id << 56 | sector << 48 | count << 16 | i);
+                    : from + i * 0x9e3779b97f4a7c15u;
 }
 
 static uint64_t pick(const struct mine *m, uint64_t count, uint64_t n)
@@ -120,10 +127,10 @@ static void piece(struct mine *m, uint32_t n, const void *at, uint64_t bytes)
 /* In two pieces, of which neither begins or ends where a sector does. */
 static void write(struct mine *m, uint64_t sector, uint64_t count)
 {
-    uint64_t *at = m->held + ODD / 8;
+    uint64_t *at = m->held + ODD / 8, from = seed(m, sector, count);
 
     for (uint64_t i = 0; i < WORDS; i++)
-        at[i] = word(m, sector, count, i);
+        at[i] = word(m, sector, count, from, i);
     piece(m, 0, at, 1000);
     piece(m, 1, (uint8_t *)at + 1000, DISK_SECTOR - 1000);
     check(m, ring(m, DMA_OUT, sector, 2) == (DMA_DONE | DISK_SECTOR << 8));
@@ -138,13 +145,14 @@ static void flush(struct mine *m)
 /* A sector, as whole as it is: its count; all ones: it is none of ours. */
 static uint64_t read(struct mine *m, uint64_t sector)
 {
-    uint64_t count, good = 1;
+    uint64_t count, from, good = 1;
 
     piece(m, 0, m->got, DISK_SECTOR);
     check(m, ring(m, DMA_IN, sector, 1) == (DMA_DONE | DISK_SECTOR << 8));
     count = m->got[2];
+    from = seed(m, sector, count);
     for (uint64_t i = 0; i < WORDS; i++)
-        good &= m->got[i] == word(m, sector, count, i);
+        good &= m->got[i] == word(m, sector, count, from, i);
     return good ? count : ~0ull;
 }
 

@@ -254,7 +254,7 @@ static void anchor_path(const struct options *o, char *path, size_t cap)
              o->disk_anchor ? "" : ".anchor");
 }
 
-/* The head of a file: all of it, or not. */
+/* The head of a file: all of it, or zeros. */
 static bool read_head(const char *path, uint8_t head[SEALING_HEAD_BYTES])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC), error;
@@ -264,6 +264,8 @@ static bool read_head(const char *path, uint8_t head[SEALING_HEAD_BYTES])
     if (fd >= 0)
         close(fd);
     errno = n < 0 ? error : EINVAL;
+    if (n != SEALING_HEAD_BYTES)
+        memset(head, 0, SEALING_HEAD_BYTES);
     return n == SEALING_HEAD_BYTES;
 }
 
@@ -366,8 +368,10 @@ static bool begin(struct disk *d, bool is_new, char *why, size_t cap)
            refuse(why, cap, name_of(d), result.reason ? words(d, &result) : svmc_status_name(st));
 }
 
-/* d->anchor: what it holds; *there: it holds something. */
-static bool open_anchor(struct disk *d, const char *path, bool *there, char *why, size_t cap)
+/* d->anchor: what it holds; *there: it holds something. One that is not there is made with the disk,
+   or where a saved guest brings what it has to hold. */
+static bool open_anchor(struct disk *d, const char *path, bool make, bool *there, char *why,
+                        size_t cap)
 {
     uint8_t bytes[ANCHOR_BYTES];
     ssize_t n;
@@ -375,7 +379,9 @@ static bool open_anchor(struct disk *d, const char *path, bool *there, char *why
     *there = false;
     if (d->config.mode != SVMC_DISK_AUTHENTIC)
         return true;
-    d->anchor_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    d->anchor_fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0600);
+    if (d->anchor_fd < 0 && errno == ENOENT && !make)
+        return refuse(why, cap, path, "there is no anchor, and the disk is there");
     n = d->anchor_fd >= 0 ? pread(d->anchor_fd, bytes, sizeof bytes, 0) : -1;
     if (n < 0)
         return refuse(why, cap, path, strerror(errno));
@@ -418,7 +424,7 @@ static bool open_file(struct disk *d, const struct options *o, struct vault *vau
 
     snprintf(beside, sizeof beside, "%s.new", d->path);
     anchor_path(o, anchor, sizeof anchor);
-    if (!open_anchor(d, anchor, &anchored, why, cap))
+    if (!open_anchor(d, anchor, mark || access(d->path, F_OK) != 0, &anchored, why, cap))
         return false;
     if (mark) /* the state that belongs to the guest's memory */
         d->anchor = mark->anchor;

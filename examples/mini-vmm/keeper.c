@@ -635,9 +635,12 @@ static int live_or_trace(struct options *o)
         link_stop(&host);
         return complain(EXIT_USAGE, missing);
     }
-    if (live && (!protect_open(&protect, o, &vm, processors, &vault,
-                               session.restored ? &incoming.own->disk : NULL, &session.report, why,
-                               sizeof why) ||
+    if (live && !protect_disk(&protect, o, &vm, &vault,
+                              session.restored ? &incoming.own->disk : NULL, why, sizeof why)) {
+        link_stop(&host);
+        return complain(EXIT_USAGE, why);
+    }
+    if (live && (!protect_open(&protect, o, &vm, processors, &session.report, why, sizeof why) ||
                  !open_migrate(o, why, sizeof why) || (o->delta && !vm_log(&vm)))) {
         link_stop(&host);
         return complain(EXIT_BACKEND, why);

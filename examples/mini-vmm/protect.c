@@ -32,9 +32,17 @@ static void describe(const struct protect *p, const struct options *o, struct re
         snprintf(r->sealed + n, sizeof r->sealed - n, "; %s", sealing_alg_name(p->sealing.alg));
 }
 
+bool protect_disk(struct protect *p, const struct options *o, struct vm *vm, struct vault *vault,
+                  const struct disk_mark *mark, char *why, size_t cap)
+{
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_DISK)) == 0)
+        return true;
+    return (p->sealing.on || sealing_open(&p->sealing, o->protect, why, cap)) &&
+           disk_open(&p->disk, o, vm, &p->sealing, vault, mark, why, cap);
+}
+
 bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
-                  struct vm_vcpu *processors, struct vault *vault, const struct disk_mark *mark,
-                  struct report *r, char *why, size_t cap)
+                  struct vm_vcpu *processors, struct report *r, char *why, size_t cap)
 {
     if (o->protect == 0)
         return true;
@@ -48,9 +56,6 @@ bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
             if (!context_open(&p->context[p->contexts], &processors[p->contexts], p->contexts,
                               &p->sealing, why, cap))
                 return false;
-    if ((o->protect & SVMC_PROTECT(SVMC_KEY_DISK)) != 0 &&
-        !disk_open(&p->disk, o, vm, &p->sealing, vault, mark, why, cap))
-        return false;
     describe(p, o, r);
     return true;
 }

@@ -22,11 +22,13 @@ struct protect {
     uint32_t contexts;
 };
 
-/** Before the first vCPU runs, its registers and memory filled in; `mark`: of a guest that was
- *  saved, else NULL. false: `why`. */
+/** The disk, before all else; `mark`: of a guest that was saved, else NULL. false: `why`. */
+bool protect_disk(struct protect *p, const struct options *o, struct vm *vm, struct vault *vault,
+                  const struct disk_mark *mark, char *why, size_t cap);
+
+/** Before the first vCPU runs, its registers and memory filled in. false: `why`. */
 bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
-                  struct vm_vcpu *processors, struct vault *vault, const struct disk_mark *mark,
-                  struct report *r, char *why, size_t cap);
+                  struct vm_vcpu *processors, struct report *r, char *why, size_t cap);
 
 /** All memory comes back, and stays. */
 void protect_stop(struct protect *p);
