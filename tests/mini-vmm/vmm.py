@@ -44,7 +44,7 @@ def need_kvm(test):
 
 def start(*args, prefix=(), **kwargs):
     return subprocess.Popen([*prefix, VMM, *map(str, args)], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **kwargs)
+                            stdin=subprocess.DEVNULL, **{"stderr": subprocess.PIPE, **kwargs})
 
 
 def finish(process, limit=LIMIT_S):
@@ -54,7 +54,7 @@ def finish(process, limit=LIMIT_S):
         process.kill()
         raise AssertionError(f"{process.args} hangs") from None
     process.text = out.decode(errors="replace")
-    process.errors = err.decode(errors="replace")
+    process.errors = (err or b"").decode(errors="replace")
     process.status = process.returncode
     return process
 
