@@ -523,7 +523,7 @@ static bool may_start(struct x86_run *e, bool xsave, unsigned alignment)
     return linear % alignment == 0 || refuse(e);
 }
 
-EXEC_FN bool svmc_exec_x86_area(struct x86_run *e)
+bool svmc_exec_x86_area(struct x86_run *e)
 {
     const struct svmc_exec_x86 *regs = e->regs;
     const unsigned op = e->op;
@@ -556,7 +556,7 @@ EXEC_FN bool svmc_exec_x86_area(struct x86_run *e)
 }
 
 /* XE-57: LDMXCSR, STMXCSR. */
-EXEC_FN bool svmc_exec_x86_mxcsr(struct x86_run *e)
+bool svmc_exec_x86_mxcsr(struct x86_run *e)
 {
     struct svmc_exec_x86 *regs = e->regs;
     const bool vex = VECTOR_ENCODING(e->insn->priv_raw[2]) == X86_VEX;
