@@ -244,15 +244,18 @@ static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool sto
     const struct svmc_operand index = { .bytes = m->index_bytes,
                                         .reg_kind = SVMC_REG_KIND_VECTOR,
                                         .reg = v->e->insn->index };
-    unsigned element = v->e->element, lanes = (v->bytes < 16 ? 16u : v->bytes) >> element;
+    unsigned element = v->e->element, lanes;
+    struct svmc_operand data = v->operand[stores ? 2 : 0], bits = *mask;
 
-    if (!svmc_exec_x86_vec_get(v, &v->operand[stores ? 2 : 0], op->a) ||
-        !svmc_exec_x86_vec_get(v, &index, op->b))
+    if (!stores) /* a fault leaves them as wide as the index */
+        data.bytes = bits.bytes = (uint16_t)(16u << VECTOR_LENGTH(v->e->insn->priv_raw[2]));
+    lanes = bits.bytes >> element;
+    if (!svmc_exec_x86_vec_get(v, &data, op->a) || !svmc_exec_x86_vec_get(v, &index, op->b))
         return false;
     memset(op->c, 0, sizeof op->c);
     if (mask->reg_kind == SVMC_REG_KIND_MASK)
         return true;
-    if (!svmc_exec_x86_vec_get(v, mask, op->c))
+    if (!svmc_exec_x86_vec_get(v, &bits, op->c))
         return false;
     v->mask = 0;
     for (unsigned i = 0; i < 8; i++) { /* each lane becomes ones or zeros first */
