@@ -77,6 +77,9 @@ static bool reach_bytes(struct vec_run *v, uint64_t offset, unsigned bytes, uint
          !x86_is_canonical(e, offset + bytes - 1)) &&
         !svmc_exec_x86_linear_slow(e, segment, offset, bytes, access, &linear))
         return false;
+    if (e->shape < SHAPE_VEC_MASKED &&
+        !x86_is_aligned(e, linear - v->skipped, e->insn->mem_bytes)) /* of all of it */
+        return false;
     return translate(v, linear, bytes, access);
 }
 
@@ -100,8 +103,8 @@ static bool reach_active(struct vec_run *v, uint64_t offset)
     while (!(v->active >> last & 1))
         last--;
     v->skipped = (uint8_t)first;
-    offset = (offset + first) & core_mask(v->e->insn->address_bytes);
-    return reach_bytes(v, offset, last - first + 1, m->access & SVMC_ACCESS_RW);
+    return reach_bytes(v, (offset + first) & v->e->r.linear_mask, last - first + 1,
+                       m->access & SVMC_ACCESS_RW);
 }
 
 EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v)
@@ -115,7 +118,7 @@ EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v)
     if (v->active != 0 && must_be_aligned(v) && linear_of(e, offset) % insn->mem_bytes != 0)
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
     if (v->masked && (m->access & (SVMC_ACCESS_READ_IF | SVMC_ACCESS_WRITE_IF)) &&
-        (m->broadcast == 0 || v->active == 0))
+        (m->broadcast == 0 || v->active == 0) && e->shape != SHAPE_VEC_EXTRACT)
         return reach_active(v, offset);
     return x86_reach(e, insn->segment, offset, insn->mem_bytes, m->access & SVMC_ACCESS_RW,
                      &v->span);
@@ -202,8 +205,8 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
             e->r.out->fault = x->priv.fault;
             return false;
         }
-        if (!x86_reach(e, e->insn->segment, offset, bytes,
-                       stores ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ, &v->span))
+        v->active = vec_low_bits(bytes);
+        if (!reach_bytes(v, offset, bytes, stores ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ))
             return false;
     }
     if (stores) {
@@ -241,19 +244,25 @@ static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool sto
     const struct svmc_operand index = { .bytes = m->index_bytes,
                                         .reg_kind = SVMC_REG_KIND_VECTOR,
                                         .reg = v->e->insn->index };
-    unsigned element = v->e->element;
+    unsigned element = v->e->element, lanes;
+    struct svmc_operand data = v->operand[stores ? 2 : 0], bits = *mask;
 
-    if (!svmc_exec_x86_vec_get(v, &v->operand[stores ? 2 : 0], op->a) ||
-        !svmc_exec_x86_vec_get(v, &index, op->b))
+    if (!stores) /* a fault leaves them as wide as the index */
+        data.bytes = bits.bytes = (uint16_t)(16u << VECTOR_LENGTH(v->e->insn->priv_raw[2]));
+    lanes = bits.bytes >> element;
+    if (!svmc_exec_x86_vec_get(v, &data, op->a) || !svmc_exec_x86_vec_get(v, &index, op->b))
         return false;
     memset(op->c, 0, sizeof op->c);
     if (mask->reg_kind == SVMC_REG_KIND_MASK)
         return true;
-    if (!svmc_exec_x86_vec_get(v, mask, op->c))
+    if (!svmc_exec_x86_vec_get(v, &bits, op->c))
         return false;
     v->mask = 0;
-    for (unsigned i = 0; i < m->lanes; i++) {
-        if (vec_get_signed(op->c, i, element) < 0)
+    for (unsigned i = 0; i < 8; i++) { /* each lane becomes ones or zeros first */
+        bool set = i < lanes && vec_get_signed(op->c, i, element) < 0;
+
+        vec_set(op->c, i, element, set ? ~(uint64_t)0 : 0);
+        if (set && i < m->lanes)
             v->mask |= (uint64_t)1 << i;
     }
     return true;
@@ -275,7 +284,8 @@ EXEC_FN bool svmc_exec_x86_vec_gather(struct vec_run *v)
         if (!(v->mask >> i & 1))
             continue;
         if (!touch(v, i, stores)) {
-            if ((out->action != SVMC_EXEC_FAULT && !x->priv.fault.raised) || done == 0)
+            if ((out->action != SVMC_EXEC_FAULT && !x->priv.fault.raised) ||
+                (done == 0 && v->encoding == X86_EVEX))
                 return false;
             break;
         }
@@ -286,7 +296,7 @@ EXEC_FN bool svmc_exec_x86_vec_gather(struct vec_run *v)
     if (v->mask & vec_low_bits(lanes)) { /* a fault behind what was done: first that */
         x->priv.fault = out->fault;
         *out = (struct svmc_exec_result){ .accesses = out->accesses };
-        if (!put_away(v, mask, stores))
+        if (!put_away(v, mask, stores || done == 0))
             return false;
         svmc_exec_fault(&v->e->r, 0, false, 0);
         out->fault = x->priv.fault;
