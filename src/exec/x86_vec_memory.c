@@ -77,7 +77,7 @@ static bool reach_bytes(struct vec_run *v, uint64_t offset, unsigned bytes, uint
          !x86_is_canonical(e, offset + bytes - 1)) &&
         !svmc_exec_x86_linear_slow(e, segment, offset, bytes, access, &linear))
         return false;
-    if (e->shape < SHAPE_VEC_MASKED &&
+    if (e->shape != SHAPE_VEC_MASKED && e->shape != SHAPE_VEC_GATHER &&
         !x86_is_aligned(e, linear - v->skipped, e->insn->mem_bytes)) /* of all of it */
         return false;
     return translate(v, linear, bytes, access);

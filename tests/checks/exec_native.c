@@ -604,7 +604,7 @@ static bool draw_trial(struct trial *t, const struct form *f)
 {
     bool found = false;
 
-    for (unsigned i = 0; i < 200 && !found; i++) {
+    for (unsigned i = 0; i < 2000 && !found; i++) {
         encode(&t->c, f, false);
         found = svmc_insn_decode(&cpu, t->c.bytes, SVMC_INSN_MAX, &t->insn) == SVMC_OK &&
                 is_form(f, &t->insn);
