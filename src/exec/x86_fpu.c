@@ -234,3 +234,30 @@ bool svmc_exec_x86_fpu_control(struct x86_run *e)
     fpu_settle(e->regs);
     return true;
 }
+
+/* XE-57: LDMXCSR, STMXCSR. */
+bool svmc_exec_x86_mxcsr(struct x86_run *e)
+{
+    struct svmc_exec_x86 *regs = e->regs;
+    const bool vex = VECTOR_ENCODING(e->insn->priv_raw[2]) == X86_VEX;
+    const bool loads = e->insn->access == SVMC_ACCESS_READ;
+    struct exec_span span;
+    uint64_t value;
+
+    if (vex ? !(regs->cr0 & CR0_PE) || (regs->rflags & FLAG_VM) || !(regs->cr4 & CR4_OSXSAVE) ||
+                  (regs->xcr0 & XCR0_AVX) != XCR0_AVX
+            : (regs->cr0 & CR0_EM) || !(regs->cr4 & CR4_OSFXSR))
+        return svmc_exec_fault(&e->r, VECTOR_UD, false, 0);
+    if (regs->cr0 & CR0_TS)
+        return svmc_exec_fault(&e->r, VECTOR_NM, false, 0);
+    if (!x86_reach_memory(e, e->insn->access, &span))
+        return false;
+    if (!loads)
+        return exec_write_value(&e->r, &span, regs->mxcsr);
+    if (!x86_read(e, &span, &value))
+        return false;
+    if (value & ~(uint64_t)fpu_mxcsr_mask(regs))
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+    regs->mxcsr = (uint32_t)value;
+    return true;
+}

@@ -86,6 +86,11 @@ static inline struct fpu_real fpu_load_real(const uint8_t *at)
     return (struct fpu_real){ core_load_le64(at), core_load_le16(at + 8) };
 }
 
+static inline uint32_t fpu_mxcsr_mask(const struct svmc_exec_x86 *regs)
+{
+    return regs->mxcsr_mask != 0 ? regs->mxcsr_mask : SVMC_EXEC_MXCSR_MASK;
+}
+
 /* The physical register that ST(i) is. */
 static inline unsigned fpu_physical(const struct svmc_exec_x86 *regs, unsigned i)
 {
