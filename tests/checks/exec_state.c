@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec_state.h"
+#include "exec_float.h"
 
 #include "../harness.h"
 
@@ -108,9 +109,12 @@ void exec_state_draw(uint64_t *seed, const struct svmc_insn *insn, struct svmc_e
             draw_bytes(seed, (uint8_t *)&s->mask[operand[i].reg & 7], 8);
         else if (operand[i].reg_kind == SVMC_REG_KIND_MMX)
             draw_bytes(seed, s->x87[operand[i].reg & 7], 8);
+    regs->mxcsr = s->mxcsr = exec_float_is(insn) ? exec_float_draw_mxcsr(seed) : 0x1f80;
+    for (unsigned i = 0; i < count && exec_float_is(insn); i++)
+        if (operand[i].kind == SVMC_OPERAND_REG && operand[i].reg_kind == SVMC_REG_KIND_VECTOR)
+            exec_float_draw(seed, s->vector[operand[i].reg & 31], 64);
     for (unsigned i = 0; i < 32 && !(regs->xcr0 & 0x80); i++)
         memset(s->vector[i] + 32, 0, 32);
-    regs->mxcsr = s->mxcsr = 0x1f80;
     regs->fcw = s->fcw = 0x37f;
     regs->fsw = s->fsw = (uint16_t)(harness_random(seed) >> 20 & 0x7f00);
     regs->ftw = s->ftw = (uint16_t)(harness_random(seed) >> 20 & 0xff);
