@@ -43,6 +43,8 @@ struct svmc_kvm_finish_ops {
     SVMC_NODISCARD enum svmc_status (*port_read)(void *ctx, uint32_t port, void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*port_write)(void *ctx, uint32_t port, const void *src,
                                                   size_t n);
+    /* optional (NULL: NEEDS_VECTOR for floating point): as in exec.h; port/x86vec.h has it */
+    SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
 };
 
 /** How instructions of one vCPU are finished. */
