@@ -179,6 +179,15 @@ bool vm_show(struct vm *vm, uint64_t page, bool shown)
     return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) == 0;
 }
 
+bool vm_dirty(const struct vm *vm, uint64_t dirty[VM_PAGES / 64])
+{
+    const struct svmc_kvm_log log = { .vm = vm->fd, .pages = VM_PAGES };
+    uint64_t scratch[VM_PAGES / 64];
+
+    memcpy(dirty, vm->wrote, sizeof vm->wrote);
+    return svmc_kvm_log_fetch(&log, scratch, dirty) == SVMC_OK;
+}
+
 bool vm_split(struct vm *vm)
 {
     bool good = true;
@@ -313,7 +322,7 @@ bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise,
     struct kvm_fpu fpu;
     int bytes;
 
-    *c = (struct vm_vcpu){ .vm = vm };
+    *c = (struct vm_vcpu){ .vm = vm, .id = id };
     c->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
     if (c->fd < 0)
         return refuse(why, cap, "KVM_CREATE_VCPU");

@@ -16,10 +16,10 @@
 extern "C" {
 #endif
 
-#define SVMC_EXEC_ACCESSES_MAX 64u  /* accesses that one call makes at most */
-#define SVMC_EXEC_WIDTH_MAX    64u  /* bytes of one access at most */
-#define SVMC_EXEC_DATA_BYTES   512u /* what an instruction reads, until it is done */
-#define SVMC_EXEC_PLACES_MAX   8u   /* pages that an instruction touches in one go */
+#define SVMC_EXEC_ACCESSES_MAX 64u   /* accesses that one call makes at most */
+#define SVMC_EXEC_WIDTH_MAX    64u   /* bytes of one access at most */
+#define SVMC_EXEC_DATA_BYTES   2688u /* what an instruction reads, until it is done */
+#define SVMC_EXEC_PLACES_MAX   8u    /* pages that an instruction touches in one go */
 
 /** Bits of `access` of translate beside READ, WRITE and RW of enum svmc_access. */
 enum svmc_exec_reach {
@@ -40,7 +40,8 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_READ = 7,
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
-    SVMC_EXEC_VECTOR_WRITE = 10
+    SVMC_EXEC_VECTOR_WRITE = 10,
+    SVMC_EXEC_PAUSE = 12 /* none: the call has made as many as it may, and goes on in the next */
 };
 
 /**
@@ -82,7 +83,8 @@ struct svmc_exec_ops {
                                                  struct svmc_fault *fault);
     /* optional (NULL: NEEDS_VECTOR): register `number` of file enum svmc_reg_kind, its low n bytes:
        VECTOR 16, 32 or 64, MASK 8, MMX 8 (of the x87 register with that physical number, the
-       significand; written, its sign and exponent become ones). What is above stays as it is */
+       significand; written, its sign and exponent become ones), X87 10 (the physical register).
+       What is above stays as it is */
     SVMC_NODISCARD enum svmc_status (*vector_read)(void *ctx, uint32_t kind, uint32_t number,
                                                    void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
@@ -112,7 +114,10 @@ enum svmc_exec_reason {
     SVMC_EXEC_REASON_NO_ROW = 1,    /* no row of the table finishes this instruction */
     SVMC_EXEC_REASON_NO_ACCESS = 2, /* its operands are registers: nothing had to exit */
     SVMC_EXEC_REASON_CALLBACK = 3,  /* a callback for it is absent */
-    SVMC_EXEC_REASON_UNKNOWN = 4    /* fetch: nothing is claimed about these bytes */
+    SVMC_EXEC_REASON_UNKNOWN = 4,   /* fetch: nothing is claimed about these bytes */
+    SVMC_EXEC_REASON_FERR = 5,      /* x87: a pending exception, and CR0.NE is clear: the PC's way,
+                                       an external interrupt */
+    SVMC_EXEC_REASON_COMPONENT = 6  /* XSAVE and its like: a state component that is not known */
 };
 
 /** What a call says. */

@@ -48,7 +48,7 @@ static bool is_sized(const struct svmc_insn *insn)
            bytes * insn->mem_count <= SVMC_EXEC_WIDTH_MAX;
 }
 
-/* EA-18: what the callbacks did is seen by others where the processor would have it so. */
+/* EA-1. EA-18: what the callbacks did is seen by others where the processor would have it so. */
 static bool perform_in_order(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;

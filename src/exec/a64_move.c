@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AArch64: loads and stores of one register, of two, of eight. Rules EA-n: docs/spec/exec_a64.md. */
+/* AArch64: loads and stores of one, two, eight registers. Rules EA-n: docs/spec/exec_a64.md. */
 #include "a64_private.h"
 
 /* EA-8: a register of 16 bytes is turned round as a whole. */

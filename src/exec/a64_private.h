@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/** AArch64: what the files of one instruction's way share. Rules EA-n: docs/spec/exec_a64.md. */
+/**
+ * AArch64: what the files of one instruction's way share. Rules EA-n: docs/spec/exec_a64.md; EA-20
+ * is what is not modelled.
+ */
 #ifndef EXEC_A64_PRIVATE_H
 #define EXEC_A64_PRIVATE_H
 #include <svmcore/exec_a64.h>

@@ -30,7 +30,7 @@ EXEC_FN enum svmc_status svmc_exec_answer(struct svmc_exec *x, const void *data,
     if (x == NULL || (data == NULL && count != 0))
         return SVMC_ERR_ARG;
     kind = x->wait.kind;
-    if (x->priv.state != EXEC_WAITS || kind == SVMC_EXEC_TRANSLATE)
+    if (x->priv.state != EXEC_WAITS || kind == SVMC_EXEC_TRANSLATE || kind == SVMC_EXEC_PAUSE)
         return SVMC_ERR_STATE;
     reads = kind == SVMC_EXEC_READ || kind == SVMC_EXEC_EXCHANGE || kind == SVMC_EXEC_PORT_IN ||
             kind == SVMC_EXEC_MSR_READ || kind == SVMC_EXEC_VECTOR_READ;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
+#include "x86_fpu.h"
 #include "x86_private.h"
 #include "x86_float_private.h"
 
@@ -17,6 +18,10 @@ static const struct row rows[] = {
 #define OP(id, shape, op, element, who) \
     [SVMC_X86_##id] = { SHAPE_VEC_##shape, VEC_##op, WHO_##who, ELEMENT_##element },
 #include "x86_vec.def"
+#undef OP
+#define OP(id, shape, op, undefined, who) \
+    [SVMC_X86_##id] = { SHAPE_FPU_##shape, FPU_OP_##op, WHO_##who, ELEMENT_B },
+#include "x86_fpu.def"
 #undef OP
 #define OP(id, shape, op, element, who) \
     [SVMC_X86_##id] = { SHAPE_FLOAT_##shape, FLOAT_##op, WHO_##who, ELEMENT_##element },
@@ -74,6 +79,26 @@ static bool may(struct x86_run *e, unsigned who)
     return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
 }
 
+static bool perform_fpu(struct x86_run *e)
+{
+    switch (e->shape) {
+    case SHAPE_FPU_LOAD:
+        return svmc_exec_x86_fpu_load(e);
+    case SHAPE_FPU_STORE:
+        return svmc_exec_x86_fpu_store(e);
+    case SHAPE_FPU_ARITHMETIC:
+        return svmc_exec_x86_fpu_arithmetic(e);
+    case SHAPE_FPU_CONTROL:
+        return svmc_exec_x86_fpu_control(e);
+    case SHAPE_FPU_ENVIRONMENT:
+        return svmc_exec_x86_fpu_environment(e);
+    case SHAPE_FPU_MXCSR:
+        return svmc_exec_x86_mxcsr(e);
+    default:
+        return svmc_exec_x86_area(e);
+    }
+}
+
 static bool perform_rare(struct x86_run *e)
 {
     switch (e->shape) {
@@ -104,7 +129,9 @@ static bool perform_rare(struct x86_run *e)
     case SHAPE_NONE:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     default:
-        if (e->shape >= SHAPE_FLOAT_PACKED && e->shape <= SHAPE_FLOAT_GENERAL)
+        if (e->shape >= SHAPE_FPU_LOAD)
+            return perform_fpu(e);
+        if (e->shape >= SHAPE_FLOAT_PACKED)
             return svmc_exec_x86_float(e);
         return e->shape >= SHAPE_VEC_MOVE ? svmc_exec_x86_vec(e) : svmc_exec_x86_compute(e);
     }
@@ -140,7 +167,7 @@ static bool perform(struct x86_run *e)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED,
                          e->shape == SHAPE_NONE ? SVMC_EXEC_REASON_NO_ROW
                                                 : SVMC_EXEC_REASON_NO_ACCESS);
-    if (!is_width(e->insn)) /* no decode made it */
+    if (e->shape < SHAPE_FPU_LOAD && !is_width(e->insn)) /* no decode made it */
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return e->shape == SHAPE_MOVE ? move(e) : perform_rare(e);
 }
@@ -384,7 +411,8 @@ EXEC_FN enum svmc_status svmc_exec_x86_resume(struct svmc_exec *x, struct svmc_e
     if (x == NULL || regs == NULL)
         return SVMC_ERR_ARG;
     if (x->priv.fetch || x->priv.state == EXEC_IDLE ||
-        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE))
+        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE &&
+         x->wait.kind != SVMC_EXEC_PAUSE))
         return SVMC_ERR_STATE;
     if (!is_possible(regs, x->priv.insn.isa == SVMC_ISA_X86_64))
         return SVMC_ERR_ARG;

@@ -22,6 +22,7 @@
 #define CR0_PE         0x1u
 #define CR0_EM         0x4u
 #define CR0_TS         0x8u
+#define CR0_NE         0x20u
 #define CR0_AM         0x40000u
 #define CR4_OSFXSR     0x200u
 #define CR4_OSXMMEXCPT 0x400u
@@ -98,7 +99,15 @@ enum x86_shape {
     SHAPE_FLOAT_CONVERT,      /* to a whole register, or memory */
     SHAPE_FLOAT_CONVERT_ONE,  /* as ONE */
     SHAPE_FLOAT_CONVERT_PAIR, /* CVTPI2PS: two of them, as ONE */
-    SHAPE_FLOAT_GENERAL       /* to a general register */
+    SHAPE_FLOAT_GENERAL,      /* to a general register */
+    /* x86_fpu.def; operands of any width */
+    SHAPE_FPU_LOAD,
+    SHAPE_FPU_STORE,
+    SHAPE_FPU_ARITHMETIC,
+    SHAPE_FPU_CONTROL,
+    SHAPE_FPU_ENVIRONMENT,
+    SHAPE_FPU_MXCSR,
+    SHAPE_FPU_AREA
 };
 
 /* Bytes of an element, as a power of two: what masks and operations of x86_vec.def count. */
@@ -244,11 +253,19 @@ static inline bool x86_is_canonical(const struct x86_run *e, uint64_t address)
     return (uint64_t)core_sign_extend(address, e->regs->address_bits) == address;
 }
 
-/* XE-14; what is wider has rules of its own. */
+/* SDM vol. 3 table 6-7: what an address has to be a multiple of; the rest has rules of its own. */
+static inline unsigned x86_unit(unsigned bytes)
+{
+    if (__builtin_expect(bytes <= 8, 1))
+        return bytes;
+    return bytes == 10 ? 8 : bytes == 28 || bytes == 108 ? 4 : bytes == 14 || bytes == 94 ? 2 : 1;
+}
+
+/* XE-14 */
 static inline bool x86_is_aligned(struct x86_run *e, uint64_t linear, unsigned bytes)
 {
-    return __builtin_expect(!(e->regs->rflags & FLAG_AC) || (linear & (bytes - 1)) == 0, 1) ||
-           bytes > 8 || svmc_exec_x86_misaligned(e);
+    return __builtin_expect(!(e->regs->rflags & FLAG_AC), 1) ||
+           (linear & (x86_unit(bytes) - 1)) == 0 || svmc_exec_x86_misaligned(e);
 }
 
 /** Address, checks, translation (XE-1) of an operand at seg:offset. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Words that the AArch64 processor executes (or QEMU as one), with all registers of the caller's. */
+/** Words that an AArch64 processor executes (QEMU is one), with all registers of the caller's. */
 #ifndef TESTS_A64_STUB_H
 #define TESTS_A64_STUB_H
 #include <stdbool.h>

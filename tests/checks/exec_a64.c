@@ -205,7 +205,7 @@ static void add_word(uint32_t w)
         f->words[f->word_count++] = w;
 }
 
-/* The same ones in each run: no seed. Fields that are all zeros or ones where some forms want it. */
+/* The same ones in each run: no seed. Some forms want fields that are all zeros or ones. */
 static void find_forms(void)
 {
     static const uint32_t system[] = { 0xd50b7420, 0xd50b7a20, 0xd50b7b20, 0xd50b7e20, 0xd50b7520 };

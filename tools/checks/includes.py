@@ -19,7 +19,6 @@ BELOW = {
     "token": ["core"],
     "judge": ["core", "decode", "hcall", "token"],
     "port": ["core", "decode", "exec", "intercept", "walk", "keyslot"],
-    "port": ["core", "exec", "keyslot"],
 }
 # public header: the module it belongs to
 PUBLIC = {
@@ -42,11 +41,9 @@ PUBLIC = {
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
     "port/kvm.h": "port", "port/kvm_finish.h": "port",
     "port/kvm_finish_a64.h": "port",
-    "exec.h": "exec", "exec_x86.h": "exec",
-    "port/kvm.h": "port",
-    "exec.h": "exec", "exec_a64.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
-    "port/kvm.h": "port", "port/x86vec.h": "port",
-    "exec.h": "exec", "exec_vec.h": "exec", "exec_x86.h": "exec",
+    "port/x86vec.h": "port",
+    "exec.h": "exec", "exec_a64.h": "exec", "exec_rv.h": "exec", "exec_vec.h": "exec",
+    "exec_x86.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
