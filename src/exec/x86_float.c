@@ -94,7 +94,7 @@ static bool float_open(struct float_run *r, struct x86_run *e)
     r->one = e->shape == SHAPE_FLOAT_ONE;
     if (r->v.encoding < X86_VEX &&
         (r->one || e->shape == SHAPE_FLOAT_CONVERT_ONE || e->shape == SHAPE_FLOAT_CONVERT_PAIR)) {
-        to->bytes = 16; /* what is above the result stays: XE-63 */
+        to->bytes = 16; /* what is above the result stays: XE-26 */
         to->access |= SVMC_ACCESS_READ;
     }
     if (r->one || e->shape == SHAPE_FLOAT_CONVERT_ONE)
@@ -107,7 +107,7 @@ static bool float_open(struct float_run *r, struct x86_run *e)
     return e->op > FLOAT_DP || svmc_exec_x86_float_can(r);
 }
 
-/* What is read lies in the order of the operands; where it counts: x, y and z. */
+/* XE-64: what is read lies in the order of the operands; where it counts: x, y and z. */
 static void float_arrange(const struct float_run *r)
 {
     const struct svmc_exec_vec_op *op = r->v.op;
