@@ -34,8 +34,29 @@ enum svmc_exec_vec_operation {
     SVMC_EXEC_VEC_NMADD_D = 16,
     SVMC_EXEC_VEC_NMSUB_S = 17, /* -(a * b) - c */
     SVMC_EXEC_VEC_NMSUB_D = 18,
-    SVMC_EXEC_VEC_RCP_S = 19,  /* about 1 / a, as this processor's RCPPS */
-    SVMC_EXEC_VEC_RSQRT_S = 21 /* about 1 / the square root of a, as RSQRTPS */
+    SVMC_EXEC_VEC_RCP_S = 19,   /* about 1 / a, as this processor's RCPPS */
+    SVMC_EXEC_VEC_RSQRT_S = 21, /* about 1 / the square root of a, as RSQRTPS */
+    /*
+     * x87, not vectors: ST(0) by the operand of FADD and its like, or with INT of FIADD and its
+     * like. a: ST(0), 10 bytes; b: the operand as memory has it, `bytes` of it: 4 or 8, INT 2 or 4.
+     * mxcsr: in: the control word, with the guest's masks; out: in bits 31:16 the status word that
+     * it leaves of one of 0. out: ST(0), 10 bytes, with exceptions that are not masked as the
+     * processor leaves it.
+     */
+    SVMC_EXEC_VEC_X87_ADD = 768,
+    SVMC_EXEC_VEC_X87_MUL = 769,
+    SVMC_EXEC_VEC_X87_COM = 770, /* C0, C2 and C3 alone */
+    SVMC_EXEC_VEC_X87_SUB = 772,
+    SVMC_EXEC_VEC_X87_SUBR = 773,
+    SVMC_EXEC_VEC_X87_DIV = 774,
+    SVMC_EXEC_VEC_X87_DIVR = 775,
+    SVMC_EXEC_VEC_X87_INT_ADD = 776,
+    SVMC_EXEC_VEC_X87_INT_MUL = 777,
+    SVMC_EXEC_VEC_X87_INT_COM = 778,
+    SVMC_EXEC_VEC_X87_INT_SUB = 780,
+    SVMC_EXEC_VEC_X87_INT_SUBR = 781,
+    SVMC_EXEC_VEC_X87_INT_DIV = 782,
+    SVMC_EXEC_VEC_X87_INT_DIVR = 783
 };
 
 /**

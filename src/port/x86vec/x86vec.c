@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <svmcore/port/x86vec.h>
 #include "../../core/clamp.h"
+#include "x87.h"
 
 /* What a width needs. */
 enum { HAS_SSE2 = 1, HAS_AVX = 2, HAS_FMA = 4, HAS_AVX512F = 8 };
@@ -178,6 +179,8 @@ enum svmc_status svmc_x86vec_execute(const struct svmc_x86vec *v, struct svmc_ex
 
     if (v == NULL || op == NULL || v->priv.open != OPEN)
         return SVMC_ERR_ARG;
+    if (op->operation >= SVMC_EXEC_VEC_X87_ADD)
+        return svmc_x86vec_x87(op);
     if (op->operation >= ROWS)
         return SVMC_ERR_UNSUPPORTED;
     row = &rows[core_clamp(op->operation, ROWS)];
