@@ -129,6 +129,8 @@ static void require_register(uint32_t kind, uint32_t number, size_t n)
 {
     if (kind == SVMC_REG_KIND_VECTOR)
         require(number < 32 && (n == 16 || n == 32 || n == 64));
+    else if (kind == SVMC_REG_KIND_X87)
+        require(number < 8 && n == 10);
     else
         require((kind == SVMC_REG_KIND_MASK || kind == SVMC_REG_KIND_MMX) && number < 8 && n == 8);
 }
@@ -151,6 +153,27 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     return say(src, n);
 }
 
+/* XE-60: a host that computes what it likes, or cannot. */
+static enum svmc_status vec_op(void *ctx, struct svmc_exec_vec_op *op)
+{
+    unsigned what = take_byte(&in);
+
+    (void)ctx;
+    require(op == &x.priv.vec);
+    if (op->operation >= SVMC_EXEC_VEC_X87_ADD) {
+        require(op->operation <= SVMC_EXEC_VEC_X87_INT_DIVR);
+        require(op->bytes == 2 || op->bytes == 4 || op->bytes == 8);
+    } else {
+        require(op->operation > SVMC_EXEC_VEC_NONE && op->operation <= SVMC_EXEC_VEC_RSQRT_S);
+        require((op->mxcsr & 0xffff1fbf) == 0x1f80);
+        require(op->bytes == (op->operation & 1 ? 4 : 8) || op->bytes == 16 || op->bytes == 32 ||
+                op->bytes == 64);
+    }
+    take(&in, op->out, sizeof op->out);
+    op->mxcsr = (what & 15) == 3 ? ~(uint32_t)0 : op->mxcsr | what >> 2;
+    return what == 1 ? SVMC_ERR_UNSUPPORTED : what == 2 ? SVMC_ERR_BUSY : SVMC_OK;
+}
+
 static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .translate = translate,
                                           .read = read_some,
@@ -161,7 +184,8 @@ static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .msr_read = msr_read,
                                           .msr_write = msr_write,
                                           .vector_read = vector_read,
-                                          .vector_write = vector_write };
+                                          .vector_write = vector_write,
+                                          .vec_op = vec_op };
 
 static void take_registers(struct svmc_exec_x86 *regs, unsigned isa)
 {
@@ -254,6 +278,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ops.exchange = NULL;
     if (head[1] & 4)
         ops.vector_read = NULL;
+    if (head[1] & 8)
+        ops.vec_op = NULL;
     if (head[1] & 2)
         ops.size = offsetof(struct svmc_exec_ops, exchange);
     require(svmc_exec_init(&x, &ops, NULL) == SVMC_OK);
