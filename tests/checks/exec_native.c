@@ -813,9 +813,9 @@ static void run_form(struct form *f, uint64_t count)
                 break;
             for (unsigned r = 0; r < 16 && mode != 64; r++)
                 t.before.general[r] = r < 8 ? (uint32_t)t.before.general[r] : 0;
-            if (exec_fpu_is_too_much(&t.insn, &t.before))
-                continue;
             t.linear = t.insn.mem_count != 0 ? linear_of(&t) : t.before.general[SVMC_REG_RSP];
+            if (exec_fpu_is_too_much(&t.insn, &t.before, t.linear))
+                continue;
             draw_memory(&t);
             execute(&t, f);
         }
