@@ -61,7 +61,8 @@ enum svmc_exec_vec_operation {
 
 /**
  * One operation and its operands, in the record. Bytes are in the order in which memory has them;
- * those of an operand that it does not use, and those above `bytes`, are 0. So is the answer's.
+ * those of an operand that it does not use, and those above `bytes`, are 0. Nobody looks at what
+ * the answer has there.
  */
 struct svmc_exec_vec_op {
     uint16_t operation; /* enum svmc_exec_vec_operation */

@@ -124,6 +124,7 @@ static inline void exec_forget(struct svmc_exec *x)
     x->priv.device = 0;
     x->priv.done = 0;
     x->priv.filled = 0;
+    x->priv.fault.raised = 0;
 }
 
 static inline void exec_rewind(struct exec_run *r)

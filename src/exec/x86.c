@@ -126,21 +126,14 @@ static bool perform_rare(struct x86_run *e)
         return true;
     case SHAPE_FLUSH:
         return flush(e);
-    case SHAPE_VEC_MOVE:
-    case SHAPE_VEC_LANES:
-        return svmc_exec_x86_vec(e);
-    case SHAPE_FLOAT_PACKED:
-    case SHAPE_FLOAT_ONE:
-    case SHAPE_FLOAT_FLAGS:
-    case SHAPE_FLOAT_CONVERT:
-    case SHAPE_FLOAT_CONVERT_ONE:
-    case SHAPE_FLOAT_CONVERT_PAIR:
-    case SHAPE_FLOAT_GENERAL:
-        return svmc_exec_x86_float(e);
     case SHAPE_NONE:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     default:
-        return e->shape >= SHAPE_FPU_LOAD ? perform_fpu(e) : svmc_exec_x86_compute(e);
+        if (e->shape >= SHAPE_FPU_LOAD)
+            return perform_fpu(e);
+        if (e->shape >= SHAPE_FLOAT_PACKED)
+            return svmc_exec_x86_float(e);
+        return e->shape >= SHAPE_VEC_MOVE ? svmc_exec_x86_vec(e) : svmc_exec_x86_compute(e);
     }
 }
 

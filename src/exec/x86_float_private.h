@@ -34,11 +34,18 @@ enum float_operation {
     FLOAT_RESIZE_H, /* conversions */
     FLOAT_RESIZE_S,
     FLOAT_RESIZE_D,
-    FLOAT_INTEGER,
+    FLOAT_INTEGER, /* from 32 bits, or what memory has; _Q: from 64; U: without sign */
+    FLOAT_INTEGER_Q,
+    FLOAT_UINTEGER,
+    FLOAT_UINTEGER_Q,
     FLOAT_TO_S,
     FLOAT_TO_D,
-    FLOAT_TRUNC_S,
-    FLOAT_TRUNC_D
+    FLOAT_TO_US,
+    FLOAT_TO_UD,
+    FLOAT_TRUNC_S, /* from here on towards zero */
+    FLOAT_TRUNC_D,
+    FLOAT_TRUNC_US,
+    FLOAT_TRUNC_UD
 };
 
 /* What wide[] of the record has. */

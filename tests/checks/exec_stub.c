@@ -246,8 +246,12 @@ const char *stub_open(unsigned bits)
 
 uint64_t stub_xcr0(void)
 {
+    static bool asked; /* CPUID takes long in a virtual machine */
     uint32_t a, b, c, d;
 
+    if (asked)
+        return present;
+    asked = true;
     if (!__get_cpuid_count(1, 0, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
         return 0;
     for (unsigned i = 2; i < 8; i++)
