@@ -72,11 +72,14 @@ EXEC_FN CORE_COLD bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool
 EXEC_FN CORE_COLD bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
                                       const struct svmc_exec_wait *wait)
 {
+    r->x->wait = *wait;
     if (st != SVMC_ERR_BUSY) {
+        r->refused = st == SVMC_ERR_REFUSED &&
+                     (wait->kind == SVMC_EXEC_READ || wait->kind == SVMC_EXEC_WRITE ||
+                      wait->kind == SVMC_EXEC_EXCHANGE);
         r->status = SVMC_ERR_CALLBACK;
         return false;
     }
-    r->x->wait = *wait;
     return exec_stop(r, SVMC_EXEC_PENDING, SVMC_EXEC_REASON_NONE);
 }
 
@@ -434,6 +437,25 @@ EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
     if (st != SVMC_OK)
         r->status = SVMC_ERR_CALLBACK;
     return st == SVMC_OK;
+}
+
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    enum svmc_status st;
+
+    if (!CORE_HAS_OP(ops, forget))
+        return exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
+    if (was_done(r, 0))
+        return true;
+    st = ops->forget(x->priv.ctx, what, pcid, (svmc_gva){ linear });
+    if (st != SVMC_OK)
+        return svmc_exec_stop(
+            r, st,
+            &(struct svmc_exec_wait){ .kind = SVMC_EXEC_FORGET, .number = what, .at = linear });
+    count(r, 0);
+    return true;
 }
 
 static bool ask_msr(struct exec_run *r, uint32_t msr, bool write, uint8_t *bytes)

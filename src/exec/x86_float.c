@@ -5,7 +5,7 @@
 #define IMM_ROUNDING 4u /* MXCSR's rounding, not that of the two bits below */
 #define IMM_QUIET    8u
 
-EXEC_FN bool svmc_exec_x86_float_settle(struct float_run *r)
+bool svmc_exec_x86_float_settle(struct float_run *r)
 {
     struct svmc_exec_x86 *regs = r->v.e->regs;
     uint32_t raised = r->f.raised;
@@ -267,7 +267,7 @@ static bool float_load(struct float_run *r)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_float(struct x86_run *e)
+bool svmc_exec_x86_float(struct x86_run *e)
 {
     struct float_run r;
 

@@ -194,7 +194,7 @@ static bool float_dot_product(struct float_run *r)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_float_can(struct float_run *r)
+bool svmc_exec_x86_float_can(struct float_run *r)
 {
     const unsigned op = r->v.e->op;
     uint32_t raised;
@@ -209,7 +209,7 @@ EXEC_FN bool svmc_exec_x86_float_can(struct float_run *r)
                      (unsigned)r->count * r->bytes, 0, &raised);
 }
 
-EXEC_FN bool svmc_exec_x86_float_ask(struct float_run *r)
+bool svmc_exec_x86_float_ask(struct float_run *r)
 {
     switch (r->v.e->op) {
     case FLOAT_ADDSUB:

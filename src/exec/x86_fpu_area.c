@@ -558,7 +558,7 @@ static bool area_may_start(struct x86_run *e, bool xsave, uint32_t access)
     return area_refuse(e);
 }
 
-EXEC_FN bool svmc_exec_x86_area(struct x86_run *e)
+bool svmc_exec_x86_area(struct x86_run *e)
 {
     const struct svmc_exec_x86 *regs = e->regs;
     const unsigned op = e->op;

@@ -150,7 +150,7 @@ static bool env_load(struct x86_run *e, const struct exec_span *area)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_fpu_environment(struct x86_run *e)
+bool svmc_exec_x86_fpu_environment(struct x86_run *e)
 {
     const bool loads = e->op == FPU_OP_FLDENV || e->op == FPU_OP_FRSTOR;
     struct exec_span area;

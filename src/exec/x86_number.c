@@ -172,8 +172,7 @@ static uint64_t number_keep_nan(struct x86_float *f, const struct number *n, uns
            (uint64_t)1 << (fraction - 1) | n->significand >> (63 - fraction);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from,
-                                      unsigned to)
+uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from, unsigned to)
 {
     struct number n = number_take(f, value, from);
 
@@ -186,8 +185,8 @@ EXEC_FN uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsig
     return number_put_together(f, &n, to);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is_signed,
-                                            unsigned bytes)
+uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is_signed,
+                                    unsigned bytes)
 {
     struct number n = { .exponent = 63, .kind = IS_NORMAL };
 
@@ -198,8 +197,8 @@ EXEC_FN uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value,
     return number_put_together(f, &n, bytes);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, unsigned bytes,
-                                          unsigned bits, bool is_signed)
+uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, unsigned bytes,
+                                  unsigned bits, bool is_signed)
 {
     struct number n = number_take(f, value, bytes);
     uint64_t limit = core_mask(bits / 8), kept = n.significand;
@@ -221,8 +220,8 @@ EXEC_FN uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, u
     return (n.negative ? 0 - kept : kept) & core_mask(bits / 8);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes,
-                                     unsigned scale, bool quiet)
+uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes, unsigned scale,
+                             bool quiet)
 {
     struct number n = number_take(f, value, bytes);
     int32_t drop = 63 - n.exponent - (int32_t)scale;
@@ -277,8 +276,8 @@ static enum x86_order number_order_of(uint64_t a, uint64_t b, unsigned bytes)
     return a < b ? ORDER_LESS : a > b ? ORDER_GREATER : ORDER_EQUAL;
 }
 
-EXEC_FN enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint64_t b,
-                                           unsigned bytes, bool signaling)
+enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                                   bool signaling)
 {
     uint64_t value[2] = { a, b };
 
@@ -286,8 +285,8 @@ EXEC_FN enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint
                                                         : ORDER_NONE;
 }
 
-EXEC_FN uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
-                                    bool greater)
+uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                            bool greater)
 {
     uint64_t value[2] = { a, b };
     const enum x86_order first = greater ? ORDER_GREATER : ORDER_LESS;
@@ -298,8 +297,8 @@ EXEC_FN uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b,
                : value[1];
 }
 
-EXEC_FN bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
-                                     unsigned predicate)
+bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                             unsigned predicate)
 {
     /* four bits each, of enum x86_order: EQ LT LE UNORD NEQ NLT NLE ORD, then the same but for what
        they say of a NaN: EQ NGE NGT FALSE NEQ GE GT TRUE */
@@ -310,15 +309,15 @@ EXEC_FN bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b
                                 ((predicate + 1) >> 1 & 1) != (predicate >> 4 & 1))) != 0;
 }
 
-EXEC_FN int32_t svmc_exec_x86_exponent(const struct x86_float *f, uint64_t value, unsigned bytes)
+int32_t svmc_exec_x86_exponent(const struct x86_float *f, uint64_t value, unsigned bytes)
 {
     struct number n = number_take(f, value, bytes);
 
     return n.kind == IS_ZERO ? 0 : n.exponent;
 }
 
-EXEC_FN uint64_t svmc_exec_x86_scale(const struct x86_float *f, uint64_t value, unsigned bytes,
-                                     int32_t exponent)
+uint64_t svmc_exec_x86_scale(const struct x86_float *f, uint64_t value, unsigned bytes,
+                             int32_t exponent)
 {
     const unsigned fraction = number_fraction_bits(bytes);
     struct number n = number_take(f, value, bytes);

@@ -107,7 +107,7 @@ static bool reach_active(struct vec_run *v, uint64_t offset)
                        m->access & SVMC_ACCESS_RW);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v)
+bool svmc_exec_x86_vec_reach(struct vec_run *v)
 {
     struct x86_run *e = v->e;
     const struct svmc_insn *insn = e->insn;
@@ -124,7 +124,7 @@ EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v)
                      &v->span);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to)
+bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to)
 {
     unsigned from = 0, end, repeated = v->operand[v->memory & 7].broadcast; /* clamp: below 6 */
     unsigned bytes = v->e->insn->mem_bytes & 127;
@@ -151,7 +151,7 @@ EXEC_FN bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to)
 
 /* ---- VMASKMOV, VPMASKMOV, MASKMOVQ: the mask is a vector's sign bits ---- */
 
-EXEC_FN bool svmc_exec_x86_vec_masked(struct vec_run *v)
+bool svmc_exec_x86_vec_masked(struct vec_run *v)
 {
     struct svmc_exec_vec_op *op = v->op;
     unsigned element = v->e->element, bytes = v->e->insn->mem_bytes & 127;
@@ -268,7 +268,7 @@ static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool sto
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_vec_gather(struct vec_run *v)
+bool svmc_exec_x86_vec_gather(struct vec_run *v)
 {
     struct svmc_exec_vec_op *op = v->op;
     struct svmc_exec *x = v->e->r.x;

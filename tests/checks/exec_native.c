@@ -319,6 +319,23 @@ static bool is_named(const struct svmc_insn *insn)
                             strncmp(text, name, strlen(name)) == 0);
 }
 
+/* Segments, tables and flags of the system: exec_system.c has another reference. */
+static bool is_of_system(const struct svmc_insn *insn)
+{
+    switch (insn->insn_class) {
+    case SVMC_CLASS_DESCRIPTOR:
+    case SVMC_CLASS_CONTROL_REG:
+    case SVMC_CLASS_TLB:
+    case SVMC_CLASS_TRANSLATE:
+    case SVMC_CLASS_FLAG:
+    case SVMC_CLASS_RETURN:
+        return true;
+    default:
+        return insn->id == SVMC_X86_CALL_FAR || insn->id == SVMC_X86_JMP_FAR ||
+               insn->id == SVMC_X86_RET_FAR;
+    }
+}
+
 static void add_form(const struct form *like, const struct svmc_insn *insn)
 {
     struct form *f = &forms[form_count];
@@ -330,7 +347,7 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
             return;
     if (mode != 16 && insn->operand_bytes == 2 && insn->insn_class == SVMC_CLASS_BRANCH)
         return; /* to where no memory can be mapped */
-    if (!is_named(insn))
+    if (!is_named(insn) || is_of_system(insn))
         return;
     if (!is_finished(insn)) {
         unfinished[insn->id & 2047] |= insn->access != SVMC_ACCESS_NONE;
