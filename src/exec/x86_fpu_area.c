@@ -62,7 +62,7 @@ static unsigned area_place_of(const struct area *a, unsigned n)
     }
     for (unsigned i = 2; i < n; i++)
         if (a->compact >> i & 1)
-            at += area_sizes[i];
+            at += area_sizes[i]; /* clamp: below n */
     return at;
 }
 

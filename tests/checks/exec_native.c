@@ -733,6 +733,9 @@ static void compare_fault(struct trial *t)
 {
     const struct svmc_fault *fault = &t->out.fault;
 
+    if (exec_fpu_area(&t->insn) == 64 && (t->insn.access & SVMC_ACCESS_RW) == SVMC_ACCESS_READ &&
+        t->stub.vector + fault->vector == 13 + 14)
+        return; /* a bad header and a page that is not there: exec.md, end */
     if (t->stub.vector != fault->vector)
         show(t, "another vector");
     else if (fault->has_error && t->stub.error != fault->error)
