@@ -347,7 +347,7 @@ static bool area_check_header(struct area *a, const uint8_t *header)
 }
 
 /*
- * What is touched of the area, up to `end`: on one page or two. What is written is probed from its
+ * What is touched of the area, up to `end`: on one page or two. But for XRSTOR it is probed from its
  * last byte on, as Intel's processors do.
  */
 static bool area_reach(struct area *a, unsigned from, unsigned end, uint32_t access)
@@ -359,7 +359,7 @@ static bool area_reach(struct area *a, unsigned from, unsigned end, uint32_t acc
     if (end > AREA_MAX)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_COMPONENT);
     a->from = (uint16_t)from;
-    if (access == SVMC_ACCESS_WRITE &&
+    if ((access == SVMC_ACCESS_WRITE || !a->xsave) &&
         !x86_reach(e, segment, at + (end - from) - 1, 1, access, &a->span))
         return false;
     return x86_reach(e, segment, at, end - from, access, &a->span);
