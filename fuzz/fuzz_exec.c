@@ -125,6 +125,32 @@ static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
     return say(value, 8);
 }
 
+static void require_register(uint32_t kind, uint32_t number, size_t n)
+{
+    if (kind == SVMC_REG_KIND_VECTOR)
+        require(number < 32 && (n == 16 || n == 32 || n == 64));
+    else
+        require((kind == SVMC_REG_KIND_MASK || kind == SVMC_REG_KIND_MMX) && number < 8 && n == 8);
+}
+
+static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
+{
+    (void)ctx;
+    require_register(kind, number, n);
+    require(in_record(dst, n));
+    take(&in, dst, n);
+    return say(dst, n);
+}
+
+static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
+                                     size_t n)
+{
+    (void)ctx;
+    require_register(kind, number, n);
+    require(in_record(src, n));
+    return say(src, n);
+}
+
 static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .translate = translate,
                                           .read = read_some,
@@ -133,7 +159,9 @@ static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .port_read = port_read,
                                           .port_write = port_write,
                                           .msr_read = msr_read,
-                                          .msr_write = msr_write };
+                                          .msr_write = msr_write,
+                                          .vector_read = vector_read,
+                                          .vector_write = vector_write };
 
 static void take_registers(struct svmc_exec_x86 *regs, unsigned isa)
 {
@@ -224,6 +252,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cpu.vendor = (uint8_t)(SVMC_VENDOR_AMD + (head[0] >> 2 & 1));
     if (head[1] & 1)
         ops.exchange = NULL;
+    if (head[1] & 4)
+        ops.vector_read = NULL;
     if (head[1] & 2)
         ops.size = offsetof(struct svmc_exec_ops, exchange);
     require(svmc_exec_init(&x, &ops, NULL) == SVMC_OK);
