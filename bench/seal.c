@@ -24,8 +24,8 @@ static struct svmc_keyslots slots;
 static struct svmc_sealer sealer;
 static struct svmc_pages pages, many;
 static struct svmc_contexts contexts;
-static uint8_t guest[PAGES][SVMC_PAGE_BYTES] __attribute__((aligned(4096)));
-static uint8_t store[PAGES][SVMC_PAGE_BYTES] __attribute__((aligned(4096)));
+static uint8_t guest[PAGES][SVMC_SEAL_PAGE_BYTES] __attribute__((aligned(4096)));
+static uint8_t store[PAGES][SVMC_SEAL_PAGE_BYTES] __attribute__((aligned(4096)));
 static uint8_t tags[PAGES][SVMC_TAG_BYTES];
 static uint8_t context[CONTEXT] __attribute__((aligned(64)));
 static uint8_t blob[CONTEXT + SVMC_CONTEXT_HEADER_BYTES] __attribute__((aligned(64)));
@@ -110,7 +110,7 @@ static void page_turns(void)
 static void raw_pages(void)
 {
     for (uint32_t p = 0; p < PAGES; p++)
-        raw(guest[p], store[p], SVMC_PAGE_BYTES);
+        raw(guest[p], store[p], SVMC_SEAL_PAGE_BYTES);
 }
 
 /* ---- contexts --------------------------------------------------------------------------------*/
@@ -203,8 +203,6 @@ static void measure_tree(void)
     figure_value("seal.tree-set", tree_calls(true), "ns");
     figure_value("seal.tree-get", tree_calls(false), "ns");
 }
-
-/* ---- images: seal.image-1, seal.image-2 ------------------------------------------------------*/
 
 int main(void)
 {

@@ -10,6 +10,7 @@ enum cli_status seal_inspect(const struct seal_options *o);
 enum cli_status seal_verify(const struct seal_options *o);
 enum cli_status seal_rekey(const struct seal_options *o);
 enum cli_status seal_convert(const struct seal_options *o);
+enum cli_status seal_passphrase(const struct seal_options *o);
 
 /** What a file is by its first bytes: FORM_LENGTH or FORM_AUTHENTIC both as FORM_AUTHENTIC,
  *  FORM_IMAGE; else FORM_RAW. */

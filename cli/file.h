@@ -35,6 +35,12 @@ enum cli_status file_slurp(const char *path, void *bytes, size_t cap, size_t *n)
  *  time that it is open. exclusive: to be replaced. */
 enum cli_status file_open(const char *path, bool exclusive, int *fd, uint64_t *bytes);
 
+/** Little-endian, as all numbers of a file. */
+static inline uint32_t file_le32(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
 bool file_read_at(int fd, uint64_t at, void *bytes, size_t n);
 bool file_write_at(int fd, uint64_t at, const void *bytes, size_t n);
 

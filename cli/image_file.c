@@ -147,6 +147,17 @@ static enum cli_status open_frame(struct image_file *f)
     return verdict(f, why, UINT64_MAX);
 }
 
+enum cli_status image_file_is_whole(const char *path, const char *why)
+{
+    struct image_file head;
+    enum cli_status status = image_file_inspect(&head, path, false);
+
+    if (status == CLI_GOOD && head.info.kind != SVMC_IMAGE_WHOLE)
+        status = cli_fail(CLI_USAGE, path, "is no whole image: %s", why);
+    image_file_close(&head);
+    return status;
+}
+
 static enum cli_status try_key(struct image_file *f, const struct seal_options *o,
                                struct provider *p, const struct svmc_image_name *parent)
 {

@@ -32,6 +32,9 @@ struct image_file {
 /** Read the header. Wants no key, and does not mind an image that is cut or too long. */
 enum cli_status image_file_inspect(struct image_file *f, const char *path, bool exclusive);
 
+/** Refuses what is no whole image, before a key is asked for; why: what it is not good for. */
+enum cli_status image_file_is_whole(const char *path, const char *why);
+
 /** And open it. parent: the image before it, or NULL; session: of its migration, or NULL. */
 enum cli_status image_file_open(struct image_file *f, const char *path, bool exclusive,
                                 const struct seal_options *o, struct provider *p,

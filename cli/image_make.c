@@ -390,8 +390,6 @@ static enum cli_status extract_to(struct image_file *f, const char *folder)
     size_t sections = f->info.sections + 1u;
     int n = snprintf(beside, sizeof beside, "%s.XXXXXX", folder);
 
-    if (f->info.kind != SVMC_IMAGE_WHOLE)
-        return cli_fail(CLI_USAGE, f->path, "is no whole image, and has not all pages");
     if (access(folder, F_OK) == 0)
         return cli_fail(CLI_USAGE, folder, "is there already; name another one");
     if (n < 0 || n >= PATH_MAX || !mkdtemp(beside))
@@ -419,8 +417,10 @@ enum cli_status image_extract(const struct seal_options *o, const char *path, co
 {
     struct image_file f;
     struct provider p;
-    enum cli_status status = provider_open(&p, &o->provider);
+    enum cli_status status = image_file_is_whole(path, "it has not all pages");
 
+    if (status == CLI_GOOD)
+        status = provider_open(&p, &o->provider);
     if (status != CLI_GOOD)
         return status;
     status = image_file_open(&f, path, false, o, &p, NULL);

@@ -146,10 +146,8 @@ static enum cli_status inspect_keyfile(const char *path)
     put_number("version", file[4]);
     put_string("key", name);
     put_string("cipher", cli_alg_name(file[6]));
-    put_number("passes", (uint32_t)file[8] | (uint32_t)file[9] << 8 | (uint32_t)file[10] << 16 |
-                             (uint32_t)file[11] << 24);
-    put_number("memory-kib", (uint32_t)file[12] | (uint32_t)file[13] << 8 |
-                                 (uint32_t)file[14] << 16 | (uint32_t)file[15] << 24);
+    put_number("passes", file_le32(file + 8));
+    put_number("memory-kib", file_le32(file + 12));
     end();
     return CLI_GOOD;
 }
@@ -209,6 +207,7 @@ static enum cli_status inspect_disk(const char *path)
     status = put_complete(path, d.bytes, svmc_disk_store_bytes(&d.config), false);
     put_bytes("vm", d.info.vm, sizeof d.info.vm);
     put_bytes("disk", d.info.disk, sizeof d.info.disk);
+    put_number("number", d.info.number);
     put_bytes("epoch", d.info.id.epoch, sizeof d.info.id.epoch);
     put_number("subkey", d.info.id.index);
     if (authentic) {

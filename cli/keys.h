@@ -65,6 +65,10 @@ struct provider {
 enum cli_status provider_open(struct provider *p, const struct provider_options *options);
 void provider_close(struct provider *p);
 
+/** A key file under another passphrase; next: it, and its cost. In place in one step. */
+enum cli_status keyfile_change(const char *path, const struct provider_options *options,
+                               const struct provider_options *next);
+
 /** The sealer of one VM with one back end. */
 struct vault {
     struct key_room room;

@@ -18,6 +18,7 @@ static const char usage[] =
     "  verify      open all of it, release nothing\n"
     "  rekey       another provider's key, another VM key, or another epoch\n"
     "  convert     raw <-> sealed, length-preserving <-> authentic\n"
+    "  passphrase  another passphrase for a key file\n"
     "\n"
     "svmcore seal COMMAND --help says more.\n"
     "\n"
@@ -84,6 +85,19 @@ static const char usage_convert[] =
     "\n"
     "  --sector 512|4096, --journal N, --vm ID   as for create\n";
 
+static const char usage_passphrase[] =
+    "usage: svmcore seal passphrase [OPTION...] KEYFILE\n"
+    "\n"
+    "The same key under another passphrase: nothing is sealed or wrapped anew. An older copy of\n"
+    "KEYFILE opens with the old passphrase still: a key that may be known wants rekey.\n"
+    "\n"
+    "  --passphrase-file F  the old passphrase is its first line; -: standard input. Without it a\n"
+    "                       terminal is asked\n"
+    "  --new-passphrase-file F\n"
+    "                       the new one likewise; with - for both, the next line\n"
+    "  --key-cost N,KIB     passes over so much memory for each try of a passphrase (default: as\n"
+    "                       before)\n";
+
 static const char usage_keys[] =
     "  --key-provider file:PATH\n"
     "                       a key file under a passphrase; --make-key: made where there is none\n"
@@ -112,6 +126,7 @@ static const char usage_end[] = "  --quiet              no bar on a terminal\n"
 #define V (1u << SEAL_VERIFY)
 #define R (1u << SEAL_REKEY)
 #define X (1u << SEAL_CONVERT)
+#define P (1u << SEAL_PASSPHRASE)
 
 enum {
     OPT_MODE = 1,
@@ -180,28 +195,31 @@ static const uint32_t takes[OPTIONS] = {
     [OPT_GENERATION] = C | V,
     [OPT_VM] = C | X,
     [OPT_PROVIDER] = C | V | R | X,
-    [OPT_WORD] = C | V | R | X,
+    [OPT_WORD] = C | V | R | X | P,
     [OPT_TIMEOUT] = C | V | R | X,
     [OPT_ANCHOR] = C | V | R | X,
     [OPT_NEW_PROVIDER] = R,
-    [OPT_NEW_WORD] = R,
+    [OPT_NEW_WORD] = R | P,
     [OPT_NEW_KEY] = R,
     [OPT_NEW_EPOCH] = R,
     [OPT_MAKE] = C | R | X,
-    [OPT_COST] = C | R | X,
+    [OPT_COST] = C | R | X | P,
     [OPT_CIPHER] = C | R | X,
     [OPT_FORCE] = C | X,
     [OPT_JSON] = I,
-    [OPT_QUIET] = C | I | V | R | X,
-    [OPT_HELP] = C | I | V | R | X,
+    [OPT_QUIET] = C | I | V | R | X | P,
+    [OPT_HELP] = C | I | V | R | X | P,
 };
 
 static const struct {
     const char *name, *usage;
 } commands[] = {
-    [SEAL_CREATE] = { "create", usage_create },    [SEAL_INSPECT] = { "inspect", usage_inspect },
-    [SEAL_VERIFY] = { "verify", usage_verify },    [SEAL_REKEY] = { "rekey", usage_rekey },
+    [SEAL_CREATE] = { "create", usage_create },
+    [SEAL_INSPECT] = { "inspect", usage_inspect },
+    [SEAL_VERIFY] = { "verify", usage_verify },
+    [SEAL_REKEY] = { "rekey", usage_rekey },
     [SEAL_CONVERT] = { "convert", usage_convert },
+    [SEAL_PASSPHRASE] = { "passphrase", usage_passphrase },
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -331,7 +349,7 @@ static int take_flag(struct seal_options *o, int option)
         break;
     default:
         printf("%s\n%s%s%s", commands[o->command].usage,
-               o->command == SEAL_INSPECT ? "" : usage_keys,
+               (takes[OPT_PROVIDER] >> o->command & 1) != 0 ? usage_keys : "",
                (takes[OPT_MAKE] >> o->command & 1) != 0 ? usage_more : "", usage_end);
         return CLI_GOOD;
     }
@@ -391,9 +409,11 @@ static int check(const struct seal_options *o)
     bool image = o->sections != 0;
 
     if (o->files == 0)
-        return refuse(NULL, "FILE is missing");
-    if (o->files > 1 && (o->command == SEAL_CREATE || o->command == SEAL_REKEY ||
-                         (o->command == SEAL_CONVERT && o->files > 2)))
+        return refuse(NULL,
+                      o->command == SEAL_PASSPHRASE ? "KEYFILE is missing" : "FILE is missing");
+    if (o->files > 1 &&
+        (o->command == SEAL_CREATE || o->command == SEAL_REKEY || o->command == SEAL_PASSPHRASE ||
+         (o->command == SEAL_CONVERT && o->files > 2)))
         return refuse(o->file[o->files - 1], "is one file too many");
     if (o->command == SEAL_CONVERT && o->form == FORM_NONE)
         return refuse(NULL, "--to is missing: raw, length or authentic");

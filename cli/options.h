@@ -10,7 +10,14 @@
 #include "keys.h"
 #include "say.h"
 
-enum seal_command { SEAL_CREATE, SEAL_INSPECT, SEAL_VERIFY, SEAL_REKEY, SEAL_CONVERT };
+enum seal_command {
+    SEAL_CREATE,
+    SEAL_INSPECT,
+    SEAL_VERIFY,
+    SEAL_REKEY,
+    SEAL_CONVERT,
+    SEAL_PASSPHRASE
+};
 
 /** What a file is, or is to become. The first two are enum svmc_disk_mode. */
 enum seal_form { FORM_NONE = 0, FORM_LENGTH = 1, FORM_AUTHENTIC = 2, FORM_RAW = 3, FORM_IMAGE = 4 };

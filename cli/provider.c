@@ -24,8 +24,8 @@
 #define LEASE_NS       ((uint64_t)3600 * 1000 * MS) /* more than a command keeps it unused */
 #define MEMORY_KIB_MAX (1024u * 1024u)              /* that a foreign key file may ask for */
 
-/* Where a key file has its name (docs/spec/keyfile.md, KF-1). */
-enum { KEYFILE_ID_BYTES = 56, KEYFILE_ID = 64 };
+/* Where a key file has its cost and its name (docs/spec/keyfile.md, KF-1). */
+enum { KEYFILE_PASSES = 8, KEYFILE_MEMORY = 12, KEYFILE_ID_BYTES = 56, KEYFILE_ID = 64 };
 
 /* ---- passphrases -----------------------------------------------------------------------------*/
 
@@ -192,6 +192,54 @@ static enum cli_status open_keyfile(struct provider *p, const struct provider_op
         memcpy(p->id, file + KEYFILE_ID, p->id_bytes);
     }
     return status;
+}
+
+/* KF-5: what it costs stays, unless the user says else. */
+static enum cli_status change(uint8_t *file, const char *path, const struct passphrase *words,
+                              const struct provider_options *next)
+{
+    const struct svmc_keyfile_passphrase from = { words[0].at, words[0].bytes };
+    const struct svmc_keyfile_passphrase to = { words[1].at, words[1].bytes };
+    struct svmc_keyfile_cost cost = { next->passes, next->memory_kib };
+    enum svmc_status st;
+
+    if (cost.memory_kib > MEMORY_KIB_MAX)
+        return cli_fail(CLI_USAGE, path, "--key-cost: at most %u KiB", MEMORY_KIB_MAX);
+    if (cost.passes == 0) {
+        cost.passes = file_le32(file + KEYFILE_PASSES);
+        cost.memory_kib = file_le32(file + KEYFILE_MEMORY);
+    }
+    st = svmc_keyfile_change(file, &from, &to, &cost, MEMORY_KIB_MAX);
+    if (st == SVMC_ERR_ARG)
+        return cli_fail(CLI_USAGE, path, "--key-cost is not possible");
+    return keyfile_verdict(st, path);
+}
+
+enum cli_status keyfile_change(const char *path, const struct provider_options *o,
+                               const struct provider_options *next)
+{
+    uint8_t file[SVMC_KEYFILE_BYTES];
+    struct passphrase *words;
+    struct key_room room;
+    enum cli_status status = key_room_open(&room, 3 * sizeof *words + SVMC_CIPHER_ROOM_ALIGN);
+    size_t n;
+
+    if (status != CLI_GOOD)
+        return status;
+    words = key_room_take(&room, 3 * sizeof *words);
+    status = file_slurp(path, file, sizeof file, &n);
+    if (status == CLI_REFUSED)
+        status = CLI_KEY;
+    if (status == CLI_GOOD && n != sizeof file)
+        status = keyfile_verdict(SVMC_ERR_FORMAT, path);
+    if (status == CLI_GOOD)
+        status = ask(o, path, false, words);
+    if (status == CLI_GOOD)
+        status = ask(next, path, true, words + 1);
+    if (status == CLI_GOOD)
+        status = change(file, path, words, next);
+    key_room_close(&room);
+    return status == CLI_GOOD ? out_write(path, file, sizeof file, true) : status;
 }
 
 /* ---- kmip://HOST:PORT/KEYID?cert=FILE&key=FILE&ca=FILE[&name=NAME] ----------------------------*/

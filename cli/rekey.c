@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* svmcore seal rekey: the VM key wrapped anew, or all sealed anew. */
+/* svmcore seal rekey: the VM key wrapped anew, or all sealed anew; svmcore seal passphrase. */
 #include <string.h>
 #include <unistd.h>
 
@@ -120,10 +120,6 @@ static enum cli_status rekey_image(const struct seal_options *o, const char *pat
         image_file_close(&f);
         return status;
     }
-    if (status == CLI_GOOD && f.info.kind != SVMC_IMAGE_WHOLE)
-        status = cli_fail(CLI_USAGE, path,
-                          "is no whole image: what stands on another one cannot "
-                          "be sealed anew");
     if (status == CLI_GOOD)
         status = image_walk(&f, NULL, "verifying", &name);
     if (status == CLI_GOOD)
@@ -154,6 +150,10 @@ enum cli_status seal_rekey(const struct seal_options *o)
 
     if (status == CLI_GOOD && form == FORM_RAW)
         status = cli_fail(CLI_REFUSED, o->file[0], "is neither a sealed disk nor an image");
+    if (status == CLI_GOOD && form == FORM_IMAGE)
+        status = image_file_is_whole(o->file[0],
+                                     "others are named by their bytes; their key is that of the "
+                                     "image that they stand on");
     if (status == CLI_GOOD)
         status = provider_open(&old, &o->provider);
     if (status != CLI_GOOD)
@@ -166,5 +166,20 @@ enum cli_status seal_rekey(const struct seal_options *o)
     if (o->next.uri)
         provider_close(&next);
     provider_close(&old);
+    return status;
+}
+
+/* Locked, as what is sealed: two changes do not meet. */
+enum cli_status seal_passphrase(const struct seal_options *o)
+{
+    const char *path = o->file[0];
+    uint64_t bytes;
+    int lock;
+    enum cli_status status = file_open(path, true, &lock, &bytes);
+
+    if (status == CLI_GOOD)
+        status = keyfile_change(path, &o->provider, &o->next);
+    if (lock >= 0)
+        close(lock);
     return status;
 }

@@ -19,8 +19,9 @@ static const char usage[] = "usage: svmcore SUBCOMMAND [OPTION...]\n"
 static int seal(int argc, char **argv)
 {
     static enum cli_status (*const run[])(const struct seal_options *) = {
-        [SEAL_CREATE] = seal_create, [SEAL_INSPECT] = seal_inspect, [SEAL_VERIFY] = seal_verify,
-        [SEAL_REKEY] = seal_rekey,   [SEAL_CONVERT] = seal_convert,
+        [SEAL_CREATE] = seal_create,   [SEAL_INSPECT] = seal_inspect,
+        [SEAL_VERIFY] = seal_verify,   [SEAL_REKEY] = seal_rekey,
+        [SEAL_CONVERT] = seal_convert, [SEAL_PASSPHRASE] = seal_passphrase,
     };
     const struct rlimit no_core = { 0, 0 };
     struct seal_options options;

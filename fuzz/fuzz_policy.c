@@ -21,7 +21,7 @@ static void check(const uint8_t *bytes, size_t size)
     size_t len;
 
     if (st != SVMC_OK) {
-        require(st == SVMC_ERR_ARG || st == SVMC_ERR_UNSUPPORTED);
+        require(st == SVMC_ERR_FORMAT || st == SVMC_ERR_UNSUPPORTED);
         require(memcmp(&policy, &zero, sizeof policy) == 0);
         require(svmc_policy_seal(&policy) == SVMC_ERR_ARG);
         return;

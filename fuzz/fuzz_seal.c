@@ -102,12 +102,12 @@ static _Alignas(64) uint8_t context_memory[1024];
 static uint8_t scratch[SVMC_TREE_LEVELS_MAX * NODE], nodes[NODES][NODE], old_nodes[NODES][NODE];
 
 struct copy {
-    uint8_t text[SVMC_PAGE_BYTES], tag[SVMC_TAG_BYTES];
+    uint8_t text[SVMC_SEAL_PAGE_BYTES], tag[SVMC_TAG_BYTES];
 };
 static struct copy good_page[PAGES], kept_page[KEPT];
 static uint8_t good_blob[VCPUS][BLOB], kept_blob[KEPT][BLOB];
 static uint64_t page_is[PAGES], text_is[VCPUS], leaf_is[LEAVES];
-static uint8_t page[SVMC_PAGE_BYTES];
+static uint8_t page[SVMC_SEAL_PAGE_BYTES];
 
 /* Once: the self-test wants the real cipher, which is slow. */
 static void begin_sealer(void)

@@ -138,6 +138,10 @@ struct svmc_dma_result {
     svmc_key_handle slot; /* SVMC_DMA_KEY: the one to bring; else {0} */
 };
 
+/** The name of a reason, e.g. "SVMC_DMA_UNMAPPED"; "SVMC_DMA_?" for a number that is none. Static,
+ *  never NULL. */
+SVMC_API const char *svmc_dma_name(uint32_t reason);
+
 /** @return the bytes that svmc_dma_init needs; 0: the numbers are not possible. */
 SVMC_API size_t svmc_dma_bytes(const struct svmc_dma_config *config);
 

@@ -67,6 +67,8 @@ SVMC_API uint32_t svmc_image_layout(struct svmc_image_section *section, size_t c
  * Shape:   map[SVMC_IMAGE_MAP_BYTES(pages)]. memory: the range, at a multiple of 8, NULL: pages are
  *          not looked at, none is zero. dirty: a bit a page, least significant first, NULL: all; a
  *          page whose bit is clear is SVMC_IMAGE_PARENT.
+ * Threads: any, each with pages of its own: the first a multiple of 4, with `dirty` of 64; then
+ *          what they return is added up.
  * Source:  IM-19.
  *
  * @return the pages that are here: the memory section has SVMC_IMAGE_PAGE bytes of each.

@@ -215,8 +215,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_save(const struct svmc_poli
  * Shape:  bytes[len]: one policy, all of it; copied.
  * State:  *policy is new, as after init; on an error it is zeroed: no call takes it.
  * Source: PO-1 to PO-6.
- * @return SVMC_OK; SVMC_ERR_ARG (NULL, or bytes that svmc_policy_save does not write);
- *         SVMC_ERR_UNSUPPORTED (a policy of a newer version).
+ * @return SVMC_OK; SVMC_ERR_ARG (NULL); SVMC_ERR_FORMAT (bytes that svmc_policy_save does not
+ *         write); SVMC_ERR_UNSUPPORTED (a policy of a newer version).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_policy_load(struct svmc_policy *policy,
                                                           const uint8_t *bytes, size_t len);

@@ -16,9 +16,9 @@
 extern "C" {
 #endif
 
-#define SVMC_PAGE_BYTES  4096u
-#define SVMC_PAGES_MAX   ((uint64_t)1 << 31)
-#define SVMC_PAGES_ALIGN 64u /* of their memory */
+#define SVMC_SEAL_PAGE_BYTES 4096u
+#define SVMC_PAGES_MAX       ((uint64_t)1 << 31)
+#define SVMC_PAGES_ALIGN     64u /* of their memory */
 
 struct svmc_pages_config {
     struct svmc_sealer *sealer;
@@ -105,8 +105,8 @@ SVMC_API uint32_t svmc_pages_state(const struct svmc_pages *pages, uint64_t page
  * until the new one is published. What is written while this runs is in it or makes the page dirty,
  * if it is marked after.
  *
- * Shape:   in[SVMC_PAGE_BYTES]; out[SVMC_PAGE_BYTES] and tag[SVMC_TAG_BYTES]: where others may
- *          read and write, not where the copy is that is published.
+ * Shape:   in[SVMC_SEAL_PAGE_BYTES]; out[SVMC_SEAL_PAGE_BYTES] and tag[SVMC_TAG_BYTES]: where
+ *          others may read and write, not where the copy is that is published.
  * State:   the page counts as clean and is claimed until *copy is published or aborted. On an error
  *          it is as it was; *copy is {0}, and out and tag are not written.
  * Threads: any, each with a lane; as svmc_seal_unit.
@@ -143,9 +143,9 @@ SVMC_API SVMC_NODISCARD enum svmc_seal_reason svmc_pages_leave(struct svmc_pages
 /**
  * Bring a page back that is out: in use, clean.
  *
- * Shape:   from[SVMC_PAGE_BYTES], tag[SVMC_TAG_BYTES]: wherever, they are read once;
- *          to[SVMC_PAGE_BYTES]: memory that nobody else sees or writes until the call returns, with
- *          no byte of from, or from itself.
+ * Shape:   from[SVMC_SEAL_PAGE_BYTES], tag[SVMC_TAG_BYTES]: wherever, they are read once;
+ *          to[SVMC_SEAL_PAGE_BYTES]: memory that nobody else sees or writes until the call
+ *          returns, with no byte of from, or from itself.
  * State:   on an error `to` is zero, and the page is out as before.
  * Threads: any, each with a lane; as svmc_open_unit.
  * Source:  SE-20.

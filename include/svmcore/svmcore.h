@@ -18,6 +18,7 @@
 #include "event.h"
 #include "exec.h"
 #include "exec_a64.h"
+#include "exec_rv.h"
 #include "exec_vec.h"
 #include "exec_x86.h"
 #include "exit.h"

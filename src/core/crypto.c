@@ -215,7 +215,7 @@ static enum svmc_status try_hash(const struct svmc_crypto_ops *ops, uint32_t alg
 {
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
-    if (alg >> 4 == 1 ? !core_crypto_can_hash(ops) : !HAS_CRYPTO_OP(ops, mac))
+    if (alg >> 4 == 1 ? !core_crypto_can_hash(ops) : !CORE_HAS_OP(ops, mac))
         return st;
     for (uint32_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         if (vectors[i].alg != alg)
@@ -245,8 +245,8 @@ enum svmc_status svmc_crypto_self_test(const struct svmc_crypto_ops *ops)
 {
     enum svmc_status st = SVMC_OK;
 
-    if (!core_crypto_can_hash(ops) || !HAS_CRYPTO_OP(ops, mac) || !HAS_CRYPTO_OP(ops, random) ||
-        !HAS_CRYPTO_OP(ops, equal) || !HAS_CRYPTO_OP(ops, wipe))
+    if (!core_crypto_can_hash(ops) || !CORE_HAS_OP(ops, mac) || !CORE_HAS_OP(ops, random) ||
+        !CORE_HAS_OP(ops, equal) || !CORE_HAS_OP(ops, wipe))
         return SVMC_ERR_ARG;
     for (uint32_t i = 0; i < sizeof vectors / sizeof vectors[0] && st == SVMC_OK; i++)
         st = test_vector(ops, &vectors[i]);

@@ -392,7 +392,7 @@ enum svmc_status svmc_core_try_derive(const struct svmc_crypto_ops *ops, uint32_
 {
     enum svmc_status st = SVMC_ERR_UNSUPPORTED;
 
-    if (!HAS_CRYPTO_OP(ops, derive))
+    if (!CORE_HAS_OP(ops, derive))
         return st;
     for (uint32_t i = 0; i < sizeof derive_vectors / sizeof derive_vectors[0]; i++) {
         if (derive_vectors[i].alg != alg)

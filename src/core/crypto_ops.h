@@ -8,16 +8,14 @@
 #include <stdbool.h>
 #include <svmcore/crypto.h>
 
+#include "callbacks.h"
 #include "memory.h"
 
-/** CR-1: a function is there if it lies within the table's size and is not NULL. */
-#define HAS_CRYPTO_OP(ops, op) \
-    ((ops)->size >= offsetof(struct svmc_crypto_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
-
+/* CR-1: a function of the table is there where CORE_HAS_OP says so. */
 static inline bool core_crypto_can_hash(const struct svmc_crypto_ops *ops)
 {
-    return ops && HAS_CRYPTO_OP(ops, hash_begin) && HAS_CRYPTO_OP(ops, hash_add) &&
-           HAS_CRYPTO_OP(ops, hash_end);
+    return ops && CORE_HAS_OP(ops, hash_begin) && CORE_HAS_OP(ops, hash_add) &&
+           CORE_HAS_OP(ops, hash_end);
 }
 
 /** CR-2: of a callback's statuses two have a meaning, and UNSUPPORTED only where `alg` is given. */
@@ -44,10 +42,10 @@ enum svmc_status svmc_core_try_derive(const struct svmc_crypto_ops *ops, uint32_
 /** CR-1: whether a table has what a cipher of this kind (bits 7:4 of its number) needs. */
 static inline bool core_crypto_can_cipher(const struct svmc_crypto_ops *ops, uint32_t alg)
 {
-    if (!ops || !HAS_CRYPTO_OP(ops, cipher_load) || !HAS_CRYPTO_OP(ops, cipher_drop))
+    if (!ops || !CORE_HAS_OP(ops, cipher_load) || !CORE_HAS_OP(ops, cipher_drop))
         return false;
-    return alg >> 4 == 3   ? HAS_CRYPTO_OP(ops, seal) && HAS_CRYPTO_OP(ops, open)
-           : alg >> 4 == 4 ? HAS_CRYPTO_OP(ops, crypt)
+    return alg >> 4 == 3   ? CORE_HAS_OP(ops, seal) && CORE_HAS_OP(ops, open)
+           : alg >> 4 == 4 ? CORE_HAS_OP(ops, crypt)
                            : false;
 }
 

@@ -30,7 +30,7 @@ EXEC_FN enum svmc_status svmc_exec_answer(struct svmc_exec *x, const void *data,
     if (x == NULL || (data == NULL && count != 0))
         return SVMC_ERR_ARG;
     kind = x->wait.kind;
-    if (x->priv.state != EXEC_WAITS || kind == SVMC_EXEC_TRANSLATE)
+    if (x->priv.state != EXEC_WAITS || kind == SVMC_EXEC_TRANSLATE || kind == SVMC_EXEC_PAUSE)
         return SVMC_ERR_STATE;
     reads = kind == SVMC_EXEC_READ || kind == SVMC_EXEC_EXCHANGE || kind == SVMC_EXEC_PORT_IN ||
             kind == SVMC_EXEC_MSR_READ || kind == SVMC_EXEC_VECTOR_READ;
@@ -422,24 +422,38 @@ EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned 
     return true;
 }
 
-EXEC_FN bool svmc_exec_vec_op(struct exec_run *r, uint32_t mxcsr)
+/* Its answer depends on what it is given alone, so it is asked again after a wait (XE-60). */
+EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    enum svmc_status st = SVMC_ERR_UNSUPPORTED;
+
+    memset(x->priv.vec.out, 0, sizeof x->priv.vec.out);
+    if (CORE_HAS_OP(ops, vec_op))
+        st = ops->vec_op(x->priv.ctx, &x->priv.vec);
+    if (st == SVMC_ERR_UNSUPPORTED)
+        return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
+    if (st != SVMC_OK)
+        r->status = SVMC_ERR_CALLBACK;
+    return st == SVMC_OK;
+}
+
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear)
 {
     struct svmc_exec *x = r->x;
     const struct svmc_exec_ops *ops = EXEC_OPS(x);
     enum svmc_status st;
 
-    if (!CORE_HAS_OP(ops, vec_op))
-        return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
+    if (!CORE_HAS_OP(ops, forget))
+        return exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
     if (was_done(r, 0))
         return true;
-    x->priv.vec.mxcsr = mxcsr;
-    memset(x->priv.vec.out, 0, sizeof x->priv.vec.out);
-    st = ops->vec_op(x->priv.ctx, &x->priv.vec);
+    st = ops->forget(x->priv.ctx, what, pcid, (svmc_gva){ linear });
     if (st != SVMC_OK)
-        return svmc_exec_stop(r, st,
-                              &(struct svmc_exec_wait){ .kind = SVMC_EXEC_VEC_OP,
-                                                        .bytes = x->priv.vec.bytes,
-                                                        .number = x->priv.vec.operation });
+        return svmc_exec_stop(
+            r, st,
+            &(struct svmc_exec_wait){ .kind = SVMC_EXEC_FORGET, .number = what, .at = linear });
     count(r, 0);
     return true;
 }

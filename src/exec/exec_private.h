@@ -93,8 +93,11 @@ EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, 
 EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
                                     unsigned bytes);
 
-/** XE-26: the host does the operation that lies in the record's `vec`, with this MXCSR. */
-EXEC_FN bool svmc_exec_vec_op(struct exec_run *r, uint32_t mxcsr);
+/** XE-60: the host does the operation that lies in the record's `vec`. */
+EXEC_FN bool svmc_exec_vec_op(struct exec_run *r);
+
+/** XS-9: the host forgets translations. */
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear);
 
 /** MSRs: *value from it, or to it; the callback's fault is the guest's. */
 EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value);
@@ -125,6 +128,7 @@ static inline void exec_forget(struct svmc_exec *x)
     x->priv.device = 0;
     x->priv.done = 0;
     x->priv.filled = 0;
+    x->priv.fault.raised = 0;
 }
 
 static inline void exec_rewind(struct exec_run *r)

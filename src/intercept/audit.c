@@ -45,7 +45,7 @@ struct maker {
 static bool can_make(const struct maker *m)
 {
     if (ALG_KIND(m->alg) == ALG_KIND_OF_MAC)
-        return m->ops && HAS_CRYPTO_OP(m->ops, mac) && m->key;
+        return m->ops && CORE_HAS_OP(m->ops, mac) && m->key;
     return ALG_KIND(m->alg) == ALG_KIND_OF_HASH && core_crypto_can_hash(m->ops) && !m->key;
 }
 
@@ -203,7 +203,7 @@ enum svmc_status svmc_audit_verify(const struct svmc_crypto_ops *ops, enum svmc_
     if (!good)
         return SVMC_ERR_ARG;
     *good = 0;
-    if (!can_make(&maker) || !HAS_CRYPTO_OP(ops, equal) || !before || (!bytes && len > 0) ||
+    if (!can_make(&maker) || !CORE_HAS_OP(ops, equal) || !before || (!bytes && len > 0) ||
         len % ENTRY != 0 || (!last && !key))
         return SVMC_ERR_ARG;
     for (size_t at = 0; at < len; at += ENTRY) {

@@ -548,5 +548,5 @@ enum svmc_status svmc_policy_load(struct svmc_policy *policy, const uint8_t *byt
     st = bytes ? load(policy, bytes, len) : SVMC_ERR_ARG;
     if (st != SVMC_OK)
         memset(policy, 0, sizeof *policy);
-    return st;
+    return st == SVMC_ERR_ARG && bytes ? SVMC_ERR_FORMAT : st; /* PO-6: a setter's, of the bytes */
 }

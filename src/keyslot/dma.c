@@ -5,38 +5,50 @@
 
 #define COLD          __attribute__((noinline, cold))
 #define ADDRESS_UNITS ((uint64_t)1 << 40) /* DM-16: what the nonce has room for */
+#define NAME_BYTES    24
 
 /* DM-11: who is at the units of a stripe. */
 #define CLAIM_COUNT  0xffffffffu
 #define CLAIM_SHARED ((uint64_t)0xffffffffu << 32) /* else the lane + 1 */
 
-static const uint8_t status_of[] = {
-    [SVMC_DMA_NONE] = SVMC_OK,
-    [SVMC_DMA_BDF_RANGE] = SVMC_ERR_REFUSED,
-    [SVMC_DMA_BDF_UNBOUND] = SVMC_ERR_REFUSED,
-    [SVMC_DMA_LENGTH] = SVMC_ERR_REFUSED,
-    [SVMC_DMA_UNMAPPED] = SVMC_ERR_REFUSED,
-    [SVMC_DMA_ACCESS] = SVMC_ERR_REFUSED,
-    [SVMC_DMA_SLOT] = SVMC_ERR_REFUSED,
-    [SVMC_DMA_SLOT_STALE] = SVMC_ERR_STALE,
-    [SVMC_DMA_CUT] = SVMC_ERR_STALE,
-    [SVMC_DMA_KEY] = SVMC_ERR_ABSENT,
-    [SVMC_DMA_CLAIMED] = SVMC_ERR_BUSY,
-    [SVMC_DMA_PAGES] = SVMC_ERR_FULL,
-    [SVMC_DMA_VERSIONS] = SVMC_ERR_FULL,
-    [SVMC_DMA_TAG] = SVMC_ERR_AUTH,
-    [SVMC_DMA_TRANSLATE] = SVMC_ERR_CALLBACK,
-    [SVMC_DMA_CRYPTO] = SVMC_ERR_CALLBACK,
-    [SVMC_DMA_BUDGET] = SVMC_ERR_FULL,
+/* Text beside the value, no pointer in the row: the table needs no relocation. */
+static const struct {
+    uint8_t status;
+    char name[NAME_BYTES];
+} reasons[] = {
+#define REASON(reason, status) [reason] = { status, #reason }
+    REASON(SVMC_DMA_NONE, SVMC_OK),
+    REASON(SVMC_DMA_BDF_RANGE, SVMC_ERR_REFUSED),
+    REASON(SVMC_DMA_BDF_UNBOUND, SVMC_ERR_REFUSED),
+    REASON(SVMC_DMA_LENGTH, SVMC_ERR_REFUSED),
+    REASON(SVMC_DMA_UNMAPPED, SVMC_ERR_REFUSED),
+    REASON(SVMC_DMA_ACCESS, SVMC_ERR_REFUSED),
+    REASON(SVMC_DMA_SLOT, SVMC_ERR_REFUSED),
+    REASON(SVMC_DMA_SLOT_STALE, SVMC_ERR_STALE),
+    REASON(SVMC_DMA_CUT, SVMC_ERR_STALE),
+    REASON(SVMC_DMA_KEY, SVMC_ERR_ABSENT),
+    REASON(SVMC_DMA_CLAIMED, SVMC_ERR_BUSY),
+    REASON(SVMC_DMA_PAGES, SVMC_ERR_FULL),
+    REASON(SVMC_DMA_VERSIONS, SVMC_ERR_FULL),
+    REASON(SVMC_DMA_TAG, SVMC_ERR_AUTH),
+    REASON(SVMC_DMA_TRANSLATE, SVMC_ERR_CALLBACK),
+    REASON(SVMC_DMA_CRYPTO, SVMC_ERR_CALLBACK),
+    REASON(SVMC_DMA_BUDGET, SVMC_ERR_FULL),
+#undef REASON
 };
-#define REASONS (uint32_t)(sizeof status_of)
+#define REASONS (uint32_t)(sizeof reasons / sizeof reasons[0])
+
+const char *svmc_dma_name(uint32_t reason)
+{
+    return reason < REASONS ? reasons[core_clamp(reason, REASONS)].name : "SVMC_DMA_?";
+}
 
 static COLD enum svmc_status fail(struct svmc_dma_result *result, enum svmc_dma_reason why,
                                   uint64_t iova)
 {
     result->reason = why;
     result->iova = iova;
-    return (enum svmc_status)status_of[core_clamp(why, REASONS)];
+    return (enum svmc_status)reasons[core_clamp(why, REASONS)].status;
 }
 
 /* ---- the engine ------------------------------------------------------------------------------*/

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** The next subkey of a slot whose budget ends. */
 #include "dma_private.h"
+#include "sealing.h"
 
 /* DM-24: what goes into the new slot; the old one's owner, algorithm and unit. */
 static enum svmc_status load(struct svmc_keyslots *ks, const struct svmc_vmkey *key,
@@ -8,27 +9,17 @@ static enum svmc_status load(struct svmc_keyslots *ks, const struct svmc_vmkey *
                              const struct svmc_key_grant *grant, svmc_key_handle *out)
 {
     const struct slot *s = slot_of(ks, old);
-    const struct svmc_crypto_ops *ops = ks->priv.crypto;
-    const bool software = ks->priv.kind == SVMC_KEYSLOT_SOFTWARE;
-    uint8_t bytes[SVMC_DERIVE_BYTES];
+    const struct keyslot_subkey from = { key, (uint32_t)purpose, &grant->id };
     struct svmc_keyslot_key next = { 0 };
-    enum svmc_status st = SVMC_OK;
 
     next.domain = s->domain;
     next.epoch = s->epoch;
     next.alg = s->alg;
     next.unit_bytes = s->unit_bytes;
-    next.cookie = software ? s->cookie : grant->id.index;
-    next.bytes = software ? bytes : NULL;
+    next.cookie = ks->priv.kind == SVMC_KEYSLOT_SOFTWARE ? s->cookie : grant->id.index;
     next.units = grant->calls;
     next.before = old;
-    if (software)
-        st = svmc_vmkey_subkey(key, purpose, s->alg, &grant->id, bytes);
-    if (st == SVMC_OK)
-        st = svmc_keyslot_load(ks, &next, out);
-    if (software)
-        ops->wipe(ops->ctx, bytes, sizeof bytes);
-    return st;
+    return svmc_keyslot_subkey(ks, &from, &next, out);
 }
 
 enum svmc_status svmc_dma_renew(struct svmc_dma *dma, struct svmc_devices *devices,

@@ -7,10 +7,7 @@ static const uint8_t check_label[LABEL_BYTES] = "svmcore keycheck"; /* KH-6: ano
 
 /* ---- its memory ------------------------------------------------------------------------------*/
 
-/* PR-1, as CR-1. */
-#define HAS_PROVIDER_OP(ops, op) \
-    ((ops)->size >= offsetof(struct svmc_provider_ops, op) + sizeof((ops)->op) && (ops)->op != NULL)
-
+/* PR-1 */
 static bool has_providers(const struct svmc_key_cache_config *c)
 {
     if (c->providers - 1 >= SVMC_PROVIDERS_MAX)
@@ -18,8 +15,8 @@ static bool has_providers(const struct svmc_key_cache_config *c)
     for (uint32_t p = 0; p < SVMC_PROVIDERS_MAX; p++) {
         const struct svmc_provider_ops *ops = p < c->providers ? c->provider[p] : NULL;
 
-        if (p < c->providers && (!ops || !HAS_PROVIDER_OP(ops, request) ||
-                                 !HAS_PROVIDER_OP(ops, poll) || !HAS_PROVIDER_OP(ops, cancel)))
+        if (p < c->providers && (!ops || !CORE_HAS_OP(ops, request) || !CORE_HAS_OP(ops, poll) ||
+                                 !CORE_HAS_OP(ops, cancel)))
             return false;
     }
     return true;
@@ -29,8 +26,8 @@ static bool is_possible(const struct svmc_key_cache_config *c)
 {
     const uint64_t max = SVMC_KEY_CACHE_TIME_MAX;
 
-    return c && c->crypto && HAS_CRYPTO_OP(c->crypto, random) && HAS_CRYPTO_OP(c->crypto, equal) &&
-           HAS_CRYPTO_OP(c->crypto, wipe) && HAS_CRYPTO_OP(c->crypto, derive) && has_providers(c) &&
+    return c && c->crypto && CORE_HAS_OP(c->crypto, random) && CORE_HAS_OP(c->crypto, equal) &&
+           CORE_HAS_OP(c->crypto, wipe) && CORE_HAS_OP(c->crypto, derive) && has_providers(c) &&
            c->timeout_ns - 1 < max && c->lease_ns - 1 < max && c->hedge_ns <= max &&
            c->negative_ns <= max && c->grace_ns <= max;
 }
@@ -325,7 +322,7 @@ enum svmc_status svmc_key_check_value(const struct svmc_crypto_ops *ops, uint32_
     if (!check)
         return SVMC_ERR_ARG;
     memset(check, 0, SVMC_KEY_CHECK_BYTES);
-    if (!key || !ops || !HAS_CRYPTO_OP(ops, derive) || !HAS_CRYPTO_OP(ops, wipe))
+    if (!key || !ops || !CORE_HAS_OP(ops, derive) || !CORE_HAS_OP(ops, wipe))
         return SVMC_ERR_ARG;
     memcpy(label, check_label, sizeof label);
     if (derive == SVMC_ALG_DERIVE_BLAKE2B || derive == SVMC_ALG_HKDF_SHA_256) {

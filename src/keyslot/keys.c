@@ -80,8 +80,8 @@ enum svmc_status svmc_keyarena_init(struct svmc_keyarena *arena, const struct sv
     memset(arena, 0, sizeof *arena);
     if (!memory || (uintptr_t)memory % SVMC_CIPHER_ROOM_ALIGN != 0 ||
         bytes < SVMC_KEYARENA_BYTES(1) ||
-        !core_crypto_can_cipher(ops, SVMC_ALG_CHACHA20_POLY1305) || !HAS_CRYPTO_OP(ops, random) ||
-        !HAS_CRYPTO_OP(ops, equal) || !HAS_CRYPTO_OP(ops, wipe) || !HAS_CRYPTO_OP(ops, derive))
+        !core_crypto_can_cipher(ops, SVMC_ALG_CHACHA20_POLY1305) || !CORE_HAS_OP(ops, random) ||
+        !CORE_HAS_OP(ops, equal) || !CORE_HAS_OP(ops, wipe) || !CORE_HAS_OP(ops, derive))
         return SVMC_ERR_ARG;
     cells = (bytes - sizeof(struct work)) / sizeof(struct cell);
     arena->priv.ops = ops;
@@ -490,24 +490,33 @@ enum svmc_status svmc_vmkey_subkey(const struct svmc_vmkey *key, enum svmc_key_p
     return st;
 }
 
+enum svmc_status svmc_vmkey_cipher_by(const struct svmc_crypto_ops *ops,
+                                      const struct keyslot_subkey *from, uint32_t alg,
+                                      uint32_t lanes, struct svmc_cipher_key *room)
+{
+    uint8_t bytes[SVMC_DERIVE_BYTES];
+    enum svmc_status st =
+        svmc_vmkey_subkey(from->key, (enum svmc_key_purpose)from->purpose, alg, from->id, bytes);
+
+    if (st != SVMC_OK)
+        return st; /* bytes are zero */
+    if (!ops)
+        ops = from->key->priv.arena->priv.ops;
+    st = core_crypto_can_cipher(ops, alg) ? core_cipher_load(ops, room, alg, bytes, lanes)
+                                          : SVMC_ERR_UNSUPPORTED;
+    ops->wipe(ops->ctx, bytes, sizeof bytes);
+    return st == SVMC_ERR_ARG ? SVMC_ERR_CALLBACK : st;
+}
+
 /* KH-9 */
 enum svmc_status svmc_vmkey_cipher(const struct svmc_vmkey *key, enum svmc_key_purpose purpose,
                                    uint32_t alg, const struct svmc_subkey_id *id, uint32_t lanes,
                                    struct svmc_cipher_key *room)
 {
-    const struct svmc_crypto_ops *ops;
-    uint8_t bytes[SVMC_DERIVE_BYTES];
-    enum svmc_status st;
+    const struct keyslot_subkey from = { key, (uint32_t)purpose, id };
 
     if (!room || (uintptr_t)room % SVMC_CIPHER_ROOM_ALIGN != 0 ||
         lanes - 1 >= SVMC_CIPHER_LANES_MAX)
         return SVMC_ERR_ARG;
-    st = svmc_vmkey_subkey(key, purpose, alg, id, bytes);
-    if (st != SVMC_OK)
-        return st; /* bytes are zero */
-    ops = key->priv.arena->priv.ops;
-    st = core_crypto_can_cipher(ops, alg) ? core_cipher_load(ops, room, alg, bytes, lanes)
-                                          : SVMC_ERR_UNSUPPORTED;
-    ops->wipe(ops->ctx, bytes, sizeof bytes);
-    return st == SVMC_ERR_ARG ? SVMC_ERR_CALLBACK : st;
+    return svmc_vmkey_cipher_by(NULL, &from, alg, lanes, room);
 }

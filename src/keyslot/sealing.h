@@ -31,6 +31,31 @@ enum svmc_status svmc_keyslot_try(struct svmc_keyslots *ks, const struct svmc_cr
 enum svmc_status svmc_keyslot_exchange(struct svmc_keyslots *ks, svmc_key_handle handle,
                                        const struct svmc_keyslot_key *key);
 
+/** A subkey, by its name. */
+struct keyslot_subkey {
+    const struct svmc_vmkey *key;
+    uint32_t purpose; /* enum svmc_key_purpose */
+    const struct svmc_subkey_id *id;
+};
+
+/**
+ * Derive a subkey and load it: into the slot that *slot names (KS-21), or, where that is {0} or is
+ * none any more, into a free one. Its bytes are wiped. Control of the pool.
+ *
+ * Shape:  what: all but `bytes`, which is zero. Slots in hardware make their own key.
+ * State:  on any error *slot is what it was.
+ * Source: KS-4, KS-21, KH-6.
+ *
+ * @return as svmc_vmkey_subkey, svmc_keyslot_exchange and svmc_keyslot_load.
+ */
+enum svmc_status svmc_keyslot_subkey(struct svmc_keyslots *ks, const struct keyslot_subkey *from,
+                                     const struct svmc_keyslot_key *what, svmc_key_handle *slot);
+
+/** svmc_vmkey_cipher, by the table that uses the cipher; NULL: the key's. */
+enum svmc_status svmc_vmkey_cipher_by(const struct svmc_crypto_ops *ops,
+                                      const struct keyslot_subkey *from, uint32_t alg,
+                                      uint32_t lanes, struct svmc_cipher_key *room);
+
 /**
  * Whether subkeys can be had now. id NULL: of any epoch.
  *

@@ -44,11 +44,11 @@ static bool is_possible(const struct svmc_keyslots_config *c)
 /* KS-2 */
 static bool has_tables(const struct svmc_keyslots_config *c)
 {
-    if (!c->crypto || !HAS_CRYPTO_OP(c->crypto, wipe))
+    if (!c->crypto || !CORE_HAS_OP(c->crypto, wipe))
         return false;
     if (c->kind == SVMC_KEYSLOT_SOFTWARE)
-        return !c->ops && HAS_CRYPTO_OP(c->crypto, cipher_load) &&
-               HAS_CRYPTO_OP(c->crypto, cipher_drop);
+        return !c->ops && CORE_HAS_OP(c->crypto, cipher_load) &&
+               CORE_HAS_OP(c->crypto, cipher_drop);
     return c->ops && CORE_HAS_OP(c->ops, program) && CORE_HAS_OP(c->ops, evict);
 }
 
@@ -153,9 +153,8 @@ static enum svmc_status judge_key(const struct svmc_keyslots *ks,
     if (svmc_cipher_shape_of(key->alg).key_bytes == 0)
         return SVMC_ERR_UNSUPPORTED;
     if (svmc_cipher_shape_of(key->alg).tag_bytes == 0)
-        return HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
-    return HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open) ? SVMC_OK
-                                                                      : SVMC_ERR_UNSUPPORTED;
+        return CORE_HAS_OP(crypto, crypt) ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
+    return CORE_HAS_OP(crypto, seal) && CORE_HAS_OP(crypto, open) ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
 }
 
 /* KS-18: two slots of one owner that differ in the key alone. */

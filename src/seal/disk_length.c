@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** Sectors that keep their length: AES-256-XTS, the sector's number is the tweak. */
+#include "../keyslot/sealing.h"
 #include "disk_private.h"
 
 #define DATA_AT 4096u
@@ -10,17 +11,11 @@ _Static_assert(SVMC_DISK_SECTOR == BUFFER, "a sector fits");
 /* DK-10: a key that no other disk has, for the header's subkey is this disk's alone (DK-18). */
 enum svmc_disk_reason svmc_disk_load_length(struct svmc_disk *d, const struct svmc_subkey_id *id)
 {
-    const struct svmc_crypto_ops *ops = d->priv.sealer->priv.crypto;
-    uint8_t *bytes = d->priv.bounce; /* the disk's memory has the key anyway */
-    enum svmc_status st;
+    const struct svmc_sealer *sealer = d->priv.sealer;
+    const struct keyslot_subkey from = { sealer->priv.key, SVMC_KEY_DISK, id };
+    const enum svmc_status st =
+        svmc_vmkey_cipher_by(sealer->priv.crypto, &from, SVMC_ALG_AES_256_XTS, 1, d->priv.room);
 
-    if (!core_crypto_can_cipher(ops, SVMC_ALG_AES_256_XTS))
-        return SVMC_DISK_UNKNOWN;
-    st =
-        svmc_vmkey_subkey(d->priv.sealer->priv.key, SVMC_KEY_DISK, SVMC_ALG_AES_256_XTS, id, bytes);
-    if (st == SVMC_OK) /* by the sealer's table, which uses it: the key's may be another one */
-        st = core_cipher_load(ops, d->priv.room, SVMC_ALG_AES_256_XTS, bytes, 1);
-    ops->wipe(ops->ctx, bytes, SVMC_DERIVE_BYTES);
     if (st == SVMC_OK) {
         d->priv.loaded = 1;
         d->priv.blocks = SVMC_SUBKEY_BLOCKS;

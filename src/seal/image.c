@@ -192,8 +192,8 @@ enum svmc_image_reason svmc_image_ready(const struct svmc_image_config *config, 
         (!config->marks && config->marks_count != 0))
         return SVMC_IMAGE_ARG;
     ops = config->sealer->priv.crypto;
-    if (!HAS_CRYPTO_OP(ops, mac) || !HAS_CRYPTO_OP(ops, equal) || !HAS_CRYPTO_OP(ops, random) ||
-        !HAS_CRYPTO_OP(ops, wipe))
+    if (!CORE_HAS_OP(ops, mac) || !CORE_HAS_OP(ops, equal) || !CORE_HAS_OP(ops, random) ||
+        !CORE_HAS_OP(ops, wipe))
         return SVMC_IMAGE_ARG;
     return of_sealer(svmc_seal_may(config->sealer, SVMC_KEY_IMAGE, seal, 0, 1));
 }

@@ -4,7 +4,7 @@
 
 #include "seal_private.h"
 
-#define PAGE_BLOCKS (SVMC_PAGE_BYTES / 16 + 1)
+#define PAGE_BLOCKS (SVMC_SEAL_PAGE_BYTES / 16 + 1)
 
 _Static_assert(SVMC_PAGES_MAX - 1 <= SVMC_SEAL_NUMBER_MAX, "a page is a unit");
 
@@ -33,7 +33,7 @@ size_t svmc_pages_bytes(const struct svmc_pages_config *config)
 {
     if (!is_possible(config))
         return 0;
-    return (size_t)config->lanes * SVMC_PAGE_BYTES + config->subkeys * sizeof(struct subkey) +
+    return (size_t)config->lanes * SVMC_SEAL_PAGE_BYTES + config->subkeys * sizeof(struct subkey) +
            lines((size_t)config->pages * sizeof(uint64_t)) +
            lines(words_of(config->pages) * sizeof(uint64_t));
 }
@@ -62,7 +62,7 @@ enum svmc_status svmc_pages_init(struct svmc_pages *pages, const struct svmc_pag
     pages->priv.pages = config->pages;
     pages->priv.lanes = config->lanes;
     pages->priv.scratch = at;
-    at += (size_t)config->lanes * SVMC_PAGE_BYTES;
+    at += (size_t)config->lanes * SVMC_SEAL_PAGE_BYTES;
     pages->priv.turn.subkey = at;
     at += config->subkeys * sizeof(struct subkey);
     pages->priv.entry = (uint64_t *)(void *)at;
@@ -252,7 +252,7 @@ static struct svmc_sealed_unit unit_of(uint64_t page, uint64_t version, void *te
                                       .version = version,
                                       .in = text,
                                       .out = text,
-                                      .bytes = SVMC_PAGE_BYTES,
+                                      .bytes = SVMC_SEAL_PAGE_BYTES,
                                       .tag = tag };
 }
 
@@ -260,7 +260,7 @@ static struct svmc_sealed_unit unit_of(uint64_t page, uint64_t version, void *te
    slower than one with vectors. */
 static void copy_page(void *to, const void *from)
 {
-    size_t n = SVMC_PAGE_BYTES;
+    size_t n = SVMC_SEAL_PAGE_BYTES;
 
     CORE_KEEP(n);
     memcpy(to, from, n);
@@ -272,7 +272,7 @@ static enum svmc_seal_reason seal(struct svmc_pages *pages, uint32_t lane,
                                   uint8_t *tag)
 {
     uint8_t *scratch =
-        pages->priv.scratch + (size_t)core_clamp(lane, pages->priv.lanes) * SVMC_PAGE_BYTES;
+        pages->priv.scratch + (size_t)core_clamp(lane, pages->priv.lanes) * SVMC_SEAL_PAGE_BYTES;
     struct svmc_seal_use use = subkey_at(&pages->priv.turn, copy->subkey)->use;
     uint8_t own_tag[SVMC_TAG_BYTES];
     struct svmc_sealed_unit u = unit_of(copy->page, copy->version, scratch, own_tag);
@@ -389,7 +389,7 @@ enum svmc_seal_reason svmc_pages_open(struct svmc_pages *pages, uint32_t lane, u
     why =
         !e || !from || !tag || lane >= pages->priv.lanes ? SVMC_SEAL_RANGE : claim(e, true, &entry);
     if (why != SVMC_SEAL_NONE) {
-        memset(to, 0, SVMC_PAGE_BYTES);
+        memset(to, 0, SVMC_SEAL_PAGE_BYTES);
         return why;
     }
     if (to != from)
@@ -399,7 +399,7 @@ enum svmc_seal_reason svmc_pages_open(struct svmc_pages *pages, uint32_t lane, u
     why = svmc_open_unit(pages->priv.turn.sealer, lane,
                          &subkey_at(&pages->priv.turn, subkey_of(entry))->use, &u);
     if (why != SVMC_SEAL_NONE)
-        memset(to, 0, SVMC_PAGE_BYTES);
+        memset(to, 0, SVMC_SEAL_PAGE_BYTES);
     settle(e, why == SVMC_SEAL_NONE ? entry & ~ENTRY_OUT : entry);
     return why;
 }

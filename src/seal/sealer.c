@@ -127,12 +127,10 @@ void svmc_sealer_key(struct svmc_sealer *sealer, uint32_t state, uint32_t usage)
                      __ATOMIC_RELAXED);
 }
 
-/* SE-5, SE-6: the subkey that use names, from derivation to slot: the one that use has (KS-21), or
-   else a free one. */
+/* SE-5, SE-6: the subkey that use names, in a slot: the one that use has, or else a free one. */
 static enum svmc_seal_reason load(struct svmc_sealer *sealer, struct svmc_seal_use *use)
 {
-    const struct svmc_crypto_ops *ops = sealer->priv.crypto;
-    uint8_t bytes[SVMC_DERIVE_BYTES];
+    const struct keyslot_subkey from = { sealer->priv.key, use->purpose, &use->id };
     struct svmc_keyslot_key key = { 0 };
     enum svmc_status st;
 
@@ -140,14 +138,7 @@ static enum svmc_seal_reason load(struct svmc_sealer *sealer, struct svmc_seal_u
     key.epoch = core_load_le64(use->id.epoch);
     key.alg = use->alg;
     key.unit_bytes = UNIT_BYTES;
-    key.bytes = bytes;
-    st = svmc_vmkey_subkey(sealer->priv.key, (enum svmc_key_purpose)use->purpose, use->alg,
-                           &use->id, bytes);
-    if (st == SVMC_OK)
-        st = svmc_keyslot_exchange(sealer->priv.slots, use->slot, &key);
-    if (st == SVMC_ERR_STALE)
-        st = svmc_keyslot_load(sealer->priv.slots, &key, &use->slot);
-    ops->wipe(ops->ctx, bytes, sizeof bytes);
+    st = svmc_keyslot_subkey(sealer->priv.slots, &from, &key, &use->slot);
     if (st != SVMC_OK)
         memset(use, 0, sizeof *use);
     return st == SVMC_OK                ? SVMC_SEAL_NONE

@@ -21,8 +21,8 @@ static bool is_sound(const struct svmc_measure_config *c)
     return c && c->crypto && c->ops && c->pages && c->ranges && c->room && c->page_count != 0 &&
            c->page_count <= 1u << 30 && c->range_count != 0 &&
            c->range_count <= SVMC_MEASURE_RANGES && c->reserved == 0 && is_ignorable(c->ignore) &&
-           c->mac_alg >> 4 == MAC_KIND && HAS_CRYPTO_OP(c->crypto, mac) &&
-           HAS_CRYPTO_OP(c->crypto, random) && HAS_CRYPTO_OP(c->crypto, wipe) &&
+           c->mac_alg >> 4 == MAC_KIND && CORE_HAS_OP(c->crypto, mac) &&
+           CORE_HAS_OP(c->crypto, random) && CORE_HAS_OP(c->crypto, wipe) &&
            CORE_HAS_OP(c->ops, guest_span);
 }
 

@@ -13,7 +13,7 @@ enum svmc_status svmc_token_draw(const struct svmc_crypto_ops *ops, uint32_t cou
 {
     uint8_t bytes[8];
 
-    if (!ops || !HAS_CRYPTO_OP(ops, random))
+    if (!ops || !CORE_HAS_OP(ops, random))
         return SVMC_ERR_ARG;
     if (ops->random(ops->ctx, bytes, sizeof bytes) != SVMC_OK)
         return SVMC_ERR_CALLBACK;
@@ -24,7 +24,7 @@ enum svmc_status svmc_token_draw(const struct svmc_crypto_ops *ops, uint32_t cou
 enum svmc_status svmc_token_randomize(const struct svmc_crypto_ops *ops,
                                       uint8_t page[SVMC_TOKEN_PAGE_BYTES])
 {
-    if (!ops || !HAS_CRYPTO_OP(ops, random))
+    if (!ops || !CORE_HAS_OP(ops, random))
         return SVMC_ERR_ARG;
     if (ops->random(ops->ctx, page, SVMC_TOKEN_PAGE_BYTES) == SVMC_OK)
         return SVMC_OK;

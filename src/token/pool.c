@@ -4,8 +4,8 @@
 
 static bool is_sound(const struct svmc_token_config *c)
 {
-    return c->entries && c->vms && c->events && c->crypto && HAS_CRYPTO_OP(c->crypto, random) &&
-           (c->mac_alg == 0 || HAS_CRYPTO_OP(c->crypto, mac)) && c->entry_count >= 2 &&
+    return c->entries && c->vms && c->events && c->crypto && CORE_HAS_OP(c->crypto, random) &&
+           (c->mac_alg == 0 || CORE_HAS_OP(c->crypto, mac)) && c->entry_count >= 2 &&
            c->entry_count <= INDEX_MASK + 1 && c->vm_count != 0 && c->event_count >= 2 &&
            c->event_count <= 65536 && (c->event_count & (c->event_count - 1)) == 0 &&
            (c->expected || c->expected_count == 0) && c->miss_limit != 0 && c->lock_rounds < 32 &&

@@ -336,7 +336,7 @@ CORE_COLD enum svmc_status svmc_token_call_mac(const struct svmc_crypto_ops *ops
     if (!out)
         return SVMC_ERR_ARG;
     memset(out, 0, SVMC_TOKEN_TAG_BYTES);
-    if (!ops || !HAS_CRYPTO_OP(ops, mac) || !token || !call)
+    if (!ops || !CORE_HAS_OP(ops, mac) || !token || !call)
         return SVMC_ERR_ARG;
     memcpy(key, token->tag, sizeof token->tag);
     core_store_le64(text, token->handle);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of intercept, hcall, token, exec, ciphers, keys and states, taken out of the source,
-is missed by a test.
+"""Each check of intercept, hcall, token, exec, ciphers, keys, seal and states, taken out of the
+source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and their tests run on it:
@@ -21,8 +21,10 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/checks"))
+sys.dont_write_bytecode = True
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
+from mutants_seal import SEAL  # noqa: E402
 
 EACH = 40
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
@@ -1146,7 +1148,7 @@ MUTANTS = (
     ("CR-9", C + "crypto_cipher.c", "    ops->cipher_drop(ops->ctx, key);\n    return st;",
      "    return st;"),
     ("CR-1", C + "crypto_cipher.c", "if (!core_crypto_can_cipher(ops, alg))", "if (0)"),
-    ("CR-1", C + "crypto_cipher.c", "if (!HAS_CRYPTO_OP(ops, derive))", "if (0)"),
+    ("CR-1", C + "crypto_cipher.c", "if (!CORE_HAS_OP(ops, derive))", "if (0)"),
     ("KH-1", K + "keys.c", "ops->random(ops->ctx, cell->key, sizeof cell->key) != SVMC_OK", "0"),
     ("KH-2", K + "keys.c", "if (bytes != sizeof copy)", "if (bytes < sizeof copy)"),
     ("KH-2", K + "keys.c", "if (bytes != sizeof copy)", "if (bytes > sizeof copy)"),
@@ -1216,13 +1218,13 @@ MUTANTS = (
     ("KS-1", K + "slot.c", "c->kind == SVMC_KEYSLOT_HARDWARE || places_in(c) == c->slots", "1"),
     ("KS-1", K + "slot.c", "c->lanes - 1 < SVMC_KEYSLOT_LANES_MAX", "c->lanes != 0"),
     ("KS-2", K + "slot.c", "CORE_HAS_OP(c->ops, evict)", "1"),
-    ("KS-2", K + "slot.c", "!HAS_CRYPTO_OP(c->crypto, wipe)", "0"),
+    ("KS-2", K + "slot.c", "!CORE_HAS_OP(c->crypto, wipe)", "0"),
     ("KS-3", K + "slot.c", "word = (word & WORD_GENERATION) + GENERATION_ONE;",
      "word = word & WORD_GENERATION;"),
     ("KS-4", K + "slot.c", "unit < 64 || unit > 4096 || ", ""),
     ("KS-4", K + "slot.c", " || (unit & (unit - 1)) != 0 ||", " ||"),
-    ("KS-4", K + "slot.c", "HAS_CRYPTO_OP(crypto, crypt) ? SVMC_OK", "true ? SVMC_OK"),
-    ("KS-4", K + "slot.c", "HAS_CRYPTO_OP(crypto, seal) && HAS_CRYPTO_OP(crypto, open)", "1"),
+    ("KS-4", K + "slot.c", "CORE_HAS_OP(crypto, crypt) ? SVMC_OK", "true ? SVMC_OK"),
+    ("KS-4", K + "slot.c", "CORE_HAS_OP(crypto, seal) && CORE_HAS_OP(crypto, open)", "1"),
     ("KS-4", K + "slot.c", "        ks->priv.next = n + 1;", "        ks->priv.next = 0;"),
     ("KS-5", K + "slot.c", "word == WORD_GENERATION ? SVMC_KEYSLOT_RETIRED : ", ""),
     ("KS-7", K + "keyslot_private.h", "word == (generation | WORD_LIVE)",
@@ -1397,7 +1399,13 @@ MUTANTS = (
      "len < FRAME_BYTES || core_load_le32(bytes) != STATE_MAGIC ||\n"
      "        core_load_le16(bytes + AT_VERSION) == 0",
      "len < FRAME_BYTES"),
-    ("ST-2", C + "state.c", "core_load_le16(bytes + AT_VERSION) > STATE_VERSION", "0"),
+    ("ST-2", C + "state.c", "r->version > newest(kind)", "0"),
+    ("ST-2", C + "state.c", "kind == SVMC_SAVED_VCPU ? STATE_FIRST + 1 : STATE_FIRST;",
+     "STATE_FIRST + 1;"),
+    ("ST-19", R + "state.c", "r->version > STATE_FIRST && !is_its_policy(r, vc)",
+     "r->version > STATE_FIRST && !svmc_core_state_get(r, 32)"),
+    ("ST-19", R + "state.c", "(vc->priv.has_digest &&", "(!vc->priv.has_digest ||"),
+    ("ST-19", R + "state.c", "    vc->priv.has_digest = 0;\n    st =", "    st ="),
     ("ST-2", C + "state.c", "core_load_le16(bytes + AT_KIND) != kind", "0"),
     ("ST-2", C + "state.c", "core_load_le32(bytes + AT_BYTES) != len || ", ""),
     ("ST-2", C + "state.c", " || core_load_le32(bytes + AT_RESERVED) != 0", ""),
@@ -1669,6 +1677,9 @@ ATTACKS = (
     ("HN-12", N + "dispatch.c", "judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);",
      "judged.classes = 0xffff;"),
 )
+MUTANTS += SEAL
+LIKELY = {"src/seal/page.c": "pages", "src/seal/turn.c": "pages",
+          "src/keyslot/slot_subkey.c": "sealer"}  # whose tests are not called as the file
 HOOKED = {"R3", "AP-1", "AT-1"}  # about the number of loads: read_once.c
 
 
@@ -1685,7 +1696,7 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             [*sorted(p for d in ("intercept", "hcall", "token", "judge", "keyslot", "exec")
+             [*sorted(p for d in ("intercept", "hcall", "token", "judge", "keyslot", "seal", "exec")
                       for p in (TOP / "tests" / d).glob("*.c")), TOP / "tests/core/test_crypto.c"])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
@@ -1729,6 +1740,7 @@ def try_mutant(job):
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
                   f".at{rule[3:]}_" if attack else None if hook else "adapt" if A in file else
                   "vmware" if W in file else "token" if T in file else
+                  LIKELY.get(file) or
                   Path(file).stem.split("_")[0], attack)
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 

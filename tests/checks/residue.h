@@ -3,7 +3,7 @@
  * The search of all of this process's memory for secrets: stack below the present frame, heap,
  * data, the registers. A secret is 16 bytes, known to the program under a mask alone; either half
  * of it at any address, in either byte order, is one found. Living ones must be found, and at home
- * alone. For token_residue.c and seal_residue.c, which residue.py builds. Exit status 77:
+ * alone. For *_residue.c, which residue.py builds. Exit status 77:
  * /proc/self/mem is not there.
  */
 #ifndef RESIDUE_H
@@ -17,17 +17,18 @@
 
 #include "../random.h"
 
-#define SECRETS      96u
+#define SECRETS      192u
 #define SECRET_BYTES 16u
 #define DEPTH        0x20000u /* of the stack between the search's frames and those it searches */
 #define CHUNK        0x10000u
 
 static const volatile uint64_t mask = 0x9d3f1c65a82be740;
 static uint64_t masked[SECRETS][2], rng = 77;
-static uint64_t home, home_bytes; /* where living secrets are found, and nowhere else */
-static unsigned halves = 2;       /* bit n: half n of a living secret has to be found */
+static const char *whose = "/proc/self"; /* whose memory is searched */
+static uint64_t home, home_bytes;        /* where living secrets are found, and nowhere else */
+static unsigned halves = 2;              /* bit n: half n of a living secret has to be found */
 static unsigned drawn, found[SECRETS], stray, failed;
-static _Bool alive[SECRETS];
+static _Bool alive[SECRETS], quiet;
 
 static void must(_Bool ok, const char *what)
 {
@@ -62,6 +63,8 @@ static void make_secret(void *at)
 /* ---- the search -------------------------------------------------------------------------------*/
 
 static uint8_t chunk[CHUNK + 7];
+static uint8_t
+    maybe[0x10000]; /* the low bits of what is looked for, masked: most words end there */
 static uint8_t registers[512 + 6 * 8] __attribute__((aligned(16)));
 
 /* Those that outlive a call, and all vector registers: FXSAVE, 512 bytes (SDM vol. 2). */
@@ -79,12 +82,14 @@ static void look_at(const uint8_t *at, size_t n, uint64_t address, const char *w
         memcpy(&word, at + i, sizeof word);
         turned = __builtin_bswap64(word) ^ mask;
         word ^= mask;
+        if (maybe[word & 0xffff] == 0 && maybe[turned & 0xffff] == 0)
+            continue;
         for (unsigned t = 0; t < 2 * drawn; t++) {
             if (word != masked[t / 2][t % 2] && turned != masked[t / 2][t % 2])
                 continue;
             if (alive[t / 2] && address + i - home < home_bytes)
                 found[t / 2] |= 1u << t % 2;
-            else if (stray++ < 9)
+            else if (stray++ < 9 && !quiet)
                 printf("failed: half %u of secret %u at %#llx %s", t % 2, t / 2,
                        (unsigned long long)(address + i), where);
         }
@@ -94,15 +99,21 @@ static void look_at(const uint8_t *at, size_t n, uint64_t address, const char *w
 /* Every byte that can be written, but for the chunk, which is empty when it is not looked at. */
 static void search(void)
 {
-    FILE *maps = fopen("/proc/self/maps", "r");
-    int mem = open("/proc/self/mem", O_RDONLY);
     char line[512];
+    FILE *maps;
+    int mem;
 
+    snprintf(line, sizeof line, "%s/maps", whose);
+    maps = fopen(line, "r");
+    snprintf(line, sizeof line, "%s/mem", whose);
+    mem = open(line, O_RDONLY);
     if (!maps || mem < 0) {
-        puts("SKIPPED: no /proc/self/mem");
+        printf("SKIPPED: no %s\n", line);
         exit(77);
     }
     memset(found, 0, sizeof found);
+    for (unsigned t = 0; t < 2 * drawn; t++)
+        maybe[masked[t / 2][t % 2] & 0xffff] = 1;
     while (fgets(line, sizeof line, maps)) {
         uint64_t from, to;
         char rights[5];

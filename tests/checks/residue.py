@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """No secret that is dead is left in a process: `residue.py token`, of tags (TK-14), `residue.py
-seal`, of keys and of what was sealed.
+seal`, of keys and of what was sealed, `residue.py store`, of the same on disks, in images, fetched,
+and in processes that die.
 
-What handles them is built as for use, with gcc and clang, and token_residue.c
-or seal_residue.c searches the memory of its own process after each step. A wipe that is taken out
+What handles them is built as for use, with gcc and clang, and token_residue.c, seal_residue.c or
+store_residue.c searches the memory of its own process after each step. A wipe that is taken out
 of the source must be found."""
 import re
 import sys
@@ -18,6 +19,7 @@ from common import (Report, core_flags, edited, first_error, need_tools, paralle
 
 LEVELS = ("-O1", "-O2", "-O3", "-Os") if "--long" in sys.argv else ("-O2", "-Os")
 T, N, S, K = "src/token/", "src/hcall/native/", "src/seal/", "src/keyslot/"
+P = "tests/checks/store_residue.c"  # what its handler does when a process dies
 # the core's files, and wipes: file, text, what replaces it
 SETS = {
     "token": (r"src/(token|judge|core|hcall/native)/", (
@@ -33,7 +35,7 @@ SETS = {
         (N + "batch.c", "core_wipe(one.token, sizeof one.token);", ""),
     )),
     "seal": (r"src/(seal|keyslot|core)/", (
-        (S + "sealer.c", "    ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
+        (K + "slot_subkey.c", "        ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
         (S + "context.c", "        wipe(piece[i].at, piece[i].bytes);\n", "        ;\n"),
         (S + "context.c", "    wipe(text, about.bytes);\n", ""),
         (K + "slot_place.c", "    ops->wipe(ops->ctx, room, sizeof *room);\n", ""),
@@ -42,6 +44,22 @@ SETS = {
          "    if (st != SVMC_OK)\n        svmc_vmkey_drop(key);\n"),
         (K + "keys.c", "        wipe(key->priv.arena, cell, sizeof *cell);\n", "        ;\n"),
     )),
+    "store": (r"src/(seal|keyslot|core)/", (
+        (S + "disk.c", "        wipe(disk, disk->priv.bounce, SVMC_DISK_SECTOR);\n", "        ;\n"),
+        (S + "disk.c", "    wipe(d, d->priv.memory, d->priv.bytes);\n", ""),
+        (S + "image.c", "    ops->wipe(ops->ctx, key, sizeof key);\n", ""),
+        (K + "keys.c", "    ops->wipe(ops->ctx, bytes, sizeof bytes);\n", ""),
+        (K + "key_cache.c", "    wipe(cache, e, sizeof *e);\n", ""),
+        (K + "key_cache.c", "    wipe(cache, cache->priv.memory, SVMC_KEY_CACHE_BYTES((size_t)"
+         "cache->priv.entries));\n", ""),
+        (K + "key_cache.c", "    ops->wipe(ops->ctx, derived, sizeof derived);\n", ""),
+        (K + "key_cache_step.c", "    wipe(cache, a, sizeof *a);\n", ""),
+        (K + "key_cache_step.c", "        wipe(cache, &e->key, sizeof e->key);\n", "        ;\n"),
+        (P, "    wipe(&held, sizeof held);\n", ""),
+        (P, "    wipe(memory, sizeof memory);\n", ""),
+        (P, "    wipe((void *)at, stack_end - at);\n", "    (void)at;\n"),
+        (P, '"rep stosb\\n\\t"', '""'),
+    )),
 }
 WHAT = sys.argv[1]
 FILES, WIPES = SETS[WHAT]
@@ -49,7 +67,7 @@ PROGRAM = f"tests/checks/{WHAT}_residue.c"
 
 
 def core():
-    port = sources("port-sodium") if WHAT == "seal" else []
+    port = sources("port-sodium") if WHAT != "token" else []
     return [s for s in sources("core") if re.match(FILES, str(s))] + port
 
 
@@ -73,7 +91,7 @@ def build(compiler, level, out, copies):
         if not done.ok:
             return None, first_error(done.text)
     program = (next(iter(copies.values())) if copies else objects[0]).with_name("residue")
-    done = run([compiler, "-o", program, *objects, *(["-lsodium"] if WHAT == "seal" else [])])
+    done = run([compiler, "-o", program, *objects, *(["-lsodium"] if WHAT != "token" else [])])
     return (program, None) if done.ok else (None, first_error(done.text))
 
 

@@ -6,24 +6,20 @@
  * back ends). Exit status: 0: living secrets are found at home, and no others; 1: else; 77:
  * residue.h.
  */
-#include <svmcore/port/sodium.h>
 #include <svmcore/seal_context.h>
 #include <svmcore/seal_page.h>
 
-#include "../../src/core/bytes.h"
-#include "residue.h"
+#include "residue_crypto.h"
 
-#define SLOTS   8u
-#define SUBKEYS 16u
-#define CANARY  (SVMC_PAGE_BYTES - 48u) /* where it is in the page */
+#define SLOTS  8u
+#define CANARY (SVMC_SEAL_PAGE_BYTES - 48u) /* where it is in the page */
 
 /* What may hold secrets. */
 static struct {
     _Alignas(64) uint8_t arena[SVMC_KEYARENA_BYTES(3)], pool[16384];
-    uint8_t page[SVMC_PAGE_BYTES];
+    uint8_t page[SVMC_SEAL_PAGE_BYTES];
 } held;
 
-static struct svmc_crypto_ops crypto;
 static struct svmc_keyarena arena;
 static struct svmc_vmkey key, again;
 static struct svmc_keyslots slots;
@@ -34,167 +30,18 @@ static struct svmc_contexts contexts;
 static struct svmc_subkey_id id;
 static _Alignas(64) uint8_t memory[32768];
 static uint8_t sealed[8192], tag[SVMC_TAG_BYTES], blob[SVMC_VMKEY_BLOB_BYTES];
-static uint64_t known[SUBKEYS];
-static unsigned subkey[SUBKEYS], subkeys, canary, before;
-
-/* ---- a table that leaves nothing --------------------------------------------------------------*/
-
-/* The words of text that a copy leaves in vector registers are the caller's: CR-11. */
-static void empty_vectors(void)
-{
-    __asm__ volatile("pxor %%xmm0,%%xmm0\n\tpxor %%xmm1,%%xmm1\n\tpxor %%xmm2,%%xmm2\n\t"
-                     "pxor %%xmm3,%%xmm3\n\tpxor %%xmm4,%%xmm4\n\tpxor %%xmm5,%%xmm5\n\t"
-                     "pxor %%xmm6,%%xmm6\n\tpxor %%xmm7,%%xmm7\n\tpxor %%xmm8,%%xmm8\n\t"
-                     "pxor %%xmm9,%%xmm9\n\tpxor %%xmm10,%%xmm10\n\tpxor %%xmm11,%%xmm11\n\t"
-                     "pxor %%xmm12,%%xmm12\n\tpxor %%xmm13,%%xmm13\n\tpxor %%xmm14,%%xmm14\n\t"
-                     "pxor %%xmm15,%%xmm15"
-                     :
-                     :
-                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-}
-
-/* A key is two secrets; other random numbers are none. */
-static enum svmc_status draw(void *ctx, void *dst, size_t n)
-{
-    (void)ctx;
-    if (n == SVMC_VMKEY_BYTES) {
-        make_secret(dst);
-        make_secret((uint8_t *)dst + SECRET_BYTES);
-        return SVMC_OK;
-    }
-    for (size_t i = 0; i < n; i++)
-        ((uint8_t *)dst)[i] = (uint8_t)harness_random(&rng);
-    return SVMC_OK;
-}
-
-static uint64_t sum_of(uint64_t sum, const void *at, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        sum = (sum ^ ((const uint8_t *)at)[i]) * 0x100000001b3u;
-    return sum;
-}
-
-/*
- * The same bytes for the same pieces: four secrets, but for what a wrapped key shows of them
- * (KH-2): a check value, the first 16, and a commitment, the second half. These are other bytes.
- */
-static enum svmc_status derive(void *ctx, uint32_t alg, const uint8_t *from,
-                               const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
-{
-    const uint8_t label = ((const uint8_t *)piece[0].at)[9]; /* of "svmcore ?..." */
-    const unsigned shown = label == 'h' ? 1 : label == 'r' ? 12 : 0;
-    uint64_t sum = alg;
-    unsigned n = 0;
-
-    (void)ctx, (void)from;
-    for (size_t i = 0; i < pieces; i++)
-        sum = sum_of(sum, piece[i].at, piece[i].bytes);
-    while (n < subkeys && known[n] != sum)
-        n++;
-    must(n < SUBKEYS, "room for subkeys");
-    if (n == subkeys) {
-        known[n] = sum;
-        subkey[n] = drawn;
-        subkeys++;
-        for (unsigned i = 0; i < 4; i++)
-            make_secret(out + i * SECRET_BYTES);
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        unmask(subkey[n] + i, out + i * SECRET_BYTES);
-        for (unsigned b = 0; b < SECRET_BYTES && (shown >> i & 1); b++)
-            out[i * SECRET_BYTES + b] ^= 0x5a;
-    }
-    return SVMC_OK;
-}
-
-static enum svmc_status load(void *ctx, struct svmc_cipher_key *room, uint32_t alg,
-                             const uint8_t *bytes, uint32_t lanes)
-{
-    (void)ctx, (void)alg, (void)lanes;
-    for (unsigned i = 0; i < SVMC_DERIVE_KEY_BYTES; i++)
-        ((volatile uint8_t *)room)[i] = bytes[i];
-    return SVMC_OK;
-}
-
-static void drop(void *ctx, struct svmc_cipher_key *room)
-{
-    (void)ctx, (void)room;
-}
-
-static uint64_t mac_of(const struct svmc_cipher_key *room, const struct svmc_cipher_unit *u,
-                       const void *text)
-{
-    uint64_t sum = sum_of(sum_of(1, room, SVMC_DERIVE_KEY_BYTES), u->nonce, 12);
-
-    for (uint32_t i = 0; i < u->pieces; i++)
-        sum = sum_of(sum, u->ad[i].at, u->ad[i].bytes);
-    return sum_of(sum, text, u->n);
-}
-
-static void turn(const struct svmc_cipher_key *room, const struct svmc_cipher_unit *u)
-{
-    uint64_t seed = sum_of(sum_of(2, room, SVMC_DERIVE_KEY_BYTES), u->nonce, 12);
-
-    for (size_t i = 0; i < u->n; i++)
-        ((volatile uint8_t *)u->out)[i] =
-            (uint8_t)(((const volatile uint8_t *)u->in)[i] ^ (harness_random(&seed) >> 13));
-}
-
-static enum svmc_status seal(void *ctx, struct svmc_cipher_key *room,
-                             const struct svmc_cipher_unit *u)
-{
-    (void)ctx;
-    turn(room, u);
-    core_store_le64(u->tag, mac_of(room, u, u->out));
-    core_store_le64(u->tag + 8, 0);
-    return SVMC_OK;
-}
-
-static enum svmc_status open_unit(void *ctx, struct svmc_cipher_key *room,
-                                  const struct svmc_cipher_unit *u)
-{
-    _Bool good =
-        core_load_le64(u->tag) == mac_of(room, u, u->in) && core_load_le64(u->tag + 8) == 0;
-
-    (void)ctx;
-    turn(room, u); /* what is not verified may be there while the call runs */
-    if (good)
-        return SVMC_OK;
-    wipe(u->out, u->n);
-    return SVMC_ERR_AUTH;
-}
-
-static enum svmc_status equal(void *ctx, const void *a, const void *b, size_t n)
-{
-    (void)ctx;
-    return memcmp(a, b, n) == 0 ? SVMC_OK : SVMC_ERR_AUTH;
-}
-
-static void wipe_it(void *ctx, void *at, size_t n)
-{
-    (void)ctx;
-    wipe(at, n);
-}
+static unsigned canary;
 
 /* ---- who lives --------------------------------------------------------------------------------*/
 
-/* Of each subkey that was derived since `before` the half that a slot has. */
-static void subkeys_live(void)
+static void fault(enum fault at)
 {
-    for (unsigned n = before; n < subkeys; n++)
-        alive[subkey[n]] = alive[subkey[n] + 1] = 1;
-}
-
-static void subkeys_die(void)
-{
-    for (unsigned n = 0; n < subkeys; n++)
-        alive[subkey[n]] = alive[subkey[n] + 1] = 0;
+    (void)at; /* none here */
 }
 
 static void fill_page(void)
 {
-    for (unsigned i = 0; i < SVMC_PAGE_BYTES; i++)
+    for (unsigned i = 0; i < SVMC_SEAL_PAGE_BYTES; i++)
         held.page[i] = (uint8_t)(i * 7);
     unmask(canary, held.page + CANARY);
     alive[canary] = 1;
@@ -259,16 +106,14 @@ static void drop_the_copy(void)
 
 static void begin(void)
 {
-    before = subkeys;
     must(svmc_seal_begin(&sealer, SVMC_KEY_IMAGE, 9, 9999, &use) == SVMC_SEAL_NONE, "begin");
     id = use.id;
-    subkeys_live();
 }
 
 static struct svmc_sealed_unit unit(const void *in, void *out)
 {
     return (struct svmc_sealed_unit){
-        .number = 1, .version = 1, .in = in, .out = out, .bytes = SVMC_PAGE_BYTES, .tag = tag
+        .number = 1, .version = 1, .in = in, .out = out, .bytes = SVMC_SEAL_PAGE_BYTES, .tag = tag
     };
 }
 
@@ -311,16 +156,13 @@ static void find(void)
 {
     must(svmc_seal_find(&sealer, SVMC_KEY_IMAGE, SVMC_ALG_AES_256_GCM, &id, &use) == SVMC_SEAL_NONE,
          "find");
-    alive[subkey[subkeys - 1]] = alive[subkey[subkeys - 1] + 1] = 1;
 }
 
 static void begin_pages(void)
 {
     const struct svmc_pages_config c = { .sealer = &sealer, .pages = 4, .lanes = 1, .subkeys = 2 };
 
-    before = subkeys;
     OK(svmc_pages_init(&pages, &c, memory, sizeof memory));
-    subkeys_live();
 }
 
 static void page_out(void)
@@ -368,9 +210,7 @@ static void begin_contexts(void)
         .sealer = &sealer, .vcpus = 2, .bytes = CONTEXT_BYTES, .lanes = 1, .subkeys = 2
     };
 
-    before = subkeys;
     OK(svmc_contexts_init(&contexts, &c, memory, sizeof memory));
-    subkeys_live();
 }
 
 static void context_out(void)
@@ -438,17 +278,10 @@ static void start(void)
                                          .protect = SVMC_PROTECT_ALL,
                                          .alg = SVMC_ALG_AES_256_GCM };
 
-    crypto = *svmc_sodium_ops();
-    crypto.random = draw;
+    begin_crypto();
     OK(svmc_keyslots_init(&slots, &pool, held.pool, sizeof held.pool));
     OK(svmc_sealer_init(&sealer, &config));
-    crypto.derive = derive;
-    crypto.cipher_load = load;
-    crypto.cipher_drop = drop;
-    crypto.seal = seal;
-    crypto.open = open_unit;
-    crypto.equal = equal;
-    crypto.wipe = wipe_it;
+    replace_crypto();
     home = (uintptr_t)&held;
     home_bytes = sizeof held;
     make_secret(held.page + CANARY); /* canary: secret 0; the VM's key: 1 and 2 */

@@ -8,6 +8,7 @@
 #include <svmcore/judge.h>
 #include <svmcore/token_page.h>
 
+#include "mix.h"
 #include "residue.h"
 
 #define NUMBER 8u /* of the call */
@@ -38,16 +39,6 @@ static enum svmc_status draw(void *ctx, void *dst, size_t n)
     }
     make_secret(dst);
     return random_fails ? SVMC_ERR_CALLBACK : SVMC_OK;
-}
-
-/* Sums, no MAC: what a back end leaves behind is its own (tests/port). */
-static enum svmc_status mix(void *ctx, uint32_t alg, const uint8_t *key,
-                            const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
-{
-    (void)ctx, (void)pieces;
-    for (unsigned n = 0; n < 32; n++)
-        out[n] = (uint8_t)(alg + key[n] * 3u + ((const uint8_t *)piece->at)[n]);
-    return SVMC_OK;
 }
 
 static const struct svmc_crypto_ops crypto = { .size = sizeof crypto, .random = draw, .mac = mix };

@@ -13,6 +13,7 @@
 #include <valgrind/memcheck.h>
 
 #include "../random.h"
+#include "mix.h"
 
 void token_said(void *at, size_t n);
 
@@ -37,16 +38,6 @@ static enum svmc_status draw(void *ctx, void *dst, size_t n)
     (void)ctx;
     memcpy(dst, words, n);
     (void)VALGRIND_MAKE_MEM_UNDEFINED(dst, n);
-    return SVMC_OK;
-}
-
-/* Sums, no MAC: a real one does not branch on its key either. */
-static enum svmc_status mix(void *ctx, uint32_t alg, const uint8_t *key,
-                            const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
-{
-    (void)ctx, (void)pieces;
-    for (unsigned n = 0; n < 32; n++)
-        out[n] = (uint8_t)(alg + key[n] * 3u + ((const uint8_t *)piece->at)[n]);
     return SVMC_OK;
 }
 

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """svmcore seal: every command, every refusal by its message, hostile files, and a process that is
 killed at each call that changes files: there is the old file or the new one, and its key."""
+import hashlib
 import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,7 +26,7 @@ def flipped(data, at):
 
 class Commands(Case):
     def test_help_of_each_command(self):
-        for command in ("create", "inspect", "verify", "rekey", "convert"):
+        for command in ("create", "inspect", "verify", "rekey", "convert", "passphrase"):
             self.assertIn(f"usage: svmcore seal {command}",
                           self.good("seal", command, "--help").text)
         self.assertIn("Exit status", self.good("seal", "--help").text)
@@ -131,6 +133,55 @@ class Commands(Case):
             for secret in secrets:
                 self.assertNotIn(secret, done.all)
                 self.assertNotIn(secret.hex().encode(), done.all.lower())
+
+    def passphrase(self, *options, old="word", new="wrong"):
+        return ("seal", "passphrase", "--passphrase-file", self.tmp / old,
+                "--new-passphrase-file", self.tmp / new, *options, self.tmp / "key")
+
+    def test_another_passphrase_for_the_same_key(self):
+        file, raw = self.disk()
+        before, secret = (self.tmp / "key").read_bytes(), provider_key(self.tmp / "key", self.word)
+        self.good(*self.passphrase())
+        after = (self.tmp / "key").read_bytes()
+        self.assertEqual(after[:16] + after[56:128], before[:16] + before[56:128])  # cost, name
+        for at, n in ((16, 16), (32, 24), (128, 32), (160, 32)):  # salt, nonce, what they make
+            self.assertNotEqual(after[at:at + n], before[at:at + n])
+        other = (*self.keys[:3], self.tmp / "wrong")
+        self.assertEqual(provider_key(self.tmp / "key", b"battery staple"), secret)
+        self.assertEqual(self.content(file, other), raw)
+        self.refused(KEY, "another passphrase", run=("seal", "verify", *self.keys, file))
+        self.refused(KEY, "another passphrase", run=self.passphrase())
+        self.assertEqual((self.tmp / "key").read_bytes(), after)
+        (self.tmp / "both").write_bytes(b"battery staple\ncorrect horse\n")
+        with open(self.tmp / "both", "rb") as both:
+            self.good("seal", "passphrase", "--passphrase-file", "-", "--new-passphrase-file", "-",
+                      "--key-cost", "2,16", self.tmp / "key", stdin=both)
+        shown = json.loads(self.good("seal", "inspect", "--json", self.tmp / "key").text)[0]
+        self.assertEqual((shown["passes"], shown["memory-kib"]), (2, 16))
+        self.assertEqual(self.content(file), raw)
+
+    def test_passphrases_that_are_not_changed(self):
+        self.disk()
+        data, before = (self.tmp / "key").read_bytes(), self.litter()
+        (self.tmp / "empty").write_bytes(b"\n")
+        (self.tmp / "no-key").write_bytes(data[:-1])
+        for status, words, run in (
+                (USAGE, ("KEYFILE is missing",), ("seal", "passphrase")),
+                (USAGE, ("x", "too many"), (*self.passphrase(), "x")),
+                (USAGE, ("not possible",), self.passphrase("--key-cost", "65,8")),
+                (USAGE, ("--key-cost",), self.passphrase("--key-cost", "1,2097152")),
+                (KEY, ("empty", "no passphrase"), self.passphrase(new="empty")),
+                (KEY, ("no-key", "is cut"), (*self.passphrase()[:-1], self.tmp / "no-key")),
+                (KEY, ("disk", "longer"), (*self.passphrase()[:-1], self.tmp / "disk")),
+                (SYSTEM, ("nothing", "No such file"), self.passphrase(old="nothing")),
+                (SYSTEM, ("nothing", "No such file"), self.passphrase(new="nothing")),
+                (SYSTEM, ("gone", "No such file"), (*self.passphrase()[:-1], self.tmp / "gone"))):
+            with self.subTest(words):
+                self.refused(status, *words, run=run)
+                self.assertEqual((self.tmp / "key").read_bytes(), data)
+        for name in ("empty", "no-key"):
+            (self.tmp / name).unlink()
+        self.assertEqual(self.litter(), before)
 
     def test_an_anchor_refuses_an_older_disk(self):
         anchor = ("--anchor", self.tmp / "anchor")
@@ -361,6 +412,94 @@ class Hostile(Case):
         self.refused(SYSTEM, "No such file", run=("seal", "inspect", self.tmp / "nothing"))
 
 
+class Rounds(Case):
+    """Deltas and migrations, which a VM writes, and the tool reads."""
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.program = f"{cls.folder.name}/rounds"
+        build = TOOL.parent.parent / "src"
+        subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o", cls.program,
+                        f"-I{TOP}/include", TOP / "tests/cli/rounds.c",
+                        build / "port/libsvmcore-sodium.a", build / "libsvmcore.a", "-lsodium"],
+                       check=True)
+
+    def setUp(self):
+        super().setUp()
+        self.disk()
+        vmkey = self.tmp / "disk.vmkey"
+        name = (self.tmp / "key").read_bytes()[64:96]
+        subprocess.run([self.program, vmkey,
+                        hashlib.blake2b(name, digest_size=32).hexdigest()[:32],
+                        provider_key(self.tmp / "key", self.word).hex(), self.tmp], check=True)
+        for file in ("whole", "delta-1", "delta-2", "round-0", "round-1", "last", "other-0",
+                     "other-last", "alone"):
+            shutil.copy(vmkey, self.tmp / f"{file}.vmkey")
+
+    def verify(self, *names):
+        return ("seal", "verify", *self.keys, *(self.tmp / n for n in names))
+
+    def test_rows_that_stand_on_one_another(self):
+        for names in (("whole", "delta-1", "delta-2"), ("round-0", "round-1", "last"),
+                      ("other-0", "other-last"), ("whole", "alone")):
+            with self.subTest(names):
+                lines = self.good(*self.verify(*names)).text.splitlines()
+                self.assertEqual([line.split(":")[0].split("/")[-1] for line in lines],
+                                 list(names))
+                self.assertTrue(all("genuine" in line for line in lines))
+        self.good("seal", "verify", "--generation", 2, *self.keys, self.tmp / "alone")
+        self.refused(REFUSED, "whole", "older generation",
+                     run=("seal", "verify", "--generation", 2, *self.keys, self.tmp / "whole"))
+
+    def test_rows_that_do_not(self):
+        for names, words in ((("delta-1",), ("delta-1", "stands on another")),
+                             (("alone", "delta-1"), ("delta-1", "stands on another")),
+                             (("whole", "delta-2"), ("delta-2", "stands on another")),
+                             (("whole", "delta-1", "delta-1"), ("delta-1", "stands on another")),
+                             (("whole", "last"), ("last", "round")),
+                             (("round-1",), ("round-1", "round")),
+                             (("round-0", "last"), ("last", "next round")),
+                             (("round-0", "round-0"), ("round-0", "round")),
+                             (("round-0", "round-1", "round-1"), ("round-1", "round")),
+                             (("round-0", "other-last"), ("other-last", "stands on another")),
+                             (("round-0", "round-1", "last", "last"), ("last", "round"))):
+            with self.subTest(names):
+                done = tool(*self.verify(*names))
+                self.assertEqual(done.status, REFUSED, done.text)
+                self.assertEqual(done.errors.count("\n"), 1, done.errors)
+                self.assertEqual(done.text.count("genuine"), len(names) - 1)
+                for word in words:
+                    self.assertIn(word, done.errors)
+
+    def test_only_a_whole_image_is_taken_apart_or_sealed_anew(self):
+        self.good("seal", "convert", "--to", "raw", *self.keys, self.tmp / "whole",
+                  self.tmp / "out")
+        self.assertEqual((self.tmp / "out/memory-0").read_bytes()[:9],
+                         b"\x01" + bytes(7) + b"\x01")
+        before = self.litter()
+        for name in ("delta-1", "round-0", "round-1", "last"):
+            with self.subTest(name):
+                file = self.tmp / name
+                data = file.read_bytes()
+                for run in (("convert", "--to", "raw", *self.keys, file, self.tmp / "part"),
+                            ("rekey", "--new-vm-key", *self.keys, file),
+                            ("rekey", "--new-epoch", *self.keys, file), ("rekey", *self.keys, file)):
+                    self.refused(USAGE, name, "no whole image", run=("seal", *run))
+                self.assertEqual((file.read_bytes(), self.litter()), (data, before))
+
+    def test_inspect_says_what_they_are(self):
+        shown = json.loads(self.good("seal", "inspect", "--json", *(
+            self.tmp / n for n in ("whole", "delta-1", "round-1", "last"))).text)
+        self.assertEqual([s["image-kind"] for s in shown],
+                         ["whole", "delta", "round", "last round"])
+        self.assertEqual([s["generation"] for s in shown], [1, 2, 5, 6])
+        self.assertEqual(shown[1]["parent"], shown[0]["image"])
+        self.assertEqual([s.get("round") for s in shown], [None, None, 1, 2])
+        self.assertEqual([s.get("session") for s in shown],
+                         [None, None, *2 * [(b"a migration ..." + b"\1").hex()]])
+
+
 class CutOff(Case):
     @classmethod
     def setUpClass(cls):
@@ -433,6 +572,95 @@ class CutOff(Case):
         whole = self.old_or_new(raw)
         self.everywhere(self.begin(file), lambda f: ("convert", "--to", "raw", *self.keys, f),
                         lambda f: f.read_bytes() == raw or whole(f))
+
+    def old_or_new_image(self, *memories):
+        def check(file):
+            done = tool("seal", "verify", *self.keys, file)
+            self.assertEqual(done.status, GOOD, done.errors)
+            out = self.tmp / "out"
+            self.good("seal", "convert", "--to", "raw", *self.keys, file, out)
+            self.assertIn((out / "memory-0").read_bytes(), memories)
+            shutil.rmtree(out)
+        return check
+
+    def test_rekey_of_an_image(self):
+        file, memory = self.image()
+        turns = self.everywhere(self.begin(file),
+                                lambda f: ("rekey", "--new-vm-key", *self.keys, f),
+                                self.old_or_new_image(memory))
+        self.assertGreater(turns, 20)
+
+    def test_rekey_of_an_image_that_wraps_anew(self):
+        file, memory = self.image()
+        self.everywhere(self.begin(file), lambda f: ("rekey", *self.keys, f),
+                        self.old_or_new_image(memory))
+
+    def test_create_that_replaces(self):
+        """There is the old disk or the new one, which has another key and another content."""
+        anchor = ("--anchor", self.tmp / "anchor")
+        file, raw = self.disk(sectors=4, options=anchor)
+        new = self.tmp / "new.raw"
+        new.write_bytes(pattern(4, seed=9))
+
+        def check(f):
+            done = tool("seal", "verify", *self.keys, *anchor, f)
+            self.assertEqual(done.status, GOOD, done.errors)
+            self.assertIn(self.content(f, (*self.keys, *anchor)), (raw, new.read_bytes()))
+        self.everywhere(self.begin(file, "anchor"),
+                        lambda f: ("create", "--force", "--mode", "authentic", "--from", new,
+                                   "--journal", 8, *self.keys, *anchor, f), check)
+
+    def test_create_of_an_image_that_replaces(self):
+        file, memory = self.image()
+        new = self.tmp / "new.memory"
+        new.write_bytes(pattern(40, seed=9))
+
+        self.everywhere(self.begin(file),
+                        lambda f: ("create", "--force", "--section", f"memory:0@0={new}",
+                                   *self.keys, f),
+                        self.old_or_new_image(memory, new.read_bytes()))
+
+    def test_create_where_nothing_was(self):
+        """No file without its key; a key without a file is in nobody's way with --force."""
+        raw = self.tmp / "some.raw"
+        raw.write_bytes(pattern(4))
+        self.disk()
+        file = self.tmp / "fresh"
+
+        def make():
+            for path in (file, self.tmp / "fresh.vmkey"):
+                path.unlink(missing_ok=True)
+            return file
+
+        def check(f):
+            if f.exists():
+                self.assertEqual(self.content(f), raw.read_bytes())
+        self.everywhere(make, lambda f: ("create", "--mode", "authentic", "--from", raw,
+                                         "--journal", 8, *self.keys, f), check)
+
+    def test_another_passphrase(self):
+        """The key file opens with the old passphrase or the new one."""
+        self.disk(sectors=4)
+        key = self.tmp / "key"
+        secret = provider_key(key, self.word)
+        data = key.read_bytes()
+
+        def make():
+            key.write_bytes(data)
+            return key
+
+        def check(f):
+            keys = []
+            for word in (self.word, b"battery staple"):
+                try:
+                    keys.append(provider_key(f, word))
+                except AssertionError:
+                    pass
+            self.assertEqual(keys, [secret])
+        turns = self.everywhere(make, lambda f: (
+            "passphrase", "--passphrase-file", self.tmp / "word", "--new-passphrase-file",
+            self.tmp / "wrong", f), check)
+        self.assertGreater(turns, 7)
 
     def test_what_was_cut_off_is_mended_by_the_next(self):
         file, raw = self.disk(sectors=4)

@@ -436,7 +436,7 @@ TEST(edges, a_loaded_policy_stays_within_its_tables) /* PO-2 PO-3 */
         for (unsigned i = 0; i < count; i++)
             bytes[HEAD + 24 * i] = (uint8_t)i;
         CHECK_EQ(svmc_policy_load(&policy, bytes, length),
-                 count > SVMC_POLICY_CPUIDS ? SVMC_ERR_ARG : SVMC_OK, "%u leaves", count);
+                 count > SVMC_POLICY_CPUIDS ? SVMC_ERR_FORMAT : SVMC_OK, "%u leaves", count);
     }
     for (unsigned second = 0; second < 256; second++) {
         memcpy(bytes, head, sizeof head);
@@ -446,7 +446,7 @@ TEST(edges, a_loaded_policy_stays_within_its_tables) /* PO-2 PO-3 */
         bytes[HEAD] = 3;
         bytes[HEAD + 3] = (uint8_t)second;
         CHECK_EQ(svmc_policy_load(&policy, bytes, HEAD + 6),
-                 second > 3 && second < SVMC_POLICY_HCALLS ? SVMC_OK : SVMC_ERR_ARG,
+                 second > 3 && second < SVMC_POLICY_HCALLS ? SVMC_OK : SVMC_ERR_FORMAT,
                  "hypercalls 3 and %u", second);
     }
 }

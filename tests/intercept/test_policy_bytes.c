@@ -358,7 +358,7 @@ static void refused(size_t at, const char *with, size_t n, enum svmc_status want
     CHECK_EQ(svmc_policy_load(&other, bytes, sizeof golden), want, "%s", why);
     CHECK_MEM(&other, &zero, sizeof other, "%s", why);
 }
-#define REFUSED(at, with, why) refused(at, with, sizeof(with) - 1, SVMC_ERR_ARG, why)
+#define REFUSED(at, with, why) refused(at, with, sizeof(with) - 1, SVMC_ERR_FORMAT, why)
 
 TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 PO-21 PO-22 */
 {
@@ -427,12 +427,12 @@ TEST(policy_bytes, what_is_not_written_is_not_read) /* PO-2 PO-3 PO-4 PO-6 PO-21
     CHECK_EQ(svmc_policy_load(&other, NULL, 4), SVMC_ERR_ARG);
     CHECK_EQ(svmc_policy_load(NULL, golden, sizeof golden), SVMC_ERR_ARG);
     for (size_t len = 0; len < sizeof golden; len++)
-        CHECK_EQ(svmc_policy_load(&other, golden, len), SVMC_ERR_ARG, "cut to %zu", len);
+        CHECK_EQ(svmc_policy_load(&other, golden, len), SVMC_ERR_FORMAT, "cut to %zu", len);
     memcpy(bytes, golden, sizeof golden);
     bytes[sizeof golden] = 0;
-    CHECK_EQ(svmc_policy_load(&other, bytes, sizeof golden + 1), SVMC_ERR_ARG, "a byte more");
+    CHECK_EQ(svmc_policy_load(&other, bytes, sizeof golden + 1), SVMC_ERR_FORMAT, "a byte more");
     bytes[8]++;
-    CHECK_EQ(svmc_policy_load(&other, bytes, sizeof golden + 1), SVMC_ERR_ARG, "and it says so");
+    CHECK_EQ(svmc_policy_load(&other, bytes, sizeof golden + 1), SVMC_ERR_FORMAT, "and it says so");
 }
 
 TEST(policy_bytes, a_run_may_go_on_in_the_next_range_of_msrs) /* PO-4 */

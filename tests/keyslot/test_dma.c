@@ -136,6 +136,24 @@ struct refusal {
     uint64_t at;
 };
 
+TEST(dma, a_reason_has_a_name_of_its_own)
+{
+    static const struct {
+        uint32_t reason;
+        char name[24];
+    } rows[] = {
+        { SVMC_DMA_NONE, "SVMC_DMA_NONE" },    { SVMC_DMA_BDF_UNBOUND, "SVMC_DMA_BDF_UNBOUND" },
+        { SVMC_DMA_TAG, "SVMC_DMA_TAG" },      { SVMC_DMA_BUDGET, "SVMC_DMA_BUDGET" },
+        { SVMC_DMA_BUDGET + 1, "SVMC_DMA_?" }, { UINT32_MAX, "SVMC_DMA_?" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK(strcmp(svmc_dma_name(rows[i].reason), rows[i].name) == 0, "%s", rows[i].name);
+    for (uint32_t i = 0; i <= SVMC_DMA_BUDGET; i++)
+        for (uint32_t k = 0; k < i; k++)
+            CHECK(strcmp(svmc_dma_name(i), svmc_dma_name(k)) != 0, "%u %u", i, k);
+}
+
 TEST(dma, each_fault_has_its_reason) /* DM-3 DM-6 DM-7 DM-8 */
 {
     static const struct refusal rows[] = {

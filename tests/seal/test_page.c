@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <svmcore/seal_page.h>
 
-enum { PAGES = 70, BYTES = SVMC_PAGE_BYTES };
+enum { PAGES = 70, BYTES = SVMC_SEAL_PAGE_BYTES };
 
 /* Where a host keeps a copy. */
 struct copy {

@@ -16,13 +16,13 @@
 enum { PAGES = 9, VCPUS = 3, TEXT = 40, BLOB = TEXT + SVMC_CONTEXT_HEADER_BYTES, SEEN = 1 << 16 };
 
 struct copy {
-    uint8_t text[SVMC_PAGE_BYTES], tag[SVMC_TAG_BYTES];
+    uint8_t text[SVMC_SEAL_PAGE_BYTES], tag[SVMC_TAG_BYTES];
 };
 
 /* What is a lane's own. */
 struct worker {
     struct copy mine;
-    uint8_t back[SVMC_PAGE_BYTES], blob[BLOB], state[TEXT];
+    uint8_t back[SVMC_SEAL_PAGE_BYTES], blob[BLOB], state[TEXT];
     uint32_t lane;
     unsigned bad, sealed, opened, moved;
 };
@@ -30,10 +30,10 @@ struct worker {
 static struct seal_lab lab;
 static struct svmc_pages pages;
 static struct svmc_contexts contexts;
-static _Alignas(64) uint8_t memory[SEAL_LAB_LANES * SVMC_PAGE_BYTES + 4096];
+static _Alignas(64) uint8_t memory[SEAL_LAB_LANES * SVMC_SEAL_PAGE_BYTES + 4096];
 static _Alignas(64) uint8_t context_memory[4096];
 static struct copy store[PAGES];
-static uint8_t plain[PAGES][SVMC_PAGE_BYTES];
+static uint8_t plain[PAGES][SVMC_SEAL_PAGE_BYTES];
 static struct worker workers[SEAL_LAB_LANES];
 static unsigned turns, running, twice, tended;
 static uint64_t seen[SEEN];

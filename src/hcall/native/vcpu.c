@@ -28,7 +28,7 @@ CORE_COLD static bool has_all(const struct svmc_hcall_vm *vm, const struct svmc_
         ((needs & NEED_HANDLE) && !CORE_HAS_OP(ops, handle)))
         return false;
     if ((needs & NEED_SLOT) &&
-        (room->slot_count == 0 || !vm->crypto || !HAS_CRYPTO_OP(vm->crypto, mac)))
+        (room->slot_count == 0 || !vm->crypto || !CORE_HAS_OP(vm->crypto, mac)))
         return false;
     return room->slot_count <= 256 && (room->slots || room->slot_count == 0) &&
            (room->scratch || room->scratch_bytes == 0) && ((uintptr_t)room->scratch & 7) == 0;

@@ -339,10 +339,16 @@ static void wipe_msrs(struct svmc_kvm_vcpu *v)
     }
 }
 
+/* A section that one call takes. KVM only reads it. */
+static bool set_whole(const struct svmc_kvm_vcpu *v, uint32_t part, void *from)
+{
+    return svmc_kvm_ask(v->priv.fd, request_of(v, part, false), from) == 0;
+}
+
 static bool set_zeros(const struct svmc_kvm_vcpu *v, uint8_t *zeros, uint64_t features)
 {
     memcpy(zeros + XSAVE_HEADER, &features, sizeof features);
-    return svmc_kvm_ask(v->priv.fd, KVM_SET_XSAVE, zeros) == 0;
+    return set_whole(v, KVM_PART_XSAVE, zeros);
 }
 
 /*
@@ -390,7 +396,7 @@ static bool wipe_sregs(struct svmc_kvm_vcpu *v)
         regs.two.cr8 = cr8;
         regs.two.apic_base = base;
     }
-    return svmc_kvm_ask(v->priv.fd, request_of(v, part, false), &regs) == 0;
+    return set_whole(v, part, &regs);
 }
 
 /* What the mapping shows: registers, the exit's data, the page that port I/O goes through. */
@@ -419,15 +425,15 @@ enum svmc_status svmc_kvm_vcpu_wipe(struct svmc_kvm_vcpu *v, void *scratch, size
     svmc_kvm_zero(scratch, bytes);
     if (bytes < svmc_kvm_vcpu_bytes(v))
         return SVMC_ERR_FULL;
-    good = svmc_kvm_ask(v->priv.fd, KVM_SET_REGS, &regs) == 0;
+    good = set_whole(v, KVM_PART_REGS, &regs);
     good &= wipe_xsave(v, scratch);
     good &= wipe_sregs(v);
     if (has(v, KVM_PART_XCRS))
-        good &= svmc_kvm_ask(v->priv.fd, KVM_SET_XCRS, &xcrs) == 0;
+        good &= set_whole(v, KVM_PART_XCRS, &xcrs);
     if (has(v, KVM_PART_DEBUGREGS))
-        good &= svmc_kvm_ask(v->priv.fd, KVM_SET_DEBUGREGS, &debug) == 0;
+        good &= set_whole(v, KVM_PART_DEBUGREGS, &debug);
     wipe_msrs(v);
-    good &= svmc_kvm_ask(v->priv.fd, KVM_SET_VCPU_EVENTS, &events) == 0;
+    good &= set_whole(v, KVM_PART_EVENTS, &events);
     wipe_run(v);
     return good ? SVMC_OK : SVMC_ERR_CALLBACK;
 }
@@ -520,7 +526,7 @@ static bool set_part(struct svmc_kvm_vcpu *v, uint32_t part, const uint8_t *at, 
     if (part == KVM_PART_TSC)
         return set_tsc(v, at, flags);
     if (part != KVM_PART_MSRS)
-        return svmc_kvm_ask(v->priv.fd, request_of(v, part, false), (void *)arg) == 0;
+        return set_whole(v, part, (void *)arg);
     memcpy(&msrs, at, sizeof msrs);
     return svmc_kvm_ask(v->priv.fd, KVM_SET_MSRS, (void *)arg) == (int)msrs;
 }

@@ -18,8 +18,8 @@ static struct svmc_pages pages;
 static struct svmc_contexts contexts;
 static _Alignas(64) uint8_t keys[SVMC_KEYARENA_BYTES(1)], pool[16384];
 static _Alignas(64) uint8_t page_memory[8192], context_memory[8192];
-static uint8_t plain[SVMC_PAGE_BYTES], text[SVMC_PAGE_BYTES + SVMC_TAG_BYTES];
-static uint8_t back[SVMC_PAGE_BYTES], state[TEXT], blob[TEXT + SVMC_CONTEXT_HEADER_BYTES];
+static uint8_t plain[SVMC_SEAL_PAGE_BYTES], text[SVMC_SEAL_PAGE_BYTES + SVMC_TAG_BYTES];
+static uint8_t back[SVMC_SEAL_PAGE_BYTES], state[TEXT], blob[TEXT + SVMC_CONTEXT_HEADER_BYTES];
 
 static bool begin(const struct svmc_crypto_ops *ops, uint32_t alg)
 {
@@ -48,7 +48,7 @@ static bool is(const uint8_t *at, size_t n, uint8_t byte)
 static enum svmc_seal_reason open_page(void)
 {
     memset(back, 0xa5, sizeof back);
-    return svmc_pages_open(&pages, 0, 1, text, text + SVMC_PAGE_BYTES, back);
+    return svmc_pages_open(&pages, 0, 1, text, text + SVMC_SEAL_PAGE_BYTES, back);
 }
 
 /* SE-20 */
@@ -58,7 +58,7 @@ static void flip_page(void)
     unsigned missed = 0;
 
     memset(plain, 0x3c, sizeof plain);
-    CHECK_EQ(svmc_pages_seal(&pages, 0, 1, plain, text, text + SVMC_PAGE_BYTES, &copy),
+    CHECK_EQ(svmc_pages_seal(&pages, 0, 1, plain, text, text + SVMC_SEAL_PAGE_BYTES, &copy),
              SVMC_SEAL_NONE);
     CHECK_EQ(svmc_pages_publish(&pages, &copy), SVMC_SEAL_NONE);
     CHECK_EQ(svmc_pages_leave(&pages, 1), SVMC_SEAL_NONE);

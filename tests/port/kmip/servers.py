@@ -94,7 +94,7 @@ class PyKmip:
     """Debian's python3-pykmip on loopback."""
 
     def __init__(self, folder):
-        self.folder, self.port, self.process = folder, free_port(), None
+        self.folder, self.port, self.process, self.guard = folder, free_port(), None, None
         Path(folder, "policy").mkdir(exist_ok=True)
         Path(folder, "server.conf").write_text(
             CONFIG.format(host=HOST, port=self.port, d=folder))
@@ -104,6 +104,9 @@ class PyKmip:
             ["/usr/bin/python3", "/usr/bin/pykmip-server", "-f", f"{self.folder}/server.conf",
              "-l", f"{self.folder}/server.log"], start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # a test that is killed stops nothing: its end of the pipe goes, and so does the group
+        self.guard = subprocess.Popen(["sh", "-c", f"cat; kill -s KILL -- -{self.process.pid}"],
+                                      stdin=subprocess.PIPE, start_new_session=True)
         for _ in range(200):
             with suppress(OSError), closing(socket.create_connection((HOST, self.port), 1)):
                 return
@@ -116,16 +119,18 @@ class PyKmip:
             time.sleep(0.001)
 
     def processes(self):
-        """What /proc says of each process of the group: name and state, its group in [4]."""
+        """What /proc says of each process of the group: its number, "", state; its group in [4]."""
         for path in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 stat = path.read_text()
-                fields = ["", "", *stat[stat.rindex(")") + 2:].split()]
+                fields = [stat.split()[0], "", *stat[stat.rindex(")") + 2:].split()]
                 if int(fields[4]) == self.process.pid:
                     yield fields
 
     def stop(self):
         if self.process:
+            self.guard.kill()
+            self.guard.communicate()
             with suppress(ProcessLookupError):
                 self.signal(signal.SIGKILL)
             self.process.wait()
