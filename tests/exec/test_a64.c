@@ -1017,6 +1017,8 @@ TEST(exec_a64, an_instruction_is_fetched_or_faults) /* EA-2 EA-5 EA-6 XE-5 */
     CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE | SVMC_EXEC_USER);
     lab.fault = (struct svmc_fault){ .raised = 1, .vector = 0x24, .has_error = 1 };
     CHECK_EQ(fetch(), SVMC_ERR_CALLBACK); /* an abort of data */
+    CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
+    CHECK_EQ(lab.out.fault.raised, 0);
     lab.regs.pc += 2;
     CHECK_EQ(fetch(), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 0x22);
