@@ -299,18 +299,8 @@ EXEC_FN bool svmc_exec_x86_system(struct x86_run *e)
         return move_table(e);
     case SHAPE_SYS_WORD:
         return move_word(e);
-    case SHAPE_SYS_LOAD:
-        return svmc_exec_x86_load_system(e);
-    case SHAPE_SYS_ASK:
-        return svmc_exec_x86_ask(e);
     case SHAPE_SYS_FORGET:
         return forget_some(e);
-    case SHAPE_SYS_SEGMENT:
-        return svmc_exec_x86_segment(e);
-    case SHAPE_SYS_FAR:
-        return svmc_exec_x86_far(e);
-    case SHAPE_SYS_BACK:
-        return svmc_exec_x86_back(e);
     case SHAPE_SYS_PUSHF:
         return push_flags(e);
     case SHAPE_SYS_POPF:
