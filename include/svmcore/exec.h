@@ -19,13 +19,22 @@ extern "C" {
 #define SVMC_EXEC_ACCESSES_MAX 64u   /* accesses that one call makes at most */
 #define SVMC_EXEC_WIDTH_MAX    64u   /* bytes of one access at most */
 #define SVMC_EXEC_DATA_BYTES   2688u /* what an instruction reads, until it is done */
-#define SVMC_EXEC_PLACES_MAX   8u    /* pages that an instruction touches in one go */
+#define SVMC_EXEC_PLACES_MAX   12u   /* pages that an instruction touches in one go */
 
 /** Bits of `access` of translate beside READ, WRITE and RW of enum svmc_access. */
 enum svmc_exec_reach {
     SVMC_EXEC_USER = 32,    /* with the rights of a user program: x86 CPL 3, EL0, U-mode */
     SVMC_EXEC_EXECUTE = 64, /* an instruction is fetched */
     SVMC_EXEC_CHECK = 128   /* nothing will be read or written: a cache line is flushed */
+};
+
+/** Which translations `forget` means: SDM vol. 2 INVLPG, INVPCID. */
+enum svmc_exec_forget {
+    SVMC_EXEC_FORGET_PAGE = 0,    /* of `at`: with the PCID in force, and global ones */
+    SVMC_EXEC_FORGET_ADDRESS = 1, /* of `at` with this PCID, but for global ones */
+    SVMC_EXEC_FORGET_CONTEXT = 2, /* all with this PCID, but for global ones */
+    SVMC_EXEC_FORGET_ALL = 3,     /* all, global ones too */
+    SVMC_EXEC_FORGET_LOCAL = 4    /* all but global ones */
 };
 
 /** What one access is. */
@@ -41,7 +50,8 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
     SVMC_EXEC_VECTOR_WRITE = 10,
-    SVMC_EXEC_PAUSE = 12 /* none: the call has made as many as it may, and goes on in the next */
+    SVMC_EXEC_PAUSE = 12, /* none: the call has made as many as it may, and goes on in the next */
+    SVMC_EXEC_FORGET = 13
 };
 
 /**
@@ -93,6 +103,8 @@ struct svmc_exec_ops {
        svmcore/exec_vec.h. At once: BUSY is no answer. UNSUPPORTED: NEEDS_VECTOR as well. It may be
        asked more than once about an instruction */
     SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
+    /* optional (NULL: UNFINISHED): translations are gone: what: enum svmc_exec_forget */
+    SVMC_NODISCARD enum svmc_status (*forget)(void *ctx, uint32_t what, uint32_t pcid, svmc_gva at);
 };
 
 /** What becomes of the guest. */
@@ -136,7 +148,7 @@ struct svmc_exec_wait {
     uint8_t kind; /* enum svmc_exec_access */
     uint8_t file; /* VECTOR_READ, VECTOR_WRITE: enum svmc_reg_kind */
     uint16_t bytes;
-    uint32_t number; /* port, MSR, vector register */
+    uint32_t number; /* port, MSR, vector register; FORGET: enum svmc_exec_forget */
     uint64_t at;     /* guest-physical address; TRANSLATE: the linear one */
 };
 

@@ -439,6 +439,25 @@ EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
     return st == SVMC_OK;
 }
 
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    enum svmc_status st;
+
+    if (!CORE_HAS_OP(ops, forget))
+        return exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
+    if (was_done(r, 0))
+        return true;
+    st = ops->forget(x->priv.ctx, what, pcid, (svmc_gva){ linear });
+    if (st != SVMC_OK)
+        return svmc_exec_stop(
+            r, st,
+            &(struct svmc_exec_wait){ .kind = SVMC_EXEC_FORGET, .number = what, .at = linear });
+    count(r, 0);
+    return true;
+}
+
 static bool ask_msr(struct exec_run *r, uint32_t msr, bool write, uint8_t *bytes)
 {
     struct svmc_exec *x = r->x;

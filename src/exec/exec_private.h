@@ -96,6 +96,9 @@ EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned 
 /** XE-60: the host does the operation that lies in the record's `vec`. */
 EXEC_FN bool svmc_exec_vec_op(struct exec_run *r);
 
+/** XS-9: the host forgets translations. */
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear);
+
 /** MSRs: *value from it, or to it; the callback's fault is the guest's. */
 EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
+#include <svmcore/event.h>
 #include "x86_fpu.h"
 #include "x86_private.h"
 #include "x86_float_private.h"
@@ -27,6 +28,10 @@ static const struct row rows[] = {
     [SVMC_X86_##id] = { SHAPE_FLOAT_##shape, FLOAT_##op, WHO_##who, ELEMENT_##element },
 #include "x86_float.def"
 #undef OP
+#define OP(id, shape, op, undefined, who) \
+    [SVMC_X86_##id] = { SHAPE_SYS_##shape, X86_OP_##op, WHO_##who, ELEMENT_B },
+#include "x86_system.def"
+#undef OP
 };
 #define ROWS ((uint32_t)(sizeof rows / sizeof rows[0]))
 
@@ -46,8 +51,8 @@ static inline bool move(struct x86_run *e)
             value = e->regs->segment[core_clamp(insn->reg, 6)].selector;
         return exec_write_value(&e->r, &span, value);
     }
-    if (insn->reg_kind != SVMC_REG_KIND_GPR) /* CVE-2017-2583: MOV to a segment is not finished */
-        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
+    if (insn->reg_kind != SVMC_REG_KIND_GPR)
+        return svmc_exec_x86_segment(e);
     if (!x86_reach_memory(e, SVMC_ACCESS_READ, &span) || !x86_read(e, &span, &value))
         return false;
     if (insn->flags & SVMC_INSN_SIGN)
@@ -167,6 +172,8 @@ static bool perform(struct x86_run *e)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED,
                          e->shape == SHAPE_NONE ? SVMC_EXEC_REASON_NO_ROW
                                                 : SVMC_EXEC_REASON_NO_ACCESS);
+    if (e->shape >= SHAPE_SYS_TABLE)
+        return svmc_exec_x86_system(e);
     if (e->shape < SHAPE_FPU_LOAD && !is_width(e->insn)) /* no decode made it */
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return e->shape == SHAPE_MOVE ? move(e) : perform_rare(e);
@@ -224,22 +231,26 @@ static inline void begin(struct x86_run *e, struct svmc_exec *x, struct svmc_exe
     e->r.user = regs->cpl == 3 ? SVMC_EXEC_USER : 0;
     e->r.x86 = true;
     e->r.status = SVMC_OK;
+    e->shadow = 0;
+    e->keeps_rf = false;
     exec_rewind(&e->r);
 }
 
 static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                        const struct svmc_insn *insn, struct svmc_exec_result *out)
 {
+    const bool steps = (regs->rflags & FLAG_TF) != 0; /* what POPF leaves is the next one's */
     struct x86_run e;
 
     begin(&e, x, regs, insn, out);
     if (__builtin_expect(!perform(&e), 0))
         return stopped(&e);
-    if (__builtin_expect((regs->rflags & FLAG_TF) != 0, 0))
+    if (__builtin_expect(steps, 0) && !(e.shadow & SVMC_STATE_SHADOW_SS))
         trap(out);
     regs->rip = e.next;
-    regs->rflags &= ~(uint64_t)FLAG_RF;
-    regs->shadow = 0;
+    if (__builtin_expect(!e.keeps_rf, 1))
+        regs->rflags &= ~(uint64_t)FLAG_RF;
+    regs->shadow = e.shadow;
     out->action = SVMC_EXEC_DONE;
     exec_forget(x);
     return SVMC_OK;

@@ -3,7 +3,7 @@
 #include "x86_fpu.h"
 
 /* XE-50: #NM, then #MF for what waits (SDM vol. 1 8.6, vol. 3 table 6-2). */
-EXEC_FN bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits)
+bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits)
 {
     const struct svmc_exec_x86 *regs = e->regs;
 
@@ -87,7 +87,7 @@ static struct fpu_real convert(const struct x86_run *e, const uint8_t *data, uns
     return svmc_exec_x87_widen(value, bytes, raised);
 }
 
-EXEC_FN bool svmc_exec_x86_fpu_load(struct x86_run *e)
+bool svmc_exec_x86_fpu_load(struct x86_run *e)
 {
     struct svmc_exec_x86 *regs = e->regs;
     unsigned to = fpu_physical(regs, 7), raised = 0;
@@ -132,7 +132,7 @@ static void format(struct x86_run *e, struct fpu_real v, unsigned *raised)
         core_store_le64(store, svmc_exec_x87_narrow(v, bytes, control, raised));
 }
 
-EXEC_FN bool svmc_exec_x86_fpu_store(struct x86_run *e)
+bool svmc_exec_x86_fpu_store(struct x86_run *e)
 {
     struct svmc_exec_x86 *regs = e->regs;
     unsigned from = fpu_physical(regs, 0), raised = 0;
@@ -189,7 +189,7 @@ static bool is_compare(const struct x86_run *e)
     return e->op == FPU_OP_FCOM || e->op == FPU_OP_FCOMP;
 }
 
-EXEC_FN bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e)
+bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e)
 {
     struct svmc_exec_x86 *regs = e->regs;
     unsigned to = fpu_physical(regs, 0), raised = FPU_UNDERFLOW;
@@ -217,7 +217,7 @@ EXEC_FN bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e)
     return conclude(e, raised & ~(is_compare(e) ? FPU_C1 : 0));
 }
 
-EXEC_FN bool svmc_exec_x86_fpu_control(struct x86_run *e)
+bool svmc_exec_x86_fpu_control(struct x86_run *e)
 {
     const bool loads = e->op == FPU_OP_FLDCW;
     struct exec_span span;
@@ -232,5 +232,32 @@ EXEC_FN bool svmc_exec_x86_fpu_control(struct x86_run *e)
         return false;
     fpu_set_control(e->regs, (unsigned)value);
     fpu_settle(e->regs);
+    return true;
+}
+
+/* XE-57: LDMXCSR, STMXCSR. */
+bool svmc_exec_x86_mxcsr(struct x86_run *e)
+{
+    struct svmc_exec_x86 *regs = e->regs;
+    const bool vex = VECTOR_ENCODING(e->insn->priv_raw[2]) == X86_VEX;
+    const bool loads = e->insn->access == SVMC_ACCESS_READ;
+    struct exec_span span;
+    uint64_t value;
+
+    if (vex ? !(regs->cr0 & CR0_PE) || (regs->rflags & FLAG_VM) || !(regs->cr4 & CR4_OSXSAVE) ||
+                  (regs->xcr0 & XCR0_AVX) != XCR0_AVX
+            : (regs->cr0 & CR0_EM) || !(regs->cr4 & CR4_OSFXSR))
+        return svmc_exec_fault(&e->r, VECTOR_UD, false, 0);
+    if (regs->cr0 & CR0_TS)
+        return svmc_exec_fault(&e->r, VECTOR_NM, false, 0);
+    if (!x86_reach_memory(e, e->insn->access, &span))
+        return false;
+    if (!loads)
+        return exec_write_value(&e->r, &span, regs->mxcsr);
+    if (!x86_read(e, &span, &value))
+        return false;
+    if (value & ~(uint64_t)fpu_mxcsr_mask(regs))
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+    regs->mxcsr = (uint32_t)value;
     return true;
 }

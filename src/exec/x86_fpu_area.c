@@ -28,13 +28,14 @@
 /* What one of them is about, and where in the record's data its pieces are. */
 struct area {
     struct x86_run *e;
-    struct exec_span span;
-    uint64_t compact; /* XCOMP_BV, or 0 */
-    uint32_t wanted;  /* components that are saved or restored */
-    uint32_t there;   /* of these, those that are not in their initial state */
+    struct exec_span span; /* of the bytes from `from` on */
+    uint64_t compact;      /* XCOMP_BV, or 0 */
+    uint32_t wanted;       /* components that are saved or restored */
+    uint32_t there;        /* of these, those that are not in their initial state */
     const uint8_t *st, *vectors, *high, *masks;
     uint8_t registers; /* vector registers that the mode has */
     uint8_t width;     /* bytes of them that are read or written */
+    uint16_t from;
     bool xsave;
 };
 
@@ -88,7 +89,7 @@ static const uint8_t *read_range(struct area *a, unsigned from, unsigned bytes)
 
     for (unsigned at = 0; at < bytes; at += SVMC_EXEC_WIDTH_MAX) {
         unsigned n = bytes - at < SVMC_EXEC_WIDTH_MAX ? bytes - at : SVMC_EXEC_WIDTH_MAX;
-        struct exec_span part = fpu_part(&a->span, from + at, n);
+        struct exec_span part = fpu_part(&a->span, from + at - a->from, n);
 
         data = may_access(a->e) ? svmc_exec_read(&a->e->r, &part) : NULL;
         if (data == NULL)
@@ -101,7 +102,7 @@ static const uint8_t *read_range(struct area *a, unsigned from, unsigned bytes)
 /* A piece that lies in `store`. */
 static bool write_piece(struct area *a, unsigned from, unsigned bytes)
 {
-    struct exec_span part = fpu_part(&a->span, from, bytes);
+    struct exec_span part = fpu_part(&a->span, from - a->from, bytes);
 
     return may_access(a->e) && svmc_exec_write(&a->e->r, &part);
 }
@@ -237,17 +238,12 @@ static bool write_x87(struct area *a)
     return write_piece(a, AT_ST + SVMC_EXEC_WIDTH_MAX, SVMC_EXEC_WIDTH_MAX);
 }
 
-static uint32_t mxcsr_mask(const struct svmc_exec_x86 *regs)
-{
-    return regs->mxcsr_mask != 0 ? regs->mxcsr_mask : SVMC_EXEC_MXCSR_MASK;
-}
-
 static bool write_mxcsr(struct area *a)
 {
     uint8_t *store = a->e->r.x->priv.store;
 
     core_store_le32(store, a->e->regs->mxcsr);
-    core_store_le32(store + 4, mxcsr_mask(a->e->regs));
+    core_store_le32(store + 4, fpu_mxcsr_mask(a->e->regs));
     return write_piece(a, AT_MXCSR, 8);
 }
 
@@ -340,15 +336,29 @@ static bool check_header(struct area *a, const uint8_t *header)
     return true;
 }
 
-/* All of the area that is used, on one page or two. */
-static bool reach(struct area *a, unsigned bytes, uint32_t access)
+/*
+ * What is touched of the area, up to `end`: on one page or two. What is written is probed from its
+ * last byte on, as Intel's processors do.
+ */
+static bool reach(struct area *a, unsigned from, unsigned end, uint32_t access)
 {
     struct x86_run *e = a->e;
+    const unsigned segment = e->insn->segment;
+    const uint64_t mask = core_mask(e->insn->address_bytes), at = x86_offset(e) + from;
 
-    if (bytes > AREA_MAX)
+    if (end > AREA_MAX)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_COMPONENT);
-    return x86_reach(e, e->insn->segment, x86_offset(e) & core_mask(e->insn->address_bytes), bytes,
-                     access, &a->span);
+    a->from = (uint16_t)from;
+    if (access == SVMC_ACCESS_WRITE &&
+        !x86_reach(e, segment, (at + (end - from) - 1) & mask, 1, access, &a->span))
+        return false;
+    return x86_reach(e, segment, at & mask, end - from, access, &a->span);
+}
+
+/* XSAVE and XRSTOR of neither x87 nor anything with MXCSR leave the first 512 bytes alone. */
+static unsigned start_of(const struct area *a)
+{
+    return a->xsave && !(a->wanted & (HAS_X87 | HAS_SSE | HAS_AVX)) ? AT_HEADER : 0;
 }
 
 /* Pieces of an area that is restored; NULL: its initial state. */
@@ -382,7 +392,7 @@ static bool read_image(struct area *a, struct image *m)
         if (data == NULL)
             return false;
         m->mxcsr = core_load_le32(data);
-        if (m->mxcsr & ~mxcsr_mask(a->e->regs))
+        if (m->mxcsr & ~fpu_mxcsr_mask(a->e->regs))
             return refuse(a->e);
     }
     if (!read_if(a, HAS_SSE, AT_XMM, a->registers * 16u, &m->xmm) ||
@@ -447,12 +457,6 @@ static bool restore_vectors(struct area *a, const struct image *m)
     return true;
 }
 
-/* As wide as an address can be: what is above is its sign. */
-static uint64_t load_pointer(const struct area *a, const uint8_t *from)
-{
-    return is_long(a) ? (uint64_t)core_sign_extend(core_load_le64(from), 57) : core_load_le32(from);
-}
-
 static void take_words(struct area *a, const uint8_t *words)
 {
     struct svmc_exec_x86 *regs = a->e->regs;
@@ -466,8 +470,12 @@ static void take_words(struct area *a, const uint8_t *words)
     fpu_settle(regs);
     regs->ftw = words[4];
     regs->fop = core_load_le16(words + 6) & FPU_OPCODE_BITS;
-    regs->fip = load_pointer(a, words + 8);
-    regs->fdp = load_pointer(a, words + 16);
+    regs->fip = core_load_le32(words + 8);
+    regs->fdp = core_load_le32(words + 16);
+    if (is_long(a)) { /* what is above a linear address's bits is lost of the first alone */
+        regs->fip = (uint64_t)core_sign_extend(core_load_le64(words + 8), 57);
+        regs->fdp = core_load_le64(words + 16);
+    }
     regs->fcs = selectors ? core_load_le16(words + 12) : 0;
     regs->fds = selectors ? core_load_le16(words + 20) : 0;
 }
@@ -492,7 +500,7 @@ static bool restore(struct area *a)
     if (a->xsave) {
         header = read_range(a, AT_HEADER, 64);
         if (header == NULL || !check_header(a, header) ||
-            !reach(a, end_of(a, a->there), SVMC_ACCESS_READ))
+            !reach(a, start_of(a), end_of(a, a->there), SVMC_ACCESS_READ))
             return false;
     }
     if (!read_image(a, &m))
@@ -520,10 +528,14 @@ static bool may_start(struct x86_run *e, bool xsave, unsigned alignment)
         return svmc_exec_fault(&e->r, VECTOR_NM, false, 0);
     if (!e->wide || e->insn->segment >= SVMC_SEG_FS)
         linear += e->regs->segment[core_clamp(e->insn->segment, 6)].base;
-    return linear % alignment == 0 || refuse(e);
+    if (linear % alignment == 0)
+        return true;
+    if (linear % 4 != 0 && (e->regs->rflags & FLAG_AC) && !svmc_exec_x86_misaligned(e))
+        return false; /* Intel's processors look at two bits alone */
+    return refuse(e);
 }
 
-EXEC_FN bool svmc_exec_x86_area(struct x86_run *e)
+bool svmc_exec_x86_area(struct x86_run *e)
 {
     const struct svmc_exec_x86 *regs = e->regs;
     const unsigned op = e->op;
@@ -546,38 +558,9 @@ EXEC_FN bool svmc_exec_x86_area(struct x86_run *e)
     a.width = wanted & HAS_UPPER ? 64 : wanted & HAS_AVX ? 32 : wanted & HAS_SSE ? 16 : 0;
     if (compact)
         a.compact = wanted | COMPACT;
-    if (!reach(&a,
-               !xsave     ? 512
-               : restores ? AT_EXTENDED
-                          : end_of(&a, a.wanted),
-               restores ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE))
+    if (restores
+            ? !reach(&a, xsave ? AT_HEADER : 0, xsave ? AT_EXTENDED : AT_HEADER, SVMC_ACCESS_READ)
+            : !reach(&a, start_of(&a), xsave ? end_of(&a, a.wanted) : AT_HEADER, SVMC_ACCESS_WRITE))
         return false;
     return restores ? restore(&a) : save(&a);
-}
-
-/* XE-57: LDMXCSR, STMXCSR. */
-EXEC_FN bool svmc_exec_x86_mxcsr(struct x86_run *e)
-{
-    struct svmc_exec_x86 *regs = e->regs;
-    const bool vex = VECTOR_ENCODING(e->insn->priv_raw[2]) == X86_VEX;
-    const bool loads = e->insn->access == SVMC_ACCESS_READ;
-    struct exec_span span;
-    uint64_t value;
-
-    if (vex ? !(regs->cr0 & CR0_PE) || (regs->rflags & FLAG_VM) || !(regs->cr4 & CR4_OSXSAVE) ||
-                  (regs->xcr0 & XCR0_AVX) != XCR0_AVX
-            : (regs->cr0 & CR0_EM) || !(regs->cr4 & CR4_OSFXSR))
-        return svmc_exec_fault(&e->r, VECTOR_UD, false, 0);
-    if (regs->cr0 & CR0_TS)
-        return svmc_exec_fault(&e->r, VECTOR_NM, false, 0);
-    if (!x86_reach_memory(e, e->insn->access, &span))
-        return false;
-    if (!loads)
-        return exec_write_value(&e->r, &span, regs->mxcsr);
-    if (!x86_read(e, &span, &value))
-        return false;
-    if (value & ~(uint64_t)mxcsr_mask(regs))
-        return refuse(e);
-    regs->mxcsr = (uint32_t)value;
-    return true;
 }

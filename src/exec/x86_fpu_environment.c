@@ -150,13 +150,24 @@ static bool load(struct x86_run *e, const struct exec_span *area)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_fpu_environment(struct x86_run *e)
+/* What is written is probed from its last byte on, as Intel's processors do. */
+static bool reach(struct x86_run *e, uint32_t access, struct exec_span *area)
+{
+    const uint64_t last = x86_offset(e) + e->insn->mem_bytes - 1;
+
+    if (access == SVMC_ACCESS_WRITE &&
+        !x86_reach(e, e->insn->segment, last & core_mask(e->insn->address_bytes), 1, access, area))
+        return false;
+    return x86_reach_memory(e, access, area);
+}
+
+bool svmc_exec_x86_fpu_environment(struct x86_run *e)
 {
     const bool loads = e->op == FPU_OP_FLDENV || e->op == FPU_OP_FRSTOR;
     struct exec_span area;
 
     if (!svmc_exec_x86_fpu_may_start(e, loads) || !svmc_exec_has_vectors(&e->r) ||
-        !x86_reach_memory(e, loads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, &area))
+        !reach(e, loads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, &area))
         return false;
     return loads ? load(e, &area) : store(e, &area);
 }

@@ -71,7 +71,7 @@ static void normalise(uint64_t *mantissa, int *exponent)
     }
 }
 
-EXEC_FN struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *raised)
+struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *raised)
 {
     unsigned digits = bytes == 4 ? 24 : 53, max = bytes == 4 ? 0xff : 0x7ff;
     unsigned sign = value >> (8 * bytes - 1) & 1 ? FPU_SIGN : 0;
@@ -97,7 +97,7 @@ EXEC_FN struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsi
     return (struct fpu_real){ mantissa, (uint16_t)(sign | (unsigned)exponent) };
 }
 
-EXEC_FN struct fpu_real svmc_exec_x87_from_integer(int64_t value)
+struct fpu_real svmc_exec_x87_from_integer(int64_t value)
 {
     uint64_t mantissa = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     int exponent = BIAS + 63;
@@ -109,7 +109,7 @@ EXEC_FN struct fpu_real svmc_exec_x87_from_integer(int64_t value)
                               (uint16_t)((value < 0 ? FPU_SIGN : 0) | (unsigned)exponent) };
 }
 
-EXEC_FN struct fpu_real svmc_exec_x87_from_decimal(const uint8_t digits[10])
+struct fpu_real svmc_exec_x87_from_decimal(const uint8_t digits[10])
 {
     uint64_t value = 0;
     struct fpu_real v;
@@ -164,8 +164,7 @@ static uint64_t round_finite(struct fpu_real v, unsigned digits, unsigned max, u
     return (uint64_t)after << (digits - 1) | (rounded & (((uint64_t)1 << (digits - 1)) - 1));
 }
 
-EXEC_FN uint64_t svmc_exec_x87_narrow(struct fpu_real v, unsigned bytes, unsigned control,
-                                      unsigned *raised)
+uint64_t svmc_exec_x87_narrow(struct fpu_real v, unsigned bytes, unsigned control, unsigned *raised)
 {
     unsigned digits = bytes == 4 ? 24 : 53, max = bytes == 4 ? 0xff : 0x7ff;
     uint64_t large = (uint64_t)max << (digits - 1), sign = (uint64_t)1 << (8 * bytes - 1), out;
@@ -212,8 +211,8 @@ static bool round_integer(struct fpu_real v, unsigned control, uint64_t limit, u
     return true;
 }
 
-EXEC_FN uint64_t svmc_exec_x87_to_integer(struct fpu_real v, unsigned bytes, unsigned control,
-                                          bool truncate, unsigned *raised)
+uint64_t svmc_exec_x87_to_integer(struct fpu_real v, unsigned bytes, unsigned control,
+                                  bool truncate, unsigned *raised)
 {
     uint64_t least = (uint64_t)1 << (8 * bytes - 1), out;
 
@@ -225,8 +224,8 @@ EXEC_FN uint64_t svmc_exec_x87_to_integer(struct fpu_real v, unsigned bytes, uns
     return is_negative(v) ? 0 - out : out;
 }
 
-EXEC_FN void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digits[10],
-                                      unsigned *raised)
+void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digits[10],
+                              unsigned *raised)
 {
     uint64_t value;
 
@@ -244,7 +243,7 @@ EXEC_FN void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8
 }
 
 /* SDM vol. 1 8.1.7: valid, zero, special. */
-EXEC_FN unsigned svmc_exec_x87_tag_of(struct fpu_real v)
+unsigned svmc_exec_x87_tag_of(struct fpu_real v)
 {
     unsigned exponent = v.top & FPU_MAX;
 

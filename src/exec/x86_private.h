@@ -107,7 +107,22 @@ enum x86_shape {
     SHAPE_FPU_CONTROL,
     SHAPE_FPU_ENVIRONMENT,
     SHAPE_FPU_MXCSR,
-    SHAPE_FPU_AREA
+    SHAPE_FPU_AREA,
+    /* x86_system.def */
+    SHAPE_SYS_TABLE,
+    SHAPE_SYS_WORD,
+    SHAPE_SYS_LOAD,
+    SHAPE_SYS_ASK,
+    SHAPE_SYS_FORGET,
+    SHAPE_SYS_SEGMENT,
+    SHAPE_SYS_FAR,
+    SHAPE_SYS_BACK,
+    SHAPE_SYS_PUSHF,
+    SHAPE_SYS_POPF,
+    SHAPE_SYS_PUSHA,
+    SHAPE_SYS_POPA,
+    SHAPE_SYS_BOUND,
+    SHAPE_SYS_ARPL
 };
 
 /* Bytes of an element, as a power of two: what masks and operations of x86_vec.def count. */
@@ -190,6 +205,8 @@ struct x86_run {
     uint8_t element; /* enum x86_element */
     uint8_t opcode;  /* its last byte */
     bool wide;       /* 64-bit mode */
+    uint8_t shadow;  /* behind it, where it casts one */
+    bool keeps_rf;   /* IRET: RF is what it has popped */
 };
 
 static inline uint64_t x86_get(const struct x86_run *e, unsigned reg, unsigned bytes)
@@ -326,10 +343,12 @@ EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_segment(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_system(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
 
-EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
-EXEC_FN bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
+bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
+bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
 
 /** A string instruction; with false the action may be AGAIN. */
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);

@@ -232,7 +232,7 @@ static void blocks(const struct vec_run *v)
     }
 }
 
-EXEC_FN void svmc_exec_x86_vec_cipher(const struct vec_run *v)
+void svmc_exec_x86_vec_cipher(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned op = v->e->op;

@@ -146,7 +146,7 @@ static uint64_t ternary(uint64_t a, uint64_t b, uint64_t c, unsigned table)
     return r;
 }
 
-EXEC_FN void svmc_exec_x86_vec_lanes(const struct vec_run *v)
+void svmc_exec_x86_vec_lanes(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, bits = 8u << element, op = v->e->op;
@@ -174,7 +174,7 @@ EXEC_FN void svmc_exec_x86_vec_lanes(const struct vec_run *v)
 }
 
 /* All elements by one count: the low 64 bits of the second operand, or the immediate. */
-EXEC_FN void svmc_exec_x86_vec_shift(const struct vec_run *v)
+void svmc_exec_x86_vec_shift(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, op = v->e->op;
@@ -281,7 +281,7 @@ static void multiply_add(const struct vec_run *v)
     }
 }
 
-EXEC_FN void svmc_exec_x86_vec_pairs(const struct vec_run *v)
+void svmc_exec_x86_vec_pairs(const struct vec_run *v)
 {
     switch (v->e->op) {
     case VEC_SADBW:
@@ -304,7 +304,7 @@ EXEC_FN void svmc_exec_x86_vec_pairs(const struct vec_run *v)
 }
 
 /* To half the width; the column names the width of what is made. */
-EXEC_FN void svmc_exec_x86_vec_pack(const struct vec_run *v)
+void svmc_exec_x86_vec_pack(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, n = (v->bytes < 16u ? v->bytes : 16u) >> element, at;
@@ -317,7 +317,7 @@ EXEC_FN void svmc_exec_x86_vec_pack(const struct vec_run *v)
     }
 }
 
-EXEC_FN void svmc_exec_x86_vec_widen(const struct vec_run *v)
+void svmc_exec_x86_vec_widen(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, op = v->e->op;
@@ -328,7 +328,7 @@ EXEC_FN void svmc_exec_x86_vec_widen(const struct vec_run *v)
                 op >= VEC_ZX2 ? vec_get(o->a, i, from) : (uint64_t)vec_get_signed(o->a, i, from));
 }
 
-EXEC_FN void svmc_exec_x86_vec_narrow(const struct vec_run *v)
+void svmc_exec_x86_vec_narrow(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, op = v->e->op, bits = 8u << element, from;

@@ -77,7 +77,7 @@ static bool reach_bytes(struct vec_run *v, uint64_t offset, unsigned bytes, uint
          !x86_is_canonical(e, offset + bytes - 1)) &&
         !svmc_exec_x86_linear_slow(e, segment, offset, bytes, access, &linear))
         return false;
-    if (e->shape < SHAPE_VEC_MASKED &&
+    if (e->shape != SHAPE_VEC_MASKED && e->shape != SHAPE_VEC_GATHER &&
         !x86_is_aligned(e, linear - v->skipped, e->insn->mem_bytes)) /* of all of it */
         return false;
     return translate(v, linear, bytes, access);
@@ -107,7 +107,7 @@ static bool reach_active(struct vec_run *v, uint64_t offset)
                        m->access & SVMC_ACCESS_RW);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v)
+bool svmc_exec_x86_vec_reach(struct vec_run *v)
 {
     struct x86_run *e = v->e;
     const struct svmc_insn *insn = e->insn;
@@ -124,7 +124,7 @@ EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v)
                      &v->span);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to)
+bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to)
 {
     unsigned from = 0, end, repeated = v->operand[v->memory & 7].broadcast; /* clamp: below 6 */
     unsigned bytes = v->e->insn->mem_bytes & 127;
@@ -151,7 +151,7 @@ EXEC_FN bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to)
 
 /* ---- VMASKMOV, VPMASKMOV, MASKMOVQ: the mask is a vector's sign bits ---- */
 
-EXEC_FN bool svmc_exec_x86_vec_masked(struct vec_run *v)
+bool svmc_exec_x86_vec_masked(struct vec_run *v)
 {
     struct svmc_exec_vec_op *op = v->op;
     unsigned element = v->e->element, bytes = v->e->insn->mem_bytes & 127;
@@ -244,15 +244,18 @@ static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool sto
     const struct svmc_operand index = { .bytes = m->index_bytes,
                                         .reg_kind = SVMC_REG_KIND_VECTOR,
                                         .reg = v->e->insn->index };
-    unsigned element = v->e->element, lanes = (v->bytes < 16 ? 16u : v->bytes) >> element;
+    unsigned element = v->e->element, lanes;
+    struct svmc_operand data = v->operand[stores ? 2 : 0], bits = *mask;
 
-    if (!svmc_exec_x86_vec_get(v, &v->operand[stores ? 2 : 0], op->a) ||
-        !svmc_exec_x86_vec_get(v, &index, op->b))
+    if (!stores) /* a fault leaves them as wide as the index */
+        data.bytes = bits.bytes = (uint16_t)(16u << VECTOR_LENGTH(v->e->insn->priv_raw[2]));
+    lanes = bits.bytes >> element;
+    if (!svmc_exec_x86_vec_get(v, &data, op->a) || !svmc_exec_x86_vec_get(v, &index, op->b))
         return false;
     memset(op->c, 0, sizeof op->c);
     if (mask->reg_kind == SVMC_REG_KIND_MASK)
         return true;
-    if (!svmc_exec_x86_vec_get(v, mask, op->c))
+    if (!svmc_exec_x86_vec_get(v, &bits, op->c))
         return false;
     v->mask = 0;
     for (unsigned i = 0; i < 8; i++) { /* each lane becomes ones or zeros first */
@@ -265,7 +268,7 @@ static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool sto
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_vec_gather(struct vec_run *v)
+bool svmc_exec_x86_vec_gather(struct vec_run *v)
 {
     struct svmc_exec_vec_op *op = v->op;
     struct svmc_exec *x = v->e->r.x;

@@ -3,7 +3,7 @@
 #include "x86_vec_private.h"
 
 /* PTEST: all bits; VTESTPS: signs alone. */
-EXEC_FN bool svmc_exec_x86_vec_test(struct vec_run *v)
+bool svmc_exec_x86_vec_test(struct vec_run *v)
 {
     const struct svmc_exec_vec_op *o = v->op;
     uint64_t both = 0, rest = 0, mask = ~(uint64_t)0, a, b;
@@ -138,7 +138,7 @@ static bool put_mask(struct vec_run *v, const struct strings *s, uint32_t result
     return svmc_exec_x86_vec_put(v, &xmm0, out);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_string(struct vec_run *v)
+bool svmc_exec_x86_vec_string(struct vec_run *v)
 {
     struct strings s = { .a = v->op->a, .b = v->op->b, .control = vec_imm(v) };
     uint32_t result;

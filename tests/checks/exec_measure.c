@@ -79,6 +79,19 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     return SVMC_OK;
 }
 
+static enum svmc_status vec_op(void *ctx, struct svmc_exec_vec_op *op)
+{
+    (void)ctx;
+    memset(op->out, 0, sizeof op->out);
+    return SVMC_OK;
+}
+
+static enum svmc_status forget(void *ctx, uint32_t what, uint32_t pcid, svmc_gva at)
+{
+    (void)ctx, (void)what, (void)pcid, (void)at;
+    return SVMC_OK;
+}
+
 static const struct svmc_exec_ops ops = { .size = sizeof ops,
                                           .translate = translate,
                                           .read = read_some,
@@ -87,7 +100,9 @@ static const struct svmc_exec_ops ops = { .size = sizeof ops,
                                           .port_read = port_read,
                                           .port_write = port_write,
                                           .vector_read = vector_read,
-                                          .vector_write = vector_write };
+                                          .vector_write = vector_write,
+                                          .vec_op = vec_op,
+                                          .forget = forget };
 
 static const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64,
                                      .vendor = SVMC_VENDOR_INTEL,
@@ -99,6 +114,11 @@ static bool is_finished(const struct svmc_insn *insn)
     struct svmc_exec_x86 regs = { .rip = 0x1000,
                                   .rflags = 2,
                                   .cr0 = 0x80000001,
+                                  .cr4 = 0x40600,
+                                  .xcr0 = 0xe7,
+                                  .efer = 0x500,
+                                  .mxcsr = 0x1f80,
+                                  .fcw = 0x37f,
                                   .address_bits = 48,
                                   .vendor = SVMC_VENDOR_INTEL };
     struct svmc_exec_result out;
