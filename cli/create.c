@@ -154,6 +154,7 @@ static enum cli_status seal_again(const struct seal_options *o, struct disk_file
     memcpy(to.info.vm, from->info.vm, sizeof to.info.vm);
     if (status == CLI_GOOD)
         status = shape(o, from->path, bytes, &to.config);
+    to.config.number = from->config.number;
     if (status == CLI_GOOD)
         status = vault_unwrap(&to.vault, &needs, to.info.vm, p, w.blob, from->vmkey);
     if (status == CLI_GOOD)

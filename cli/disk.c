@@ -146,6 +146,7 @@ enum cli_status disk_file_inspect(struct disk_file *d, const char *path, bool ex
         return disk_verdict(d, st, &result);
     }
     d->config = (struct svmc_disk_config){ .sectors = d->info.sectors,
+                                           .number = d->info.number,
                                            .mode = d->info.mode,
                                            .sector_bytes = d->info.sector_bytes,
                                            .journal = d->info.journal,

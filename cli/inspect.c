@@ -207,6 +207,7 @@ static enum cli_status inspect_disk(const char *path)
     status = put_complete(path, d.bytes, svmc_disk_store_bytes(&d.config), false);
     put_bytes("vm", d.info.vm, sizeof d.info.vm);
     put_bytes("disk", d.info.disk, sizeof d.info.disk);
+    put_number("number", d.info.number);
     put_bytes("epoch", d.info.id.epoch, sizeof d.info.id.epoch);
     put_number("subkey", d.info.id.index);
     if (authentic) {

@@ -111,6 +111,16 @@
 #define DMA_CANARY_LOW  0x4f205952414e4143ull
 #define DMA_CANARY_HIGH 0x4d56204548542046ull
 
+/*
+ * A sealed disk (--protect disk): DEV_BLOCK is the keeper's then, a list's addresses are those of
+ * RAM, its sectors have DISK_SECTOR bytes, and what came of it each processor reads for itself.
+ */
+#define DMA_FLUSH      3u /* no pieces: what was written stays */
+#define DISK_SECTOR    4096u
+#define DISK_EACH      32u /* sectors that a processor has */
+#define DISK_SECTORS   (DISK_EACH * BOOT_CPUS_MAX)
+#define DISK_BYTES_MAX 0x10000u /* of a list */
+
 /* memory budget: in pages that the guest fills first and reads last */
 #define BUDGET_CANARY_LOW  0x4f595241d441ca11ull
 #define BUDGET_CANARY_HIGH 0x77656b6e6f626f64ull

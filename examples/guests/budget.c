@@ -2,7 +2,8 @@
 /**
  * A guest whose memory does not all fit: nine of ten accesses go to a tenth of its pages, the rest
  * anywhere. It knows what each line of each page holds, looks at every access, and in the end at
- * everything. Some pages it fills at first and leaves alone until then: with a canary.
+ * everything. Each processor has its share of the pages. Some of them are filled at first and left
+ * alone until then: with a canary.
  */
 #include "guest.h"
 
@@ -21,8 +22,14 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id);
 #define ACCESSES 12000u
 #define DWELL_US 500000u
 
-static uint64_t written[PAGES]; /* words that a page got: number n lies in line n % LINES */
-static uint64_t state = 0x1234567, checks;
+/* What a processor has: pages of its own, from `first` on. */
+struct mine {
+    uint64_t first, pages;
+    uint64_t written[PAGES]; /* words that a page got: number n lies in line n % LINES */
+    uint64_t state;
+};
+
+static struct mine mine[BOOT_CPUS_MAX];
 static volatile uint64_t all_ones = ~0ull;
 
 static void print(const char *text)
@@ -36,19 +43,18 @@ static void print(const char *text)
 
 static void check(int good)
 {
-    checks++;
     if (good)
         return;
     print("FAIL: a page does not hold what was written to it\n");
     guest_halt(1);
 }
 
-static uint64_t random(void)
+static uint64_t random(struct mine *m)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
+    m->state ^= m->state << 13;
+    m->state ^= m->state >> 7;
+    m->state ^= m->state << 17;
+    return m->state;
 }
 
 static volatile uint64_t *line(uint64_t page, uint64_t n)
@@ -71,9 +77,9 @@ static int is_canary(uint64_t page)
     return page % TENTH == 3 && page / TENTH % 4 == 0 && page / TENTH / 4 < CANARIES;
 }
 
-static uint64_t held(uint64_t page, uint64_t n)
+static uint64_t held(const struct mine *m, uint64_t page, uint64_t n)
 {
-    uint64_t last = written[page] - 1;
+    uint64_t last = m->written[page] - 1;
 
     return word(page, last - (last - n) % LINES);
 }
@@ -84,75 +90,82 @@ static uint64_t canary(uint64_t n)
     return (n % 2 ? ~BUDGET_CANARY_HIGH : ~BUDGET_CANARY_LOW) ^ all_ones;
 }
 
-static void fill(void)
+static void fill(struct mine *m)
 {
-    for (uint64_t page = 0; page < PAGES; page++) {
+    for (uint64_t page = m->first; page < m->first + m->pages; page++) {
         for (uint64_t n = 0; n < LINES; n++)
             if (is_canary(page))
                 line(page, n)[0] = canary(0), line(page, n)[1] = canary(1);
             else
                 *line(page, n) = word(page, n);
-        written[page] = LINES;
+        m->written[page] = LINES;
     }
 }
 
-static void access(uint64_t page, uint64_t n, int write)
+static void access(struct mine *m, uint64_t page, uint64_t n, int write)
 {
-    check(*line(page, n) == held(page, n));
+    if (is_canary(page))
+        return;
+    check(*line(page, n) == held(m, page, n));
     if (!write)
         return;
-    n = written[page]++;
+    n = m->written[page]++;
     *line(page, n % LINES) = word(page, n);
 }
 
-static void work(uint64_t accesses)
+static void work(struct mine *m, uint64_t accesses)
 {
     for (uint64_t i = 0; i < accesses; i++) {
-        uint64_t dice = random(), page = dice >> 8;
+        uint64_t dice = random(m), page = dice >> 8;
 
-        page = dice % 10 < 9 ? page % (PAGES / TENTH) * TENTH : page % PAGES;
+        page = dice % 10 < 9 ? page % (m->pages / TENTH) * TENTH : page % m->pages;
         if (i % 256 == 0)
             in32(DEV_CLOCK); /* it is at work */
-        if (!is_canary(page))
-            access(page, dice >> 40 & (LINES - 1), dice >> 50 & 1);
+        access(m, m->first + page, dice >> 40 & (LINES - 1), dice >> 50 & 1);
     }
 }
 
 /* With pages that are in use anyway, so that somebody can look at memory meanwhile. */
-static void dwell(void)
+static void dwell(struct mine *m)
 {
     uint32_t begin = (uint32_t)in32(DEV_CLOCK);
 
     while ((uint32_t)in32(DEV_CLOCK) - begin < DWELL_US)
-        for (uint64_t page = 0; page < PAGES; page += TENTH)
-            access(page, page % LINES, 0);
+        for (uint64_t page = 0; page < m->pages; page += TENTH)
+            access(m, m->first + page, page % LINES, 0);
 }
 
-static void check_all(void)
+static void check_all(const struct mine *m)
 {
-    for (uint64_t page = 0; page < PAGES; page++, in32(DEV_CLOCK))
+    for (uint64_t page = m->first; page < m->first + m->pages; page++, in32(DEV_CLOCK))
         for (uint64_t n = 0; n < LINES; n++)
             if (is_canary(page))
                 check(line(page, n)[0] == canary(0) && line(page, n)[1] == canary(1));
             else
-                check(*line(page, n) == held(page, n));
+                check(*line(page, n) == held(m, page, n));
 }
 
 uint64_t guest_main(const struct boot_info *boot, uint64_t id)
 {
+    struct mine *m = &mine[id];
+
     this_cpu()->noise = BOOT_NOISE + id * (BOOT_NOISE_BYTES / BOOT_CPUS_MAX);
     this_cpu()->vector = CPU_NO_VECTOR;
     this_cpu()->id = id;
-    if (id != 0)
-        return VERDICT_PASS;
-    fill();
-    work(ACCESSES / 2);
-    print("half of the work is done\n");
+    m->state = 0x1234567 + id;
+    m->pages = PAGES / boot->cpus;
+    m->first = id * m->pages;
+    fill(m);
+    work(m, ACCESSES / 2);
+    if (id == 0)
+        print("half of the work is done\n");
     if (boot->flags & BOOT_DWELL)
-        dwell();
-    work(ACCESSES / 2);
-    print("all of it; now every page\n");
-    check_all();
-    print("PASS: cpu 0\n");
+        dwell(m);
+    work(m, ACCESSES / 2);
+    if (id == 0)
+        print("all of it; now every page\n");
+    check_all(m);
+    if (id == 0)
+        print("PASS: cpu 0\n");
     return VERDICT_PASS;
 }

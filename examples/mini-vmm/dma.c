@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "back_end.h"
 #include "bytes.h"
 #include "embed.h"
 #include "watch.h"
@@ -57,18 +58,6 @@ static enum svmc_status lead(void *ctx, uint32_t bdf, svmc_key_handle slot, uint
 }
 
 /* --- setting up --- */
-
-static enum svmc_status draw_bytes(void *ctx, void *dst, size_t n)
-{
-    enum svmc_status st = SVMC_OK;
-
-    (void)ctx;
-    for (size_t at = 0, some; at < n && st == SVMC_OK; at += some) { /* pieces that a tape has */
-        some = n - at < 64 ? n - at : 64;
-        st = embed_ops.random(machine, (uint8_t *)dst + at, some);
-    }
-    return st;
-}
 
 static enum svmc_status has(struct dma *d, uint32_t alg)
 {
@@ -185,10 +174,10 @@ enum svmc_status dma_open(struct dma *d, struct vcpu *v)
     enum svmc_status st;
 
     machine = v;
+    back_end_draw_for(v);
     if (!back_end)
         return SVMC_ERR_UNSUPPORTED;
-    d->crypto = *back_end;
-    d->crypto.random = draw_bytes;
+    d->crypto = back_end_taped(back_end);
     st = choose(d);
     if (st != SVMC_OK)
         return st;

@@ -59,9 +59,6 @@ struct dma {
     _Alignas(SVMC_CIPHER_ROOM_ALIGN) uint8_t room[DMA_ROOM_BYTES];
 };
 
-/** The cryptography of this build (back_end.c); NULL: none. */
-const struct svmc_crypto_ops *dma_back_end(void);
-
 /** Before the first exit: keys, slots, functions, the pages. */
 enum svmc_status dma_open(struct dma *d, struct vcpu *v);
 

@@ -13,6 +13,7 @@
 #include "../guests/bootinfo.h"
 #include "boot.h"
 #include "clock.h"
+#include "disk.h"
 #include "dma.h"
 #include "watch.h"
 
@@ -249,6 +250,12 @@ enum served embed_serve(struct vcpu *v, struct svmc_outcome *out)
     watch_exit(v, st, &exit);
     if (st != SVMC_OK)
         return SERVED_BACKEND;
+    if (v->disk) {
+        enum disk_end end = disk_serve(v->disk, v, &exit);
+
+        if (end != DISK_NOT_OURS)
+            return end == DISK_DONE ? SERVED_CALL : SERVED_DISK;
+    }
     if (v->calls || v->dma) {
         enum calls_end end = v->dma ? dma_serve(v, &exit) : calls_serve(v, &exit);
 

@@ -45,12 +45,13 @@ struct vcpu {
     struct svmc_request request; /* that is in the foreign area */
     struct calls *calls;         /* NULL: the keeper answers no hypercalls itself */
     struct calls_vcpu calling;
-    struct dma *dma; /* NULL: no device does DMA */
+    struct dma *dma;   /* NULL: no device does DMA */
+    struct disk *disk; /* NULL: no disk is sealed */
     struct tape *tape;
     struct watch *watch;
     uint64_t random; /* state of the deterministic answers */
     bool seeded;
-    atomic_bool save_now;    /* the next one is */
+    atomic_bool save_now;    /* the VM stops: the next one is */
     uint64_t turns, save_at; /* requests so far; the one that is not asked but saved; 0: none */
     struct svmc_exit last;   /* and the registers that it came with */
     struct kvm_regs last_regs;
@@ -75,6 +76,7 @@ enum served {
     SERVED_FORM,   /* the host's form cannot say this request */
     SERVED_OVER,   /* another vCPU has ended the run */
     SERVED_SAVE,   /* it waits for its answer, and shall be saved so */
+    SERVED_DISK,   /* the sealed disk is not what was written last, or cannot be had */
     SERVED_TAPE,   /* the tape is at its end, or differs */
     SERVED_BACKEND /* an exit that cannot be */
 };

@@ -10,13 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../guests/bootinfo.h"
+#include "back_end.h"
 #include "boot.h"
 #include "migrate.h"
+#include "progress.h"
 #include "protect.h"
+#include "second.h"
 #include "session.h"
 
 #ifndef MINI_VMM_GUESTS
@@ -32,6 +37,7 @@ static struct session session = { .report.lock = PTHREAD_MUTEX_INITIALIZER,
 static struct link host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static struct vm vm = { .kvm = -1, .fd = -1 };
 static struct vm_vcpu processors[WIRE_VCPUS_MAX];
+static struct second second[WIRE_VCPUS_MAX];
 static struct protect protect;
 static struct vault vault;
 static struct save incoming = { .vault = &vault }, outgoing = { .vault = &vault };
@@ -144,6 +150,8 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
 
         if (!vm_vcpu_open(&processors[i], &vm, i, noise, why, cap))
             return false;
+        if (!o->no_finish)
+            (void)vm_vcpu_finish(&processors[i], &second[i], o->finish);
         v->kvm = &processors[i];
         v->run = (uint8_t *)processors[i].run;
         v->run_bytes = processors[i].run_bytes;
@@ -159,7 +167,7 @@ static bool start_guest(const struct options *o, const uint8_t *image, size_t im
             (vm.msr_exits ? BOOT_MSR : 0) | (session.config.no_results ? 0 : BOOT_RESULTS);
     if (!session.restored)
         boot_memory(vm.memory, noise, flags, o->vcpus, session.scan.secret, image, image_bytes);
-    else if (!save_fill(&incoming, &vm, &processors[0], why, cap))
+    else if (!save_fill(&incoming, &vm, processors, why, cap))
         return false;
     session.config.msr_exits = vm.msr_exits;
     session.config.state_bytes_memory = vm.memory_bytes;
@@ -206,6 +214,7 @@ static void set_up(const struct options *o)
     session.report.json = o->json;
     session.report.all = o->all;
     session.report.quiet = o->quiet;
+    progress_show(!o->quiet && !o->json);
     session.report.evil = o->lies != NULL;
     session.scan.report = &session.report.scan;
     host.stray_ms = o->wanted[LIE_ANSWER_A_NOTICE] ? o->timeout_ms : 0;
@@ -342,49 +351,120 @@ static int save_outputs(const struct options *o, FILE *record[WIRE_VCPUS_MAX])
     return status;
 }
 
-/* The run has ended for it, or has ended before. */
-static void finish_save(const struct options *o)
+/* The image goes to its file, or to its receiver. */
+static bool put_image(const struct options *o, const struct save_from *from, char *why, size_t cap)
 {
-    struct report *r = &session.report;
-    const char *what = o->save ? "--save" : "--migrate-to";
-    char why[160] = "the guest ended before";
+    uint64_t dirty[VM_PAGES / 64];
     bool good;
 
     if (o->move_to) {
-        good = migrate_end(&migrate, session.saved ? &session.own : NULL);
-        snprintf(why, sizeof why, "%s", migrate.why);
-    } else {
-        good = session.saved && save_write(&outgoing, o->save, &session.cpu[0].vcpu,
-                                           &protect.sealing, &session.own, why, sizeof why);
+        good = migrate_end(&migrate, from);
+        snprintf(why, cap, "%s", migrate.why);
+        return good;
     }
+    if (o->delta && !vm_dirty(&vm, dirty)) {
+        snprintf(why, cap, "KVM's log of written pages");
+        return false;
+    }
+    return save_write(&outgoing, o->save, &vm, from, o->delta ? dirty : NULL,
+                      o->delta ? &incoming.name : NULL, &protect.sealing, why, cap);
+}
+
+/* The run has ended for it, or has ended before. */
+static void finish_save(const struct options *o)
+{
+    static struct save_own own;
+    struct report *r = &session.report;
+    struct save_from from;
+    char why[160] = "the guest ended before";
+    bool good = session_saved(&session, &own, &from);
+
+    own.protect = o->protect;
+    if (good && protect.disk.vm)
+        good = disk_leave(&protect.disk, &own.disk, why, sizeof why);
+    if (good || o->move_to)
+        good = put_image(o, good ? &from : NULL, why, sizeof why);
     if (r->status != EXIT_GOOD) /* the run says more */
         return;
     r->verdict = good ? o->save ? "SAVED" : "MOVED" : "ERROR";
     if (good)
         return;
     r->status = EXIT_BAD;
-    snprintf(r->why, sizeof r->why, "%s: %.140s", what, why);
+    snprintf(r->why, sizeof r->why, "%s: %.140s", o->save ? "--save" : "--migrate-to", why);
+}
+
+/* What a saved guest was, and what it needs. */
+static bool check_saved(struct options *o, char *why, size_t cap)
+{
+    const struct save_own *own = incoming.own;
+    const char *no = NULL;
+
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_IMAGE)) != 0 &&
+        (own->protect & SVMC_PROTECT(SVMC_KEY_IMAGE)) == 0)
+        no = "--protect image: it was saved without";
+    else if (own->disk.mode != 0 && !o->disk)
+        no = "the saved guest has a disk: --disk FILE";
+    else if (own->disk.mode == 0 && o->disk)
+        no = "the saved guest has no disk";
+    else if (own->cpus > 1 && o->budget > 0 && o->way == PAGER_SLOTS)
+        no = "--memory-budget: the saved guest has several vCPUs, and slots are of one";
+    if (no)
+        snprintf(why, cap, "%s", no);
+    o->vcpus = own->cpus;
+    o->protect |= own->protect & SVMC_PROTECT(SVMC_KEY_IMAGE); /* once and for all */
+    return !no;
+}
+
+/* Nothing of the process goes to a file by itself. */
+static bool guard_image(const struct options *o)
+{
+    const struct rlimit none = { 0, 0 };
+
+    return (o->protect & SVMC_PROTECT(SVMC_KEY_IMAGE)) == 0 ||
+           (setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0);
+}
+
+/* The VM's key: a fresh one, or what its disk, its file or its sender brings. */
+static bool open_key(const struct options *o, uint32_t protects, char *why, size_t cap)
+{
+    uint8_t head[SEALING_HEAD_BYTES];
+    bool there = false;
+    bool comes = o->restores > 0 || o->move_from;
+
+    if (!comes && o->disk && !disk_find(o, head, &there, why, cap))
+        return false;
+    if (!vault_open(&vault, o->provider, !comes && !there, why, cap))
+        return false;
+    return o->restores > 0
+               ? save_read(&incoming, o->restore, o->restores, &protect.sealing, protects, why, cap)
+           : o->move_from
+               ? migrate_receive(&incoming, o->move_from, &protect.sealing, protects, why, cap)
+           : there ? sealing_take_head(&protect.sealing, protects, &vault, o->disk, head, why, cap)
+                   : sealing_open(&protect.sealing, protects, why, cap);
 }
 
 /* The provider, and of a restore the whole image: before anything else is there. */
-static bool open_save(const struct options *o, char *why, size_t cap)
+static bool open_save(struct options *o, char *why, size_t cap)
 {
     const uint32_t protects = o->protect | SVMC_PROTECT(SVMC_KEY_IMAGE);
-    bool comes = o->restore || o->move_from;
 
+    if (!guard_image(o)) {
+        snprintf(why, cap, "--protect image: %s", strerror(errno));
+        return false;
+    }
     if (!o->provider)
         return true;
-    incoming.generation = outgoing.generation = o->generation;
-    if (!vault_open(&vault, o->provider, !comes, why, cap))
+    incoming.generation = o->generation > 0 && !o->save ? o->generation : 1;
+    if (!open_key(o, protects, why, cap))
         return false;
-    if (!(o->restore ? save_read(&incoming, o->restore, &protect.sealing, protects, why, cap)
-          : o->move_from
-              ? migrate_receive(&incoming, o->move_from, &protect.sealing, protects, why, cap)
-              : sealing_open(&protect.sealing, protects, why, cap)))
-        return false;
+    outgoing.generation = o->generation > 0 ? o->generation
+                          : o->delta        ? incoming.name.generation + 1
+                                            : 1;
     session.cpu[0].vcpu.save_at = o->save ? o->save_at : 0;
-    if (!comes)
+    if (o->restores == 0 && !o->move_from)
         return true;
+    if (!check_saved(o, why, cap) || !guard_image(o))
+        return false;
     session.restored = &incoming;
     memcpy(session.scan.secret, incoming.own->secret, sizeof session.scan.secret);
     snprintf(session.report.guest, sizeof session.report.guest, "%s", incoming.own->guest);
@@ -398,7 +478,9 @@ static bool open_migrate(const struct options *o, char *why, size_t cap)
         return true;
     migrate.save = &outgoing;
     migrate.sealing = &protect.sealing;
-    migrate.v = &session.cpu[0].vcpu;
+    migrate.cpus = session.cpus;
+    for (uint32_t i = 0; i < session.cpus; i++)
+        migrate.cpu[i] = &session.cpu[i].vcpu;
     migrate.vm = &vm;
     migrate.report = &session.report;
     return migrate_begin(&migrate, o->move_to, why, cap);
@@ -457,7 +539,7 @@ static const char *wants_kvm(const struct options *o)
            : o->vcpus > 1           ? "--vcpus"
            : o->protect             ? "--protect"
            : o->save                ? "--save"
-           : o->restore             ? "--restore"
+           : o->restores > 0        ? "--restore"
            : o->move_to             ? "--migrate-to"
            : o->move_from           ? "--migrate-from"
            : o->info_count > 0      ? "--guestinfo"
@@ -472,6 +554,7 @@ static int fall_back(const struct options *o, const char *why)
     const char *built = o->dma      ? MINI_VMM_TRACES "/dma.svmtrace"
                         : o->tokens ? MINI_VMM_TRACES "/tokens.svmtrace"
                         : o->calls  ? MINI_VMM_TRACES "/calls.svmtrace"
+                        : o->finish ? MINI_VMM_TRACES "/finish.svmtrace"
                                     : MINI_VMM_TRACES "/hello.svmtrace";
     const char *name = strrchr(built, '/') + 1;
     char trace[PATH_MAX], reason[400];
@@ -519,7 +602,7 @@ static void close_vm(void)
     vm_close(&vm);
 }
 
-static int live_or_trace(const struct options *o)
+static int live_or_trace(struct options *o)
 {
     char why[300], missing[300], path[PATH_MAX];
     const char *guest = o->guest ? o->guest : path;
@@ -529,10 +612,14 @@ static int live_or_trace(const struct options *o)
 
     if (o->dma)
         locate(path, sizeof path, "../guests/dma.bin", MINI_VMM_GUESTS "/dma.bin");
+    else if (o->finish)
+        locate(path, sizeof path, "../guests/finish.bin", MINI_VMM_GUESTS "/finish.bin");
     else if (o->tokens)
         locate(path, sizeof path, "../guests/tokens.bin", MINI_VMM_GUESTS "/tokens.bin");
     else if (o->calls)
         locate(path, sizeof path, "../guests/calls.bin", MINI_VMM_GUESTS "/calls.bin");
+    else if (o->budget == 0 && (o->protect & SVMC_PROTECT(SVMC_KEY_DISK)) != 0)
+        locate(path, sizeof path, "../guests/disk.bin", MINI_VMM_GUESTS "/disk.bin");
     else if (o->budget > 0)
         locate(path, sizeof path, "../guests/budget.bin", MINI_VMM_GUESTS "/budget.bin");
     else
@@ -555,14 +642,21 @@ static int live_or_trace(const struct options *o)
         link_stop(&host);
         return complain(EXIT_USAGE, missing);
     }
+    if (live && !protect_disk(&protect, o, &vm, &vault,
+                              session.restored ? &incoming.own->disk : NULL, why, sizeof why)) {
+        link_stop(&host);
+        return complain(EXIT_USAGE, why);
+    }
     if (live && (!protect_open(&protect, o, &vm, processors, &session.report, why, sizeof why) ||
-                 !open_migrate(o, why, sizeof why))) {
+                 !open_migrate(o, why, sizeof why) || (o->delta && !vm_log(&vm)))) {
         link_stop(&host);
         return complain(EXIT_BACKEND, why);
     }
     if (live) {
         for (uint32_t i = 0; i < session.cpus; i++)
             session.cpu[i].vcpu.host = &host;
+        for (uint32_t i = 0; protect.disk.vm && i < session.cpus; i++)
+            session.cpu[i].vcpu.disk = &protect.disk;
         snprintf(session.report.backend, sizeof session.report.backend, "/dev/kvm (%s)", vm.text);
         return run(o);
     }

@@ -121,10 +121,10 @@ static int accept_from(const char *path)
     return from;
 }
 
-/* One image: the pages of `dirty`, NULL: all; with `own` all else as well. */
-static bool send_image(struct migrate *m, const uint64_t *dirty, struct save_own *own)
+/* One image: the pages of `dirty`, NULL: all; of a VM that has stopped all else as well. */
+static bool send_image(struct migrate *m, const uint64_t *dirty, const struct save_from *from)
 {
-    const struct save_step step = { .kind = own ? SVMC_IMAGE_LAST : SVMC_IMAGE_ROUND,
+    const struct save_step step = { .kind = from ? SVMC_IMAGE_LAST : SVMC_IMAGE_ROUND,
                                     .parent = m->sent > 0 ? &m->name : NULL,
                                     .session = m->session };
     uint8_t *image = NULL, length[LENGTH_BYTES];
@@ -134,7 +134,7 @@ static bool send_image(struct migrate *m, const uint64_t *dirty, struct save_own
     size_t n;
     bool good;
 
-    if (!save_body(m->save, m->vm, dirty, own ? m->v : NULL, own, &pages, m->why, sizeof m->why))
+    if (!save_body(m->save, m->vm, dirty, from, &pages, m->why, sizeof m->why))
         return false;
     no = save_seal(m->save, m->sealing, &step, &image, &n, &m->name);
     if (no != SVMC_IMAGE_NONE) {
@@ -145,9 +145,9 @@ static bool send_image(struct migrate *m, const uint64_t *dirty, struct save_own
     good = send_all(m->fd, length, sizeof length) && send_all(m->fd, image, n);
     if (!good)
         refuse(m->why, sizeof m->why, "the receiver", strerror(errno));
-    snprintf(text, sizeof text, "%s %u: %llu pages, %zu KiB", own ? "last, image" : "image",
+    snprintf(text, sizeof text, "%s %u: %llu pages, %zu KiB", from ? "last, image" : "image",
              m->sent++, (unsigned long long)pages, n >> 10);
-    report_call(m->report, m->v->id, REPORT_SEAL, text);
+    report_call(m->report, 0, REPORT_SEAL, text);
     free(image);
     return good;
 }
@@ -163,6 +163,8 @@ static bool look(struct migrate *m, uint32_t *count)
     if (svmc_kvm_log_fetch(&log, m->scratch, m->dirty) != SVMC_OK ||
         svmc_kvm_log_clear(&log, 0, log.pages, m->dirty) != SVMC_OK)
         return refuse(m->why, sizeof m->why, "KVM", "its log of written pages");
+    for (size_t i = 0; atomic_load(&m->over) && i < sizeof m->dirty / sizeof *m->dirty; i++)
+        m->dirty[i] |= m->vm->wrote[i]; /* by the keeper, who does not any more */
     *count = 0;
     for (uint64_t page = 0; page < log.pages; page++)
         *count += m->dirty[page / 64] >> page % 64 & 1;
@@ -184,13 +186,14 @@ static void *send_rounds(void *arg)
             break;
     }
     m->failed = !good;
-    atomic_store(&m->v->save_now, true);
+    for (uint32_t i = 0; i < m->cpus; i++)
+        atomic_store(&m->cpu[i]->save_now, true);
     return NULL;
 }
 
 bool migrate_begin(struct migrate *m, const char *path, char *why, size_t cap)
 {
-    uint8_t head[SAVE_HEAD_BYTES];
+    uint8_t head[SEALING_HEAD_BYTES];
 
     atomic_store(&m->over, false);
     if (!save_head(m->save, m->sealing, head, why, cap))
@@ -206,7 +209,7 @@ bool migrate_begin(struct migrate *m, const char *path, char *why, size_t cap)
     return true;
 }
 
-bool migrate_end(struct migrate *m, struct save_own *own)
+bool migrate_end(struct migrate *m, const struct save_from *from)
 {
     uint32_t count;
     uint8_t word = 0;
@@ -217,9 +220,9 @@ bool migrate_end(struct migrate *m, struct save_own *own)
         pthread_join(m->thread, NULL);
     m->running = false;
     good = !m->failed;
-    if (good && !own)
+    if (good && !from)
         good = refuse(m->why, sizeof m->why, "--migrate-to", "the guest ended before");
-    good = good && look(m, &count) && send_image(m, m->dirty, own);
+    good = good && look(m, &count) && send_image(m, m->dirty, from);
     if (good && (!receive_all(m->fd, &word, 1) || word != RUNS))
         good = refuse(m->why, sizeof m->why, "the receiver", "does not take it");
     close(m->fd);
@@ -255,7 +258,7 @@ static bool receive_image(struct save *s, int fd, struct sealing *sealing, struc
 bool migrate_receive(struct save *s, const char *path, struct sealing *sealing, uint32_t protect,
                      char *why, size_t cap)
 {
-    uint8_t head[SAVE_HEAD_BYTES], session[SVMC_IMAGE_ID_BYTES], word = RUNS;
+    uint8_t head[SEALING_HEAD_BYTES], session[SVMC_IMAGE_ID_BYTES], word = RUNS;
     struct save_step step = { .session = session };
     struct svmc_image_name name = { .kind = 0 };
     int fd = accept_from(path);

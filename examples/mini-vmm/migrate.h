@@ -22,7 +22,8 @@ struct migrate {
     int fd;
     struct save *save;
     struct sealing *sealing;
-    struct vcpu *v;
+    struct vcpu *cpu[WIRE_VCPUS_MAX];
+    uint32_t cpus;
     struct vm *vm;
     struct report *report;
     struct svmc_image_name name; /* of the last image that was sent */
@@ -37,12 +38,12 @@ struct migrate {
     char why[160];
 };
 
-/** Connect, and send rounds from a thread of its own; then v->save_now stops the guest. */
+/** Connect, and send rounds from a thread of its own; then save_now stops each vCPU. */
 bool migrate_begin(struct migrate *m, const char *path, char *why, size_t cap);
 
-/** The guest has stopped: the last image, and the receiver's word that it runs. `own`: NULL: the
- *  guest has ended instead. false: m->why. */
-bool migrate_end(struct migrate *m, struct save_own *own);
+/** The guest has stopped: the last image, and the receiver's word that it runs. `from`: NULL:
+ *  the guest has ended instead. false: m->why. */
+bool migrate_end(struct migrate *m, const struct save_from *from);
 
 /** The receiver's side, all of it: afterwards s is as behind save_read. */
 bool migrate_receive(struct save *s, const char *path, struct sealing *sealing, uint32_t protect,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <svmcore/disk.h>
 #include <svmcore/guest/hypercall.h>
 #include <svmcore/version.h>
 #include <svmcore/vmware_types.h>
@@ -51,15 +52,26 @@ static const char usage[] =
     "shows\n"
     "                       ciphertext; one vCPU; implies --quiet unless there is --all\n"
     "\n"
+    "Instructions that KVM cannot emulate are finished by the library:\n"
+    "  --finish             the guest is finish.bin: it executes such on the MMIO device and on "
+    "RAM, "
+    "and\n"
+    "                       prints a line each; implies --quiet unless there is --all\n"
+    "  --no-finish          not even then: KVM's error ends the run\n"
+    "\n"
     "A hostile host:\n"
     "  --evil[=LIE,...]     the host tells lies before the truth; all of them, or those named\n"
     "  --list-lies          name the lies and the rules that refuse them\n"
     "  --scan               search the host's memory and each page for the guest's secret\n"
     "  --leak               the guest prints its secret, and --scan must find it\n"
     "\n"
-    "Sealing, on one vCPU or with context alone on several:\n"
-    "  --protect LIST       seal what is not in use: memory, context, or both with a comma;\n"
-    "                       context: a processor's registers between two exits\n"
+    "Sealing:\n"
+    "  --protect LIST       seal what is not in use: memory, context, disk, image, with commas;\n"
+    "                       context: a processor's registers between two exits; disk: what the "
+    "guest\n"
+    "                       writes to its block device, checked before it reads it; image: the "
+    "guest\n"
+    "                       as a whole leaves this process sealed, or not at all\n"
     "  --memory-budget N    at most N percent of the guest's pages lie open (with memory: 50); "
     "others\n"
     "                       are sealed, and come back when they are touched; N,userfaultfd or\n"
@@ -70,12 +82,19 @@ static const char usage[] =
 static const char usage_more[] =
     "  --save FILE          write the guest to a file in its run, sealed, and end: memory,\n"
     "                       registers, devices, and the exit that waits for its answer\n"
-    "  --save-at N          instead of the host's N-th answer (default 20)\n"
-    "  --restore FILE       go on where a guest was saved\n"
+    "  --save-at N          instead of the host's N-th answer, to the first vCPU (default 20)\n"
+    "  --save-delta FILE    the same for what changed since --restore: a delta on those files\n"
+    "  --restore FILE       go on where a guest was saved; again for each delta, in their order\n"
     "  --migrate-to SOCKET  move the guest to another mini-vmm, while it runs\n"
     "  --migrate-from SOCKET  wait for such a guest\n"
-    "  --generation N       of the file that is written, or the oldest that is restored (default "
-    "1)\n"
+    "  --generation N       of the file that is written (default 1, of a delta one more than what "
+    "it\n"
+    "                       is laid on), or the oldest that is restored\n"
+    "  --disk FILE          the guest's disk: --protect disk, and it outlives the run\n"
+    "  --disk-mode MODE     authentic (default): what was not written last is refused; or length:\n"
+    "                       sectors keep their length, and are secret alone\n"
+    "  --disk-anchor FILE   authentic: 8 bytes that nobody else may write (default FILE.anchor)\n"
+    "  --disk-number N      which of the guest's disks it is (default 0)\n"
     "  --key-provider URI   whose key wraps the guest's, for all of these: file:PATH (made if it "
     "is\n"
     "                       not there, with the passphrase in MINI_VMM_PASSPHRASE), or\n"
@@ -201,7 +220,14 @@ enum long_option {
     OPT_MOVE_TO,
     OPT_MOVE_FROM,
     OPT_GENERATION,
-    OPT_PROVIDER
+    OPT_PROVIDER,
+    OPT_FINISH,
+    OPT_NO_FINISH,
+    OPT_DISK,
+    OPT_DISK_MODE,
+    OPT_DISK_ANCHOR,
+    OPT_DISK_NUMBER,
+    OPT_DELTA
 };
 
 static const struct option names[] = {
@@ -229,7 +255,14 @@ static const struct option names[] = {
     { "native-port", required_argument, NULL, OPT_PORT },
     { "tokens", no_argument, NULL, OPT_TOKENS },
     { "dma", no_argument, NULL, OPT_DMA },
+    { "finish", no_argument, NULL, OPT_FINISH },
+    { "no-finish", no_argument, NULL, OPT_NO_FINISH },
     { "protect", required_argument, NULL, OPT_PROTECT },
+    { "disk", required_argument, NULL, OPT_DISK },
+    { "disk-mode", required_argument, NULL, OPT_DISK_MODE },
+    { "disk-anchor", required_argument, NULL, OPT_DISK_ANCHOR },
+    { "disk-number", required_argument, NULL, OPT_DISK_NUMBER },
+    { "save-delta", required_argument, NULL, OPT_DELTA },
     { "dwell", no_argument, NULL, OPT_DWELL },
     { "save", required_argument, NULL, OPT_SAVE },
     { "save-at", required_argument, NULL, OPT_SAVE_AT },
@@ -303,10 +336,34 @@ static int take_protect(struct options *o)
             o->protect |= SVMC_PROTECT(SVMC_KEY_PAGE);
         else if (n == 7 && strncmp(at, "context", n) == 0)
             o->protect |= SVMC_PROTECT(SVMC_KEY_CONTEXT);
+        else if (n == 4 && strncmp(at, "disk", n) == 0)
+            o->protect |= SVMC_PROTECT(SVMC_KEY_DISK);
+        else if (n == 5 && strncmp(at, "image", n) == 0)
+            o->protect |= SVMC_PROTECT(SVMC_KEY_IMAGE);
         else
-            return refuse("--protect knows memory and context", optarg);
+            return refuse("--protect knows memory, context, disk and image", optarg);
         at += n + (at[n] == ',');
     } while (*at != 0);
+    return -1;
+}
+
+/* Each of them is about a sealed disk. */
+static int take_disk(struct options *o, int option)
+{
+    o->protect |= SVMC_PROTECT(SVMC_KEY_DISK);
+    if (option == OPT_DISK)
+        o->disk = optarg;
+    else if (option == OPT_DISK_ANCHOR)
+        o->disk_anchor = optarg;
+    else if (option == OPT_DISK_NUMBER)
+        return number(optarg, 10, &o->disk_number) ? -1
+                                                   : refuse("not a number of that kind", optarg);
+    else if (strcmp(optarg, "authentic") == 0)
+        o->disk_mode = SVMC_DISK_AUTHENTIC;
+    else if (strcmp(optarg, "length") == 0)
+        o->disk_mode = SVMC_DISK_LENGTH;
+    else
+        return refuse("--disk-mode is authentic or length", optarg);
     return -1;
 }
 
@@ -361,10 +418,23 @@ static int take(struct options *o, int option)
     case OPT_DMA:
         o->dma = true;
         return -1;
+    case OPT_FINISH:
+        o->finish = true;
+        return -1;
+    case OPT_NO_FINISH:
+        o->no_finish = true;
+        return -1;
     case OPT_PROTECT:
         return take_protect(o);
+    case OPT_DISK:
+    case OPT_DISK_MODE:
+    case OPT_DISK_ANCHOR:
+    case OPT_DISK_NUMBER:
+        return take_disk(o, option);
     case OPT_SAVE:
+    case OPT_DELTA:
         o->save = optarg;
+        o->delta = option == OPT_DELTA;
         return -1;
     case OPT_SAVE_AT:
     case OPT_GENERATION:
@@ -377,7 +447,9 @@ static int take(struct options *o, int option)
         o->move_from = optarg;
         return -1;
     case OPT_RESTORE:
-        o->restore = optarg;
+        if (o->restores == OPTIONS_FILES_MAX)
+            return refuse("--restore: 16 files at most", NULL);
+        o->restore[o->restores++] = optarg;
         return -1;
     case OPT_PROVIDER:
         o->provider = optarg;
@@ -428,13 +500,66 @@ static int take(struct options *o, int option)
     }
 }
 
+/* What goes together of all that seals. */
+static int check_sealing(struct options *o)
+{
+    const bool files = o->save || o->restores > 0 || o->move_to || o->move_from;
+
+    if (files &&
+        (o->calls || o->dma || o->lies || o->replay || o->record || !form_is_page(o->form)))
+        return refuse("--save, --restore, --migrate-: devices that are saved: no --hypercalls, "
+                      "--tokens, --dma, --evil, --record, --replay, --host-format",
+                      NULL);
+    if (!o->provider != !(files || o->disk))
+        return refuse("--save, --restore, --migrate-, --disk want a --key-provider, and nothing "
+                      "else does",
+                      NULL);
+    if ((o->save && o->move_to) || (o->restores > 0 && o->move_from))
+        return refuse("--migrate-to runs without --save, --migrate-from without --restore", NULL);
+    if (o->move_to &&
+        (o->protect & (SVMC_PROTECT(SVMC_KEY_PAGE) | SVMC_PROTECT(SVMC_KEY_CONTEXT))) != 0)
+        return refuse("--migrate-to: memory is sent while it is in use: no --protect memory, "
+                      "context",
+                      NULL);
+    if ((o->restores > 0 || o->move_from) && (o->guest || o->has_noise || o->vcpus > 1))
+        return refuse("--restore, --migrate-from have a guest of their own: no GUEST, --noise, "
+                      "--vcpus",
+                      NULL);
+    if (o->delta && (o->restores == 0 || (o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0))
+        return refuse("--save-delta: what changed since a --restore; no --memory-budget, which "
+                      "needs the same log of KVM's",
+                      NULL);
+    if (o->protect && o->replay)
+        return refuse("--replay has no guest to seal: no --protect, --memory-budget", NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_DISK)) != 0 && (o->dma || o->lies || o->record))
+        return refuse("--protect disk: the block device is the keeper's: no --dma, --evil, "
+                      "--record",
+                      NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_DISK)) != 0 && !o->disk && (files || o->disk_anchor))
+        return refuse("--protect disk: without --disk FILE it is of this run alone: no --save, "
+                      "--restore, --migrate-, --disk-anchor",
+                      NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_IMAGE)) != 0 && (o->record || o->dump || o->leak))
+        return refuse("--protect image: the guest leaves sealed alone: no --record, --dump-pages, "
+                      "--leak",
+                      NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
+        (o->calls || o->dma || o->lies || (o->vcpus > 1 && o->way == PAGER_SLOTS)))
+        return refuse("--memory-budget: nobody but the guest reads its memory: no --hypercalls, "
+                      "--tokens, --dma, --evil; slots are of one vCPU",
+                      NULL);
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 && o->budget == 0)
+        o->budget = 50;
+    return -1;
+}
+
 int options_parse(struct options *o, int argc, char **argv)
 {
     int option, status, index = 0;
 
     *o = (struct options){ .timeout_ms = 5000,
                            .save_at = 20,
-                           .generation = 1,
+                           .disk_mode = SVMC_DISK_AUTHENTIC,
                            .vcpus = 1,
                            .form = form_find("page"),
                            .port = NATIVE_PORT };
@@ -452,7 +577,11 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("more than one guest", argv[index + 1]);
     o->guest = index < argc ? argv[index] : NULL;
     o->scan |= o->leak; /* a leak is there to be found */
-    o->quiet |= (o->tokens || o->dma) && !o->all;
+    o->quiet |= (o->tokens || o->dma || o->finish) && !o->all;
+    if (o->finish && (o->guest || o->calls || o->dma || o->protect || o->replay || o->vcpus > 1))
+        return refuse("--finish has a guest of its own, on one vCPU: no GUEST, --hypercalls, "
+                      "--tokens, --dma, --protect, --memory-budget, --replay, --vcpus",
+                      NULL);
     if (o->dma && (o->calls || o->lies || o->replay || o->vcpus > 1 || !form_is_page(o->form)))
         return refuse("--dma runs alone, on one vCPU, and its host tries what it can: no --tokens, "
                       "--hypercalls, --evil, --replay, --vcpus, --host-format",
@@ -477,32 +606,5 @@ int options_parse(struct options *o, int argc, char **argv)
         return refuse("--replay has no use for --host, --host-pid-file, --host-format, --noise, "
                       "--seed, --vcpus",
                       NULL);
-    if ((o->save || o->restore || o->move_to || o->move_from) &&
-        (o->calls || o->dma || o->lies || o->replay || o->record || o->vcpus > 1 ||
-         !form_is_page(o->form)))
-        return refuse(
-            "--save, --restore, --migrate-: one vCPU, and devices that are saved: no --vcpus, "
-            "--hypercalls, --tokens, --dma, --evil, --record, --replay, --host-format",
-            NULL);
-    if (!o->provider != !(o->save || o->restore || o->move_to || o->move_from))
-        return refuse("--save, --restore, --migrate- want a --key-provider, and nothing else does",
-                      NULL);
-    if ((o->save != NULL) + (o->move_to != NULL) > 1 ||
-        (o->restore != NULL) + (o->move_from != NULL) > 1 || (o->move_to && o->protect))
-        return refuse("--migrate-to runs without --save and --protect, --migrate-from without "
-                      "--restore",
-                      NULL);
-    if ((o->restore || o->move_from) && (o->guest || o->has_noise))
-        return refuse("--restore, --migrate-from have a guest of their own: no GUEST, --noise",
-                      NULL);
-    if (o->protect && o->replay)
-        return refuse("--replay has no guest to seal: no --protect, --memory-budget", NULL);
-    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
-        (o->calls || o->dma || o->lies || o->vcpus > 1))
-        return refuse("--memory-budget: one vCPU, and nobody but it reads its memory: no --vcpus, "
-                      "--hypercalls, --tokens, --dma, --evil",
-                      NULL);
-    if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 && o->budget == 0)
-        o->budget = 50;
-    return -1;
+    return check_sealing(o);
 }

@@ -8,6 +8,8 @@
 #include "lies.h"
 #include "pager.h"
 
+#define OPTIONS_FILES_MAX 16u
+
 /** What the exit status says. */
 enum exit_status {
     EXIT_GOOD = 0,
@@ -35,12 +37,20 @@ struct options {
     bool calls;       /* the keeper answers hypercalls itself */
     bool tokens;      /* and some of them for a token alone */
     bool dma;         /* two devices of the host do DMA */
+    bool finish;      /* the guest executes what KVM cannot emulate */
+    bool no_finish;   /* and what KVM cannot emulate ends the run */
     uint32_t protect; /* SVMC_PROTECT() bits: what of the guest is sealed while it is not in use */
     uint32_t budget;  /* of memory, in percent; 0: none */
     enum pager_way way;
     bool dwell;
-    const char *save, *restore, *provider, *move_to, *move_from;
-    uint64_t generation; /* of the image that is written; older ones are not restored */
+    const char *save, *provider, *move_to, *move_from;
+    bool delta;                             /* save: what changed since the restore alone */
+    const char *restore[OPTIONS_FILES_MAX]; /* a saved guest, then deltas on it */
+    uint32_t restores;
+    const char *disk, *disk_anchor; /* NULL: a disk of this run alone; its name with .anchor */
+    uint32_t disk_mode;             /* enum svmc_disk_mode */
+    uint64_t disk_number;
+    uint64_t generation; /* of the image that is written, 0: as usual; older ones are refused */
     uint64_t save_at;    /* requests to the host before it */
     uint16_t port;
     const char **info; /* KEY=VALUE, as given */

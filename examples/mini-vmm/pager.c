@@ -82,7 +82,7 @@ static void is_open(struct pager *p, uint64_t page)
 }
 
 /* Beside the copy that there may be, which is the good one until this one is there. */
-static bool seal(struct pager *p, uint64_t page)
+static bool seal(struct pager *p, uint64_t page, const uint8_t *from)
 {
     bool second = !p->page[page].second;
     struct svmc_page_copy copy;
@@ -94,9 +94,8 @@ static bool seal(struct pager *p, uint64_t page)
         pthread_mutex_unlock(&p->sealing->lock);
     }
     if (why == SVMC_SEAL_NONE)
-        why =
-            svmc_pages_seal(&p->sealed, SEALING_LANE_PAGES, page, p->vm->memory + page * PAGER_PAGE,
-                            copy_at(p, page, second), tag_at(p, page, second), &copy);
+        why = svmc_pages_seal(&p->sealed, SEALING_LANE_PAGES, page, from, copy_at(p, page, second),
+                              tag_at(p, page, second), &copy);
     if (why == SVMC_SEAL_NONE)
         why = svmc_pages_publish(&p->sealed, &copy);
     if (why == SVMC_SEAL_NONE)
@@ -107,17 +106,23 @@ static bool seal(struct pager *p, uint64_t page)
 
 /*
  * Put a page away: what was written since it came is sealed anew, all else is sealed already.
- * Nobody writes it meanwhile: the one vCPU does not run, or waits for another page.
+ * Nobody writes it from pager_take on. KVM's log is no help with several vCPUs: one that runs may
+ * have written what the log does not have yet.
  */
 static bool put_away(struct pager *p, uint64_t page)
 {
     struct pager_page *at = &p->page[page];
+    const uint8_t *from = pager_take(p, page);
 
-    if (!pager_log(p, page))
+    if (!from)
+        return fail(p, "a page cannot be taken from the guest");
+    if (p->cpus > 1)
+        svmc_pages_mark(&p->sealed, page, 1);
+    else if (!pager_log(p, page))
         return fail(p, "KVM's log of written pages");
     if (svmc_pages_state(&p->sealed, page) == SVMC_PAGE_CLEAN)
         p->counts.unchanged++;
-    else if (!seal(p, page))
+    else if (!seal(p, page, from))
         return false;
     if (!pager_hide(p, page) || svmc_pages_leave(&p->sealed, page) != SVMC_SEAL_NONE)
         return fail(p, "a page cannot be taken from the guest");
@@ -136,7 +141,7 @@ static uint64_t victim(const struct pager *p)
         const struct pager_page *at = &p->page[i];
         uint64_t *oldest = at->hot ? &hot : &cold;
 
-        if (!at->open || at->kept)
+        if (!at->open || at->kept > 0)
             continue;
         colds += !at->hot;
         if (*oldest == p->pages || at->opened < p->page[*oldest].opened)
@@ -186,6 +191,31 @@ bool pager_touch(struct pager *p, uint64_t at, size_t bytes)
          good && page < p->pages && bytes > 0 && page <= (at + bytes - 1) / PAGER_PAGE; page++)
         good = bring(p, page);
     p->counts.ns += now_ns() - begin;
+    pthread_mutex_unlock(&p->lock);
+    return good;
+}
+
+/* Under the lock page by page, so that each is there meanwhile. */
+bool pager_copy(struct pager *p, uint64_t at, void *bytes, size_t n, bool write)
+{
+    uint8_t *with = bytes;
+    bool good = true;
+
+    pthread_mutex_lock(&p->lock);
+    for (size_t done = 0, some; good && done < n; done += some) {
+        uint64_t page = (at + done) / PAGER_PAGE;
+        uint8_t *here = p->vm->memory + at + done;
+
+        some = (size_t)((page + 1) * PAGER_PAGE - (at + done));
+        some = some < n - done ? some : n - done;
+        good = bring(p, page);
+        if (good && write)
+            memcpy(here, with + done, some);
+        else if (good)
+            memcpy(with + done, here, some);
+        if (good && write)
+            svmc_pages_mark(&p->sealed, page, 1); /* in no log of KVM's */
+    }
     pthread_mutex_unlock(&p->lock);
     return good;
 }
@@ -243,14 +273,13 @@ bool pager_before(struct pager *p, struct vm_vcpu *c)
     keep(p, &k, sregs.idt.base + sregs.idt.limit);
     keep(p, &k, sregs.tr.base);
     pthread_mutex_lock(&p->lock);
-    for (uint32_t i = 0; i < p->kept_count; i++)
-        p->page[p->kept[i]].kept = false;
-    for (uint32_t i = 0; i < k.count; i++) {
-        p->page[k.page[i]].kept = true;
-        p->kept[i] = k.page[i];
-    }
-    p->kept_count = k.count;
-    p->vcpu = pthread_self();
+    for (uint32_t i = 0; i < k.count; i++)
+        p->page[k.page[i]].kept++;
+    for (uint32_t i = 0; i < p->kept_count[c->id]; i++)
+        p->page[p->kept[c->id][i]].kept--;
+    memcpy(p->kept[c->id], k.page, sizeof k.page);
+    p->kept_count[c->id] = k.count;
+    p->vcpu[c->id] = pthread_self();
     pthread_mutex_unlock(&p->lock);
     return !atomic_load(&p->failed);
 }
@@ -306,7 +335,8 @@ static bool open_store(struct pager *p)
         return false;
     p->store = mmap(NULL, STORE_BYTES(p), PROT_READ | PROT_WRITE, MAP_SHARED, p->store_fd, 0);
     p->plain = mmap(NULL, PAGER_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p->store == MAP_FAILED || p->plain == MAP_FAILED)
+    p->aside = mmap(NULL, PAGER_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p->store == MAP_FAILED || p->plain == MAP_FAILED || p->aside == MAP_FAILED)
         return false;
     (void)mlock(p->plain, PAGER_PAGE);
     return true;
@@ -341,28 +371,28 @@ static bool begin(struct pager *p, enum pager_way way, char *why, size_t cap)
     }
     if (way != PAGER_SLOTS && pager_begin_faults(p, p->why_way, sizeof p->why_way))
         return true;
-    if (way == PAGER_FAULTS) {
-        snprintf(why, cap, "--memory-budget: userfaultfd: %s", p->why_way);
+    if (way == PAGER_FAULTS || p->cpus > 1) {
+        snprintf(why, cap, "--memory-budget: userfaultfd: %s%s", p->why_way,
+                 p->cpus > 1 ? ": several vCPUs need it" : "");
         return false;
     }
     return pager_begin_slots(p, why, cap);
 }
 
-bool pager_open(struct pager *p, struct vm *vm, struct sealing *sealing, uint32_t percent,
-                enum pager_way way, char *why, size_t cap)
+bool pager_open(struct pager *p, struct vm *vm, uint32_t cpus, struct sealing *sealing,
+                uint32_t percent, enum pager_way way, char *why, size_t cap)
 {
-    *p = (struct pager){ .vm = vm,
-                         .sealing = sealing,
-                         .vcpu = pthread_self(),
-                         .faults = -1,
-                         .end = -1,
-                         .store_fd = -1 };
+    *p = (struct pager){
+        .vm = vm, .sealing = sealing, .cpus = cpus, .faults = -1, .end = -1, .store_fd = -1
+    };
     p->pages = (uint32_t)(vm->memory_bytes / PAGER_PAGE);
     p->open = p->pages;
     p->budget = (uint32_t)((uint64_t)p->pages * percent / 100);
     if (p->budget < PAGER_OPEN_MIN)
         p->budget = PAGER_OPEN_MIN;
     pthread_mutex_init(&p->lock, NULL);
+    for (uint32_t i = 0; i < cpus; i++)
+        p->vcpu[i] = pthread_self(); /* until it runs */
     for (uint32_t i = 0; i < p->pages; i++)
         p->page[i].open = true;
     if (!begin(p, way, why, cap))
@@ -398,6 +428,8 @@ void pager_close(struct pager *p)
         munmap(p->store, STORE_BYTES(p));
     if (p->plain && p->plain != MAP_FAILED)
         munmap(p->plain, PAGER_PAGE);
+    if (p->aside && p->aside != MAP_FAILED)
+        munmap(p->aside, PAGER_PAGE);
     if (p->trusted && p->trusted != MAP_FAILED)
         munmap(p->trusted, p->trusted_bytes);
     if (p->store_fd >= 0)

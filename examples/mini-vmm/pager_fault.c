@@ -56,7 +56,8 @@ static void serve(struct pager *p, uint64_t address)
     if (at < p->vm->memory_bytes && pager_touch(p, at, 1)) {
         (void)ioctl(p->faults, UFFDIO_WAKE, &range);
     } else {
-        (void)pthread_kill(p->vcpu, SIGRTMIN);
+        for (uint32_t i = 0; i < p->cpus; i++) /* whoever it is */
+            (void)pthread_kill(p->vcpu[i], SIGRTMIN);
         (void)ioctl(p->faults, UFFDIO_ZEROPAGE, &zeros);
     }
 }
@@ -142,10 +143,26 @@ bool pager_show(struct pager *p, uint64_t page)
     return vm_show(p->vm, page, true);
 }
 
+/*
+ * By userfaultfd it moves out of the guest's memory in one step: whoever had it loses it before the
+ * call ends, and whoever touches it then waits for us.
+ */
+const uint8_t *pager_take(struct pager *p, uint64_t page)
+{
+    uint8_t *at = p->vm->memory + page * PAGER_PAGE;
+
+    if (p->way == PAGER_SLOTS)
+        return at;
+    return mremap(at, PAGER_PAGE, PAGER_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+                  p->aside) == p->aside
+               ? p->aside
+               : NULL;
+}
+
 /* Zeros first: what the kernel gets back holds nothing. */
 bool pager_hide(struct pager *p, uint64_t page)
 {
-    uint8_t *at = p->vm->memory + page * PAGER_PAGE;
+    uint8_t *at = p->way == PAGER_SLOTS ? p->vm->memory + page * PAGER_PAGE : p->aside;
 
     if (p->way == PAGER_SLOTS && !vm_show(p->vm, page, false))
         return false;

@@ -24,8 +24,21 @@ static void describe(const struct protect *p, const struct options *o, struct re
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_CONTEXT)) != 0 && n < sizeof r->sealed)
         n += (size_t)snprintf(r->sealed + n, sizeof r->sealed - n, "%scontexts between exits",
                               n > 0 ? "; " : "");
+    if (p->disk.vm && n < sizeof r->sealed)
+        n += (size_t)snprintf(r->sealed + n, sizeof r->sealed - n, "%sthe disk", n > 0 ? "; " : "");
+    if (n == 0)
+        n = (size_t)snprintf(r->sealed, sizeof r->sealed, "the image");
     if (n < sizeof r->sealed)
         snprintf(r->sealed + n, sizeof r->sealed - n, "; %s", sealing_alg_name(p->sealing.alg));
+}
+
+bool protect_disk(struct protect *p, const struct options *o, struct vm *vm, struct vault *vault,
+                  const struct disk_mark *mark, char *why, size_t cap)
+{
+    if ((o->protect & SVMC_PROTECT(SVMC_KEY_DISK)) == 0)
+        return true;
+    return (p->sealing.on || sealing_open(&p->sealing, o->protect, why, cap)) &&
+           disk_open(&p->disk, o, vm, &p->sealing, vault, mark, why, cap);
 }
 
 bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
@@ -36,7 +49,7 @@ bool protect_open(struct protect *p, const struct options *o, struct vm *vm,
     if (!p->sealing.on && !sealing_open(&p->sealing, o->protect, why, cap))
         return false;
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_PAGE)) != 0 &&
-        !pager_open(&p->pager, vm, &p->sealing, o->budget, o->way, why, cap))
+        !pager_open(&p->pager, vm, o->vcpus, &p->sealing, o->budget, o->way, why, cap))
         return false;
     if ((o->protect & SVMC_PROTECT(SVMC_KEY_CONTEXT)) != 0)
         for (; p->contexts < o->vcpus; p->contexts++)
@@ -88,6 +101,7 @@ void protect_stop(struct protect *p)
 
 bool protect_close(struct protect *p, struct report *r, char *why, size_t cap)
 {
+    char text[160];
     bool good = true;
 
     if (!p->sealing.on)
@@ -98,6 +112,11 @@ bool protect_close(struct protect *p, struct report *r, char *why, size_t cap)
     if (p->paged && atomic_load(&p->pager.failed)) {
         snprintf(why, cap, "%s", p->pager.why);
         good = false;
+    }
+    if (p->disk.sealing) {
+        disk_describe(&p->disk, text, sizeof text);
+        report_call(r, 0, REPORT_SEAL, text);
+        disk_close(&p->disk);
     }
     while (p->contexts > 0) {
         const struct context *x = &p->context[--p->contexts];

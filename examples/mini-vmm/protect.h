@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "context.h"
+#include "disk.h"
 #include "options.h"
 #include "pager.h"
 #include "report.h"
@@ -15,10 +16,15 @@
 struct protect {
     bool paged;
     struct sealing sealing;
+    struct disk disk;
     struct pager pager;
     struct context context[WIRE_VCPUS_MAX];
     uint32_t contexts;
 };
+
+/** The disk, before all else; `mark`: of a guest that was saved, else NULL. false: `why`. */
+bool protect_disk(struct protect *p, const struct options *o, struct vm *vm, struct vault *vault,
+                  const struct disk_mark *mark, char *why, size_t cap);
 
 /** Before the first vCPU runs, its registers and memory filled in. false: `why`. */
 bool protect_open(struct protect *p, const struct options *o, struct vm *vm,

@@ -10,29 +10,56 @@
 #include <svmcore/port/kvm.h>
 #include <svmcore/state.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bytes.h"
+#include "progress.h"
+#include "second.h"
 
 #define MAGIC       "MVMSAVE1"
-#define VM_AT       8u /* of the file's head */
-#define KEY_AT      24u
-#define BLOB_AT     40u
-#define OWN_VERSION 1u
-#define FILE_MAX    ((off_t)1 << 30)
+#define OWN_VERSION 2u
+#define BODY_MAX    ((uint64_t)1 << 30)
 #define STATE_MAX   65536u
 #define CONTEXT_MAX 65536u
 #define PAGES_MAX   4096u
 #define LANE        SEALING_LANE_PAGES
 
-enum part { PART_MAP, PART_MEMORY, PART_CONTEXT, PART_DEVICE, PART_STATE, PART_OWN };
+/* In the order of their types, and within one of the vCPUs. */
+enum part { PART_MAP, PART_MEMORY, PART_CONTEXT };
 
-static const uint32_t types[SAVE_PARTS] = { SVMC_IMAGE_MAP,     SVMC_IMAGE_MEMORY,
-                                            SVMC_IMAGE_CONTEXT, SVMC_IMAGE_DEVICE,
-                                            SVMC_IMAGE_STATE,   SVMC_IMAGE_OWN };
+static uint32_t part_device(const struct save *s)
+{
+    return PART_CONTEXT + s->cpus;
+}
 
-_Static_assert(BLOB_AT + SVMC_VMKEY_BLOB_BYTES <= SAVE_HEAD_BYTES, "the head has room");
+static uint32_t part_state(const struct save *s)
+{
+    return part_device(s) + 1;
+}
+
+static uint32_t part_own(const struct save *s)
+{
+    return part_state(s) + s->cpus;
+}
+
+static uint32_t parts_of(uint32_t cpus)
+{
+    return cpus > 0 ? 4 + 2 * cpus : PART_MEMORY + 1;
+}
+
+_Static_assert(4 + 2 * WIRE_VCPUS_MAX == SAVE_PARTS, "all vCPUs have room");
+
+/* What a part is, and of which vCPU. */
+static uint32_t type_of(const struct save *s, uint32_t part, uint32_t *id)
+{
+    *id = 0;
+    if (part <= PART_MEMORY)
+        return part == PART_MAP ? SVMC_IMAGE_MAP : SVMC_IMAGE_MEMORY;
+    if (part == part_device(s) || part == part_own(s))
+        return part == part_own(s) ? SVMC_IMAGE_OWN : SVMC_IMAGE_DEVICE;
+    *id = part - (part < part_device(s) ? PART_CONTEXT : part_state(s));
+    return part < part_device(s) ? SVMC_IMAGE_CONTEXT : SVMC_IMAGE_STATE;
+}
 
 static bool refuse(char *why, size_t cap, const char *what, const char *detail)
 {
@@ -69,13 +96,17 @@ static bool lay_out(struct save *s, const struct vm *vm, const struct parts *p)
     uint64_t bytes;
 
     drop_body(s);
-    for (uint32_t i = 0; i < s->parts; i++)
+    for (uint32_t i = 0; i < s->parts; i++) {
+        uint32_t id, type = type_of(s, i, &id);
+
         s->section[i] = (struct svmc_image_section){
-            .type = types[i],
+            .type = type,
+            .id = id,
             .bytes = i <= PART_MEMORY ? vm->memory_bytes : p->bytes[i],
             .stored = p->bytes[i],
             .format = 1,
         };
+    }
     if (!svmc_image_layout(s->section, s->parts, &bytes))
         return false;
     s->body = calloc(1, bytes);
@@ -116,14 +147,23 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
+/* A round of a migration has a line of its own. */
 static enum svmc_image_reason seal_all(const struct save *s, struct svmc_image *image,
-                                       uint64_t chunks, uint8_t *to, struct svmc_image_name *name)
+                                       const struct save_step *step, uint64_t chunks, uint8_t *to,
+                                       struct svmc_image_name *name)
 {
+    const char *what = step->session ? NULL : step->parent ? "saving what changed" : "saving";
     enum svmc_image_reason why = SVMC_IMAGE_NONE;
 
-    for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < chunks; i++)
+    for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < chunks; i++) {
+        if (what)
+            progress(what, i * SVMC_IMAGE_CHUNK_BYTES, s->body_bytes);
         why = svmc_image_seal_chunk(image, LANE, i, s->body + i * SVMC_IMAGE_CHUNK_BYTES,
                                     to + svmc_image_place(image, i));
+    }
+    if (what && why == SVMC_IMAGE_NONE)
+        progress(what, s->body_bytes, s->body_bytes);
+    progress_stop();
     return why == SVMC_IMAGE_NONE
                ? svmc_image_end(image, to + svmc_image_place(image, chunks), name)
                : why;
@@ -152,7 +192,7 @@ enum svmc_image_reason save_seal(struct save *s, struct sealing *sealing,
         why = svmc_image_begin(&writer, &config, s->section, s->parts, to,
                                to + SVMC_IMAGE_HEADER_BYTES);
     if (why == SVMC_IMAGE_NONE) {
-        why = seal_all(s, &writer, chunks, to, name);
+        why = seal_all(s, &writer, step, chunks, to, name);
         if (svmc_image_drop(&writer) != SVMC_OK && why == SVMC_IMAGE_NONE)
             why = SVMC_IMAGE_NOT_NOW;
     }
@@ -160,23 +200,26 @@ enum svmc_image_reason save_seal(struct save *s, struct sealing *sealing,
     return why;
 }
 
-bool save_head(struct save *s, struct sealing *sealing, uint8_t head[SAVE_HEAD_BYTES], char *why,
+bool save_head(struct save *s, struct sealing *sealing, uint8_t head[SEALING_HEAD_BYTES], char *why,
                size_t cap)
 {
-    memset(head, 0, SAVE_HEAD_BYTES);
-    memcpy(head, MAGIC, strlen(MAGIC));
-    memcpy(head + VM_AT, sealing->vm, SVMC_VM_ID_BYTES);
-    memcpy(head + KEY_AT, s->vault->wanted.name, SVMC_PROVIDER_ID_BYTES);
-    return vault_wrap(s->vault, &sealing->key, sealing->alg, head + BLOB_AT, why, cap);
+    return sealing_head(sealing, s->vault, MAGIC, head, why, cap);
+}
+
+bool save_take_head(struct save *s, const uint8_t head[SEALING_HEAD_BYTES], struct sealing *sealing,
+                    uint32_t protect, char *why, size_t cap)
+{
+    if (memcmp(head, MAGIC, strlen(MAGIC)) != 0)
+        return refuse(why, cap, "--restore", "no saved VM, or cut");
+    return sealing_take_head(sealing, protect, s->vault, "--restore", head, why, cap);
 }
 
 /* Beside FILE, and then in its place: what is there under its name is whole. */
-static bool write_file(struct save *s, const char *path, struct sealing *sealing, char *why,
-                       size_t cap)
+static bool write_file(struct save *s, const char *path, const struct save_step *step,
+                       struct sealing *sealing, char *why, size_t cap)
 {
-    const struct save_step step = { .kind = SVMC_IMAGE_WHOLE };
+    uint8_t head[SEALING_HEAD_BYTES], *image = NULL;
     struct svmc_image_name name;
-    uint8_t head[SAVE_HEAD_BYTES], *image = NULL;
     enum svmc_image_reason no;
     char beside[4096];
     bool stored;
@@ -185,7 +228,7 @@ static bool write_file(struct save *s, const char *path, struct sealing *sealing
 
     if (!save_head(s, sealing, head, why, cap))
         return false;
-    no = save_seal(s, sealing, &step, &image, &n, &name);
+    no = save_seal(s, sealing, step, &image, &n, &name);
     if (no != SVMC_IMAGE_NONE) {
         free(image);
         return save_no_image(why, cap, no);
@@ -219,81 +262,104 @@ static bool take_context(struct vm_vcpu *c, uint8_t *context, size_t *bytes, uin
     settled = svmc_kvm_vcpu_settle(&kvm) != SVMC_ERR_CALLBACK; /* it never runs again */
     if (!settled || ioctl(c->fd, KVM_GET_REGS, &after) != 0)
         return false;
-    *again = memcmp(&before, &after, sizeof before) != 0;
+    *again = memcmp(&before, &after, sizeof before) != 0 || (c->second && second_waits(c->second));
     return true;
 }
 
-/* All but memory. What the exit says, and memory, first: a settle may write to both. */
-static bool put_rest(struct save *s, struct vcpu *v, struct save_own *own)
+/* All but memory. What the exits say, and memory, first: a settle may write to both. */
+static bool put_rest(struct save *s, const struct save_from *from)
 {
     static _Alignas(8) uint8_t context[CONTEXT_MAX];
+    struct save_own *own = from->own;
     size_t bytes = 0;
-    bool good;
+    bool good = true;
 
     own->version = OWN_VERSION;
-    memcpy(own->run, v->run, v->run_bytes < sizeof own->run ? v->run_bytes : sizeof own->run);
-    good = take_context(v->kvm, context, &bytes, &own->again);
-    memcpy(s->body + s->section[PART_CONTEXT].offset, context, sizeof context);
-    memcpy(s->body + s->section[PART_OWN].offset, own, sizeof *own);
+    for (uint32_t i = 0; good && i < own->cpus; i++) {
+        struct save_cpu *cpu = &own->cpu[i];
+        const struct vcpu *v = from->cpu[i];
+
+        memset(context, 0, sizeof context);
+        memcpy(cpu->run, v->run, v->run_bytes < sizeof cpu->run ? v->run_bytes : sizeof cpu->run);
+        good = take_context(v->kvm, context, &bytes, &cpu->again);
+        memcpy(s->body + s->section[PART_CONTEXT + i].offset, context, sizeof context);
+    }
+    memcpy(s->body + s->section[part_own(s)].offset, own, sizeof *own);
     explicit_bzero(context, sizeof context);
     return good;
 }
 
-bool save_body(struct save *s, struct vm *vm, const uint64_t *dirty, struct vcpu *v,
-               struct save_own *own, uint64_t *pages, char *why, size_t cap)
+/* What the library has of each vCPU, and the host of its devices. */
+static bool take_states(const struct save *s, const struct save_from *from, struct parts *p,
+                        char *why, size_t cap)
 {
+    static uint8_t state[WIRE_VCPUS_MAX][STATE_MAX], devices[WIRE_DEVICES_BYTES];
     static const uint8_t nothing[CONTEXT_MAX];
-    static uint8_t state[STATE_MAX], devices[WIRE_DEVICES_BYTES];
+    const struct vcpu *first = from->cpu[0];
+
+    for (uint32_t i = 0; i < s->cpus; i++) {
+        uint32_t at = part_state(s) + i;
+
+        p->at[PART_CONTEXT + i] = nothing;
+        p->bytes[PART_CONTEXT + i] = CONTEXT_MAX;
+        p->at[at] = state[i];
+        if (svmc_vcpu_save(&from->cpu[i]->core, state[i], sizeof state[i], &p->bytes[at]) !=
+            SVMC_OK)
+            return refuse(why, cap, "--save", "the library's state");
+    }
+    if (!link_devices(first->host, WIRE_DEVICES_GIVE, devices, first->host_timeout_ms))
+        return refuse(why, cap, "--save", "the host does not give its devices");
+    p->at[part_device(s)] = devices;
+    p->bytes[part_device(s)] = sizeof devices;
+    p->at[part_own(s)] = nothing;
+    p->bytes[part_own(s)] = sizeof *from->own;
+    return true;
+}
+
+_Static_assert(sizeof(struct save_own) <= CONTEXT_MAX, "nothing is as much");
+
+/* The library's states have lain in the parts: not the guest's alone. */
+static void drop_states(const struct save *s, const struct parts *p)
+{
+    for (uint32_t i = 0; i < s->cpus; i++)
+        explicit_bzero((void *)(uintptr_t)p->at[part_state(s) + i], STATE_MAX);
+}
+
+bool save_body(struct save *s, struct vm *vm, const uint64_t *dirty, const struct save_from *from,
+               uint64_t *pages, char *why, size_t cap)
+{
     static uint8_t map[SVMC_IMAGE_MAP_BYTES(PAGES_MAX)];
     uint64_t all = vm->memory_bytes / SVMC_IMAGE_PAGE;
-    size_t state_bytes = 0;
-    struct parts p;
+    struct parts p = { .at = { map }, .bytes = { SVMC_IMAGE_MAP_BYTES(all) } };
+    bool good;
 
-    s->parts = v ? SAVE_PARTS : PART_MEMORY + 1;
-    if (all > PAGES_MAX ||
-        (v && svmc_vcpu_save(&v->core, state, sizeof state, &state_bytes) != SVMC_OK))
-        return refuse(why, cap, "--save", "the library's state");
-    if (v && !link_devices(v->host, WIRE_DEVICES_GIVE, devices, v->host_timeout_ms))
-        return refuse(why, cap, "--save", "the host does not give its devices");
+    s->cpus = from ? from->own->cpus : 0;
+    s->parts = parts_of(s->cpus);
+    if (all > PAGES_MAX)
+        return refuse(why, cap, "--save", "too much memory");
+    if (from && !take_states(s, from, &p, why, cap))
+        return false;
     *pages = svmc_image_map_make(map, all, vm->memory, dirty);
-    p = (struct parts){ { map, NULL, nothing, devices, state, nothing },
-                        { SVMC_IMAGE_MAP_BYTES(all), *pages * SVMC_IMAGE_PAGE, CONTEXT_MAX,
-                          sizeof devices, state_bytes, sizeof *own } };
-    if (!lay_out(s, vm, &p))
+    p.bytes[PART_MEMORY] = *pages * SVMC_IMAGE_PAGE;
+    good = lay_out(s, vm, &p);
+    drop_states(s, &p);
+    if (!good)
         return refuse(why, cap, "--save", "no memory");
     put_memory(s, vm, map);
-    explicit_bzero(state, sizeof state);
-    return !v || put_rest(s, v, own) || refuse(why, cap, "--save", "KVM does not give the context");
+    return !from || put_rest(s, from) ||
+           refuse(why, cap, "--save", "KVM does not give the context");
 }
 
-bool save_write(struct save *s, const char *path, struct vcpu *v, struct sealing *sealing,
-                struct save_own *own, char *why, size_t cap)
+bool save_write(struct save *s, const char *path, struct vm *vm, const struct save_from *from,
+                const uint64_t *dirty, const struct svmc_image_name *parent,
+                struct sealing *sealing, char *why, size_t cap)
 {
+    const struct save_step step = { .kind = parent ? SVMC_IMAGE_DELTA : SVMC_IMAGE_WHOLE,
+                                    .parent = parent };
     uint64_t pages;
 
-    return save_body(s, v->kvm->vm, NULL, v, own, &pages, why, cap) &&
-           write_file(s, path, sealing, why, cap);
-}
-
-/* A whole file; nothing of it is believed. */
-static uint8_t *read_file(const char *path, size_t *n)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat about;
-    uint8_t *bytes = NULL;
-    ssize_t done = -1;
-
-    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size <= FILE_MAX &&
-        (bytes = malloc((size_t)about.st_size + 1)) != NULL)
-        done = read(fd, bytes, (size_t)about.st_size);
-    if (fd >= 0)
-        close(fd);
-    if (done < 0) {
-        free(bytes);
-        return NULL;
-    }
-    *n = (size_t)done;
-    return bytes;
+    return save_body(s, vm, dirty, from, &pages, why, cap) &&
+           write_file(s, path, &step, sealing, why, cap);
 }
 
 /* All chunks into the body, then the end: only then there is an image. */
@@ -312,36 +378,52 @@ static enum svmc_image_reason open_chunks(struct save *s, struct svmc_image *ima
                                     n - SVMC_IMAGE_HEADER_BYTES, s->section);
     for (uint64_t i = 0; why == SVMC_IMAGE_NONE && i < info->chunks; i++) {
         at = svmc_image_place(image, i);
+        if (info->kind <= SVMC_IMAGE_DELTA)
+            progress("restoring", i * info->chunk_bytes, info->body_bytes);
         why = svmc_image_open_chunk(image, LANE, i, from + at, n - at,
                                     s->body + i * info->chunk_bytes);
     }
+    if (why == SVMC_IMAGE_NONE && info->kind <= SVMC_IMAGE_DELTA)
+        progress("restoring", info->body_bytes, info->body_bytes);
+    progress_stop();
     return why == SVMC_IMAGE_NONE ? svmc_image_close(image, from + end, n - end, name) : why;
 }
 
-static const uint8_t *part_of(const struct save *s, enum part part)
+static const uint8_t *part_of(const struct save *s, uint32_t part)
 {
     return s->body + s->section[part].offset;
+}
+
+/* A vCPU's part of what we know is possible. */
+static bool is_cpu(const struct save_cpu *cpu)
+{
+    return cpu->where >= SAVE_WAITS && cpu->where <= SAVE_ENDED;
 }
 
 /* Ours, in this version: what the image itself does not know. */
 static bool check_parts(struct save *s, bool has_parent)
 {
     const struct svmc_image_section *map = &s->section[PART_MAP];
+    uint32_t id;
+    bool good = true;
 
     for (uint32_t i = 0; i < s->parts; i++)
-        if (s->section[i].type != types[i] || s->section[i].id != 0 || s->section[i].format != 1)
+        if (s->section[i].type != type_of(s, i, &id) || s->section[i].id != id ||
+            s->section[i].format != 1)
             return false;
     if (map->at != 0 || s->section[PART_MEMORY].at != 0 ||
         map->bytes / SVMC_IMAGE_PAGE > PAGES_MAX ||
         !svmc_image_map_check(part_of(s, PART_MAP), &s->section[PART_MEMORY], has_parent))
         return false;
-    if (s->parts < SAVE_PARTS)
+    if (s->cpus == 0)
         return true;
-    s->own = (const struct save_own *)(const void *)part_of(s, PART_OWN);
-    return s->section[PART_CONTEXT].stored == CONTEXT_MAX &&
-           s->section[PART_DEVICE].stored == WIRE_DEVICES_BYTES &&
-           s->section[PART_OWN].stored == sizeof *s->own && s->own->version == OWN_VERSION &&
-           memchr(s->own->guest, 0, sizeof s->own->guest) != NULL;
+    s->own = (const struct save_own *)(const void *)part_of(s, part_own(s));
+    if (s->section[part_own(s)].stored != sizeof *s->own || s->own->version != OWN_VERSION ||
+        s->own->cpus != s->cpus || !memchr(s->own->guest, 0, sizeof s->own->guest))
+        return false;
+    for (uint32_t i = 0; i < s->cpus; i++)
+        good &= is_cpu(&s->own->cpu[i]) && s->section[PART_CONTEXT + i].stored == CONTEXT_MAX;
+    return good && s->section[part_device(s)].stored == WIRE_DEVICES_BYTES;
 }
 
 /* What the map says of each page, on what there was. */
@@ -383,8 +465,12 @@ enum svmc_image_reason save_open(struct save *s, struct sealing *sealing,
 
     if (why != SVMC_IMAGE_NONE)
         return why;
-    s->parts = info.kind == SVMC_IMAGE_ROUND ? PART_MEMORY + 1 : SAVE_PARTS;
-    if (info.sections != s->parts || info.body_bytes > FILE_MAX)
+    s->cpus = info.kind == SVMC_IMAGE_ROUND || info.sections < parts_of(1)
+                  ? 0
+                  : (info.sections - parts_of(0)) / 2 - 1;
+    s->parts = parts_of(s->cpus);
+    if (info.sections != s->parts || s->parts > SAVE_PARTS || info.body_bytes > BODY_MAX ||
+        (s->cpus == 0) != (info.kind == SVMC_IMAGE_ROUND))
         return SVMC_IMAGE_TABLE;
     if (info.bytes > bytes)
         return SVMC_IMAGE_CUT;
@@ -406,57 +492,33 @@ enum svmc_image_reason save_open(struct save *s, struct sealing *sealing,
     return check_parts(s, step->parent != NULL) && take_memory(s) ? why : SVMC_IMAGE_TABLE;
 }
 
-bool save_take_head(struct save *s, const uint8_t head[SAVE_HEAD_BYTES], struct sealing *sealing,
-                    uint32_t protect, char *why, size_t cap)
-{
-    if (memcmp(head, MAGIC, strlen(MAGIC)) != 0)
-        return refuse(why, cap, "--restore", "no saved VM, or cut");
-    if (memcmp(head + KEY_AT, s->vault->wanted.name, SVMC_PROVIDER_ID_BYTES) != 0)
-        return refuse(why, cap, "--restore", "saved under another key of the provider's");
-    return sealing_restore(sealing, protect, s->vault, head + VM_AT, head + BLOB_AT, why, cap);
-}
-
-bool save_read(struct save *s, const char *path, struct sealing *sealing, uint32_t protect,
-               char *why, size_t cap)
-{
-    const struct save_step step = { .kind = SVMC_IMAGE_WHOLE };
-    struct svmc_image_name name;
-    size_t n = 0;
-    uint8_t *file = read_file(path, &n);
-    enum svmc_image_reason no;
-    bool good = false;
-
-    if (!file)
-        return refuse(why, cap, path, errno ? strerror(errno) : "no regular file");
-    if (n < SAVE_HEAD_BYTES) {
-        refuse(why, cap, path, "no saved VM, or cut");
-    } else if (save_take_head(s, file, sealing, protect, why, cap)) {
-        no = save_open(s, sealing, &step, file + SAVE_HEAD_BYTES, n - SAVE_HEAD_BYTES, &name);
-        if (no == SVMC_IMAGE_NONE && !svmc_image_may_run(&name))
-            no = SVMC_IMAGE_INCOMPLETE; /* a round of a migration */
-        good = no == SVMC_IMAGE_NONE || save_no_image(why, cap, no);
-    }
-    free(file);
-    return good;
-}
-
-bool save_fill(const struct save *s, struct vm *vm, struct vm_vcpu *c, char *why, size_t cap)
+static enum svmc_status fill_context(const struct save *s, struct vm *vm, struct vm_vcpu *c,
+                                     uint32_t id)
 {
     const struct svmc_kvm_files files = { vm->kvm, vm->fd, c->fd, c->run, c->run_bytes };
     static struct svmc_kvm_vcpu kvm;
-    enum svmc_status st;
+    enum svmc_status st = svmc_kvm_vcpu_open(&kvm, &files);
+
+    if (st == SVMC_OK && svmc_kvm_vcpu_bytes(&kvm) > CONTEXT_MAX)
+        st = SVMC_ERR_UNSUPPORTED;
+    if (st == SVMC_OK)
+        st = svmc_kvm_vcpu_load(&kvm, part_of(s, PART_CONTEXT + id), svmc_kvm_vcpu_bytes(&kvm),
+                                SVMC_KVM_LOAD_TSC);
+    if (st == SVMC_OK && vm->sync_regs && ioctl(c->fd, KVM_GET_REGS, &c->run->s.regs.regs) != 0)
+        st = SVMC_ERR_CALLBACK;
+    return st;
+}
+
+bool save_fill(const struct save *s, struct vm *vm, struct vm_vcpu *processors, char *why,
+               size_t cap)
+{
+    enum svmc_status st = SVMC_OK;
 
     if (s->memory_bytes != vm->memory_bytes || s->own->msr_exits != (uint32_t)vm->msr_exits)
         return refuse(why, cap, "--restore", "another memory, or another KVM");
     memcpy(vm->memory, s->memory, s->memory_bytes);
-    st = svmc_kvm_vcpu_open(&kvm, &files);
-    if (st == SVMC_OK && svmc_kvm_vcpu_bytes(&kvm) > CONTEXT_MAX)
-        st = SVMC_ERR_UNSUPPORTED;
-    if (st == SVMC_OK)
-        st = svmc_kvm_vcpu_load(&kvm, part_of(s, PART_CONTEXT), svmc_kvm_vcpu_bytes(&kvm),
-                                SVMC_KVM_LOAD_TSC);
-    if (st == SVMC_OK && vm->sync_regs && ioctl(c->fd, KVM_GET_REGS, &c->run->s.regs.regs) != 0)
-        st = SVMC_ERR_CALLBACK;
+    for (uint32_t i = 0; st == SVMC_OK && i < s->cpus; i++)
+        st = fill_context(s, vm, &processors[i], i);
     return st == SVMC_OK || refuse(why, cap, "--restore: the context", svmc_status_name(st));
 }
 
@@ -464,13 +526,15 @@ bool save_devices(const struct save *s, struct vcpu *v)
 {
     uint8_t devices[WIRE_DEVICES_BYTES];
 
-    memcpy(devices, part_of(s, PART_DEVICE), sizeof devices);
+    memcpy(devices, part_of(s, part_device(s)), sizeof devices);
     return link_devices(v->host, WIRE_DEVICES_TAKE, devices, v->host_timeout_ms);
 }
 
 enum svmc_status save_resume(const struct save *s, struct vcpu *v, struct svmc_outcome *out)
 {
-    return svmc_vcpu_load(&v->core, part_of(s, PART_STATE), s->section[PART_STATE].stored, out);
+    uint32_t part = part_state(s) + v->id;
+
+    return svmc_vcpu_load(&v->core, part_of(s, part), s->section[part].stored, out);
 }
 
 void save_close(struct save *s)

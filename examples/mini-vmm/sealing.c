@@ -6,8 +6,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "dma.h"
+#include "back_end.h"
 #include "vault.h"
+
+#define VM_AT   8u /* in a head */
+#define KEY_AT  24u
+#define BLOB_AT 40u
+
+_Static_assert(BLOB_AT + SVMC_VMKEY_BLOB_BYTES <= SEALING_HEAD_BYTES, "a head has room");
 
 static void *carve(struct sealing *s, size_t bytes)
 {
@@ -88,20 +94,33 @@ bool sealing_open(struct sealing *s, uint32_t protect, char *why, size_t cap)
     return s->on;
 }
 
-bool sealing_restore(struct sealing *s, uint32_t protect, struct vault *vault,
-                     const uint8_t vm[SVMC_VM_ID_BYTES], const uint8_t blob[SVMC_VMKEY_BLOB_BYTES],
-                     char *why, size_t cap)
+bool sealing_head(struct sealing *s, struct vault *vault, const char *magic,
+                  uint8_t head[SEALING_HEAD_BYTES], char *why, size_t cap)
+{
+    memset(head, 0, SEALING_HEAD_BYTES);
+    memcpy(head, magic, VM_AT);
+    memcpy(head + VM_AT, s->vm, SVMC_VM_ID_BYTES);
+    memcpy(head + KEY_AT, vault->wanted.name, SVMC_PROVIDER_ID_BYTES);
+    return vault_wrap(vault, &s->key, s->alg, head + BLOB_AT, why, cap);
+}
+
+bool sealing_take_head(struct sealing *s, uint32_t protect, struct vault *vault, const char *what,
+                       const uint8_t head[SEALING_HEAD_BYTES], char *why, size_t cap)
 {
     const struct svmc_crypto_ops *crypto = dma_back_end();
     enum svmc_status st = crypto ? open_rooms(s, crypto) : SVMC_ERR_UNSUPPORTED;
 
-    memcpy(s->vm, vm, sizeof s->vm);
-    if (st == SVMC_OK && !vault_unwrap(vault, &s->key, &s->arena, s->vm, blob, why, cap))
+    if (memcmp(head + KEY_AT, vault->wanted.name, SVMC_PROVIDER_ID_BYTES) != 0) {
+        snprintf(why, cap, "%.100s: under another key of the provider's", what);
+        return false;
+    }
+    memcpy(s->vm, head + VM_AT, sizeof s->vm);
+    if (st == SVMC_OK && !vault_unwrap(vault, &s->key, &s->arena, s->vm, head + BLOB_AT, why, cap))
         return false;
     if (st == SVMC_OK)
         st = open_sealer(s, crypto, protect);
     if (st != SVMC_OK)
-        snprintf(why, cap, "--restore: keys: %s", svmc_status_name(st));
+        snprintf(why, cap, "%.100s: keys: %s", what, svmc_status_name(st));
     s->on = st == SVMC_OK;
     return s->on;
 }

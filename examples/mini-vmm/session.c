@@ -222,16 +222,19 @@ static enum svmc_status start_calls(struct cpu *c)
     return st == SVMC_OK ? calls_vcpu_open(&s->calls, &c->vcpu) : st;
 }
 
-/* A vCPU that was saved: its devices are there, and its exit is asked again. */
+/* A vCPU that was saved: the devices are there, and its exit, if one waits, is asked again. */
 static enum svmc_status take_up(struct cpu *c)
 {
+    const struct save *saved = c->session->restored;
+    uint32_t where = saved->own->cpu[c->vcpu.id].where;
     struct svmc_outcome out;
-    enum svmc_status st = save_devices(c->session->restored, &c->vcpu)
-                              ? save_resume(c->session->restored, &c->vcpu, &out)
+    enum svmc_status st = c != c->session->cpu || save_devices(saved, &c->vcpu)
+                              ? save_resume(saved, &c->vcpu, &out)
                               : SVMC_ERR_CALLBACK;
 
-    c->waits = true;
-    return st == SVMC_OK && out.action != SVMC_ACT_DELEGATED ? SVMC_ERR_FORMAT : st;
+    c->waits = where == SAVE_WAITS;
+    c->halted = where == SAVE_ENDED;
+    return st == SVMC_OK && (out.action == SVMC_ACT_DELEGATED) != c->waits ? SVMC_ERR_FORMAT : st;
 }
 
 /* The policy is one for all; what it is made of may come from the first tape. */
@@ -306,7 +309,10 @@ static void end_host(struct cpu *c, enum served served)
     end(c, EXIT_HOST, "ERROR", "the host died: %s", how);
 }
 
-/* Run KVM until the next exit; false: the end is set. A guest hangs when no vCPU of it exits. */
+/*
+ * Run KVM until the next exit; false: the end is set, or the VM is saved and this vCPU stands
+ * between two instructions. A guest hangs when no vCPU of it exits.
+ */
 static bool run_guest(struct cpu *c)
 {
     struct session *s = c->session;
@@ -317,6 +323,11 @@ static bool run_guest(struct cpu *c)
     while ((turn = vm_vcpu_run(c->vcpu.kvm, why, sizeof why)) == VM_TICK) {
         if (atomic_load(&s->over))
             return false;
+        if (atomic_load(&c->vcpu.save_now) && !c->waits) {
+            c->stopped = SAVE_RUNS;
+            end(c, EXIT_GOOD, "SAVED", "%s", "");
+            return false;
+        }
         if (c->vcpu.host && !link_poll(c->vcpu.host)) {
             end_host(c, SERVED_HOST);
             return false;
@@ -392,22 +403,43 @@ static void end_stop(struct cpu *c, const struct svmc_outcome *out)
     }
 }
 
-/* The run ends here, for the VM to be saved. */
+/* The run ends here, for the VM to be saved: each vCPU stops where it can. */
 static void end_save(struct cpu *c)
 {
     struct session *s = c->session;
-    const struct svmc_exit *exit = &c->vcpu.waiting;
 
-    s->own = (struct save_own){ .msr_exits = s->config.msr_exits,
-                                .kind = exit->kind,
-                                .size = exit->size,
-                                .count = exit->count,
-                                .address = exit->address,
-                                .value = exit->value };
-    memcpy(s->own.secret, s->scan.secret, sizeof s->own.secret);
-    snprintf(s->own.guest, sizeof s->own.guest, "%s", s->report.guest);
-    s->saved = true;
+    c->stopped = SAVE_WAITS;
+    for (uint32_t i = 0; i < s->cpus; i++)
+        atomic_store(&s->cpu[i].vcpu.save_now, true);
     end(c, EXIT_GOOD, "SAVED", "%s", "");
+}
+
+bool session_saved(const struct session *s, struct save_own *own, struct save_from *from)
+{
+    bool saved = false;
+
+    memset(own, 0, sizeof *own);
+    own->cpus = s->cpus;
+    own->msr_exits = s->config.msr_exits;
+    memcpy(own->secret, s->scan.secret, sizeof own->secret);
+    snprintf(own->guest, sizeof own->guest, "%s", s->report.guest);
+    for (uint32_t i = 0; i < s->cpus; i++) {
+        const struct cpu *c = &s->cpu[i];
+        const struct svmc_exit *exit = &c->vcpu.waiting;
+
+        own->cpu[i].where = c->halted ? (uint32_t)SAVE_ENDED : c->stopped;
+        saved |= c->stopped != 0;
+        if (c->stopped == SAVE_WAITS)
+            own->cpu[i] = (struct save_cpu){ .where = SAVE_WAITS,
+                                             .kind = exit->kind,
+                                             .size = exit->size,
+                                             .count = exit->count,
+                                             .address = exit->address,
+                                             .value = exit->value };
+        from->cpu[i] = (struct vcpu *)(uintptr_t)&c->vcpu;
+    }
+    from->own = own;
+    return saved && s->report.status == EXIT_GOOD;
 }
 
 static bool finish(struct cpu *c, enum served served, const struct svmc_outcome *out);
@@ -419,7 +451,7 @@ static bool finish(struct cpu *c, enum served served, const struct svmc_outcome 
 static bool go_on(struct cpu *c)
 {
     struct vcpu *v = &c->vcpu;
-    const struct save_own *own = c->session->restored->own;
+    const struct save_cpu *own = &c->session->restored->own->cpu[v->id];
     struct svmc_outcome out = { .action = SVMC_ACT_DELEGATED };
     uint8_t *run = v->run;
     size_t run_bytes = v->run_bytes;
@@ -427,9 +459,9 @@ static bool go_on(struct cpu *c)
     enum svmc_status st;
     enum served served;
 
-    c->waits = false;
     if (own->again && !run_guest(c))
         return false;
+    c->waits = false;
     if (!own->again) {
         memcpy(v->copy, own->run, sizeof v->copy);
         v->run = v->copy;
@@ -493,6 +525,9 @@ static bool finish(struct cpu *c, enum served served, const struct svmc_outcome 
     case SERVED_SAVE:
         end_save(c);
         return false;
+    case SERVED_DISK:
+        end(c, EXIT_BAD, "STOPPED", "%s", c->vcpu.disk->why);
+        return false;
     case SERVED_FAULT:
         end(c, EXIT_BAD, "STOPPED", "the policy refuses this access: %s 0x%llx",
             svmc_kind_name(c->watch.row.kind), (unsigned long long)c->watch.row.address);
@@ -522,7 +557,7 @@ static void *run_cpu(void *arg)
 {
     struct cpu *c = arg;
 
-    while (turn(c))
+    while (!c->halted && turn(c))
         ;
     return NULL;
 }

@@ -28,7 +28,8 @@ struct cpu {
     struct account account;
     uint64_t verdict; /* RAX at HLT */
     bool halted;
-    bool waits; /* restored: the first exit is known already, and waits for its answer */
+    bool waits;       /* restored: the first exit is known already, and waits for its answer */
+    uint32_t stopped; /* enum save_where, for the VM to be saved; 0: not stopped */
 };
 
 struct session {
@@ -42,8 +43,6 @@ struct session {
     struct report report;
     struct scan scan;
     struct save *restored; /* NULL: the guest begins at its beginning */
-    struct save_own own;   /* the exit that is saved */
-    bool saved;            /* the run ended for it */
     unsigned timeout_ms;
     size_t console_taped; /* bytes of link.console that are on the tape */
     atomic_bool over;     /* an end that is not good: all vCPUs stop */
@@ -56,6 +55,10 @@ struct session {
  * is an end like others. Without KVM there is one vCPU.
  */
 void session_run(struct session *s);
+
+/** The run has ended for the VM to be saved: what there is to know of its vCPUs. false: it has ended
+ *  otherwise. */
+bool session_saved(const struct session *s, struct save_own *own, struct save_from *from);
 
 /** The header record's texts, of a trace that was opened; for the first lines. */
 bool session_header(const struct tape *t, char *guest, size_t guest_cap, char *backend,

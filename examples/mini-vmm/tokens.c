@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../guests/bootinfo.h"
+#include "back_end.h"
 #include "embed.h"
 #include "watch.h"
 
@@ -21,28 +22,14 @@ static struct vcpu *at_work; /* --tokens is of one vCPU */
 
 /* --- what the library asks for --- */
 
-static enum svmc_status draw(void *ctx, void *dst, size_t n)
-{
-    enum svmc_status st = SVMC_OK;
-
-    (void)ctx;
-    for (size_t at = 0, some; at < n && st == SVMC_OK; at += some) { /* pieces that a tape has */
-        some = n - at < 64 ? n - at : 64;
-        st = embed_ops.random(at_work, (uint8_t *)dst + at, some);
-    }
-    return st;
-}
-
 /* The back end, but with random numbers that go on the tape. NULL: there is none. */
 static const struct svmc_crypto_ops *back_end(void)
 {
     static struct svmc_crypto_ops ops;
     const struct svmc_crypto_ops *from = ops.size > 0 ? NULL : tokens_back_end();
 
-    if (from) {
-        ops = *from;
-        ops.random = draw;
-    }
+    if (from)
+        ops = back_end_taped(from);
     return ops.size > 0 ? &ops : NULL;
 }
 
@@ -579,6 +566,7 @@ enum svmc_status tokens_open(struct tokens *t, struct vcpu *v)
     enum svmc_status st;
 
     at_work = v;
+    back_end_draw_for(v);
     if (!back_end())
         return SVMC_ERR_UNSUPPORTED;
     if (!watch_call(v, WATCH_DIGEST, 0, t->digest, sizeof t->digest))

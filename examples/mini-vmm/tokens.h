@@ -67,9 +67,6 @@ struct tokens {
 extern const struct svmc_hcall_owner tokens_owner;
 const char *tokens_name(uint32_t number);
 
-/** The cryptography of this build (back_end.c); NULL: none. */
-const struct svmc_crypto_ops *tokens_back_end(void);
-
 /** Before the guest runs: the digest of the program in its image. false: `why` says so. */
 bool tokens_expect(struct tokens *t, const uint8_t *image, size_t bytes, char *why, size_t cap);
 

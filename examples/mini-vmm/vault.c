@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "back_end.h"
 #include "clock.h"
-#include "dma.h"
 
 #ifdef MINI_VMM_SODIUM
 #include <svmcore/port/keyfile.h>

@@ -22,6 +22,7 @@
 #include "calls.h"
 #include "context.h"
 #include "pager.h"
+#include "second.h"
 
 #define API_VERSION 12
 #define PAGE_BYTES  4096u
@@ -178,6 +179,15 @@ bool vm_show(struct vm *vm, uint64_t page, bool shown)
     return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) == 0;
 }
 
+bool vm_dirty(const struct vm *vm, uint64_t dirty[VM_PAGES / 64])
+{
+    const struct svmc_kvm_log log = { .vm = vm->fd, .pages = VM_PAGES };
+    uint64_t scratch[VM_PAGES / 64];
+
+    memcpy(dirty, vm->wrote, sizeof vm->wrote);
+    return svmc_kvm_log_fetch(&log, scratch, dirty) == SVMC_OK;
+}
+
 bool vm_split(struct vm *vm)
 {
     bool good = true;
@@ -312,7 +322,7 @@ bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise,
     struct kvm_fpu fpu;
     int bytes;
 
-    *c = (struct vm_vcpu){ .vm = vm };
+    *c = (struct vm_vcpu){ .vm = vm, .id = id };
     c->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
     if (c->fd < 0)
         return refuse(why, cap, "KVM_CREATE_VCPU");
@@ -521,12 +531,46 @@ static enum vm_turn schedule(struct vm_vcpu *c, char *why, size_t cap)
     return turn;
 }
 
+bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second, bool mends)
+{
+    if (!second_open(second, c, mends))
+        return false;
+    second_boot(c);
+    c->second = second;
+    return true;
+}
+
+/* TICK: it is finished, and the guest goes on; EXIT: a device is asked for it. */
+static enum vm_turn finish(struct vm_vcpu *c, enum vm_turn turn, char *why, size_t cap)
+{
+    enum second_end end = second_chance(c->second, why, cap);
+
+    c->have = false;
+    return end == SECOND_DONE     ? VM_TICK
+           : end == SECOND_DEVICE ? VM_EXIT
+           : end == SECOND_FAILED ? VM_ERROR
+                                  : turn;
+}
+
+/* No pager has pages, and no log is kept of what is written from here. */
+static bool can_finish(const struct vm_vcpu *c)
+{
+    return c->second && !c->vm->shown && !c->vm->pager && !c->vm->logged &&
+           (c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+            (c->second->mends && c->run->exit_reason == KVM_EXIT_MMIO));
+}
+
 /* Execute-only by hand: KVM's slots cannot say it. One vCPU alone. */
 enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
 {
     enum vm_turn turn;
     bool again;
 
+    if (c->second && second_waits(c->second)) { /* the device has answered */
+        turn = finish(c, VM_ERROR, why, cap);
+        if (turn != VM_TICK)
+            return turn;
+    }
     turn = schedule(c, why, cap);
     if (turn != VM_TICK)
         return turn;
@@ -537,6 +581,10 @@ enum vm_turn vm_vcpu_run(struct vm_vcpu *c, char *why, size_t cap)
         again = turn == VM_ERROR && !c->vm->shown &&
                 c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
                 c->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && enter(c);
+        if (turn != VM_TICK && !again && can_finish(c)) {
+            turn = finish(c, turn, why, cap);
+            again = turn == VM_TICK;
+        }
         if (!c->vm->shown || turn == VM_TICK || again)
             continue;
         again = turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_DEBUG;

@@ -15,6 +15,7 @@
 struct calls;
 struct context;
 struct pager;
+struct second;
 struct svmc_token_gate;
 
 /** What stage 2 gives a guest of a page: as much of it as KVM's slots can say, and vm.c adds. */
@@ -38,18 +39,21 @@ struct vm {
     uint8_t page[VM_PAGES];
     struct kvm_userspace_memory_region slot[VM_SLOTS]; /* as KVM has them */
     uint32_t slots;
-    bool logged;               /* KVM logs what the guest writes */
-    struct pager *pager;       /* NULL: all memory is open */
-    const struct calls *calls; /* set before a vCPU is opened: CPUID tells of them; or NULL */
-    char text[120];            /* which KVM this is */
+    bool logged;                   /* KVM logs what the guest writes */
+    uint64_t wrote[VM_PAGES / 64]; /* pages that the keeper wrote: ram.h */
+    struct pager *pager;           /* NULL: all memory is open */
+    const struct calls *calls;     /* set before a vCPU is opened: CPUID tells of them; or NULL */
+    char text[120];                /* which KVM this is */
 };
 
 struct vm_vcpu {
     struct vm *vm;
+    uint32_t id;
     int fd;
     struct kvm_run *run;
     size_t run_bytes;
     struct context *context; /* NULL: it is not sealed between exits */
+    struct second *second;   /* NULL: what KVM cannot emulate ends the run */
     struct kvm_regs held;    /* without KVM_CAP_SYNC_REGS */
     bool have;
     bool dirty;
@@ -70,7 +74,10 @@ bool vm_protect(struct vm *vm, uint64_t at, enum vm_page how, const struct svmc_
 /** Log what the guest writes, by svmcore/port/kvm.h; slot 0 is all of memory. */
 bool vm_log(struct vm *vm);
 
-/** The same with a slot a page; then show a page or take it away. No vCPU runs meanwhile. */
+/** What was written since vm_log, by the guest or by the keeper: a bit a page. No vCPU runs. */
+bool vm_dirty(const struct vm *vm, uint64_t dirty[VM_PAGES / 64]);
+
+/** A log by a slot a page; then show a page or take it away. No vCPU runs meanwhile. */
 bool vm_split(struct vm *vm);
 bool vm_show(struct vm *vm, uint64_t page, bool shown);
 
@@ -86,6 +93,12 @@ uint32_t vm_khz(const struct vm *vm);
 /** Make a processor, in long mode, ring 0, with noise where nothing else must be. */
 bool vm_vcpu_open(struct vm_vcpu *c, struct vm *vm, uint32_t id, uint64_t noise, char *why,
                   size_t cap);
+
+/**
+ * Finish what KVM cannot emulate, and with `mends` what it does wrong, before the vCPU runs; false:
+ * this KVM does not let us.
+ */
+bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second, bool mends);
 
 /**
  * Run until the next exit (EXIT), or for a tick; the first call starts the calling thread's ticks.

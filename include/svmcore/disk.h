@@ -6,7 +6,7 @@
  * Length-preserving: sectors keep their size: confidentiality only: changed, moved and old ones
  * are decrypted all the same. Authentic: a tag and a version for each sector, a tree over them, a
  * journal: power may fail at any write, and what was not written last is refused.
- * Source: docs/spec/disk.md, rules DK-1 to DK-20.
+ * Source: docs/spec/disk.md, rules DK-1 to DK-21.
  */
 #ifndef SVMCORE_DISK_H
 #define SVMCORE_DISK_H
@@ -46,7 +46,8 @@ enum svmc_disk_reason {
     SVMC_DISK_NODE = 12,     /* AUTH: metadata that is not as it was written last */
     SVMC_DISK_SEAL = 13,     /* as svmc_seal_status(result.seal) */
     SVMC_DISK_IN_USE = 14,   /* REFUSED: something is there, or anchored, and `erase` is not said */
-    SVMC_DISK_DOUBT = 15     /* STATE: a commit failed half-way: drop the disk, and open it again */
+    SVMC_DISK_DOUBT = 15,    /* STATE: a commit failed half-way: drop the disk, and open it again */
+    SVMC_DISK_OTHER = 16     /* PURPOSE: another disk of this VM, as it says itself */
 };
 
 /** What the disk lies on. All is in multiples of SVMC_DISK_BLOCK, at multiples of it. */
@@ -73,6 +74,7 @@ struct svmc_disk_config {
     const uint8_t *vm;     /* [SVMC_VM_ID_BYTES], of the sealer's key */
     uint64_t sectors;      /* 1 to SVMC_DISK_SECTORS_MAX */
     uint64_t anchor;       /* what `anchor` was given last; 0: nothing yet */
+    uint64_t number;       /* which of the VM's disks: another one in its place is refused. DK-21 */
     uint32_t mode;         /* enum svmc_disk_mode */
     uint32_t sector_bytes; /* SVMC_DISK_SECTOR; length-preserving: or 512 */
     uint32_t journal;      /* authentic: sectors between checkpoints: a multiple of 8, 8 to
@@ -85,7 +87,7 @@ struct svmc_disk_config {
 
 /** What a header says, before anybody has verified it. */
 struct svmc_disk_info {
-    uint64_t sectors;
+    uint64_t sectors, number;
     struct svmc_subkey_id id; /* that the header, and length-preserving all sectors, are under */
     uint8_t vm[SVMC_VM_ID_BYTES], disk[16];
     uint32_t mode, alg, header_alg, sector_bytes, journal, version;

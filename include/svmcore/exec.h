@@ -7,6 +7,7 @@
 #define SVMCORE_EXEC_H
 #include <stddef.h>
 #include <stdint.h>
+#include "exec_vec.h"
 #include "host.h"
 #include "insn.h"
 #include "status.h"
@@ -15,16 +16,25 @@
 extern "C" {
 #endif
 
-#define SVMC_EXEC_ACCESSES_MAX 64u  /* accesses that one call makes at most */
-#define SVMC_EXEC_WIDTH_MAX    64u  /* bytes of one access at most */
-#define SVMC_EXEC_DATA_BYTES   512u /* what an instruction reads, until it is done */
-#define SVMC_EXEC_PLACES_MAX   8u   /* pages that an instruction touches in one go */
+#define SVMC_EXEC_ACCESSES_MAX 64u   /* accesses that one call makes at most */
+#define SVMC_EXEC_WIDTH_MAX    64u   /* bytes of one access at most */
+#define SVMC_EXEC_DATA_BYTES   2688u /* what an instruction reads, until it is done */
+#define SVMC_EXEC_PLACES_MAX   12u   /* pages that an instruction touches in one go */
 
 /** Bits of `access` of translate beside READ, WRITE and RW of enum svmc_access. */
 enum svmc_exec_reach {
     SVMC_EXEC_USER = 32,    /* with the rights of a user program: x86 CPL 3, EL0, U-mode */
     SVMC_EXEC_EXECUTE = 64, /* an instruction is fetched */
     SVMC_EXEC_CHECK = 128   /* nothing will be read or written: a cache line is flushed */
+};
+
+/** Which translations `forget` means: SDM vol. 2 INVLPG, INVPCID. */
+enum svmc_exec_forget {
+    SVMC_EXEC_FORGET_PAGE = 0,    /* of `at`: with the PCID in force, and global ones */
+    SVMC_EXEC_FORGET_ADDRESS = 1, /* of `at` with this PCID, but for global ones */
+    SVMC_EXEC_FORGET_CONTEXT = 2, /* all with this PCID, but for global ones */
+    SVMC_EXEC_FORGET_ALL = 3,     /* all, global ones too */
+    SVMC_EXEC_FORGET_LOCAL = 4    /* all but global ones */
 };
 
 /** What one access is. */
@@ -39,7 +49,9 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_READ = 7,
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
-    SVMC_EXEC_VECTOR_WRITE = 10
+    SVMC_EXEC_VECTOR_WRITE = 10,
+    SVMC_EXEC_PAUSE = 12, /* none: the call has made as many as it may, and goes on in the next */
+    SVMC_EXEC_FORGET = 13
 };
 
 /**
@@ -79,11 +91,20 @@ struct svmc_exec_ops {
                                                 struct svmc_fault *fault);
     SVMC_NODISCARD enum svmc_status (*msr_write)(void *ctx, uint32_t msr, const void *value,
                                                  struct svmc_fault *fault);
-    /* optional (NULL: NEEDS_VECTOR): register `number` of file enum svmc_reg_kind, n bytes of it */
+    /* optional (NULL: NEEDS_VECTOR): register `number` of file enum svmc_reg_kind, its low n bytes:
+       VECTOR 16, 32 or 64, MASK 8, MMX 8 (of the x87 register with that physical number, the
+       significand; written, its sign and exponent become ones), X87 10 (the physical register).
+       What is above stays as it is */
     SVMC_NODISCARD enum svmc_status (*vector_read)(void *ctx, uint32_t kind, uint32_t number,
                                                    void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
                                                     const void *src, size_t n);
+    /* optional (NULL: NEEDS_VECTOR): out of *op, and the flags of its mxcsr, from the rest of it:
+       svmcore/exec_vec.h. At once: BUSY is no answer. UNSUPPORTED: NEEDS_VECTOR as well. It may be
+       asked more than once about an instruction */
+    SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
+    /* optional (NULL: UNFINISHED): translations are gone: what: enum svmc_exec_forget */
+    SVMC_NODISCARD enum svmc_status (*forget)(void *ctx, uint32_t what, uint32_t pcid, svmc_gva at);
 };
 
 /** What becomes of the guest. */
@@ -105,7 +126,10 @@ enum svmc_exec_reason {
     SVMC_EXEC_REASON_NO_ROW = 1,    /* no row of the table finishes this instruction */
     SVMC_EXEC_REASON_NO_ACCESS = 2, /* its operands are registers: nothing had to exit */
     SVMC_EXEC_REASON_CALLBACK = 3,  /* a callback for it is absent */
-    SVMC_EXEC_REASON_UNKNOWN = 4    /* fetch: nothing is claimed about these bytes */
+    SVMC_EXEC_REASON_UNKNOWN = 4,   /* fetch: nothing is claimed about these bytes */
+    SVMC_EXEC_REASON_FERR = 5,      /* x87: a pending exception, and CR0.NE is clear: the PC's way,
+                                       an external interrupt */
+    SVMC_EXEC_REASON_COMPONENT = 6  /* XSAVE and its like: a state component that is not known */
 };
 
 /** What a call says. */
@@ -122,9 +146,9 @@ struct svmc_exec_result {
 /** The access that waits for its answer. Its bytes are the record's, and stay till it goes on. */
 struct svmc_exec_wait {
     uint8_t kind; /* enum svmc_exec_access */
-    uint8_t reserved;
+    uint8_t file; /* VECTOR_READ, VECTOR_WRITE: enum svmc_reg_kind */
     uint16_t bytes;
-    uint32_t number; /* port, MSR, vector register */
+    uint32_t number; /* port, MSR, vector register; FORGET: enum svmc_exec_forget */
     uint64_t at;     /* guest-physical address; TRANSLATE: the linear one */
 };
 
@@ -147,7 +171,11 @@ struct svmc_exec {
         const struct svmc_exec_ops *ops;
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
-        struct svmc_insn insn; /* of what waits */
+        struct svmc_insn insn;   /* of what waits */
+        struct svmc_fault fault; /* of a gather, while it puts away what it has */
+        struct svmc_operand operand[SVMC_OPERANDS_MAX];
+        struct svmc_exec_vec_op vec;
+        uint8_t wide[4][SVMC_EXEC_VEC_BYTES]; /* x, y, z and the result of floating point */
         uint8_t store[SVMC_EXEC_WIDTH_MAX];
         uint8_t data[SVMC_EXEC_DATA_BYTES];
     } priv;

@@ -25,9 +25,28 @@ struct svmc_exec_segment {
     uint16_t reserved[3]; /* 0 */
 };
 
+/** GDTR or IDTR. */
+struct svmc_exec_table {
+    uint64_t base;
+    uint16_t limit;
+    uint16_t reserved[3]; /* 0 */
+};
+
+#define SVMC_EXEC_MXCSR_MASK 0xffffu
+
+/** In what x87s and FXSAVE differ: what CPUID says to the guest; 0: Intel's since Skylake. */
+enum svmc_exec_quirk {
+    SVMC_FPU_SELECTORS = 1,    /* FCS and FDS are kept: CPUID.7.0:EBX[13] is 0 */
+    SVMC_FPU_DATA_POINTER = 2, /* FDP is that of each instruction: CPUID.7.0:EBX[6] is 0 */
+    SVMC_FPU_FAST_FXSAVE = 4,  /* AMD: EFER.FFXSR is set */
+    SVMC_FPU_NO_XSAVEC = 8     /* XRSTOR does not know the compacted form: CPUID.D.1:EAX[1] is 0 */
+};
+
 /**
  * The guest's registers as the instruction meets them, the caller's; a call that says DONE or AGAIN
- * leaves those after it. While an access is pending they have to stay as they are.
+ * leaves those after it. While an access is pending they have to stay as they are. A far branch or a
+ * return may leave another CS: with EFER.LMA and CS.L the next instruction is one of 64-bit mode,
+ * else one as wide as CS.D (XS-7).
  */
 struct svmc_exec_x86 {
     uint64_t general[16]; /* RAX to R15 by enum svmc_reg */
@@ -35,13 +54,29 @@ struct svmc_exec_x86 {
     uint64_t rflags;
     uint64_t cr0;
     uint64_t cr4;
+    uint64_t xcr0;                       /* counts with CR4.OSXSAVE */
     struct svmc_exec_segment segment[6]; /* by enum svmc_segment; 64-bit mode: bases of FS, GS */
     struct svmc_exec_segment task;       /* TR: where ports need the permission map */
-    uint8_t cpl;                         /* 0 to 3; real mode 0, virtual-8086 mode 3 */
-    uint8_t address_bits;                /* 64-bit mode: 48 or 57 (CR4.LA57); else 0 */
-    uint8_t shadow;      /* SVMC_STATE_SHADOW_ bits of event.h: cleared by an instruction */
-    uint8_t vendor;      /* enum svmc_vendor */
-    uint8_t reserved[4]; /* 0 */
+    struct svmc_exec_segment local;      /* LDTR; like the rest: where segments are loaded */
+    struct svmc_exec_table gdt, idt;
+    uint64_t efer;
+    uint8_t cpl;          /* 0 to 3; real mode 0, virtual-8086 mode 3 */
+    uint8_t address_bits; /* 64-bit mode: 48 or 57 (CR4.LA57); else 0 */
+    uint8_t shadow;       /* SVMC_STATE_SHADOW_ bits of event.h: cleared by an instruction */
+    uint8_t vendor;       /* enum svmc_vendor */
+    uint32_t mxcsr;
+    uint16_t fcw, fsw;   /* x87: control and status word */
+    uint16_t ftw;        /* x87: as FXSAVE has it: bit n: physical register n is not empty */
+    uint16_t fop;        /* x87: of the last instruction that had an unmasked exception, 11 bits */
+    uint64_t fip, fdp;   /* x87: offsets of the last instruction and its operand ... */
+    uint16_t fcs, fds;   /* ... and their segments, where SVMC_FPU_SELECTORS keeps them */
+    uint32_t quirks;     /* enum svmc_exec_quirk */
+    uint64_t xss;        /* IA32_XSS: for XSAVES and XRSTORS */
+    uint32_t mxcsr_mask; /* bits that MXCSR has; 0: SVMC_EXEC_MXCSR_MASK */
+    uint32_t pkru;       /* where XCR0 has it */
+    uint16_t component[10]; /* CPUID.(EAX=0DH,ECX=n):EBX of 2 to 9: where XSAVE has component n;
+                                0: as the processors of this vendor have it */
+    uint16_t reserved[2];   /* 0 */
 };
 
 /**

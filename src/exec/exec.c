@@ -30,7 +30,7 @@ EXEC_FN enum svmc_status svmc_exec_answer(struct svmc_exec *x, const void *data,
     if (x == NULL || (data == NULL && count != 0))
         return SVMC_ERR_ARG;
     kind = x->wait.kind;
-    if (x->priv.state != EXEC_WAITS || kind == SVMC_EXEC_TRANSLATE)
+    if (x->priv.state != EXEC_WAITS || kind == SVMC_EXEC_TRANSLATE || kind == SVMC_EXEC_PAUSE)
         return SVMC_ERR_STATE;
     reads = kind == SVMC_EXEC_READ || kind == SVMC_EXEC_EXCHANGE || kind == SVMC_EXEC_PORT_IN ||
             kind == SVMC_EXEC_MSR_READ || kind == SVMC_EXEC_VECTOR_READ;
@@ -72,11 +72,14 @@ EXEC_FN CORE_COLD bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool
 EXEC_FN CORE_COLD bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
                                       const struct svmc_exec_wait *wait)
 {
+    r->x->wait = *wait;
     if (st != SVMC_ERR_BUSY) {
+        r->refused = st == SVMC_ERR_REFUSED &&
+                     (wait->kind == SVMC_EXEC_READ || wait->kind == SVMC_EXEC_WRITE ||
+                      wait->kind == SVMC_EXEC_EXCHANGE);
         r->status = SVMC_ERR_CALLBACK;
         return false;
     }
-    r->x->wait = *wait;
     return exec_stop(r, SVMC_EXEC_PENDING, SVMC_EXEC_REASON_NONE);
 }
 
@@ -327,6 +330,130 @@ EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned by
                               &(struct svmc_exec_wait){ .kind = SVMC_EXEC_PORT_OUT,
                                                         .bytes = (uint16_t)bytes,
                                                         .number = port });
+    count(r, 0);
+    return true;
+}
+
+/* A part of a span, as a span. */
+static struct exec_span part_of(const struct exec_span *span, unsigned from, unsigned bytes)
+{
+    struct exec_span part = { .bytes = bytes, .first = bytes };
+
+    if (from >= span->first) {
+        part.at[0] = span->at[1] + (from - span->first);
+        return part;
+    }
+    part.at[0] = span->at[0] + from;
+    if (from + bytes > span->first) {
+        part.first = span->first - from;
+        part.at[1] = span->at[1];
+    }
+    return part;
+}
+
+EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
+                                           unsigned from, unsigned bytes)
+{
+    struct exec_span part = part_of(span, from, bytes);
+
+    return svmc_exec_read(r, &part);
+}
+
+EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
+                                  unsigned bytes)
+{
+    struct exec_span part = part_of(span, from, bytes);
+
+    if (!write_part(r, part.at[0], from, part.first))
+        return false;
+    return part.first >= part.bytes ||
+           write_part(r, part.at[1], from + part.first, part.bytes - part.first);
+}
+
+EXEC_FN bool svmc_exec_has_vectors(struct exec_run *r)
+{
+    const struct svmc_exec_ops *ops = EXEC_OPS(r->x);
+
+    if (CORE_HAS_OP(ops, vector_read) && CORE_HAS_OP(ops, vector_write))
+        return true;
+    return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
+}
+
+EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, unsigned number,
+                                             unsigned bytes)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    const uint8_t *data = room_for(r, bytes);
+    enum svmc_status st;
+
+    if (data == NULL || was_done(r, bytes))
+        return data;
+    st = ops->vector_read(x->priv.ctx, kind, number, x->priv.data + r->filled, bytes);
+    if (st != SVMC_OK) {
+        svmc_exec_stop(r, st,
+                       &(struct svmc_exec_wait){ .kind = SVMC_EXEC_VECTOR_READ,
+                                                 .file = (uint8_t)kind,
+                                                 .bytes = (uint16_t)bytes,
+                                                 .number = number });
+        return NULL;
+    }
+    count(r, bytes);
+    return data;
+}
+
+EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
+                                    unsigned bytes)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    enum svmc_status st;
+
+    if (was_done(r, 0))
+        return true;
+    st = ops->vector_write(x->priv.ctx, kind, number, x->priv.store, bytes);
+    if (st != SVMC_OK)
+        return svmc_exec_stop(r, st,
+                              &(struct svmc_exec_wait){ .kind = SVMC_EXEC_VECTOR_WRITE,
+                                                        .file = (uint8_t)kind,
+                                                        .bytes = (uint16_t)bytes,
+                                                        .number = number });
+    count(r, 0);
+    return true;
+}
+
+/* Its answer depends on what it is given alone, so it is asked again after a wait (XE-60). */
+EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    enum svmc_status st = SVMC_ERR_UNSUPPORTED;
+
+    memset(x->priv.vec.out, 0, sizeof x->priv.vec.out);
+    if (CORE_HAS_OP(ops, vec_op))
+        st = ops->vec_op(x->priv.ctx, &x->priv.vec);
+    if (st == SVMC_ERR_UNSUPPORTED)
+        return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
+    if (st != SVMC_OK)
+        r->status = SVMC_ERR_CALLBACK;
+    return st == SVMC_OK;
+}
+
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear)
+{
+    struct svmc_exec *x = r->x;
+    const struct svmc_exec_ops *ops = EXEC_OPS(x);
+    enum svmc_status st;
+
+    if (!CORE_HAS_OP(ops, forget))
+        return exec_stop(r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_CALLBACK);
+    if (was_done(r, 0))
+        return true;
+    st = ops->forget(x->priv.ctx, what, pcid, (svmc_gva){ linear });
+    if (st != SVMC_OK)
+        return svmc_exec_stop(
+            r, st,
+            &(struct svmc_exec_wait){ .kind = SVMC_EXEC_FORGET, .number = what, .at = linear });
     count(r, 0);
     return true;
 }

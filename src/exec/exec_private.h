@@ -32,6 +32,7 @@ struct exec_run {
     uint16_t step, filled;   /* of the record's done and filled, what was passed */
     uint16_t place;          /* of its places */
     bool x86;                /* how faults are judged */
+    bool refused;            /* beside CALLBACK: memory said REFUSED to the access of `wait` */
     enum svmc_status status; /* why it stopped, where the guest is not why */
 };
 
@@ -74,6 +75,30 @@ EXEC_FN const uint8_t *svmc_exec_port_read(struct exec_run *r, unsigned port, un
 /** Give it what lies in `store`. */
 EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned bytes);
 
+/**
+ * The same of some of its bytes alone: [from, from + bytes) of the span, by *some, a span of their
+ * own. What is written lies at store + from.
+ */
+EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
+                                           unsigned from, unsigned bytes);
+EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
+                                  unsigned bytes);
+
+/** NEEDS_VECTOR: asked before anything else is done. */
+EXEC_FN bool svmc_exec_has_vectors(struct exec_run *r);
+/** The low bytes of a register: NULL, or a place in the record. */
+EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, unsigned number,
+                                             unsigned bytes);
+/** Give it what lies in `store`. */
+EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
+                                    unsigned bytes);
+
+/** XE-60: the host does the operation that lies in the record's `vec`. */
+EXEC_FN bool svmc_exec_vec_op(struct exec_run *r);
+
+/** XS-9: the host forgets translations. */
+EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear);
+
 /** MSRs: *value from it, or to it; the callback's fault is the guest's. */
 EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_t *value);
 
@@ -103,6 +128,7 @@ static inline void exec_forget(struct svmc_exec *x)
     x->priv.device = 0;
     x->priv.done = 0;
     x->priv.filled = 0;
+    x->priv.fault.raised = 0;
 }
 
 static inline void exec_rewind(struct exec_run *r)

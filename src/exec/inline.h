@@ -2,30 +2,45 @@
 /**
  * The executor as part of your own source, for hosts that cannot afford calls through pointers:
  * define SVMC_EXEC_OPS as the name of a `static const struct svmc_exec_ops` whose functions stand
- * above this include, and they are inlined. The functions of exec.h and exec_x86.h are static then,
- * and not those of the archive, which is linked for the decoder. The table that svmc_exec_init is
- * given has to be the same one.
+ * above this include, and they are inlined. The functions of exec.h, exec_rv.h and exec_x86.h are
+ * static then, and not those of the archive, which is linked for the decoder. The table that
+ * svmc_exec_init is given has to be the same one. Vector and x87 instructions are the archive's.
  */
 #ifndef EXEC_INLINE_H
 #define EXEC_INLINE_H
 #ifndef SVMC_EXEC_OPS
 #error "SVMC_EXEC_OPS names the table of callbacks"
 #endif
+#include <svmcore/exec_rv.h>
 #include <svmcore/exec_x86.h>
 #define svmc_exec_init       svmc_exec_inline_init
 #define svmc_exec_answer     svmc_exec_inline_answer
 #define svmc_exec_drop       svmc_exec_inline_drop
+#define svmc_exec_rv_fetch   svmc_exec_inline_rv_fetch
+#define svmc_exec_rv_start   svmc_exec_inline_rv_start
+#define svmc_exec_rv_resume  svmc_exec_inline_rv_resume
 #define svmc_exec_x86_fetch  svmc_exec_inline_x86_fetch
 #define svmc_exec_x86_start  svmc_exec_inline_x86_start
 #define svmc_exec_x86_resume svmc_exec_inline_x86_resume
 #define EXEC_OPS(x)          ((void)(x), &SVMC_EXEC_OPS)
 #define EXEC_FN              static __attribute__((unused))
 #include "exec.c"
+#include "rv.c"
+#include "rv_fetch.c"
 #include "x86.c"
 #include "x86_alu.c"
+#include "x86_far.c"
 #include "x86_fetch.c"
 #include "x86_ops.c"
 #include "x86_place.c"
+#include "x86_segment.c"
 #include "x86_stack.c"
 #include "x86_string.c"
+#include "x86_system.c"
+#include "x86_vec.c"
+#include "x86_vec_cipher.c"
+#include "x86_vec_lanes.c"
+#include "x86_vec_memory.c"
+#include "x86_vec_shuffle.c"
+#include "x86_vec_string.c"
 #endif

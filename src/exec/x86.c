@@ -1,19 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
+#include <svmcore/event.h>
+#include "x86_fpu.h"
 #include "x86_private.h"
+#include "x86_float_private.h"
 
 #define CR4_UMIP 0x800u
 
 /* XE-20 */
 struct row {
-    uint8_t shape, op, who;
+    uint8_t shape, op, who, element;
 };
 #define OP(id, shape, op, undefined, who) \
-    [SVMC_X86_##id] = { SHAPE_##shape, X86_OP_##op, WHO_##who },
+    [SVMC_X86_##id] = { SHAPE_##shape, X86_OP_##op, WHO_##who, ELEMENT_B },
 static const struct row rows[] = {
 #include "x86_int.def"
-};
 #undef OP
+#define OP(id, shape, op, element, who) \
+    [SVMC_X86_##id] = { SHAPE_VEC_##shape, VEC_##op, WHO_##who, ELEMENT_##element },
+#include "x86_vec.def"
+#undef OP
+#define OP(id, shape, op, undefined, who) \
+    [SVMC_X86_##id] = { SHAPE_FPU_##shape, FPU_OP_##op, WHO_##who, ELEMENT_B },
+#include "x86_fpu.def"
+#undef OP
+#define OP(id, shape, op, element, who) \
+    [SVMC_X86_##id] = { SHAPE_FLOAT_##shape, FLOAT_##op, WHO_##who, ELEMENT_##element },
+#include "x86_float.def"
+#undef OP
+#define OP(id, shape, op, undefined, who) \
+    [SVMC_X86_##id] = { SHAPE_SYS_##shape, X86_OP_##op, WHO_##who, ELEMENT_B },
+#include "x86_system.def"
+#undef OP
+};
 #define ROWS ((uint32_t)(sizeof rows / sizeof rows[0]))
 
 /* MOV to MMIO is most of what is finished: it takes no detour. */
@@ -32,8 +51,8 @@ static inline bool move(struct x86_run *e)
             value = e->regs->segment[core_clamp(insn->reg, 6)].selector;
         return exec_write_value(&e->r, &span, value);
     }
-    if (insn->reg_kind != SVMC_REG_KIND_GPR) /* CVE-2017-2583: MOV to a segment is not finished */
-        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
+    if (insn->reg_kind != SVMC_REG_KIND_GPR)
+        return svmc_exec_x86_segment(e);
     if (!x86_reach_memory(e, SVMC_ACCESS_READ, &span) || !x86_read(e, &span, &value))
         return false;
     if (insn->flags & SVMC_INSN_SIGN)
@@ -63,6 +82,26 @@ static bool may(struct x86_run *e, unsigned who)
     if (who == WHO_UMIP && !(e->regs->cr4 & CR4_UMIP))
         return true;
     return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+}
+
+static bool perform_fpu(struct x86_run *e)
+{
+    switch (e->shape) {
+    case SHAPE_FPU_LOAD:
+        return svmc_exec_x86_fpu_load(e);
+    case SHAPE_FPU_STORE:
+        return svmc_exec_x86_fpu_store(e);
+    case SHAPE_FPU_ARITHMETIC:
+        return svmc_exec_x86_fpu_arithmetic(e);
+    case SHAPE_FPU_CONTROL:
+        return svmc_exec_x86_fpu_control(e);
+    case SHAPE_FPU_ENVIRONMENT:
+        return svmc_exec_x86_fpu_environment(e);
+    case SHAPE_FPU_MXCSR:
+        return svmc_exec_x86_mxcsr(e);
+    default:
+        return svmc_exec_x86_area(e);
+    }
 }
 
 static bool perform_rare(struct x86_run *e)
@@ -95,7 +134,11 @@ static bool perform_rare(struct x86_run *e)
     case SHAPE_NONE:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     default:
-        return svmc_exec_x86_compute(e);
+        if (e->shape >= SHAPE_FPU_LOAD)
+            return perform_fpu(e);
+        if (e->shape >= SHAPE_FLOAT_PACKED)
+            return svmc_exec_x86_float(e);
+        return e->shape >= SHAPE_VEC_MOVE ? svmc_exec_x86_vec(e) : svmc_exec_x86_compute(e);
     }
 }
 
@@ -122,13 +165,16 @@ static bool perform(struct x86_run *e)
 
     e->shape = row->shape;
     e->op = row->op;
+    e->element = row->element;
     if (__builtin_expect(row->who != WHO_ANY, 0) && !may(e, row->who))
         return false;
     if (__builtin_expect(!has_access(e->insn), 0))
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED,
                          e->shape == SHAPE_NONE ? SVMC_EXEC_REASON_NO_ROW
                                                 : SVMC_EXEC_REASON_NO_ACCESS);
-    if (!is_width(e->insn)) /* no decode made it */
+    if (e->shape >= SHAPE_SYS_TABLE)
+        return svmc_exec_x86_system(e);
+    if (e->shape < SHAPE_FPU_LOAD && !is_width(e->insn)) /* no decode made it */
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return e->shape == SHAPE_MOVE ? move(e) : perform_rare(e);
 }
@@ -185,22 +231,26 @@ static inline void begin(struct x86_run *e, struct svmc_exec *x, struct svmc_exe
     e->r.user = regs->cpl == 3 ? SVMC_EXEC_USER : 0;
     e->r.x86 = true;
     e->r.status = SVMC_OK;
+    e->shadow = 0;
+    e->keeps_rf = false;
     exec_rewind(&e->r);
 }
 
 static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                        const struct svmc_insn *insn, struct svmc_exec_result *out)
 {
+    const bool steps = (regs->rflags & FLAG_TF) != 0; /* what POPF leaves is the next one's */
     struct x86_run e;
 
     begin(&e, x, regs, insn, out);
     if (__builtin_expect(!perform(&e), 0))
         return stopped(&e);
-    if (__builtin_expect((regs->rflags & FLAG_TF) != 0, 0))
+    if (__builtin_expect(steps, 0) && !(e.shadow & SVMC_STATE_SHADOW_SS))
         trap(out);
     regs->rip = e.next;
-    regs->rflags &= ~(uint64_t)FLAG_RF;
-    regs->shadow = 0;
+    if (__builtin_expect(!e.keeps_rf, 1))
+        regs->rflags &= ~(uint64_t)FLAG_RF;
+    regs->shadow = e.shadow;
     out->action = SVMC_EXEC_DONE;
     exec_forget(x);
     return SVMC_OK;
@@ -372,7 +422,8 @@ EXEC_FN enum svmc_status svmc_exec_x86_resume(struct svmc_exec *x, struct svmc_e
     if (x == NULL || regs == NULL)
         return SVMC_ERR_ARG;
     if (x->priv.fetch || x->priv.state == EXEC_IDLE ||
-        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE))
+        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE &&
+         x->wait.kind != SVMC_EXEC_PAUSE))
         return SVMC_ERR_STATE;
     if (!is_possible(regs, x->priv.insn.isa == SVMC_ISA_X86_64))
         return SVMC_ERR_ARG;

@@ -19,18 +19,32 @@
 #define FLAG_AC     0x40000u
 #define FLAG_STATUS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
-#define CR0_PE 0x1u
-#define CR0_AM 0x40000u
+#define CR0_PE         0x1u
+#define CR0_EM         0x4u
+#define CR0_TS         0x8u
+#define CR0_NE         0x20u
+#define CR0_AM         0x40000u
+#define CR4_OSFXSR     0x200u
+#define CR4_OSXMMEXCPT 0x400u
+#define CR4_OSXSAVE    0x40000u
+#define XCR0_SSE       0x2u
+#define XCR0_AVX       0x6u  /* and what it needs */
+#define XCR0_AVX512    0xe6u /* the same */
+#define FSW_ES         0x80u
+#define FSW_TOP        0x3800u
 
 /* SDM vol. 3 table 6-1 */
 #define VECTOR_DE 0u
 #define VECTOR_DB 1u
 #define VECTOR_UD 6u
+#define VECTOR_NM 7u
 #define VECTOR_SS 12u
 #define VECTOR_GP 13u
+#define VECTOR_MF 16u
 #define VECTOR_AC 17u
+#define VECTOR_XM 19u
 
-/* Columns of x86_int.def. */
+/* Columns of x86_int.def and its like. */
 enum x86_shape {
     SHAPE_NONE = 0, /* UNFINISHED */
     SHAPE_MOVE,     /* memory <- register or immediate; register <- memory, extended */
@@ -56,8 +70,63 @@ enum x86_shape {
     SHAPE_BRANCH,
     SHAPE_RETURN,
     SHAPE_HINT,
-    SHAPE_FLUSH
+    SHAPE_FLUSH,
+    /* x86_vec.def */
+    SHAPE_VEC_MOVE,
+    SHAPE_VEC_HALF,
+    SHAPE_VEC_FILL,
+    SHAPE_VEC_EXTRACT,
+    SHAPE_VEC_INSERT,
+    SHAPE_VEC_LANES,
+    SHAPE_VEC_SHIFT,
+    SHAPE_VEC_PAIRS,
+    SHAPE_VEC_PACK,
+    SHAPE_VEC_WIDEN,
+    SHAPE_VEC_NARROW,
+    SHAPE_VEC_UNPACK,
+    SHAPE_VEC_SHUFFLE,
+    SHAPE_VEC_BLEND,
+    SHAPE_VEC_EXPAND,
+    SHAPE_VEC_CIPHER,
+    SHAPE_VEC_TEST,
+    SHAPE_VEC_STRING,
+    SHAPE_VEC_MASKED,
+    SHAPE_VEC_GATHER,
+    /* x86_float.def */
+    SHAPE_FLOAT_PACKED,
+    SHAPE_FLOAT_ONE,          /* the lowest element; what is above comes from the first source */
+    SHAPE_FLOAT_FLAGS,        /* COMISS and its like */
+    SHAPE_FLOAT_CONVERT,      /* to a whole register, or memory */
+    SHAPE_FLOAT_CONVERT_ONE,  /* as ONE */
+    SHAPE_FLOAT_CONVERT_PAIR, /* CVTPI2PS: two of them, as ONE */
+    SHAPE_FLOAT_GENERAL,      /* to a general register */
+    /* x86_fpu.def; operands of any width */
+    SHAPE_FPU_LOAD,
+    SHAPE_FPU_STORE,
+    SHAPE_FPU_ARITHMETIC,
+    SHAPE_FPU_CONTROL,
+    SHAPE_FPU_ENVIRONMENT,
+    SHAPE_FPU_MXCSR,
+    SHAPE_FPU_AREA,
+    /* x86_system.def */
+    SHAPE_SYS_TABLE,
+    SHAPE_SYS_WORD,
+    SHAPE_SYS_LOAD,
+    SHAPE_SYS_ASK,
+    SHAPE_SYS_FORGET,
+    SHAPE_SYS_SEGMENT,
+    SHAPE_SYS_FAR,
+    SHAPE_SYS_BACK,
+    SHAPE_SYS_PUSHF,
+    SHAPE_SYS_POPF,
+    SHAPE_SYS_PUSHA,
+    SHAPE_SYS_POPA,
+    SHAPE_SYS_BOUND,
+    SHAPE_SYS_ARPL
 };
+
+/* Bytes of an element, as a power of two: what masks and operations of x86_vec.def count. */
+enum x86_element { ELEMENT_B = 0, ELEMENT_W = 1, ELEMENT_D = 2, ELEMENT_Q = 3, ELEMENT_X = 4 };
 
 enum x86_operation {
     X86_OP_NONE = 0,
@@ -133,8 +202,11 @@ struct x86_run {
     uint64_t next; /* RIP behind it */
     uint8_t shape; /* of the table */
     uint8_t op;
-    uint8_t opcode; /* its last byte */
-    bool wide;      /* 64-bit mode */
+    uint8_t element; /* enum x86_element */
+    uint8_t opcode;  /* its last byte */
+    bool wide;       /* 64-bit mode */
+    uint8_t shadow;  /* behind it, where it casts one */
+    bool keeps_rf;   /* IRET: RF is what it has popped */
 };
 
 static inline uint64_t x86_get(const struct x86_run *e, unsigned reg, unsigned bytes)
@@ -198,11 +270,19 @@ static inline bool x86_is_canonical(const struct x86_run *e, uint64_t address)
     return (uint64_t)core_sign_extend(address, e->regs->address_bits) == address;
 }
 
-/* XE-14; what is wider has rules of its own. */
+/* SDM vol. 3 table 6-7: what an address has to be a multiple of; the rest has rules of its own. */
+static inline unsigned x86_unit(unsigned bytes)
+{
+    if (__builtin_expect(bytes <= 8, 1))
+        return bytes;
+    return bytes == 10 ? 8 : bytes == 28 || bytes == 108 ? 4 : bytes == 14 || bytes == 94 ? 2 : 1;
+}
+
+/* XE-14 */
 static inline bool x86_is_aligned(struct x86_run *e, uint64_t linear, unsigned bytes)
 {
-    return __builtin_expect(!(e->regs->rflags & FLAG_AC) || (linear & (bytes - 1)) == 0, 1) ||
-           bytes > 8 || svmc_exec_x86_misaligned(e);
+    return __builtin_expect(!(e->regs->rflags & FLAG_AC), 1) ||
+           (linear & (x86_unit(bytes) - 1)) == 0 || svmc_exec_x86_misaligned(e);
 }
 
 /** Address, checks, translation (XE-1) of an operand at seg:offset. */
@@ -263,7 +343,12 @@ EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_segment(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_system(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
+
+bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
+bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
 
 /** A string instruction; with false the action may be AGAIN. */
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: what pushes, pops and branches. Rules XE-n: docs/spec/exec.md. */
-#include "x86_private.h"
+#include "x86_system.h"
 
-static unsigned stack_bytes(const struct x86_run *e)
+EXEC_FN unsigned svmc_exec_x86_stack_bytes(const struct x86_run *e)
 {
     if (e->wide)
         return 8;
@@ -12,12 +12,13 @@ static unsigned stack_bytes(const struct x86_run *e)
 static bool reach_stack(struct x86_run *e, uint64_t offset, unsigned bytes, uint32_t access,
                         struct exec_span *span)
 {
-    return x86_reach(e, SVMC_SEG_SS, offset & core_mask(stack_bytes(e)), bytes, access, span);
+    return x86_reach(e, SVMC_SEG_SS, offset & core_mask(svmc_exec_x86_stack_bytes(e)), bytes,
+                     access, span);
 }
 
-static void move_stack(struct x86_run *e, uint64_t by)
+EXEC_FN void svmc_exec_x86_move_stack(struct x86_run *e, uint64_t by)
 {
-    x86_set(e, SVMC_REG_RSP, stack_bytes(e), e->regs->general[SVMC_REG_RSP] + by);
+    x86_set(e, SVMC_REG_RSP, svmc_exec_x86_stack_bytes(e), e->regs->general[SVMC_REG_RSP] + by);
 }
 
 /* The source of PUSH, target of a branch, where it is no memory. */
@@ -46,7 +47,7 @@ EXEC_FN bool svmc_exec_x86_push(struct x86_run *e)
     value = register_source(e);
     if ((memory && !x86_read(e, &from, &value)) || !exec_write_value(&e->r, &to, value))
         return false;
-    move_stack(e, 0 - (uint64_t)bytes);
+    svmc_exec_x86_move_stack(e, 0 - (uint64_t)bytes);
     return true;
 }
 
@@ -68,12 +69,12 @@ EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e)
     uint64_t top = e->regs->general[leave ? SVMC_REG_RBP : SVMC_REG_RSP], value;
     struct exec_span from, to;
 
-    if (!memory && !leave && insn->reg_kind != SVMC_REG_KIND_GPR) /* CVE-2017-2583: no segment */
-        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
+    if (!memory && !leave && insn->reg_kind != SVMC_REG_KIND_GPR)
+        return svmc_exec_x86_segment(e);
     if (!reach_stack(e, top, bytes, SVMC_ACCESS_READ, &from) || (memory && !reach_popped(e, &to)) ||
         !x86_read(e, &from, &value) || (memory && !exec_write_value(&e->r, &to, value)))
         return false;
-    x86_set(e, SVMC_REG_RSP, stack_bytes(e), top + bytes);
+    x86_set(e, SVMC_REG_RSP, svmc_exec_x86_stack_bytes(e), top + bytes);
     if (leave)
         x86_set(e, SVMC_REG_RBP, bytes, value);
     else if (!memory)
@@ -99,7 +100,7 @@ EXEC_FN bool svmc_exec_x86_return(struct x86_run *e)
     if (!reach_stack(e, e->regs->general[SVMC_REG_RSP], bytes, SVMC_ACCESS_READ, &span) ||
         !x86_read(e, &span, &target) || !set_next(e, target))
         return false;
-    move_stack(e, bytes + (e->insn->imm & 0xffff));
+    svmc_exec_x86_move_stack(e, bytes + (e->insn->imm & 0xffff));
     return true;
 }
 
@@ -123,7 +124,7 @@ EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e)
     if (call) {
         if (!exec_write_value(&e->r, &to, back))
             return false;
-        move_stack(e, 0 - (uint64_t)bytes);
+        svmc_exec_x86_move_stack(e, 0 - (uint64_t)bytes);
     }
     return true;
 }

@@ -14,6 +14,7 @@ enum {
     AT_SECTORS = 16,
     AT_VM = 24,
     AT_DISK = 40,
+    AT_NUMBER = 56,
     AT_SEAL = 64,
     AT_END = 112
 };
@@ -201,8 +202,7 @@ static enum svmc_disk_reason judge(const uint8_t *h)
         return SVMC_DISK_HEADER;
     if (h[AT_VERSION] != VERSION)
         return SVMC_DISK_UNKNOWN;
-    if (!is_zero(h + AT_DISK + 16, AT_SEAL - AT_DISK - 16) ||
-        !is_zero(h + AT_END, SVMC_DISK_BLOCK - AT_END))
+    if (!is_zero(h + AT_END, SVMC_DISK_BLOCK - AT_END))
         return SVMC_DISK_HEADER;
     if (h[AT_HEADER_ALG] != h[AT_SEAL + ENTRY_ALG] ||
         svmc_cipher_shape_of(h[AT_HEADER_ALG]).tag_bytes != SVMC_TAG_BYTES)
@@ -228,6 +228,7 @@ enum svmc_status svmc_disk_inspect(const struct svmc_disk_store *store, struct s
     if (why != SVMC_DISK_NONE)
         return svmc_disk_status_of(why);
     info->sectors = core_load_le64(h + AT_SECTORS);
+    info->number = core_load_le64(h + AT_NUMBER);
     memcpy(info->id.epoch, h + AT_SEAL + ENTRY_EPOCH, sizeof info->id.epoch);
     info->id.index = core_load_le64(h + AT_SEAL + ENTRY_INDEX);
     memcpy(info->vm, h + AT_VM, sizeof info->vm);
@@ -241,8 +242,8 @@ enum svmc_status svmc_disk_inspect(const struct svmc_disk_store *store, struct s
     return SVMC_OK;
 }
 
-/* DK-6: the header says what the config does, and its seal holds. */
-static enum svmc_disk_reason open_header(struct svmc_disk *d, const uint8_t *vm)
+/* DK-6, DK-21: the header says what the config does, and its seal holds. */
+static enum svmc_disk_reason open_header(struct svmc_disk *d, const struct svmc_disk_config *config)
 {
     const uint8_t *h = d->priv.work;
     struct svmc_subkey_id id;
@@ -253,8 +254,10 @@ static enum svmc_disk_reason open_header(struct svmc_disk *d, const uint8_t *vm)
         why = judge(h);
     if (why != SVMC_DISK_NONE)
         return why;
-    if (memcmp(h + AT_VM, vm, SVMC_VM_ID_BYTES) != 0)
+    if (memcmp(h + AT_VM, config->vm, SVMC_VM_ID_BYTES) != 0)
         return SVMC_DISK_OWNER;
+    if (core_load_le64(h + AT_NUMBER) != config->number)
+        return SVMC_DISK_OTHER;
     if (h[AT_MODE] != d->priv.mode || core_load_le64(h + AT_SECTORS) != d->priv.sectors ||
         core_load_le32(h + AT_SECTOR_BYTES) != d->priv.sector_bytes ||
         core_load_le32(h + AT_JOURNAL) != d->priv.journal)
@@ -269,7 +272,8 @@ static enum svmc_disk_reason open_header(struct svmc_disk *d, const uint8_t *vm)
 }
 
 /* DK-5: a header but for its seal. */
-static enum svmc_disk_reason make_header(struct svmc_disk *d, const uint8_t *vm, uint8_t *h)
+static enum svmc_disk_reason make_header(struct svmc_disk *d, const struct svmc_disk_config *config,
+                                         uint8_t *h)
 {
     const struct svmc_crypto_ops *ops = d->priv.sealer->priv.crypto;
     const uint8_t alg = (uint8_t)d->priv.sealer->priv.alg;
@@ -277,7 +281,7 @@ static enum svmc_disk_reason make_header(struct svmc_disk *d, const uint8_t *vm,
 
     if (why != SVMC_DISK_NONE)
         return why;
-    if (memcmp(vm, d->priv.sealer->priv.key->priv.vm, SVMC_VM_ID_BYTES) != 0)
+    if (memcmp(config->vm, d->priv.sealer->priv.key->priv.vm, SVMC_VM_ID_BYTES) != 0)
         return SVMC_DISK_OWNER;
     memset(h, 0, SVMC_DISK_BLOCK);
     memcpy(h, magic, sizeof magic);
@@ -288,7 +292,8 @@ static enum svmc_disk_reason make_header(struct svmc_disk *d, const uint8_t *vm,
     core_store_le32(h + AT_SECTOR_BYTES, d->priv.sector_bytes);
     core_store_le32(h + AT_JOURNAL, d->priv.journal);
     core_store_le64(h + AT_SECTORS, d->priv.sectors);
-    memcpy(h + AT_VM, vm, SVMC_VM_ID_BYTES);
+    core_store_le64(h + AT_NUMBER, config->number);
+    memcpy(h + AT_VM, config->vm, SVMC_VM_ID_BYTES);
     if (ops->random(ops->ctx, d->priv.id, sizeof d->priv.id) != SVMC_OK) {
         d->priv.seal = SVMC_SEAL_CRYPTO;
         return SVMC_DISK_SEAL;
@@ -298,14 +303,15 @@ static enum svmc_disk_reason make_header(struct svmc_disk *d, const uint8_t *vm,
 }
 
 /* DK-5: the header, and behind it an empty disk. */
-static enum svmc_disk_reason write_header(struct svmc_disk *d, const uint8_t *vm)
+static enum svmc_disk_reason write_header(struct svmc_disk *d,
+                                          const struct svmc_disk_config *config)
 {
     uint32_t turns = turns_of(d);
     uint8_t *h = d->priv.work;
     enum svmc_disk_reason why;
     struct svmc_subkey_id id;
 
-    why = make_header(d, vm, h);
+    why = make_header(d, config, h);
     if (why != SVMC_DISK_NONE)
         return why;
     do
@@ -389,7 +395,7 @@ enum svmc_status svmc_disk_format(struct svmc_disk *disk, const struct svmc_disk
             why = SVMC_DISK_IN_USE;
     }
     if (why == SVMC_DISK_NONE)
-        why = write_header(disk, config->vm);
+        why = write_header(disk, config);
     return end(disk, why, result);
 }
 
@@ -400,7 +406,7 @@ static CORE_APART enum svmc_disk_reason open_parts(struct svmc_disk *d,
     uint32_t turns = 16; /* header, roots and a map */
 
     do
-        why = open_header(d, config->vm);
+        why = open_header(d, config);
     while (again(d, &why, &turns));
     if (why != SVMC_DISK_NONE || config->mode == SVMC_DISK_LENGTH)
         return why;

@@ -52,6 +52,7 @@ static const struct row disk_reasons[] = {
     REASON(SVMC_DISK_SEAL, SVMC_OK), /* the sealer's */
     REASON(SVMC_DISK_IN_USE, SVMC_ERR_REFUSED),
     REASON(SVMC_DISK_DOUBT, SVMC_ERR_STATE),
+    REASON(SVMC_DISK_OTHER, SVMC_ERR_PURPOSE),
 };
 #define DISK_REASONS (uint32_t)(sizeof disk_reasons / sizeof disk_reasons[0])
 

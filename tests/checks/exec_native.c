@@ -6,7 +6,8 @@
  * outside of what the manual leaves undefined (exec_flags.h).
  *
  * The forms are found by asking the decoder about all opcodes. SVMC_COUNT executions are shared out
- * among them, at least SVMC_LEAST each; SVMC_FORMS names a file that gets the count of each form.
+ * among them, at least SVMC_LEAST each; SVMC_FORMS names a file that gets the count of each form,
+ * SVMC_NAMES how the text of the forms begins that are tried at all.
  * Rules XE-1 XE-9 XE-11 XE-13 XE-14 XE-15 XE-18 XE-19 XE-20 XE-22.
  */
 #include <stdbool.h>
@@ -18,19 +19,37 @@
 #include "../decode/x86/native_features.h"
 #include "../harness.h"
 #include "exec_flags.h"
+#include "exec_float.h"
+#include "exec_fpu.h"
+#include "exec_state.h"
 #include "exec_stub.h"
 
-#define FORMS_MAX   4096u
+#define FORMS_MAX   8192u
 #define SHOWN_MAX   60u
 #define LEAST       2000u
 #define ARENA_BYTES (ARENA_PAGES * ARENA_PAGE)
 
-enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX1, MAP_VEX2, MAP_VEX3, MAPS };
+enum map {
+    MAP_1,
+    MAP_0F,
+    MAP_0F38,
+    MAP_0F3A,
+    MAP_VEX1,
+    MAP_VEX2,
+    MAP_VEX3,
+    MAP_EVEX1,
+    MAP_EVEX2,
+    MAP_EVEX3,
+    MAPS
+};
 
 /* What a form's encodings have in common; the rest is drawn. */
 struct form {
     uint8_t map, opcode, pp, w, reg, lock;
-    bool group; /* reg is part of the opcode */
+    uint8_t length, broadcast; /* of vectors: 0, 1, 2: 128, 256, 512 bits; EVEX.b */
+    bool group;                /* reg is part of the opcode */
+    bool sib;                  /* and wants a SIB byte */
+    bool state;                /* vector registers are loaded and compared */
     uint16_t id, mem_bytes, flags;
     uint8_t reg_bytes, operand_bytes, access;
     uint64_t runs, faults;
@@ -111,7 +130,14 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
 }
 
 static const struct svmc_exec_ops ops = {
-    .size = sizeof ops, .translate = translate, .read = read, .write = write, .exchange = exchange
+    .size = sizeof ops,
+    .translate = translate,
+    .read = read,
+    .write = write,
+    .exchange = exchange,
+    .vector_read = exec_state_read,
+    .vector_write = exec_state_write,
+    .vec_op = exec_float_op,
 };
 static struct svmc_exec record;
 
@@ -128,14 +154,35 @@ static void put(struct code *c, unsigned byte)
     c->bytes[c->count++] = (uint8_t)byte;
 }
 
-static void put_opcode(struct code *c, const struct form *f, unsigned rex, unsigned vvvv)
+/* SDM vol. 2 2.7: all registers, now and then a mask and zeroing. */
+static void put_evex(struct code *c, const struct form *f, unsigned rex, unsigned vvvv, bool plain)
+{
+    unsigned high = plain || mode != 64 ? 0 : draw(4), mask = plain          ? f->sib
+                                                              : draw(4) == 0 ? 0
+                                                                             : draw(8);
+    unsigned zeroing = !plain && mask != 0 ? draw(2) : 0;
+
+    put(c, 0x62);
+    put(c, (~rex & 4) << 5 | (~rex & 2) << 5 | (~rex & 1) << 5 | (~high & 1) << 4 |
+               (f->map - MAP_EVEX1 + 1u));
+    put(c, f->w << 7 | (~vvvv & 15) << 3 | 4 | f->pp);
+    put(c, zeroing << 7 | f->length << 5 | f->broadcast << 4 | (~high & 2) << 2 | mask);
+    put(c, f->opcode);
+}
+
+static void put_opcode(struct code *c, const struct form *f, unsigned rex, unsigned vvvv,
+                       bool plain)
 {
     static const uint8_t prefixes[4] = { 0, 0x66, 0xf3, 0xf2 };
 
+    if (f->map >= MAP_EVEX1) {
+        put_evex(c, f, rex, vvvv, plain);
+        return;
+    }
     if (f->map >= MAP_VEX1) {
         put(c, 0xc4);
         put(c, ((~rex & 7) << 5) | (f->map - MAP_VEX1 + 1u));
-        put(c, f->w << 7 | (~vvvv & 15) << 3 | f->pp);
+        put(c, f->w << 7 | (~vvvv & 15) << 3 | f->length << 2 | f->pp);
         put(c, f->opcode);
         return;
     }
@@ -153,9 +200,9 @@ static void put_opcode(struct code *c, const struct form *f, unsigned rex, unsig
 }
 
 /* A memory operand of any shape: SIB, RIP-relative, 8 and 32 bits of displacement. */
-static void put_modrm(struct code *c, unsigned reg, bool short_address)
+static void put_modrm(struct code *c, unsigned reg, bool short_address, bool with_sib)
 {
-    unsigned mod = draw(3), rm = draw(8), sib = draw(256);
+    unsigned mod = draw(3), rm = with_sib ? 4 : draw(8), sib = draw(256);
 
     if (short_address) {
         put(c, mod << 6 | reg << 3 | rm);
@@ -184,15 +231,20 @@ static void encode(struct code *c, const struct form *f, bool plain)
     memset(c, 0, sizeof *c);
     if (!plain && draw(8) == 0)
         put(c, mode == 64 ? 0x65 : 0x3e);
-    if (!plain && draw(8) == 0) {
+    if (!plain && (draw(8) == 0 || (f->sib && mode == 16))) {
         put(c, 0x67);
         asize = true;
     }
     if (!plain && f->map < MAP_VEX1 && draw(2) == 0 && !f->w)
         rex = 0;
-    put_opcode(c, f, rex, plain ? 0 : draw(mode == 64 ? 16 : 8));
+    put_opcode(c, f, rex,
+               plain     ? f->sib && f->map < MAP_EVEX1
+               : draw(2) ? 0
+                         : draw(mode == 64 ? 16 : 8),
+               plain);
     if (plain) {
-        put(c, f->reg << 3);
+        put(c, f->reg << 3 | (f->sib ? 4 : 0));
+        put(c, f->sib ? 2 << 3 : 0); /* registers that differ */
         for (unsigned i = 0; i < 8; i++)
             put(c, 0);
         return;
@@ -200,7 +252,7 @@ static void encode(struct code *c, const struct form *f, bool plain)
     if (f->map == MAP_1 && f->opcode >= 0xa0 && f->opcode <= 0xa3)
         c->disp_at = c->count; /* an address, 4 or 8 bytes */
     else
-        put_modrm(c, f->group ? f->reg : draw(8), mode == (asize ? 32 : 16));
+        put_modrm(c, f->group ? f->reg : draw(8), mode == (asize ? 32 : 16), f->sib);
     for (unsigned i = 0; i < 8; i++)
         put(c, draw(256));
 }
@@ -209,7 +261,7 @@ static bool is_form(const struct form *f, const struct svmc_insn *insn)
 {
     return f->id == insn->id && f->mem_bytes == insn->mem_bytes && f->flags == insn->flags &&
            f->reg_bytes == insn->reg_bytes && f->operand_bytes == insn->operand_bytes &&
-           f->access == insn->access;
+           f->access == (insn->access & SVMC_ACCESS_RW);
 }
 
 /* Segments as the program has them: user_desc of the stub, flat ones of Linux. */
@@ -244,7 +296,10 @@ static bool is_finished(const struct svmc_insn *insn)
     struct svmc_exec_result out;
 
     set_mode(&regs);
+    exec_state.touched = false;
     regs.cpl = 3;
+    regs.cr4 = 0x40600;
+    regs.xcr0 = stub_xcr0();
     regs.general[SVMC_REG_RCX] = 1;
     for (unsigned i = 0; i < 16; i++)
         if (i != SVMC_REG_RCX)
@@ -254,16 +309,46 @@ static bool is_finished(const struct svmc_insn *insn)
            out.action != SVMC_EXEC_UNFINISHED;
 }
 
+/* SVMC_NAMES: forms alone whose text begins so. */
+static bool is_named(const struct svmc_insn *insn)
+{
+    const char *name = getenv("SVMC_NAMES");
+    char text[SVMC_INSN_TEXT_MAX] = "";
+
+    return name == NULL || (svmc_insn_format(insn, text, sizeof text) == SVMC_OK &&
+                            strncmp(text, name, strlen(name)) == 0);
+}
+
+/* Segments, tables and flags of the system: exec_system.c has another reference. */
+static bool is_of_system(const struct svmc_insn *insn)
+{
+    switch (insn->insn_class) {
+    case SVMC_CLASS_DESCRIPTOR:
+    case SVMC_CLASS_CONTROL_REG:
+    case SVMC_CLASS_TLB:
+    case SVMC_CLASS_TRANSLATE:
+    case SVMC_CLASS_FLAG:
+    case SVMC_CLASS_RETURN:
+        return true;
+    default:
+        return insn->id == SVMC_X86_CALL_FAR || insn->id == SVMC_X86_JMP_FAR ||
+               insn->id == SVMC_X86_RET_FAR;
+    }
+}
+
 static void add_form(const struct form *like, const struct svmc_insn *insn)
 {
     struct form *f = &forms[form_count];
 
     for (unsigned i = 0; i < form_count; i++)
         if (forms[i].map == like->map && forms[i].opcode == like->opcode &&
-            is_form(&forms[i], insn) && forms[i].lock == like->lock)
+            is_form(&forms[i], insn) && forms[i].lock == like->lock &&
+            forms[i].length == like->length && forms[i].broadcast == like->broadcast)
             return;
     if (mode != 16 && insn->operand_bytes == 2 && insn->insn_class == SVMC_CLASS_BRANCH)
         return; /* to where no memory can be mapped */
+    if (!is_named(insn) || is_of_system(insn))
+        return;
     if (!is_finished(insn)) {
         unfinished[insn->id & 2047] |= insn->access != SVMC_ACCESS_NONE;
         return;
@@ -278,7 +363,9 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
     f->flags = insn->flags;
     f->reg_bytes = insn->reg_bytes;
     f->operand_bytes = insn->operand_bytes;
-    f->access = insn->access;
+    f->access = insn->access & SVMC_ACCESS_RW;
+    f->state =
+        exec_state.touched || exec_state_matters(insn) || exec_float_is(insn) || exec_fpu_is(insn);
     form_count++;
 }
 
@@ -286,15 +373,20 @@ static void add_form(const struct form *like, const struct svmc_insn *insn)
 static void find_forms_of(struct form *f)
 {
     struct svmc_insn insn[8];
-    bool ok[8];
+    bool ok[8], found = false;
     struct code c;
 
     f->group = false;
-    for (f->reg = 0; f->reg < 8; f->reg++) {
-        encode(&c, f, true);
-        ok[f->reg] = svmc_insn_decode(&cpu, c.bytes, SVMC_INSN_MAX, &insn[f->reg]) == SVMC_OK;
-        if (f->reg > 0 && (ok[f->reg] != ok[0] || (ok[0] && insn[f->reg].id != insn[0].id)))
-            f->group = true;
+    f->sib = false;
+    for (unsigned n = 0; n < 2 && !found && (n == 0 || f->map >= MAP_VEX1); n++) {
+        f->sib = n != 0;
+        for (f->reg = 0; f->reg < 8; f->reg++) {
+            encode(&c, f, true);
+            ok[f->reg] = svmc_insn_decode(&cpu, c.bytes, SVMC_INSN_MAX, &insn[f->reg]) == SVMC_OK;
+            if (f->reg > 0 && (ok[f->reg] != ok[0] || (ok[0] && insn[f->reg].id != insn[0].id)))
+                f->group = true;
+            found = found || ok[f->reg];
+        }
     }
     for (f->reg = 0; f->reg < 8; f->reg++)
         if (ok[f->reg] && (insn[f->reg].mem_count != 0 || (insn[f->reg].flags & SVMC_INSN_STACK) ||
@@ -308,6 +400,10 @@ static bool is_opcode(const struct form *f)
     static const uint8_t none[] = { 0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x62, 0x64, 0x65,
                                     0x66, 0x67, 0xc4, 0xc5, 0xd5, 0xf0, 0xf2, 0xf3 };
 
+    if (f->broadcast && f->map < MAP_EVEX1)
+        return false;
+    if (f->length > (f->map < MAP_VEX1 ? 0 : f->map < MAP_EVEX1 ? 1 : 2))
+        return false;
     if (f->map == MAP_0F)
         return f->opcode != 0x38 && f->opcode != 0x3a && f->opcode != 0x0f;
     return f->map != MAP_1 || (memchr(none, f->opcode, sizeof none) == NULL && f->opcode >> 4 != 4);
@@ -317,12 +413,14 @@ static void find_forms(void)
 {
     struct form f = { 0 };
 
-    for (unsigned n = 0; n < MAPS * 256u * 4 * 2 * 2; n++) {
+    for (unsigned n = 0; n < MAPS * 256u * 4 * 2 * 2 * 4 * 2; n++) {
         f.lock = n & 1;
         f.w = n >> 1 & 1;
         f.pp = n >> 2 & 3;
-        f.opcode = (uint8_t)(n >> 4);
-        f.map = (uint8_t)(n >> 12);
+        f.length = n >> 4 & 3;
+        f.broadcast = n >> 6 & 1;
+        f.opcode = (uint8_t)(n >> 7);
+        f.map = (uint8_t)(n >> 15);
         if (is_opcode(&f) && !(f.map >= MAP_VEX1 && f.lock) && !(f.w && mode != 64))
             find_forms_of(&f);
     }
@@ -336,7 +434,8 @@ struct trial {
     struct svmc_exec_x86 before, after;
     struct svmc_exec_result out;
     struct stub stub;
-    uint64_t linear; /* of the memory operand */
+    struct stub_state state, theirs; /* before; the processor's after */
+    uint64_t linear;                 /* of the memory operand */
 };
 
 /* Now and then what is near an end of the range of numbers. */
@@ -377,6 +476,14 @@ static uint64_t draw_address(unsigned bytes)
     }
 }
 
+static uint64_t draw_target(const struct svmc_insn *insn)
+{
+    const unsigned unit = exec_fpu_area(insn);
+    uint64_t at = draw_address(insn->mem_bytes);
+
+    return unit == 0 || draw(32) == 0 ? at : at - at % unit;
+}
+
 static uint64_t linear_of(const struct trial *t)
 {
     struct svmc_address_regs regs = { .pc = t->before.rip, .address_bits = t->before.address_bits };
@@ -412,6 +519,36 @@ static void aim(struct trial *t, uint64_t target)
         if (svmc_insn_decode(&cpu, t->c.bytes, SVMC_INSN_MAX, &t->insn) != SVMC_OK)
             t->insn.length = 0;
     }
+}
+
+/* Of a gather: its elements lie near one another, now and then one where there is nothing. */
+static bool aim_lanes(struct trial *t)
+{
+    struct svmc_operand operand[SVMC_OPERANDS_MAX];
+    uint64_t *general = t->before.general, center = ARENA + ARENA_PAGE * 2 + draw(ARENA_PAGE), v;
+    const struct svmc_insn *insn = &t->insn;
+    unsigned bytes = 0;
+    uint32_t count = 0;
+
+    (void)!svmc_insn_operands(insn, operand, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (operand[i].index_bytes != 0)
+            bytes = operand[i].lane_bytes;
+    if (bytes == 0)
+        return false;
+    v = center - (uint64_t)insn->disp - (insn->segment == SVMC_SEG_GS ? STUB_GS_BASE : 0);
+    if (insn->base < 16)
+        general[insn->base] = v;
+    for (unsigned i = 0; i < 64 / bytes; i++) {
+        uint64_t lane = insn->base < 16 ? 0 : v / insn->scale;
+
+        lane += (uint64_t)(((int64_t)draw(2 * ARENA_PAGE) - (int64_t)ARENA_PAGE) / insn->scale);
+        if (draw(16) == 0)
+            lane += draw(2) ? 2 * ARENA_PAGE : ARENA_PAGE;
+        memcpy(exec_state.now.vector[insn->index & 31] + i * bytes, &lane, bytes);
+    }
+    t->linear = center;
+    return true;
 }
 
 static bool in_arena(uint64_t at, unsigned bytes)
@@ -467,6 +604,20 @@ static void draw_string(struct trial *t)
         general[SVMC_REG_RSI] -= STUB_GS_BASE;
 }
 
+/* An operand of x87 or an area, as far as it lies where it can be written. */
+static void fill_fpu(const struct trial *t)
+{
+    static uint8_t bytes[2688];
+    uint64_t end = ARENA + 4 * ARENA_PAGE, from = t->linear;
+    unsigned n = exec_fpu_area(&t->insn) != 0 ? sizeof bytes : 112;
+
+    if (from < ARENA + ARENA_PAGE || from >= end)
+        return;
+    n = end - from < n ? (unsigned)(end - from) : n;
+    exec_fpu_fill(&seed, &t->insn, bytes, n);
+    fill(from, bytes, n);
+}
+
 /* Memory and registers that have to fit each other for something to happen. */
 static void draw_memory(struct trial *t)
 {
@@ -476,6 +627,14 @@ static void draw_memory(struct trial *t)
     for (unsigned i = 0; i < 8; i++)
         around[i] = draw_value();
     fill(t->linear - 16, around, sizeof around);
+    if (exec_fpu_is(&t->insn)) {
+        fill_fpu(t);
+        return;
+    }
+    if (exec_float_is(&t->insn)) {
+        exec_float_draw(&seed, (uint8_t *)around, sizeof around);
+        fill(t->linear, around, t->insn.mem_bytes);
+    }
     if ((t->insn.id == SVMC_X86_CMPXCHG || t->insn.id == SVMC_X86_CMPXCHG8B ||
          t->insn.id == SVMC_X86_CMPXCHG16B) &&
         in_arena(t->linear, 16) && draw(2)) {
@@ -503,7 +662,7 @@ static bool draw_trial(struct trial *t, const struct form *f)
 {
     bool found = false;
 
-    for (unsigned i = 0; i < 200 && !found; i++) {
+    for (unsigned i = 0; i < 2000 && !found; i++) {
         encode(&t->c, f, false);
         found = svmc_insn_decode(&cpu, t->c.bytes, SVMC_INSN_MAX, &t->insn) == SVMC_OK &&
                 is_form(f, &t->insn);
@@ -566,6 +725,8 @@ static void show(const struct trial *t, const char *what)
                    i, t->before.general[i], t->after.general[i], t->stub.general[i]);
     printf("  flags: before %#" PRIx64 ", ours %#" PRIx64 ", processor %#" PRIx64 "\n",
            t->before.rflags, t->after.rflags, t->stub.flags);
+    if (t->stub.state != NULL)
+        exec_state_show(&t->state, &t->theirs, &t->after);
 }
 
 static void compare_fault(struct trial *t)
@@ -576,8 +737,13 @@ static void compare_fault(struct trial *t)
         show(t, "another vector");
     else if (fault->has_error && t->stub.error != fault->error)
         show(t, "another error code");
-    else if (fault->vector == 14 && t->stub.address != fault->address)
-        show(t, "another address");
+    else if (fault->vector == 14 && t->stub.address != fault->address &&
+             !((t->insn.access & SVMC_ACCESS_WRITE_IF) &&
+               t->stub.address >> 12 ==
+                   fault->address >> 12) && /* which byte of a masked store: exec.md, end */
+             (!(exec_fpu_is(&t->insn) && t->insn.mem_bytes > 10) ||
+              (t->stub.address ^ fault->address) >= ARENA_PAGE))
+        show(t, "another address"); /* what is wide is probed where the processor likes */
 }
 
 static void compare(struct trial *t, uint64_t value)
@@ -595,6 +761,8 @@ static void compare(struct trial *t, uint64_t value)
         show(t, "registers differ");
     else if ((t->stub.flags ^ t->after.rflags) & mask)
         show(t, "flags differ");
+    if (t->stub.state != NULL && exec_state_differs(&t->theirs, &t->after, fault) != NULL)
+        show(t, exec_state_differs(&t->theirs, &t->after, fault));
     if (!fault && t->after.rip != t->before.rip + t->insn.length && t->after.rip != stub_back())
         show(t, "RIP");
 }
@@ -609,6 +777,10 @@ static void compare_memory(struct trial *t, bool all)
         in_arena(t->before.general[SVMC_REG_RSP] - 8, 8))
         memcpy(shadow + (t->before.general[SVMC_REG_RSP] - 8 - ARENA),
                arena + (t->before.general[SVMC_REG_RSP] - 8 - ARENA), 8);
+    /* before the #PF of the second page this processor writes 8 of 10 bytes to the first one */
+    if (t->insn.mem_bytes == 10 && t->out.action == SVMC_EXEC_FAULT && in_arena(t->linear, 1))
+        memcpy(shadow + (t->linear - ARENA), arena + (t->linear - ARENA),
+               ARENA_PAGE - t->linear % ARENA_PAGE < 10 ? ARENA_PAGE - t->linear % ARENA_PAGE : 10);
     if (undefined && in_arena(t->linear, undefined))
         memcpy(shadow + (t->linear - ARENA), arena + (t->linear - ARENA), undefined);
     if (!all && (from < ARENA_PAGE || from > 4 * ARENA_PAGE - 192))
@@ -624,6 +796,17 @@ static void compare_memory(struct trial *t, bool all)
     }
 }
 
+/* XE-81: what makes many accesses pauses. */
+static enum svmc_status finish(struct trial *t)
+{
+    enum svmc_status st = svmc_exec_x86_start(&record, &t->after, &t->insn, &t->out);
+
+    while (st == SVMC_OK && t->out.action == SVMC_EXEC_PENDING &&
+           record.wait.kind == SVMC_EXEC_PAUSE)
+        st = svmc_exec_x86_resume(&record, &t->after, &t->out);
+    return st;
+}
+
 static void execute(struct trial *t, struct form *f)
 {
     uint64_t value = 0;
@@ -631,8 +814,14 @@ static void execute(struct trial *t, struct form *f)
     if (in_arena(t->linear, 8))
         memcpy(&value, shadow + (t->linear - ARENA), 8);
     t->after = t->before;
+    t->stub.state = NULL;
+    if (f->state) {
+        t->state = exec_state.now;
+        t->theirs = exec_state.now;
+        t->stub.state = &t->theirs;
+    }
     out_of_reach = false;
-    if (svmc_exec_x86_start(&record, &t->after, &t->insn, &t->out) != SVMC_OK ||
+    if (finish(t) != SVMC_OK ||
         (t->out.action != SVMC_EXEC_DONE && t->out.action != SVMC_EXEC_FAULT)) {
         show(t, "not finished");
         return;
@@ -651,7 +840,7 @@ static void execute(struct trial *t, struct form *f)
     for (unsigned i = 0; i < 16 && mode != 64; i++) /* upper halves are nobody's there */
         t->stub.general[i] = i < 8 ? (uint32_t)t->stub.general[i] : t->after.general[i];
     compare(t, value);
-    compare_memory(t, (++f->runs & 63) == 0);
+    compare_memory(t, (++f->runs & 63) == 0 || exec_fpu_area(&t->insn) != 0);
     f->faults += t->out.action == SVMC_EXEC_FAULT;
 }
 
@@ -659,13 +848,17 @@ static void run_form(struct form *f, uint64_t count)
 {
     static struct trial t;
     uint64_t tries = 0;
+    bool lanes;
 
     while (f->runs < count && tries++ < 4 * count) {
         memset(&t.before, 0, sizeof t.before);
         t.before.rip = stub_rip();
         t.before.cpl = 3;
-        t.before.cr0 = 0x40001;
+        t.before.cr0 = 0x40021;
+        t.before.cr4 = 0x40600;
+        t.before.xcr0 = stub_xcr0();
         set_mode(&t.before);
+        exec_fpu_describe(&t.before);
         t.before.vendor = cpu.vendor;
         t.before.task.rights = SVMC_RIGHTS_UNUSABLE;
         if (!draw_trial(&t, f)) {
@@ -674,15 +867,21 @@ static void run_form(struct form *f, uint64_t count)
         }
         for (unsigned i = 0; i < 8 && f->runs < count; i++) {
             draw_registers(&t);
+            if (f->state)
+                exec_state_draw(&seed, &t.insn, &t.before, i == 0);
             if (t.insn.base == SVMC_REG_RDI || t.insn.base == SVMC_REG_RSI)
                 draw_string(&t);
-            if (t.insn.mem_count != 0 && draw(64) != 0 && t.c.bytes[0] != 0)
-                aim(&t, draw_address(t.insn.mem_bytes));
+            lanes = f->state && aim_lanes(&t);
+            if (!lanes && t.insn.mem_count != 0 && draw(64) != 0 && t.c.bytes[0] != 0)
+                aim(&t, draw_target(&t.insn));
             if (t.insn.length == 0)
                 break;
             for (unsigned r = 0; r < 16 && mode != 64; r++)
                 t.before.general[r] = r < 8 ? (uint32_t)t.before.general[r] : 0;
-            t.linear = t.insn.mem_count != 0 ? linear_of(&t) : t.before.general[SVMC_REG_RSP];
+            if (exec_fpu_is_too_much(&t.insn, &t.before))
+                continue;
+            if (!lanes)
+                t.linear = t.insn.mem_count != 0 ? linear_of(&t) : t.before.general[SVMC_REG_RSP];
             draw_memory(&t);
             execute(&t, f);
         }

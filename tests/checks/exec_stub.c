@@ -10,6 +10,7 @@
 #ifdef __x86_64__
 #include <asm/ldt.h>
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -21,6 +22,9 @@
 #define SLOT 0x400u
 #define WAY  0x500u /* back to 64-bit mode, for branches */
 #define BACK 0x600u
+#define AREA (STUB_BASE + 0x8000) /* of XSAVE */
+
+#define XCR0_ALL 0xe7u /* x87, SSE, AVX; masks, upper halves, upper registers of AVX-512 */
 
 #define SELECTOR_64   0x33u /* Linux, arch/x86/include/asm/segment.h */
 #define SELECTOR_32   0x23u
@@ -30,11 +34,15 @@
 /* At STUB_BASE: what the stub reaches with absolute addresses. */
 struct room {
     uint64_t in[16], out[16], flags, out_flags, host_stack, far;
+    uint32_t mxcsr; /* of C */
 };
 static struct room *const room = (struct room *)(uintptr_t)STUB_BASE;
 static volatile sig_atomic_t faulted;
 static uint64_t fault_vector, fault_error, fault_address;
 static unsigned mode;
+static bool with_state;     /* of the code that is built */
+static uint64_t present;    /* of XCR0 */
+static uint32_t offsets[8]; /* in the area, by component (CPUID leaf D) */
 
 struct writer {
     uint8_t *at;
@@ -85,6 +93,16 @@ static unsigned put_way_back(uint8_t *at)
     return (unsigned)(w.at - at);
 }
 
+/* XRSTOR or XSAVE of the area, with all of their components. */
+static void put_state(struct writer *w, uint8_t modrm)
+{
+    const uint32_t area = AREA;
+
+    put(w, "\xb8\xe7\x00\x00\x00\x31\xd2\x48\x0f\xae", 10); /* EAX, EDX */
+    put(w, (uint8_t[2]){ modrm, 0x25 }, 2);
+    put(w, &area, 4);
+}
+
 static void build(void)
 {
     static const uint8_t save[] = { 0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57 };
@@ -96,6 +114,8 @@ static void build(void)
 
     put(&w, save, sizeof save);
     put_absolute(&w, 0x89, 4, &room->host_stack);
+    if (with_state)
+        put_state(&w, 0x2c);                 /* XRSTOR */
     put_absolute(&w, 0xff, 6, &room->flags); /* PUSH */
     put(&w, "\x9d", 1);
     for (unsigned r = 0; r < 16; r++)
@@ -116,6 +136,15 @@ static void build(void)
     for (unsigned r = 0; r < 16; r++)
         put_absolute(&w, 0x89, r, &room->out[r]);
     put_absolute(&w, 0x8b, 4, &room->host_stack);
+    if (with_state) {
+        const uint32_t mxcsr_at = (uint32_t)(uintptr_t)&room->mxcsr;
+
+        put(&w, "\x9c", 1);                     /* XOR changes them */
+        put_state(&w, 0x24);                    /* XSAVE */
+        put(&w, "\xdb\xe3\x0f\xae\x14\x25", 6); /* FNINIT, LDMXCSR */
+        put(&w, &mxcsr_at, 4);
+        put(&w, "\x9d", 1);
+    }
     put(&w, "\x9c", 1);
     put_absolute(&w, 0x8f, 0, &room->out_flags); /* POP */
     put(&w, restore, sizeof restore);
@@ -207,10 +236,98 @@ const char *stub_open(unsigned bits)
     if (!open)
         memset(arena, 0, ARENA_PAGES * ARENA_PAGE); /* the page that is read alone is there, too */
     open = true;
+    room->mxcsr = 0x1f80;
+    with_state = false;
     missing = set_segments();
     if (missing == NULL)
         build();
     return missing;
+}
+
+uint64_t stub_xcr0(void)
+{
+    static bool asked; /* CPUID takes long in a virtual machine */
+    uint32_t a, b, c, d;
+
+    if (asked)
+        return present;
+    asked = true;
+    if (!__get_cpuid_count(1, 0, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return 0;
+    for (unsigned i = 2; i < 8; i++)
+        if (__get_cpuid_count(13, i, &a, &b, &c, &d))
+            offsets[i] = b;
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    present = a & XCR0_ALL;
+    return present;
+}
+
+static bool is_zero(const void *bytes, size_t n)
+{
+    const uint8_t *b = bytes;
+
+    while (n > 0 && *b == 0)
+        b++, n--;
+    return n == 0;
+}
+
+/*
+ * Of what is present, the components that are not in their initial state: what XRSTOR is given of
+ * another the processor may count as in use (SDM vol. 1 13.6).
+ */
+static uint64_t in_use(const struct stub_state *s)
+{
+    uint64_t used = 0;
+
+    if (s->fcw != 0x37f || s->fsw != 0 || s->ftw != 0 || s->fop != 0 || s->fip != 0 ||
+        s->fdp != 0 || !is_zero(s->x87, sizeof s->x87))
+        used |= 1;
+    for (unsigned i = 0; i < 16; i++) {
+        used |= is_zero(s->vector[i], 16) ? 0 : 2;
+        used |= is_zero(s->vector[i] + 16, 16) ? 0 : 4;
+        used |= is_zero(s->vector[i] + 32, 32) ? 0 : 64;
+        used |= is_zero(s->vector[16 + i], 64) ? 0 : 128;
+    }
+    used |= is_zero(s->mask, sizeof s->mask) ? 0 : 32;
+    return used & present;
+}
+
+/* Area <-> state: XMM and x87 of FXSAVE, the halves above, registers above 15. */
+static void copy_state(struct stub_state *s, bool load)
+{
+    uint8_t *area = (uint8_t *)(uintptr_t)AREA;
+    unsigned top;
+
+#define COPY(at, what, n) (load ? memcpy(at, what, n) : memcpy(what, at, n))
+    COPY(area, &s->fcw, 2);
+    COPY(area + 2, &s->fsw, 2);
+    COPY(area + 4, &s->ftw, 1);
+    COPY(area + 6, &s->fop, 2);
+    COPY(area + 8, &s->fip, 8);
+    COPY(area + 16, &s->fdp, 8);
+    COPY(area + 24, &s->mxcsr, 4);
+    top = s->fsw >> 11 & 7;
+    for (unsigned i = 0; i < 8; i++)
+        COPY(area + 32 + 16 * i, s->x87[(top + i) & 7], 10);
+    for (unsigned i = 0; i < 32; i++) {
+        if (i < 16)
+            COPY(area + 160 + 16 * i, s->vector[i], 16);
+        if (i < 16 && (present & 4))
+            COPY(area + offsets[2] + 16 * i, s->vector[i] + 16, 16);
+        if (i < 16 && (present & 64))
+            COPY(area + offsets[6] + 32 * i, s->vector[i] + 32, 32);
+        if (i >= 16 && (present & 128))
+            COPY(area + offsets[7] + 64 * (i - 16), s->vector[i], 64);
+        if (i < 8 && (present & 32))
+            COPY(area + offsets[5] + 8 * i, &s->mask[i], 8);
+    }
+#undef COPY
+    if (load) {
+        uint64_t used = in_use(s);
+
+        memset(area + 512, 0, 64);
+        memcpy(area + 512, &used, 8);
+    }
 }
 
 void stub_run(const uint8_t *bytes, size_t count, struct stub *s)
@@ -218,6 +335,12 @@ void stub_run(const uint8_t *bytes, size_t count, struct stub *s)
     uint8_t *at = CODE + SLOT;
     void (*call)(void);
 
+    if (with_state != (s->state != NULL)) {
+        with_state = !with_state;
+        build();
+    }
+    if (with_state)
+        copy_state(s->state, true);
     memcpy(at, bytes, count);
     put_way_back(at + count);
     memcpy(room->in, s->general, sizeof room->in);
@@ -225,6 +348,8 @@ void stub_run(const uint8_t *bytes, size_t count, struct stub *s)
     faulted = 0;
     *(void **)&call = CODE + SLOT - 0x100;
     call();
+    if (with_state)
+        copy_state(s->state, false);
     memcpy(s->general, room->out, sizeof room->out);
     s->flags = room->out_flags;
     s->faulted = faulted != 0;
@@ -243,6 +368,11 @@ void stub_run(const uint8_t *bytes, size_t count, struct stub *s)
 {
     (void)bytes, (void)count;
     memset(s, 0, sizeof *s);
+}
+
+uint64_t stub_xcr0(void)
+{
+    return 0;
 }
 
 uint64_t stub_rip(void)

@@ -15,8 +15,20 @@
 #define ARENA_PAGES  6u          /* ... read alone, one more that is not there */
 #define ARENA_PAGE   4096u
 
+/* What XSAVE has of x87, SSE, AVX and AVX-512. */
+struct stub_state {
+    uint8_t vector[32][64];
+    uint64_t mask[8];
+    uint8_t x87[8][16]; /* by physical number */
+    uint32_t mxcsr;
+    uint16_t fcw, fsw, ftw; /* ftw: as FXSAVE has it */
+    uint16_t fop;
+    uint64_t fip, fdp;
+};
+
 struct stub {
     uint64_t general[16], flags; /* before and after */
+    struct stub_state *state;    /* NULL: not loaded, not stored */
     bool faulted;
     unsigned vector; /* of the fault, its error code and address */
     uint64_t error, address;
@@ -24,6 +36,8 @@ struct stub {
 
 /* bits: of the code that is executed: 64, 32, 16. Returns NULL, or what is missing. */
 const char *stub_open(unsigned bits);
+/* XCR0, as far as struct stub_state has it; 0: nothing of it can be loaded. */
+uint64_t stub_xcr0(void);
 /* Executes bytes[count]. */
 void stub_run(const uint8_t *bytes, size_t count, struct stub *s);
 /* Where the instruction stands, and where it may branch to, as the code segment counts. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The walkers of AArch64 and RISC-V on processors without anything else, which QEMU emulates:
-walk_a64.c beside AT, walk_rv.c beside loads and stores. And they can fail: each row of MUTANTS is a
-walker that is wrong, and is noticed. SVMC_COUNT addresses each, SVMC_SEED."""
+"""The walkers on processors without anything else, which QEMU emulates: walk_a64.c beside AT,
+walk_rv.c and walk_x86.c beside loads and stores. And they can fail: each row of MUTANTS is a walker
+that is wrong, and is noticed. SVMC_COUNT addresses each, SVMC_SEED."""
 import os
 import random
 import sys
@@ -18,18 +18,28 @@ SEED = int(os.environ.get("SVMC_SEED") or hex(random.getrandbits(63)), 0)
 BARE = ["-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-static", "-fno-pie", "-no-pie",
         "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections",
         "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-e,_start"]
-HOSTLESS = ["-m", "64", "-display", "none", "-serial", "none", "-monitor", "none",
-            "-semihosting-config", "enable=on,target=native", "-kernel"]
+HOSTLESS = ["-m", "64", "-display", "none", "-serial", "none", "-monitor", "none"]
+SEMIHOSTING = ["-semihosting-config", "enable=on,target=native"]
+X86 = ["x86_64-linux-gnu-gcc", "-mgeneral-regs-only", "-mno-red-zone", "-fno-stack-protector",
+       "-fno-asynchronous-unwind-tables", "-Wl,-Ttext=0x101000", "-Wl,-z,max-page-size=4096",
+       "-Wl,--section-start=.start=0x100000", "-Wl,--section-start=.user=0x600000"]
+# Two processors: alone, QEMU makes a load and a store of what has LOCK.
+QEMU_X86 = ["qemu-system-x86_64", "-cpu", "max", "-smp", "2", "-accel", "tcg,thread=multi",
+            "-no-reboot", "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
 MACHINES = {  # compiler and its flags; emulator and its machine
+    "x86-32": ([*X86, "-m32"], QEMU_X86),
+    "x86-48": ([*X86, "-m64"], QEMU_X86),
+    "x86-57": ([*X86, "-m64", "-DLA57=1"], QEMU_X86),
     "a64": (["aarch64-linux-gnu-gcc", "-march=armv8.2-a", "-mstrict-align", "-mgeneral-regs-only",
              "-mno-outline-atomics", "-Wl,-Ttext=0x40081000",
              "-Wl,--section-start=.start=0x40080000"],
-            ["qemu-system-aarch64", "-M", "virt,virtualization=on,gic-version=3", "-cpu", "max"]),
+            ["qemu-system-aarch64", "-M", "virt,virtualization=on,gic-version=3", "-cpu", "max",
+             *SEMIHOSTING]),
     "rv": (["riscv64-linux-gnu-gcc", "-march=rv64imac_zicsr", "-mabi=lp64", "-mcmodel=medany",
             "-mno-relax", "-Wl,--no-relax", "-Wl,-Ttext=0x80001000",
             "-Wl,--section-start=.start=0x80000000"],
            ["qemu-system-riscv64", "-M", "virt", "-cpu", "rv64,svnapot=true,svpbmt=true", "-bios",
-            "none"]),
+            "none", *SEMIHOSTING]),
 }
 MUTANTS = (  # machine, what is wrong, text that stands once in its walker, what replaces it
     ("a64", "PAN of supervisor pages", "(r->user_read || (pan3", "(!r->user_read || (pan3"),
@@ -47,6 +57,19 @@ MUTANTS = (  # machine, what is wrong, text that stands once in its walker, what
     ("rv", "NAPOT of any size", "(frame & 15) != 8", "(frame & 15) == 0"),
     ("rv", "W without R", "if (has(entry, ENTRY_W) && !has(entry, ENTRY_R))", "if (0)"),
     ("rv", "no dirty bit", "how & SVMC_WALK_WRITE ? ENTRY_D : 0", "0"),
+    ("x86-32", "pages of 4 MiB end at 4 GiB", "| (entry >> 13 & 0xff) << 32", ""),
+    ("x86-32", "PS without CR4.PSE", "has(entry, ENTRY_PS) && has(x->regs->cr4, CR4_PSE)",
+     "has(entry, ENTRY_PS)"),
+    ("x86-32", "PAE's upper entries have rights", "if (x->wide || row->leaf != NEVER) { /*",
+     "if (1) { /*"),
+    ("x86-32", "the error code of a fetch", "has(x->regs->cr4, CR4_SMEP) || x->nx", "x->nx"),
+    ("x86-48", "keys of supervisor pages", "user_page ? x->regs->pkru : x->regs->pkrs",
+     "x->regs->pkru"),
+    ("x86-48", "a key's WD for a supervisor", "(x->user || has(x->regs->cr0, CR0_WP))", "1"),
+    ("x86-48", "SMAP is never lifted", "!has(regs->rflags, FLAGS_AC)", "1"),
+    ("x86-48", "no dirty bit", "how & SVMC_WALK_WRITE ? ENTRY_D : 0", "0"),
+    ("x86-57", "five levels are four", "has(regs->cr4, CR4_LA57) ? 57 : 48", "48"),
+    ("x86-57", "rights of all levels", "x->both &= entry;", "x->both = entry;"),
 )
 
 
@@ -54,30 +77,34 @@ def execute(job):
     """(job, whether the program was content, what it said)"""
     machine, count, edit = job
     compiler, emulator = MACHINES[machine]
+    isa, x86 = machine.split("-")[0], machine.startswith("x86")
     with tempfile.TemporaryDirectory() as tmp:
-        walker = ROOT / f"src/walk/{machine}.c"
+        walker = ROOT / f"src/walk/{isa}.c"
         include = [f"-I{ROOT}/include", f"-I{TOP}/tests", f"-I{ROOT}/src/walk"]
         if edit:
-            copies = edited(f"src/walk/{machine}.c", *edit, Path(tmp))
+            copies = edited(f"src/walk/{isa}.c", *edit, Path(tmp))
             if isinstance(copies, str):
                 return job, None, copies
-            walker = copies[f"src/walk/{machine}.c"]
+            walker = copies[f"src/walk/{isa}.c"]
         done = run([*compiler, *BARE, f"-DCOUNT={count}", f"-DSEED={SEED}u", *include, "-o",
-                    f"{tmp}/program", TOP / f"tests/checks/walk_{machine}.c", walker,
+                    f"{tmp}/program", TOP / f"tests/checks/walk_{isa}.c", walker,
                     ROOT / "src/walk/walk.c", ROOT / "src/core/callbacks.c",
-                    *(ROOT / f"src/walk/{n}.c" for n in ("a64", "rv", "x86") if n != machine)])
+                    *(ROOT / f"src/walk/{n}.c" for n in ("a64", "rv", "x86") if n != isa)])
+        if done.ok and x86:  # QEMU starts programs of 32 bits alone
+            done = run(["objcopy", "-O", "elf32-i386", f"{tmp}/program"])
         if not done.ok:
             return job, None, first_error(done.text)
-        done = run(["timeout", "600", *emulator, *HOSTLESS, f"{tmp}/program"])
-        return job, done.ok, done.text
+        done = run(["timeout", "600", *emulator, *HOSTLESS, "-kernel", f"{tmp}/program"])
+        return job, done.returncode == (33 if x86 else 0), done.text
 
 
 def main():
     need_tools(*(m[0] for pair in MACHINES.values() for m in pair))
     report = Report()
     print(f"seed: SVMC_SEED={SEED:#x}")
-    jobs = [(m, COUNT, None) for m in MACHINES]
-    jobs += [(machine, 200000, (old, new)) for machine, _, old, new in MUTANTS]
+    jobs = [(m, COUNT // (4 if "x86" in m else 1), None) for m in MACHINES]
+    jobs += [(machine, 40000 if "x86" in machine else 200000, (old, new))
+             for machine, _, old, new in MUTANTS]
     for (machine, count, edit), content, text in parallel(execute, jobs):
         if edit is None:
             print(text.strip())

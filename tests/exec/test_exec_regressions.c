@@ -138,7 +138,7 @@ TEST(exec_regressions, xsa_105_privilege_is_asked_for) /* XE-17 */
     open_64();
     lab.regs.cpl = 3;
     CHECK_EQ(RUN(0x0f, 0x01, 0x03), SVMC_OK); /* SGDT */
-    CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     lab.regs.cr4 = 0x800; /* UMIP */
     CHECK_EQ(RUN(0x0f, 0x01, 0x03), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 13);
@@ -213,17 +213,28 @@ TEST(exec_regressions, cve_2024_46794_nothing_stale_comes_out)
     CHECK_EQ(lab.regs.general[SVMC_REG_RAX], 0);
 }
 
-TEST(exec_regressions, cve_2017_2583_no_segment_is_loaded)
+TEST(exec_regressions, cve_2017_2583_ss_is_null_where_that_may_be) /* XS-4 */
 {
-    open_64();
-    CHECK_EQ(RUN(0x8e, 0x13), SVMC_OK); /* MOV SS, [RBX] */
-    CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
-    CHECK_EQ(RUN(0x0f, 0xa1), SVMC_OK); /* POP FS */
-    CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
+    for (unsigned cpl = 0; cpl < 4; cpl++)
+        for (unsigned rpl = 0; rpl < 4; rpl++) {
+            open_64();
+            lab.regs.cpl = (uint8_t)cpl;
+            exec_lab_store(&lab, DATA, 2, rpl);
+            CHECK_EQ(RUN(0x8e, 0x13), SVMC_OK); /* MOV SS, [RBX] */
+            if (cpl == rpl && cpl != 3) {
+                CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+                CHECK_EQ(lab.regs.segment[SVMC_SEG_SS].rights,
+                         SVMC_RIGHTS_UNUSABLE | (uint32_t)cpl << 5);
+            } else {
+                CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+                CHECK_EQ(lab.out.fault.vector, 13);
+            }
+        }
     exec_lab_open(&lab, SVMC_ISA_X86_32);
+    exec_lab_store(&lab, LAB_LINEAR + 0x3800, 4, 0);
     CHECK_EQ(RUN(0x17), SVMC_OK); /* POP SS */
-    CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
-    CHECK_EQ(lab.calls, 0);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+    CHECK_EQ(lab.out.fault.vector, 13);
 }
 
 TEST(exec_regressions, cve_2018_10853_accesses_carry_the_level) /* XE-17 */

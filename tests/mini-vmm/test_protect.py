@@ -6,12 +6,9 @@ somebody has changed is not given to it."""
 import errno
 import os
 import re
-import signal
-import time
-from pathlib import Path
 
-from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TRACE, deny, deny_create_vm, finish, main,
-                 need_kvm, start, vmm, vmm_json)
+from vmm import (BACKEND, BUILD, Case, PASS, Stopped, TRACE, count_in_dump, deny, deny_create_vm,
+                 main, need_kvm, sealed, vmm, vmm_json)
 
 BUDGET, HELLO = BUILD / "guests" / "budget.bin", BUILD / "guests" / "hello.bin"
 WAYS = ("userfaultfd", "slots")
@@ -27,33 +24,10 @@ def deny_faults():
     deny(NR_IOCTL, errno.EPERM, IOC_NEW)()
 
 
-def sealed(run):
-    return [e["text"].split(" ", 3)[3] for e in run["calls"] if e["text"].startswith("seal| ")]
-
-
 def counts(run):
     """(open at most, of all, came back, sealed anew, unchanged, completed) of the lines."""
     first, second = [line for line in sealed(run) if line.startswith("memory:")][:2]
     return (*map(int, re.findall(r"\d+", first)), *map(int, re.findall(r"\d+", second)))
-
-
-def count_in_dump(pid, needle):
-    """How often `needle` lies in pages of the process that are there: a missing one holds nothing,
-    and to read it would bring it back."""
-    found = 0
-    with open(f"/proc/{pid}/mem", "rb") as mem, open(f"/proc/{pid}/pagemap", "rb") as pagemap:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            first, last = (int(x, 16) for x in line.split()[0].split("-"))
-            if "rw" not in line.split()[1]:
-                continue
-            pagemap.seek(first // PAGE * 8)
-            entries = pagemap.read((last - first) // PAGE * 8)
-            for n in range((last - first) // PAGE):
-                if int.from_bytes(entries[n * 8:n * 8 + 8], "little") >> 62 == 0:
-                    continue
-                mem.seek(first + n * PAGE)
-                found += mem.read(PAGE).count(needle)
-    return found
 
 
 def store_of(pid):
@@ -62,34 +36,6 @@ def store_of(pid):
         if "sealed-pages" in os.readlink(f"/proc/{pid}/fd/{fd}"):
             return open(f"/proc/{pid}/fd/{fd}", "rb+", buffering=0)
     raise AssertionError("no file with sealed pages")
-
-
-class Stopped:
-    """A run that is stopped, keeper and vCPU, where it has printed a line with `word`."""
-
-    def __init__(self, *args):
-        self.process = start("--quiet", *args)
-        self.seen = ""
-
-    def stop_at(self, word):
-        while word not in self.seen:
-            byte = os.read(self.process.stdout.fileno(), 1)
-            if not byte:
-                raise AssertionError(f"no {word!r}: {self.seen}")
-            self.seen += byte.decode()
-        os.kill(self.process.pid, signal.SIGSTOP)
-        limit = time.monotonic() + 10
-        stat = Path(f"/proc/{self.process.pid}/stat")
-        while stat.read_text().rsplit(")", 1)[1].split()[0] != "T":
-            assert time.monotonic() < limit
-            time.sleep(0.01)
-
-    def go_on(self):
-        os.kill(self.process.pid, signal.SIGCONT)
-
-    def end(self):
-        self.go_on()
-        return finish(self.process)
 
 
 @need_kvm

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""--save and --restore: a guest that is saved with an exit that waits for its answer goes on in
-another process and ends as if nothing had been; what is not the file that was written is refused,
-each fault with its own message, and nothing of it runs."""
+"""--save and --restore: a guest of one or several vCPUs, with exits that wait for their answers,
+with sealed memory, contexts and disk, goes on in another process and ends as if nothing had been,
+from one file or from one and deltas; what is not the file that was written is refused, each fault
+with its own message, and nothing of it runs."""
 import contextlib
 import importlib.util
 import json
 import os
+import pty
 import random
 import socket
 import struct
@@ -26,13 +28,18 @@ if importlib.util.find_spec("kmip") is None and os.path.realpath(sys.executable)
 
 sys.path.insert(0, str(TOP / "tests" / "port" / "kmip"))
 
-HELLO, BUDGET = BUILD / "guests" / "hello.bin", BUILD / "guests" / "budget.bin"
-ANSWERS = 240  # of the host, at least, to hello.bin
+HELLO, BUDGET, DISK = (BUILD / "guests" / f"{name}.bin" for name in ("hello", "budget", "disk"))
 FIXED = ("--noise", "4015e", "--seed", "5eed")
+# A guest, what is sealed, how many answers of the host it waits for at least, and whether it always
+# ends in the same state. The last two have a disk.
+SCENES = (((*FIXED, HELLO), (), 240, True),
+          (("--vcpus", 2, HELLO), ("--protect", "context"), 150, False),
+          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 30), 300, True),
+          (("--vcpus", 2, DISK), ("--protect", "context"), 300, False))
 SEED = int(os.environ.get("SVMC_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 PLACES = int(os.environ.get("SVMC_COUNT", "10"))
 HEAD, HEADER = 512, 192  # save.h; svmcore/image.h
-CHUNK, TABLE = 65536 + 64, 64 + 48 * 6
+CHUNK, TABLE = 65536 + 64, 64 + 48 * 6  # of one vCPU
 LAST = 4  # docs/spec/image.md, the byte of the kind
 CANARY = bytes.fromhex("11ca41d44152594f646f626f6e6b6577")  # guests/bootinfo.h
 
@@ -44,6 +51,12 @@ class Saves(Case):
         super().setUp()
         self.key = ("--key-provider", f"file:{self.tmp}/key")
         self.file = self.tmp / "vm"
+
+    def disk(self):
+        """A disk for a run, which begins anew."""
+        for name in ("disk", "disk.anchor"):
+            (self.tmp / name).unlink(missing_ok=True)
+        return ("--disk", self.tmp / "disk")
 
     def save(self, at, *args, file=None, key=None):
         done = vmm_json("--save", file or self.file, "--save-at", at, *(key or self.key), *args)
@@ -57,18 +70,26 @@ class Saves(Case):
 @need_kvm
 class GoesOn(Saves):
     def test_saved_anywhere_it_ends_the_same_way(self):
-        want = vmm_json(*FIXED, HELLO).json["final_state"]
-        dice = random.Random(SEED)
-        for at in (1, *sorted(dice.sample(range(2, ANSWERS), PLACES))):
-            self.save(at, *FIXED, HELLO)
-            done = self.restore()
-            self.assertEqual((done.status, done.json["verdict"], done.json["final_state"]),
-                             (PASS, "PASS", want), f"at {at}, seed {SEED}: {done.json['why']}")
+        dice, want = random.Random(SEED), {}
+        for turn in range(PLACES):
+            guest, sealed, answers, alike = scene = SCENES[turn % len(SCENES)]
+            disk = self.disk() if scene[0][-1] == DISK else ()
+            if alike and scene not in want:
+                want[scene] = vmm_json(*guest, *disk, *(self.key if disk else ())).json[
+                    "final_state"]
+                self.disk()
+            at = 1 if turn == 0 else dice.randrange(1, answers)
+            self.save(at, *guest, *sealed, *disk)
+            done = self.restore(*disk, *sealed)
+            self.assertEqual((done.status, done.json["verdict"]), (PASS, "PASS"),
+                             f"{guest} at {at}, seed {SEED}: {done.json['why']}")
+            if alike:
+                self.assertEqual(done.json["final_state"], want[scene], f"at {at}, seed {SEED}")
 
     def test_one_process_after_another(self):
         want = vmm_json(*FIXED, HELLO).json["final_state"]
         self.save(1, *FIXED, HELLO)
-        for _ in range(min(2 * PLACES, 100)):
+        for _ in range(min(PLACES, 100)):
             done = self.restore("--save", self.file, "--save-at", 2)
             self.assertEqual((done.status, done.json["verdict"]), (PASS, "SAVED"),
                              done.json["why"])
@@ -77,7 +98,8 @@ class GoesOn(Saves):
     def test_with_sealed_memory_and_contexts(self):
         for before, behind in (((), ("--memory-budget", 50)),
                                (("--memory-budget", "50,slots"), ()),
-                               (("--protect", "memory,context"), ("--protect", "context"))):
+                               (("--protect", "memory,context", "--vcpus", 3),
+                                ("--memory-budget", 30, "--protect", "context"))):
             self.save(30, *before, BUDGET)
             done = self.restore(*behind)
             self.assertEqual((done.status, done.json["verdict"]), (PASS, "PASS"),
@@ -100,6 +122,113 @@ class GoesOn(Saves):
         done = vmm_json("--save", self.tmp / "none" / "vm", *self.key, HELLO)
         self.assertEqual(done.status, FAIL)
         self.assertIn("No such file or directory", done.json["why"])
+
+
+@need_kvm
+class Deltas(Saves):
+    """A file, and what changed since, and since then."""
+
+    def files(self, *names):
+        return [arg for name in names for arg in ("--restore", self.tmp / name)]
+
+    def make(self, guest, disk=(), at=(40, 30, 25)):
+        self.save(at[0], *guest, *disk, file=self.tmp / "a")
+        for n, name in enumerate("bc", 1):
+            done = vmm_json(*self.files(*"abc"[:n]), "--save-delta", self.tmp / name, "--save-at",
+                            at[n], *disk, *self.key)
+            self.assertEqual((done.status, done.json["verdict"]), (PASS, "SAVED"),
+                             done.json["why"])
+
+    def test_all_of_them_are_the_guest(self):
+        for guest in ((*FIXED, HELLO), (*FIXED, DISK)):
+            disk = self.disk() if DISK in guest else ()
+            want = vmm_json(*guest, *disk, *(self.key if disk else ())).json["final_state"]
+            self.make(guest, disk and self.disk())
+            done = vmm_json(*self.files(*"abc"), *disk, *self.key)
+            self.assertEqual((done.status, done.json["final_state"]), (PASS, want),
+                             done.json["why"])
+        sizes = [(self.tmp / name).stat().st_size for name in "abc"]
+        self.assertLess(max(sizes[1:]), sizes[0] / 3)
+
+    def test_what_does_not_belong_to_them(self):
+        self.make((HELLO,))
+        self.save(9, HELLO, file=self.tmp / "x")
+        missing = "its parent is not among these files"
+        order = "its parent is not the one before it"
+        for names, at, words in (("ac", "c", missing), ("acb", "c", order), ("abb", "b", order),
+                                 ("b", "b", "a delta, and its base comes first"),
+                                 ("aa", "a", "not a delta"), ("xb", "b", "OTHER_VM"),
+                                 ("ax", "x", "OTHER_VM")):
+            done = vmm(*self.files(*names), *self.key)
+            self.one_line_error(done, words, f"({self.tmp / at})")
+            self.assertEqual("WRONG_PARENT" in done.errors, "OTHER" not in words)
+        done = vmm(*self.files(*"ab"), "--generation", 3, *self.key)
+        self.one_line_error(done, "OLD: older than what is asked for")
+        data = bytearray((self.tmp / "c").read_bytes())
+        for at in (HEAD + 100, len(data) // 2, len(data) - 1):
+            data[at] ^= 4
+            (self.tmp / "y").write_bytes(data)
+            self.one_line_error(vmm(*self.files(*"aby"), *self.key), "the image: ")
+            data[at] ^= 4
+        (self.tmp / "y").write_bytes(data[:-9])
+        self.one_line_error(vmm(*self.files(*"aby"), *self.key), "CUT")
+        done = vmm_json(*self.files(*"abc"), "--generation", 3, *self.key)
+        self.assertEqual(done.status, PASS, done.json["why"])
+
+
+@need_kvm
+class WithDisk(Saves):
+    def test_only_the_disk_as_it_was_belongs_to_it(self):
+        disk = self.disk()
+        self.save(50, *disk)
+        kept = disk[1].read_bytes()
+        self.one_line_error(vmm("--restore", self.file, *self.key), "has a disk: --disk FILE")
+        self.assertEqual(self.restore(*disk).status, PASS)
+        done = vmm("--restore", self.file, *disk, *self.key)
+        self.one_line_error(done, "not as it was when the guest was saved")
+        disk[1].write_bytes(kept)  # and both, as they were
+        done = self.restore(*disk)
+        self.assertEqual((done.status, done.json["verdict"]), (PASS, "PASS"), done.json["why"])
+        disk[1].unlink()
+        done = vmm("--restore", self.file, *disk, *self.key)
+        self.one_line_error(done, "it is not there, and it was")
+        self.save(5, HELLO)
+        done = vmm("--restore", self.file, *disk, *self.key)
+        self.one_line_error(done, "the saved guest has no disk")
+
+    def test_protect_image_once_and_for_all(self):
+        self.save(9, HELLO)
+        done = vmm("--restore", self.file, "--protect", "image", *self.key)
+        self.one_line_error(done, "it was saved without")
+        self.save(9, "--protect", "image", HELLO)
+        done = self.restore("--save", self.file, "--save-at", 3)
+        self.assertEqual(done.json["verdict"], "SAVED")
+        self.assertEqual(self.restore("--protect", "image").status, PASS)
+
+
+@need_kvm
+class Terminal(Saves):
+    def seen(self, *args):
+        """What a terminal sees of standard error."""
+        here, there = pty.openpty()
+        done = finish(start(*args, *self.key, stderr=there))
+        os.close(there)
+        text = b""
+        with contextlib.suppress(OSError):
+            while more := os.read(here, 4096):
+                text += more
+        os.close(here)
+        self.assertEqual(done.status, PASS, text)
+        return text.decode()
+
+    def test_how_far_it_is(self):
+        for args, what in ((("--save", self.file), "saving"), (("--restore", self.file,), "resto"),
+                           (("--restore", self.file, "--save-delta", self.tmp / "b"), "saving wh")):
+            text = self.seen(*args)
+            self.assertRegex(text, what + r"[a-z ]* \[#{40}\] 100 %, (\d+\.\d) of \1 MiB\r\n$")
+            self.assertEqual(self.seen("--json", *args), "")
+        self.assertEqual(self.seen("--quiet", "--restore", self.file), "")
+        self.assertEqual(vmm("--restore", self.file, *self.key).errors, "")  # no terminal
 
 
 @need_kvm
@@ -223,9 +352,9 @@ class Between(threading.Thread):
 class Moves(Saves):
     """Live migration of a guest that takes a second: the first image, rounds, the last."""
 
-    def move(self, spoil=lambda images: images[-1:], what=("--dwell", BUDGET)):
+    def move(self, spoil=lambda images: images[-1:], what=("--dwell", BUDGET), there=()):
         between = Between(self.tmp, spoil)
-        receiver = start("--json", "--migrate-from", self.tmp / "exit", *self.key)
+        receiver = start("--json", "--migrate-from", self.tmp / "exit", *self.key, *there)
         sender = vmm_json("--migrate-to", self.tmp / "entrance", *self.key, *what)
         receiver = finish(receiver)
         between.join(10)
@@ -237,15 +366,17 @@ class Moves(Saves):
         self.save(1, "--dwell", BUDGET)  # with it a key file for both ends, too
 
     def test_a_guest_moves_while_it_runs(self):
-        for _ in range(3):
-            sender, receiver, images = self.move()
+        for what in (("--dwell", BUDGET), ("--dwell", "--vcpus", 3, BUDGET), (DISK, "--vcpus", 2)):
+            disk = self.disk() if DISK in what else ()
+            sender, receiver, images = self.move(what=(*what, *disk), there=disk)
             self.assertEqual((sender.status, sender.json["verdict"]), (PASS, "MOVED"),
                              sender.json["why"])
             self.assertEqual(receiver.status, PASS, receiver.text + receiver.errors)
             there = json.loads(receiver.text)
-            self.assertEqual((there["verdict"], there["guest"]), ("PASS", "budget.bin"))
-            self.assertGreaterEqual(len(images), 3)
-            self.assertGreater(len(images[0]), 1 << 20)
+            self.assertEqual((there["verdict"], there["guest"]),
+                             ("PASS", "disk.bin" if disk else "budget.bin"))
+            self.assertGreaterEqual(len(images), 2 if disk else 3)
+            self.assertGreater(len(images[0]), 1 << 19 if disk else 1 << 20)
             self.assertEqual([image[8] for image in images], [3] * (len(images) - 1) + [LAST])
             self.assertEqual(b"".join(images).count(CANARY), 0)
 
@@ -337,13 +468,19 @@ class Usage(Saves):
                      ("--migrate-from", "s", "--restore", self.file),
                      ("--migrate-to", "s", "--protect", "context")):
             self.one_line_error(vmm(*args, *self.key), "--migrate-")
-        for other in (("--vcpus", 2), ("--tokens",), ("--dma",), ("--hypercalls",), ("--evil",),
+        for other in (("--tokens",), ("--dma",), ("--hypercalls",), ("--evil",),
                       ("--record", self.tmp / "t"), ("--host-format", "ghcb")):
-            self.one_line_error(vmm("--save", self.file, *self.key, *other), "one vCPU")
+            self.one_line_error(vmm("--save", self.file, *self.key, *other), "that are saved")
         for args in (("--save", self.file), self.key, ("--restore", self.file),
                      ("--restore", self.file, *self.key, HELLO),
                      ("--restore", self.file, *self.key, "--replay", TRACE),
                      ("--save", self.file, "--save-at", 0, *self.key),
+                     ("--restore", self.file, *self.key, "--vcpus", 2),
+                     ("--save-delta", self.file, *self.key),
+                     ("--save-delta", self.file, "--restore", self.file, *self.key,
+                      "--memory-budget", 50),
+                     ("--save", self.file, *self.key, "--protect", "disk"),
+                     ("--restore", *["a", "--restore"] * 16, "a", *self.key),
                      ("--save", self.file, "--key-provider", "http://x"),
                      ("--save", self.file, "--key-provider", "kmip://x"),
                      ("--restore", self.tmp / "none", *self.key)):
@@ -355,7 +492,8 @@ class Usage(Saves):
         self.one_line_error(done, "--save needs /dev/kvm", status=BACKEND)
 
     def test_help(self):
-        for word in ("--save FILE", "--save-at N", "--restore FILE", "--key-provider URI"):
+        for word in ("--save FILE", "--save-at N", "--save-delta FILE", "--restore FILE",
+                     "--key-provider URI"):
             self.assertIn(word, vmm("--help").text)
 
 

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ VMM = BUILD / "mini-vmm" / "mini-vmm"
 TOP = Path(__file__).resolve().parents[2]
 TRACE = TOP / "examples" / "mini-vmm" / "traces" / "hello.svmtrace"
 LIMIT_S = 60
+PAGE = 4096
 KVM_CREATE_VM = 0xAE01
 
 # The documented exit statuses: mini-vmm --help.
@@ -42,7 +44,7 @@ def need_kvm(test):
 
 def start(*args, prefix=(), **kwargs):
     return subprocess.Popen([*prefix, VMM, *map(str, args)], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, **kwargs)
+                            stdin=subprocess.DEVNULL, **{"stderr": subprocess.PIPE, **kwargs})
 
 
 def finish(process, limit=LIMIT_S):
@@ -52,7 +54,7 @@ def finish(process, limit=LIMIT_S):
         process.kill()
         raise AssertionError(f"{process.args} hangs") from None
     process.text = out.decode(errors="replace")
-    process.errors = err.decode(errors="replace")
+    process.errors = (err or b"").decode(errors="replace")
     process.status = process.returncode
     return process
 
@@ -68,6 +70,57 @@ def vmm_json(*args, **kwargs):
     except ValueError as e:
         raise AssertionError(f"no JSON ({e}): {done.text[:300]!r} {done.errors!r}") from None
     return done
+
+
+def sealed(run):
+    return [e["text"].split(" ", 3)[3] for e in run["calls"] if e["text"].startswith("seal| ")]
+
+
+def count_in_dump(pid, needle):
+    """How often `needle` lies in pages of the process that are there: a missing one holds nothing,
+    and to read it would bring it back."""
+    found = 0
+    with open(f"/proc/{pid}/mem", "rb") as mem, open(f"/proc/{pid}/pagemap", "rb") as pagemap:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            first, last = (int(x, 16) for x in line.split()[0].split("-"))
+            if "rw" not in line.split()[1]:
+                continue
+            pagemap.seek(first // PAGE * 8)
+            entries = pagemap.read((last - first) // PAGE * 8)
+            for n in range((last - first) // PAGE):
+                if int.from_bytes(entries[n * 8:n * 8 + 8], "little") >> 62 == 0:
+                    continue
+                mem.seek(first + n * PAGE)
+                found += mem.read(PAGE).count(needle)
+    return found
+
+
+class Stopped:
+    """A run that is stopped, keeper and vCPU, where it has printed a line with `word`."""
+
+    def __init__(self, *args):
+        self.process = start("--quiet", *args)
+        self.seen = ""
+
+    def stop_at(self, word):
+        while word not in self.seen:
+            byte = os.read(self.process.stdout.fileno(), 1)
+            if not byte:
+                raise AssertionError(f"no {word!r}: {self.seen}")
+            self.seen += byte.decode()
+        os.kill(self.process.pid, signal.SIGSTOP)
+        limit = time.monotonic() + 10
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        while stat.read_text().rsplit(")", 1)[1].split()[0] != "T":
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+    def go_on(self):
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def end(self):
+        self.go_on()
+        return finish(self.process)
 
 
 class Case(unittest.TestCase):

@@ -33,12 +33,13 @@ TEST(disk, a_reason_has_a_name_of_its_own) /* DK-9 */
     } rows[] = {
         { SVMC_DISK_NONE, "SVMC_DISK_NONE" },   { SVMC_DISK_ROLLBACK, "SVMC_DISK_ROLLBACK" },
         { SVMC_DISK_SEAL, "SVMC_DISK_SEAL" },   { SVMC_DISK_DOUBT, "SVMC_DISK_DOUBT" },
-        { SVMC_DISK_DOUBT + 1, "SVMC_DISK_?" }, { UINT32_MAX, "SVMC_DISK_?" },
+        { SVMC_DISK_OTHER, "SVMC_DISK_OTHER" }, { SVMC_DISK_OTHER + 1, "SVMC_DISK_?" },
+        { UINT32_MAX, "SVMC_DISK_?" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         CHECK(strcmp(svmc_disk_name(rows[i].reason), rows[i].name) == 0, "%s", rows[i].name);
-    for (uint32_t i = 0; i <= SVMC_DISK_DOUBT; i++)
+    for (uint32_t i = 0; i <= SVMC_DISK_OTHER; i++)
         for (uint32_t k = 0; k < i; k++)
             CHECK(strcmp(svmc_disk_name(i), svmc_disk_name(k)) != 0, "%u %u", i, k);
 }
@@ -200,12 +201,13 @@ TEST(disk, a_header_says_what_lies_there) /* DK-3 */
     struct svmc_disk_info info;
 
     disk_lab_init(&lab, 1, 70);
+    lab.config.number = 0x1122334455667788u;
     CHECK_EQ(svmc_disk_inspect(&lab.store.ops, &info), SVMC_ERR_FORMAT);
     REQUIRE(disk_lab_format(&lab) == SVMC_OK);
     CHECK_EQ(svmc_disk_inspect(&lab.store.ops, &info), SVMC_OK);
     CHECK(info.sectors == 70 && info.mode == SVMC_DISK_AUTHENTIC && info.version == 1 &&
           info.alg == SVMC_ALG_AES_256_GCM && info.header_alg == SVMC_ALG_AES_256_GCM &&
-          info.sector_bytes == 4096 && info.journal == 8);
+          info.sector_bytes == 4096 && info.journal == 8 && info.number == 0x1122334455667788u);
     CHECK_MEM(info.vm, lab.vm, sizeof info.vm);
     CHECK_MEM(info.id.epoch, lab.disk.priv.writer.id.epoch, sizeof info.id.epoch);
     lab.store.fail_at = lab.store.calls + 1;

@@ -244,6 +244,38 @@ TEST(disk_hostile, a_store_that_is_not_the_disk_says_why) /* DK-3 DK-4 DK-6 DK-7
     CHECK_EQ(found(&lab), SVMC_DISK_NONE);
 }
 
+/* Both are of one VM and one shape: nothing but the number tells them apart. */
+TEST(disk_hostile, another_disk_of_the_vm_is_not_taken_for_this_one) /* DK-21 */
+{
+    const uint8_t number[8] = { 8, 7, 6, 5, 4, 3, 2, 1 };
+
+    for (uint32_t mode = SVMC_DISK_LENGTH; mode <= SVMC_DISK_AUTHENTIC; mode++) {
+        const bool has_journal = mode == SVMC_DISK_AUTHENTIC;
+
+        disk_lab_init(&lab, 1, SECTORS);
+        lab.store.ops.anchor = NULL; /* the store is all there is */
+        lab.config.mode = mode;
+        lab.config.journal = has_journal ? 8 : 0;
+        lab.config.nodes = has_journal ? 4 : 0;
+        lab.config.number = 0x0102030405060708u;
+        REQUIRE(disk_lab_format(&lab) == SVMC_OK);
+        CHECK_EQ(svmc_disk_drop(&lab.disk), SVMC_OK);
+        CHECK_MEM(lab.store.now + 56, number, sizeof number);
+        CHECK_EQ(found(&lab), SVMC_DISK_NONE);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            lab.config.number ^= (uint64_t)1 << bit;
+            CHECK_EQ(disk_lab_open(&lab), SVMC_ERR_PURPOSE, "bit %u", bit);
+            CHECK_EQ(lab.result.reason, SVMC_DISK_OTHER, "bit %u", bit);
+            lab.store.now[56 + bit / 8] ^= (uint8_t)(1u << bit % 8); /* it says what is wanted */
+            CHECK_EQ(disk_lab_open(&lab), SVMC_ERR_AUTH, "bit %u", bit);
+            CHECK_EQ(lab.result.reason, SVMC_DISK_CHANGED, "bit %u", bit);
+            lab.store.now[56 + bit / 8] ^= (uint8_t)(1u << bit % 8);
+            lab.config.number ^= (uint64_t)1 << bit;
+        }
+        CHECK_EQ(found(&lab), SVMC_DISK_NONE);
+    }
+}
+
 TEST(disk_hostile, only_who_says_so_erases) /* DK-4 DK-5 */
 {
     REQUIRE(make(&lab, 1));

@@ -18,7 +18,7 @@ BELOW = {
     "seal": ["core", "keyslot"],
     "token": ["core"],
     "judge": ["core", "decode", "hcall", "token"],
-    "port": ["core", "keyslot"],
+    "port": ["core", "decode", "exec", "intercept", "walk", "keyslot"],
 }
 # public header: the module it belongs to
 PUBLIC = {
@@ -39,8 +39,11 @@ PUBLIC = {
     "walk.h": "walk",
     "measure.h": "token",
     "measure_types.h": "token", "port/sodium.h": "port", "port/openssl.h": "port",
-    "port/kvm.h": "port",
-    "exec.h": "exec", "exec_x86.h": "exec",
+    "port/kvm.h": "port", "port/kvm_finish.h": "port",
+    "port/kvm_finish_a64.h": "port",
+    "port/x86vec.h": "port",
+    "exec.h": "exec", "exec_a64.h": "exec", "exec_rv.h": "exec", "exec_vec.h": "exec",
+    "exec_x86.h": "exec",
     "keys.h": "keyslot", "keyslot.h": "keyslot", "device.h": "keyslot", "dma.h": "keyslot",
     "seal.h": "seal", "seal_page.h": "seal", "seal_context.h": "seal",
     "seal_tree.h": "seal",
@@ -56,7 +59,9 @@ STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stda
             "iso646.h", "stdnoreturn.h"}  # C11 freestanding
 # back end: what it is there to wrap; another one's headers are refused
 WRAPPED = {
+    "src/port/x86vec": {"cpuid.h"},
     "src/port/kvm": {"cpuid.h", "errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
+    "src/port/kvm-a64": {"errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
     "src/port/sodium": {"sodium.h", "string.h"},
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",

@@ -13,6 +13,8 @@ PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points 
 IMAGES = ROOT / "examples/howto/save-restore.c"
 BACK_ENDS = ("sodium", "openssl", "kmip")
 KVM = ("include/svmcore/port/kvm.h", "lib/libsvmcore-kvm.a", "lib/pkgconfig/svmcore-kvm.pc")
+X86VEC = ("include/svmcore/port/x86vec.h", "lib/libsvmcore-x86vec.a",
+          "lib/pkgconfig/svmcore-x86vec.pc")  # where the processor is an x86
 LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at
 HASH = """#include <stdio.h>
 #include <svmcore/port/NAME.h>
@@ -72,7 +74,7 @@ def install(tmp, faults):
     step(faults, ["meson", "install", "-C", build, "--quiet"])
     for name in ("include/svmcore/svmcore.h", "include/svmcore/guest/hypercall.h",
                  "lib/libsvmcore.a", "lib/libsvmcore.so", "lib/pkgconfig/svmcore.pc",
-                 "bin/svmcore", *KVM,
+                 "bin/svmcore", *KVM, *X86VEC,
                  *(kind.format(name) for name in BACK_ENDS for kind in (
                      "include/svmcore/port/{}.h", "lib/libsvmcore-{}.a",
                      "lib/pkgconfig/svmcore-{}.pc"))):

@@ -7,7 +7,9 @@ import re
 
 from common import ROOT, Report
 
-GROUPS = ("A64 AD AN AP AU CR DE DK DM DT EV EX FO HC HN IM IO JU KF KH KM KS KV ME MO OF PG "
+GROUPS = ("A64 AD AN AP AU CR DE DK DM DT ER EV EX FO HC HN IM IO JU KF KH KM KS KV ME MO OF PG "
+          "PO PR RV S390 SE ST TK TM TP TR VW WK XE XS").split()
+GROUPS = ("A64 AD AN AP AU CR DE DK DM DT EA ER EV EX FO HC HN IM IO JU KF KH KM KS KV ME MO OF PG "
           "PO PR RV S390 SE ST TK TM TP TR VW WK XE").split()
 GROUP = f"(?:{'|'.join(GROUPS)})-"
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
