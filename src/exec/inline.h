@@ -37,10 +37,4 @@
 #include "x86_stack.c"
 #include "x86_string.c"
 #include "x86_system.c"
-#include "x86_vec.c"
-#include "x86_vec_cipher.c"
-#include "x86_vec_lanes.c"
-#include "x86_vec_memory.c"
-#include "x86_vec_shuffle.c"
-#include "x86_vec_string.c"
 #endif
