@@ -368,8 +368,8 @@ static bool begin(struct disk *d, bool is_new, char *why, size_t cap)
            refuse(why, cap, name_of(d), result.reason ? words(d, &result) : svmc_status_name(st));
 }
 
-/* d->anchor: what it holds; *there: it holds something. One that is not there is made with the disk,
-   or where a saved guest brings what it has to hold. */
+/* d->anchor: what it holds; *there: it holds something. One that is not there is made with the
+   disk, or where a saved guest brings what it has to hold. */
 static bool open_anchor(struct disk *d, const char *path, bool make, bool *there, char *why,
                         size_t cap)
 {

@@ -34,8 +34,8 @@ FIXED = ("--noise", "4015e", "--seed", "5eed")
 # ends in the same state. The last two have a disk.
 SCENES = (((*FIXED, HELLO), (), 240, True),
           (("--vcpus", 2, HELLO), ("--protect", "context"), 150, False),
-          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 30), 300, True),
-          (("--vcpus", 2, DISK), ("--protect", "context"), 300, False))
+          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 30), 75, True),
+          (("--vcpus", 2, DISK), ("--protect", "context"), 75, False))
 SEED = int(os.environ.get("SVMC_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 PLACES = int(os.environ.get("SVMC_COUNT", "10"))
 HEAD, HEADER = 512, 192  # save.h; svmcore/image.h
@@ -44,12 +44,13 @@ LAST = 4  # docs/spec/image.md, the byte of the kind
 CANARY = bytes.fromhex("11ca41d44152594f646f626f6e6b6577")  # guests/bootinfo.h
 
 os.environ["MINI_VMM_PASSPHRASE"] = "of the tests"
+CHEAP = ("--key-cost", "1,8")
 
 
 class Saves(Case):
     def setUp(self):
         super().setUp()
-        self.key = ("--key-provider", f"file:{self.tmp}/key")
+        self.key = ("--key-provider", f"file:{self.tmp}/key", *CHEAP)
         self.file = self.tmp / "vm"
 
     def disk(self):
@@ -131,7 +132,7 @@ class Deltas(Saves):
     def files(self, *names):
         return [arg for name in names for arg in ("--restore", self.tmp / name)]
 
-    def make(self, guest, disk=(), at=(40, 30, 25)):
+    def make(self, guest, disk=(), at=(30, 20, 15)):
         self.save(at[0], *guest, *disk, file=self.tmp / "a")
         for n, name in enumerate("bc", 1):
             done = vmm_json(*self.files(*"abc"[:n]), "--save-delta", self.tmp / name, "--save-at",
@@ -298,7 +299,8 @@ class Refused(Saves):
         self.refuse(self.good, "another passphrase")
         done = vmm("--restore", self.file, "--key-provider", f"file:{self.tmp}/no-such-key")
         self.one_line_error(done, "No such file")
-        self.save(3, HELLO, file=self.tmp / "b", key=("--key-provider", f"file:{self.tmp}/key-2"))
+        self.save(3, HELLO, file=self.tmp / "b", key=("--key-provider", f"file:{self.tmp}/key-2",
+                                                       *CHEAP))
         done = vmm("--restore", self.file, "--key-provider", f"file:{self.tmp}/key-2")
         self.one_line_error(done, "the key: SVMC_ERR_KEY")
         del os.environ["MINI_VMM_PASSPHRASE"]
