@@ -18,8 +18,8 @@ import time
 import unittest
 from pathlib import Path
 
-from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TOP, TRACE, USAGE, deny_create_vm, finish, main,
-                 need_kvm, start, vmm, vmm_json)
+from vmm import (BACKEND, BUILD, Case, FAIL, PASS, Stopped, TOP, TRACE, USAGE, deny_create_vm,
+                 finish, main, need_kvm, start, vmm, vmm_json)
 
 DEBIAN = "/usr/bin/python3"  # whose python3-pykmip it is
 if importlib.util.find_spec("kmip") is None and os.path.realpath(sys.executable) != \
@@ -206,6 +206,11 @@ class WithDisk(Saves):
         done = self.restore("--save", self.file, "--save-at", 3)
         self.assertEqual(done.json["verdict"], "SAVED")
         self.assertEqual(self.restore("--protect", "image").status, PASS)
+        run = Stopped("--dwell", "--restore", self.file, *self.key)
+        run.stop_at("sealed: the image")
+        limits = Path(f"/proc/{run.process.pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
+        self.assertEqual(run.end().status, PASS)
 
 
 @need_kvm
