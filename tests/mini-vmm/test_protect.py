@@ -151,7 +151,7 @@ class Memory(Case):
             self.assertEqual(counts(done.json)[0], 48)  # pager.h: with less nothing runs
 
     def test_what_it_prints(self):
-        done = vmm("--memory-budget", 50, HELLO)
+        done = vmm("--memory-budget", 50)
         self.assertEqual(done.status, PASS, done.text)
         for line in done.text.splitlines():
             self.assertLessEqual(len(line), 100, line)
