@@ -80,7 +80,7 @@ class Works(Disks):
     def test_the_guest_ends_in_the_same_state(self):
         fixed = ("--noise", "4015e", "--seed", "5eed", DISK)
         want = vmm_json("--protect", "disk", *fixed).json["final_state"]
-        done = vmm_json("--memory-budget", 30, "--protect", "context,disk,image", "--disk-mode",
+        done = vmm_json("--memory-budget", 10, "--protect", "context,disk,image", "--disk-mode",
                         "length", *fixed)
         self.assertEqual((done.status, done.json["final_state"]), (PASS, want))
 

@@ -34,8 +34,8 @@ FIXED = ("--noise", "4015e", "--seed", "5eed")
 # ends in the same state. The last two have a disk.
 SCENES = (((*FIXED, HELLO), (), 240, True),
           (("--vcpus", 2, HELLO), ("--protect", "context"), 150, False),
-          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 30), 75, True),
-          (("--vcpus", 2, DISK), ("--protect", "context"), 75, False))
+          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 10), 60, True),
+          (("--vcpus", 2, DISK), ("--protect", "context"), 60, False))
 SEED = int(os.environ.get("SVMC_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 PLACES = int(os.environ.get("SVMC_COUNT", "10"))
 HEAD, HEADER = 512, 192  # save.h; svmcore/image.h
