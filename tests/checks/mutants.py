@@ -24,6 +24,7 @@ sys.path.insert(0, str(TOP / "tools/checks"))
 sys.dont_write_bytecode = True
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
+from mutants_a64 import A64  # noqa: E402
 from mutants_seal import SEAL  # noqa: E402
 
 EACH = 40
@@ -1677,7 +1678,7 @@ ATTACKS = (
     ("HN-12", N + "dispatch.c", "judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);",
      "judged.classes = 0xffff;"),
 )
-MUTANTS += SEAL
+MUTANTS += SEAL + A64
 LIKELY = {"src/seal/page.c": "pages", "src/seal/turn.c": "pages",
           "src/keyslot/slot_subkey.c": "sealer"}  # whose tests are not called as the file
 HOOKED = {"R3", "AP-1", "AT-1"}  # about the number of loads: read_once.c
