@@ -125,6 +125,55 @@ static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
     return say(value, 8);
 }
 
+static void require_register(uint32_t kind, uint32_t number, size_t n)
+{
+    if (kind == SVMC_REG_KIND_VECTOR)
+        require(number < 32 && (n == 16 || n == 32 || n == 64));
+    else if (kind == SVMC_REG_KIND_X87)
+        require(number < 8 && n == 10);
+    else
+        require((kind == SVMC_REG_KIND_MASK || kind == SVMC_REG_KIND_MMX) && number < 8 && n == 8);
+}
+
+static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
+{
+    (void)ctx;
+    require_register(kind, number, n);
+    require(in_record(dst, n));
+    take(&in, dst, n);
+    return say(dst, n);
+}
+
+static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
+                                     size_t n)
+{
+    (void)ctx;
+    require_register(kind, number, n);
+    require(in_record(src, n));
+    return say(src, n);
+}
+
+/* XE-60: a host that computes what it likes, or cannot. */
+static enum svmc_status vec_op(void *ctx, struct svmc_exec_vec_op *op)
+{
+    unsigned what = take_byte(&in);
+
+    (void)ctx;
+    require(op == &x.priv.vec);
+    if (op->operation >= SVMC_EXEC_VEC_X87_ADD) {
+        require(op->operation <= SVMC_EXEC_VEC_X87_INT_DIVR);
+        require(op->bytes == 2 || op->bytes == 4 || op->bytes == 8);
+    } else {
+        require(op->operation > SVMC_EXEC_VEC_NONE && op->operation <= SVMC_EXEC_VEC_RSQRT_S);
+        require((op->mxcsr & 0xffff1fbf) == 0x1f80);
+        require(op->bytes == (op->operation & 1 ? 4 : 8) || op->bytes == 16 || op->bytes == 32 ||
+                op->bytes == 64);
+    }
+    take(&in, op->out, sizeof op->out);
+    op->mxcsr = (what & 15) == 3 ? ~(uint32_t)0 : op->mxcsr | what >> 2;
+    return what == 1 ? SVMC_ERR_UNSUPPORTED : what == 2 ? SVMC_ERR_BUSY : SVMC_OK;
+}
+
 static enum svmc_status forget(void *ctx, uint32_t what, uint32_t pcid, svmc_gva at)
 {
     (void)ctx, (void)at;
@@ -147,6 +196,9 @@ static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .port_write = port_write,
                                           .msr_read = msr_read,
                                           .msr_write = msr_write,
+                                          .vector_read = vector_read,
+                                          .vector_write = vector_write,
+                                          .vec_op = vec_op,
                                           .forget = forget };
 
 static void take_registers(struct svmc_exec_x86 *regs, unsigned isa)
@@ -267,6 +319,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cpu.vendor = (uint8_t)(SVMC_VENDOR_AMD + (head[0] >> 2 & 1));
     if (head[1] & 1)
         ops.exchange = NULL;
+    if (head[1] & 4)
+        ops.vector_read = NULL;
+    if (head[1] & 8)
+        ops.vec_op = NULL;
     if (head[1] & 2)
         ops.size = offsetof(struct svmc_exec_ops, exchange);
     require(svmc_exec_init(&x, &ops, NULL) == SVMC_OK);

@@ -2,7 +2,8 @@
 /*
  * Saved states from somewhere else, of every kind: what is loaded saves as the same bytes and is
  * usable, what is not leaves the object as it was. The first byte says the kind; the frame is put
- * right once more, so that what stands behind it is reached.
+ * right once more, so that what stands behind it is reached; a vCPU's policy is named, too. A vCPU
+ * that is loaded goes on: exits that its guest makes are judged, and answered.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "input.h"
 
 enum { SLOTS = 64, ENTRIES = 32, VMS = 4, CHANNELS = 4, ARENA = 1024, MOST = 1 << 16 };
+enum { DIGEST_AT = 0x1d8 }; /* in a vCPU's state of version 2 */
 
 static uint8_t again[MOST];
 
@@ -29,7 +31,8 @@ static int same(const uint8_t *bytes, size_t len, enum svmc_status st, size_t n)
 static void refused(enum svmc_status st)
 {
     require(st == SVMC_ERR_FORMAT || st == SVMC_ERR_UNSUPPORTED || st == SVMC_ERR_PURPOSE ||
-            st == SVMC_ERR_FULL || st == SVMC_ERR_OWNER || st == SVMC_ERR_REFUSED);
+            st == SVMC_ERR_FULL || st == SVMC_ERR_OWNER || st == SVMC_ERR_REFUSED ||
+            st == SVMC_ERR_POLICY);
 }
 
 /* ---- a vCPU ----------------------------------------------------------------------------------*/
@@ -37,6 +40,8 @@ static void refused(enum svmc_status st)
 static struct world world;
 static struct svmc_policy policy;
 static struct svmc_vcpu vcpu, vcpu_before;
+static struct fake_crypto named_by;
+static uint8_t digest[32]; /* of the policy: ST-19 */
 
 static void make_policy(void)
 {
@@ -50,14 +55,13 @@ static void make_policy(void)
 }
 
 /* Whatever waits can be answered, with anything, and its end is the end. */
-static void answer(const struct svmc_outcome *out, struct input *in)
+static void answer(struct input *in)
 {
     struct svmc_request request;
     struct svmc_reply reply = { 0 };
     struct svmc_outcome next;
     static uint8_t data[SVMC_PAGE_DATA_BYTES];
 
-    require(out->action == SVMC_ACT_DELEGATED);
     require(svmc_request_read(world.page, &request, data, sizeof data) == SVMC_OK);
     for (unsigned turn = 0; turn < 8 && vcpu.priv.pending.active; turn++) {
         require(svmc_request_read(world.page, &request, NULL, 0) == SVMC_OK);
@@ -76,7 +80,38 @@ static void answer(const struct svmc_outcome *out, struct input *in)
     }
 }
 
-static void load_vcpu(const uint8_t *bytes, size_t len)
+/* What its guest does next: it was loaded as it ran, or was stopped, and says so to each call. */
+static void go_on(struct input *in)
+{
+    static const uint16_t kinds[] = { SVMC_KIND_IN,    SVMC_KIND_OUT,   SVMC_KIND_RDMSR,
+                                      SVMC_KIND_WRMSR, SVMC_KIND_CPUID, SVMC_KIND_RDTSC,
+                                      SVMC_KIND_HVC,   SVMC_KIND_HLT };
+    const bool stopped = vcpu.priv.stopped != 0;
+    const uint64_t count = vcpu.priv.seq_count;
+
+    for (unsigned turn = 0; turn < 6 && !vcpu.priv.pending.active; turn++) {
+        struct svmc_exit e = { .kind = kinds[take_byte(in) % 8], .size = 1, .count = 1 };
+        struct svmc_outcome out;
+        enum svmc_status st;
+
+        e.address = take_byte(in);
+        e.value = take_byte(in);
+        e.isa = e.kind == SVMC_KIND_HVC ? SVMC_ISA_A64 : SVMC_ISA_X86_64;
+        e.dest_bytes = e.kind == SVMC_KIND_IN;
+        e.finish = take_byte(in) & (SVMC_FINISH_REGS | SVMC_FINISH_RIP);
+        if (e.kind != SVMC_KIND_IN && e.kind != SVMC_KIND_OUT)
+            e.size = 0;
+        st = svmc_vcpu_exit(&vcpu, &e, &out);
+        count_call();
+        require(!stopped || st == SVMC_ERR_STATE);
+        require(st == SVMC_OK || out.action == SVMC_ACT_STOP);
+        if (vcpu.priv.pending.active)
+            answer(in);
+    }
+    require(vcpu.priv.seq_count >= count); /* no number comes twice */
+}
+
+static void load_vcpu(const uint8_t *bytes, size_t len, bool named)
 {
     struct input in = { bytes, len };
     struct svmc_outcome out;
@@ -84,6 +119,8 @@ static void load_vcpu(const uint8_t *bytes, size_t len)
     size_t n;
 
     require(svmc_vcpu_init(&vcpu, &world_ops, &world, &policy, world.page, 7) == SVMC_OK);
+    if (named)
+        require(svmc_vcpu_name_policy(&vcpu, &named_by.ops) == SVMC_OK);
     memcpy(&vcpu_before, &vcpu, sizeof vcpu);
     st = svmc_vcpu_load(&vcpu, bytes, len, &out);
     count_call();
@@ -93,9 +130,13 @@ static void load_vcpu(const uint8_t *bytes, size_t len)
         return;
     }
     st = svmc_vcpu_save(&vcpu, again, sizeof again, &n);
-    require(same(bytes, len, st, n));
+    require(st == SVMC_OK);
+    if (named == (bytes[4] == 2)) /* else it is saved with a name that it had not */
+        require(same(bytes, len, st, n));
+    require(vcpu.priv.pending.active == (out.action == SVMC_ACT_DELEGATED));
     if (vcpu.priv.pending.active)
-        answer(&out, &in);
+        answer(&in);
+    go_on(&in);
 }
 
 /* ---- the others ------------------------------------------------------------------------------*/
@@ -281,11 +322,11 @@ static void load_offers(const uint8_t *bytes, size_t len)
     }
 }
 
-static void load(uint32_t kind, const uint8_t *bytes, size_t len)
+static void load(uint32_t kind, const uint8_t *bytes, size_t len, bool named)
 {
     switch (kind) {
     case SVMC_SAVED_VCPU:
-        load_vcpu(bytes, len);
+        load_vcpu(bytes, len, named);
         break;
     case SVMC_SAVED_KEYSLOTS:
         load_slots(bytes, len);
@@ -314,27 +355,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static bool ready;
     uint32_t kind;
     uint8_t *bytes;
+    bool named;
 
     if (size == 0 || size > MOST)
         return 0;
     if (!ready) {
         uint64_t rng = 5;
 
+        fake_crypto_init(&named_by);
         make_policy();
+        require(svmc_policy_digest(&policy, &named_by.ops, digest) == SVMC_OK);
         world_init(&world, &rng);
         ready = true;
     }
     kind = 1 + data[0] % 7u;
+    named = data[0] >= 0x80;
     bytes = malloc(size); /* of this size, so that a byte too far is seen */
     require(bytes != NULL);
     memcpy(bytes, data + 1, size - 1);
-    load(kind, bytes, size - 1);
+    load(kind, bytes, size - 1, named);
     if (size - 1 >= 16) {
         memcpy(bytes, magic, sizeof magic);
         core_store_le16(bytes + 6, (uint16_t)kind);
         core_store_le32(bytes + 8, (uint32_t)(size - 1));
         memset(bytes + 12, 0, 4);
-        load(kind, bytes, size - 1);
+        if (kind == SVMC_SAVED_VCPU && named && size - 1 >= DIGEST_AT + sizeof digest) {
+            bytes[4] = 2;
+            memcpy(bytes + DIGEST_AT, digest, sizeof digest);
+        }
+        load(kind, bytes, size - 1, named);
     }
     free(bytes);
     return 0;

@@ -433,7 +433,7 @@ static bool open_key(const struct options *o, uint32_t protects, char *why, size
 
     if (!comes && o->disk && !disk_find(o, head, &there, why, cap))
         return false;
-    if (!vault_open(&vault, o->provider, !comes && !there, why, cap))
+    if (!vault_open(&vault, o->provider, comes || there ? NULL : &o->key_cost, why, cap))
         return false;
     return o->restores > 0
                ? save_read(&incoming, o->restore, o->restores, &protect.sealing, protects, why, cap)

@@ -100,6 +100,9 @@ static const char usage_more[] =
     "                       not there, with the passphrase in MINI_VMM_PASSPHRASE), or\n"
     "                       kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME, where NAME is\n"
     "                       that of the server's certificate, and may be missing\n"
+    "  --key-cost PASSES,KIB  of a key file that is made: what a try of a passphrase costs "
+    "(default\n"
+    "                       2,65536)\n"
     "\n"
     "Traces:\n"
     "  --record FILE        write a trace of the run; FILE.1 ... for further vCPUs\n"
@@ -223,6 +226,7 @@ enum long_option {
     OPT_PROVIDER,
     OPT_FINISH,
     OPT_NO_FINISH,
+    OPT_KEY_COST,
     OPT_DISK,
     OPT_DISK_MODE,
     OPT_DISK_ANCHOR,
@@ -258,6 +262,7 @@ static const struct option names[] = {
     { "finish", no_argument, NULL, OPT_FINISH },
     { "no-finish", no_argument, NULL, OPT_NO_FINISH },
     { "protect", required_argument, NULL, OPT_PROTECT },
+    { "key-cost", required_argument, NULL, OPT_KEY_COST },
     { "disk", required_argument, NULL, OPT_DISK },
     { "disk-mode", required_argument, NULL, OPT_DISK_MODE },
     { "disk-anchor", required_argument, NULL, OPT_DISK_ANCHOR },
@@ -347,6 +352,19 @@ static int take_protect(struct options *o)
     return -1;
 }
 
+/* PASSES,KIB of Argon2id. */
+static int take_key_cost(struct options *o)
+{
+    char *end, *last;
+    unsigned long passes = strtoul(optarg, &end, 10);
+    unsigned long kib = *end == ',' ? strtoul(end + 1, &last, 10) : 0;
+
+    if (passes < 1 || passes > 64 || kib < 8 || kib > 1ul << 20 || *last != 0)
+        return refuse("--key-cost wants PASSES,KIB: 1 to 64, 8 to 1048576", optarg);
+    o->key_cost = (struct vault_cost){ (uint32_t)passes, (uint32_t)kib };
+    return -1;
+}
+
 /* Each of them is about a sealed disk. */
 static int take_disk(struct options *o, int option)
 {
@@ -426,6 +444,8 @@ static int take(struct options *o, int option)
         return -1;
     case OPT_PROTECT:
         return take_protect(o);
+    case OPT_KEY_COST:
+        return take_key_cost(o);
     case OPT_DISK:
     case OPT_DISK_MODE:
     case OPT_DISK_ANCHOR:
@@ -560,6 +580,7 @@ int options_parse(struct options *o, int argc, char **argv)
     *o = (struct options){ .timeout_ms = 5000,
                            .save_at = 20,
                            .disk_mode = SVMC_DISK_AUTHENTIC,
+                           .key_cost = { 2, 65536 },
                            .vcpus = 1,
                            .form = form_find("page"),
                            .port = NATIVE_PORT };

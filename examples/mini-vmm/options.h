@@ -7,6 +7,7 @@
 #include "form.h"
 #include "lies.h"
 #include "pager.h"
+#include "vault.h"
 
 #define OPTIONS_FILES_MAX 16u
 
@@ -44,6 +45,7 @@ struct options {
     enum pager_way way;
     bool dwell;
     const char *save, *provider, *move_to, *move_from;
+    struct vault_cost key_cost;             /* of a key file that is made */
     bool delta;                             /* save: what changed since the restore alone */
     const char *restore[OPTIONS_FILES_MAX]; /* a saved guest, then deltas on it */
     uint32_t restores;

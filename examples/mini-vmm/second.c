@@ -30,7 +30,16 @@ static void *memory(void *ctx, svmc_gpa at, size_t n, uint32_t access)
     return s->vm->memory + at.v;
 }
 
-static const struct svmc_kvm_finish_ops ops = { .size = sizeof ops, .memory = memory };
+static enum svmc_status vec_op(void *ctx, struct svmc_exec_vec_op *op)
+{
+    const struct second *s = ctx;
+
+    return svmc_x86vec_execute(&s->floats, op);
+}
+
+static const struct svmc_kvm_finish_ops ops = { .size = sizeof ops,
+                                                .memory = memory,
+                                                .vec_op = vec_op };
 
 /* A KVM in software shows a program of the guest the machine's own processor, not KVM's list. */
 static size_t leaves(struct svmc_cpuid_leaf *leaf)
@@ -69,7 +78,7 @@ bool second_open(struct second *s, struct vm_vcpu *c, bool mends)
     s->vm = c->vm;
     s->finished = 0;
     s->mends = mends;
-    return svmc_kvm_finish_enable(c->vm->fd) &&
+    return svmc_x86vec_open(&s->floats) == SVMC_OK && svmc_kvm_finish_enable(c->vm->fd) &&
            svmc_kvm_finish_open(&s->finish, &files, &how) == SVMC_OK;
 }
 

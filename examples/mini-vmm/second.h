@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <svmcore/port/kvm_finish.h>
+#include <svmcore/port/x86vec.h>
 
 struct vm;
 struct vm_vcpu;
 
 struct second {
     struct svmc_kvm_finish finish;
+    struct svmc_x86vec floats;
     struct vm *vm;
     uint64_t finished; /* instructions */
     bool mends;

@@ -56,8 +56,8 @@ struct session {
  */
 void session_run(struct session *s);
 
-/** The run has ended for the VM to be saved: what there is to know of its vCPUs. false: it has ended
- *  otherwise. */
+/** The run has ended for the VM to be saved: what there is to know of its vCPUs. false: it has
+ *  ended otherwise. */
 bool session_saved(const struct session *s, struct save_own *own, struct save_from *from);
 
 /** The header record's texts, of a trace that was opened; for the first lines. */

@@ -46,9 +46,11 @@ static bool read_file(const char *path, uint8_t *bytes, size_t *n)
 }
 
 /* A new one: never over one that is there. */
-static bool make_file(const char *path, const struct svmc_keyfile_passphrase *passphrase)
+static bool make_file(const char *path, const struct svmc_keyfile_passphrase *passphrase,
+                      const struct vault_cost *create)
 {
-    const struct svmc_keyfile_cost cost = { .passes = 2, .memory_kib = 65536 };
+    const struct svmc_keyfile_cost cost = { .passes = create->passes,
+                                            .memory_kib = create->memory_kib };
     uint8_t file[SVMC_KEYFILE_BYTES];
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     bool good = fd >= 0 &&
@@ -61,8 +63,9 @@ static bool make_file(const char *path, const struct svmc_keyfile_passphrase *pa
     return good;
 }
 
-static const struct svmc_provider_ops *open_file(struct vault *v, const char *path, bool create,
-                                                 char *why, size_t cap)
+static const struct svmc_provider_ops *open_file(struct vault *v, const char *path,
+                                                 const struct vault_cost *create, char *why,
+                                                 size_t cap)
 {
     const char *words = getenv(VAULT_PASSPHRASE);
     struct svmc_keyfile_passphrase passphrase = { words, words ? strlen(words) : 0 };
@@ -74,7 +77,7 @@ static const struct svmc_provider_ops *open_file(struct vault *v, const char *pa
         refuse(why, cap, path, "no passphrase: it is in " VAULT_PASSPHRASE);
         return NULL;
     }
-    if (create && access(path, F_OK) != 0 && !make_file(path, &passphrase)) {
+    if (create && access(path, F_OK) != 0 && !make_file(path, &passphrase, create)) {
         refuse(why, cap, path, "cannot be made");
         return NULL;
     }
@@ -92,8 +95,9 @@ static const struct svmc_provider_ops *open_file(struct vault *v, const char *pa
     return svmc_keyfile_ops(v->file);
 }
 #else
-static const struct svmc_provider_ops *open_file(struct vault *v, const char *path, bool create,
-                                                 char *why, size_t cap)
+static const struct svmc_provider_ops *open_file(struct vault *v, const char *path,
+                                                 const struct vault_cost *create, char *why,
+                                                 size_t cap)
 {
     (void)v, (void)create;
     refuse(why, cap, path, "this build lacks libsodium");
@@ -155,7 +159,8 @@ static const struct svmc_provider_ops *open_kmip(struct vault *v, const char *ur
 }
 #endif
 
-bool vault_open(struct vault *v, const char *uri, bool create, char *why, size_t cap)
+bool vault_open(struct vault *v, const char *uri, const struct vault_cost *create, char *why,
+                size_t cap)
 {
     struct svmc_key_cache_config config = { .crypto = dma_back_end(),
                                             .providers = 1,

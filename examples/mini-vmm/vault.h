@@ -24,9 +24,16 @@ struct vault {
     _Alignas(SVMC_KEY_CACHE_ALIGN) uint8_t memory[SVMC_KEY_CACHE_BYTES(1)];
 };
 
-/** file:PATH, whose passphrase is in the environment and which `create` makes; or
- *  kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME. false: `why`. */
-bool vault_open(struct vault *v, const char *uri, bool create, char *why, size_t cap);
+/** What it costs to try a passphrase on a key file that is made: passes, KiB. */
+struct vault_cost {
+    uint32_t passes, memory_kib;
+};
+
+/** file:PATH, whose passphrase is in the environment, and which is made at this cost where it is
+ *  not there, unless that is NULL; or kmip://ADDRESS:PORT/KEY?CA,CERTIFICATE,KEYFILE,NAME. false:
+ *  `why`. */
+bool vault_open(struct vault *v, const char *uri, const struct vault_cost *create, char *why,
+                size_t cap);
 
 /** Wrap a VM's key, or unwrap it; it waits for the provider, five seconds at most. */
 bool vault_wrap(struct vault *v, struct svmc_vmkey *key, uint32_t aead,

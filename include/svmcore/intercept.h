@@ -128,6 +128,8 @@ struct svmc_vcpu {
         struct svmc_stats stats;
         struct svmc_record record;
         struct svmc_time time[SVMC_TIME_SOURCES];
+        uint8_t policy_digest[32];
+        uint64_t has_digest; /* 1: svmc_vcpu_name_policy */
         uint8_t staging[SVMC_EXIT_DATA_MAX];
     } priv;
 };

@@ -6,7 +6,7 @@
  * No key, tag, or other secret of the library's is in these bytes. What the guest itself knows is:
  * the bytes of a string that waits, messages. So they leave sealed alone (seal.h), as the guest's
  * memory does; the image around them tells whether they were changed. Loading takes them for
- * hostile all the same. docs/spec/state.md, rules ST-1 to ST-18.
+ * hostile all the same. docs/spec/state.md, rules ST-1 to ST-19.
  *
  * Save:    out[cap], NULL with cap 0: only *len. *len: bytes written, with SVMC_ERR_FULL bytes
  *          needed, else 0; on an error out is kept. The object does not change. SVMC_ERR_ARG: NULL.
@@ -41,6 +41,7 @@ enum svmc_saved_kind {
 
 struct svmc_vcpu; /* intercept.h, here and below the module's own header */
 struct svmc_outcome;
+struct svmc_crypto_ops; /* crypto.h */
 struct svmc_offers;     /* offer.h */
 struct svmc_ledger;     /* audit.h */
 struct svmc_token_pool; /* token.h */
@@ -50,11 +51,24 @@ struct svmc_vmware;     /* vmware.h */
 SVMC_API uint32_t svmc_saved_kind(const uint8_t *bytes, size_t len);
 
 /**
+ * Remember the digest of a vCPU's policy as it decides now (PO-7): what is saved names it, and what
+ * is loaded is of a vCPU with the same one. Before save and load, and anew where the policy was
+ * tightened.
+ *
+ * State:  on an error no digest is remembered, as with a new vCPU.
+ * Source: ST-19.
+ *
+ * @return as svmc_policy_digest.
+ */
+SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_name_policy(struct svmc_vcpu *vc,
+                                                               const struct svmc_crypto_ops *ops);
+
+/**
  * A vCPU of the engine: its counters, what the host was found at, and the exit that waits for its
  * answer, with all that was copied for it. A reply that was not taken yet stays behind: the host is
  * asked again.
  *
- * Source: ST-4 to ST-8.
+ * Source: ST-4 to ST-8, ST-19.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_save(const struct svmc_vcpu *vc, uint8_t *out,
                                                         size_t cap, size_t *len);
@@ -66,10 +80,11 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_save(const struct svmc_vcpu *
  * State:  out->action: DELEGATED: an exit waits, and the page shows the very request again: ring,
  *         then svmc_vcpu_enter. RESUME: none does. STOP: it had been stopped, and is.
  *         The guest's registers are there first: the request is gathered from them anew.
- * Source: ST-4 to ST-8.
+ * Source: ST-4 to ST-8, ST-19.
  *
- * @return as above, and SVMC_ERR_OWNER (another id); SVMC_ERR_REFUSED (its policy does not delegate
- *         the exit); SVMC_ERR_UNSUPPORTED (a kind of exit, or own strings without translate and
+ * @return as above, and SVMC_ERR_OWNER (another id); SVMC_ERR_POLICY (bytes that name a policy, and
+ *         vc has another one, or none is remembered); SVMC_ERR_REFUSED (its policy does not
+ *         delegate the exit); SVMC_ERR_UNSUPPORTED (a kind of exit, or own strings without translate and
  *         guest_span); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_load(struct svmc_vcpu *vc, const uint8_t *bytes,

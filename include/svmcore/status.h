@@ -28,6 +28,7 @@ enum svmc_status {
     SVMC_ERR_KEY = 0x34,        /* made with another key, or the key is not the one it is named */
     SVMC_ERR_OWNER = 0x35,      /* whole, but another VM's */
     SVMC_ERR_PURPOSE = 0x36,    /* whole, but made for something else */
+    SVMC_ERR_POLICY = 0x37,     /* whole, but of a vCPU under another policy */
 
     SVMC_ERR_FULL = 0x40,        /* 0x4x: no room in the caller's buffer or table */
     SVMC_ERR_UNSUPPORTED = 0x41, /* well-formed, but not known to this build */

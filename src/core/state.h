@@ -22,6 +22,7 @@ struct state_writer {
 struct state_reader {
     const uint8_t *at;
     size_t left;
+    uint32_t version;
     bool bad; /* something was not there, or not what it has to be */
 };
 
@@ -111,8 +112,11 @@ static inline void state_want(struct state_reader *r, bool holds)
     r->bad |= !holds;
 }
 
+#define STATE_FIRST 1u /* version */
+
 /** ST-1: the frame. `bytes`: all of them, the frame's own too; while they are counted any. */
-void svmc_core_state_begin(struct state_writer *w, enum svmc_saved_kind kind, size_t bytes);
+void svmc_core_state_begin(struct state_writer *w, enum svmc_saved_kind kind, uint32_t version,
+                           size_t bytes);
 /** ST-2: what stands behind the frame, if it is one of this kind. */
 enum svmc_status svmc_core_state_open(struct state_reader *r, enum svmc_saved_kind kind,
                                       const uint8_t *bytes, size_t len);

@@ -4,7 +4,7 @@
  * define SVMC_EXEC_OPS as the name of a `static const struct svmc_exec_ops` whose functions stand
  * above this include, and they are inlined. The functions of exec.h, exec_rv.h and exec_x86.h are
  * static then, and not those of the archive, which is linked for the decoder. The table that
- * svmc_exec_init is given has to be the same one.
+ * svmc_exec_init is given has to be the same one. Vector and x87 instructions are the archive's.
  */
 #ifndef EXEC_INLINE_H
 #define EXEC_INLINE_H
@@ -31,23 +31,10 @@
 #include "x86_alu.c"
 #include "x86_far.c"
 #include "x86_fetch.c"
-#include "x86_fpu.c"
-#include "x86_fpu_area.c"
-#include "x86_fpu_environment.c"
-#include "x86_fpu_format.c"
-#include "x86_float.c"
-#include "x86_float_ask.c"
-#include "x86_number.c"
 #include "x86_ops.c"
 #include "x86_place.c"
 #include "x86_segment.c"
 #include "x86_stack.c"
 #include "x86_string.c"
 #include "x86_system.c"
-#include "x86_vec.c"
-#include "x86_vec_cipher.c"
-#include "x86_vec_lanes.c"
-#include "x86_vec_memory.c"
-#include "x86_vec_shuffle.c"
-#include "x86_vec_string.c"
 #endif

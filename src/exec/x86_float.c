@@ -5,7 +5,7 @@
 #define IMM_ROUNDING 4u /* MXCSR's rounding, not that of the two bits below */
 #define IMM_QUIET    8u
 
-EXEC_FN bool svmc_exec_x86_float_settle(struct float_run *r)
+bool svmc_exec_x86_float_settle(struct float_run *r)
 {
     struct svmc_exec_x86 *regs = r->v.e->regs;
     uint32_t raised = r->f.raised;
@@ -26,13 +26,13 @@ EXEC_FN bool svmc_exec_x86_float_settle(struct float_run *r)
                            0);
 }
 
-static bool is_fused(unsigned op)
+static bool float_is_fused(unsigned op)
 {
     return (op >= FLOAT_MADD && op <= FLOAT_NMSUB) || op == FLOAT_MADDSUB || op == FLOAT_MSUBADD;
 }
 
 /* What an element of a conversion's source has. */
-static unsigned source_bytes(const struct x86_run *e)
+static unsigned float_source_bytes(const struct x86_run *e)
 {
     switch (e->op) {
     case FLOAT_RESIZE_H:
@@ -47,13 +47,13 @@ static unsigned source_bytes(const struct x86_run *e)
         return 8;
     case FLOAT_INTEGER:
     case FLOAT_UINTEGER:
-        return e->shape == SHAPE_FLOAT_CONVERT_ONE ? e->insn->mem_bytes : 4;
+        return e->shape == SHAPE_FLOAT_CONVERT_ONE && e->insn->mem_bytes == 8 ? 8 : 4;
     default:
         return 4;
     }
 }
 
-static uint64_t convert(struct float_run *r, uint64_t value, unsigned from, unsigned to)
+static uint64_t float_convert(struct float_run *r, uint64_t value, unsigned from, unsigned to)
 {
     const unsigned op = r->v.e->op;
     const bool is_signed = op == FLOAT_INTEGER || op == FLOAT_INTEGER_Q || op == FLOAT_TO_S ||
@@ -69,16 +69,23 @@ static uint64_t convert(struct float_run *r, uint64_t value, unsigned from, unsi
 }
 
 /* How many there are to convert. */
-static unsigned count_of(const struct float_run *r)
+static unsigned float_count_of(const struct float_run *r)
 {
     const struct svmc_operand *from = &r->v.operand[r->v.memory & 7]; /* clamp: below 6 */
 
     if (r->v.memory == 0) /* VCVTPS2PH */
         return from->bytes / r->bytes;
-    return from->broadcast != 0 ? from->broadcast : from->bytes / source_bytes(r->v.e);
+    return from->broadcast != 0 ? from->broadcast : from->bytes / float_source_bytes(r->v.e);
 }
 
-static bool open(struct float_run *r, struct x86_run *e)
+static unsigned float_widest(const struct float_run *r)
+{
+    const unsigned from = float_source_bytes(r->v.e);
+
+    return r->v.e->op >= FLOAT_RESIZE_H && from > r->bytes ? from : r->bytes;
+}
+
+static bool float_open(struct float_run *r, struct x86_run *e)
 {
     struct svmc_operand *to;
 
@@ -94,21 +101,23 @@ static bool open(struct float_run *r, struct x86_run *e)
     r->one = e->shape == SHAPE_FLOAT_ONE;
     if (r->v.encoding < X86_VEX &&
         (r->one || e->shape == SHAPE_FLOAT_CONVERT_ONE || e->shape == SHAPE_FLOAT_CONVERT_PAIR)) {
-        to->bytes = 16; /* what is above the result stays: XE-63 */
+        to->bytes = 16; /* what is above the result stays: XE-26 */
         to->access |= SVMC_ACCESS_READ;
     }
-    if (r->one || e->shape == SHAPE_FLOAT_CONVERT_ONE)
+    if (e->shape == SHAPE_FLOAT_CONVERT || e->shape == SHAPE_FLOAT_CONVERT_PAIR)
+        r->v.lanes = (uint8_t)float_count_of(r);
+    else if (e->shape != SHAPE_FLOAT_PACKED)
         r->v.lanes = 1;
-    else if (e->shape == SHAPE_FLOAT_CONVERT || e->shape == SHAPE_FLOAT_CONVERT_PAIR)
-        r->v.lanes = (uint8_t)count_of(r);
-    r->v.keeps = is_fused(e->op) || e->shape == SHAPE_FLOAT_FLAGS;
+    r->v.keeps = float_is_fused(e->op) || e->shape == SHAPE_FLOAT_FLAGS;
     r->lanes = r->v.mask;
     r->count = r->v.lanes;
+    if (r->count == 0 || r->count * float_widest(r) > SVMC_EXEC_VEC_BYTES) /* no decode made it */
+        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return e->op > FLOAT_DP || svmc_exec_x86_float_can(r);
 }
 
-/* What is read lies in the order of the operands; where it counts: x, y and z. */
-static void arrange(const struct float_run *r)
+/* XE-64: what is read lies in the order of the operands; where it counts: x, y and z. */
+static void float_arrange(const struct float_run *r)
 {
     const struct svmc_exec_vec_op *op = r->v.op;
     const struct x86_run *e = r->v.e;
@@ -117,10 +126,10 @@ static void arrange(const struct float_run *r)
     if (r->one && (e->op == FLOAT_SQRT || e->op == FLOAT_RCP || e->op == FLOAT_RSQRT ||
                    e->op == FLOAT_ROUND)) {
         x = op->b;
-    } else if (is_fused(e->op) && e->opcode >> 4 == 9) { /* 132 */
+    } else if (float_is_fused(e->op) && e->opcode >> 4 == 9) { /* 132 */
         y = op->c;
         z = op->b;
-    } else if (is_fused(e->op)) {
+    } else if (float_is_fused(e->op)) {
         x = op->b;
         y = e->opcode >> 4 == 10 ? op->a : op->c; /* 213, 231 */
         z = e->opcode >> 4 == 10 ? op->c : op->a;
@@ -131,7 +140,7 @@ static void arrange(const struct float_run *r)
 }
 
 /* MIN, MAX, CMP, ROUND: an element. */
-static uint64_t element(struct float_run *r, uint64_t x, uint64_t y)
+static uint64_t float_element(struct float_run *r, uint64_t x, uint64_t y)
 {
     const struct x86_run *e = r->v.e;
     const unsigned imm = (unsigned)e->insn->imm;
@@ -152,14 +161,14 @@ static uint64_t element(struct float_run *r, uint64_t x, uint64_t y)
     }
 }
 
-static bool compute(struct float_run *r)
+static bool float_compute(struct float_run *r)
 {
     const struct x86_run *e = r->v.e;
     uint8_t *result = float_wide(r, WIDE_RESULT);
     uint8_t base[16];
 
     memcpy(base, r->v.op->a, sizeof base);
-    arrange(r);
+    float_arrange(r);
     if (e->op <= FLOAT_DP) {
         if (!svmc_exec_x86_float_ask(r))
             return false;
@@ -167,8 +176,8 @@ static bool compute(struct float_run *r)
         for (unsigned i = 0; i < r->count; i++)
             if (r->lanes >> i & 1)
                 vec_set(result, i, e->element,
-                        element(r, vec_get(float_wide(r, WIDE_X), i, e->element),
-                                vec_get(float_wide(r, WIDE_Y), i, e->element)));
+                        float_element(r, vec_get(float_wide(r, WIDE_X), i, e->element),
+                                      vec_get(float_wide(r, WIDE_Y), i, e->element)));
     }
     memset(r->v.op->out, 0, sizeof r->v.op->out);
     if (r->one)
@@ -177,16 +186,16 @@ static bool compute(struct float_run *r)
     return true;
 }
 
-static unsigned log2_of(unsigned bytes)
+static unsigned float_log2_of(unsigned bytes)
 {
     return bytes == 8 ? ELEMENT_Q : bytes == 4 ? ELEMENT_D : ELEMENT_W;
 }
 
-static void convert_all(struct float_run *r)
+static void float_convert_all(struct float_run *r)
 {
     const struct x86_run *e = r->v.e;
     struct svmc_exec_vec_op *op = r->v.op;
-    const unsigned from = source_bytes(e), imm = (unsigned)e->insn->imm;
+    const unsigned from = float_source_bytes(e), imm = (unsigned)e->insn->imm;
     const uint8_t *source = op->a;
 
     if (e->element == ELEMENT_W && !(imm & IMM_ROUNDING)) /* VCVTPS2PH */
@@ -199,11 +208,11 @@ static void convert_all(struct float_run *r)
     for (unsigned i = 0; i < r->count; i++)
         if (r->lanes >> i & 1)
             vec_set(op->out, i, e->element,
-                    convert(r, vec_get(source, i, log2_of(from)), from, r->bytes));
+                    float_convert(r, vec_get(source, i, float_log2_of(from)), from, r->bytes));
 }
 
 /* COMISS and its like: OF, AF and SF are cleared (SDM vol. 2 COMISD). */
-static uint64_t order_flags(struct float_run *r)
+static uint64_t float_order_flags(struct float_run *r)
 {
     const struct x86_run *e = r->v.e;
     enum x86_order order =
@@ -216,21 +225,22 @@ static uint64_t order_flags(struct float_run *r)
                                   : 0;
 }
 
-static uint64_t general(struct float_run *r)
+static uint64_t float_general(struct float_run *r)
 {
     const struct x86_run *e = r->v.e;
 
-    return convert(r, vec_get(r->v.op->a, 0, e->element), r->bytes, r->v.operand[0].bytes);
+    return float_convert(r, vec_get(r->v.op->a, 0, e->element), r->bytes,
+                         r->v.operand[0].bytes == 8 ? 8 : 4);
 }
 
 /* XE-65: what is stored was computed before its address counts, and a fault there shows it. */
-static bool store(struct float_run *r)
+static bool float_store(struct float_run *r)
 {
     struct x86_run *e = r->v.e;
 
     if (!svmc_exec_x86_vec_read(&r->v))
         return false;
-    convert_all(r);
+    float_convert_all(r);
     if (!svmc_exec_x86_float_settle(r))
         return false;
     if (!svmc_exec_x86_vec_reach(&r->v)) {
@@ -241,7 +251,7 @@ static bool store(struct float_run *r)
     return svmc_exec_x86_vec_finish(&r->v);
 }
 
-static bool load(struct float_run *r)
+static bool float_load(struct float_run *r)
 {
     struct x86_run *e = r->v.e;
     uint64_t value = 0;
@@ -249,12 +259,12 @@ static bool load(struct float_run *r)
     if (!svmc_exec_x86_vec_reach(&r->v) || !svmc_exec_x86_vec_read(&r->v))
         return false;
     if (e->shape == SHAPE_FLOAT_FLAGS)
-        value = order_flags(r);
+        value = float_order_flags(r);
     else if (e->shape == SHAPE_FLOAT_GENERAL)
-        value = general(r);
+        value = float_general(r);
     else if (e->shape >= SHAPE_FLOAT_CONVERT)
-        convert_all(r);
-    else if (!compute(r))
+        float_convert_all(r);
+    else if (!float_compute(r))
         return false;
     if (!svmc_exec_x86_float_settle(r))
         return false;
@@ -267,11 +277,11 @@ static bool load(struct float_run *r)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_float(struct x86_run *e)
+bool svmc_exec_x86_float(struct x86_run *e)
 {
     struct float_run r;
 
-    if (!open(&r, e) || !(r.v.memory == 0 ? store(&r) : load(&r)))
+    if (!float_open(&r, e) || !(r.v.memory == 0 ? float_store(&r) : float_load(&r)))
         return false;
     e->regs->mxcsr |= r.kept;
     return true;

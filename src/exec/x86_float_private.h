@@ -68,12 +68,12 @@ static inline uint8_t *float_wide(const struct float_run *r, enum float_wide i)
 }
 
 /** XE-61: what f.raised means for the guest: it is kept; false: #XM, or #UD. */
-EXEC_FN bool svmc_exec_x86_float_settle(struct float_run *r);
+bool svmc_exec_x86_float_settle(struct float_run *r);
 
 /** XE-60: whether the host can, asked before anything is read. */
-EXEC_FN bool svmc_exec_x86_float_can(struct float_run *r);
+bool svmc_exec_x86_float_can(struct float_run *r);
 
 /** ADD to DP: the lanes of WIDE_RESULT from the other three; its flags are f.raised. */
-EXEC_FN bool svmc_exec_x86_float_ask(struct float_run *r);
+bool svmc_exec_x86_float_ask(struct float_run *r);
 
 #endif

@@ -86,6 +86,11 @@ static inline struct fpu_real fpu_load_real(const uint8_t *at)
     return (struct fpu_real){ core_load_le64(at), core_load_le16(at + 8) };
 }
 
+static inline uint32_t fpu_mxcsr_mask(const struct svmc_exec_x86 *regs)
+{
+    return regs->mxcsr_mask != 0 ? regs->mxcsr_mask : SVMC_EXEC_MXCSR_MASK;
+}
+
 /* The physical register that ST(i) is. */
 static inline unsigned fpu_physical(const struct svmc_exec_x86 *regs, unsigned i)
 {
@@ -117,19 +122,19 @@ static inline void fpu_init(struct svmc_exec_x86 *regs)
  * rounded up.
  */
 /** From 4 or 8 bytes of floating point. */
-EXEC_FN struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *raised);
-EXEC_FN struct fpu_real svmc_exec_x87_from_integer(int64_t value);
-EXEC_FN struct fpu_real svmc_exec_x87_from_decimal(const uint8_t digits[10]);
+struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *raised);
+struct fpu_real svmc_exec_x87_from_integer(int64_t value);
+struct fpu_real svmc_exec_x87_from_decimal(const uint8_t digits[10]);
 /** To 4 or 8 bytes, as the control word says. */
-EXEC_FN uint64_t svmc_exec_x87_narrow(struct fpu_real v, unsigned bytes, unsigned control,
-                                      unsigned *raised);
+uint64_t svmc_exec_x87_narrow(struct fpu_real v, unsigned bytes, unsigned control,
+                              unsigned *raised);
 /** To 2, 4 or 8 bytes; truncate: whatever the control word says. */
-EXEC_FN uint64_t svmc_exec_x87_to_integer(struct fpu_real v, unsigned bytes, unsigned control,
-                                          bool truncate, unsigned *raised);
-EXEC_FN void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digits[10],
-                                      unsigned *raised);
+uint64_t svmc_exec_x87_to_integer(struct fpu_real v, unsigned bytes, unsigned control,
+                                  bool truncate, unsigned *raised);
+void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digits[10],
+                              unsigned *raised);
 /** The two bits of the tag word that FNSTENV stores for a register that is not empty. */
-EXEC_FN unsigned svmc_exec_x87_tag_of(struct fpu_real v);
+unsigned svmc_exec_x87_tag_of(struct fpu_real v);
 
 /** A piece of an operand on two pages at most, up to SVMC_EXEC_WIDTH_MAX bytes. */
 static inline struct exec_span fpu_part(const struct exec_span *area, unsigned from, unsigned bytes)
@@ -144,15 +149,15 @@ static inline struct exec_span fpu_part(const struct exec_span *area, unsigned f
 }
 
 /** XE-50: #NM, and #MF for what waits. */
-EXEC_FN bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits);
+bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits);
 
 /* Shapes. */
-EXEC_FN bool svmc_exec_x86_fpu_load(struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_fpu_store(struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_fpu_control(struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_fpu_environment(struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_mxcsr(struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_area(struct x86_run *e);
+bool svmc_exec_x86_fpu_load(struct x86_run *e);
+bool svmc_exec_x86_fpu_store(struct x86_run *e);
+bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e);
+bool svmc_exec_x86_fpu_control(struct x86_run *e);
+bool svmc_exec_x86_fpu_environment(struct x86_run *e);
+bool svmc_exec_x86_mxcsr(struct x86_run *e);
+bool svmc_exec_x86_area(struct x86_run *e);
 
 #endif

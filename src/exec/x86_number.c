@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: numbers by integers. Nothing here is an instruction. Rules XE-n: docs/spec/exec.md. */
+/* x86: numbers by integers (XE-63). Nothing here is an instruction. Rules: docs/spec/exec.md. */
 #include "x86_number.h"
 
-#define TOP_BIT ((uint64_t)1 << 63)
+#define NUMBER_TOP ((uint64_t)1 << 63)
 
-enum kind { IS_ZERO, IS_DENORMAL, IS_NORMAL, IS_INFINITE, IS_QUIET, IS_SIGNALING };
+enum number_kind { IS_ZERO, IS_DENORMAL, IS_NORMAL, IS_INFINITE, IS_QUIET, IS_SIGNALING };
 
 /* A number in its parts: significand times 2 to the power exponent - 63. */
 struct number {
@@ -14,29 +14,29 @@ struct number {
     bool negative;
 };
 
-static inline unsigned fraction_bits(unsigned bytes)
+static inline unsigned number_fraction_bits(unsigned bytes)
 {
     return bytes == 8 ? 52 : bytes == 4 ? 23 : 10;
 }
 
 /* Of the exponent, which is also the exponent of the greatest number. */
-static inline int32_t bias_of(unsigned bytes)
+static inline int32_t number_bias_of(unsigned bytes)
 {
     return bytes == 8 ? 1023 : bytes == 4 ? 127 : 15;
 }
 
-static inline uint64_t sign_of(bool negative, unsigned bytes)
+static inline uint64_t number_sign_of(bool negative, unsigned bytes)
 {
     return (uint64_t)negative << (8 * bytes - 1);
 }
 
-static inline uint64_t infinity(unsigned bytes)
+static inline uint64_t number_infinity(unsigned bytes)
 {
-    return (2 * (uint64_t)bias_of(bytes) + 1) << fraction_bits(bytes);
+    return (2 * (uint64_t)number_bias_of(bytes) + 1) << number_fraction_bits(bytes);
 }
 
 /* Move the highest bit to the top; value is not 0. */
-static inline uint64_t normalize(uint64_t value, int32_t *exponent)
+static inline uint64_t number_normalize(uint64_t value, int32_t *exponent)
 {
     unsigned by = 0;
 
@@ -47,34 +47,35 @@ static inline uint64_t normalize(uint64_t value, int32_t *exponent)
     return value << by;
 }
 
-static struct number take_apart(uint64_t value, unsigned bytes)
+static struct number number_take_apart(uint64_t value, unsigned bytes)
 {
-    const unsigned fraction = fraction_bits(bytes);
+    const unsigned fraction = number_fraction_bits(bytes);
     uint64_t low = value & (((uint64_t)1 << fraction) - 1);
-    int32_t exponent = (int32_t)((value & ~sign_of(true, bytes) & core_mask(bytes)) >> fraction);
+    int32_t exponent =
+        (int32_t)((value & ~number_sign_of(true, bytes) & core_mask(bytes)) >> fraction);
     struct number n = { .significand = low << (63 - fraction),
-                        .exponent = exponent - bias_of(bytes),
+                        .exponent = exponent - number_bias_of(bytes),
                         .negative = (value >> (8 * bytes - 1) & 1) != 0 };
 
-    if (exponent == 2 * bias_of(bytes) + 1) {
+    if (exponent == 2 * number_bias_of(bytes) + 1) {
         n.kind = low == 0                           ? IS_INFINITE
                  : (low >> (fraction - 1) & 1) != 0 ? IS_QUIET
                                                     : IS_SIGNALING;
     } else if (exponent != 0) {
         n.kind = IS_NORMAL;
-        n.significand |= TOP_BIT;
+        n.significand |= NUMBER_TOP;
     } else if (low != 0) {
         n.kind = IS_DENORMAL;
         n.exponent++;
-        n.significand = normalize(n.significand, &n.exponent);
+        n.significand = number_normalize(n.significand, &n.exponent);
     }
     return n;
 }
 
 /* A denormal counts as zero with DAZ. */
-static struct number take(const struct x86_float *f, uint64_t value, unsigned bytes)
+static struct number number_take(const struct x86_float *f, uint64_t value, unsigned bytes)
 {
-    struct number n = take_apart(value, bytes);
+    struct number n = number_take_apart(value, bytes);
 
     if (n.kind == IS_DENORMAL && (f->mxcsr & MXCSR_DAZ) && bytes != 2)
         n.kind = IS_ZERO;
@@ -82,7 +83,7 @@ static struct number take(const struct x86_float *f, uint64_t value, unsigned by
 }
 
 /* *significand without its `drop` low bits; whether it is another number then. */
-static bool round_off(uint64_t *significand, int32_t drop, unsigned rounding, bool negative)
+static bool number_round_off(uint64_t *significand, int32_t drop, unsigned rounding, bool negative)
 {
     uint64_t kept = 0, rest = 1; /* more than 64: something that is less than a half */
     bool up;
@@ -95,7 +96,7 @@ static bool round_off(uint64_t *significand, int32_t drop, unsigned rounding, bo
     } else if (drop == 64) {
         rest = *significand;
     }
-    up = rounding == ROUND_NEAREST ? rest > TOP_BIT || (rest == TOP_BIT && (kept & 1) != 0)
+    up = rounding == ROUND_NEAREST ? rest > NUMBER_TOP || (rest == NUMBER_TOP && (kept & 1) != 0)
          : rounding == ROUND_DOWN  ? negative && rest != 0
          : rounding == ROUND_UP    ? !negative && rest != 0
                                    : false;
@@ -104,7 +105,8 @@ static bool round_off(uint64_t *significand, int32_t drop, unsigned rounding, bo
 }
 
 /* SDM vol. 1 4.9.1.4: infinity, or the greatest number. */
-static uint64_t overflow(struct x86_float *f, const struct number *n, unsigned bytes, bool inexact)
+static uint64_t number_overflow(struct x86_float *f, const struct number *n, unsigned bytes,
+                                bool inexact)
 {
     bool stays = f->rounding == ROUND_TO_ZERO || (f->rounding == ROUND_DOWN && !n->negative) ||
                  (f->rounding == ROUND_UP && n->negative);
@@ -112,97 +114,100 @@ static uint64_t overflow(struct x86_float *f, const struct number *n, unsigned b
     f->raised |= MXCSR_OE;
     if (inexact || !x86_is_unmasked(f->mxcsr, MXCSR_OE))
         f->raised |= MXCSR_PE;
-    return sign_of(n->negative, bytes) | (infinity(bytes) - stays);
+    return number_sign_of(n->negative, bytes) | (number_infinity(bytes) - stays);
 }
 
 /* SDM vol. 1 4.9.1.5, 10.2.3.3: tiny is what would be so if its exponent had no limit. */
-static uint64_t underflow(struct x86_float *f, const struct number *n, unsigned bytes, bool inexact)
+static uint64_t number_underflow(struct x86_float *f, const struct number *n, unsigned bytes,
+                                 bool inexact)
 {
     uint64_t kept = n->significand;
-    const int32_t drop = 64 - (int32_t)fraction_bits(bytes) - n->exponent - bias_of(bytes);
+    const int32_t drop =
+        64 - (int32_t)number_fraction_bits(bytes) - n->exponent - number_bias_of(bytes);
     const bool hears = x86_is_unmasked(f->mxcsr, MXCSR_UE);
     bool lost;
 
     if (!hears && (f->mxcsr & MXCSR_FTZ) && bytes != 2) {
         f->raised |= MXCSR_UE | MXCSR_PE;
-        return sign_of(n->negative, bytes);
+        return number_sign_of(n->negative, bytes);
     }
-    lost = round_off(&kept, drop, f->rounding, n->negative);
+    lost = number_round_off(&kept, drop, f->rounding, n->negative);
     if (hears) /* then an exact one is news, too */
         f->raised |= MXCSR_UE | (inexact ? MXCSR_PE : 0);
     else if (lost)
         f->raised |= MXCSR_UE | MXCSR_PE;
-    return sign_of(n->negative, bytes) | kept; /* the smallest normal number follows the rest */
+    return number_sign_of(n->negative, bytes) |
+           kept; /* the smallest normal number follows the rest */
 }
 
 /* What is neither zero, infinite nor NaN. */
-static uint64_t put_together(struct x86_float *f, const struct number *n, unsigned bytes)
+static uint64_t number_put_together(struct x86_float *f, const struct number *n, unsigned bytes)
 {
-    const unsigned fraction = fraction_bits(bytes);
+    const unsigned fraction = number_fraction_bits(bytes);
     uint64_t kept = n->significand;
     int32_t exponent = n->exponent;
-    bool inexact = round_off(&kept, (int32_t)(63 - fraction), f->rounding, n->negative);
+    bool inexact = number_round_off(&kept, (int32_t)(63 - fraction), f->rounding, n->negative);
 
     if (kept >> (fraction + 1) != 0)
         exponent++; /* what was kept is 0 below its highest bit */
-    if (exponent < 1 - bias_of(bytes))
-        return underflow(f, n, bytes, inexact);
-    if (exponent > bias_of(bytes))
-        return overflow(f, n, bytes, inexact);
+    if (exponent < 1 - number_bias_of(bytes))
+        return number_underflow(f, n, bytes, inexact);
+    if (exponent > number_bias_of(bytes))
+        return number_overflow(f, n, bytes, inexact);
     if (inexact)
         f->raised |= MXCSR_PE;
-    return sign_of(n->negative, bytes) | (uint64_t)(exponent + bias_of(bytes)) << fraction |
+    return number_sign_of(n->negative, bytes) |
+           (uint64_t)(exponent + number_bias_of(bytes)) << fraction |
            (kept & (((uint64_t)1 << fraction) - 1));
 }
 
 /* Of a NaN its sign and the upper bits; it is quiet from now on. */
-static uint64_t keep_nan(struct x86_float *f, const struct number *n, unsigned bytes)
+static uint64_t number_keep_nan(struct x86_float *f, const struct number *n, unsigned bytes)
 {
-    const unsigned fraction = fraction_bits(bytes);
+    const unsigned fraction = number_fraction_bits(bytes);
 
     if (n->kind == IS_SIGNALING)
         f->raised |= MXCSR_IE;
-    return sign_of(n->negative, bytes) | infinity(bytes) | (uint64_t)1 << (fraction - 1) |
-           n->significand >> (63 - fraction);
+    return number_sign_of(n->negative, bytes) | number_infinity(bytes) |
+           (uint64_t)1 << (fraction - 1) | n->significand >> (63 - fraction);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from,
-                                      unsigned to)
+uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from, unsigned to)
 {
-    struct number n = take(f, value, from);
+    struct number n = number_take(f, value, from);
 
     if (n.kind >= IS_QUIET)
-        return keep_nan(f, &n, to);
+        return number_keep_nan(f, &n, to);
     if (n.kind == IS_ZERO || n.kind == IS_INFINITE)
-        return sign_of(n.negative, to) | (n.kind == IS_ZERO ? 0 : infinity(to));
+        return number_sign_of(n.negative, to) | (n.kind == IS_ZERO ? 0 : number_infinity(to));
     if (n.kind == IS_DENORMAL && from != 2) /* to 2 bytes: far below all that they have */
         f->raised |= MXCSR_DE | (to == 2 ? MXCSR_PE : 0);
-    return put_together(f, &n, to);
+    return number_put_together(f, &n, to);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is_signed,
-                                            unsigned bytes)
+uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is_signed,
+                                    unsigned bytes)
 {
     struct number n = { .exponent = 63, .kind = IS_NORMAL };
 
     if (value == 0)
         return 0;
-    n.negative = is_signed && (value & TOP_BIT) != 0;
-    n.significand = normalize(n.negative ? 0 - value : value, &n.exponent);
-    return put_together(f, &n, bytes);
+    n.negative = is_signed && (value & NUMBER_TOP) != 0;
+    n.significand = number_normalize(n.negative ? 0 - value : value, &n.exponent);
+    return number_put_together(f, &n, bytes);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, unsigned bytes,
-                                          unsigned bits, bool is_signed)
+uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, unsigned bytes,
+                                  unsigned bits, bool is_signed)
 {
-    struct number n = take(f, value, bytes);
+    struct number n = number_take(f, value, bytes);
     uint64_t limit = core_mask(bits / 8), kept = n.significand;
     bool inexact = false, fits = false;
 
     if (n.kind == IS_ZERO)
         return 0;
     if (n.kind < IS_INFINITE && n.exponent < 64) {
-        inexact = round_off(&kept, 63 - n.exponent, f->rounding, n.negative);
+        inexact = number_round_off(&kept, 63 - n.exponent, f->rounding, n.negative);
         limit = is_signed ? limit >> 1 : limit;
         fits = kept <= (n.negative ? (is_signed ? limit + 1 : 0) : limit);
     }
@@ -215,36 +220,36 @@ EXEC_FN uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, u
     return (n.negative ? 0 - kept : kept) & core_mask(bits / 8);
 }
 
-EXEC_FN uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes,
-                                     unsigned scale, bool quiet)
+uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes, unsigned scale,
+                             bool quiet)
 {
-    struct number n = take(f, value, bytes);
+    struct number n = number_take(f, value, bytes);
     int32_t drop = 63 - n.exponent - (int32_t)scale;
 
     if (n.kind >= IS_QUIET)
-        return keep_nan(f, &n, bytes);
+        return number_keep_nan(f, &n, bytes);
     if (n.kind == IS_ZERO)
-        return sign_of(n.negative, bytes);
-    if (n.kind == IS_INFINITE || drop <= (int32_t)(63 - fraction_bits(bytes)))
+        return number_sign_of(n.negative, bytes);
+    if (n.kind == IS_INFINITE || drop <= (int32_t)(63 - number_fraction_bits(bytes)))
         return value;
-    if (round_off(&n.significand, drop, f->rounding, n.negative) && !quiet)
+    if (number_round_off(&n.significand, drop, f->rounding, n.negative) && !quiet)
         f->raised |= MXCSR_PE;
     if (n.significand == 0)
-        return sign_of(n.negative, bytes);
+        return number_sign_of(n.negative, bytes);
     n.exponent = 63 - (int32_t)scale;
-    n.significand = normalize(n.significand, &n.exponent);
-    return put_together(f, &n, bytes); /* it has no more bits than before */
+    n.significand = number_normalize(n.significand, &n.exponent);
+    return number_put_together(f, &n, bytes); /* it has no more bits than before */
 }
 
 /* Both as they count; false: one is a NaN. */
-static bool take_both(struct x86_float *f, uint64_t value[2], unsigned bytes, bool signaling)
+static bool number_take_both(struct x86_float *f, uint64_t value[2], unsigned bytes, bool signaling)
 {
-    struct number a = take(f, value[0], bytes), b = take(f, value[1], bytes);
+    struct number a = number_take(f, value[0], bytes), b = number_take(f, value[1], bytes);
 
     if (a.kind == IS_ZERO)
-        value[0] = sign_of(a.negative, bytes);
+        value[0] = number_sign_of(a.negative, bytes);
     if (b.kind == IS_ZERO)
-        value[1] = sign_of(b.negative, bytes);
+        value[1] = number_sign_of(b.negative, bytes);
     if (a.kind >= IS_QUIET || b.kind >= IS_QUIET) {
         if (signaling || a.kind == IS_SIGNALING || b.kind == IS_SIGNALING)
             f->raised |= MXCSR_IE;
@@ -256,42 +261,44 @@ static bool take_both(struct x86_float *f, uint64_t value[2], unsigned bytes, bo
 }
 
 /* Numbers in the order of their values; both zeros are the same one. */
-static uint64_t rank(uint64_t value, unsigned bytes)
+static uint64_t number_rank(uint64_t value, unsigned bytes)
 {
-    const uint64_t sign = sign_of(true, bytes);
+    const uint64_t sign = number_sign_of(true, bytes);
 
     value &= core_mask(bytes);
     return (value & sign) != 0 ? 2 * sign - value : sign + value;
 }
 
-static enum x86_order order_of(uint64_t a, uint64_t b, unsigned bytes)
+static enum x86_order number_order_of(uint64_t a, uint64_t b, unsigned bytes)
 {
-    a = rank(a, bytes);
-    b = rank(b, bytes);
+    a = number_rank(a, bytes);
+    b = number_rank(b, bytes);
     return a < b ? ORDER_LESS : a > b ? ORDER_GREATER : ORDER_EQUAL;
 }
 
-EXEC_FN enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint64_t b,
-                                           unsigned bytes, bool signaling)
+enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                                   bool signaling)
 {
     uint64_t value[2] = { a, b };
 
-    return take_both(f, value, bytes, signaling) ? order_of(value[0], value[1], bytes) : ORDER_NONE;
+    return number_take_both(f, value, bytes, signaling) ? number_order_of(value[0], value[1], bytes)
+                                                        : ORDER_NONE;
 }
 
-EXEC_FN uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
-                                    bool greater)
+uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                            bool greater)
 {
     uint64_t value[2] = { a, b };
     const enum x86_order first = greater ? ORDER_GREATER : ORDER_LESS;
 
-    return take_both(f, value, bytes, true) && order_of(value[0], value[1], bytes) == first
+    return number_take_both(f, value, bytes, true) &&
+                   number_order_of(value[0], value[1], bytes) == first
                ? value[0]
                : value[1];
 }
 
-EXEC_FN bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
-                                     unsigned predicate)
+bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                             unsigned predicate)
 {
     /* four bits each, of enum x86_order: EQ LT LE UNORD NEQ NLT NLE ORD, then the same but for what
        they say of a NaN: EQ NGE NGT FALSE NEQ GE GT TRUE */
@@ -302,21 +309,22 @@ EXEC_FN bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b
                                 ((predicate + 1) >> 1 & 1) != (predicate >> 4 & 1))) != 0;
 }
 
-EXEC_FN int32_t svmc_exec_x86_exponent(const struct x86_float *f, uint64_t value, unsigned bytes)
+int32_t svmc_exec_x86_exponent(const struct x86_float *f, uint64_t value, unsigned bytes)
 {
-    struct number n = take(f, value, bytes);
+    struct number n = number_take(f, value, bytes);
 
     return n.kind == IS_ZERO ? 0 : n.exponent;
 }
 
-EXEC_FN uint64_t svmc_exec_x86_scale(const struct x86_float *f, uint64_t value, unsigned bytes,
-                                     int32_t exponent)
+uint64_t svmc_exec_x86_scale(const struct x86_float *f, uint64_t value, unsigned bytes,
+                             int32_t exponent)
 {
-    const unsigned fraction = fraction_bits(bytes);
-    struct number n = take(f, value, bytes);
+    const unsigned fraction = number_fraction_bits(bytes);
+    struct number n = number_take(f, value, bytes);
 
     if (n.kind == IS_ZERO)
-        return sign_of(n.negative, bytes);
-    return sign_of(n.negative, bytes) | (uint64_t)(exponent + bias_of(bytes)) << fraction |
+        return number_sign_of(n.negative, bytes);
+    return number_sign_of(n.negative, bytes) |
+           (uint64_t)(exponent + number_bias_of(bytes)) << fraction |
            (n.significand << 1 >> (64 - fraction));
 }

@@ -49,29 +49,28 @@ static inline bool x86_is_unmasked(uint32_t mxcsr, uint32_t flags)
 }
 
 /** To another format. Between 2 and 4 bytes (F16C) numbers of 2 know neither DAZ, FTZ nor DE. */
-EXEC_FN uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from,
-                                      unsigned to);
+uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from, unsigned to);
 /** An integer, of 64 bits: a number of 4 or 8 bytes. */
-EXEC_FN uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is_signed,
-                                            unsigned bytes);
+uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is_signed,
+                                    unsigned bytes);
 /** A number of 4 or 8 bytes: an integer of `bits`, 32 or 64. */
-EXEC_FN uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, unsigned bytes,
-                                          unsigned bits, bool is_signed);
+uint64_t svmc_exec_x86_to_integer(struct x86_float *f, uint64_t value, unsigned bytes,
+                                  unsigned bits, bool is_signed);
 /** To a multiple of 2 to the power -scale. quiet: inexact is no news. */
-EXEC_FN uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes,
-                                     unsigned scale, bool quiet);
+uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes, unsigned scale,
+                             bool quiet);
 /** signaling: any NaN is invalid, else one that is signaling. */
-EXEC_FN enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint64_t b,
-                                           unsigned bytes, bool signaling);
+enum x86_order svmc_exec_x86_order(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                                   bool signaling);
 /** MIN, MAX: b if either is a NaN, or both are zero. */
-EXEC_FN uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
-                                    bool greater);
+uint64_t svmc_exec_x86_pick(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                            bool greater);
 /** A predicate of CMPPS and its like, five bits of it (SDM vol. 2 CMPPD, table 3-1). */
-EXEC_FN bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
-                                     unsigned predicate);
+bool svmc_exec_x86_predicate(struct x86_float *f, uint64_t a, uint64_t b, unsigned bytes,
+                             unsigned predicate);
 /** A number times a power of two: which one it has, and with another one; zero has and stays 0. */
-EXEC_FN int32_t svmc_exec_x86_exponent(const struct x86_float *f, uint64_t value, unsigned bytes);
-EXEC_FN uint64_t svmc_exec_x86_scale(const struct x86_float *f, uint64_t value, unsigned bytes,
-                                     int32_t exponent);
+int32_t svmc_exec_x86_exponent(const struct x86_float *f, uint64_t value, unsigned bytes);
+uint64_t svmc_exec_x86_scale(const struct x86_float *f, uint64_t value, unsigned bytes,
+                             int32_t exponent);
 
 #endif

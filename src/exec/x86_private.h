@@ -347,8 +347,8 @@ EXEC_FN bool svmc_exec_x86_segment(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_system(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_port(struct x86_run *e);
 
-EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
-EXEC_FN bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
+bool svmc_exec_x86_vec(struct x86_run *e);   /* x86_vec.def */
+bool svmc_exec_x86_float(struct x86_run *e); /* x86_float.def */
 
 /** A string instruction; with false the action may be AGAIN. */
 EXEC_FN bool svmc_exec_x86_string(struct x86_run *e);

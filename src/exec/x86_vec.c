@@ -65,7 +65,7 @@ static unsigned width_of_result(const struct vec_run *v)
     return bytes <= SVMC_EXEC_VEC_BYTES ? bytes : 0;
 }
 
-EXEC_FN bool svmc_exec_x86_vec_open(struct vec_run *v, struct x86_run *e)
+bool svmc_exec_x86_vec_open(struct vec_run *v, struct x86_run *e)
 {
     struct svmc_exec *x = e->r.x;
     uint32_t count = 0;
@@ -93,7 +93,7 @@ EXEC_FN bool svmc_exec_x86_vec_open(struct vec_run *v, struct x86_run *e)
     return may_run(v) && svmc_exec_has_vectors(&e->r) && read_mask(v);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_get(struct vec_run *v, const struct svmc_operand *o, uint8_t *to)
+bool svmc_exec_x86_vec_get(struct vec_run *v, const struct svmc_operand *o, uint8_t *to)
 {
     unsigned bytes = o->bytes <= 16 ? 16 : o->bytes <= 32 ? 32 : 64;
     const uint8_t *data;
@@ -109,8 +109,7 @@ EXEC_FN bool svmc_exec_x86_vec_get(struct vec_run *v, const struct svmc_operand 
 }
 
 /* XE-26: without VEX and EVEX what is above stays; else it is zero, as far as there is any. */
-EXEC_FN bool svmc_exec_x86_vec_put(struct vec_run *v, const struct svmc_operand *o,
-                                   const uint8_t *from)
+bool svmc_exec_x86_vec_put(struct vec_run *v, const struct svmc_operand *o, const uint8_t *from)
 {
     unsigned bytes = 8;
 
@@ -139,7 +138,7 @@ static bool is_source(const struct vec_run *v, unsigned i)
     return (o->access & SVMC_ACCESS_READ) != 0;
 }
 
-EXEC_FN bool svmc_exec_x86_vec_read(struct vec_run *v)
+bool svmc_exec_x86_vec_read(struct vec_run *v)
 {
     static const struct svmc_operand xmm0 = { .kind = SVMC_OPERAND_REG,
                                               .bytes = 16,
@@ -204,7 +203,7 @@ static bool apply_mask(struct vec_run *v)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_vec_store(struct vec_run *v)
+bool svmc_exec_x86_vec_store(struct vec_run *v)
 {
     uint8_t *store = v->e->r.x->priv.store;
     unsigned from = 0, to;
@@ -226,7 +225,7 @@ EXEC_FN bool svmc_exec_x86_vec_store(struct vec_run *v)
     return true;
 }
 
-EXEC_FN bool svmc_exec_x86_vec_finish(struct vec_run *v)
+bool svmc_exec_x86_vec_finish(struct vec_run *v)
 {
     const struct svmc_operand *to = &v->operand[0];
 
@@ -243,7 +242,7 @@ EXEC_FN bool svmc_exec_x86_vec_finish(struct vec_run *v)
 }
 
 /* What is moved, and where it stands in the register. */
-static void move(const struct vec_run *v)
+static void move_vector(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned half = v->e->op == VEC_HIGH ? 8 : 0, n = v->source_bytes;
@@ -270,7 +269,7 @@ static void move(const struct vec_run *v)
     }
 }
 
-static void compute(const struct vec_run *v)
+static void compute_vector(const struct vec_run *v)
 {
     memset(v->op->out, 0, sizeof v->op->out);
     switch (v->e->shape) {
@@ -311,12 +310,12 @@ static void compute(const struct vec_run *v)
         svmc_exec_x86_vec_cipher(v);
         return;
     default:
-        move(v);
+        move_vector(v);
         return;
     }
 }
 
-EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e)
+bool svmc_exec_x86_vec(struct x86_run *e)
 {
     struct vec_run v;
 
@@ -332,6 +331,6 @@ EXEC_FN bool svmc_exec_x86_vec(struct x86_run *e)
         return svmc_exec_x86_vec_test(&v);
     if (e->shape == SHAPE_VEC_STRING)
         return svmc_exec_x86_vec_string(&v);
-    compute(&v);
+    compute_vector(&v);
     return svmc_exec_x86_vec_finish(&v);
 }

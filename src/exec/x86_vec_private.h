@@ -204,35 +204,34 @@ static inline unsigned vec_imm(const struct vec_run *v)
  * (XE-25), its operands and its mask. reach: its operand in memory. read: everything that it reads,
  * to op->a, b, c. finish: op->out to where it belongs, by the mask.
  */
-EXEC_FN bool svmc_exec_x86_vec_open(struct vec_run *v, struct x86_run *e);
-EXEC_FN bool svmc_exec_x86_vec_reach(struct vec_run *v);
-EXEC_FN bool svmc_exec_x86_vec_read(struct vec_run *v);
-EXEC_FN bool svmc_exec_x86_vec_finish(struct vec_run *v);
+bool svmc_exec_x86_vec_open(struct vec_run *v, struct x86_run *e);
+bool svmc_exec_x86_vec_reach(struct vec_run *v);
+bool svmc_exec_x86_vec_read(struct vec_run *v);
+bool svmc_exec_x86_vec_finish(struct vec_run *v);
 /* Parts of it. to: 64 bytes. */
-EXEC_FN bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to);
-EXEC_FN bool svmc_exec_x86_vec_store(struct vec_run *v);
-EXEC_FN bool svmc_exec_x86_vec_get(struct vec_run *v, const struct svmc_operand *o, uint8_t *to);
-EXEC_FN bool svmc_exec_x86_vec_put(struct vec_run *v, const struct svmc_operand *o,
-                                   const uint8_t *from);
+bool svmc_exec_x86_vec_load(struct vec_run *v, uint8_t *to);
+bool svmc_exec_x86_vec_store(struct vec_run *v);
+bool svmc_exec_x86_vec_get(struct vec_run *v, const struct svmc_operand *o, uint8_t *to);
+bool svmc_exec_x86_vec_put(struct vec_run *v, const struct svmc_operand *o, const uint8_t *from);
 
 /* Shapes with a way of their own. */
-EXEC_FN bool svmc_exec_x86_vec_gather(struct vec_run *v);
-EXEC_FN bool svmc_exec_x86_vec_masked(struct vec_run *v);
-EXEC_FN bool svmc_exec_x86_vec_string(struct vec_run *v);
-EXEC_FN bool svmc_exec_x86_vec_test(struct vec_run *v);
+bool svmc_exec_x86_vec_gather(struct vec_run *v);
+bool svmc_exec_x86_vec_masked(struct vec_run *v);
+bool svmc_exec_x86_vec_string(struct vec_run *v);
+bool svmc_exec_x86_vec_test(struct vec_run *v);
 
 /* op->out, which is zero, from op->a, b, c. */
-EXEC_FN void svmc_exec_x86_vec_lanes(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_shift(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_pairs(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_pack(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_widen(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_narrow(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_unpack(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_shuffle(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_blend(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_insert(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_expand(const struct vec_run *v);
-EXEC_FN void svmc_exec_x86_vec_cipher(const struct vec_run *v);
+void svmc_exec_x86_vec_lanes(const struct vec_run *v);
+void svmc_exec_x86_vec_shift(const struct vec_run *v);
+void svmc_exec_x86_vec_pairs(const struct vec_run *v);
+void svmc_exec_x86_vec_pack(const struct vec_run *v);
+void svmc_exec_x86_vec_widen(const struct vec_run *v);
+void svmc_exec_x86_vec_narrow(const struct vec_run *v);
+void svmc_exec_x86_vec_unpack(const struct vec_run *v);
+void svmc_exec_x86_vec_shuffle(const struct vec_run *v);
+void svmc_exec_x86_vec_blend(const struct vec_run *v);
+void svmc_exec_x86_vec_insert(const struct vec_run *v);
+void svmc_exec_x86_vec_expand(const struct vec_run *v);
+void svmc_exec_x86_vec_cipher(const struct vec_run *v);
 
 #endif

@@ -8,7 +8,7 @@ static unsigned in_block(const struct vec_run *v, unsigned element)
     return (v->bytes < 16u ? v->bytes : 16u) >> element;
 }
 
-EXEC_FN void svmc_exec_x86_vec_unpack(const struct vec_run *v)
+void svmc_exec_x86_vec_unpack(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, n = in_block(v, element), at;
@@ -124,7 +124,7 @@ static void move_blocks(const struct vec_run *v)
     }
 }
 
-EXEC_FN void svmc_exec_x86_vec_shuffle(const struct vec_run *v)
+void svmc_exec_x86_vec_shuffle(const struct vec_run *v)
 {
     if (v->e->op == VEC_PERMQ && !v->has_imm) {
         permute(v);
@@ -155,7 +155,7 @@ EXEC_FN void svmc_exec_x86_vec_shuffle(const struct vec_run *v)
 }
 
 /* By the immediate, of which words use the eight bits once more; by sign bits; by the mask. */
-EXEC_FN void svmc_exec_x86_vec_blend(const struct vec_run *v)
+void svmc_exec_x86_vec_blend(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, op = v->e->op;
@@ -173,7 +173,7 @@ EXEC_FN void svmc_exec_x86_vec_blend(const struct vec_run *v)
 }
 
 /* What memory holds takes the place of as much of a vector. */
-EXEC_FN void svmc_exec_x86_vec_insert(const struct vec_run *v)
+void svmc_exec_x86_vec_insert(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned imm = vec_imm(v), size = v->e->insn->mem_bytes & 63u, n = v->bytes / size;
@@ -190,7 +190,7 @@ EXEC_FN void svmc_exec_x86_vec_insert(const struct vec_run *v)
 }
 
 /* Elements that lie side by side go where the mask is set, or the other way. */
-EXEC_FN void svmc_exec_x86_vec_expand(const struct vec_run *v)
+void svmc_exec_x86_vec_expand(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned element = v->e->element, next = 0;

@@ -3,7 +3,7 @@
 #include "x86_vec_private.h"
 
 /* PTEST: all bits; VTESTPS: signs alone. */
-EXEC_FN bool svmc_exec_x86_vec_test(struct vec_run *v)
+bool svmc_exec_x86_vec_test(struct vec_run *v)
 {
     const struct svmc_exec_vec_op *o = v->op;
     uint64_t both = 0, rest = 0, mask = ~(uint64_t)0, a, b;
@@ -62,7 +62,7 @@ static bool is_ordered(const struct strings *s, unsigned k)
     return true;
 }
 
-static uint32_t compare(const struct strings *s)
+static uint32_t compare_strings(const struct strings *s)
 {
     uint32_t r = 0, valid = (uint32_t)vec_low_bits(s->length_b), all = (uint32_t)vec_low_bits(s->n);
 
@@ -138,7 +138,7 @@ static bool put_mask(struct vec_run *v, const struct strings *s, uint32_t result
     return svmc_exec_x86_vec_put(v, &xmm0, out);
 }
 
-EXEC_FN bool svmc_exec_x86_vec_string(struct vec_run *v)
+bool svmc_exec_x86_vec_string(struct vec_run *v)
 {
     struct strings s = { .a = v->op->a, .b = v->op->b, .control = vec_imm(v) };
     uint32_t result;
@@ -148,7 +148,7 @@ EXEC_FN bool svmc_exec_x86_vec_string(struct vec_run *v)
     s.n = 16u >> s.element;
     s.length_a = length_of(v, &s, s.a, SVMC_REG_RAX);
     s.length_b = length_of(v, &s, s.b, SVMC_REG_RDX);
-    result = compare(&s);
+    result = compare_strings(&s);
     if ((op == VEC_EXPLICIT_MASK || op == VEC_IMPLICIT_MASK) && !put_mask(v, &s, result))
         return false;
     if (op == VEC_EXPLICIT_INDEX || op == VEC_IMPLICIT_INDEX)

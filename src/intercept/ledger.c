@@ -185,7 +185,7 @@ static void put_ledger(struct state_writer *w, const struct svmc_ledger *ledger,
     uint32_t row = next_row(ledger, 0);
     uint16_t kind = 0;
 
-    svmc_core_state_begin(w, SVMC_SAVED_LEDGER, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_LEDGER, STATE_FIRST, bytes);
     for (; row < SVMC_LEDGER_ROWS; row = next_row(ledger, kind + 1u)) {
         const struct svmc_ledger_sums *sums = &ledger->priv.by_row[row]; /* clamp: of next_row */
 

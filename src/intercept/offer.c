@@ -298,7 +298,7 @@ static void put_offers(struct state_writer *w, const struct svmc_offers *o, size
 {
     const struct svmc_offer_stats *stats = &o->priv.stats;
 
-    svmc_core_state_begin(w, SVMC_SAVED_OFFERS, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_OFFERS, STATE_FIRST, bytes);
     state_put32(w, o->priv.isa);
     state_put32(w, o->priv.refusals);
     state_put64(w, o->priv.seq_count);

@@ -92,7 +92,7 @@ static void put_vcpu(struct state_writer *w, const struct svmc_vcpu *vc, size_t 
 {
     const struct svmc_stats *stats = &vc->priv.stats;
 
-    svmc_core_state_begin(w, SVMC_SAVED_VCPU, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_VCPU, STATE_FIRST + (uint32_t)vc->priv.has_digest, bytes);
     state_put32(w, vc->priv.id);
     state_put16(w, vc->priv.stopped);
     state_put16(w, vc->priv.pending.active);
@@ -114,8 +114,23 @@ static void put_vcpu(struct state_writer *w, const struct svmc_vcpu *vc, size_t 
         state_put64(w, stats->refused_by_rule[i]); /* clamp: as above */
         state_put64(w, stats->observed_by_rule[i]);
     }
+    if (vc->priv.has_digest)
+        state_put(w, vc->priv.policy_digest, sizeof vc->priv.policy_digest);
     if (vc->priv.pending.active)
         put_pending(w, vc);
+}
+
+/* ST-19 */
+CORE_COLD enum svmc_status svmc_vcpu_name_policy(struct svmc_vcpu *vc,
+                                                 const struct svmc_crypto_ops *ops)
+{
+    enum svmc_status st;
+
+    if (!is_vcpu(vc))
+        return SVMC_ERR_ARG;
+    st = svmc_policy_digest(vc->priv.policy, ops, vc->priv.policy_digest);
+    vc->priv.has_digest = st == SVMC_OK;
+    return st;
 }
 
 CORE_COLD enum svmc_status svmc_vcpu_save(const struct svmc_vcpu *vc, uint8_t *out, size_t cap,
@@ -150,6 +165,15 @@ static void blank(struct svmc_vcpu *vc)
     svmc_vcpu_cancel(vc);
 }
 
+/* ST-19: bytes that are missing are found by who closes. */
+static bool is_its_policy(struct state_reader *r, const struct svmc_vcpu *vc)
+{
+    const uint8_t *digest = svmc_core_state_get(r, sizeof vc->priv.policy_digest);
+
+    return !digest || (vc->priv.has_digest &&
+                       memcmp(digest, vc->priv.policy_digest, sizeof vc->priv.policy_digest) == 0);
+}
+
 /* ST-4, ST-5, ST-8; *active: an exit waits. */
 static enum svmc_status get_vcpu(struct state_reader *r, struct svmc_vcpu *vc, bool *active)
 {
@@ -179,6 +203,8 @@ static enum svmc_status get_vcpu(struct state_reader *r, struct svmc_vcpu *vc, b
         stats->refused_by_rule[i] = state_get64(r); /* clamp: as above */
         stats->observed_by_rule[i] = state_get64(r);
     }
+    if (r->version > STATE_FIRST && !is_its_policy(r, vc))
+        return SVMC_ERR_POLICY;
     /* EX-9: a vCPU that is stopped has nothing pending; a request has a number (PG-7) */
     state_want(r, waits <= 1 && vc->priv.stopped < SVMC_STOP_ERROR &&
                       (!waits || (vc->priv.stopped == 0 && vc->priv.seq_count != 0)));

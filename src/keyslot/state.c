@@ -20,7 +20,7 @@ static bool is_active(const struct svmc_keyslots *ks, svmc_key_handle handle)
 
 static void put_slots(struct state_writer *w, const struct svmc_keyslots *ks, size_t bytes)
 {
-    svmc_core_state_begin(w, SVMC_SAVED_KEYSLOTS, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_KEYSLOTS, STATE_FIRST, bytes);
     for (uint32_t n = 0; n < ks->priv.slots; n++) {
         const struct slot *s = slots_of(ks) + n;
         const svmc_key_handle handle = { (word_of(s) & WORD_GENERATION) | (n + 1) };
@@ -185,7 +185,7 @@ static void put_functions(struct state_writer *w, const struct svmc_devices *tab
 {
     struct run run = { 0, 0, 0 };
 
-    svmc_core_state_begin(w, SVMC_SAVED_DEVICES, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_DEVICES, STATE_FIRST, bytes);
     for (uint32_t bdf = 0; bdf < table->priv.functions; bdf++) {
         bool has_row = device_entry(table, bdf) != NULL;
         uint32_t handle = has_row ? device_handle(table, bdf) : 0;

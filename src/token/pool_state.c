@@ -38,7 +38,7 @@ static void put_pool(struct state_writer *w, const struct svmc_token_pool *pool,
 
     for (uint32_t i = 0; i < pool->priv.config.vm_count; i++)
         vms += v[i].priv.state != VM_FREE;
-    svmc_core_state_begin(w, SVMC_SAVED_TOKENS, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_TOKENS, STATE_FIRST, bytes);
     state_put64(w, lost_events(pool));
     state_put32(w, vms);
     state_put32(w, used);

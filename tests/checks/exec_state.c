@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec_state.h"
 #include "exec_float.h"
+#include "exec_fpu.h"
 
 #include "../harness.h"
 
@@ -12,12 +13,12 @@ static uint8_t *find(uint32_t kind, uint32_t number, size_t *bytes)
     struct stub_state *s = &exec_state.now;
 
     exec_state.touched = true;
-    *bytes = kind == SVMC_REG_KIND_VECTOR ? 64 : 8;
+    *bytes = kind == SVMC_REG_KIND_VECTOR ? 64 : kind == SVMC_REG_KIND_X87 ? 10 : 8;
     if (kind == SVMC_REG_KIND_VECTOR && number < 32)
         return s->vector[number];
     if (kind == SVMC_REG_KIND_MASK && number < 8)
         return (uint8_t *)&s->mask[number];
-    if (kind == SVMC_REG_KIND_MMX && number < 8)
+    if ((kind == SVMC_REG_KIND_MMX || kind == SVMC_REG_KIND_X87) && number < 8)
         return s->x87[number];
     return NULL;
 }
@@ -118,6 +119,16 @@ void exec_state_draw(uint64_t *seed, const struct svmc_insn *insn, struct svmc_e
     regs->fcw = s->fcw = 0x37f;
     regs->fsw = s->fsw = (uint16_t)(harness_random(seed) >> 20 & 0x7f00);
     regs->ftw = s->ftw = (uint16_t)(harness_random(seed) >> 20 & 0xff);
+    if (!exec_fpu_is(insn))
+        return;
+    exec_fpu_draw(seed, insn, s, regs);
+    regs->fcw = s->fcw;
+    regs->fsw = s->fsw;
+    regs->ftw = s->ftw;
+    regs->fop = s->fop;
+    regs->fip = s->fip;
+    regs->fdp = s->fdp;
+    regs->mxcsr = s->mxcsr;
 }
 
 const char *exec_state_differs(const struct stub_state *theirs, const struct svmc_exec_x86 *regs,
@@ -137,6 +148,9 @@ const char *exec_state_differs(const struct stub_state *theirs, const struct svm
     if (regs->fcw != theirs->fcw || ((regs->fsw ^ theirs->fsw) & words) != 0 ||
         regs->ftw != theirs->ftw)
         return "words of x87 differ";
+    if (regs->vendor == SVMC_VENDOR_INTEL && /* AMD's keep them for exceptions alone */
+        (regs->fop != theirs->fop || regs->fip != theirs->fip || regs->fdp != theirs->fdp))
+        return "pointers of x87 differ";
     return NULL;
 }
 
@@ -157,6 +171,9 @@ void exec_state_show(const struct stub_state *before, const struct stub_state *t
         "  fcw %#x fsw %#x ftw %#x mxcsr %#x; processor: %#x %#x %#x %#x; before %#x %#x %#x %#x\n",
         regs->fcw, regs->fsw, regs->ftw, regs->mxcsr, theirs->fcw, theirs->fsw, theirs->ftw,
         theirs->mxcsr, before->fcw, before->fsw, before->ftw, before->mxcsr);
+    printf("  fop %#x fip %#" PRIx64 " fdp %#" PRIx64 "; processor: %#x %#" PRIx64 " %#" PRIx64
+           "\n",
+           regs->fop, regs->fip, regs->fdp, theirs->fop, theirs->fip, theirs->fdp);
 
     for (unsigned i = 0; i < 32; i++)
         if (memcmp(ours->vector[i], theirs->vector[i], 64) != 0) {

@@ -246,8 +246,12 @@ const char *stub_open(unsigned bits)
 
 uint64_t stub_xcr0(void)
 {
+    static bool asked; /* CPUID takes long in a virtual machine */
     uint32_t a, b, c, d;
 
+    if (asked)
+        return present;
+    asked = true;
     if (!__get_cpuid_count(1, 0, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
         return 0;
     for (unsigned i = 2; i < 8; i++)
@@ -256,6 +260,36 @@ uint64_t stub_xcr0(void)
     __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
     present = a & XCR0_ALL;
     return present;
+}
+
+static bool is_zero(const void *bytes, size_t n)
+{
+    const uint8_t *b = bytes;
+
+    while (n > 0 && *b == 0)
+        b++, n--;
+    return n == 0;
+}
+
+/*
+ * Of what is present, the components that are not in their initial state: what XRSTOR is given of
+ * another the processor may count as in use (SDM vol. 1 13.6).
+ */
+static uint64_t in_use(const struct stub_state *s)
+{
+    uint64_t used = 0;
+
+    if (s->fcw != 0x37f || s->fsw != 0 || s->ftw != 0 || s->fop != 0 || s->fip != 0 ||
+        s->fdp != 0 || !is_zero(s->x87, sizeof s->x87))
+        used |= 1;
+    for (unsigned i = 0; i < 16; i++) {
+        used |= is_zero(s->vector[i], 16) ? 0 : 2;
+        used |= is_zero(s->vector[i] + 16, 16) ? 0 : 4;
+        used |= is_zero(s->vector[i] + 32, 32) ? 0 : 64;
+        used |= is_zero(s->vector[16 + i], 64) ? 0 : 128;
+    }
+    used |= is_zero(s->mask, sizeof s->mask) ? 0 : 32;
+    return used & present;
 }
 
 /* Area <-> state: XMM and x87 of FXSAVE, the halves above, registers above 15. */
@@ -268,6 +302,9 @@ static void copy_state(struct stub_state *s, bool load)
     COPY(area, &s->fcw, 2);
     COPY(area + 2, &s->fsw, 2);
     COPY(area + 4, &s->ftw, 1);
+    COPY(area + 6, &s->fop, 2);
+    COPY(area + 8, &s->fip, 8);
+    COPY(area + 16, &s->fdp, 8);
     COPY(area + 24, &s->mxcsr, 4);
     top = s->fsw >> 11 & 7;
     for (unsigned i = 0; i < 8; i++)
@@ -286,8 +323,10 @@ static void copy_state(struct stub_state *s, bool load)
     }
 #undef COPY
     if (load) {
+        uint64_t used = in_use(s);
+
         memset(area + 512, 0, 64);
-        memcpy(area + 512, &present, 8);
+        memcpy(area + 512, &used, 8);
     }
 }
 

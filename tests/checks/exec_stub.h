@@ -15,13 +15,15 @@
 #define ARENA_PAGES  6u          /* ... read alone, one more that is not there */
 #define ARENA_PAGE   4096u
 
-/* What XSAVE has of x87 (without its pointers), SSE, AVX and AVX-512. */
+/* What XSAVE has of x87, SSE, AVX and AVX-512. */
 struct stub_state {
     uint8_t vector[32][64];
     uint64_t mask[8];
     uint8_t x87[8][16]; /* by physical number */
     uint32_t mxcsr;
     uint16_t fcw, fsw, ftw; /* ftw: as FXSAVE has it */
+    uint16_t fop;
+    uint64_t fip, fdp;
 };
 
 struct stub {

@@ -2,10 +2,11 @@
 /*
  * The race of tests/checks/keyslot_race.c step by step, on one thread, the same on every processor:
  * built with KEYSLOT_STEPS, keyslot_step() is called between the two accesses of a hold, and of who
- * revokes or evicts, whose order matters. There the other side does all that it does. No key is
- * seen that is wiped or another's. With KEYSLOT_REORDERED a hold loads the slot's word before its
+ * revokes, evicts or exchanges, whose order matters. There the other side does all that it does.
+ * No key is seen that is wiped or another's. With KEYSLOT_REORDERED a hold loads the slot's word before its
  * marker is to be seen, as a processor may do without the fence: that has to be caught.
  */
+#include "../../src/keyslot/sealing.h"
 #include "../keyslot/keyslot_lab.h"
 
 static struct toy toy;
@@ -44,6 +45,22 @@ static void evict_it(void)
 
     CHECK(st == SVMC_OK || st == SVMC_ERR_BUSY);
     waited += st == SVMC_ERR_BUSY;
+}
+
+/* Another key under the same handle. */
+static void exchange(void)
+{
+    const struct svmc_keyslot_key key = { .domain = 0x3333333333333333,
+                                          .alg = SVMC_ALG_AES_256_XTS,
+                                          .unit_bytes = 64,
+                                          .bytes = key_bytes };
+    enum svmc_status st;
+
+    memcpy(key_bytes, &key.domain, 8);
+    st = svmc_keyslot_exchange(&ks, slot[0], &key);
+    CHECK(st == SVMC_OK || st == SVMC_ERR_BUSY);
+    waited += st == SVMC_ERR_BUSY;
+    CHECK_EQ(svmc_keyslot_state(&ks, slot[0]), SVMC_KEYSLOT_ACTIVE);
 }
 
 /* ---- what a holder does ----------------------------------------------------------------------*/
@@ -150,13 +167,13 @@ static void start(void)
         CHECK_EQ(svmc_keyslot_bring(&ks, slot[0]), SVMC_OK);
 }
 
-TEST(keyslot_steps, no_order_shows_a_wiped_key) /* KS-6 KS-7 KS-9 KS-10 KS-13 */
+TEST(keyslot_steps, no_order_shows_a_wiped_key) /* KS-6 KS-7 KS-9 KS-10 KS-13 KS-21 */
 {
     uint32_t orders = 0;
 
     for (kind = SVMC_KEYSLOT_SOFTWARE; kind <= SVMC_KEYSLOT_HARDWARE; kind++)
-        for (unsigned action = 0; action < 2 + kind; action++) {
-            void (*control)(void) = action < 2 ? revoke : evict_it;
+        for (unsigned action = 0; action < 3; action++) {
+            void (*control)(void) = action < 2 ? revoke : kind ? evict_it : exchange;
 
             how = (enum svmc_keyslot_revoke)(action & 1);
             for (unsigned when = 0; when < 4; when++, orders++) {

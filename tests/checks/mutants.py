@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each check of intercept, hcall, token, exec, ciphers, keys and states, taken out of the source,
-is missed by a test.
+"""Each check of intercept, hcall, token, exec, ciphers, keys, seal and states, taken out of the
+source, is missed by a test.
 
 A row names the rule, the file, the text of the check, which must stand there exactly once, and what
 replaces it. The mutant is compiled, linked in front of the core, and their tests run on it:
@@ -21,8 +21,11 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/checks"))
+sys.dont_write_bytecode = True
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
+from mutants_a64 import A64  # noqa: E402
+from mutants_seal import SEAL  # noqa: E402
 
 EACH = 40
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
@@ -1397,7 +1400,13 @@ MUTANTS = (
      "len < FRAME_BYTES || core_load_le32(bytes) != STATE_MAGIC ||\n"
      "        core_load_le16(bytes + AT_VERSION) == 0",
      "len < FRAME_BYTES"),
-    ("ST-2", C + "state.c", "core_load_le16(bytes + AT_VERSION) > STATE_VERSION", "0"),
+    ("ST-2", C + "state.c", "r->version > newest(kind)", "0"),
+    ("ST-2", C + "state.c", "kind == SVMC_SAVED_VCPU ? STATE_FIRST + 1 : STATE_FIRST;",
+     "STATE_FIRST + 1;"),
+    ("ST-19", R + "state.c", "r->version > STATE_FIRST && !is_its_policy(r, vc)",
+     "r->version > STATE_FIRST && !svmc_core_state_get(r, 32)"),
+    ("ST-19", R + "state.c", "(vc->priv.has_digest &&", "(!vc->priv.has_digest ||"),
+    ("ST-19", R + "state.c", "vc->priv.has_digest = st == SVMC_OK;", "vc->priv.has_digest = 1;"),
     ("ST-2", C + "state.c", "core_load_le16(bytes + AT_KIND) != kind", "0"),
     ("ST-2", C + "state.c", "core_load_le32(bytes + AT_BYTES) != len || ", ""),
     ("ST-2", C + "state.c", " || core_load_le32(bytes + AT_RESERVED) != 0", ""),
@@ -1669,6 +1678,9 @@ ATTACKS = (
     ("HN-12", N + "dispatch.c", "judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);",
      "judged.classes = 0xffff;"),
 )
+MUTANTS += SEAL + A64
+LIKELY = {"src/seal/page.c": "pages", "src/seal/turn.c": "pages",
+          "src/keyslot/slot_subkey.c": "sealer"}  # whose tests are not called as the file
 HOOKED = {"R3", "AP-1", "AT-1"}  # about the number of loads: read_once.c
 
 
@@ -1685,7 +1697,7 @@ def build(out, hook):
     define = ["-DCORE_SHARED_HOOK"] if hook else []
     tests = ([TOP / "tests/checks/read_once.c", TOP / "tests/intercept/scenarios.c",
               TOP / "tests/intercept/adapt_lab.c"] if hook else
-             [*sorted(p for d in ("intercept", "hcall", "token", "judge", "keyslot", "exec")
+             [*sorted(p for d in ("intercept", "hcall", "token", "judge", "keyslot", "seal", "exec")
                       for p in (TOP / "tests" / d).glob("*.c")), TOP / "tests/core/test_crypto.c"])
     tests += [*sorted((TOP / "tests/fakehost").glob("*.c")), TOP / "tests/plain_main.c"]
     jobs = [(TOP / s, True) for s in sources("core")] + [(t, False) for t in tests]
@@ -1729,6 +1741,7 @@ def try_mutant(job):
     end = verdict([*(c.with_suffix(".o") for c in copies.values()), *rest], out, f"mutant{number}",
                   f".at{rule[3:]}_" if attack else None if hook else "adapt" if A in file else
                   "vmware" if W in file else "token" if T in file else
+                  LIKELY.get(file) or
                   Path(file).stem.split("_")[0], attack)
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 

@@ -72,6 +72,7 @@ TEST(status, every_value_has_its_own_name)
         { 0x34, "SVMC_ERR_KEY" },
         { 0x35, "SVMC_ERR_OWNER" },
         { 0x36, "SVMC_ERR_PURPOSE" },
+        { 0x37, "SVMC_ERR_POLICY" },
         { 0x40, "SVMC_ERR_FULL" },
         { 0x41, "SVMC_ERR_UNSUPPORTED" },
         { 0x50, "SVMC_ERR_STALE" },

@@ -8,6 +8,7 @@
 
 #include "../../src/core/bytes.h"
 #include "../../src/intercept/intercept_private.h"
+#include "../fakehost/crypto.h"
 #include "scenarios.h"
 
 #define STATE_MOST   8192u
@@ -369,7 +370,8 @@ TEST(state, a_field_that_cannot_be_is_refused) /* ST-3 ST-5 ST-6 ST-7 */
     } rows[] = {
         { "magic", 0, 'T', SVMC_ERR_FORMAT },
         { "version 0", 4, 0, SVMC_ERR_FORMAT },
-        { "version 2", 4, 2, SVMC_ERR_UNSUPPORTED },
+        { "version 2, and no policy", 4, 2, SVMC_ERR_POLICY },
+        { "version 3", 4, 3, SVMC_ERR_UNSUPPORTED },
         { "version 257", 5, 1, SVMC_ERR_UNSUPPORTED },
         { "another kind", 6, 2, SVMC_ERR_PURPOSE },
         { "longer", 8, 0xff, SVMC_ERR_FORMAT },
@@ -528,6 +530,108 @@ TEST(state, only_a_new_vcpu_is_loaded) /* ST-4 */
     CHECK_EQ(svmc_vcpu_save(&stays.vc, same, sizeof same, &len), SVMC_ERR_FULL);
     CHECK_EQ(len, VCPU_BYTES);
     CHECK_EQ(core_load_le32(same), 0x04030201); /* kept */
+}
+
+/* ---- under another policy --------------------------------------------------------------------*/
+
+static struct fake_crypto crypto;
+
+/* Saved, with or without an exit that waits, and the policy named. */
+static size_t save_named(bool waits)
+{
+    uint64_t rng = 5;
+
+    fake_crypto_init(&crypto);
+    lab_init(&stays, &rng);
+    if (waits)
+        CHECK_EQ(lab_begin(&stays, scenario_named("in al own")), SVMC_OK);
+    CHECK_EQ(svmc_vcpu_name_policy(&stays.vc, &crypto.ops), SVMC_OK);
+    return save(&stays, saved);
+}
+
+/* A new vCPU; named: its policy is. */
+static void make_place(bool named)
+{
+    move_guest();
+    if (named)
+        CHECK_EQ(svmc_vcpu_name_policy(&goes.vc, &crypto.ops), SVMC_OK);
+    before = goes;
+}
+
+TEST(state, a_named_policy_goes_with_its_vcpu) /* ST-19 PO-7 */
+{
+    uint8_t digest[32];
+    size_t len;
+
+    for (int waits = 0; waits < 2; waits++) {
+        len = save_named(waits != 0);
+        CHECK_EQ(len, VCPU_BYTES + 32 + (waits ? RECORD_BYTES : 0));
+        CHECK_EQ(core_load_le16(saved + 4), 2);
+        CHECK_EQ(svmc_policy_digest(&stays.policy, &crypto.ops, digest), SVMC_OK);
+        CHECK_MEM(saved + VCPU_BYTES, digest, 32);
+        make_place(true);
+        CHECK_EQ(load_hostile(saved, len, "the same"), SVMC_OK);
+        CHECK_EQ(goes.out.action, waits ? SVMC_ACT_DELEGATED : SVMC_ACT_RESUME);
+        for (size_t n = 0; n < len; n++) { /* of each length */
+            core_store_le32(saved + 8, (uint32_t)n);
+            CHECK_EQ(load_hostile(saved, n, "cut"), SVMC_ERR_FORMAT, "%zu", n);
+        }
+    }
+}
+
+TEST(state, another_policy_is_refused) /* ST-19 */
+{
+    for (int waits = 0; waits < 2; waits++) {
+        const size_t len = save_named(waits != 0);
+        struct svmc_policy other;
+
+        make_place(false);
+        CHECK_EQ(load_hostile(saved, len, "none is named"), SVMC_ERR_POLICY);
+        make_place(true);
+        for (unsigned bit = 0; bit < 256; bit++) {
+            saved[VCPU_BYTES + bit / 8] ^= (uint8_t)(1 << bit % 8);
+            CHECK_EQ(load_hostile(saved, len, "bit"), SVMC_ERR_POLICY, "%u", bit);
+            saved[VCPU_BYTES + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        make_place(false); /* one that would let the exit wait, too */
+        CHECK_EQ(svmc_policy_preset(&other, SVMC_PRESET_OPEN, 4, 4), SVMC_OK);
+        CHECK_EQ(svmc_policy_seal(&other), SVMC_OK);
+        CHECK_EQ(svmc_vcpu_init(&goes.vc, &world_ops, &goes.world, &other, goes.world.page, 7),
+                 SVMC_OK);
+        before = goes;
+        core_store_le16(saved + 4, 1); /* as if it named none */
+        memmove(saved + VCPU_BYTES, saved + VCPU_BYTES + 32, len - VCPU_BYTES - 32);
+        core_store_le32(saved + 8, (uint32_t)(len - 32));
+        CHECK_EQ(load_hostile(saved, len - 32, "its exit"), SVMC_OK);
+        CHECK_EQ(save_named(waits != 0), len);
+        CHECK_EQ(svmc_vcpu_name_policy(&goes.vc, &crypto.ops), SVMC_OK);
+        before = goes;
+        CHECK_EQ(load_hostile(saved, len, "another one"), SVMC_ERR_POLICY);
+    }
+}
+
+TEST(state, a_policy_that_cannot_be_named_is_not) /* ST-19 */
+{
+    struct svmc_vcpu none = { 0 };
+    size_t len = save_named(false), n;
+
+    CHECK_EQ(svmc_vcpu_name_policy(NULL, &crypto.ops), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_vcpu_name_policy(&none, &crypto.ops), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_vcpu_name_policy(&stays.vc, NULL), SVMC_ERR_ARG); /* and the old name is gone */
+    n = save(&stays, again);
+    CHECK_EQ(n, len - 32);
+    CHECK_EQ(core_load_le16(again + 4), 1);
+    make_place(true);
+    CHECK_EQ(svmc_vcpu_load(&goes.vc, again, n, &goes.out), SVMC_OK); /* it names none */
+    for (unsigned k = 1; k < 5000; k++) {
+        fake_crypto_init(&crypto);
+        crypto.fail_at = k;
+        if (svmc_vcpu_name_policy(&stays.vc, &crypto.ops) == SVMC_OK)
+            return;
+        CHECK_EQ(save(&stays, again), len - 32, "%u", k);
+        CHECK_EQ(crypto.open, 0, "%u", k);
+    }
+    CHECK(false, "it never is");
 }
 
 /* As docs/spec/state.md has it, by hand. */

@@ -25,12 +25,13 @@ TREE = JOURNAL + 64 * 4096
 DATA = TREE + 2 * 3 * 4096
 
 os.environ["MINI_VMM_PASSPHRASE"] = "of the tests"
+CHEAP = ("--key-cost", "1,8")
 
 
 class Disks(Case):
     def setUp(self):
         super().setUp()
-        self.key = ("--key-provider", f"file:{self.tmp}/key")
+        self.key = ("--key-provider", f"file:{self.tmp}/key", *CHEAP)
         self.file = self.tmp / "disk"
         self.anchor = self.tmp / "disk.anchor"
 
@@ -79,7 +80,7 @@ class Works(Disks):
     def test_the_guest_ends_in_the_same_state(self):
         fixed = ("--noise", "4015e", "--seed", "5eed", DISK)
         want = vmm_json("--protect", "disk", *fixed).json["final_state"]
-        done = vmm_json("--memory-budget", 30, "--protect", "context,disk,image", "--disk-mode",
+        done = vmm_json("--memory-budget", 10, "--protect", "context,disk,image", "--disk-mode",
                         "length", *fixed)
         self.assertEqual((done.status, done.json["final_state"]), (PASS, want))
 
@@ -97,7 +98,7 @@ class Cut(Disks):
             for _ in range((CUTS + 1) // 2):
                 cpus = dice.randrange(1, 4)
                 process = start("--quiet", "--dwell", "--vcpus", cpus, *self.args(mode))
-                seen, stop = b"", dice.randrange(40)
+                seen, stop = b"", dice.randrange(12)
                 while seen.count(b" has ") < stop:
                     more = os.read(process.stdout.fileno(), 65536)
                     self.assertTrue(more, f"{seen[-200:]} seed {SEED}")
@@ -111,6 +112,7 @@ class Cut(Disks):
                 for cpu, last in lasts.items():  # what was flushed is there
                     self.assertGreaterEqual(goes[cpu], last, f"{mode}, seed {SEED}")
         self.assertGreater(killed, 0)
+        print(f"seed: SVMC_SEED={SEED}\n{killed} cuts", flush=True)
 
     def test_cut_off_while_it_is_made(self):
         self.run_on()
@@ -221,14 +223,14 @@ class Hostile(Disks):
     def test_one_keeper_at_a_time(self):
         self.run_on()
         run = Stopped("--dwell", *self.args())
-        run.stop_at(" has 30\n")
+        run.stop_at(" has 28\n")
         self.refuse("another mini-vmm has it")
         run.process.kill()
         finish(run.process)
 
     def test_no_sector_in_the_keeper_when_it_is_not_in_use(self):
         run = Stopped("--dwell", *self.args())
-        run.stop_at(" has 5\n")
+        run.stop_at(" has 4\n")
         found = count_in_dump(run.process.pid, CANARY)
         run.process.kill()
         finish(run.process)
@@ -239,7 +241,8 @@ class Hostile(Disks):
 class Usage(Disks):
     def test_errors_are_one_line(self):
         for args in (("--disk", self.file), ("--protect", "disk", *self.key),
-                     ("--disk-mode", "fast"), ("--disk-number", "x"),
+                     ("--disk-mode", "fast"), ("--disk-number", "x"), ("--key-cost", "1"),
+                     ("--key-cost", "1,8x"), ("--key-cost", "65,8"),
                      ("--disk-anchor", self.file), ("--protect", "disk", "--dma"),
                      ("--protect", "disk", "--evil"), ("--protect", "disk", "--replay", TRACE),
                      ("--protect", "disk", "--record", self.tmp / "t"),

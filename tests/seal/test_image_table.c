@@ -205,20 +205,20 @@ TEST(image_table, a_map_says_what_is_where) /* IM-19 */
 
 TEST(image_table, parts_of_a_map_are_made_apart) /* IM-19 */
 {
-    static _Alignas(8) uint8_t memory[200 * P];
+    static _Alignas(8) uint8_t dense[200 * P];
     const uint64_t dirty[4] = { 0x5555, UINT64_MAX, 0x123456789abcdef0, 0xaa };
     uint8_t whole[SVMC_IMAGE_MAP_BYTES(200)], parts[sizeof whole];
 
     for (unsigned i = 0; i < 200; i += 3)
-        memory[i * P + i] = 1;
+        dense[i * P + i] = 1;
     for (uint64_t with = 0; with < 2; with++)
         for (uint64_t cut = with ? 64 : 4; cut < 200; cut += with ? 64 : 4) {
-            uint64_t here = svmc_image_map_make(whole, 200, memory, with ? dirty : NULL);
+            uint64_t here = svmc_image_map_make(whole, 200, dense, with ? dirty : NULL);
 
             memset(parts, 0xff, sizeof parts);
-            CHECK_EQ(svmc_image_map_make(parts + cut / 4, 200 - cut, memory + cut * P,
+            CHECK_EQ(svmc_image_map_make(parts + cut / 4, 200 - cut, dense + cut * P,
                                          with ? dirty + cut / 64 : NULL) +
-                         svmc_image_map_make(parts, cut, memory, with ? dirty : NULL),
+                         svmc_image_map_make(parts, cut, dense, with ? dirty : NULL),
                      here);
             CHECK_MEM(parts, whole, sizeof whole);
         }

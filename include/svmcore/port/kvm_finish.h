@@ -43,6 +43,8 @@ struct svmc_kvm_finish_ops {
     SVMC_NODISCARD enum svmc_status (*port_read)(void *ctx, uint32_t port, void *dst, size_t n);
     SVMC_NODISCARD enum svmc_status (*port_write)(void *ctx, uint32_t port, const void *src,
                                                   size_t n);
+    /* optional (NULL: NEEDS_VECTOR for floating point): as in exec.h; port/x86vec.h has it */
+    SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
 };
 
 /** How instructions of one vCPU are finished. */
@@ -72,14 +74,16 @@ struct svmc_kvm_finished {
 /** Control of the floating-point units. */
 struct svmc_kvm_finish_fpu {
     uint32_t mxcsr;
-    uint16_t fcw, fsw, ftw;
+    uint16_t fcw, fsw, ftw, fop;
+    uint64_t fip, fdp;
+    uint32_t pkru;
 };
 
 /** The instructions of one vCPU, one after the other. The caller's memory; all of it is private. */
 struct svmc_kvm_finish {
     struct {
         int vcpu;
-        uint32_t xsave_bytes, flags;
+        uint32_t xsave_bytes, flags, quirks;
         void *run; /* struct kvm_run */
         size_t run_bytes;
         const struct svmc_kvm_finish_ops *ops;

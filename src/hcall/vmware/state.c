@@ -57,7 +57,7 @@ static void put_vm(struct state_writer *w, const struct svmc_vmware *vm, size_t 
 {
     uint32_t used = channels_used(vm);
 
-    svmc_core_state_begin(w, SVMC_SAVED_VMWARE, bytes);
+    svmc_core_state_begin(w, SVMC_SAVED_VMWARE, STATE_FIRST, bytes);
     state_put32(w, vm->priv.generation);
     state_put32(w, used);
     state_put8(w, (uint8_t)vm->priv.absolute);

@@ -41,12 +41,15 @@ static enum svmc_status take_cpuid(struct svmc_kvm_finish *f, const struct svmc_
     const struct svmc_cpuid_leaf *one = find(leaves, count, 1);
     const struct svmc_cpuid_leaf *more = find(leaves, count, 0x80000001);
     const struct svmc_cpuid_leaf *sizes = find(leaves, count, 0x80000008);
+    const struct svmc_cpuid_leaf *seven = find(leaves, count, 7);
     struct svmc_walk_x86 *w = &f->priv.walk;
     enum svmc_status st = SVMC_OK;
 
     for (unsigned i = 0; i < 3 && st == SVMC_OK; i++)
         st = svmc_cpu_from_cpuid(leaves, count, (enum svmc_isa)(SVMC_ISA_X86_16 + i),
                                  &f->priv.cpu[i]);
+    f->priv.quirks = (seven && (seven->ebx >> 13 & 1) ? 0u : SVMC_FPU_SELECTORS) |
+                     (seven && (seven->ebx >> 6 & 1) ? 0u : SVMC_FPU_DATA_POINTER);
     w->address_bits = sizes ? (uint8_t)sizes->eax : 36;
     w->features = (uint8_t)((one && (one->edx >> 17 & 1) ? SVMC_WALK_X86_PSE36 : 0) |
                             (more && (more->edx >> 26 & 1) ? SVMC_WALK_X86_PAGE1G : 0) |

@@ -250,6 +250,14 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     return svmc_kvm_finish_set_vector(ctx, kind, number, src, n) ? SVMC_OK : SVMC_ERR_REFUSED;
 }
 
+static enum svmc_status vec_op(void *ctx, struct svmc_exec_vec_op *op)
+{
+    struct svmc_kvm_finish *f = ctx;
+
+    return f->priv.ops->vec_op == NULL ? SVMC_ERR_UNSUPPORTED
+                                       : f->priv.ops->vec_op(f->priv.ctx, op);
+}
+
 const struct svmc_exec_ops svmc_kvm_finish_exec = {
     .size = sizeof svmc_kvm_finish_exec,
     .translate = translate,
@@ -260,6 +268,7 @@ const struct svmc_exec_ops svmc_kvm_finish_exec = {
     .port_write = port_write,
     .vector_read = vector_read,
     .vector_write = vector_write,
+    .vec_op = vec_op,
 };
 
 void svmc_kvm_finish_ask(struct svmc_kvm_finish *f)

@@ -6,16 +6,17 @@
 
 #include <svmcore/event.h>
 
-#define CR0_PE    0x1u
-#define CR4_PKE   0x400000u
-#define CR4_LA57  0x1000u
-#define CR4_XSAVE 0x40000u
-#define EFER_LMA  0x400u
-#define FLAG_RF   0x10000u
-#define FLAG_VM   0x20000u
-#define VECTOR_PF 14u
-#define DR6_STEP  0x4000u
-#define PAT_RESET 0x0007040600070406u
+#define CR0_PE     0x1u
+#define CR4_PKE    0x400000u
+#define CR4_LA57   0x1000u
+#define CR4_XSAVE  0x40000u
+#define EFER_LMA   0x400u
+#define EFER_FFXSR 0x4000u
+#define FLAG_RF    0x10000u
+#define FLAG_VM    0x20000u
+#define VECTOR_PF  14u
+#define DR6_STEP   0x4000u
+#define PAT_RESET  0x0007040600070406u
 
 _Static_assert(sizeof(struct kvm_regs) == 18 * 8, "old_regs");
 _Static_assert(sizeof(struct kvm_sregs) == 39 * 8, "old_sregs");
@@ -102,6 +103,8 @@ enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
     r->shadow = shadow(events.interrupt.shadow);
     fill_system(f, &sregs, r->rflags, xcrs.nr_xcrs > 0 ? xcrs.xcrs[0].value : 1);
     svmc_kvm_finish_fill(f);
+    if (sregs.efer & EFER_FFXSR)
+        r->quirks |= SVMC_FPU_FAST_FXSAVE;
     return SVMC_OK;
 }
 

@@ -9,7 +9,11 @@
 #define FCW_AT       0u
 #define FSW_AT       2u
 #define FTW_AT       4u
+#define FOP_AT       6u
+#define FIP_AT       8u
+#define FDP_AT       16u
 #define MXCSR_AT     24u
+#define MASK_AT      28u
 #define ST_AT        32u /* 16 bytes each, from the top of the stack on */
 #define ST_BYTES     128u
 #define XMM_AT       160u
@@ -125,15 +129,23 @@ void svmc_kvm_finish_fill(struct svmc_kvm_finish *f)
     const uint8_t *at = f->priv.xsave;
 
     memcpy(&r->mxcsr, at + MXCSR_AT, sizeof r->mxcsr);
+    memcpy(&r->mxcsr_mask, at + MASK_AT, sizeof r->mxcsr_mask);
+    memcpy(r->component, f->priv.component_at, sizeof r->component);
+    (void)get(f, PKRU, 0, &r->pkru, sizeof r->pkru); /* stays 0 */
+    r->quirks = f->priv.quirks;
     r->fcw = FCW_RESET;
     r->fsw = r->ftw = 0;
     if (is_in_use(f, X87)) {
         memcpy(&r->fcw, at + FCW_AT, sizeof r->fcw);
         memcpy(&r->fsw, at + FSW_AT, sizeof r->fsw);
         r->ftw = at[FTW_AT];
+        memcpy(&r->fop, at + FOP_AT, sizeof r->fop);
+        memcpy(&r->fip, at + FIP_AT, sizeof r->fip);
+        memcpy(&r->fdp, at + FDP_AT, sizeof r->fdp);
         turn(f->priv.xsave + ST_AT, TOP_OF(r->fsw));
     }
-    f->priv.old_fpu = (struct svmc_kvm_finish_fpu){ r->mxcsr, r->fcw, r->fsw, r->ftw };
+    f->priv.old_fpu = (struct svmc_kvm_finish_fpu){ r->mxcsr, r->fcw, r->fsw, r->ftw,
+                                                    r->fop,   r->fip, r->fdp, r->pkru };
     f->priv.drained = 0;
 }
 
@@ -146,7 +158,8 @@ void svmc_kvm_finish_drain(struct svmc_kvm_finish *f)
     if (f->priv.drained)
         return;
     f->priv.drained = 1;
-    if (r->fcw != old->fcw || r->fsw != old->fsw || r->ftw != old->ftw)
+    if (r->fcw != old->fcw || r->fsw != old->fsw || r->ftw != old->ftw || r->fop != old->fop ||
+        r->fip != old->fip || r->fdp != old->fdp)
         use(f, X87);
     if (r->mxcsr != old->mxcsr)
         use(f, SSE); /* KVM takes it with one of SSE and AVX alone */
@@ -154,9 +167,14 @@ void svmc_kvm_finish_drain(struct svmc_kvm_finish *f)
         memcpy(at + FCW_AT, &r->fcw, sizeof r->fcw);
         memcpy(at + FSW_AT, &r->fsw, sizeof r->fsw);
         at[FTW_AT] = (uint8_t)r->ftw;
+        memcpy(at + FOP_AT, &r->fop, sizeof r->fop);
+        memcpy(at + FIP_AT, &r->fip, sizeof r->fip);
+        memcpy(at + FDP_AT, &r->fdp, sizeof r->fdp);
         turn(at + ST_AT, 8 - TOP_OF(r->fsw));
     }
     memcpy(at + MXCSR_AT, &r->mxcsr, sizeof r->mxcsr);
+    if (r->pkru != old->pkru)
+        (void)set(f, PKRU, 0, &r->pkru, sizeof r->pkru); /* it was there to be read */
 }
 
 bool svmc_kvm_finish_get_vector(const struct svmc_kvm_finish *f, uint32_t kind, uint32_t number,
