@@ -1406,7 +1406,7 @@ MUTANTS = (
     ("ST-19", R + "state.c", "r->version > STATE_FIRST && !is_its_policy(r, vc)",
      "r->version > STATE_FIRST && !svmc_core_state_get(r, 32)"),
     ("ST-19", R + "state.c", "(vc->priv.has_digest &&", "(!vc->priv.has_digest ||"),
-    ("ST-19", R + "state.c", "    vc->priv.has_digest = 0;\n    st =", "    st ="),
+    ("ST-19", R + "state.c", "vc->priv.has_digest = st == SVMC_OK;", "vc->priv.has_digest = 1;"),
     ("ST-2", C + "state.c", "core_load_le16(bytes + AT_KIND) != kind", "0"),
     ("ST-2", C + "state.c", "core_load_le32(bytes + AT_BYTES) != len || ", ""),
     ("ST-2", C + "state.c", " || core_load_le32(bytes + AT_RESERVED) != 0", ""),
