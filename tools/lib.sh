@@ -346,7 +346,7 @@ run_fuzz() {
 record_campaigns() {
     local name file status time passed failed skipped excused commit
     local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference|models'
-    long+='|token-(race|time)|keyslot-(race|model)|disk-cut|end-to-end)'
+    long+='|token-(race|time)|keyslot-(race|model)|disk-cut|end-to-end|exec-)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
@@ -366,7 +366,7 @@ record_campaigns() {
             printf -- '- duration: %s s\n' "$time"
             printf -- '- cpu: %s, %s used\n' \
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
-            grep -hiE -e '^(== |ok |FAIL |seed|INFO: Seed)' \
+            grep -hiE -e '^(== |ok |FAIL |seed|INFO: Seed|exec-)' \
                 -e '^[0-9]+ (operations|checks|uses|cuts|restores)' \
                 "$build/log/$name.log" | sed 's/^/    /' ||
                 true
