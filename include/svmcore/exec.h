@@ -172,7 +172,8 @@ struct svmc_exec {
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
         struct svmc_insn insn;   /* of what waits */
-        struct svmc_fault fault; /* of a gather, while it puts away what it has */
+        struct svmc_fault fault; /* of a gather, while it puts away what it has ... */
+        uint16_t fault_step;     /* ... and after how many accesses */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;
         uint8_t wide[4][SVMC_EXEC_VEC_BYTES]; /* x, y, z and the result of floating point */

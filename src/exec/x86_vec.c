@@ -242,7 +242,7 @@ bool svmc_exec_x86_vec_finish(struct vec_run *v)
 }
 
 /* What is moved, and where it stands in the register. */
-static void move(const struct vec_run *v)
+static void move_vector(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
     unsigned half = v->e->op == VEC_HIGH ? 8 : 0, n = v->source_bytes;
@@ -269,7 +269,7 @@ static void move(const struct vec_run *v)
     }
 }
 
-static void compute(const struct vec_run *v)
+static void compute_vector(const struct vec_run *v)
 {
     memset(v->op->out, 0, sizeof v->op->out);
     switch (v->e->shape) {
@@ -310,7 +310,7 @@ static void compute(const struct vec_run *v)
         svmc_exec_x86_vec_cipher(v);
         return;
     default:
-        move(v);
+        move_vector(v);
         return;
     }
 }
@@ -331,6 +331,6 @@ bool svmc_exec_x86_vec(struct x86_run *e)
         return svmc_exec_x86_vec_test(&v);
     if (e->shape == SHAPE_VEC_STRING)
         return svmc_exec_x86_vec_string(&v);
-    compute(&v);
+    compute_vector(&v);
     return svmc_exec_x86_vec_finish(&v);
 }

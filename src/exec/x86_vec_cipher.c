@@ -7,7 +7,7 @@
 
 #define AES_POLYNOMIAL 0x11bu /* FIPS 197 4.2; GF2P8MULB has the same */
 
-static uint8_t multiply(unsigned a, unsigned b)
+static uint8_t multiply_bytes(unsigned a, unsigned b)
 {
     unsigned r = 0;
 
@@ -24,8 +24,8 @@ static uint8_t inverse(uint8_t x)
     uint8_t r = x;
 
     for (unsigned i = 0; i < 6; i++)
-        r = multiply(multiply(r, r), x);
-    return multiply(r, r);
+        r = multiply_bytes(multiply_bytes(r, r), x);
+    return multiply_bytes(r, r);
 }
 
 static uint8_t rotated(uint8_t x, unsigned by)
@@ -44,7 +44,7 @@ static uint8_t substitute(uint8_t x, bool back)
 
 static void mix_columns(uint8_t s[16], bool back)
 {
-    static const uint8_t rows[2][4] = { { 2, 3, 1, 1 }, { 14, 11, 13, 9 } };
+    static const uint8_t columns[2][4] = { { 2, 3, 1, 1 }, { 14, 11, 13, 9 } };
     uint8_t column[4];
 
     for (unsigned c = 0; c < 16; c += 4) {
@@ -52,7 +52,7 @@ static void mix_columns(uint8_t s[16], bool back)
         for (unsigned i = 0; i < 4; i++) {
             s[c + i] = 0;
             for (unsigned k = 0; k < 4; k++) /* clamp: two bits; back is 0 or 1 */
-                s[c + i] ^= multiply(column[k], rows[back ? 1 : 0][(k - i) & 3]);
+                s[c + i] ^= multiply_bytes(column[k], columns[back ? 1 : 0][(k - i) & 3]);
         }
     }
 }
@@ -248,7 +248,7 @@ void svmc_exec_x86_vec_cipher(const struct vec_run *v)
     } else if (op <= VEC_GFINVERSE) {
         for (unsigned i = 0; i < v->bytes; i++) {
             x = op == VEC_GFINVERSE ? inverse(o->a[i]) : o->a[i];
-            o->out[i] = op == VEC_GFMUL ? multiply(x, o->b[i])
+            o->out[i] = op == VEC_GFMUL ? multiply_bytes(x, o->b[i])
                                         : affine(core_load_le64(o->b + (i & ~7u)), x, vec_imm(v));
         }
     } else if (op == VEC_SHA1RNDS4) {

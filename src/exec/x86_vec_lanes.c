@@ -2,7 +2,7 @@
 /* x86: integer arithmetic on the elements of vectors. Rules XE-n: docs/spec/exec.md. */
 #include "x86_vec_private.h"
 
-static uint64_t ones(uint64_t v)
+static uint64_t bits_set(uint64_t v)
 {
     v -= v >> 1 & 0x5555555555555555u;
     v = (v & 0x3333333333333333u) + (v >> 2 & 0x3333333333333333u);
@@ -14,11 +14,11 @@ static uint64_t zeros_above(uint64_t v, unsigned bits)
 {
     for (unsigned n = 1; n < 64; n *= 2)
         v |= v >> n;
-    return bits - ones(v);
+    return bits - bits_set(v);
 }
 
 /* By a count of any size (SDM vol. 2 PSLLW, VPSLLVW, VPROLD). */
-static uint64_t shift(unsigned op, uint64_t a, uint64_t by, unsigned bits)
+static uint64_t lane_shift(unsigned op, uint64_t a, uint64_t by, unsigned bits)
 {
     uint64_t mask = vec_low_bits(bits);
 
@@ -47,7 +47,7 @@ static bool compares(unsigned predicate, bool less, bool equal)
 }
 
 /* What needs no sign. */
-static uint64_t plain(unsigned op, uint64_t a, uint64_t b, unsigned bits)
+static uint64_t lane_plain(unsigned op, uint64_t a, uint64_t b, unsigned bits)
 {
     switch (op) {
     case VEC_ADD:
@@ -85,11 +85,11 @@ static uint64_t plain(unsigned op, uint64_t a, uint64_t b, unsigned bits)
     case VEC_MULUDQ:
         return (uint64_t)(uint32_t)a * (uint32_t)b;
     case VEC_POPCNT:
-        return ones(a);
+        return bits_set(a);
     case VEC_LZCNT:
         return zeros_above(a, bits);
     default:
-        return shift(op, a, b, bits);
+        return lane_shift(op, a, b, bits);
     }
 }
 
@@ -120,7 +120,7 @@ static uint64_t lane(unsigned op, uint64_t a, uint64_t b, unsigned bits)
     case VEC_SIGN:
         return sb < 0 ? 0 - a : sb == 0 ? 0 : a;
     default:
-        return plain(op, a, b, bits);
+        return lane_plain(op, a, b, bits);
     }
 }
 
@@ -190,7 +190,7 @@ void svmc_exec_x86_vec_shift(const struct vec_run *v)
         return;
     }
     for (unsigned i = 0; i < (unsigned)v->bytes >> element; i++)
-        vec_set(o->out, i, element, shift(op, vec_get(o->a, i, element), by, 8u << element));
+        vec_set(o->out, i, element, lane_shift(op, vec_get(o->a, i, element), by, 8u << element));
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: a vector's operand in memory, of which a mask leaves a part. Rules XE-n: docs/spec/exec.md. */
+/* x86: a vector in memory, of which a mask leaves a part. Rules XE-n: docs/spec/exec.md. */
 #include "x86_vec_private.h"
 
 /* XE-28 */
@@ -47,7 +47,7 @@ static uint64_t active_bytes(const struct vec_run *v)
 }
 
 /* XE-15 of the first active byte of each page. */
-static bool translate(struct vec_run *v, uint64_t linear, unsigned bytes, uint32_t access)
+static bool reach_pages(struct vec_run *v, uint64_t linear, unsigned bytes, uint32_t access)
 {
     struct exec_run *r = &v->e->r;
     struct exec_span *span = &v->span;
@@ -80,7 +80,7 @@ static bool reach_bytes(struct vec_run *v, uint64_t offset, unsigned bytes, uint
     if (e->shape != SHAPE_VEC_MASKED && e->shape != SHAPE_VEC_GATHER &&
         !x86_is_aligned(e, linear - v->skipped, e->insn->mem_bytes)) /* of all of it */
         return false;
-    return translate(v, linear, bytes, access);
+    return reach_pages(v, linear, bytes, access);
 }
 
 static uint64_t linear_of(const struct x86_run *e, uint64_t offset)
@@ -175,7 +175,7 @@ bool svmc_exec_x86_vec_masked(struct vec_run *v)
 
 /* ---- gathers and scatters ---- */
 
-static uint64_t offset_of(const struct vec_run *v, unsigned i)
+static uint64_t lane_offset(const struct vec_run *v, unsigned i)
 {
     const struct svmc_insn *insn = v->e->insn;
     const struct svmc_operand *m = &v->operand[v->memory & 7]; /* clamp: below 6 */
@@ -194,17 +194,17 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
     struct x86_run *e = v->e;
     struct svmc_exec *x = e->r.x;
     unsigned element = e->element, bytes = 1u << element;
-    uint64_t offset = offset_of(v, i), in_page = linear_of(e, offset) & (EXEC_PAGE - 1);
+    uint64_t offset = lane_offset(v, i), in_page = linear_of(e, offset) & (EXEC_PAGE - 1);
     unsigned parts = in_page + bytes > EXEC_PAGE ? 2 : 1;
     const uint8_t *data;
 
     v->span.bytes = bytes;
     v->span.first = parts == 2 ? (uint32_t)(EXEC_PAGE - in_page) : bytes;
+    if (x->priv.fault.raised && e->r.step == x->priv.fault_step) { /* met by an earlier call, ... */
+        e->r.out->fault = x->priv.fault; /* ... which began to put away what was done */
+        return false;
+    }
     if (e->r.step + parts > x->priv.done) {
-        if (x->priv.fault.raised) { /* it was met before, and what was done is being put away */
-            e->r.out->fault = x->priv.fault;
-            return false;
-        }
         v->active = vec_low_bits(bytes);
         if (!reach_bytes(v, offset, bytes, stores ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ))
             return false;
@@ -295,6 +295,7 @@ bool svmc_exec_x86_vec_gather(struct vec_run *v)
     }
     if (v->mask & vec_low_bits(lanes)) { /* a fault behind what was done: first that */
         x->priv.fault = out->fault;
+        x->priv.fault_step = v->e->r.step;
         *out = (struct svmc_exec_result){ .accesses = out->accesses };
         if (!put_away(v, mask, stores || done == 0))
             return false;

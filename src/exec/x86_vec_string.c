@@ -62,7 +62,7 @@ static bool is_ordered(const struct strings *s, unsigned k)
     return true;
 }
 
-static uint32_t compare(const struct strings *s)
+static uint32_t compare_strings(const struct strings *s)
 {
     uint32_t r = 0, valid = (uint32_t)vec_low_bits(s->length_b), all = (uint32_t)vec_low_bits(s->n);
 
@@ -148,7 +148,7 @@ bool svmc_exec_x86_vec_string(struct vec_run *v)
     s.n = 16u >> s.element;
     s.length_a = length_of(v, &s, s.a, SVMC_REG_RAX);
     s.length_b = length_of(v, &s, s.b, SVMC_REG_RDX);
-    result = compare(&s);
+    result = compare_strings(&s);
     if ((op == VEC_EXPLICIT_MASK || op == VEC_IMPLICIT_MASK) && !put_mask(v, &s, result))
         return false;
     if (op == VEC_EXPLICIT_INDEX || op == VEC_IMPLICIT_INDEX)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The vector registers of exec_native.c: what they hold, the library's callbacks, the difference. */
+/* The vector registers of exec_native.c: what they hold, callbacks, the difference. */
 #ifndef CHECKS_EXEC_STATE_H
 #define CHECKS_EXEC_STATE_H
 #include <svmcore/svmcore.h>

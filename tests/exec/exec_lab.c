@@ -181,6 +181,49 @@ static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
     return SVMC_OK;
 }
 
+/* n bytes of a register. */
+static uint8_t *vector_of(struct exec_lab *lab, uint32_t kind, uint32_t number, size_t n)
+{
+    if (kind == SVMC_REG_KIND_VECTOR && CHECK(number < 32 && n <= 64, "%u", number))
+        return lab->vector[number];
+    if (kind == SVMC_REG_KIND_MASK && CHECK(number < 8 && n == 8, "%u", number))
+        return lab->mask[number];
+    if (kind == SVMC_REG_KIND_MMX && CHECK(number < 8 && n == 8, "%u", number))
+        return lab->x87[number];
+    if (kind == SVMC_REG_KIND_X87 && CHECK(number < 8 && n == 10, "%u", number))
+        return lab->x87[number];
+    return NULL;
+}
+
+static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
+{
+    struct exec_lab *lab = ctx;
+    const uint8_t *from = vector_of(lab, kind, number, n);
+
+    lab->dst = dst;
+    if (strikes(lab) || from == NULL)
+        return instead(lab);
+    note(lab, SVMC_EXEC_VECTOR_READ, number, n);
+    memcpy(dst, from, n);
+    return SVMC_OK;
+}
+
+static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
+                                     size_t n)
+{
+    struct exec_lab *lab = ctx;
+    uint8_t *to = vector_of(lab, kind, number, n);
+
+    lab->src = src;
+    if (strikes(lab) || to == NULL)
+        return instead(lab);
+    note(lab, SVMC_EXEC_VECTOR_WRITE, number, n);
+    memcpy(to, src, n);
+    if (kind == SVMC_REG_KIND_MMX)
+        memset(to + 8, 0xff, 2);
+    return SVMC_OK;
+}
+
 const struct svmc_exec_ops exec_lab_ops = { .size = sizeof exec_lab_ops,
                                             .translate = translate,
                                             .read = read,
@@ -189,7 +232,9 @@ const struct svmc_exec_ops exec_lab_ops = { .size = sizeof exec_lab_ops,
                                             .port_read = port_read,
                                             .port_write = port_write,
                                             .msr_read = msr_read,
-                                            .msr_write = msr_write };
+                                            .msr_write = msr_write,
+                                            .vector_read = vector_read,
+                                            .vector_write = vector_write };
 
 void exec_lab_open(struct exec_lab *lab, unsigned isa)
 {
@@ -199,6 +244,10 @@ void exec_lab_open(struct exec_lab *lab, unsigned isa)
                                   .features = { ~(uint64_t)0, ~(uint64_t)0 } };
     lab->regs.rflags = 2;
     lab->regs.cr0 = 0x80000001;
+    lab->regs.cr4 = 0x40600; /* OSFXSR, OSXMMEXCPT, OSXSAVE */
+    lab->regs.xcr0 = LAB_XCR0;
+    lab->regs.mxcsr = 0x1f80;
+    lab->regs.fcw = 0x37f;
     lab->regs.vendor = SVMC_VENDOR_INTEL;
     lab->regs.address_bits = isa == SVMC_ISA_X86_64 ? 48 : 0;
     lab->regs.general[SVMC_REG_RSP] = LAB_LINEAR + 0x3800;
@@ -237,8 +286,10 @@ static enum svmc_status perform(struct exec_lab *lab)
     unsigned calls = lab->calls;
     void *dst = lab->dst;
     const void *src = lab->src;
-    bool reads = wait.kind == SVMC_EXEC_READ || wait.kind == SVMC_EXEC_EXCHANGE ||
-                 wait.kind == SVMC_EXEC_PORT_IN || wait.kind == SVMC_EXEC_MSR_READ;
+    bool reads =
+        wait.kind == SVMC_EXEC_READ || wait.kind == SVMC_EXEC_EXCHANGE ||
+        wait.kind == SVMC_EXEC_PORT_IN || wait.kind == SVMC_EXEC_MSR_READ ||
+        (wait.kind == SVMC_EXEC_VECTOR_READ && lab->x.priv.ops->vector_read == vector_read);
 
     if (lab->copies && reads) {
         memcpy(bytes, dst, wait.bytes);
@@ -259,6 +310,10 @@ static enum svmc_status perform(struct exec_lab *lab)
         CHECK_EQ(port_write(lab, wait.number, src, wait.bytes), SVMC_OK);
     else if (wait.kind == SVMC_EXEC_MSR_WRITE)
         CHECK_EQ(msr_write(lab, wait.number, src, &fault), SVMC_OK);
+    else if (wait.kind == SVMC_EXEC_VECTOR_READ && lab->x.priv.ops->vector_read == vector_read)
+        CHECK_EQ(vector_read(lab, wait.file, wait.number, dst, wait.bytes), SVMC_OK);
+    else if (wait.kind == SVMC_EXEC_VECTOR_WRITE && lab->x.priv.ops->vector_write == vector_write)
+        CHECK_EQ(vector_write(lab, wait.file, wait.number, src, wait.bytes), SVMC_OK);
     lab->mode = mode;
     lab->calls = calls;
     if (reads && lab->copies)

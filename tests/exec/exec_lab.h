@@ -10,6 +10,7 @@
 #define LAB_PAGES  4u
 #define LAB_PAGE   4096u
 #define LAB_LOG    256u
+#define LAB_XCR0   0xe7u /* all that vectors have */
 
 /* What the k-th call does instead. */
 enum exec_lab_mode { LAB_OK, LAB_FAIL, LAB_BUSY, LAB_FAULT, LAB_LIE };
@@ -38,6 +39,7 @@ struct exec_lab {
     unsigned logged;
     struct exec_lab_entry log[LAB_LOG]; /* accesses that were done; translations are none */
     uint64_t port_value, last_access, msr_value;
+    uint8_t vector[32][64], mask[8][8], x87[8][10];
 };
 
 extern const struct svmc_exec_ops exec_lab_ops;

@@ -6,9 +6,10 @@
 #include "exec_lab.h"
 
 struct row {
-    char name[28];
+    char name[29];
     uint8_t count, bytes[10];
     bool repeats, locked, port;
+    bool partial; /* a fault leaves what was done, and it can be done again */
 };
 
 /* The memory operand is [rbx]; strings have RSI, RDI; RCX is a count, RAX and RDX are values. */
@@ -59,6 +60,22 @@ static const struct row rows[] = {
     { "out dx, eax", 1, { 0xef }, .port = true },
     { "rdmsr", 2, { 0x0f, 0x32 }, .port = true },
     { "wrmsr", 2, { 0x0f, 0x30 }, .port = true },
+    { "movdqu xmm0, [rbx]", 4, { 0xf3, 0x0f, 0x6f, 0x03 }, .repeats = false },
+    { "movdqu [rbx], xmm0", 4, { 0xf3, 0x0f, 0x7f, 0x03 }, .repeats = false },
+    { "pinsrd xmm0, [rbx], 2", 6, { 0x66, 0x0f, 0x3a, 0x22, 0x03, 0x02 }, .repeats = false },
+    { "paddd mm1, [rbx]", 3, { 0x0f, 0xfe, 0x0b }, .repeats = false },
+    { "vpaddd ymm0, ymm1, [rbx]", 4, { 0xc5, 0xf5, 0xfe, 0x03 }, .repeats = false },
+    { "vmovdqu8 [rbx]{k1}, zmm0", 6, { 0x62, 0xf1, 0x7f, 0x49, 0x7f, 0x03 }, .repeats = false },
+    { "vmovdqu8 ymm0{k1}, [rbx]", 6, { 0x62, 0xf1, 0x7f, 0x29, 0x6f, 0x03 }, .repeats = false },
+    { "vpmaskmovd [rbx], xmm1,xmm0", 5, { 0xc4, 0xe2, 0x71, 0x8e, 0x03 }, .repeats = false },
+    { "kmovq k1, [rbx]", 5, { 0xc4, 0xe1, 0xf8, 0x90, 0x0b }, .repeats = false },
+    { "vptest ymm0, [rbx]", 5, { 0xc4, 0xe2, 0x7d, 0x17, 0x03 }, .repeats = false },
+    { "pcmpistrm xmm1, [rbx], 8", 6, { 0x66, 0x0f, 0x3a, 0x62, 0x0b, 0x08 }, .repeats = false },
+    { "vpgatherdd x0,[rbx+x2*4],x1", 6, { 0xc4, 0xe2, 0x71, 0x90, 0x04, 0x93 }, .partial = true },
+    { "vpscatterdq[rbx+x2*4]{k1}",
+      7,
+      { 0x62, 0xf2, 0xfd, 0x29, 0xa0, 0x04, 0x93 },
+      .partial = true },
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -90,6 +107,11 @@ static void prepare(struct exec_lab *lab, const struct row *r, unsigned place, b
     lab->port_value = 0xa1b2c3d4;
     lab->msr_value = 0x0123456789abcdef;
     lab->copies = copies;
+    for (unsigned i = 0; i < sizeof lab->vector; i++)
+        lab->vector[i / 64][i % 64] = (uint8_t)(i * 13 + (i >> 6) + 0x80);
+    memset(lab->mask[1], 0x35, 8);
+    for (unsigned i = 0; i < 4; i++)
+        lab->vector[2][4 * i] = (uint8_t)(i * 5), memset(lab->vector[2] + 4 * i + 1, 0, 3);
     if (lab->regs.rip)
         exec_lab_store(lab, at, 8, place & 1 ? 0xffffffff12345678 : 0x0000334455667788);
 }
@@ -98,7 +120,9 @@ static bool is_same(const struct exec_lab *a, const struct exec_lab *b)
 {
     return memcmp(&a->regs, &b->regs, sizeof a->regs) == 0 &&
            memcmp(a->ram, b->ram, sizeof a->ram) == 0 && a->port_value == b->port_value &&
-           a->msr_value == b->msr_value;
+           a->msr_value == b->msr_value && memcmp(a->vector, b->vector, sizeof a->vector) == 0 &&
+           memcmp(a->mask, b->mask, sizeof a->mask) == 0 &&
+           memcmp(a->x87, b->x87, sizeof a->x87) == 0;
 }
 
 static bool same_accesses(const struct exec_lab *a, const struct exec_lab *b)
@@ -121,6 +145,15 @@ static void check_failed(const struct row *r, struct exec_lab *lab, const struct
         CHECK(memcmp(&lab->regs, &before->regs, sizeof lab->regs) == 0, "%s, call %u", r->name, k);
 }
 
+/* Vector registers may have been read: masks, before it is known what is accessed. */
+static bool has_only_looked(const struct exec_lab *lab)
+{
+    for (unsigned i = 0; i < lab->logged && i < LAB_LOG; i++)
+        if (lab->log[i].kind != SVMC_EXEC_VECTOR_READ)
+            return false;
+    return true;
+}
+
 /* What faults at the k-th translation: nothing of this iteration happened. */
 static void check_fault(const struct row *r, const struct exec_lab *lab,
                         const struct exec_lab *before, unsigned k)
@@ -129,8 +162,8 @@ static void check_fault(const struct row *r, const struct exec_lab *lab,
     CHECK_EQ(lab->out.fault.vector, 14, "%s, call %u", r->name, k);
     CHECK_EQ(lab->out.resume_flag, 1, "%s, call %u", r->name, k);
     CHECK_EQ(lab->regs.rip, before->regs.rip, "%s, call %u", r->name, k);
-    if (!r->repeats)
-        CHECK(is_same(lab, before) && lab->logged == 0, "%s, call %u", r->name, k);
+    if (!r->repeats && !r->partial)
+        CHECK(is_same(lab, before) && has_only_looked(lab), "%s, call %u", r->name, k);
 }
 
 static void strike(const struct row *r, unsigned place, bool down, enum exec_lab_mode mode,
@@ -167,12 +200,12 @@ static void strike(const struct row *r, unsigned place, bool down, enum exec_lab
     } else if (st == SVMC_OK && lab.out.action != SVMC_EXEC_DONE) {
         check_fault(r, &lab, &before, k);
     }
-    if (r->repeats && mode != LAB_BUSY && lab.out.action != SVMC_EXEC_DONE) { /* XE-9: on it goes */
+    if ((r->repeats || r->partial) && mode != LAB_BUSY &&
+        lab.out.action != SVMC_EXEC_DONE) { /* XE-9: on it goes */
         lab.mode = LAB_OK;
         CHECK_EQ(exec_lab_run(&lab, r->bytes, r->count), SVMC_OK, "%s, after call %u", r->name, k);
-        CHECK(memcmp(lab.ram, done->ram, sizeof lab.ram) == 0 &&
-                  memcmp(&lab.regs, &done->regs, sizeof lab.regs) == 0,
-              "%s, place %u, after call %u of mode %u", r->name, place, k, mode);
+        CHECK(is_same(&lab, done), "%s, place %u, after call %u of mode %u", r->name, place, k,
+              mode);
     }
 }
 
