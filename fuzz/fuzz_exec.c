@@ -129,6 +129,8 @@ static void require_register(uint32_t kind, uint32_t number, size_t n)
 {
     if (kind == SVMC_REG_KIND_VECTOR)
         require(number < 32 && (n == 16 || n == 32 || n == 64));
+    else if (kind == SVMC_REG_KIND_X87)
+        require(number < 8 && n == 10);
     else
         require((kind == SVMC_REG_KIND_MASK || kind == SVMC_REG_KIND_MMX) && number < 8 && n == 8);
 }
@@ -151,6 +153,20 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     return say(src, n);
 }
 
+/* At once, and whatever it likes. */
+static enum svmc_status vec_op(void *ctx, struct svmc_exec_vec_op *op)
+{
+    unsigned what = take_byte(&in);
+
+    (void)ctx;
+    require(op->operation != SVMC_EXEC_VEC_NONE && op->bytes <= SVMC_EXEC_VEC_BYTES);
+    if (what < 8)
+        return what < 4 ? SVMC_ERR_UNSUPPORTED : SVMC_ERR_STATE;
+    take(&in, op->out, sizeof op->out);
+    take(&in, &op->mxcsr, sizeof op->mxcsr);
+    return SVMC_OK;
+}
+
 static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .translate = translate,
                                           .read = read_some,
@@ -161,7 +177,8 @@ static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .msr_read = msr_read,
                                           .msr_write = msr_write,
                                           .vector_read = vector_read,
-                                          .vector_write = vector_write };
+                                          .vector_write = vector_write,
+                                          .vec_op = vec_op };
 
 static void take_registers(struct svmc_exec_x86 *regs, unsigned isa)
 {
@@ -208,7 +225,9 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
     check_result(st, &out, &before, &regs);
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
-        if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
+        if (x.wait.kind == SVMC_EXEC_PAUSE) {
+            require(svmc_exec_answer(&x, NULL, 0) == SVMC_ERR_STATE);
+        } else if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
             require(waits && pending_bytes == x.wait.bytes && in_record(pending, pending_bytes));
             require(svmc_exec_answer(&x, NULL, 0) == SVMC_OK);
         }
