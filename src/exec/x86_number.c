@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: numbers by integers. Nothing here is an instruction. Rules XE-n: docs/spec/exec.md. */
+/* x86: numbers by integers (XE-63). Nothing here is an instruction. Rules: docs/spec/exec.md. */
 #include "x86_number.h"
 
 #define NUMBER_TOP ((uint64_t)1 << 63)

@@ -4,7 +4,7 @@
  * x86 processor that the host runs on. Hosted; an archive of its own. It needs no library,
  * allocates nothing, and has no memory but the caller's. Not for code that may not touch vector
  * registers: there vec_op is absent, and the answer NEEDS_VECTOR.
- * Source: docs/spec/exec.md, rules XE-60 to XE-62.
+ * Source: docs/spec/exec.md, XE-60.
  */
 #ifndef SVMCORE_PORT_X86VEC_H
 #define SVMCORE_PORT_X86VEC_H
@@ -42,7 +42,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_x86vec_open(struct svmc_x86vec *v)
  *          Upper halves of vector registers are zero (VZEROUPPER).
  *          On an error *op is as before.
  * Threads: any number at a time, with records of their own.
- * Source:  XE-60 to XE-62.
+ * Source:  XE-60.
  *
  * @return SVMC_OK; SVMC_ERR_ARG (NULL; v is not open); SVMC_ERR_UNSUPPORTED (no such operation,
  *         or this processor has it not).

@@ -2,7 +2,7 @@
 /*
  * Operations of the executor by this processor. Each is one block of assembly from the load of the
  * guest's MXCSR to that of the host's, so that no code of the compiler runs with the guest's.
- * Rules XE-60 to XE-62 of docs/spec/exec.md.
+ * XE-60, docs/spec/exec.md.
  */
 #include <cpuid.h>
 #include <stddef.h>
