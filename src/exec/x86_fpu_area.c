@@ -347,8 +347,8 @@ static bool area_check_header(struct area *a, const uint8_t *header)
 }
 
 /*
- * What is touched of the area, up to `end`: on one page or two. But for XRSTOR it is probed from its
- * last byte on, as Intel's processors do.
+ * What is touched of the area, up to `end`: on one page or two. But for XRSTOR it is probed from
+ * its last byte on, as Intel's processors do.
  */
 static bool area_reach(struct area *a, unsigned from, unsigned end, uint32_t access)
 {

@@ -2,7 +2,6 @@
 /** x86: descriptors, far branches, flags and tables: what their files share. */
 #ifndef EXEC_X86_SYSTEM_H
 #define EXEC_X86_SYSTEM_H
-#include <svmcore/event.h>
 #include "x86_private.h"
 
 #define VECTOR_BR 5u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stub in the processor that runs the test. The handler of a fault may not use thread-local data
- * before the register has its own value again.
+ * The stub in the processor that runs the test. The handler of a fault may not use thread-local
+ * data before the register has its own value again.
  */
 #include "a64_slot.h"
 #include <signal.h>

@@ -496,7 +496,8 @@ class Rounds(Case):
                 data = file.read_bytes()
                 for run in (("convert", "--to", "raw", *self.keys, file, self.tmp / "part"),
                             ("rekey", "--new-vm-key", *self.keys, file),
-                            ("rekey", "--new-epoch", *self.keys, file), ("rekey", *self.keys, file)):
+                            ("rekey", "--new-epoch", *self.keys, file),
+                            ("rekey", *self.keys, file)):
                     self.refused(USAGE, name, "no whole image", run=("seal", *run))
                 self.assertEqual((file.read_bytes(), self.litter()), (data, before))
 
