@@ -346,14 +346,17 @@ run_fuzz() {
 record_campaigns() {
     local name file status time passed failed skipped excused commit
     local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference|models'
-    long+='|token-(race|time)|keyslot-(race|model)|disk-cut)'
+    long+='|token-(race|time)|keyslot-(race|model)|disk-cut|end-to-end)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
         [[ $name =~ $long ]] || continue
         read -r status time passed failed skipped excused <"$build/log/$name.result"
-        file=docs/campaigns/${name%%-*}.md
-        [ -f "$file" ] || printf '# Long runs: %s\n' "${name%%-*}" >"$file"
+        file=${name%%-*}
+        [ "$name" != end-to-end ] || file=$name
+        [ -f "docs/campaigns/$file.md" ] ||
+            printf '# Long runs: %s\n' "$file" >"docs/campaigns/$file.md"
+        file=docs/campaigns/$file.md
         {
             printf '\n## %s\n' "$(date -u +%Y-%m-%d)"
             printf -- '- commit: %s\n' "$commit"
@@ -363,7 +366,8 @@ record_campaigns() {
             printf -- '- duration: %s s\n' "$time"
             printf -- '- cpu: %s, %s used\n' \
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
-            grep -hiE '^(== |ok |FAIL |seed|INFO: Seed|[0-9]+ (operations|checks|uses|cuts))' \
+            grep -hiE -e '^(== |ok |FAIL |seed|INFO: Seed)' \
+                -e '^[0-9]+ (operations|checks|uses|cuts|restores)' \
                 "$build/log/$name.log" | sed 's/^/    /' ||
                 true
         } >>"$file"

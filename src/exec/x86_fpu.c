@@ -17,13 +17,13 @@ bool svmc_exec_x86_fpu_may_start(struct x86_run *e, bool waits)
 }
 
 /* Whether an exception that is not masked leaves operands, stack and memory as they are (XE-52). */
-static bool is_stopped(const struct x86_run *e, unsigned raised)
+static bool fpu_is_stopped(const struct x86_run *e, unsigned raised)
 {
     return (raised & ~(unsigned)e->regs->fcw & FPU_STOPS) != 0;
 }
 
 /* XE-54: where the instruction and its operand were. */
-static void point(struct x86_run *e, bool unmasked)
+static void fpu_point(struct x86_run *e, bool unmasked)
 {
     struct svmc_exec_x86 *regs = e->regs;
     bool selectors = regs->quirks & SVMC_FPU_SELECTORS;
@@ -39,41 +39,41 @@ static void point(struct x86_run *e, bool unmasked)
 }
 
 /* XE-53. What all have in common at their end: C1 is that of this instruction, all else adds up. */
-static bool conclude(struct x86_run *e, unsigned raised)
+static bool fpu_conclude(struct x86_run *e, unsigned raised)
 {
     struct svmc_exec_x86 *regs = e->regs;
 
     regs->fsw = (uint16_t)((regs->fsw & ~FPU_C1) | raised);
     fpu_settle(regs);
-    point(e, raised & ~(unsigned)regs->fcw & FPU_ALL);
+    fpu_point(e, raised & ~(unsigned)regs->fcw & FPU_ALL);
     return true;
 }
 
-static void move_top(struct x86_run *e, unsigned by)
+static void fpu_move_top(struct x86_run *e, unsigned by)
 {
     unsigned top = (e->regs->fsw + (by << 11)) & FPU_TOP;
 
     e->regs->fsw = (uint16_t)((e->regs->fsw & ~FPU_TOP) | top);
 }
 
-static void pop(struct x86_run *e)
+static void fpu_pop(struct x86_run *e)
 {
     e->regs->ftw &= (uint16_t) ~(1u << fpu_physical(e->regs, 0));
-    move_top(e, 1);
+    fpu_move_top(e, 1);
 }
 
-static bool write_register(struct x86_run *e, unsigned physical, struct fpu_real v)
+static bool fpu_write_register(struct x86_run *e, unsigned physical, struct fpu_real v)
 {
     fpu_store_real(e->r.x->priv.store, v);
     return svmc_exec_vector_write(&e->r, SVMC_REG_KIND_X87, physical, FPU_REAL_BYTES);
 }
 
-static bool write_result(struct x86_run *e, unsigned physical)
+static bool fpu_write_result(struct x86_run *e, unsigned physical)
 {
-    return write_register(e, physical, fpu_load_real(e->r.x->priv.vec.out));
+    return fpu_write_register(e, physical, fpu_load_real(e->r.x->priv.vec.out));
 }
 
-static struct fpu_real convert(const struct x86_run *e, const uint8_t *data, unsigned *raised)
+static struct fpu_real fpu_convert(const struct x86_run *e, const uint8_t *data, unsigned *raised)
 {
     unsigned bytes = e->insn->mem_bytes;
     uint64_t value = core_load_le64(data);
@@ -101,22 +101,22 @@ bool svmc_exec_x86_fpu_load(struct x86_run *e)
     data = svmc_exec_read(&e->r, &span);
     if (data == NULL)
         return false;
-    v = convert(e, data, &raised);
+    v = fpu_convert(e, data, &raised);
     if (regs->ftw >> to & 1) { /* XE-51 */
         v = FPU_INDEFINITE;
         raised = FPU_OVERFLOW;
     }
     if (!(raised & ~(unsigned)regs->fcw & FPU_IE)) { /* a denormal is loaded in any case */
-        if (!write_register(e, to, v))
+        if (!fpu_write_register(e, to, v))
             return false;
-        move_top(e, 7);
+        fpu_move_top(e, 7);
         regs->ftw |= (uint16_t)(1u << to);
     }
-    return conclude(e, raised);
+    return fpu_conclude(e, raised);
 }
 
 /* What is stored, in the record's `store`. */
-static void format(struct x86_run *e, struct fpu_real v, unsigned *raised)
+static void fpu_format(struct x86_run *e, struct fpu_real v, unsigned *raised)
 {
     uint8_t *store = e->r.x->priv.store;
     unsigned bytes = e->insn->mem_bytes, control = e->regs->fcw;
@@ -148,20 +148,20 @@ bool svmc_exec_x86_fpu_store(struct x86_run *e)
             return false;
         v = fpu_load_real(data);
     }
-    format(e, v, &raised);
+    fpu_format(e, v, &raised);
     if (!(regs->ftw >> from & 1)) /* XE-51: the indefinite value of the format */
         raised = FPU_UNDERFLOW;
-    if (!is_stopped(e, raised)) {
+    if (!fpu_is_stopped(e, raised)) {
         if (!x86_reach_memory(e, SVMC_ACCESS_WRITE, &span) || !svmc_exec_write(&e->r, &span))
             return false;
         if (e->op >= FPU_OP_FSTP)
-            pop(e);
+            fpu_pop(e);
     }
-    return conclude(e, raised);
+    return fpu_conclude(e, raised);
 }
 
 /* XE-55: the host's operation, with ST(0) and the operand as it lies in memory. */
-static bool compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)
+static bool fpu_compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)
 {
     struct svmc_exec_vec_op *op = &e->r.x->priv.vec;
     unsigned n = core_clamp(e->op - FPU_OP_FADD, 8);
@@ -184,7 +184,7 @@ static bool compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)
     return true;
 }
 
-static bool is_compare(const struct x86_run *e)
+static bool fpu_is_compare(const struct x86_run *e)
 {
     return e->op == FPU_OP_FCOM || e->op == FPU_OP_FCOMP;
 }
@@ -201,20 +201,20 @@ bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e)
         !x86_reach_memory(e, SVMC_ACCESS_READ, &span))
         return false;
     data = svmc_exec_read(&e->r, &span);
-    if (data == NULL || (!empty && !compute(e, data, &raised)))
+    if (data == NULL || (!empty && !fpu_compute(e, data, &raised)))
         return false;
-    if (is_compare(e)) {
+    if (fpu_is_compare(e)) {
         if (empty)
             raised |= FPU_UNORDERED;
         regs->fsw &= (uint16_t)~FPU_CODES;
-        if (e->op == FPU_OP_FCOMP && !is_stopped(e, raised))
-            pop(e);
+        if (e->op == FPU_OP_FCOMP && !fpu_is_stopped(e, raised))
+            fpu_pop(e);
     } else if (!(raised & ~(unsigned)regs->fcw & (FPU_IE | FPU_DE | FPU_ZE))) {
-        if (empty ? !write_register(e, to, FPU_INDEFINITE) : !write_result(e, to))
+        if (empty ? !fpu_write_register(e, to, FPU_INDEFINITE) : !fpu_write_result(e, to))
             return false;
         regs->ftw |= (uint16_t)(1u << to);
     }
-    return conclude(e, raised & ~(is_compare(e) ? FPU_C1 : 0));
+    return fpu_conclude(e, raised & ~(fpu_is_compare(e) ? FPU_C1 : 0));
 }
 
 bool svmc_exec_x86_fpu_control(struct x86_run *e)

@@ -5,25 +5,26 @@
  */
 #include "x86_fpu.h"
 
-#define HAS_X87   0x1u /* state components: SDM vol. 1 13.1 */
-#define HAS_SSE   0x2u
-#define HAS_AVX   0x4u
-#define HAS_MASKS 0x20u
-#define HAS_UPPER 0x40u /* bits 511:256 of the first 16 registers */
-#define HAS_HIGH  0x80u /* the other 16 */
-#define HAS_PKRU  0x200u
-#define KNOWN     (HAS_X87 | HAS_SSE | HAS_AVX | HAS_MASKS | HAS_UPPER | HAS_HIGH | HAS_PKRU)
-#define COMPACT   ((uint64_t)1 << 63)
+#define AREA_X87   0x1u /* state components: SDM vol. 1 13.1 */
+#define AREA_SSE   0x2u
+#define AREA_AVX   0x4u
+#define AREA_MASKS 0x20u
+#define AREA_UPPER 0x40u /* bits 511:256 of the first 16 registers */
+#define AREA_HIGH  0x80u /* the other 16 */
+#define AREA_PKRU  0x200u
+#define AREA_KNOWN \
+    (AREA_X87 | AREA_SSE | AREA_AVX | AREA_MASKS | AREA_UPPER | AREA_HIGH | AREA_PKRU)
+#define AREA_COMPACT ((uint64_t)1 << 63)
 
-#define AT_MXCSR    24u
-#define AT_ST       32u
-#define AT_XMM      160u
-#define AT_HEADER   512u
-#define AT_EXTENDED 576u
-#define AREA_MAX    EXEC_PAGE /* so two pages at most */
-#define COMPONENTS  10u
+#define AREA_AT_MXCSR    24u
+#define AREA_AT_ST       32u
+#define AREA_AT_XMM      160u
+#define AREA_AT_HEADER   512u
+#define AREA_AT_EXTENDED 576u
+#define AREA_MAX         EXEC_PAGE /* so two pages at most */
+#define AREA_COMPONENTS  10u
 
-#define MXCSR_INIT 0x1f80u
+#define AREA_MXCSR_INIT 0x1f80u
 
 /* What one of them is about, and where in the record's data its pieces are. */
 struct area {
@@ -39,43 +40,47 @@ struct area {
     bool xsave;
 };
 
-static const uint16_t sizes[COMPONENTS] = { 0, 0, 256, 64, 64, 64, 512, 1024, 128, 8 };
+static const uint16_t area_sizes[AREA_COMPONENTS] = { 0, 0, 256, 64, 64, 64, 512, 1024, 128, 8 };
 
 /* XE-58: CPUID.(EAX=0DH,ECX=n):EBX as all processors of the vendor have it. */
-static const uint16_t usual[2][COMPONENTS] = { { 0, 0, 576, 960, 1024, 1088, 1152, 1664, 0, 2688 },
-                                               { 0, 0, 576, 0, 0, 832, 896, 1408, 0, 2432 } };
+static const uint16_t area_usual[2][AREA_COMPONENTS] = {
+    { 0, 0, 576, 960, 1024, 1088, 1152, 1664, 0, 2688 },
+    { 0, 0, 576, 0, 0, 832, 896, 1408, 0, 2432 }
+};
 
-/* Where component n begins; n: below COMPONENTS. */
-static unsigned place_of(const struct area *a, unsigned n)
+/* Where component n begins; n: below AREA_COMPONENTS. */
+static unsigned area_place_of(const struct area *a, unsigned n)
 {
     const struct svmc_exec_x86 *regs = a->e->regs;
-    unsigned at = AT_EXTENDED;
+    unsigned at = AREA_AT_EXTENDED;
 
-    n = core_clamp(n, COMPONENTS);
+    n = core_clamp(n, AREA_COMPONENTS);
     if (a->compact == 0) {
         if (regs->component[n] != 0)
             return regs->component[n];
-        return usual[regs->vendor == SVMC_VENDOR_AMD ? 1 : 0][n]; /* clamp: 0 or 1 */
+        return area_usual[regs->vendor == SVMC_VENDOR_AMD ? 1 : 0][n]; /* clamp: 0 or 1 */
     }
     for (unsigned i = 2; i < n; i++)
         if (a->compact >> i & 1)
-            at += sizes[i];
+            at += area_sizes[i]; /* clamp: below n */
     return at;
 }
 
-static unsigned end_of(const struct area *a, uint32_t components)
+static unsigned area_end_of(const struct area *a, uint32_t components)
 {
-    unsigned end = AT_EXTENDED, at;
+    unsigned end = AREA_AT_EXTENDED, at;
 
-    for (unsigned n = 2; n < COMPONENTS; n++) {
-        at = components >> n & 1 ? place_of(a, n) + sizes[n] : 0;
+    for (unsigned n = 2; n < AREA_COMPONENTS; n++) {
+        if (a->compact != 0)
+            components &= (uint32_t)a->compact;
+        at = components >> n & 1 ? area_place_of(a, n) + area_sizes[n] : 0;
         end = at > end ? at : end;
     }
     return end;
 }
 
 /* XE-81: a call's accesses are 64 at most, and it may go on at once in the next. */
-static bool may_access(struct x86_run *e)
+static bool area_may_access(struct x86_run *e)
 {
     if (e->r.out->accesses + 2 <= SVMC_EXEC_ACCESSES_MAX)
         return true;
@@ -83,7 +88,7 @@ static bool may_access(struct x86_run *e)
     return exec_stop(&e->r, SVMC_EXEC_PENDING, SVMC_EXEC_REASON_NONE);
 }
 
-static const uint8_t *read_range(struct area *a, unsigned from, unsigned bytes)
+static const uint8_t *area_read_range(struct area *a, unsigned from, unsigned bytes)
 {
     const uint8_t *first = NULL, *data;
 
@@ -91,7 +96,7 @@ static const uint8_t *read_range(struct area *a, unsigned from, unsigned bytes)
         unsigned n = bytes - at < SVMC_EXEC_WIDTH_MAX ? bytes - at : SVMC_EXEC_WIDTH_MAX;
         struct exec_span part = fpu_part(&a->span, from + at - a->from, n);
 
-        data = may_access(a->e) ? svmc_exec_read(&a->e->r, &part) : NULL;
+        data = area_may_access(a->e) ? svmc_exec_read(&a->e->r, &part) : NULL;
         if (data == NULL)
             return NULL;
         first = first == NULL ? data : first;
@@ -100,16 +105,16 @@ static const uint8_t *read_range(struct area *a, unsigned from, unsigned bytes)
 }
 
 /* A piece that lies in `store`. */
-static bool write_piece(struct area *a, unsigned from, unsigned bytes)
+static bool area_write_piece(struct area *a, unsigned from, unsigned bytes)
 {
     struct exec_span part = fpu_part(&a->span, from - a->from, bytes);
 
-    return may_access(a->e) && svmc_exec_write(&a->e->r, &part);
+    return area_may_access(a->e) && svmc_exec_write(&a->e->r, &part);
 }
 
 /* `bytes` of each register, of which `skip` come before, `stride` bytes from one to the next. */
-static bool write_registers(struct area *a, unsigned from, const uint8_t *data, unsigned stride,
-                            unsigned bytes)
+static bool area_write_registers(struct area *a, unsigned from, const uint8_t *data,
+                                 unsigned stride, unsigned bytes)
 {
     uint8_t *store = a->e->r.x->priv.store;
     unsigned total = a->registers * bytes, done = 0;
@@ -117,22 +122,22 @@ static bool write_registers(struct area *a, unsigned from, const uint8_t *data, 
     while (done < total) {
         for (unsigned n = 0; n < SVMC_EXEC_WIDTH_MAX; n += bytes)
             memcpy(store + n, data + (done + n) / bytes * stride, bytes);
-        if (!write_piece(a, from + done, SVMC_EXEC_WIDTH_MAX))
+        if (!area_write_piece(a, from + done, SVMC_EXEC_WIDTH_MAX))
             return false;
         done += SVMC_EXEC_WIDTH_MAX;
     }
     return true;
 }
 
-static const uint8_t *read_vectors(struct area *a, unsigned kind, unsigned first, unsigned count,
-                                   unsigned bytes)
+static const uint8_t *area_read_vectors(struct area *a, unsigned kind, unsigned first,
+                                        unsigned count, unsigned bytes)
 {
     const uint8_t *all = NULL, *data;
 
     for (unsigned i = 0; i < count; i++) {
         unsigned n = kind == SVMC_REG_KIND_X87 ? fpu_physical(a->e->regs, i) : first + i;
 
-        data = may_access(a->e) ? svmc_exec_vector_read(&a->e->r, kind, n, bytes) : NULL;
+        data = area_may_access(a->e) ? svmc_exec_vector_read(&a->e->r, kind, n, bytes) : NULL;
         if (data == NULL)
             return NULL;
         all = all == NULL ? data : all;
@@ -140,7 +145,7 @@ static const uint8_t *read_vectors(struct area *a, unsigned kind, unsigned first
     return all;
 }
 
-static bool is_zero(const uint8_t *data, unsigned count, unsigned stride, unsigned bytes)
+static bool area_is_zero(const uint8_t *data, unsigned count, unsigned stride, unsigned bytes)
 {
     uint64_t any = 0;
 
@@ -150,65 +155,68 @@ static bool is_zero(const uint8_t *data, unsigned count, unsigned stride, unsign
     return any == 0;
 }
 
-static bool is_initial_x87(const struct area *a)
+static bool area_is_initial_x87(const struct area *a)
 {
     const struct svmc_exec_x86 *regs = a->e->regs;
 
     return regs->fcw == FPU_CONTROL_INIT && regs->fsw == 0 && regs->ftw == 0 && regs->fop == 0 &&
            regs->fip == 0 && regs->fdp == 0 && regs->fcs == 0 && regs->fds == 0 &&
-           is_zero(a->st, 8, 16, 16);
+           area_is_zero(a->st, 8, 16, 16);
 }
 
 /* XE-59: in use is what is not in its initial state. */
-static void find_used(struct area *a)
+static void area_find_used(struct area *a)
 {
     uint32_t wanted = a->wanted, unused = 0;
     const unsigned n = a->registers, w = a->width;
 
-    if ((wanted & HAS_X87) && is_initial_x87(a))
-        unused |= HAS_X87;
-    if ((wanted & HAS_SSE) && is_zero(a->vectors, n, w, 16))
-        unused |= HAS_SSE;
-    if ((wanted & HAS_AVX) && is_zero(a->vectors + 16, n, w, 16))
-        unused |= HAS_AVX;
-    if ((wanted & HAS_UPPER) && is_zero(a->vectors + 32, n, w, 32))
-        unused |= HAS_UPPER;
-    if ((wanted & HAS_HIGH) && (a->high == NULL || is_zero(a->high, 16, 64, 64)))
-        unused |= HAS_HIGH;
-    if ((wanted & HAS_MASKS) && is_zero(a->masks, 8, 8, 8))
-        unused |= HAS_MASKS;
-    if ((wanted & HAS_PKRU) && a->e->regs->pkru == 0)
-        unused |= HAS_PKRU;
-    if ((a->e->op == FPU_OP_XSAVEC || a->e->op == FPU_OP_XSAVES) && a->e->regs->mxcsr != MXCSR_INIT)
-        unused &= ~HAS_SSE;
+    if ((wanted & AREA_X87) && area_is_initial_x87(a))
+        unused |= AREA_X87;
+    if ((wanted & AREA_SSE) && area_is_zero(a->vectors, n, w, 16))
+        unused |= AREA_SSE;
+    if ((wanted & AREA_AVX) && area_is_zero(a->vectors + 16, n, w, 16))
+        unused |= AREA_AVX;
+    if ((wanted & AREA_UPPER) && area_is_zero(a->vectors + 32, n, w, 32))
+        unused |= AREA_UPPER;
+    if ((wanted & AREA_HIGH) && (a->high == NULL || area_is_zero(a->high, 16, 64, 64)))
+        unused |= AREA_HIGH;
+    if ((wanted & AREA_MASKS) && area_is_zero(a->masks, 8, 8, 8))
+        unused |= AREA_MASKS;
+    if ((wanted & AREA_PKRU) && a->e->regs->pkru == 0)
+        unused |= AREA_PKRU;
+    if ((a->e->op == FPU_OP_XSAVEC || a->e->op == FPU_OP_XSAVES) &&
+        a->e->regs->mxcsr != AREA_MXCSR_INIT)
+        unused &= ~AREA_SSE;
     a->there = wanted & ~unused;
 }
 
-static bool read_state(struct area *a)
+static bool area_read_state(struct area *a)
 {
     const uint32_t wanted = a->wanted;
 
-    if ((wanted & HAS_X87) &&
-        (a->st = read_vectors(a, SVMC_REG_KIND_X87, 0, 8, FPU_REAL_BYTES)) == NULL)
+    if ((wanted & AREA_X87) &&
+        (a->st = area_read_vectors(a, SVMC_REG_KIND_X87, 0, 8, FPU_REAL_BYTES)) == NULL)
         return false;
-    if ((wanted & (HAS_SSE | HAS_AVX | HAS_UPPER)) &&
-        (a->vectors = read_vectors(a, SVMC_REG_KIND_VECTOR, 0, a->registers, a->width)) == NULL)
+    if ((wanted & (AREA_SSE | AREA_AVX | AREA_UPPER)) &&
+        (a->vectors = area_read_vectors(a, SVMC_REG_KIND_VECTOR, 0, a->registers, a->width)) ==
+            NULL)
         return false;
-    if ((wanted & HAS_HIGH) && a->e->wide &&
-        (a->high = read_vectors(a, SVMC_REG_KIND_VECTOR, 16, 16, 64)) == NULL)
+    if ((wanted & AREA_HIGH) && a->e->wide &&
+        (a->high = area_read_vectors(a, SVMC_REG_KIND_VECTOR, 16, 16, 64)) == NULL)
         return false;
-    if ((wanted & HAS_MASKS) && (a->masks = read_vectors(a, SVMC_REG_KIND_MASK, 0, 8, 8)) == NULL)
+    if ((wanted & AREA_MASKS) &&
+        (a->masks = area_read_vectors(a, SVMC_REG_KIND_MASK, 0, 8, 8)) == NULL)
         return false;
     return true;
 }
 
-static bool is_long(const struct area *a)
+static bool area_is_long(const struct area *a)
 {
     return a->e->wide && (a->e->insn->priv_raw[1] & PREFIX_W);
 }
 
 /* Bytes 0 to 23. */
-static void put_words(const struct area *a, uint8_t *out)
+static void area_put_words(const struct area *a, uint8_t *out)
 {
     const struct svmc_exec_x86 *regs = a->e->regs;
 
@@ -218,209 +226,215 @@ static void put_words(const struct area *a, uint8_t *out)
     core_store_le16(out + 6, regs->fop);
     core_store_le64(out + 8, regs->fip);
     core_store_le64(out + 16, regs->fdp);
-    if (!is_long(a)) {
+    if (!area_is_long(a)) {
         core_store_le32(out + 12, regs->fcs);
         core_store_le32(out + 20, regs->fds);
     }
 }
 
-static bool write_x87(struct area *a)
+static bool area_write_x87(struct area *a)
 {
     uint8_t *store = a->e->r.x->priv.store;
 
-    put_words(a, store);
-    if (!write_piece(a, 0, AT_MXCSR))
+    area_put_words(a, store);
+    if (!area_write_piece(a, 0, AREA_AT_MXCSR))
         return false;
     memcpy(store, a->st, SVMC_EXEC_WIDTH_MAX);
-    if (!write_piece(a, AT_ST, SVMC_EXEC_WIDTH_MAX))
+    if (!area_write_piece(a, AREA_AT_ST, SVMC_EXEC_WIDTH_MAX))
         return false;
     memcpy(store, a->st + SVMC_EXEC_WIDTH_MAX, SVMC_EXEC_WIDTH_MAX);
-    return write_piece(a, AT_ST + SVMC_EXEC_WIDTH_MAX, SVMC_EXEC_WIDTH_MAX);
+    return area_write_piece(a, AREA_AT_ST + SVMC_EXEC_WIDTH_MAX, SVMC_EXEC_WIDTH_MAX);
 }
 
-static bool write_mxcsr(struct area *a)
+static bool area_write_mxcsr(struct area *a)
 {
     uint8_t *store = a->e->r.x->priv.store;
 
     core_store_le32(store, a->e->regs->mxcsr);
     core_store_le32(store + 4, fpu_mxcsr_mask(a->e->regs));
-    return write_piece(a, AT_MXCSR, 8);
+    return area_write_piece(a, AREA_AT_MXCSR, 8);
 }
 
-static bool write_extended(struct area *a, uint32_t what)
+static bool area_write_extended(struct area *a, uint32_t what)
 {
     uint8_t *store = a->e->r.x->priv.store;
 
-    if ((what & HAS_AVX) && !write_registers(a, place_of(a, 2), a->vectors + 16, a->width, 16))
+    if ((what & AREA_AVX) &&
+        !area_write_registers(a, area_place_of(a, 2), a->vectors + 16, a->width, 16))
         return false;
-    if (what & HAS_MASKS) {
+    if (what & AREA_MASKS) {
         memcpy(store, a->masks, SVMC_EXEC_WIDTH_MAX);
-        if (!write_piece(a, place_of(a, 5), SVMC_EXEC_WIDTH_MAX))
+        if (!area_write_piece(a, area_place_of(a, 5), SVMC_EXEC_WIDTH_MAX))
             return false;
     }
-    if ((what & HAS_UPPER) && !write_registers(a, place_of(a, 6), a->vectors + 32, a->width, 32))
+    if ((what & AREA_UPPER) &&
+        !area_write_registers(a, area_place_of(a, 6), a->vectors + 32, a->width, 32))
         return false;
-    if ((what & HAS_HIGH) && a->high != NULL &&
-        !write_registers(a, place_of(a, 7), a->high, 64, 64))
+    if ((what & AREA_HIGH) && a->high != NULL &&
+        !area_write_registers(a, area_place_of(a, 7), a->high, 64, 64))
         return false;
-    if (what & HAS_PKRU) {
+    if (what & AREA_PKRU) {
         core_store_le64(store, a->e->regs->pkru);
-        return write_piece(a, place_of(a, 9), 8);
+        return area_write_piece(a, area_place_of(a, 9), 8);
     }
     return true;
 }
 
 /* XE-59: XSTATE_BV of what was asked for; XSAVEC, XSAVES: and the format. */
-static bool write_header(struct area *a, uint64_t old)
+static bool area_write_header(struct area *a, uint64_t old)
 {
     uint8_t *store = a->e->r.x->priv.store;
 
     core_store_le64(store, (old & ~(uint64_t)a->wanted) | a->there);
     core_store_le64(store + 8, a->compact);
-    return write_piece(a, AT_HEADER, a->compact != 0 ? 16 : 8);
+    return area_write_piece(a, AREA_AT_HEADER, a->compact != 0 ? 16 : 8);
 }
 
-static bool save(struct area *a)
+static bool area_save(struct area *a)
 {
     uint32_t what = a->wanted;
     const uint8_t *old = NULL;
-    bool mxcsr = !a->xsave || (a->wanted & (HAS_SSE | HAS_AVX));
+    bool mxcsr = !a->xsave || (a->wanted & (AREA_SSE | AREA_AVX));
 
-    if (a->xsave && a->compact == 0 && (old = read_range(a, AT_HEADER, 8)) == NULL)
+    if (a->xsave && a->compact == 0 && (old = area_read_range(a, AREA_AT_HEADER, 8)) == NULL)
         return false;
-    if (!read_state(a))
+    if (!area_read_state(a))
         return false;
-    find_used(a);
+    area_find_used(a);
     if (a->xsave && a->e->op != FPU_OP_XSAVE)
         what = a->there;
     if (a->compact != 0)
-        mxcsr = what & HAS_SSE;
-    if ((what & HAS_X87) && !write_x87(a))
+        mxcsr = what & AREA_SSE;
+    if ((what & AREA_X87) && !area_write_x87(a))
         return false;
-    if (mxcsr && !write_mxcsr(a))
+    if (mxcsr && !area_write_mxcsr(a))
         return false;
-    if ((what & HAS_SSE) && !write_registers(a, AT_XMM, a->vectors, a->width, 16))
+    if ((what & AREA_SSE) && !area_write_registers(a, AREA_AT_XMM, a->vectors, a->width, 16))
         return false;
     if (!a->xsave)
         return true;
-    return write_extended(a, what) && write_header(a, old != NULL ? core_load_le64(old) : 0);
+    return area_write_extended(a, what) &&
+           area_write_header(a, old != NULL ? core_load_le64(old) : 0);
 }
 
-static bool refuse(struct x86_run *e)
+static bool area_refuse(struct x86_run *e)
 {
     return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
 }
 
 /* XE-80. What is read: the header, before anything that depends on it. */
-static bool check_header(struct area *a, const uint8_t *header)
+static bool area_check_header(struct area *a, const uint8_t *header)
 {
     const struct svmc_exec_x86 *regs = a->e->regs;
     uint64_t state = core_load_le64(header), format = core_load_le64(header + 8), can = regs->xcr0;
 
     if (a->e->op == FPU_OP_XRSTORS) {
         can |= regs->xss;
-        if (!(format & COMPACT))
-            return refuse(a->e);
+        if (!(format & AREA_COMPACT))
+            return area_refuse(a->e);
     }
-    if (format & COMPACT) {
-        if ((format & ~COMPACT & ~can) || (state & ~(format & ~COMPACT)) ||
-            !is_zero(header + 16, 1, 0, 48) || (regs->quirks & SVMC_FPU_NO_XSAVEC))
-            return refuse(a->e);
-        if (format & ~COMPACT & ~(uint64_t)KNOWN)
+    if (format & AREA_COMPACT) {
+        if ((format & ~AREA_COMPACT & ~can) || (state & ~(format & ~AREA_COMPACT)) ||
+            !area_is_zero(header + 16, 1, 0, 48) || (regs->quirks & SVMC_FPU_NO_XSAVEC))
+            return area_refuse(a->e);
+        if (format & ~AREA_COMPACT & ~(uint64_t)AREA_KNOWN)
             return exec_stop(&a->e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_COMPONENT);
-        a->compact = format;
-    } else if ((state & ~can) || !is_zero(header + 8, 1, 0, 16)) {
-        return refuse(a->e);
+    } else if ((state & ~can) || !area_is_zero(header + 8, 1, 0, 16)) {
+        return area_refuse(a->e);
     }
     a->there = (uint32_t)state & a->wanted;
     return true;
 }
 
 /*
- * What is touched of the area, up to `end`: on one page or two. What is written is probed from its
+ * What is touched of the area, up to `end`: on one page or two. But for XRSTOR it is probed from its
  * last byte on, as Intel's processors do.
  */
-static bool reach(struct area *a, unsigned from, unsigned end, uint32_t access)
+static bool area_reach(struct area *a, unsigned from, unsigned end, uint32_t access)
 {
     struct x86_run *e = a->e;
     const unsigned segment = e->insn->segment;
-    const uint64_t mask = core_mask(e->insn->address_bytes), at = x86_offset(e) + from;
+    const uint64_t at = (x86_offset(e) & core_mask(e->insn->address_bytes)) + from;
 
     if (end > AREA_MAX)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_COMPONENT);
     a->from = (uint16_t)from;
-    if (access == SVMC_ACCESS_WRITE &&
-        !x86_reach(e, segment, (at + (end - from) - 1) & mask, 1, access, &a->span))
+    if ((access == SVMC_ACCESS_WRITE || !a->xsave) &&
+        !x86_reach(e, segment, at + (end - from) - 1, 1, access, &a->span))
         return false;
-    return x86_reach(e, segment, at & mask, end - from, access, &a->span);
+    return x86_reach(e, segment, at, end - from, access, &a->span);
 }
 
-/* XSAVE and XRSTOR of neither x87 nor anything with MXCSR leave the first 512 bytes alone. */
-static unsigned start_of(const struct area *a)
+/* Without x87, SSE and MXCSR the first 512 bytes are left alone. components: that are touched. */
+static unsigned area_start_of(const struct area *a, uint32_t components)
 {
-    return a->xsave && !(a->wanted & (HAS_X87 | HAS_SSE | HAS_AVX)) ? AT_HEADER : 0;
+    if (a->xsave && a->compact == 0)
+        components |= a->wanted & (AREA_SSE | AREA_AVX) ? AREA_SSE : 0; /* MXCSR */
+    return a->xsave && !(components & (AREA_X87 | AREA_SSE)) ? AREA_AT_HEADER : 0;
 }
 
 /* Pieces of an area that is restored; NULL: its initial state. */
-struct image {
+struct area_image {
     const uint8_t *words, *st, *xmm, *avx, *masks, *upper, *high, *kept;
     uint32_t mxcsr, pkru;
 };
 
-static bool read_if(struct area *a, uint32_t component, unsigned at, unsigned bytes,
-                    const uint8_t **out)
+static bool area_read_if(struct area *a, uint32_t component, unsigned at, unsigned bytes,
+                         const uint8_t **out)
 {
     *out = NULL;
     if (!(a->there & component))
         return true;
-    *out = read_range(a, at, bytes);
+    *out = area_read_range(a, at, bytes);
     return *out != NULL;
 }
 
-static bool read_image(struct area *a, struct image *m)
+static bool area_read_image(struct area *a, struct area_image *m)
 {
     bool mxcsr =
-        !a->xsave || (a->compact != 0 ? a->there & HAS_SSE : a->wanted & (HAS_SSE | HAS_AVX));
+        !a->xsave || (a->compact != 0 ? a->there & AREA_SSE : a->wanted & (AREA_SSE | AREA_AVX));
     const uint8_t *data;
 
-    m->mxcsr = a->wanted & HAS_SSE && a->compact != 0 ? MXCSR_INIT : a->e->regs->mxcsr;
-    m->pkru = a->wanted & HAS_PKRU ? 0 : a->e->regs->pkru;
-    if (!read_if(a, HAS_X87, 0, AT_MXCSR, &m->words) || !read_if(a, HAS_X87, AT_ST, 128, &m->st))
+    m->mxcsr = a->wanted & AREA_SSE && a->compact != 0 ? AREA_MXCSR_INIT : a->e->regs->mxcsr;
+    m->pkru = a->wanted & AREA_PKRU ? 0 : a->e->regs->pkru;
+    if (!area_read_if(a, AREA_X87, 0, AREA_AT_MXCSR, &m->words) ||
+        !area_read_if(a, AREA_X87, AREA_AT_ST, 128, &m->st))
         return false;
     if (mxcsr) {
-        data = read_range(a, AT_MXCSR, 8);
+        data = area_read_range(a, AREA_AT_MXCSR, 8);
         if (data == NULL)
             return false;
         m->mxcsr = core_load_le32(data);
         if (m->mxcsr & ~fpu_mxcsr_mask(a->e->regs))
-            return refuse(a->e);
+            return area_refuse(a->e);
     }
-    if (!read_if(a, HAS_SSE, AT_XMM, a->registers * 16u, &m->xmm) ||
-        !read_if(a, HAS_AVX, place_of(a, 2), a->registers * 16u, &m->avx) ||
-        !read_if(a, HAS_MASKS, place_of(a, 5), 64, &m->masks) ||
-        !read_if(a, HAS_UPPER, place_of(a, 6), a->registers * 32u, &m->upper) ||
-        !read_if(a, HAS_PKRU, place_of(a, 9), 8, &data))
+    if (!area_read_if(a, AREA_SSE, AREA_AT_XMM, a->registers * 16u, &m->xmm) ||
+        !area_read_if(a, AREA_AVX, area_place_of(a, 2), a->registers * 16u, &m->avx) ||
+        !area_read_if(a, AREA_MASKS, area_place_of(a, 5), 64, &m->masks) ||
+        !area_read_if(a, AREA_UPPER, area_place_of(a, 6), a->registers * 32u, &m->upper) ||
+        !area_read_if(a, AREA_PKRU, area_place_of(a, 9), 8, &data))
         return false;
     if (data != NULL)
         m->pkru = core_load_le32(data);
     m->high = NULL;
-    return !a->e->wide || read_if(a, HAS_HIGH, place_of(a, 7), 1024, &m->high);
+    return !a->e->wide || area_read_if(a, AREA_HIGH, area_place_of(a, 7), 1024, &m->high);
 }
 
 /* Bytes of a register below its width that this does not restore, and that stay so. */
-static unsigned kept_bytes(const struct area *a)
+static unsigned area_kept_bytes(const struct area *a)
 {
     if (a->width == 64)
-        return (a->wanted & (HAS_SSE | HAS_AVX)) == (HAS_SSE | HAS_AVX) ? 0 : 32;
-    return a->width == 32 && !(a->wanted & HAS_SSE) ? 16 : 0;
+        return (a->wanted & (AREA_SSE | AREA_AVX)) == (AREA_SSE | AREA_AVX) ? 0 : 32;
+    return a->width == 32 && !(a->wanted & AREA_SSE) ? 16 : 0;
 }
 
-static bool put_register(struct area *a, unsigned kind, unsigned number, unsigned bytes)
+static bool area_put_register(struct area *a, unsigned kind, unsigned number, unsigned bytes)
 {
-    return may_access(a->e) && svmc_exec_vector_write(&a->e->r, kind, number, bytes);
+    return area_may_access(a->e) && svmc_exec_vector_write(&a->e->r, kind, number, bytes);
 }
 
-static void put_piece(uint8_t *to, const uint8_t *from, unsigned i, unsigned bytes, bool wanted)
+static void area_put_piece(uint8_t *to, const uint8_t *from, unsigned i, unsigned bytes,
+                           bool wanted)
 {
     if (!wanted)
         return;
@@ -430,37 +444,37 @@ static void put_piece(uint8_t *to, const uint8_t *from, unsigned i, unsigned byt
         memset(to, 0, bytes);
 }
 
-static bool restore_vectors(struct area *a, const struct image *m)
+static bool area_restore_vectors(struct area *a, const struct area_image *m)
 {
     uint8_t *store = a->e->r.x->priv.store;
-    const unsigned kept = kept_bytes(a);
+    const unsigned kept = area_kept_bytes(a);
 
     for (unsigned i = 0; i < a->registers && a->width != 0; i++) {
         if (kept != 0)
             memcpy(store, m->kept + i * kept, kept);
-        put_piece(store, m->xmm, i, 16, a->wanted & HAS_SSE);
-        put_piece(store + 16, m->avx, i, 16, a->wanted & HAS_AVX);
-        put_piece(store + 32, m->upper, i, 32, a->wanted & HAS_UPPER);
-        if (!put_register(a, SVMC_REG_KIND_VECTOR, i, a->width))
+        area_put_piece(store, m->xmm, i, 16, a->wanted & AREA_SSE);
+        area_put_piece(store + 16, m->avx, i, 16, a->wanted & AREA_AVX);
+        area_put_piece(store + 32, m->upper, i, 32, a->wanted & AREA_UPPER);
+        if (!area_put_register(a, SVMC_REG_KIND_VECTOR, i, a->width))
             return false;
     }
-    for (unsigned i = 0; i < 16 && (a->wanted & HAS_HIGH) && a->e->wide; i++) {
-        put_piece(store, m->high, i, 64, true);
-        if (!put_register(a, SVMC_REG_KIND_VECTOR, 16 + i, 64))
+    for (unsigned i = 0; i < 16 && (a->wanted & AREA_HIGH) && a->e->wide; i++) {
+        area_put_piece(store, m->high, i, 64, true);
+        if (!area_put_register(a, SVMC_REG_KIND_VECTOR, 16 + i, 64))
             return false;
     }
-    for (unsigned i = 0; i < 8 && (a->wanted & HAS_MASKS); i++) {
-        put_piece(store, m->masks, i, 8, true);
-        if (!put_register(a, SVMC_REG_KIND_MASK, i, 8))
+    for (unsigned i = 0; i < 8 && (a->wanted & AREA_MASKS); i++) {
+        area_put_piece(store, m->masks, i, 8, true);
+        if (!area_put_register(a, SVMC_REG_KIND_MASK, i, 8))
             return false;
     }
     return true;
 }
 
-static void take_words(struct area *a, const uint8_t *words)
+static void area_take_words(struct area *a, const uint8_t *words)
 {
     struct svmc_exec_x86 *regs = a->e->regs;
-    const bool selectors = !is_long(a) && (regs->quirks & SVMC_FPU_SELECTORS);
+    const bool selectors = !area_is_long(a) && (regs->quirks & SVMC_FPU_SELECTORS);
 
     fpu_init(regs);
     if (words == NULL)
@@ -472,7 +486,7 @@ static void take_words(struct area *a, const uint8_t *words)
     regs->fop = core_load_le16(words + 6) & FPU_OPCODE_BITS;
     regs->fip = core_load_le32(words + 8);
     regs->fdp = core_load_le32(words + 16);
-    if (is_long(a)) { /* what is above a linear address's bits is lost of the first alone */
+    if (area_is_long(a)) { /* what is above a linear address's bits is lost of the first alone */
         regs->fip = (uint64_t)core_sign_extend(core_load_le64(words + 8), 57);
         regs->fdp = core_load_le64(words + 16);
     }
@@ -480,59 +494,68 @@ static void take_words(struct area *a, const uint8_t *words)
     regs->fds = selectors ? core_load_le16(words + 20) : 0;
 }
 
-static bool restore_x87(struct area *a, const struct image *m)
+static bool area_restore_x87(struct area *a, const struct area_image *m)
 {
     unsigned top = m->words != NULL ? core_load_le16(m->words + 2) >> 11 : 0;
 
     for (unsigned i = 0; i < 8; i++) {
-        put_piece(a->e->r.x->priv.store, m->st, i, 16, true);
-        if (!put_register(a, SVMC_REG_KIND_X87, (top + i) & 7, FPU_REAL_BYTES))
+        area_put_piece(a->e->r.x->priv.store, m->st, i, 16, true);
+        if (!area_put_register(a, SVMC_REG_KIND_X87, (top + i) & 7, FPU_REAL_BYTES))
             return false;
     }
     return true;
 }
 
-static bool restore(struct area *a)
+static bool area_restore(struct area *a)
 {
     const uint8_t *header;
-    struct image m = { 0 };
+    struct area_image m = { 0 };
+    unsigned start;
 
     if (a->xsave) {
-        header = read_range(a, AT_HEADER, 64);
-        if (header == NULL || !check_header(a, header) ||
-            !reach(a, start_of(a), end_of(a, a->there), SVMC_ACCESS_READ))
+        header = area_read_range(a, AREA_AT_HEADER, 64);
+        if (header == NULL)
+            return false;
+        if (core_load_le64(header + 8) & AREA_COMPACT)
+            a->compact = core_load_le64(header + 8);
+        start = area_start_of(a, a->wanted);
+        if (!area_reach(a, start, AREA_AT_EXTENDED, SVMC_ACCESS_READ) ||
+            !area_check_header(a, header) ||
+            !area_reach(a, start, area_end_of(a, a->wanted), SVMC_ACCESS_READ))
             return false;
     }
-    if (!read_image(a, &m))
+    if (!area_read_image(a, &m))
         return false;
-    if (kept_bytes(a) != 0 &&
-        (m.kept = read_vectors(a, SVMC_REG_KIND_VECTOR, 0, a->registers, kept_bytes(a))) == NULL)
+    if (area_kept_bytes(a) != 0 &&
+        (m.kept = area_read_vectors(a, SVMC_REG_KIND_VECTOR, 0, a->registers,
+                                    area_kept_bytes(a))) == NULL)
         return false;
-    if (((a->wanted & HAS_X87) && !restore_x87(a, &m)) || !restore_vectors(a, &m))
+    if (((a->wanted & AREA_X87) && !area_restore_x87(a, &m)) || !area_restore_vectors(a, &m))
         return false;
-    if (a->wanted & HAS_X87)
-        take_words(a, m.words);
+    if (a->wanted & AREA_X87)
+        area_take_words(a, m.words);
     a->e->regs->mxcsr = m.mxcsr;
     a->e->regs->pkru = m.pkru;
     return true;
 }
 
-/* XE-58 */
-static bool may_start(struct x86_run *e, bool xsave, unsigned alignment)
+/* XE-58: the segment first, then the alignment. */
+static bool area_may_start(struct x86_run *e, bool xsave, uint32_t access)
 {
+    const unsigned alignment = xsave ? 64 : 16;
     uint64_t linear = x86_offset(e) & core_mask(e->insn->address_bytes);
 
     if (xsave && !(e->regs->cr4 & CR4_OSXSAVE))
         return svmc_exec_fault(&e->r, VECTOR_UD, false, 0);
     if (e->regs->cr0 & (xsave ? CR0_TS : CR0_TS | CR0_EM))
         return svmc_exec_fault(&e->r, VECTOR_NM, false, 0);
-    if (!e->wide || e->insn->segment >= SVMC_SEG_FS)
-        linear += e->regs->segment[core_clamp(e->insn->segment, 6)].base;
+    if (!svmc_exec_x86_linear_slow(e, e->insn->segment, linear, 1, access, &linear))
+        return false;
     if (linear % alignment == 0)
         return true;
     if (linear % 4 != 0 && (e->regs->rflags & FLAG_AC) && !svmc_exec_x86_misaligned(e))
         return false; /* Intel's processors look at two bits alone */
-    return refuse(e);
+    return area_refuse(e);
 }
 
 bool svmc_exec_x86_area(struct x86_run *e)
@@ -546,21 +569,24 @@ bool svmc_exec_x86_area(struct x86_run *e)
     uint64_t wanted = can & (x86_get(e, SVMC_REG_RDX, 4) << 32 | x86_get(e, SVMC_REG_RAX, 4));
     struct area a = { .e = e, .registers = e->wide ? 16 : 8, .xsave = xsave };
 
-    if (!may_start(e, xsave, xsave ? 64 : 16) || !svmc_exec_has_vectors(&e->r))
+    if (!area_may_start(e, xsave, restores ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE) ||
+        !svmc_exec_has_vectors(&e->r))
         return false;
     if (!xsave)
         wanted = (regs->quirks & SVMC_FPU_FAST_FXSAVE) && e->wide && regs->cpl == 0
-                     ? HAS_X87
-                     : HAS_X87 | HAS_SSE;
-    if (wanted & ~(uint64_t)KNOWN)
+                     ? AREA_X87
+                     : AREA_X87 | AREA_SSE;
+    if (wanted & ~(uint64_t)AREA_KNOWN)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_COMPONENT);
     a.wanted = a.there = (uint32_t)wanted;
-    a.width = wanted & HAS_UPPER ? 64 : wanted & HAS_AVX ? 32 : wanted & HAS_SSE ? 16 : 0;
+    a.width = wanted & AREA_UPPER ? 64 : wanted & AREA_AVX ? 32 : wanted & AREA_SSE ? 16 : 0;
     if (compact)
-        a.compact = wanted | COMPACT;
+        a.compact = wanted | AREA_COMPACT;
     if (restores
-            ? !reach(&a, xsave ? AT_HEADER : 0, xsave ? AT_EXTENDED : AT_HEADER, SVMC_ACCESS_READ)
-            : !reach(&a, start_of(&a), xsave ? end_of(&a, a.wanted) : AT_HEADER, SVMC_ACCESS_WRITE))
+            ? !area_reach(&a, xsave ? AREA_AT_HEADER : 0, xsave ? AREA_AT_EXTENDED : AREA_AT_HEADER,
+                          SVMC_ACCESS_READ)
+            : !area_reach(&a, area_start_of(&a, a.wanted),
+                          xsave ? area_end_of(&a, a.wanted) : AREA_AT_HEADER, SVMC_ACCESS_WRITE))
         return false;
-    return restores ? restore(&a) : save(&a);
+    return restores ? area_restore(&a) : area_save(&a);
 }

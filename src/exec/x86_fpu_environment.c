@@ -2,21 +2,21 @@
 /* x87: FLDENV, FNSTENV, FRSTOR, FNSAVE (SDM vol. 1 8.1.10), XE-56: docs/spec/exec.md. */
 #include "x86_fpu.h"
 
-#define ONES 0xffff0000u /* what is above a word in the format of 32 bits */
+#define ENV_ONES 0xffff0000u /* what is above a word in the format of 32 bits */
 
 /* Where linear addresses stand instead of selectors and offsets. */
-static bool is_real(const struct x86_run *e)
+static bool env_is_real(const struct x86_run *e)
 {
     return !(e->regs->cr0 & CR0_PE) || (e->regs->rflags & FLAG_VM);
 }
 
-static unsigned environment_bytes(const struct x86_run *e)
+static unsigned env_bytes(const struct x86_run *e)
 {
     return e->insn->mem_bytes == 14 || e->insn->mem_bytes == 94 ? 14 : 28;
 }
 
 /* Two bits for each physical register; an empty one has both. */
-static unsigned tag_word(const struct svmc_exec_x86 *regs, const uint8_t *const st[8])
+static unsigned env_tag_word(const struct svmc_exec_x86 *regs, const uint8_t *const st[8])
 {
     unsigned tags = 0;
 
@@ -29,15 +29,15 @@ static unsigned tag_word(const struct svmc_exec_x86 *regs, const uint8_t *const 
     return tags;
 }
 
-static void put_environment(const struct x86_run *e, unsigned tags, uint8_t *out)
+static void env_put_environment(const struct x86_run *e, unsigned tags, uint8_t *out)
 {
     const struct svmc_exec_x86 *regs = e->regs;
     uint32_t ip = (uint32_t)regs->fip, dp = (uint32_t)regs->fdp;
-    uint32_t code = regs->fcs, data = regs->fds, ones = ONES;
-    unsigned n = environment_bytes(e) == 14 ? 2 : 4;
+    uint32_t code = regs->fcs, data = regs->fds, ones = ENV_ONES;
+    unsigned n = env_bytes(e) == 14 ? 2 : 4;
     uint32_t words[7];
 
-    if (is_real(e)) {
+    if (env_is_real(e)) {
         ip += code << 4;
         dp += data << 4;
         code = regs->fop | (ip >> 16) << 12;
@@ -62,11 +62,11 @@ static void put_environment(const struct x86_run *e, unsigned tags, uint8_t *out
             core_store_le32(out + 4 * i, words[i]);
 }
 
-static void take_environment(struct x86_run *e, const uint8_t *from)
+static void env_take_environment(struct x86_run *e, const uint8_t *from)
 {
     struct svmc_exec_x86 *regs = e->regs;
     const bool selectors = regs->quirks & SVMC_FPU_SELECTORS;
-    unsigned n = environment_bytes(e) == 14 ? 2 : 4, tags;
+    unsigned n = env_bytes(e) == 14 ? 2 : 4, tags;
     uint32_t words[7];
 
     for (unsigned i = 0; i < 7; i++)
@@ -80,7 +80,7 @@ static void take_environment(struct x86_run *e, const uint8_t *from)
         regs->ftw |= (uint16_t)((tags >> 2 * i & 3) != 3 ? 1u << i : 0);
     regs->fip = words[3];
     regs->fdp = words[5];
-    if (is_real(e)) {
+    if (env_is_real(e)) {
         regs->fip = (words[3] & 0xffff) | (words[4] >> 12) << 16;
         regs->fdp = (words[5] & 0xffff) | (words[6] >> 12) << 16;
         regs->fop = words[4] & FPU_OPCODE_BITS;
@@ -92,11 +92,11 @@ static void take_environment(struct x86_run *e, const uint8_t *from)
     regs->fds = selectors ? (uint16_t)words[6] : 0;
 }
 
-static bool store(struct x86_run *e, const struct exec_span *area)
+static bool env_store(struct x86_run *e, const struct exec_span *area)
 {
     struct svmc_exec *x = e->r.x;
     struct svmc_exec_x86 *regs = e->regs;
-    unsigned bytes = environment_bytes(e);
+    unsigned bytes = env_bytes(e);
     struct exec_span part = fpu_part(area, 0, bytes);
     const uint8_t *st[8];
 
@@ -106,7 +106,7 @@ static bool store(struct x86_run *e, const struct exec_span *area)
         if (st[i] == NULL)
             return false;
     }
-    put_environment(e, tag_word(regs, st), x->priv.store);
+    env_put_environment(e, env_tag_word(regs, st), x->priv.store);
     if (!svmc_exec_write(&e->r, &part))
         return false;
     if (e->op == FPU_OP_FNSTENV) {
@@ -124,9 +124,9 @@ static bool store(struct x86_run *e, const struct exec_span *area)
     return true;
 }
 
-static bool load(struct x86_run *e, const struct exec_span *area)
+static bool env_load(struct x86_run *e, const struct exec_span *area)
 {
-    unsigned bytes = environment_bytes(e), top;
+    unsigned bytes = env_bytes(e), top;
     struct exec_span part = fpu_part(area, 0, bytes);
     const uint8_t *environment = svmc_exec_read(&e->r, &part), *st[8];
 
@@ -146,19 +146,8 @@ static bool load(struct x86_run *e, const struct exec_span *area)
                 return false;
         }
     }
-    take_environment(e, environment);
+    env_take_environment(e, environment);
     return true;
-}
-
-/* What is written is probed from its last byte on, as Intel's processors do. */
-static bool reach(struct x86_run *e, uint32_t access, struct exec_span *area)
-{
-    const uint64_t last = x86_offset(e) + e->insn->mem_bytes - 1;
-
-    if (access == SVMC_ACCESS_WRITE &&
-        !x86_reach(e, e->insn->segment, last & core_mask(e->insn->address_bytes), 1, access, area))
-        return false;
-    return x86_reach_memory(e, access, area);
 }
 
 bool svmc_exec_x86_fpu_environment(struct x86_run *e)
@@ -167,7 +156,7 @@ bool svmc_exec_x86_fpu_environment(struct x86_run *e)
     struct exec_span area;
 
     if (!svmc_exec_x86_fpu_may_start(e, loads) || !svmc_exec_has_vectors(&e->r) ||
-        !reach(e, loads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, &area))
+        !x86_reach_memory(e, loads ? SVMC_ACCESS_READ : SVMC_ACCESS_WRITE, &area))
         return false;
-    return loads ? load(e, &area) : store(e, &area);
+    return loads ? env_load(e, &area) : env_store(e, &area);
 }

@@ -2,36 +2,44 @@
 /* x87: the formats of its numbers, each from and to 80 bits. Rules XE-n: docs/spec/exec.md. */
 #include "x86_fpu.h"
 
-#define LEADING  ((uint64_t)1 << 63) /* the integer bit */
-#define QUIET    ((uint64_t)1 << 62)
-#define BIAS     16383
-#define DECIMALS 1000000000000000000u /* what 18 digits do not hold */
+#define REAL_LEADING  ((uint64_t)1 << 63) /* the integer bit */
+#define REAL_QUIET    ((uint64_t)1 << 62)
+#define REAL_BIAS     16383
+#define REAL_DECIMALS 1000000000000000000u /* what 18 digits do not hold */
 
-enum kind { ZERO, FINITE, INFINITE, QUIET_NAN, SIGNALING_NAN, UNSUPPORTED };
+enum real_kind {
+    REAL_ZERO,
+    REAL_FINITE,
+    REAL_INFINITE,
+    REAL_QUIET_NAN,
+    REAL_SIGNALING_NAN,
+    REAL_UNSUPPORTED
+};
 
 /* SDM vol. 1 tables 4-3, 8-3: what the 80387 and later do not know is an invalid operand. */
-static enum kind kind_of(struct fpu_real v)
+static enum real_kind real_kind_of(struct fpu_real v)
 {
     unsigned exponent = v.top & FPU_MAX;
 
     if (exponent == 0)
-        return v.mantissa == 0 ? ZERO : FINITE;
-    if (!(v.mantissa & LEADING))
-        return UNSUPPORTED;
+        return v.mantissa == 0 ? REAL_ZERO : REAL_FINITE;
+    if (!(v.mantissa & REAL_LEADING))
+        return REAL_UNSUPPORTED;
     if (exponent != FPU_MAX)
-        return FINITE;
-    if (v.mantissa == LEADING)
-        return INFINITE;
-    return v.mantissa & QUIET ? QUIET_NAN : SIGNALING_NAN;
+        return REAL_FINITE;
+    if (v.mantissa == REAL_LEADING)
+        return REAL_INFINITE;
+    return v.mantissa & REAL_QUIET ? REAL_QUIET_NAN : REAL_SIGNALING_NAN;
 }
 
-static bool is_negative(struct fpu_real v)
+static bool real_is_negative(struct fpu_real v)
 {
     return (v.top & FPU_SIGN) != 0;
 }
 
 /* Whether what is cut off makes the magnitude larger. control: bits 11:10 (SDM vol. 1 4.8.4). */
-static bool rounds_up(unsigned control, bool negative, bool more_than_half, bool half, bool odd)
+static bool real_rounds_up(unsigned control, bool negative, bool more_than_half, bool half,
+                           bool odd)
 {
     switch (control >> 10 & 3) {
     case 0:
@@ -45,8 +53,8 @@ static bool rounds_up(unsigned control, bool negative, bool more_than_half, bool
     }
 }
 
-static uint64_t shift(uint64_t mantissa, unsigned by, bool negative, unsigned control,
-                      unsigned *raised)
+static uint64_t real_shift(uint64_t mantissa, unsigned by, bool negative, unsigned control,
+                           unsigned *raised)
 {
     uint64_t kept, rest;
     bool up;
@@ -57,15 +65,15 @@ static uint64_t shift(uint64_t mantissa, unsigned by, bool negative, unsigned co
     rest = by < 64 ? mantissa << (64 - by) : by == 64 ? mantissa : mantissa != 0;
     if (rest == 0)
         return kept;
-    up = rounds_up(control, negative, rest > LEADING, rest == LEADING, kept & 1);
+    up = real_rounds_up(control, negative, rest > REAL_LEADING, rest == REAL_LEADING, kept & 1);
     *raised |= FPU_PE | (up ? FPU_C1 : 0);
     return kept + up;
 }
 
 /* The leading bit to where it belongs. */
-static void normalise(uint64_t *mantissa, int *exponent)
+static void real_normalise(uint64_t *mantissa, int *exponent)
 {
-    while (!(*mantissa & LEADING)) {
+    while (!(*mantissa & REAL_LEADING)) {
         *mantissa <<= 1;
         --*exponent;
     }
@@ -75,36 +83,36 @@ struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *ra
 {
     unsigned digits = bytes == 4 ? 24 : 53, max = bytes == 4 ? 0xff : 0x7ff;
     unsigned sign = value >> (8 * bytes - 1) & 1 ? FPU_SIGN : 0;
-    uint64_t mantissa = value << (64 - digits) & (LEADING - 1);
+    uint64_t mantissa = value << (64 - digits) & (REAL_LEADING - 1);
     int exponent = (int)(value >> (digits - 1) & max);
 
     if (exponent == (int)max) {
-        if (mantissa != 0 && !(mantissa & QUIET))
+        if (mantissa != 0 && !(mantissa & REAL_QUIET))
             *raised |= FPU_IE;
-        return (struct fpu_real){ LEADING | mantissa | (mantissa != 0 ? QUIET : 0),
+        return (struct fpu_real){ REAL_LEADING | mantissa | (mantissa != 0 ? REAL_QUIET : 0),
                                   (uint16_t)(sign | FPU_MAX) };
     }
     if (exponent != 0) {
-        mantissa |= LEADING;
+        mantissa |= REAL_LEADING;
     } else if (mantissa == 0) {
         return (struct fpu_real){ 0, (uint16_t)sign };
     } else {
         *raised |= FPU_DE;
         exponent = 1;
-        normalise(&mantissa, &exponent);
+        real_normalise(&mantissa, &exponent);
     }
-    exponent += BIAS - (int)(max >> 1);
+    exponent += REAL_BIAS - (int)(max >> 1);
     return (struct fpu_real){ mantissa, (uint16_t)(sign | (unsigned)exponent) };
 }
 
 struct fpu_real svmc_exec_x87_from_integer(int64_t value)
 {
     uint64_t mantissa = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    int exponent = BIAS + 63;
+    int exponent = REAL_BIAS + 63;
 
     if (value == 0)
         return (struct fpu_real){ 0, 0 };
-    normalise(&mantissa, &exponent);
+    real_normalise(&mantissa, &exponent);
     return (struct fpu_real){ mantissa,
                               (uint16_t)((value < 0 ? FPU_SIGN : 0) | (unsigned)exponent) };
 }
@@ -122,9 +130,9 @@ struct fpu_real svmc_exec_x87_from_decimal(const uint8_t digits[10])
 }
 
 /* SDM vol. 1 8.5.4: infinity, or the largest number; `large` has all ones in the exponent. */
-static uint64_t overflow(uint64_t large, bool negative, unsigned control, unsigned *raised)
+static uint64_t real_overflow(uint64_t large, bool negative, unsigned control, unsigned *raised)
 {
-    bool up = rounds_up(control, negative, true, false, false);
+    bool up = real_rounds_up(control, negative, true, false, false);
 
     *raised |= FPU_OE;
     if (control & FPU_OE)
@@ -133,28 +141,28 @@ static uint64_t overflow(uint64_t large, bool negative, unsigned control, unsign
 }
 
 /* SDM vol. 1 8.5.5: tiny is what is after rounding, as if the exponent had no limit. */
-static uint64_t round_finite(struct fpu_real v, unsigned digits, unsigned max, unsigned control,
-                             unsigned *raised)
+static uint64_t real_round_finite(struct fpu_real v, unsigned digits, unsigned max,
+                                  unsigned control, unsigned *raised)
 {
     int exponent = v.top & FPU_MAX ? v.top & FPU_MAX : 1;
     uint64_t mantissa = v.mantissa, rounded;
     unsigned flags = 0, by;
     int after;
 
-    normalise(&mantissa, &exponent);
-    exponent += (int)(max >> 1) - BIAS;
-    rounded = shift(mantissa, 64 - digits, is_negative(v), control, &flags);
+    real_normalise(&mantissa, &exponent);
+    exponent += (int)(max >> 1) - REAL_BIAS;
+    rounded = real_shift(mantissa, 64 - digits, real_is_negative(v), control, &flags);
     after = exponent;
     if (rounded >> digits) {
         rounded >>= 1;
         after++;
     }
     if (after >= (int)max)
-        return overflow((uint64_t)max << (digits - 1), is_negative(v), control, raised);
+        return real_overflow((uint64_t)max << (digits - 1), real_is_negative(v), control, raised);
     if (after <= 0) {
         flags = 0;
         by = 64 - digits + (unsigned)(1 - exponent);
-        rounded = shift(mantissa, by, is_negative(v), control, &flags);
+        rounded = real_shift(mantissa, by, real_is_negative(v), control, &flags);
         if (!(control & FPU_UE))
             flags = FPU_UE; /* whatever it would have been rounded to is not stored */
         *raised |= flags | (flags & FPU_PE ? FPU_UE : 0);
@@ -169,42 +177,42 @@ uint64_t svmc_exec_x87_narrow(struct fpu_real v, unsigned bytes, unsigned contro
     unsigned digits = bytes == 4 ? 24 : 53, max = bytes == 4 ? 0xff : 0x7ff;
     uint64_t large = (uint64_t)max << (digits - 1), sign = (uint64_t)1 << (8 * bytes - 1), out;
 
-    switch (kind_of(v)) {
-    case ZERO:
+    switch (real_kind_of(v)) {
+    case REAL_ZERO:
         out = 0;
         break;
-    case FINITE:
-        out = round_finite(v, digits, max, control, raised);
+    case REAL_FINITE:
+        out = real_round_finite(v, digits, max, control, raised);
         break;
-    case INFINITE:
+    case REAL_INFINITE:
         out = large;
         break;
-    case QUIET_NAN:
-    case SIGNALING_NAN:
-        *raised |= v.mantissa & QUIET ? 0 : FPU_IE;
-        out = large | ((v.mantissa | QUIET) & (LEADING - 1)) >> (64 - digits);
+    case REAL_QUIET_NAN:
+    case REAL_SIGNALING_NAN:
+        *raised |= v.mantissa & REAL_QUIET ? 0 : FPU_IE;
+        out = large | ((v.mantissa | REAL_QUIET) & (REAL_LEADING - 1)) >> (64 - digits);
         break;
     default:
         *raised |= FPU_IE;
         return sign | large | (uint64_t)1 << (digits - 2);
     }
-    return is_negative(v) ? sign | out : out;
+    return real_is_negative(v) ? sign | out : out;
 }
 
 /* The magnitude of v as an integer of no more than `limit`; false: there is none. */
-static bool round_integer(struct fpu_real v, unsigned control, uint64_t limit, uint64_t *out,
-                          unsigned *raised)
+static bool real_round_integer(struct fpu_real v, unsigned control, uint64_t limit, uint64_t *out,
+                               unsigned *raised)
 {
-    enum kind kind = kind_of(v);
+    enum real_kind kind = real_kind_of(v);
     unsigned exponent = v.top & FPU_MAX ? v.top & FPU_MAX : 1, flags = 0, by;
 
     *out = 0;
-    if (kind == ZERO)
+    if (kind == REAL_ZERO)
         return true;
-    if (kind != FINITE || exponent > BIAS + 63)
+    if (kind != REAL_FINITE || exponent > REAL_BIAS + 63)
         return false;
-    by = BIAS + 63 - exponent;
-    *out = shift(v.mantissa, by < 65 ? by : 65, is_negative(v), control, &flags);
+    by = REAL_BIAS + 63 - exponent;
+    *out = real_shift(v.mantissa, by < 65 ? by : 65, real_is_negative(v), control, &flags);
     if (*out > limit)
         return false;
     *raised |= flags;
@@ -216,12 +224,12 @@ uint64_t svmc_exec_x87_to_integer(struct fpu_real v, unsigned bytes, unsigned co
 {
     uint64_t least = (uint64_t)1 << (8 * bytes - 1), out;
 
-    if (!round_integer(v, truncate ? 0xc00 : control, is_negative(v) ? least : least - 1, &out,
-                       raised)) {
+    if (!real_round_integer(v, truncate ? 0xc00 : control, real_is_negative(v) ? least : least - 1,
+                            &out, raised)) {
         *raised |= FPU_IE;
         return least; /* integer indefinite */
     }
-    return is_negative(v) ? 0 - out : out;
+    return real_is_negative(v) ? 0 - out : out;
 }
 
 void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digits[10],
@@ -229,7 +237,7 @@ void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digit
 {
     uint64_t value;
 
-    if (!round_integer(v, control, DECIMALS - 1, &value, raised)) {
+    if (!real_round_integer(v, control, REAL_DECIMALS - 1, &value, raised)) {
         *raised |= FPU_IE;
         core_store_le64(digits, 0xc000000000000000); /* decimal indefinite: SDM vol. 1 table 4-4 */
         core_store_le16(digits + 8, 0xffff);
@@ -239,7 +247,7 @@ void svmc_exec_x87_to_decimal(struct fpu_real v, unsigned control, uint8_t digit
         digits[i] = (uint8_t)(value % 10 | value / 10 % 10 << 4);
         value /= 100;
     }
-    digits[9] = is_negative(v) ? 0x80 : 0;
+    digits[9] = real_is_negative(v) ? 0x80 : 0;
 }
 
 /* SDM vol. 1 8.1.7: valid, zero, special. */
@@ -249,5 +257,5 @@ unsigned svmc_exec_x87_tag_of(struct fpu_real v)
 
     if (exponent == 0 && v.mantissa == 0)
         return 1;
-    return exponent == 0 || exponent == FPU_MAX || !(v.mantissa & LEADING) ? 2 : 0;
+    return exponent == 0 || exponent == FPU_MAX || !(v.mantissa & REAL_LEADING) ? 2 : 0;
 }

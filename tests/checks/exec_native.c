@@ -733,17 +733,18 @@ static void compare_fault(struct trial *t)
 {
     const struct svmc_fault *fault = &t->out.fault;
 
+    if (exec_fpu_area(&t->insn) == 64 && (t->insn.access & SVMC_ACCESS_RW) == SVMC_ACCESS_READ &&
+        t->stub.vector + fault->vector == 13 + 14)
+        return; /* a bad header and a page that is not there: exec.md, end */
     if (t->stub.vector != fault->vector)
         show(t, "another vector");
     else if (fault->has_error && t->stub.error != fault->error)
         show(t, "another error code");
     else if (fault->vector == 14 && t->stub.address != fault->address &&
-             !((t->insn.access & SVMC_ACCESS_WRITE_IF) &&
-               t->stub.address >> 12 ==
-                   fault->address >> 12) && /* which byte of a masked store: exec.md, end */
-             (!(exec_fpu_is(&t->insn) && t->insn.mem_bytes > 10) ||
-              (t->stub.address ^ fault->address) >= ARENA_PAGE))
-        show(t, "another address"); /* what is wide is probed where the processor likes */
+             !(((t->insn.access & SVMC_ACCESS_WRITE_IF) ||
+                (exec_fpu_is(&t->insn) && t->insn.mem_bytes > 10)) &&
+               t->stub.address >> 12 == fault->address >> 12)) /* which byte: exec.md, end */
+        show(t, "another address");
 }
 
 static void compare(struct trial *t, uint64_t value)
@@ -878,10 +879,10 @@ static void run_form(struct form *f, uint64_t count)
                 break;
             for (unsigned r = 0; r < 16 && mode != 64; r++)
                 t.before.general[r] = r < 8 ? (uint32_t)t.before.general[r] : 0;
-            if (exec_fpu_is_too_much(&t.insn, &t.before))
-                continue;
             if (!lanes)
                 t.linear = t.insn.mem_count != 0 ? linear_of(&t) : t.before.general[SVMC_REG_RSP];
+            if (exec_fpu_is_too_much(&t.insn, &t.before, t.linear))
+                continue;
             draw_memory(&t);
             execute(&t, f);
         }

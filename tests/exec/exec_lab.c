@@ -181,7 +181,7 @@ static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
     return SVMC_OK;
 }
 
-/* n bytes of a register; the least of them that a file has are asked for by nobody. */
+/* n bytes of a register. */
 static uint8_t *vector_of(struct exec_lab *lab, uint32_t kind, uint32_t number, size_t n)
 {
     if (kind == SVMC_REG_KIND_VECTOR && CHECK(number < 32 && n <= 64, "%u", number))
@@ -189,7 +189,9 @@ static uint8_t *vector_of(struct exec_lab *lab, uint32_t kind, uint32_t number, 
     if (kind == SVMC_REG_KIND_MASK && CHECK(number < 8 && n == 8, "%u", number))
         return lab->mask[number];
     if (kind == SVMC_REG_KIND_MMX && CHECK(number < 8 && n == 8, "%u", number))
-        return lab->mmx[number];
+        return lab->x87[number];
+    if (kind == SVMC_REG_KIND_X87 && CHECK(number < 8 && n == 10, "%u", number))
+        return lab->x87[number];
     return NULL;
 }
 
@@ -284,9 +286,10 @@ static enum svmc_status perform(struct exec_lab *lab)
     unsigned calls = lab->calls;
     void *dst = lab->dst;
     const void *src = lab->src;
-    bool reads = wait.kind == SVMC_EXEC_READ || wait.kind == SVMC_EXEC_EXCHANGE ||
-                 wait.kind == SVMC_EXEC_PORT_IN || wait.kind == SVMC_EXEC_MSR_READ ||
-                 wait.kind == SVMC_EXEC_VECTOR_READ;
+    bool reads =
+        wait.kind == SVMC_EXEC_READ || wait.kind == SVMC_EXEC_EXCHANGE ||
+        wait.kind == SVMC_EXEC_PORT_IN || wait.kind == SVMC_EXEC_MSR_READ ||
+        (wait.kind == SVMC_EXEC_VECTOR_READ && lab->x.priv.ops->vector_read == vector_read);
 
     if (lab->copies && reads) {
         memcpy(bytes, dst, wait.bytes);
@@ -307,9 +310,9 @@ static enum svmc_status perform(struct exec_lab *lab)
         CHECK_EQ(port_write(lab, wait.number, src, wait.bytes), SVMC_OK);
     else if (wait.kind == SVMC_EXEC_MSR_WRITE)
         CHECK_EQ(msr_write(lab, wait.number, src, &fault), SVMC_OK);
-    else if (wait.kind == SVMC_EXEC_VECTOR_READ)
+    else if (wait.kind == SVMC_EXEC_VECTOR_READ && lab->x.priv.ops->vector_read == vector_read)
         CHECK_EQ(vector_read(lab, wait.file, wait.number, dst, wait.bytes), SVMC_OK);
-    else if (wait.kind == SVMC_EXEC_VECTOR_WRITE)
+    else if (wait.kind == SVMC_EXEC_VECTOR_WRITE && lab->x.priv.ops->vector_write == vector_write)
         CHECK_EQ(vector_write(lab, wait.file, wait.number, src, wait.bytes), SVMC_OK);
     lab->mode = mode;
     lab->calls = calls;

@@ -39,7 +39,7 @@ struct exec_lab {
     unsigned logged;
     struct exec_lab_entry log[LAB_LOG]; /* accesses that were done; translations are none */
     uint64_t port_value, last_access, msr_value;
-    uint8_t vector[32][64], mask[8][8], mmx[8][10];
+    uint8_t vector[32][64], mask[8][8], x87[8][10];
 };
 
 extern const struct svmc_exec_ops exec_lab_ops;

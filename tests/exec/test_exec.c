@@ -479,7 +479,7 @@ TEST(exec, without_a_callback_it_is_said) /* XE-20 */
     CHECK_EQ(lab.out.reason, SVMC_EXEC_REASON_CALLBACK);
     CHECK_EQ(RUN(0x0f, 0x30), SVMC_OK);
     CHECK_EQ(lab.out.reason, SVMC_EXEC_REASON_CALLBACK);
-    lab.regs.cr4 |= 0x200; /* OSFXSR */
+    lab.regs.cr4 |= 0x200;                    /* OSFXSR */
     CHECK_EQ(RUN(0x0f, 0x28, 0x03), SVMC_OK); /* MOVAPS */
     CHECK_EQ(lab.out.action, SVMC_EXEC_NEEDS_VECTOR);
     CHECK_EQ(lab.logged, 0);

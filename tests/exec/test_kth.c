@@ -122,7 +122,7 @@ static bool is_same(const struct exec_lab *a, const struct exec_lab *b)
            memcmp(a->ram, b->ram, sizeof a->ram) == 0 && a->port_value == b->port_value &&
            a->msr_value == b->msr_value && memcmp(a->vector, b->vector, sizeof a->vector) == 0 &&
            memcmp(a->mask, b->mask, sizeof a->mask) == 0 &&
-           memcmp(a->mmx, b->mmx, sizeof a->mmx) == 0;
+           memcmp(a->x87, b->x87, sizeof a->x87) == 0;
 }
 
 static bool same_accesses(const struct exec_lab *a, const struct exec_lab *b)

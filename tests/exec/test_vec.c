@@ -887,8 +887,8 @@ TEST(exec_vec, mmx_makes_the_stack_of_x87_valid) /* XE-26 */
     lab.regs.ftw = 0x21;
     exec_lab_store(&lab, DATA, 8, 0x1122334455667788);
     CHECK_EQ(RUN(0x0f, 0x6f, 0x1b), SVMC_OK); /* MOVQ mm3 */
-    CHECK_EQ(get(lab.mmx[3]), 0x1122334455667788);
-    CHECK_EQ(lab.mmx[3][8] & lab.mmx[3][9], 0xff);
+    CHECK_EQ(get(lab.x87[3]), 0x1122334455667788);
+    CHECK_EQ(lab.x87[3][8] & lab.x87[3][9], 0xff);
     CHECK_EQ(lab.regs.fsw, 0x0500);
     CHECK_EQ(lab.regs.ftw, 0xff);
     lab.regs.ftw = 0x21;

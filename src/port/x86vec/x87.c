@@ -6,7 +6,7 @@
  * XE-55 of docs/spec/exec.md.
  */
 #include "x87.h"
-#include <string.h>
+#include "../../core/memory.h"
 
 /* SDM vol. 1 figure 8-9, and the registers behind it. */
 struct image {

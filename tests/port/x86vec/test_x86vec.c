@@ -199,3 +199,70 @@ TEST(x86vec, the_first_nan_comes_out) /* XE-60 */
         CHECK_EQ(out, nans[first]);
     }
 }
+
+/* A row: what is in ST(0) and in memory, what comes out. SDM vol. 1 8.5, by hand. */
+struct x87_row {
+    char name[24];
+    uint16_t operation, bytes, control, a_top;
+    uint64_t a, b;
+    uint16_t top;
+    uint64_t mantissa;
+    uint16_t status;
+};
+
+TEST(x86vec, x87_with_the_control_word_of_the_guest) /* XE-55 */
+{
+    static const struct x87_row rows[] = {
+        { "1 + 2.0f", SVMC_EXEC_VEC_X87_ADD, 4, 0x37f, 0x3fff, 0x8000000000000000, 0x40000000,
+          0x4000, 0xc000000000000000, 0 },
+        { "1 / 3.0", SVMC_EXEC_VEC_X87_DIV, 8, 0x37f, 0x3fff, 0x8000000000000000,
+          0x4008000000000000, 0x3ffd, 0xaaaaaaaaaaaaaaab, 0x220 },
+        { "1 / 3.0 of 24 bits, down", SVMC_EXEC_VEC_X87_DIV, 8, 0x47f, 0x3fff, 0x8000000000000000,
+          0x4008000000000000, 0x3ffd, 0xaaaaaa0000000000, 0x020 },
+        { "3 over 1", SVMC_EXEC_VEC_X87_INT_DIVR, 2, 0x37f, 0x3fff, 0x8000000000000000, 3, 0x4000,
+          0xc000000000000000, 0 },
+        { "1 - -7", SVMC_EXEC_VEC_X87_INT_SUB, 4, 0x37f, 0x3fff, 0x8000000000000000, 0xfffffff9,
+          0x4002, 0x8000000000000000, 0 },
+        { "-7 - 1", SVMC_EXEC_VEC_X87_INT_SUBR, 2, 0x37f, 0x3fff, 0x8000000000000000, 0xfff9,
+          0xc002, 0x8000000000000000, 0 },
+        { "1 / 0", SVMC_EXEC_VEC_X87_DIV, 4, 0x37f, 0x3fff, 0x8000000000000000, 0, 0x7fff,
+          0x8000000000000000, 4 },
+        { "1 / 0, not masked", SVMC_EXEC_VEC_X87_DIV, 4, 0x37b, 0x3fff, 0x8000000000000000, 0,
+          0x3fff, 0x8000000000000000, 0x8084 },
+        { "overflow, not masked", SVMC_EXEC_VEC_X87_MUL, 4, 0x377, 0x7ffe, 0x8000000000000000,
+          0x40000000, 0x1fff, 0x8000000000000000, 0x8088 },
+        { "1 and 2", SVMC_EXEC_VEC_X87_COM, 8, 0x37f, 0x3fff, 0x8000000000000000,
+          0x4000000000000000, 0x3fff, 0x8000000000000000, 0x100 },
+        { "1 and 1", SVMC_EXEC_VEC_X87_INT_COM, 2, 0x37f, 0x3fff, 0x8000000000000000, 1, 0x3fff,
+          0x8000000000000000, 0x4000 },
+        { "a NaN", SVMC_EXEC_VEC_X87_INT_MUL, 4, 0x37f, 0x7fff, 0x8000000000000001, 1, 0x7fff,
+          0xc000000000000001, 1 },
+    };
+    uint16_t control = 0, top;
+    uint64_t mantissa;
+
+    CHECK_EQ(svmc_x86vec_open(&host), SVMC_OK);
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct x87_row *r = &rows[i];
+
+        op = (struct svmc_exec_vec_op){ .operation = r->operation, .bytes = r->bytes };
+        op.mxcsr = r->control;
+        memcpy(op.a, &r->a, 8);
+        memcpy(op.a + 8, &r->a_top, 2);
+        memcpy(op.b, &r->b, 8);
+        CHECK_EQ(svmc_x86vec_execute(&host, &op), SVMC_OK, "%s", r->name);
+        memcpy(&mantissa, op.out, 8);
+        memcpy(&top, op.out + 8, 2);
+        CHECK_EQ(mantissa, r->mantissa, "%s", r->name);
+        CHECK_EQ(top, r->top, "%s", r->name);
+        CHECK_EQ(op.mxcsr >> 16 & ~0x3800u, r->status, "%s", r->name);
+    }
+    __asm__ volatile("fnstcw %0" : "=m"(control));
+    CHECK_EQ(control, 0x37f); /* the host's is as it was */
+    op.operation = SVMC_EXEC_VEC_X87_ADD;
+    op.bytes = 2;
+    CHECK_EQ(svmc_x86vec_execute(&host, &op), SVMC_ERR_UNSUPPORTED);
+    op.operation = 771;
+    op.bytes = 4;
+    CHECK_EQ(svmc_x86vec_execute(&host, &op), SVMC_ERR_UNSUPPORTED);
+}
