@@ -576,7 +576,7 @@ TEST(exec_float, conversions_of_mmx) /* XE-63 */
     lab.regs.fsw = 0x3800;
     exec_lab_store(&lab, DATA, 8, 0x402000003fc00000);
     CHECK_EQ(RUN(0x0f, 0x2d, 0x0b), SVMC_OK); /* CVTPS2PI MM1, [RBX] */
-    CHECK_EQ(get(lab.mmx[1], 0, 8), 0x0000000200000002);
+    CHECK_EQ(get(lab.x87[1], 0, 8), 0x0000000200000002);
     CHECK_EQ(lab.regs.fsw, 0);
     CHECK_EQ(lab.regs.ftw, 0xff);
     open_with(0x1f80);
