@@ -63,6 +63,7 @@ static enum cli_status shape(const struct seal_options *o, const char *path, uin
     config->mode = o->form;
     config->sector_bytes = unit;
     config->sectors = bytes / unit;
+    config->number = o->number;
     config->journal = o->form == FORM_AUTHENTIC ? (o->journal != 0 ? o->journal : 256) : 0;
     return CLI_GOOD;
 }
@@ -154,7 +155,8 @@ static enum cli_status seal_again(const struct seal_options *o, struct disk_file
     memcpy(to.info.vm, from->info.vm, sizeof to.info.vm);
     if (status == CLI_GOOD)
         status = shape(o, from->path, bytes, &to.config);
-    to.config.number = from->config.number;
+    if (o->number == 0)
+        to.config.number = from->config.number;
     if (status == CLI_GOOD)
         status = vault_unwrap(&to.vault, &needs, to.info.vm, p, w.blob, from->vmkey);
     if (status == CLI_GOOD)

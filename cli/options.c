@@ -41,6 +41,9 @@ static const char usage_create[] =
     "                       length: as noise\n"
     "  --sector 512|4096    length: bytes of a sector (default 4096, where they fit)\n"
     "  --journal N          authentic: sectors between checkpoints (default 256)\n"
+    "  --number N           of a disk: which of the VM's it is; the host asks for this one "
+    "(default\n"
+    "                       0)\n"
     "  --section SECTION=FROM\n"
     "                       an image's section from a file: memory:ID@ADDRESS, context:ID,\n"
     "                       device:ID, state:ID, or NUMBER:ID with a number from 0x1000 on\n"
@@ -83,7 +86,7 @@ static const char usage_convert[] =
     "does. An image becomes a folder NEW of its sections with --to raw. What is not genuine does\n"
     "not get out: then there is no NEW.\n"
     "\n"
-    "  --sector 512|4096, --journal N, --vm ID   as for create\n";
+    "  --sector 512|4096, --journal N, --number N, --vm ID   as for create\n";
 
 static const char usage_passphrase[] =
     "usage: svmcore seal passphrase [OPTION...] KEYFILE\n"
@@ -135,6 +138,7 @@ enum {
     OPT_SIZE,
     OPT_SECTOR,
     OPT_JOURNAL,
+    OPT_NUMBER,
     OPT_SECTION,
     OPT_GENERATION,
     OPT_VM,
@@ -163,6 +167,7 @@ static const struct option names[] = {
     { "size", required_argument, NULL, OPT_SIZE },
     { "sector", required_argument, NULL, OPT_SECTOR },
     { "journal", required_argument, NULL, OPT_JOURNAL },
+    { "number", required_argument, NULL, OPT_NUMBER },
     { "section", required_argument, NULL, OPT_SECTION },
     { "generation", required_argument, NULL, OPT_GENERATION },
     { "vm", required_argument, NULL, OPT_VM },
@@ -191,6 +196,7 @@ static const uint32_t takes[OPTIONS] = {
     [OPT_SIZE] = C,
     [OPT_SECTOR] = C | X,
     [OPT_JOURNAL] = C | X,
+    [OPT_NUMBER] = C | X,
     [OPT_SECTION] = C,
     [OPT_GENERATION] = C | V,
     [OPT_VM] = C | X,
@@ -271,6 +277,9 @@ static int take_number(struct seal_options *o, int option)
         return value >= 8 && value <= SVMC_DISK_JOURNAL_MAX && value % 8 == 0
                    ? -1
                    : refuse(optarg, "--journal wants a multiple of 8, 8 to 1024");
+    case OPT_NUMBER:
+        o->number = value;
+        return -1;
     case OPT_GENERATION:
         o->generation = value;
         o->has_generation = true;
@@ -395,6 +404,7 @@ static int take(struct seal_options *o, int option)
     case OPT_SIZE:
     case OPT_SECTOR:
     case OPT_JOURNAL:
+    case OPT_NUMBER:
     case OPT_GENERATION:
     case OPT_TIMEOUT:
         return take_number(o, option);

@@ -31,7 +31,7 @@ struct seal_options {
     struct provider_options provider, next; /* next: rekey's new one */
     enum seal_form form;                    /* --mode, --to */
     uint32_t alg;
-    uint64_t size, generation;
+    uint64_t size, generation, number;
     uint32_t sector_bytes, journal;
     const char *from, *anchor;
     const char *section[SECTIONS_MAX];

@@ -322,17 +322,11 @@ static void load_offers(const uint8_t *bytes, size_t len)
     }
 }
 
-/* Whether the new vCPU's policy is named. */
-static bool is_named(size_t len)
-{
-    return (len & 1) != 0;
-}
-
-static void load(uint32_t kind, const uint8_t *bytes, size_t len)
+static void load(uint32_t kind, const uint8_t *bytes, size_t len, bool named)
 {
     switch (kind) {
     case SVMC_SAVED_VCPU:
-        load_vcpu(bytes, len, is_named(len));
+        load_vcpu(bytes, len, named);
         break;
     case SVMC_SAVED_KEYSLOTS:
         load_slots(bytes, len);
@@ -361,6 +355,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static bool ready;
     uint32_t kind;
     uint8_t *bytes;
+    bool named;
 
     if (size == 0 || size > MOST)
         return 0;
@@ -374,21 +369,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ready = true;
     }
     kind = 1 + data[0] % 7u;
+    named = data[0] >= 0x80;
     bytes = malloc(size); /* of this size, so that a byte too far is seen */
     require(bytes != NULL);
     memcpy(bytes, data + 1, size - 1);
-    load(kind, bytes, size - 1);
+    load(kind, bytes, size - 1, named);
     if (size - 1 >= 16) {
         memcpy(bytes, magic, sizeof magic);
         core_store_le16(bytes + 6, (uint16_t)kind);
         core_store_le32(bytes + 8, (uint32_t)(size - 1));
         memset(bytes + 12, 0, 4);
-        if (kind == SVMC_SAVED_VCPU && is_named(size - 1) &&
-            size - 1 >= DIGEST_AT + sizeof digest) {
+        if (kind == SVMC_SAVED_VCPU && named && size - 1 >= DIGEST_AT + sizeof digest) {
             bytes[4] = 2;
             memcpy(bytes + DIGEST_AT, digest, sizeof digest);
         }
-        load(kind, bytes, size - 1);
+        load(kind, bytes, size - 1, named);
     }
     free(bytes);
     return 0;

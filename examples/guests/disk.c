@@ -17,13 +17,17 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id);
 #define SAID   4u /* each so many counts are told */
 #define DWELL  4000u
 #define MAGIC  0x6b736964766d7673ull
-#define ODD    24u /* bytes by which pieces are off a page's start */
+#define PAGE   4096u
+#define OTHERS 0x180000u /* memory that is not used otherwise, for many pages to be touched */
+#define ODD    24u       /* bytes by which pieces are off a page's start */
 
 /* What a processor has. */
 struct mine {
     struct dma_list list;
     uint64_t id, checks, last[DISK_EACH]; /* of each sector: its count */
     uint64_t held[WORDS + ODD / 8], got[WORDS];
+    _Alignas(PAGE) uint64_t kept[WORDS]; /* a page that nobody but the device writes */
+    uint64_t kept_sector, kept_count;
 };
 
 static struct mine mine[BOOT_CPUS_MAX];
@@ -150,18 +154,21 @@ static void flush(struct mine *m)
     check(m, ring(m, DMA_FLUSH, 0, 0) == DMA_DONE);
 }
 
-/* A sector, as whole as it is: its count; all ones: it is none of ours. */
-static uint64_t read(struct mine *m, uint64_t sector)
+/* Whose count it is, of what was read from this sector; all ones: it is none of ours. */
+static uint64_t count_of(const struct mine *m, uint64_t sector, const uint64_t *got)
 {
-    uint64_t count, from, good = 1;
+    uint64_t count = got[2], from = seed(m, sector, count), good = 1;
 
-    piece(m, 0, m->got, DISK_SECTOR);
-    check(m, ring(m, DMA_IN, sector, 1) == (DMA_DONE | DISK_SECTOR << 8));
-    count = m->got[2];
-    from = seed(m, sector, count);
     for (uint64_t i = 0; i < WORDS; i = next(i))
-        good &= m->got[i] == word(m, sector, count, from, i);
+        good &= got[i] == word(m, sector, count, from, i);
     return good ? count : ~0ull;
+}
+
+static uint64_t read(struct mine *m, uint64_t sector, uint64_t *to)
+{
+    piece(m, 0, to, DISK_SECTOR);
+    check(m, ring(m, DMA_IN, sector, 1) == (DMA_DONE | DISK_SECTOR << 8));
+    return count_of(m, sector, to);
 }
 
 /* What the device does not do: it says so, and nothing happens. */
@@ -202,22 +209,32 @@ static void look(struct mine *m, uint64_t count)
         for (uint64_t n = 0; n < PICKS; n++)
             m->last[pick(m, k, n)] = k;
     for (uint64_t sector = 1; sector < DISK_EACH; sector++) {
-        uint64_t of = read(m, sector);
+        uint64_t of = read(m, sector, m->got);
 
         check(m, of == m->last[sector] || (of == count + 1 && is_picked(m, of, sector)));
         m->last[sector] = of;
     }
 }
 
+/* What the device has read before is in memory still; meanwhile much else was in use. */
+static void keep(struct mine *m, uint64_t sector)
+{
+    for (uint64_t at = OTHERS; at < BOOT_RAM_BYTES; at += 2 * PAGE)
+        (void)*(const volatile uint64_t *)at;
+    if (m->kept_sector != 0)
+        check(m, count_of(m, m->kept_sector, m->kept) == m->kept_count);
+    m->kept_sector = 1 + sector % (DISK_EACH - 1);
+    m->kept_count = m->last[m->kept_sector];
+    check(m, read(m, m->kept_sector, m->kept) == m->kept_count);
+}
+
 static void step(struct mine *m, uint64_t count)
 {
-    uint64_t any = mix(count ^ m->id) % DISK_EACH;
-
     for (uint64_t n = 0; n < PICKS; n++)
         write(m, pick(m, count, n), count);
     write(m, 0, count);
     flush(m);
-    check(m, read(m, any) == m->last[any]);
+    keep(m, mix(count ^ m->id));
     in32(DEV_CLOCK); /* for an exit that waits */
     if (count % SAID == 0)
         say(m, " has ", count, "\n");
@@ -233,7 +250,7 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id)
     this_cpu()->id = id;
     m->id = id;
     ask_in_vain(m);
-    count = read(m, 0);
+    count = read(m, 0, m->got);
     if (count == ~0ull) {
         begin(m);
         count = 0;
@@ -245,7 +262,7 @@ uint64_t guest_main(const struct boot_info *boot, uint64_t id)
     while (count < end)
         step(m, ++count);
     for (uint64_t sector = 0; sector < DISK_EACH; sector++)
-        check(m, read(m, sector) == m->last[sector]);
+        check(m, read(m, sector, m->got) == m->last[sector]);
     say(m, ": PASS: ", count, "\n");
     return VERDICT_PASS;
 }

@@ -231,15 +231,14 @@ static bool work(struct disk *d, uint64_t at, uint32_t *result)
 enum disk_end disk_serve(struct disk *d, struct vcpu *v, const struct svmc_exit *e)
 {
     bool out = e->kind == SVMC_KIND_OUT, good = true;
-    uint8_t *data = v->run + load_le(v->run + 40, 8); /* svmc_exit_from_kvm has checked it */
 
     if ((!out && e->kind != SVMC_KIND_IN) || e->address != DEV_BLOCK || e->size != 4)
         return DISK_NOT_OURS;
     pthread_mutex_lock(&d->lock);
     if (out)
         good = work(d, e->value, &d->result[v->id]);
-    else
-        store_le(data, d->result[v->id], 4);
+    else /* io.data_offset, which svmc_exit_from_kvm has checked */
+        store_le(v->run + load_le(v->run + 40, 8), d->result[v->id], 4);
     pthread_mutex_unlock(&d->lock);
     watch_run(v);
     watch_complete(v, SVMC_OK);

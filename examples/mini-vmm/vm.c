@@ -490,6 +490,26 @@ static enum vm_turn touched(struct vm_vcpu *c, enum vm_turn turn, bool *again, c
     return VM_ERROR;
 }
 
+/* TICK: it is finished, and the guest goes on; EXIT: a device is asked for it. */
+static enum vm_turn finish(struct vm_vcpu *c, enum vm_turn turn, char *why, size_t cap)
+{
+    enum second_end end = second_chance(c->second, why, cap);
+
+    c->have = false;
+    return end == SECOND_DONE     ? VM_TICK
+           : end == SECOND_DEVICE ? VM_EXIT
+           : end == SECOND_FAILED ? VM_ERROR
+                                  : turn;
+}
+
+/* No pager has pages, and no log is kept of what is written from here. */
+static bool can_finish(const struct vm_vcpu *c)
+{
+    return c->second && !c->vm->shown && !c->vm->pager && !c->vm->logged &&
+           (c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+            (c->second->mends && c->run->exit_reason == KVM_EXIT_MMIO));
+}
+
 /* The access that the guest waits for is completed. TICK: it is; EXIT: it goes on with another. */
 static enum vm_turn settle(struct vm_vcpu *c, char *why, size_t cap)
 {
@@ -506,10 +526,14 @@ static enum vm_turn settle(struct vm_vcpu *c, char *why, size_t cap)
             return VM_ERROR;
         }
         turn = touched(c, VM_EXIT, &again, why, cap);
+        if (!again && turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
+            turn = error_turn(c->run, why, cap);
+            if (can_finish(c))
+                turn = finish(c, turn, why, cap);
+            again = turn == VM_TICK;
+        }
     } while (again);
-    return turn == VM_EXIT && c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR
-               ? error_turn(c->run, why, cap)
-               : turn;
+    return turn;
 }
 
 /* Before the guest runs: its context was away, and memory is as the processor wants it. */
@@ -538,26 +562,6 @@ bool vm_vcpu_finish(struct vm_vcpu *c, struct second *second, bool mends)
     second_boot(c);
     c->second = second;
     return true;
-}
-
-/* TICK: it is finished, and the guest goes on; EXIT: a device is asked for it. */
-static enum vm_turn finish(struct vm_vcpu *c, enum vm_turn turn, char *why, size_t cap)
-{
-    enum second_end end = second_chance(c->second, why, cap);
-
-    c->have = false;
-    return end == SECOND_DONE     ? VM_TICK
-           : end == SECOND_DEVICE ? VM_EXIT
-           : end == SECOND_FAILED ? VM_ERROR
-                                  : turn;
-}
-
-/* No pager has pages, and no log is kept of what is written from here. */
-static bool can_finish(const struct vm_vcpu *c)
-{
-    return c->second && !c->vm->shown && !c->vm->pager && !c->vm->logged &&
-           (c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
-            (c->second->mends && c->run->exit_reason == KVM_EXIT_MMIO));
 }
 
 /* Execute-only by hand: KVM's slots cannot say it. One vCPU alone. */

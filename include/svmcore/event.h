@@ -30,17 +30,6 @@ struct svmc_event {
     uint64_t address;   /* CR2 of a page fault, if it is known; else 0 */
 };
 
-/** What stands against an event at the moment of an exit, and after it. */
-enum svmc_event_state {
-    SVMC_STATE_NONE = 0,
-    SVMC_STATE_SHADOW_STI = 1,   /* no maskable interrupt before the next instruction is done */
-    SVMC_STATE_SHADOW_SS = 2,    /* the same of a MOV or POP to SS, which holds off #DB as well */
-    SVMC_STATE_NMI_BLOCKED = 4,  /* an NMI handler has not returned */
-    SVMC_STATE_RF = 8,           /* RFLAGS.RF: no breakpoint on the instruction at RIP */
-    SVMC_STATE_SINGLE_STEP = 16, /* RFLAGS.TF: #DB after the instruction */
-    SVMC_STATE_ALL = 31
-};
-
 /**
  * A fault was raised while `first` was being delivered: what the guest gets.
  *

@@ -44,8 +44,8 @@ enum svmc_exec_quirk {
 
 /**
  * The guest's registers as the instruction meets them, the caller's; a call that says DONE or AGAIN
- * leaves those after it. While an access is pending they have to stay as they are. A far branch or a
- * return may leave another CS: with EFER.LMA and CS.L the next instruction is one of 64-bit mode,
+ * leaves those after it. While an access is pending they have to stay as they are. A far branch or
+ * a return may leave another CS: with EFER.LMA and CS.L the next instruction is one of 64-bit mode,
  * else one as wide as CS.D (XS-7).
  */
 struct svmc_exec_x86 {
@@ -62,7 +62,7 @@ struct svmc_exec_x86 {
     uint64_t efer;
     uint8_t cpl;          /* 0 to 3; real mode 0, virtual-8086 mode 3 */
     uint8_t address_bits; /* 64-bit mode: 48 or 57 (CR4.LA57); else 0 */
-    uint8_t shadow;       /* SVMC_STATE_SHADOW_ bits of event.h: cleared by an instruction */
+    uint8_t shadow;       /* SVMC_STATE_SHADOW_ bits of types.h: cleared by an instruction */
     uint8_t vendor;       /* enum svmc_vendor */
     uint32_t mxcsr;
     uint16_t fcw, fsw;   /* x87: control and status word */

@@ -25,6 +25,17 @@ enum svmc_access {
     SVMC_ACCESS_REAL = 16     /* for translate: the address is real, it only has to be there */
 };
 
+/** What stands against an event at the moment of an exit, and after it. */
+enum svmc_event_state {
+    SVMC_STATE_NONE = 0,
+    SVMC_STATE_SHADOW_STI = 1,   /* no maskable interrupt before the next instruction is done */
+    SVMC_STATE_SHADOW_SS = 2,    /* the same of a MOV or POP to SS, which holds off #DB as well */
+    SVMC_STATE_NMI_BLOCKED = 4,  /* an NMI handler has not returned */
+    SVMC_STATE_RF = 8,           /* RFLAGS.RF: no breakpoint on the instruction at RIP */
+    SVMC_STATE_SINGLE_STEP = 16, /* RFLAGS.TF: #DB after the instruction */
+    SVMC_STATE_ALL = 31
+};
+
 /**
  * Registers. 0 to 63 are x86's, the general ones by their encoding (Intel SDM vol. 2, REX.B:rm
  * order); other processors get ranges of their own behind them. CR8, PSTATE, RV_HIDELEG to RV_MODE

@@ -81,6 +81,8 @@ EXEC_FN enum svmc_status svmc_exec_a64_fetch(struct svmc_exec *x, const struct s
         x->priv.fetch = 1;
         return SVMC_OK;
     }
+    if (r.status != SVMC_OK)
+        *out = (struct svmc_exec_result){ .accesses = out->accesses };
     svmc_exec_drop(x);
     return r.status;
 }

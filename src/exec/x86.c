@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: the calls, and which instruction is finished how. Rules XE-n: docs/spec/exec.md. */
-#include <svmcore/event.h>
 #include "x86_fpu.h"
 #include "x86_private.h"
+#include "x86_system.h"
 #include "x86_float_private.h"
 
 #define CR4_UMIP 0x800u
@@ -51,8 +51,8 @@ static inline bool move(struct x86_run *e)
             value = e->regs->segment[core_clamp(insn->reg, 6)].selector;
         return exec_write_value(&e->r, &span, value);
     }
-    if (insn->reg_kind != SVMC_REG_KIND_GPR)
-        return svmc_exec_x86_segment(e);
+    if (insn->reg_kind != SVMC_REG_KIND_GPR) /* no decode made it */
+        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     if (!x86_reach_memory(e, SVMC_ACCESS_READ, &span) || !x86_read(e, &span, &value))
         return false;
     if (insn->flags & SVMC_INSN_SIGN)
@@ -159,6 +159,25 @@ static bool is_width(const struct svmc_insn *insn)
            (bytes != 0 && bytes <= SVMC_EXEC_WIDTH_MAX && (bytes & (bytes - 1)) == 0);
 }
 
+/* What loads descriptors is deep: it is called from here. */
+static inline bool perform_system(struct x86_run *e)
+{
+    switch (e->shape) {
+    case SHAPE_SYS_LOAD:
+        return svmc_exec_x86_load_system(e);
+    case SHAPE_SYS_ASK:
+        return svmc_exec_x86_ask(e);
+    case SHAPE_SYS_SEGMENT:
+        return svmc_exec_x86_segment(e);
+    case SHAPE_SYS_FAR:
+        return svmc_exec_x86_far(e);
+    case SHAPE_SYS_BACK:
+        return svmc_exec_x86_back(e);
+    default:
+        return svmc_exec_x86_system(e);
+    }
+}
+
 static bool perform(struct x86_run *e)
 {
     const struct row *row = &rows[core_clamp(e->insn->id < ROWS ? e->insn->id : 0, ROWS)];
@@ -172,8 +191,11 @@ static bool perform(struct x86_run *e)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED,
                          e->shape == SHAPE_NONE ? SVMC_EXEC_REASON_NO_ROW
                                                 : SVMC_EXEC_REASON_NO_ACCESS);
+    if (e->insn->insn_class == SVMC_CLASS_DESCRIPTOR &&
+        (e->shape == SHAPE_MOVE || e->shape == SHAPE_POP))
+        e->shape = SHAPE_SYS_SEGMENT;
     if (e->shape >= SHAPE_SYS_TABLE)
-        return svmc_exec_x86_system(e);
+        return perform_system(e);
     if (e->shape < SHAPE_FPU_LOAD && !is_width(e->insn)) /* no decode made it */
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return e->shape == SHAPE_MOVE ? move(e) : perform_rare(e);

@@ -47,7 +47,7 @@ static unsigned float_source_bytes(const struct x86_run *e)
         return 8;
     case FLOAT_INTEGER:
     case FLOAT_UINTEGER:
-        return e->shape == SHAPE_FLOAT_CONVERT_ONE ? e->insn->mem_bytes : 4;
+        return e->shape == SHAPE_FLOAT_CONVERT_ONE && e->insn->mem_bytes == 8 ? 8 : 4;
     default:
         return 4;
     }
@@ -78,6 +78,13 @@ static unsigned float_count_of(const struct float_run *r)
     return from->broadcast != 0 ? from->broadcast : from->bytes / float_source_bytes(r->v.e);
 }
 
+static unsigned float_widest(const struct float_run *r)
+{
+    const unsigned from = float_source_bytes(r->v.e);
+
+    return r->v.e->op >= FLOAT_RESIZE_H && from > r->bytes ? from : r->bytes;
+}
+
 static bool float_open(struct float_run *r, struct x86_run *e)
 {
     struct svmc_operand *to;
@@ -97,13 +104,15 @@ static bool float_open(struct float_run *r, struct x86_run *e)
         to->bytes = 16; /* what is above the result stays: XE-26 */
         to->access |= SVMC_ACCESS_READ;
     }
-    if (r->one || e->shape == SHAPE_FLOAT_CONVERT_ONE)
-        r->v.lanes = 1;
-    else if (e->shape == SHAPE_FLOAT_CONVERT || e->shape == SHAPE_FLOAT_CONVERT_PAIR)
+    if (e->shape == SHAPE_FLOAT_CONVERT || e->shape == SHAPE_FLOAT_CONVERT_PAIR)
         r->v.lanes = (uint8_t)float_count_of(r);
+    else if (e->shape != SHAPE_FLOAT_PACKED)
+        r->v.lanes = 1;
     r->v.keeps = float_is_fused(e->op) || e->shape == SHAPE_FLOAT_FLAGS;
     r->lanes = r->v.mask;
     r->count = r->v.lanes;
+    if (r->count == 0 || r->count * float_widest(r) > SVMC_EXEC_VEC_BYTES) /* no decode made it */
+        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return e->op > FLOAT_DP || svmc_exec_x86_float_can(r);
 }
 
@@ -220,7 +229,8 @@ static uint64_t float_general(struct float_run *r)
 {
     const struct x86_run *e = r->v.e;
 
-    return float_convert(r, vec_get(r->v.op->a, 0, e->element), r->bytes, r->v.operand[0].bytes);
+    return float_convert(r, vec_get(r->v.op->a, 0, e->element), r->bytes,
+                         r->v.operand[0].bytes == 8 ? 8 : 4);
 }
 
 /* XE-65: what is stored was computed before its address counts, and a fault there shows it. */

@@ -177,7 +177,7 @@ static bool float_add_others(struct float_run *r, unsigned apart)
     return float_stage(r, FLOAT_ADD, ~(uint64_t)0);
 }
 
-/* XE-64: DPPS, DPPD: products, sums of two, of these two; each ends before the next begins (SDM vol. 2). */
+/* XE-64: DPPS, DPPD: products, sums of two, of these two; each ends before the next begins. */
 static bool float_dot_product(struct float_run *r)
 {
     const unsigned per = 16u / r->bytes, imm = (unsigned)r->v.e->insn->imm;

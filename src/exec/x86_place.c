@@ -52,8 +52,7 @@ EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint
 EXEC_FN CORE_COLD bool svmc_exec_x86_misaligned(struct x86_run *e)
 {
     return e->regs->cpl != 3 || !(e->regs->cr0 & CR0_AM) || e->insn->id == SVMC_X86_VCVTPH2PS ||
-           e->insn->id == SVMC_X86_VCVTPS2PH ||
-           svmc_exec_fault(&e->r, VECTOR_AC, true, 0);
+           e->insn->id == SVMC_X86_VCVTPS2PH || svmc_exec_fault(&e->r, VECTOR_AC, true, 0);
 }
 
 /* A part of the TSS, which no user program reads (CVE-2018-10853: nothing else is read so). */

@@ -69,8 +69,8 @@ EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e)
     uint64_t top = e->regs->general[leave ? SVMC_REG_RBP : SVMC_REG_RSP], value;
     struct exec_span from, to;
 
-    if (!memory && !leave && insn->reg_kind != SVMC_REG_KIND_GPR)
-        return svmc_exec_x86_segment(e);
+    if (!memory && !leave && insn->reg_kind != SVMC_REG_KIND_GPR) /* no decode made it */
+        return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     if (!reach_stack(e, top, bytes, SVMC_ACCESS_READ, &from) || (memory && !reach_popped(e, &to)) ||
         !x86_read(e, &from, &value) || (memory && !exec_write_value(&e->r, &to, value)))
         return false;

@@ -87,6 +87,14 @@ EXEC_FN bool svmc_exec_x86_push_parts(struct x86_run *e, unsigned bytes, unsigne
     return true;
 }
 
+/* Operands of 16 bits: what operand_bytes does not say of these. */
+static bool has_short_operands(const struct svmc_insn *insn)
+{
+    bool prefix = (insn->priv_raw[1] & PREFIX_OSIZE) != 0;
+
+    return insn->isa != SVMC_ISA_X86_64 && prefix != (insn->isa == SVMC_ISA_X86_16);
+}
+
 /* XS-6: SGDT, SIDT, LGDT, LIDT. */
 static bool move_table(struct x86_run *e)
 {
@@ -111,7 +119,7 @@ static bool move_table(struct x86_run *e)
     }
     if (!svmc_exec_x86_read_parts(e, bytes, 2, value))
         return false;
-    if (insn->operand_bytes == 2)
+    if (has_short_operands(insn))
         value[1] &= 0xffffff;
     if (e->wide && !x86_is_canonical(e, value[1]))
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
@@ -299,18 +307,8 @@ EXEC_FN bool svmc_exec_x86_system(struct x86_run *e)
         return move_table(e);
     case SHAPE_SYS_WORD:
         return move_word(e);
-    case SHAPE_SYS_LOAD:
-        return svmc_exec_x86_load_system(e);
-    case SHAPE_SYS_ASK:
-        return svmc_exec_x86_ask(e);
     case SHAPE_SYS_FORGET:
         return forget_some(e);
-    case SHAPE_SYS_SEGMENT:
-        return svmc_exec_x86_segment(e);
-    case SHAPE_SYS_FAR:
-        return svmc_exec_x86_far(e);
-    case SHAPE_SYS_BACK:
-        return svmc_exec_x86_back(e);
     case SHAPE_SYS_PUSHF:
         return push_flags(e);
     case SHAPE_SYS_POPF:

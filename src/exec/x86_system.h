@@ -2,7 +2,6 @@
 /** x86: descriptors, far branches, flags and tables: what their files share. */
 #ifndef EXEC_X86_SYSTEM_H
 #define EXEC_X86_SYSTEM_H
-#include <svmcore/event.h>
 #include "x86_private.h"
 
 #define VECTOR_BR 5u
@@ -92,7 +91,7 @@ EXEC_FN bool svmc_exec_x86_may_use_flags(struct x86_run *e, bool *fake);
 /** XS-8: what POPF, and IRET, put into the flags. */
 EXEC_FN bool svmc_exec_x86_set_flags(struct x86_run *e, uint64_t value, bool fake, bool iret);
 
-/** Of SHAPE_SYS_: the files that follow. */
+/** Of SHAPE_SYS_, true as all shapes: done. */
 EXEC_FN bool svmc_exec_x86_load_system(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_ask(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_far(struct x86_run *e);

@@ -128,7 +128,6 @@ CORE_COLD enum svmc_status svmc_vcpu_name_policy(struct svmc_vcpu *vc,
 
     if (!is_vcpu(vc))
         return SVMC_ERR_ARG;
-    vc->priv.has_digest = 0;
     st = svmc_policy_digest(vc->priv.policy, ops, vc->priv.policy_digest);
     vc->priv.has_digest = st == SVMC_OK;
     return st;

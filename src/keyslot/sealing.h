@@ -42,14 +42,15 @@ struct keyslot_subkey {
  * Derive a subkey and load it: into the slot that *slot names (KS-21), or, where that is {0} or is
  * none any more, into a free one. Its bytes are wiped. Control of the pool.
  *
- * Shape:  what: all but `bytes`, which is zero. Slots in hardware make their own key.
+ * Shape:  key: all but `bytes`, which is NULL before and behind; it is no copy, for the stack is
+ *         short here. Slots in hardware make their own key.
  * State:  on any error *slot is what it was.
  * Source: KS-4, KS-21, KH-6.
  *
  * @return as svmc_vmkey_subkey, svmc_keyslot_exchange and svmc_keyslot_load.
  */
 enum svmc_status svmc_keyslot_subkey(struct svmc_keyslots *ks, const struct keyslot_subkey *from,
-                                     const struct svmc_keyslot_key *what, svmc_key_handle *slot);
+                                     struct svmc_keyslot_key *key, svmc_key_handle *slot);
 
 /** svmc_vmkey_cipher, by the table that uses the cipher; NULL: the key's. */
 enum svmc_status svmc_vmkey_cipher_by(const struct svmc_crypto_ops *ops,

@@ -15,22 +15,22 @@ static enum svmc_status place(struct svmc_keyslots *ks, const struct svmc_keyslo
 }
 
 enum svmc_status svmc_keyslot_subkey(struct svmc_keyslots *ks, const struct keyslot_subkey *from,
-                                     const struct svmc_keyslot_key *what, svmc_key_handle *slot)
+                                     struct svmc_keyslot_key *key, svmc_key_handle *slot)
 {
     const struct svmc_crypto_ops *ops = ks->priv.crypto;
-    struct svmc_keyslot_key key = *what;
     uint8_t bytes[SVMC_DERIVE_BYTES];
     svmc_key_handle next = *slot;
     enum svmc_status st;
 
     if (ks->priv.kind != SVMC_KEYSLOT_SOFTWARE) {
-        st = place(ks, &key, &next);
+        st = place(ks, key, &next);
     } else {
-        key.bytes = bytes;
-        st = svmc_vmkey_subkey(from->key, (enum svmc_key_purpose)from->purpose, what->alg, from->id,
+        key->bytes = bytes;
+        st = svmc_vmkey_subkey(from->key, (enum svmc_key_purpose)from->purpose, key->alg, from->id,
                                bytes);
         if (st == SVMC_OK)
-            st = place(ks, &key, &next);
+            st = place(ks, key, &next);
+        key->bytes = NULL;
         ops->wipe(ops->ctx, bytes, sizeof bytes);
     }
     if (st == SVMC_OK)

@@ -13,6 +13,14 @@
 #define ARENA_PAGES 6u /* absent, three to write, one to read, absent */
 #define ARENA_THERE (ARENA + ARENA_PAGE)
 
+/* What a processor elsewhere shares, beside memory: numbers are big-endian. */
+#define STUB_SHARED 0x50008000u
+struct stub_shared {
+    uint32_t slot, words[2], reserved;
+    uint64_t general[32], dczid;
+    uint8_t vector[32][16];
+};
+
 /* Registers, in and out; what stopped it. The assembly knows where they lie. */
 struct stub_machine {
     uint64_t general[32]; /* X0 to X30, SP */
@@ -33,6 +41,8 @@ void stub_flush(void);
 /** Where the first of the two lies. */
 uint64_t stub_pc(unsigned slot);
 void stub_run(unsigned slot, struct stub_machine *m);
+/** Whether its data are big-endian; then nothing may fault. */
+bool stub_is_big(void);
 /** DCZID_EL0. */
 uint64_t stub_dczid(void);
 

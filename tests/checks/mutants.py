@@ -24,6 +24,7 @@ sys.path.insert(0, str(TOP / "tools/checks"))
 sys.dont_write_bytecode = True
 from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
+from mutants_a64 import A64  # noqa: E402
 from mutants_seal import SEAL  # noqa: E402
 
 EACH = 40
@@ -1405,7 +1406,7 @@ MUTANTS = (
     ("ST-19", R + "state.c", "r->version > STATE_FIRST && !is_its_policy(r, vc)",
      "r->version > STATE_FIRST && !svmc_core_state_get(r, 32)"),
     ("ST-19", R + "state.c", "(vc->priv.has_digest &&", "(!vc->priv.has_digest ||"),
-    ("ST-19", R + "state.c", "    vc->priv.has_digest = 0;\n    st =", "    st ="),
+    ("ST-19", R + "state.c", "vc->priv.has_digest = st == SVMC_OK;", "vc->priv.has_digest = 1;"),
     ("ST-2", C + "state.c", "core_load_le16(bytes + AT_KIND) != kind", "0"),
     ("ST-2", C + "state.c", "core_load_le32(bytes + AT_BYTES) != len || ", ""),
     ("ST-2", C + "state.c", " || core_load_le32(bytes + AT_RESERVED) != 0", ""),
@@ -1677,7 +1678,7 @@ ATTACKS = (
     ("HN-12", N + "dispatch.c", "judged.classes = (uint16_t)(w->entry->may >> CLASS_SHIFT);",
      "judged.classes = 0xffff;"),
 )
-MUTANTS += SEAL
+MUTANTS += SEAL + A64
 LIKELY = {"src/seal/page.c": "pages", "src/seal/turn.c": "pages",
           "src/keyslot/slot_subkey.c": "sealer"}  # whose tests are not called as the file
 HOOKED = {"R3", "AP-1", "AT-1"}  # about the number of loads: read_once.c

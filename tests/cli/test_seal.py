@@ -60,6 +60,18 @@ class Commands(Case):
             self.assertEqual(shown["cipher"].lower(), name)
             self.assertEqual(self.content(file), raw)
 
+    def number(self, file):
+        return json.loads(self.good("seal", "inspect", "--json", file).text)[0]["number"]
+
+    def test_a_disk_keeps_its_number(self):
+        file, raw = self.disk("disk", "length", options=("--number", 7))
+        self.assertEqual(self.number(file), 7)
+        self.good("seal", "convert", "--to", "authentic", *self.keys, file)
+        self.good("seal", "rekey", "--new-vm-key", *self.keys, file)
+        self.assertEqual((self.number(file), self.content(file)), (7, raw))
+        self.good("seal", "convert", "--to", "length", "--number", 8, *self.keys, file)
+        self.assertEqual((self.number(file), self.content(file)), (8, raw))
+
     def test_convert_in_place_and_beside(self):
         file, raw = self.disk("disk", "length")
         vmkey = self.tmp / "disk.vmkey"
@@ -484,7 +496,8 @@ class Rounds(Case):
                 data = file.read_bytes()
                 for run in (("convert", "--to", "raw", *self.keys, file, self.tmp / "part"),
                             ("rekey", "--new-vm-key", *self.keys, file),
-                            ("rekey", "--new-epoch", *self.keys, file), ("rekey", *self.keys, file)):
+                            ("rekey", "--new-epoch", *self.keys, file),
+                            ("rekey", *self.keys, file)):
                     self.refused(USAGE, name, "no whole image", run=("seal", *run))
                 self.assertEqual((file.read_bytes(), self.litter()), (data, before))
 

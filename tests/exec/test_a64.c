@@ -321,21 +321,22 @@ TEST(exec_a64, alignment_is_checked_as_the_access_asks) /* EA-7 */
         uint64_t mmfr2;
         uint32_t iss; /* 0: done */
     } rows[] = {
-        { 0xf9400041, 4, 0, 0, 0 },         /* LDR X */
-        { 0xf9400041, 4, 2, 0, 0x21 },      /* with SCTLR.A */
-        { 0xf9000041, 4, 2, LSE2, 0x61 },   /* STR X: WnR */
-        { 0xa9400c41, 8, 2, 0, 0 },         /* LDP X: a register */
-        { 0xa9400c41, 4, 2, 0, 0x21 },      /* LDP X */
-        { 0x3dc00041, 8, 2, 0, 0x21 },      /* LDR Q */
-        { 0x4c407841, 4, 2, 0, 0 },         /* LD1 .4S: an element */
-        { 0x4c407841, 2, 2, 0, 0x21 },      /* LD1 .4S */
-        { 0x885f7c41, 2, 0, 0, 0x21 },      /* LDXR W */
-        { 0x885f7c41, 2, 0, LSE2, 0 },      /* within 16 bytes */
-        { 0x885f7c41, 14, 0, LSE2, 0x21 },  /* beyond */
-        { 0x885f7c41, 2, 2, LSE2, 0x21 },   /* SCTLR.A */
-        { 0xc87f0c41, 8, 0, LSE2, 0x21 },   /* LDXP X: the pair */
-        { 0x887f0c41, 4, 0, 0, 0x21 },      /* LDXP W: the pair */
-        { 0x88047c41, 2, 0, 0, 0x61 },      /* STXR W */
+        { 0xf9400041, 4, 0, 0, 0 },        /* LDR X */
+        { 0xf9400041, 4, 2, 0, 0x21 },     /* with SCTLR.A */
+        { 0xf9000041, 4, 2, LSE2, 0x61 },  /* STR X: WnR */
+        { 0xa9400c41, 8, 2, 0, 0 },        /* LDP X: a register */
+        { 0xa9400c41, 4, 2, 0, 0x21 },     /* LDP X */
+        { 0x3dc00041, 8, 2, 0, 0x21 },     /* LDR Q */
+        { 0x4c407841, 4, 2, 0, 0 },        /* LD1 .4S: an element */
+        { 0x4c407841, 2, 2, 0, 0x21 },     /* LD1 .4S */
+        { 0x885f7c41, 2, 0, 0, 0x21 },     /* LDXR W */
+        { 0x885f7c41, 2, 0, LSE2, 0 },     /* within 16 bytes */
+        { 0x885f7c41, 14, 0, LSE2, 0x21 }, /* beyond */
+        { 0x885f7c41, 13, 0, LSE2, 0x21 }, /* by a byte */
+        { 0x885f7c41, 12, 0, 0, 0 },        { 0x885f7c41, 2, 2, LSE2, 0x21 }, /* SCTLR.A */
+        { 0xc87f0c41, 8, 0, LSE2, 0x21 },                                     /* LDXP X: the pair */
+        { 0x887f0c41, 4, 0, 0, 0x21 },                                        /* LDXP W: the pair */
+        { 0x88047c41, 2, 0, 0, 0x61 },                                        /* STXR W */
         { 0xf8210043, 4, 0, 0, 0x21 },      /* LDADD X: a read would fault, too */
         { 0xf8210043, 4, 0, LSE2, 0 },      /* LDADD X */
         { 0xf8210043, 12, 64, LSE2, 0x21 }, /* nAA is of ordered ones */
@@ -499,6 +500,17 @@ TEST(exec_a64, a_store_exclusive_wants_its_load) /* EA-12 */
     run_done(0xc8047c41);
     CHECK_EQ(lab.regs.general[4], 1);
     CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 1), 0x99);
+    run_done(0xc85f7c43);
+    lab.regs.general[1] = 0x1f1e1d1c1b1a1999;
+    run_done(0xc8047c41); /* what is there already */
+    CHECK_EQ(lab.regs.general[4], 0);
+    run_done(0xc8047c41); /* closed, though the bytes are the same */
+    CHECK_EQ(lab.regs.general[4], 1);
+    run_done(0xc85f7c43);
+    a64_lab_store(&lab, A64_DATA, 8, 0x1f1e1d1c1b1a1999);
+    lab.regs.general[2] = A64_DATA; /* another address with the same bytes */
+    run_done(0xc8047c41);
+    CHECK_EQ(lab.regs.general[4], 1);
     run_done(0xc85f7c43);
     lab.regs.monitor.bytes = 0; /* an exception */
     run_done(0xc8047c41);
@@ -1017,6 +1029,8 @@ TEST(exec_a64, an_instruction_is_fetched_or_faults) /* EA-2 EA-5 EA-6 XE-5 */
     CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE | SVMC_EXEC_USER);
     lab.fault = (struct svmc_fault){ .raised = 1, .vector = 0x24, .has_error = 1 };
     CHECK_EQ(fetch(), SVMC_ERR_CALLBACK); /* an abort of data */
+    CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
+    CHECK_EQ(lab.out.fault.raised, 0);
     lab.regs.pc += 2;
     CHECK_EQ(fetch(), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 0x22);

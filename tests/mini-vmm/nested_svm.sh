@@ -22,7 +22,7 @@ for module in irqbypass kvm kvm-amd; do
     find "$kernel/lib/modules" -name "$module.ko" -exec cp {} root/lib/ \;
 done
 cp "$examples/mini-vmm/mini-vmm" "$examples/mini-vmm/mini-host" root/bin/
-cp "$examples/guests/hello.bin" "$examples/guests/calls.bin" root/guests/
+for guest in hello calls finish; do cp "$examples/guests/$guest.bin" root/guests/; done
 
 # name, then what must succeed; every line of it is run, and its verdict printed
 cat >root/cases <<'END'
@@ -41,6 +41,7 @@ calls mini-vmm --quiet --guestinfo hello=nested
 calls-hostile mini-vmm --quiet --guestinfo mode=hostile --vcpus 2
 calls-record mini-vmm --quiet --hypercalls --record /tmp/calls
 calls-replay mini-vmm --quiet --replay /tmp/calls
+finish mini-vmm --finish
 END
 cat >root/init <<'END'
 #!/bin/sh

@@ -54,14 +54,25 @@ class Memory(Case):
             self.assertGreater(unchanged, 20)
             self.assertEqual(completed > 0, way == "slots")
 
+    def test_several_vcpus_under_one_budget(self):
+        for args in (("--vcpus", 2), ("--vcpus", 4, "--protect", "context,disk")):
+            done = vmm_json("--memory-budget", 20, *args, BUDGET)
+            self.assertEqual((done.status, done.json["verdict"]), (PASS, "PASS"), done.json["why"])
+            most, _, back, anew, unchanged, _ = counts(done.json)
+            self.assertEqual((most, unchanged), (102, 0))
+            self.assertGreater(back, 800)
+            self.assertGreater(anew, 700)
+
     def test_the_way_is_chosen_and_said(self):
-        self.assertIn("by userfaultfd;", vmm_json("--protect", "memory").json["sealed"])
-        done = vmm_json("--protect", "memory", preexec_fn=deny_faults)
+        self.assertIn("by userfaultfd;", vmm_json("--protect", "memory", HELLO).json["sealed"])
+        done = vmm_json("--protect", "memory", HELLO, preexec_fn=deny_faults)
         self.assertEqual(done.status, PASS, done.errors)
         self.assertIn("by slots of one page (userfaultfd: Operation not permitted);",
                       done.json["sealed"])
         done = vmm("--memory-budget", "50,userfaultfd", preexec_fn=deny_faults)
         self.one_line_error(done, "userfaultfd: Operation not permitted", status=BACKEND)
+        done = vmm("--memory-budget", 50, "--vcpus", 2, preexec_fn=deny_faults)
+        self.one_line_error(done, "several vCPUs need it", status=BACKEND)
 
     def test_the_guest_ends_in_the_same_state(self):
         fixed = ("--noise", "4015e", "--seed", "5eed", HELLO)
@@ -84,9 +95,9 @@ class Memory(Case):
             else:  # the control: it is there to be found
                 self.assertGreaterEqual(found, CANARIES)
 
-    def spoiled(self, way, spoil):
+    def spoiled(self, way, spoil, cpus=1):
         """What becomes of a run whose store is spoiled at half of its work."""
-        run = Stopped("--dwell", "--memory-budget", f"50,{way}", BUDGET)
+        run = Stopped("--dwell", "--memory-budget", f"50,{way}", "--vcpus", cpus, BUDGET)
         run.stop_at("sealed:")
         with store_of(run.process.pid) as store:
             old = store.read()
@@ -131,7 +142,7 @@ class Memory(Case):
                 new[page * 16 + 15] ^= 0x80
 
         for n, spoil in enumerate((flip, replay, swap, cut)):
-            self.spoiled(WAYS[n % 2], spoil)
+            self.spoiled(WAYS[n % 2], spoil, 1 + (n == 2))
 
     def test_the_smallest_budget(self):
         for way in WAYS:
@@ -184,8 +195,9 @@ class Usage(Case):
                      ("--memory-budget", "50,fast"), ("--memory-budget", "-1"),
                      ("--protect", "context", "--replay", TRACE)):
             self.one_line_error(vmm(*args))
-        for other in (("--vcpus", 2), ("--hypercalls",), ("--tokens",), ("--dma",), ("--evil",)):
-            self.one_line_error(vmm("--memory-budget", 50, *other), "one vCPU")
+        for other in (("--hypercalls",), ("--tokens",), ("--dma",), ("--evil",)):
+            self.one_line_error(vmm("--memory-budget", 50, *other), "nobody but the guest reads")
+        self.one_line_error(vmm("--memory-budget", "50,slots", "--vcpus", 2), "of one vCPU")
 
     def test_without_kvm(self):
         done = vmm("--protect", "memory", preexec_fn=deny_create_vm)

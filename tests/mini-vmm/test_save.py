@@ -18,8 +18,8 @@ import time
 import unittest
 from pathlib import Path
 
-from vmm import (BACKEND, BUILD, Case, FAIL, PASS, TOP, TRACE, USAGE, deny_create_vm, finish, main,
-                 need_kvm, start, vmm, vmm_json)
+from vmm import (BACKEND, BUILD, Case, FAIL, PASS, Stopped, TOP, TRACE, USAGE, deny_create_vm,
+                 finish, main, need_kvm, start, vmm, vmm_json)
 
 DEBIAN = "/usr/bin/python3"  # whose python3-pykmip it is
 if importlib.util.find_spec("kmip") is None and os.path.realpath(sys.executable) != \
@@ -34,8 +34,8 @@ FIXED = ("--noise", "4015e", "--seed", "5eed")
 # ends in the same state. The last two have a disk.
 SCENES = (((*FIXED, HELLO), (), 240, True),
           (("--vcpus", 2, HELLO), ("--protect", "context"), 150, False),
-          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 30), 75, True),
-          (("--vcpus", 2, DISK), ("--protect", "context"), 75, False))
+          ((*FIXED, DISK), ("--protect", "context,image", "--memory-budget", 10), 60, True),
+          (("--vcpus", 2, DISK), ("--protect", "context"), 60, False))
 SEED = int(os.environ.get("SVMC_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 PLACES = int(os.environ.get("SVMC_COUNT", "10"))
 HEAD, HEADER = 512, 192  # save.h; svmcore/image.h
@@ -86,6 +86,7 @@ class GoesOn(Saves):
                              f"{guest} at {at}, seed {SEED}: {done.json['why']}")
             if alike:
                 self.assertEqual(done.json["final_state"], want[scene], f"at {at}, seed {SEED}")
+        print(f"\nseed: SVMC_SEED={SEED}\n{PLACES} restores", flush=True)
 
     def test_one_process_after_another(self):
         want = vmm_json(*FIXED, HELLO).json["final_state"]
@@ -205,6 +206,11 @@ class WithDisk(Saves):
         done = self.restore("--save", self.file, "--save-at", 3)
         self.assertEqual(done.json["verdict"], "SAVED")
         self.assertEqual(self.restore("--protect", "image").status, PASS)
+        run = Stopped("--dwell", "--restore", self.file, *self.key)
+        run.stop_at("sealed: the image")
+        limits = Path(f"/proc/{run.process.pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
+        self.assertEqual(run.end().status, PASS)
 
 
 @need_kvm

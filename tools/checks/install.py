@@ -12,7 +12,8 @@ from common import ROOT, Report, first_error, need_tools, run
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
 IMAGES = ROOT / "examples/howto/save-restore.c"
 BACK_ENDS = ("sodium", "openssl", "kmip")
-KVM = ("include/svmcore/port/kvm.h", "lib/libsvmcore-kvm.a", "lib/pkgconfig/svmcore-kvm.pc")
+KVM = ("include/svmcore/port/kvm.h", "include/svmcore/port/kvm_finish.h", "lib/libsvmcore-kvm.a",
+       "lib/pkgconfig/svmcore-kvm.pc")
 X86VEC = ("include/svmcore/port/x86vec.h", "lib/libsvmcore-x86vec.a",
           "lib/pkgconfig/svmcore-x86vec.pc")  # where the processor is an x86
 LEAN = ("-Dtests=disabled", "-Dexamples=disabled", "-Doptimization=0")  # it is what is looked at

@@ -23,7 +23,7 @@ static const uint8_t lock_add[] = { 0xf0, 0x48, 0x01, 0x03 };          /* [rbx],
 static const uint8_t in_eax[] = { 0xed };                              /* eax, dx */
 static const uint8_t out_ax[] = { 0x66, 0xef };                        /* dx, ax */
 static const uint8_t add_regs[] = { 0x48, 0x01, 0xd8 };                /* rax, rbx */
-static const uint8_t no_row[] = { 0x0f, 0x01, 0x13 };                  /* lgdt [rbx] */
+static const uint8_t no_row[] = { 0x0f, 0xc7, 0x33 };                  /* vmptrld [rbx] */
 static const uint8_t undefined[] = { 0x0f, 0x0b };                     /* ud2 */
 
 static uint64_t load(uint32_t at)
@@ -151,6 +151,24 @@ TEST(kvm_finish, a_lock_is_kept) /* KV-20 */
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(load(MEMORY_AT + 16), LINEAR_DATA + 16);
     CHECK_EQ(load(MEMORY_AT + 24), 3);
+}
+
+TEST(kvm_finish, a_lock_is_not_torn_between_memory_and_what_is_none) /* KV-20 */
+{
+    static const uint8_t zero[8];
+
+    REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, true, 0));
+    lab.v.sregs.ss.dpl = 0; /* the kernel writes to what it may only read */
+    lab.v.sregs.cr0 &= ~(uint64_t)0x10000;
+    lab.v.regs.rbx = LINEAR_ROM - 4;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(lab.sets + lab.writes + lab.reads, 0);
+    CHECK_MEM(lab.memory + 0xa000 - 4, zero, 8);
+    lab.v.regs.rbx = LINEAR_ROM; /* no memory to who writes: read, then written, as KVM does */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.writes, 1);
+    CHECK_MEM(lab.memory + 0xa000, zero, 8);
 }
 
 TEST(kvm_finish, what_was_exchanged_for_it_is_not_executed) /* KV-16 CVE-2011-1780 */
@@ -282,7 +300,8 @@ TEST(kvm_finish, what_cannot_be_finished_is_named) /* KV-25 KV-26 */
         size_t n;
         const char *text;
     } rows[] = {
-        { no_row, sizeof no_row, " (0f 01 13): no row of this build finishes it" },
+        { no_row, sizeof no_row,
+          "vmptrld qword ptr [rbx] (0f c7 33): no row of this build finishes it" },
         { add_regs, sizeof add_regs,
           "add rax, rbx (48 01 d8): its operands are registers, nothing of it had to exit" },
     };
@@ -493,6 +512,145 @@ TEST(kvm_finish, what_kvm_executes_wrongly_is_taken_over) /* KV-28 */
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.runs, 0);
     CHECK(!svmc_kvm_finish_waits(&lab.f));
+}
+
+static uint64_t word_at(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+#define FCW_AT 0u
+#define FSW_AT 2u
+#define FTW_AT 4u
+#define ST_AT  32u
+#define XMM_AT 160u
+#define BV_AT  512u
+#define YMM_AT 576u /* of the standard form: SDM vol. 1 13.4.3 */
+
+TEST(kvm_finish, upper_halves_are_a_component_of_their_own) /* KV-21 */
+{
+    static const uint8_t load[] = { 0xc5, 0xfe, 0x6f, 0x0b };   /* vmovdqu ymm1, [rbx] */
+    static const uint8_t put[] = { 0xc5, 0xfe, 0x7f, 0x0b };    /* [rbx], ymm1 */
+    static const uint8_t narrow[] = { 0xc5, 0xfa, 0x6f, 0x0b }; /* vmovdqu xmm1, [rbx] */
+    enum svmc_status st;
+
+    for (unsigned i = 0; i < sizeof device; i++)
+        device[i] = (uint8_t)(0x80 + i);
+    REQUIRE(fake_open(&lab, load, sizeof load, false, 0));
+    if (lab.f.priv.component_at[2] != YMM_AT) { /* where KVM has it is the machine's to say */
+        harness_skip("hardware: no AVX");
+        return;
+    }
+    memset(lab.v.xsave + YMM_AT, 0xaa, 256); /* nobody's yet */
+    CHECK_EQ(fake_go_on(&lab, device, &st), 4);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.xsave[BV_AT], 6);
+    CHECK_MEM(lab.v.xsave + XMM_AT + 16, device + 16, 16);
+    CHECK_MEM(lab.v.xsave + YMM_AT + 16, device + 32, 16);
+    CHECK_EQ(word_at(lab.v.xsave + YMM_AT), 0); /* ymm0, in use from now on */
+
+    REQUIRE(fake_open(&lab, put, sizeof put, false, 0));
+    memset(lab.v.xsave + XMM_AT + 16, 0x11, 16);
+    memset(lab.v.xsave + YMM_AT + 16, 0x22, 16);
+    lab.v.xsave[BV_AT] = 4; /* AVX alone: the lower half is zero */
+    CHECK_EQ(fake_go_on(&lab, device, &st), 4);
+    CHECK_EQ(word_at(device + 16) | word_at(device + 24), 0);
+    CHECK_EQ(word_at(device + 32), 0x2222222222222222);
+    CHECK_EQ(lab.sets, 2);
+
+    REQUIRE(fake_open(&lab, narrow, sizeof narrow, false, 0));
+    memset(lab.v.xsave + YMM_AT + 16, 0x22, 16);
+    lab.v.xsave[BV_AT] = 6;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 2);
+    CHECK_EQ(word_at(lab.v.xsave + YMM_AT + 16), 0);
+    REQUIRE(fake_open(&lab, narrow, sizeof narrow, false, 0));
+    lab.v.xcrs.xcrs[0].value = 3; /* the guest has not switched AVX on */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+    CHECK_EQ(lab.v.events.exception.nr, UD);
+}
+
+TEST(kvm_finish, x87_registers_lie_from_the_top_of_the_stack_on) /* KV-21 */
+{
+    static const uint8_t fld[] = { 0xdd, 0x03 };        /* qword [rbx] */
+    static const uint8_t fstp[] = { 0xdd, 0x1b };       /* the same */
+    static const uint8_t movq[] = { 0x0f, 0x6f, 0x1b }; /* mm3, [rbx] */
+    static const uint8_t two[10] = { 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0x40 };
+    static const uint8_t three[10] = { 0, 0, 0, 0, 0, 0, 0, 0xc0, 0, 0x40 };
+    enum svmc_status st;
+
+    REQUIRE(fake_open(&lab, fld, sizeof fld, false, 0));
+    lab.v.xsave[BV_AT] = 1;
+    lab.v.xsave[FSW_AT + 1] = 5 << 3; /* TOP 5: registers 5, 6, 7 are ST(0) to ST(2) */
+    lab.v.xsave[FTW_AT] = 0xe0;
+    memcpy(lab.v.xsave + ST_AT, two, 10);
+    set_word(device + 16, 0x4008000000000000); /* 3.0 */
+    CHECK_EQ(fake_go_on(&lab, device, &st), 1);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.xsave[FSW_AT + 1], 4 << 3);
+    CHECK_EQ(lab.v.xsave[FTW_AT], 0xf0);
+    CHECK_MEM(lab.v.xsave + ST_AT, three, 10);
+    CHECK_MEM(lab.v.xsave + ST_AT + 16, two, 10); /* now ST(1) */
+
+    REQUIRE(fake_open(&lab, fstp, sizeof fstp, false, 0));
+    lab.v.xsave[BV_AT] = 1;
+    lab.v.xsave[FSW_AT + 1] = 7 << 3;
+    lab.v.xsave[FTW_AT] = 0x81;
+    memcpy(lab.v.xsave + ST_AT, three, 10);
+    memcpy(lab.v.xsave + ST_AT + 16, two, 10);
+    CHECK_EQ(fake_go_on(&lab, device, &st), 1);
+    CHECK_EQ(word_at(device + 16), 0x4008000000000000);
+    CHECK_EQ(lab.v.xsave[FSW_AT + 1], 0);
+    CHECK_EQ(lab.v.xsave[FTW_AT], 1);
+    CHECK_MEM(lab.v.xsave + ST_AT, two, 10);
+
+    REQUIRE(fake_open(&lab, movq, sizeof movq, false, 0)); /* the unit was as after a reset */
+    memset(lab.v.xsave + ST_AT, 0xaa, 128);
+    set_word(device + 16, 0x1234);
+    CHECK_EQ(fake_go_on(&lab, device, &st), 1);
+    CHECK_EQ(lab.v.xsave[BV_AT], 1);
+    CHECK_EQ(lab.v.xsave[FTW_AT], 0xff);
+    CHECK_EQ(word_at(lab.v.xsave + ST_AT + 48), 0x1234);
+    CHECK_EQ(word_at(lab.v.xsave + ST_AT + 56) & 0xffff, 0xffff);
+    CHECK_EQ(word_at(lab.v.xsave + ST_AT), 0);
+    CHECK_EQ(lab.v.xsave[FCW_AT] | lab.v.xsave[FCW_AT + 1] << 8, 0x37f);
+}
+
+TEST(kvm_finish, a_save_area_is_written_in_one_go) /* KV-24 */
+{
+    static const uint8_t fxsave[] = { 0x0f, 0xae, 0x03 };
+    static const uint8_t secret[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7 };
+
+    REQUIRE(fake_open(&lab, fxsave, sizeof fxsave, true, 0));
+    fake_put_xmm(&lab, 2, secret);
+    lab.v.regs.rbx = LINEAR_DATA;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_MEM(lab.memory + MEMORY_AT + XMM_AT + 32, secret, 16);
+    CHECK_EQ(lab.memory[MEMORY_AT + 24] | lab.memory[MEMORY_AT + 25] << 8, 0x1f80);
+    REQUIRE(fake_open(&lab, fxsave, sizeof fxsave, true, 0)); /* the device, by its callbacks */
+    lab.v.regs.rbx = LINEAR_DEVICE;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK(lab.writes >= 416 / 8, "%u", lab.writes); /* the rest is software's: SDM vol. 2 FXSAVE */
+}
+
+TEST(kvm_finish, floating_point_is_asked_of_the_vmm) /* KV-25 */
+{
+    static const uint8_t addsd[] = { 0xf2, 0x0f, 0x58, 0x03 }; /* xmm0, [rbx] */
+    struct fake_vcpu before;
+    char text[SVMC_KVM_FINISH_TEXT_MAX];
+
+    REQUIRE(fake_open(&lab, addsd, sizeof addsd, true, 0));
+    before = lab.v;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_NEEDS_VECTOR);
+    CHECK_MEM(&before, &lab.v, sizeof before);
+    CHECK_EQ(svmc_kvm_finish_format(&lab.out, text, sizeof text), SVMC_OK);
+    CHECK(strstr(text, "(f2 0f 58 03): it needs vector or FP registers") != NULL, "%s", text);
 }
 
 /* Is this word in what is the port's? */
