@@ -148,8 +148,14 @@ void exec_fpu_draw(uint64_t *seed, const struct svmc_insn *insn, struct stub_sta
         s->fip = s->fdp = 0;
         memset(s->x87, 0, sizeof s->x87);
     }
-    if (exec_fpu_area(insn))
-        clear_some(s, draw(seed, 2) ? 0 : draw(seed, 32));
+    if (exec_fpu_area(insn) && draw(seed, 2)) {
+        unsigned which = draw(seed, 32);
+
+        clear_some(s, which);
+        /* a switch of tasks in between counts SSE as in use, unless MXCSR is initial, too */
+        if ((which & 1) && insn->id != SVMC_X86_XSAVEC && insn->id != SVMC_X86_XSAVEC64)
+            s->mxcsr = 0x1f80;
+    }
     if (exec_fpu_area(insn) == 64) {
         regs->general[SVMC_REG_RAX] = draw(seed, 2) ? MASK_IN_USE : harness_random(seed);
         regs->general[SVMC_REG_RAX] &= ~(real_xcr0() & ~(uint64_t)MASK_IN_USE);
