@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What KVM cannot emulate is finished: each opcode gives on the device what RAM gives."""
+import os
 import re
 import struct
 from pathlib import Path
@@ -68,6 +69,19 @@ class Finish(Case):
         for name in ("lzcnt", "tzcnt"):  # KVM's own BSR and BSF, if it still has no LZCNT
             self.assertIn(said.pop(name), ("same", "bsr", "absent"))
         self.assertLessEqual(set(said.values()), {"same", "absent"})
+
+    def test_a_guest_that_is_saved_within_an_instruction_goes_on(self):
+        key = f"file:{self.tmp / 'key'}"
+        environment = dict(os.environ, MINI_VMM_PASSPHRASE="not empty")
+        for at in (95, 120, 203):
+            image = self.tmp / f"at-{at}"
+            done = vmm(BUILD / "guests" / "finish.bin", "--save", image, "--save-at", at,
+                       "--key-provider", key, env=environment)
+            self.assertEqual(done.status, PASS, done.text + done.errors)
+            done = vmm("--restore", image, "--key-provider", key, env=environment)
+            with self.subTest(at):
+                self.assertEqual(done.status, PASS, done.text + done.errors)
+                self.assertLessEqual(set(printed(done.text).values()), {"same", "bsr", "absent"})
 
     def guest(self, *code):
         """Ring 0, long mode: the device in RBX; then PASS."""
