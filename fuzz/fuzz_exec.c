@@ -275,7 +275,9 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
     check_result(st, &out, &before, &regs, is_of_system(&insn));
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
-        if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
+        if (x.wait.kind == SVMC_EXEC_PAUSE) {
+            require(svmc_exec_answer(&x, NULL, 0) == SVMC_ERR_STATE);
+        } else if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
             require(waits && pending_bytes == x.wait.bytes && in_record(pending, pending_bytes));
             require(svmc_exec_answer(&x, NULL, 0) == SVMC_OK);
         }

@@ -163,6 +163,33 @@ need_kernel() {
     rm -rf "$folder"
 }
 
+# need_arm64_kernel: the same for arm64, below $downloads/kernel-arm64.
+need_arm64_kernel() {
+    local folder apt package
+
+    [ ! -d "$downloads/kernel-arm64" ] || return 0
+    is_debian || return 0
+    say "downloading a kernel for arm64"
+    mkdir -p "$downloads"
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    mkdir -p "$folder"/{lists,cache/archives,debs}/partial
+    touch "$folder/status"
+    [ "$(id -u)" != 0 ] || chown -R _apt "$folder" 2>/dev/null || true
+    apt=(-o APT::Architecture=arm64 -o "APT::Architectures=arm64" -o "Dir::State=$folder"
+        -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder/cache")
+    apt-get -q "${apt[@]}" update >"$build/log/kernel-arm64.log" 2>&1 || true
+    package=$(apt-cache "${apt[@]}" depends linux-image-cloud-arm64 2>/dev/null |
+        awk '/Depends: linux-image/ && !n++ { print $2 }')
+    if [ -n "$package" ] && (cd "$folder/debs" && apt-get -q "${apt[@]}" download "$package") \
+        >>"$build/log/kernel-arm64.log" 2>&1; then
+        rm -rf "$downloads/kernel-arm64.new"
+        dpkg -x "$folder/debs/$package"_*.deb "$downloads/kernel-arm64.new"
+        mv "$downloads/kernel-arm64.new" "$downloads/kernel-arm64"
+    fi
+    rm -rf "$folder"
+}
+
 # need_arm64_tools: open-vm-tools of arm64 and its libraries below $downloads/arm64, unpacked and
 # never installed. Without them the test that wants them says so.
 arm64_tools='open-vm-tools libc6 libgcc-s1 libglib2.0-0 libpcre2-8-0 libtirpc3 libgssapi-krb5-2
@@ -346,7 +373,7 @@ run_fuzz() {
 record_campaigns() {
     local name file status time passed failed skipped excused commit
     local long='^(fuzz|differential-|intercept-(frame|race)|eva|mutants|(iox|gate)-reference|models'
-    long+='|token-(race|time)|keyslot-(race|model)|disk-cut|end-to-end)'
+    long+='|token-(race|time)|keyslot-(race|model)|disk-cut|end-to-end|exec-)'
 
     commit=$(git describe --always --dirty 2>/dev/null || echo none) # before a record changes it
     for name in "$@"; do
@@ -366,7 +393,7 @@ record_campaigns() {
             printf -- '- duration: %s s\n' "$time"
             printf -- '- cpu: %s, %s used\n' \
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
-            grep -hiE -e '^(== |ok |FAIL |seed|INFO: Seed)' \
+            grep -hiE -e '^(== |ok |FAIL |seed|INFO: Seed|exec-)' \
                 -e '^[0-9]+ (operations|checks|uses|cuts|restores)' \
                 "$build/log/$name.log" | sed 's/^/    /' ||
                 true

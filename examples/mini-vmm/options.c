@@ -112,7 +112,7 @@ static const char usage_more[] =
     "Output:\n"
     "  --json               one JSON document on stdout, nothing else\n"
     "  --all                do not fold exits that are alike\n"
-    "  --quiet              no table of exits\n"
+    "  --quiet              no table of exits, no bar on a terminal\n"
     "  --help, --version\n"
     "\n"
     "For tests:\n"

@@ -22,6 +22,9 @@
 #ifndef USERFAULTFD_IOC_NEW /* Linux 6.1 */
 #define USERFAULTFD_IOC_NEW _IO(0xaa, 0x00)
 #endif
+#ifndef MREMAP_DONTUNMAP /* Linux 5.7 */
+#define MREMAP_DONTUNMAP 4
+#endif
 
 /* One that hears of KVM's faults too: UFFD_USER_MODE_ONLY does not. By the call, or the device. */
 static int open_faults(void)

@@ -414,7 +414,7 @@ static void end_save(struct cpu *c)
     end(c, EXIT_GOOD, "SAVED", "%s", "");
 }
 
-bool session_saved(const struct session *s, struct save_own *own, struct save_from *from)
+bool session_saved(struct session *s, struct save_own *own, struct save_from *from)
 {
     bool saved = false;
 
@@ -424,7 +424,7 @@ bool session_saved(const struct session *s, struct save_own *own, struct save_fr
     memcpy(own->secret, s->scan.secret, sizeof own->secret);
     snprintf(own->guest, sizeof own->guest, "%s", s->report.guest);
     for (uint32_t i = 0; i < s->cpus; i++) {
-        const struct cpu *c = &s->cpu[i];
+        struct cpu *c = &s->cpu[i];
         const struct svmc_exit *exit = &c->vcpu.waiting;
 
         own->cpu[i].where = c->halted ? (uint32_t)SAVE_ENDED : c->stopped;
@@ -436,7 +436,7 @@ bool session_saved(const struct session *s, struct save_own *own, struct save_fr
                                              .count = exit->count,
                                              .address = exit->address,
                                              .value = exit->value };
-        from->cpu[i] = (struct vcpu *)(uintptr_t)&c->vcpu;
+        from->cpu[i] = &c->vcpu;
     }
     from->own = own;
     return saved && s->report.status == EXIT_GOOD;

@@ -58,7 +58,7 @@ void session_run(struct session *s);
 
 /** The run has ended for the VM to be saved: what there is to know of its vCPUs. false: it has
  *  ended otherwise. */
-bool session_saved(const struct session *s, struct save_own *own, struct save_from *from);
+bool session_saved(struct session *s, struct save_own *own, struct save_from *from);
 
 /** The header record's texts, of a trace that was opened; for the first lines. */
 bool session_header(const struct tape *t, char *guest, size_t guest_cap, char *backend,

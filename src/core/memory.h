@@ -31,6 +31,8 @@ int memcmp(const void *a, const void *b, size_t n);
 #define CORE_COLD  __attribute__((noinline, cold))
 #define CORE_SMALL __attribute__((cold))
 #define CORE_WARM  __attribute__((noinline, hot))
+/* So that it is in the cache when it is read. */
+#define CORE_FETCH(at) __builtin_prefetch(at)
 typedef uint64_t __attribute__((may_alias)) core_any_word;
 #else
 #define CORE_UNROLL
@@ -38,6 +40,7 @@ typedef uint64_t __attribute__((may_alias)) core_any_word;
 #define CORE_COLD
 #define CORE_SMALL
 #define CORE_WARM
+#define CORE_FETCH(at) ((void)0)
 typedef unsigned char core_any_word;
 #endif
 

@@ -261,7 +261,8 @@ static void move_vector(const struct vec_run *v)
             o->out[i] = o->a[i & (n - 1) & 63];
         return;
     case SHAPE_VEC_EXTRACT:
-        memcpy(o->out, o->a + (vec_imm(v) & (n / v->bytes - 1)) * v->bytes, v->bytes);
+        for (unsigned i = 0; i < v->bytes; i++)
+            o->out[i] = o->a[((vec_imm(v) & (n / v->bytes - 1)) * v->bytes + i) & 63];
         return;
     default:
         memcpy(o->out, o->a, sizeof o->out);

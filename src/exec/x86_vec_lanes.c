@@ -135,6 +135,33 @@ static uint64_t madd52(uint64_t sum, uint64_t a, uint64_t b, bool high)
     return sum + (high ? (top << 12 | low >> 52) & vec_low_bits(52) : low & vec_low_bits(52));
 }
 
+/* VPSHLD, VPSHRD: what is shifted out of the one goes into the other. */
+static uint64_t shift_two(uint64_t a, uint64_t b, uint64_t by, unsigned bits, bool right)
+{
+    by &= bits - 1;
+    if (by == 0)
+        return a;
+    return right ? a >> by | b << (bits - by) : a << by | b >> (bits - by);
+}
+
+/* What depends on where the element stands. */
+static uint64_t lane_at(const struct vec_run *v, unsigned i)
+{
+    const struct svmc_exec_vec_op *o = v->op;
+    unsigned element = v->e->element;
+    uint64_t r = 0;
+
+    if (v->e->op == VEC_CONFLICT) {
+        for (unsigned k = 0; k < i; k++)
+            r |= (uint64_t)(vec_get(o->a, k, element) == vec_get(o->a, i, element)) << k;
+        return r;
+    }
+    if (v->e->op == VEC_SHUFBIT)
+        return vec_get(o->a, i / 8, ELEMENT_Q) >> (o->b[i] & 63) & 1 ? 0xff : 0;
+    r = vec_get(o->b, i / 8, ELEMENT_Q);
+    return lane_shift(VEC_ROR, r, o->a[i] & 63, 64);
+}
+
 /* VPTERNLOG: the immediate is a truth table. */
 static uint64_t ternary(uint64_t a, uint64_t b, uint64_t c, unsigned table)
 {
@@ -160,6 +187,12 @@ void svmc_exec_x86_vec_lanes(const struct vec_run *v)
             r = ternary(a, b, c, vec_imm(v));
         else if (op == VEC_MADD52L || op == VEC_MADD52H)
             r = madd52(a, b, c, op == VEC_MADD52H);
+        else if (op == VEC_SHLD || op == VEC_SHRD)
+            r = shift_two(a, b, vec_imm(v), bits, op == VEC_SHRD);
+        else if (op == VEC_SHLDV || op == VEC_SHRDV)
+            r = shift_two(a, b, c, bits, op == VEC_SHRDV);
+        else if (op == VEC_CONFLICT || op == VEC_MULTISHIFT || op == VEC_SHUFBIT)
+            r = lane_at(v, i);
         else if (op == VEC_CMPU)
             r = compares(vec_imm(v) & 7, a < b, a == b) ? ~(uint64_t)0 : 0;
         else if (op == VEC_CMPS)
@@ -220,6 +253,26 @@ static void horizontal(const struct vec_run *v)
     }
 }
 
+/* VDBPSADBW: four bytes of the one and four of the other, in whose 16 the immediate has chosen. */
+static void quadruples(const struct vec_run *v)
+{
+    struct svmc_exec_vec_op *o = v->op;
+    unsigned a, b, at;
+    uint64_t sum;
+
+    for (unsigned i = 0; i < v->bytes / 2u; i++) {
+        sum = 0;
+        a = i / 4 * 8 + (i & 2) * 2;
+        b = i / 4 * 8 + (i & 3);
+        for (unsigned k = 0; k < 4; k++) {
+            at = b + k;
+            at = at / 16 * 16 + (vec_imm(v) >> at % 16 / 4 * 2 & 3) * 4 + at % 4;
+            sum += distance(o->a[a + k], o->b[at & 63]);
+        }
+        vec_set(o->out, i, ELEMENT_W, sum);
+    }
+}
+
 static void sum_of_differences(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
@@ -232,6 +285,10 @@ static void sum_of_differences(const struct vec_run *v)
                 sum += distance(o->a[8 * i + k], o->b[8 * i + k]);
             vec_set(o->out, i, ELEMENT_Q, sum);
         }
+        return;
+    }
+    if (v->e->op == VEC_DBPSADBW) {
+        quadruples(v);
         return;
     }
     for (unsigned i = 0; i < v->bytes / 2u; i++) { /* MPSADBW */
@@ -286,6 +343,7 @@ void svmc_exec_x86_vec_pairs(const struct vec_run *v)
     switch (v->e->op) {
     case VEC_SADBW:
     case VEC_MPSADBW:
+    case VEC_DBPSADBW:
         sum_of_differences(v);
         return;
     case VEC_MINPOS:

@@ -50,10 +50,16 @@ enum vec_operation {
     VEC_CMPU,
     VEC_POPCNT, /* LANES */
     VEC_LZCNT,
-    VEC_MADDWD, /* PAIRS */
+    VEC_SHLD, /* of two elements, by the immediate */
+    VEC_SHRD,
+    VEC_CONFLICT,
+    VEC_MULTISHIFT, /* of 8 bytes */
+    VEC_SHUFBIT,    /* of 8 bytes, to a mask */
+    VEC_MADDWD,     /* PAIRS */
     VEC_MADDUBSW,
     VEC_SADBW,
     VEC_MPSADBW,
+    VEC_DBPSADBW,
     VEC_MINPOS,
     VEC_HADD,
     VEC_HADDS,
@@ -113,6 +119,8 @@ enum vec_operation {
     VEC_TERNARY = VEC_KEEPS, /* LANES */
     VEC_MADD52L,
     VEC_MADD52H,
+    VEC_SHLDV,
+    VEC_SHRDV,
     VEC_PERMI2, /* SHUFFLE */
     VEC_PERMT2,
     VEC_DPBUSD, /* PAIRS */

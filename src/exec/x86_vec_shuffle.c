@@ -176,11 +176,15 @@ void svmc_exec_x86_vec_blend(const struct vec_run *v)
 void svmc_exec_x86_vec_insert(const struct vec_run *v)
 {
     struct svmc_exec_vec_op *o = v->op;
-    unsigned imm = vec_imm(v), size = v->e->insn->mem_bytes & 63u, n = v->bytes / size;
+    unsigned imm = vec_imm(v), size = v->e->insn->mem_bytes, n;
 
     memcpy(o->out, o->a, sizeof o->out);
     if (v->e->op != VEC_INSERTPS) {
-        memcpy(o->out + (imm & (n - 1)) * size, o->b, size);
+        if (size == 0 || size > v->bytes) /* no decode made it */
+            return;
+        n = v->bytes / size;
+        for (unsigned i = 0; i < size; i++)
+            o->out[((imm & (n - 1)) * size + i) & 63] = o->b[i & 63];
         return;
     }
     memcpy(o->out + (imm >> 4 & 3) * 4, o->b, 4);

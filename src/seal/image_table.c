@@ -3,6 +3,7 @@
 #include "image_private.h"
 
 #define BODY_MAX ((uint64_t)1 << 47) /* SVMC_IMAGE_CHUNKS_MAX of the largest chunks */
+#define AHEAD    8u                  /* pages */
 
 /* ---- sections --------------------------------------------------------------------------------*/
 
@@ -132,6 +133,8 @@ uint64_t svmc_image_map_make(uint8_t *map, uint64_t pages, const void *memory,
     for (uint64_t page = 0; page < pages; page++) {
         uint32_t kind = SVMC_IMAGE_HERE;
 
+        if (from && !dirty && pages - page > AHEAD) /* their first words tell most pages */
+            CORE_FETCH(from + (page + AHEAD) * SVMC_IMAGE_PAGE);
         if (dirty && (dirty[page / 64] >> (page % 64) & 1) == 0)
             kind = SVMC_IMAGE_PARENT;
         else if (from && is_zero_page(from + page * SVMC_IMAGE_PAGE))

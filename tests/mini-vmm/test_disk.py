@@ -112,7 +112,7 @@ class Cut(Disks):
                 for cpu, last in lasts.items():  # what was flushed is there
                     self.assertGreaterEqual(goes[cpu], last, f"{mode}, seed {SEED}")
         self.assertGreater(killed, 0)
-        print(f"seed: SVMC_SEED={SEED}\n{killed} cuts", flush=True)
+        print(f"\nseed: SVMC_SEED={SEED}\n{killed} cuts", flush=True)
 
     def test_cut_off_while_it_is_made(self):
         self.run_on()

@@ -86,7 +86,7 @@ class GoesOn(Saves):
                              f"{guest} at {at}, seed {SEED}: {done.json['why']}")
             if alike:
                 self.assertEqual(done.json["final_state"], want[scene], f"at {at}, seed {SEED}")
-        print(f"seed: SVMC_SEED={SEED}\n{PLACES} restores", flush=True)
+        print(f"\nseed: SVMC_SEED={SEED}\n{PLACES} restores", flush=True)
 
     def test_one_process_after_another(self):
         want = vmm_json(*FIXED, HELLO).json["final_state"]

@@ -62,13 +62,6 @@ static void walk(struct walk_lab *lab, const struct svmc_walk_a64 *regs, uint64_
              name);
 }
 
-static void expect(const struct svmc_walk_result *r, uint64_t at, uint64_t bytes, const char *name)
-{
-    CHECK_EQ(r->fault.raised, 0, "%s: syndrome %x", name, r->fault.error);
-    CHECK_EQ(r->at.v, at, "%s", name);
-    CHECK_EQ(r->page_bytes, bytes, "%s", name);
-}
-
 static void expect_abort(const struct svmc_walk_result *r, uint8_t ec, uint32_t iss, uint64_t far,
                          const char *name)
 {
@@ -88,21 +81,21 @@ TEST(walk_a64, four_kilobytes) /* WK-21 WK-22 WK-33 */
     tables(&lab);
     regs.ttbr0 |= BIT(48) | 1; /* an ASID, CnP */
     walk(&lab, &regs, AT, R, &r, "page");
-    expect(&r, 0xabcdeabc, 4096, "page");
+    lab_expect(&r, 0xabcdeabc, 4096, "page");
     CHECK_EQ(r.page, SVMC_WALK_PAGE_USER | SVMC_WALK_PAGE_GLOBAL);
     CHECK_EQ(r.share, 3);
     CHECK_EQ(r.rights, R | W, "EL0 writes, so EL1 does not fetch");
     lab_put(&lab, L3, PAGE | BIT(52) | 0xf4f); /* contiguous, nG, AttrIndx 3 */
     walk(&lab, &regs, AT, R, &r, "contiguous");
-    expect(&r, 0xabcdeabc, 4096, "contiguous");
+    lab_expect(&r, 0xabcdeabc, 4096, "contiguous");
     CHECK_EQ(r.page, SVMC_WALK_PAGE_USER);
     CHECK_EQ(r.memory, 0x33);
     lab_put(&lab, L2, 0xabc00741);
     walk(&lab, &regs, AT, R, &r, "2 MiB");
-    expect(&r, 0xabd89abc, 0x200000, "2 MiB");
+    lab_expect(&r, 0xabd89abc, 0x200000, "2 MiB");
     lab_put(&lab, L1, 0x15c0000741);
     walk(&lab, &regs, AT, R, &r, "1 GiB");
-    expect(&r, 0x15d6789abc, 0x40000000, "1 GiB");
+    lab_expect(&r, 0x15d6789abc, 0x40000000, "1 GiB");
     lab_put(&lab, L0, 0x741);
     walk(&lab, &regs, AT, R, &r, "no blocks in level 0");
     expect_abort(&r, 0x25, 4, AT, "no blocks in level 0");
@@ -170,10 +163,10 @@ TEST(walk_a64, granules_of_16_and_64) /* WK-19 WK-21 WK-22 */
     lab_put(&lab, 0xc000 + 8 * 0x22b, 0x10003);
     lab_put(&lab, 0x10000 + 8 * 0x1e2, 0xabcdc743);
     walk(&lab, &regs, AT, R, &r, "16 KiB");
-    expect(&r, 0xabcddabc, 16384, "16 KiB");
+    lab_expect(&r, 0xabcddabc, 16384, "16 KiB");
     lab_put(&lab, 0xc000 + 8 * 0x22b, 0xaa000741); /* 32 MiB */
     walk(&lab, &regs, AT, R, &r, "32 MiB");
-    expect(&r, 0xaa789abc, 0x2000000, "32 MiB"); /* aa000000 + 789abc */
+    lab_expect(&r, 0xaa789abc, 0x2000000, "32 MiB"); /* aa000000 + 789abc */
     lab_put(&lab, 0x8000 + 8 * 0x123, 0x741);
     walk(&lab, &regs, AT, R, &r, "no blocks in level 1");
     expect_abort(&r, 0x25, 5, AT, "no blocks in level 1");
@@ -185,25 +178,25 @@ TEST(walk_a64, granules_of_16_and_64) /* WK-19 WK-21 WK-22 */
     lab_put(&lab, 0x30000 + 8 * 0x11a2, 0x40003);
     lab_put(&lab, 0x40000 + 8 * 0x1678, 0xabcd0743);
     walk(&lab, &regs, AT, R, &r, "64 KiB");
-    expect(&r, 0xabcd9abc, 65536, "64 KiB");
+    lab_expect(&r, 0xabcd9abc, 65536, "64 KiB");
     lab_put(&lab, 0x30000 + 8 * 0x11a2, 0x80000741 | 1 << 12); /* 52 bits: 1 is bit 48; 512 MiB */
     regs.tcr = (regs.tcr & ~(UINT64_C(7) << 32)) | UINT64_C(6) << 32;
     regs.ttbr0 |= 1 << 2; /* and the tables start at bit 48 as well */
     lab.entry[0].at |= BIT(48);
     walk(&lab, &regs, AT, R, &r, "512 MiB");
-    expect(&r, BIT(48) + 0x80000000 + 0x16789abc, 0x20000000, "512 MiB");
+    lab_expect(&r, BIT(48) + 0x80000000 + 0x16789abc, 0x20000000, "512 MiB");
     regs.mmfr0 = (regs.mmfr0 & ~UINT64_C(15)) | 5; /* a processor of 48 bits */
     lab.entry[0].at &= ~BIT(48);
     walk(&lab, &regs, AT, R, &r, "48 bits");
-    expect(&r, 0x80000000 + 0x16789abc, 0x20000000, "48 bits");
+    lab_expect(&r, 0x80000000 + 0x16789abc, 0x20000000, "48 bits");
     regs.mmfr0 |= UINT64_C(15) << 24; /* no 64 KiB: as 4 KiB */
     tables(&lab);
     regs.ttbr0 = 0x1000;
     walk(&lab, &regs, AT, R, &r, "a granule that is not there");
-    expect(&r, 0xabcdeabc, 4096, "a granule that is not there");
+    lab_expect(&r, 0xabcdeabc, 4096, "a granule that is not there");
     regs.tcr |= 3 << 14;
     walk(&lab, &regs, AT, R, &r, "TG0 3");
-    expect(&r, 0xabcdeabc, 4096, "TG0 3");
+    lab_expect(&r, 0xabcdeabc, 4096, "TG0 3");
 }
 
 /* FEAT_LPA2: TCR.DS. Five levels of 4 KiB; bits 9:8 of entries are 51:50 of the address. */
@@ -220,12 +213,12 @@ TEST(walk_a64, fifty_two_bits) /* WK-18 WK-20 WK-22 */
     lab_put(&lab, 0x7000 + 8 * 0xa, 0x1003);   /* level -1: address bits 51:48 */
     lab_put(&lab, L3, PAGE | BIT(49) | 0x643); /* SH here: 51:50 is 2 */
     walk(&lab, &regs, AT | UINT64_C(0xa) << 48, R, &r, "LPA2");
-    expect(&r, BIT(51) | BIT(49) | 0xabcdeabc, 4096, "LPA2");
+    lab_expect(&r, BIT(51) | BIT(49) | 0xabcdeabc, 4096, "LPA2");
     CHECK_EQ(r.share, 2);
     CHECK_EQ(lab.reads, 5);
     lab_put(&lab, L0, 0x8000000441); /* 512 GiB: 8000000000 */
     walk(&lab, &regs, AT | UINT64_C(0xa) << 48, R, &r, "512 GiB");
-    expect(&r, 0x8000000000 + 0x3456789abc, 0x8000000000, "512 GiB");
+    lab_expect(&r, 0x8000000000 + 0x3456789abc, 0x8000000000, "512 GiB");
     lab_put(&lab, 0x7000 + 8 * 0xa, 0);
     walk(&lab, &regs, AT | UINT64_C(0xa) << 48, R, &r, "level -1");
     expect_abort(&r, 0x25, 0x2b, AT | UINT64_C(0xa) << 48, "level -1");
@@ -282,7 +275,7 @@ TEST(walk_a64, halves_and_tags) /* WK-20 WK-21 */
         lab_put(&lab, L3, PAGE | (rows[i].access == X ? 0x7c3 : 0x743));
         walk(&lab, &regs, rows[i].at, rows[i].access, &r, rows[i].name);
         if (rows[i].ok)
-            expect(&r, 0xabcdeabc, 4096, rows[i].name);
+            lab_expect(&r, 0xabcdeabc, 4096, rows[i].name);
         else
             expect_abort(&r, (uint8_t)((rows[i].access == X ? 0x21 : 0x25) - rows[i].user), 4,
                          rows[i].at, rows[i].name);
@@ -395,7 +388,7 @@ TEST(walk_a64, rights) /* WK-16 WK-18 WK-23 WK-24 */
         lab_put(&lab, L3, PAGE | 0x403 | rows[i].leaf);
         walk(&lab, &regs, AT, rows[i].access, &r, rows[i].name);
         if (rows[i].want == NONE)
-            expect(&r, 0xabcdeabc, 4096, rows[i].name);
+            lab_expect(&r, 0xabcdeabc, 4096, rows[i].name);
         else
             expect_abort(&r, (uint8_t)((fetch ? 0x21 : 0x25) - lower), rows[i].want, AT,
                          rows[i].name);
@@ -414,14 +407,14 @@ TEST(walk_a64, el2) /* WK-16 WK-19 WK-23 */
     regs.tcr = 16 | 5 << 16;
     lab_put(&lab, L3, PAGE | 0xf03); /* nG is nothing */
     walk(&lab, &regs, AT, X, &r, "EL2");
-    expect(&r, 0xabcdeabc, 4096, "EL2");
+    lab_expect(&r, 0xabcdeabc, 4096, "EL2");
     CHECK_EQ(r.page, SVMC_WALK_PAGE_GLOBAL);
     CHECK_EQ(r.rights, R | W | X);
     walk(&lab, &regs, 0xffff123456789abc, R, &r, "no upper half");
     expect_abort(&r, 0x25, 4, 0xffff123456789abc, "no upper half");
     regs.tcr |= 1 << 20;
     walk(&lab, &regs, 0xff00123456789abc, R, &r, "TBI");
-    expect(&r, 0xabcdeabc, 4096, "TBI");
+    lab_expect(&r, 0xabcdeabc, 4096, "TBI");
     regs.tcr |= 1 << 29;
     walk(&lab, &regs, 0xff00123456789abc, X, &r, "TBID");
     expect_abort(&r, 0x21, 4, 0xff00123456789abc, "TBID");
@@ -433,14 +426,14 @@ TEST(walk_a64, el2) /* WK-16 WK-19 WK-23 */
     lab_put(&lab, L3, PAGE | BIT(51) | 0x383);
     regs.tcr |= 1 << 21 | 1 << 22;
     walk(&lab, &regs, AT, W, &r, "HA, HD");
-    expect(&r, 0xabcdeabc, 4096, "HA, HD");
+    lab_expect(&r, 0xabcdeabc, 4096, "HA, HD");
     CHECK_EQ(lab_get(&lab, L3), PAGE | BIT(51) | 0x703);
     lab_put(&lab, L1, 0x3003 | BIT(62) | BIT(60));
     walk(&lab, &regs, AT, W, &r, "APTable");
     expect_abort(&r, 0x25, 0x4f, AT, "APTable");
     regs.tcr |= 1 << 24;
     walk(&lab, &regs, AT, X, &r, "HPD");
-    expect(&r, 0xabcdeabc, 4096, "HPD");
+    lab_expect(&r, 0xabcdeabc, 4096, "HPD");
     regs.pstate = 13; /* EL3 */
     CHECK_EQ(svmc_walk_by_a64(&regs, &lab_ops, &lab, (svmc_gva){ AT }, R, &r), SVMC_ERR_ARG);
     CHECK(lab_is_zero(&r));
@@ -484,7 +477,7 @@ TEST(walk_a64, hardware_sets_the_flags) /* WK-3 WK-18 WK-25 */
     expect_abort(&r, 0x25, 0xb, AT, "no HA");
     lab_put(&lab, L3, PAGE | 0x743);
     walk(&lab, &regs, AT, R, &r, "no PAN");
-    expect(&r, 0xabcdeabc, 4096, "no PAN");
+    lab_expect(&r, 0xabcdeabc, 4096, "no PAN");
 }
 
 /* SCTLR.EE: entries by hand, first byte highest. */
@@ -501,12 +494,12 @@ TEST(walk_a64, big_endian_tables) /* WK-17 WK-18 */
     regs.sctlr |= BIT(25);
     regs.tcr |= BIT(39);
     walk(&lab, &regs, AT, R, &r, "EE");
-    expect(&r, 0xabcdeabc, 4096, "EE");
+    lab_expect(&r, 0xabcdeabc, 4096, "EE");
     CHECK_EQ(lab_get(&lab, L3), 0x43e7cdab00000000);
     regs.sctlr = 0; /* off: flat, with the tag cut off */
     regs.tcr |= BIT(37);
     walk(&lab, &regs, 0xab0f123456789abc, R, &r, "off");
-    expect(&r, 0x0f123456789abc, 4096, "off");
+    lab_expect(&r, 0x0f123456789abc, 4096, "off");
     CHECK(r.memory == 0 && r.page == (SVMC_WALK_PAGE_FLAT | SVMC_WALK_PAGE_USER));
     regs.sctlr = BIT(12);
     walk(&lab, &regs, AT, X, &r, "off, fetch");

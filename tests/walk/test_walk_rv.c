@@ -45,13 +45,6 @@ static void walk(struct walk_lab *lab, const struct svmc_walk_rv *regs, uint64_t
              name);
 }
 
-static void expect(const struct svmc_walk_result *r, uint64_t at, uint64_t bytes, const char *name)
-{
-    CHECK_EQ(r->fault.raised, 0, "%s: cause %u", name, r->fault.vector);
-    CHECK_EQ(r->at.v, at, "%s", name);
-    CHECK_EQ(r->page_bytes, bytes, "%s", name);
-}
-
 static void expect_cause(const struct svmc_walk_result *r, uint8_t cause, uint64_t stval,
                          const char *name)
 {
@@ -69,29 +62,29 @@ TEST(walk_rv, modes) /* WK-27 WK-30 */
 
     tables(&lab);
     walk(&lab, &regs, AT, R, &r, "Sv48");
-    expect(&r, 0xabcdeabc, 4096, "Sv48");
+    lab_expect(&r, 0xabcdeabc, 4096, "Sv48");
     CHECK_EQ(r.rights, R | W | X);
     CHECK_EQ(lab.reads, 4);
     lab_put(&lab, L1, 0x80000000 >> 2 | 0xcf);
     walk(&lab, &regs, AT, R, &r, "2 MiB");
-    expect(&r, 0x80189abc, 0x200000, "2 MiB");
+    lab_expect(&r, 0x80189abc, 0x200000, "2 MiB");
     lab_put(&lab, L2, 0xc0000000 >> 2 | 0xcf);
     walk(&lab, &regs, AT, R, &r, "1 GiB");
-    expect(&r, 0xc0000000 + 0x16789abc, 0x40000000, "1 GiB");
+    lab_expect(&r, 0xc0000000 + 0x16789abc, 0x40000000, "1 GiB");
     lab_put(&lab, L3, 0x8000000000 >> 2 | 0xcf);
     walk(&lab, &regs, AT, R, &r, "512 GiB");
-    expect(&r, 0x8000000000 + 0x3456789abc, 0x8000000000, "512 GiB");
+    lab_expect(&r, 0x8000000000 + 0x3456789abc, 0x8000000000, "512 GiB");
     regs.satp = UINT64_C(10) << 60 | 7; /* Sv57: 54 comes first */
     lab_put(&lab, 0x72a0, 0x1000 >> 2 | 1);
     walk(&lab, &regs, AT | UINT64_C(0x54) << 48, R, &r, "Sv57");
-    expect(&r, 0x8000000000 + 0x3456789abc, 0x8000000000, "Sv57");
+    lab_expect(&r, 0x8000000000 + 0x3456789abc, 0x8000000000, "Sv57");
     tables(&lab);
     regs.satp = UINT64_C(8) << 60 | 2; /* Sv39: d1 comes first */
     walk(&lab, &regs, 0x3456789abc, R, &r, "Sv39");
-    expect(&r, 0xabcdeabc, 4096, "Sv39");
+    lab_expect(&r, 0xabcdeabc, 4096, "Sv39");
     regs.satp = 1;
     walk(&lab, &regs, 0xfedcba9876543210, X, &r, "bare");
-    expect(&r, 0xfedcba9876543210, 4096, "bare");
+    lab_expect(&r, 0xfedcba9876543210, 4096, "bare");
     for (unsigned mode = 1; mode < 16; mode++)
         if (mode < 8 || mode > 10) {
             regs.satp = (uint64_t)mode << 60;
@@ -116,17 +109,17 @@ TEST(walk_rv, sv32) /* WK-27 WK-29 WK-30 */
     lab_put(&lab, 0x1564, 0x2000 >> 2 | 1);
     lab_put(&lab, 0x2e24, 0xabcdef00000000 | 0xfffffccf); /* 34 bits: 3fffff000 */
     CHECK_EQ(svmc_walk_by_rv32(&regs, &lab_ops, &lab, at, R, &r), SVMC_OK);
-    expect(&r, 0x3fffffabc, 4096, "4 KiB");
+    lab_expect(&r, 0x3fffffabc, 4096, "4 KiB");
     CHECK_EQ(lab.bytes, 4);
     lab_put(&lab, 0x1564, 0x80000000 >> 2 | 0xcf);
     CHECK_EQ(svmc_walk_by_rv32(&regs, &lab_ops, &lab, at, R, &r), SVMC_OK);
-    expect(&r, 0x80389abc, 0x400000, "4 MiB");
+    lab_expect(&r, 0x80389abc, 0x400000, "4 MiB");
     lab_put(&lab, 0x1564, 0x80001000 >> 2 | 0xcf);
     CHECK_EQ(svmc_walk_by_rv32(&regs, &lab_ops, &lab, at, R, &r), SVMC_OK);
     expect_cause(&r, 13, 0x56789abc, "misaligned");
     regs.satp &= 0x7fffffff;
     CHECK_EQ(svmc_walk_by_rv32(&regs, &lab_ops, &lab, at, R, &r), SVMC_OK);
-    expect(&r, 0x56789abc, 4096, "bare");
+    lab_expect(&r, 0x56789abc, 4096, "bare");
 }
 
 TEST(walk_rv, canonical) /* WK-28 WK-34 */
@@ -192,7 +185,7 @@ TEST(walk_rv, reserved_bits) /* WK-29 WK-33 */
             if (rows[i].refused >> bit & 1)
                 expect_cause(&r, 13, AT, rows[i].name);
             else
-                expect(&r, 0xabcdeabc, 4096, rows[i].name);
+                lab_expect(&r, 0xabcdeabc, 4096, rows[i].name);
             if (!r.fault.raised && bit == 5)
                 CHECK_EQ(r.page, SVMC_WALK_PAGE_GLOBAL);
             if (!r.fault.raised && bit >= 61)
@@ -244,7 +237,7 @@ TEST(walk_rv, superpages_and_napot) /* WK-30 */
         lab_put(&lab, L0, BIT(63) | (0xabcd0000u | low << 12) >> 2 | 0xcf);
         walk(&lab, &regs, AT, R, &r, "NAPOT");
         if (low == 8) /* 1000: 64 KiB; 9abc stays */
-            expect(&r, 0xabcd9abc, 65536, "NAPOT");
+            lab_expect(&r, 0xabcd9abc, 65536, "NAPOT");
         else
             expect_cause(&r, 13, AT, "NAPOT");
     }
@@ -299,7 +292,7 @@ TEST(walk_rv, rights) /* WK-31 WK-34 */
         lab_put(&lab, L0, FRAME | 0xc1 | rows[i].entry);
         walk(&lab, &regs, AT, rows[i].access, &r, rows[i].name);
         if (rows[i].want == 0)
-            expect(&r, 0xabcdeabc, 4096, rows[i].name);
+            lab_expect(&r, 0xabcdeabc, 4096, rows[i].name);
         else
             expect_cause(&r, rows[i].want, AT, rows[i].name);
         if (rows[i].want == 0)
@@ -329,13 +322,13 @@ TEST(walk_rv, accessed_and_dirty) /* WK-3 WK-32 */
         lab_put(&lab, L0, FRAME | rows[i].entry);
         walk(&lab, &regs, AT, rows[i].access, &r, "Svade");
         if (rows[i].cause == 0)
-            expect(&r, 0xabcdeabc, 4096, "Svade");
+            lab_expect(&r, 0xabcdeabc, 4096, "Svade");
         else
             expect_cause(&r, rows[i].cause, AT, "Svade");
         CHECK_EQ(lab.exchanges, 0);
         regs.features = SVADU;
         walk(&lab, &regs, AT, rows[i].access, &r, "Svadu");
-        expect(&r, 0xabcdeabc, 4096, "Svadu");
+        lab_expect(&r, 0xabcdeabc, 4096, "Svadu");
         CHECK_EQ(lab_get(&lab, L0), FRAME | rows[i].after, "%u", i);
         CHECK_EQ(lab.exchanges, rows[i].entry != rows[i].after);
     }

@@ -63,13 +63,6 @@ static void walk(struct walk_lab *lab, const struct svmc_walk_x86 *regs, uint64_
              name);
 }
 
-static void expect(const struct svmc_walk_result *r, uint64_t at, uint64_t bytes, const char *name)
-{
-    CHECK_EQ(r->fault.raised, 0, "%s: error %x", name, r->fault.error);
-    CHECK_EQ(r->at.v, at, "%s", name);
-    CHECK_EQ(r->page_bytes, bytes, "%s", name);
-}
-
 static void expect_pf(const struct svmc_walk_result *r, uint32_t error, uint64_t cr2,
                       const char *name)
 {
@@ -88,7 +81,7 @@ TEST(walk_x86, four_levels) /* WK-9 WK-15 */
 
     long_tables(&lab);
     walk(&lab, &regs, AT, R, &r, "4 KiB");
-    expect(&r, 0xabcdeabc, 4096, "4 KiB");
+    lab_expect(&r, 0xabcdeabc, 4096, "4 KiB");
     CHECK_EQ(r.rights, R | W | X);
     CHECK_EQ(r.page, SVMC_WALK_PAGE_USER);
     CHECK_EQ(r.memory, 6);
@@ -96,14 +89,14 @@ TEST(walk_x86, four_levels) /* WK-9 WK-15 */
     CHECK_EQ(lab.exchanges, 0);
     lab_put(&lab, PDE, 0xabc000e7); /* 2 MiB: abc00000 is a multiple */
     walk(&lab, &regs, AT, R, &r, "2 MiB");
-    expect(&r, 0xabd89abc, 0x200000, "2 MiB"); /* abc00000 + 189abc */
-    lab_put(&lab, PDPTE, 0x15c00000e7);        /* 1 GiB */
+    lab_expect(&r, 0xabd89abc, 0x200000, "2 MiB"); /* abc00000 + 189abc */
+    lab_put(&lab, PDPTE, 0x15c00000e7);            /* 1 GiB */
     walk(&lab, &regs, AT, R, &r, "1 GiB");
-    expect(&r, 0x15d6789abc, 0x40000000, "1 GiB"); /* + 16789abc */
-    regs.cr3 |= 0xfff;                             /* a PCID */
+    lab_expect(&r, 0x15d6789abc, 0x40000000, "1 GiB"); /* + 16789abc */
+    regs.cr3 |= 0xfff;                                 /* a PCID */
     regs.cr4 |= 0x20000;
     walk(&lab, &regs, AT, R, &r, "PCID");
-    expect(&r, 0x15d6789abc, 0x40000000, "PCID");
+    lab_expect(&r, 0x15d6789abc, 0x40000000, "PCID");
 }
 
 TEST(walk_x86, five_levels) /* WK-9 WK-14 */
@@ -118,7 +111,7 @@ TEST(walk_x86, five_levels) /* WK-9 WK-14 */
     regs.cr3 = PML5E;
     regs.cr4 |= LA57;
     walk(&lab, &regs, at, R, &r, "five");
-    expect(&r, 0xabcdeabc, 4096, "five");
+    lab_expect(&r, 0xabcdeabc, 4096, "five");
     CHECK_EQ(lab.reads, 5);
     lab_put(&lab, 0x72a0, 0x10e7); /* PS */
     walk(&lab, &regs, at, R, &r, "PS in a PML5E");
@@ -141,18 +134,18 @@ TEST(walk_x86, legacy_and_pse36) /* WK-8 WK-9 */
     lab_put(&lab, 0x1000 + 4 * 0x159, 0x2067);       /* 56789abc: 159, 389 */
     lab_put(&lab, 0x2000 + 4 * 0x389, 0xffffffff67); /* of which four bytes are the entry */
     walk(&lab, &regs, 0xffffffff56789abc, R, &r, "4 KiB");
-    expect(&r, 0xffffff000 - 0xf00000000 + 0xabc, 4096, "4 KiB");
+    lab_expect(&r, 0xffffff000 - 0xf00000000 + 0xabc, 4096, "4 KiB");
     CHECK_EQ(lab.bytes, 4);
     lab_put(&lab, 0x1000 + 4 * 0x159, 0xabc000e7 | 0x7f << 13); /* address bits 38:32 are 7f */
     walk(&lab, &regs, 0x56789abc, R, &r, "4 MiB");
-    expect(&r, 0x7fabf89abc, 0x400000, "4 MiB"); /* abc00000 + 389abc */
+    lab_expect(&r, 0x7fabf89abc, 0x400000, "4 MiB"); /* abc00000 + 389abc */
     lab_put(&lab, 0x1000 + 4 * 0x159, 0xabc000e7 | 0x100 << 13);
     walk(&lab, &regs, 0x56789abc, R, &r, "bit 21");
     expect_pf(&r, 9, 0x56789abc, "bit 21");
     lab_put(&lab, 0x1000 + 4 * 0x159, 0xabc000e7 | 0x10 << 13);
     regs.address_bits = 37;
     walk(&lab, &regs, 0x56789abc, R, &r, "bit 36 of 37");
-    expect(&r, 0x10abf89abc, 0x400000, "bit 36 of 37");
+    lab_expect(&r, 0x10abf89abc, 0x400000, "bit 36 of 37");
     regs.address_bits = 36;
     walk(&lab, &regs, 0x56789abc, R, &r, "bit 36 of 36");
     expect_pf(&r, 9, 0x56789abc, "bit 36 of 36");
@@ -163,7 +156,7 @@ TEST(walk_x86, legacy_and_pse36) /* WK-8 WK-9 */
     regs.cr4 = 0; /* PS says nothing: a table at abc02000 */
     lab_put(&lab, 0xabc02000 + 4 * 0x389, 0x5067);
     walk(&lab, &regs, 0x56789abc, R, &r, "without PSE");
-    expect(&r, 0x5abc, 4096, "without PSE");
+    lab_expect(&r, 0x5abc, 4096, "without PSE");
 }
 
 TEST(walk_x86, pae) /* WK-7 WK-8 */
@@ -178,7 +171,7 @@ TEST(walk_x86, pae) /* WK-7 WK-8 */
     lab_put(&lab, PDE, 0x4067);
     lab_put(&lab, PTE, FRAMED | 0x67);
     walk(&lab, &regs, 0x56789abc, W, &r, "4 KiB");
-    expect(&r, 0xabcdeabc, 4096, "4 KiB");
+    lab_expect(&r, 0xabcdeabc, 4096, "4 KiB");
     CHECK_EQ(r.rights, R | W | X, "the first entry has no rights");
     CHECK_EQ(lab.exchanges, 0, "nor an accessed bit");
     for (unsigned bit = 0; bit < 64; bit++) {
@@ -193,12 +186,12 @@ TEST(walk_x86, pae) /* WK-7 WK-8 */
         else if (reserved)
             expect_pf(&r, 9, 0x56789abc, "reserved");
         else
-            expect(&r, 0xabcdeabc, 4096, "ignored");
+            lab_expect(&r, 0xabcdeabc, 4096, "ignored");
     }
     regs.features |= SVMC_WALK_X86_PDPTES;
     regs.pdpte[1] = 0x3001;
     walk(&lab, &regs, 0x56789abc, R, &r, "the processor's copy");
-    expect(&r, 0xabcdeabc, 4096, "the processor's copy");
+    lab_expect(&r, 0xabcdeabc, 4096, "the processor's copy");
     lab_put(&lab, PTE, NX | FRAMED | 0x67);
     walk(&lab, &regs, 0x56789abc, X, &r, "NX");
     expect_pf(&r, 0x11, 0x56789abc, "NX");
@@ -321,7 +314,7 @@ TEST(walk_x86, rights) /* WK-10 WK-12 */
         lab_put(&lab, PTE, FRAMED | 0x67 | row->on);
         walk(&lab, &regs, AT, row->access, &r, row->name);
         if (row->want == OK) {
-            expect(&r, 0xabcdeabc, 4096, row->name);
+            lab_expect(&r, 0xabcdeabc, 4096, row->name);
             CHECK((r.rights & row->access) == (row->access & 0x103), "%s", row->name);
         } else {
             expect_pf(&r, row->want, AT, row->name);
@@ -372,7 +365,7 @@ TEST(walk_x86, protection_keys) /* WK-11 WK-12 */
         lab_put(&lab, PTE, UINT64_C(5) << 59 | FRAMED | (rows[i].supervisor_page ? 0x63 : 0x67));
         walk(&lab, &regs, AT, rows[i].access, &r, rows[i].name);
         if (rows[i].want == OK) {
-            expect(&r, 0xabcdeabc, 4096, rows[i].name);
+            lab_expect(&r, 0xabcdeabc, 4096, rows[i].name);
             CHECK_EQ(r.key, 5, "%s", rows[i].name);
         } else {
             expect_pf(&r, rows[i].want, AT, rows[i].name);
@@ -391,7 +384,7 @@ TEST(walk_x86, accessed_and_dirty) /* WK-3 WK-13 */
     for (unsigned i = 0; i < 4; i++)
         lab_put(&lab, at[i], lab_get(&lab, at[i]) & ~(uint64_t)0x60);
     CHECK_EQ(svmc_walk_by_x86(&regs, &lab_ops_read, &lab, (svmc_gva){ AT }, W, &r), SVMC_OK);
-    expect(&r, 0xabcdeabc, 4096, "without exchange");
+    lab_expect(&r, 0xabcdeabc, 4096, "without exchange");
     REQUIRE(r.mark_count == 4 && r.entry_bytes == 8);
     for (unsigned i = 0; i < 4; i++) {
         CHECK_EQ(r.mark[i].at.v, at[i]);
@@ -512,7 +505,7 @@ TEST(walk_x86, registers) /* WK-6 */
     regs.cr0 = 0;
     regs.efer = 0;
     walk(&lab, &regs, 0xffffffff12345678, X, &r, "real mode");
-    expect(&r, 0x12345678, 4096, "real mode");
+    lab_expect(&r, 0x12345678, 4096, "real mode");
     CHECK_EQ(r.page, SVMC_WALK_PAGE_FLAT | SVMC_WALK_PAGE_USER);
     CHECK_EQ(r.rights, R | W | X);
 }

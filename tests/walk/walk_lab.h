@@ -6,6 +6,8 @@
 #include <string.h>
 #include <svmcore/walk.h>
 
+#include "../harness.h"
+
 #define LAB_ENTRIES 32u
 
 struct walk_lab {
@@ -97,6 +99,15 @@ static inline bool lab_is_fault(const struct svmc_walk_result *r)
 
     memset(&rest.fault, 0, sizeof rest.fault);
     return r->fault.raised == 1 && lab_is_zero(&rest);
+}
+
+/* A walk that ended at this address, in a page of so many bytes. */
+static inline void lab_expect(const struct svmc_walk_result *r, uint64_t at, uint64_t bytes,
+                              const char *name)
+{
+    CHECK_EQ(r->fault.raised, 0, "%s: %u, %x", name, r->fault.vector, r->fault.error);
+    CHECK_EQ(r->at.v, at, "%s", name);
+    CHECK_EQ(r->page_bytes, bytes, "%s", name);
 }
 
 #endif

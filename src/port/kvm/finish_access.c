@@ -192,6 +192,9 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
     struct svmc_kvm_finish *f = ctx;
     void *to = memory(f, at, n, SVMC_ACCESS_RW);
 
+    if (to == NULL && (memory(f, at, 1, SVMC_ACCESS_RW) != NULL ||
+                       memory(f, (svmc_gpa){ at.v + n - 1 }, 1, SVMC_ACCESS_RW) != NULL))
+        return SVMC_ERR_CALLBACK; /* some of it is memory: not torn */
     if (to == NULL)
         return SVMC_ERR_UNSUPPORTED; /* a device: read, then written, as KVM does */
     switch (n) {

@@ -225,10 +225,10 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, uint8_t dpl)
                                  .db = type != 11 };
 }
 
-/* GenuineIntel with SSE4.2, POPCNT, MOVBE, CX16, AVX; BMI1, LZCNT. */
+/* GenuineIntel with SSE4.2, POPCNT, MOVBE, CX16, AVX, VMX; BMI1, LZCNT. */
 static const struct svmc_cpuid_leaf leaves[] = {
     { 0, 0, 7, 0x756e6547, 0x6c65746e, 0x49656e69 },
-    { 1, 0, 0x906ea, 0, 0x1ed82203, 0x0f8bfbff },
+    { 1, 0, 0x906ea, 0, 0x1ed82223, 0x0f8bfbff },
     { 7, 0, 0, 0x00000108, 0, 0 },
     { 0x80000000, 0, 0x80000008, 0, 0, 0 },
     { 0x80000001, 0, 0, 0, 0x21, 0x2c100800 },

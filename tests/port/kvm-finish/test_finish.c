@@ -23,7 +23,7 @@ static const uint8_t lock_add[] = { 0xf0, 0x48, 0x01, 0x03 };          /* [rbx],
 static const uint8_t in_eax[] = { 0xed };                              /* eax, dx */
 static const uint8_t out_ax[] = { 0x66, 0xef };                        /* dx, ax */
 static const uint8_t add_regs[] = { 0x48, 0x01, 0xd8 };                /* rax, rbx */
-static const uint8_t no_row[] = { 0x0f, 0x01, 0x13 };                  /* lgdt [rbx] */
+static const uint8_t no_row[] = { 0x0f, 0xc7, 0x33 };                  /* vmptrld [rbx] */
 static const uint8_t undefined[] = { 0x0f, 0x0b };                     /* ud2 */
 
 static uint64_t load(uint32_t at)
@@ -151,6 +151,24 @@ TEST(kvm_finish, a_lock_is_kept) /* KV-20 */
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(load(MEMORY_AT + 16), LINEAR_DATA + 16);
     CHECK_EQ(load(MEMORY_AT + 24), 3);
+}
+
+TEST(kvm_finish, a_lock_is_not_torn_between_memory_and_what_is_none) /* KV-20 */
+{
+    static const uint8_t zero[8];
+
+    REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, true, 0));
+    lab.v.sregs.ss.dpl = 0; /* the kernel writes to what it may only read */
+    lab.v.sregs.cr0 &= ~(uint64_t)0x10000;
+    lab.v.regs.rbx = LINEAR_ROM - 4;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(lab.sets + lab.writes + lab.reads, 0);
+    CHECK_MEM(lab.memory + 0xa000 - 4, zero, 8);
+    lab.v.regs.rbx = LINEAR_ROM; /* no memory to who writes: read, then written, as KVM does */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.writes, 1);
+    CHECK_MEM(lab.memory + 0xa000, zero, 8);
 }
 
 TEST(kvm_finish, what_was_exchanged_for_it_is_not_executed) /* KV-16 CVE-2011-1780 */
@@ -282,7 +300,8 @@ TEST(kvm_finish, what_cannot_be_finished_is_named) /* KV-25 KV-26 */
         size_t n;
         const char *text;
     } rows[] = {
-        { no_row, sizeof no_row, " (0f 01 13): no row of this build finishes it" },
+        { no_row, sizeof no_row,
+          "vmptrld qword ptr [rbx] (0f c7 33): no row of this build finishes it" },
         { add_regs, sizeof add_regs,
           "add rax, rbx (48 01 d8): its operands are registers, nothing of it had to exit" },
     };
