@@ -244,26 +244,67 @@ static bool pop_flags(struct x86_run *e)
     return true;
 }
 
-/* XS-10: DI is at the top, AX above all. */
+/*
+ * XS-10: eight words of the stack, each translated by itself, as the processor does it: from the
+ * top on, or down from the end. They lie on two pages at most.
+ */
+static bool reach_all(struct x86_run *e, uint64_t low, bool down, struct exec_span *all)
+{
+    unsigned bytes = e->insn->operand_bytes;
+    struct x86_parts parts = { .segment = SVMC_SEG_SS,
+                               .bytes = bytes,
+                               .unit = bytes,
+                               .access = down ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ };
+    struct exec_span span;
+
+    *all = (struct exec_span){ .bytes = 8 * bytes, .first = 8 * bytes };
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned n = down ? 7 - i : i;
+
+        parts.offset = (low + n * bytes) & core_mask(svmc_exec_x86_stack_bytes(e));
+        if (!svmc_exec_x86_reach_parts(e, &parts, &span))
+            return false;
+        if (n == 0)
+            all->at[0] = span.at[0];
+        if (n == 7)
+            all->at[1] = span.at[span.first < span.bytes] & ~(uint64_t)(EXEC_PAGE - 1);
+    }
+    if ((all->at[0] & (EXEC_PAGE - 1)) + all->bytes > EXEC_PAGE)
+        all->first = EXEC_PAGE - (uint32_t)(all->at[0] & (EXEC_PAGE - 1));
+    return true;
+}
+
+/* DI is at the top, AX above all. */
 static bool push_all(struct x86_run *e)
 {
-    uint64_t value[8];
+    unsigned bytes = e->insn->operand_bytes;
+    uint8_t *store = e->r.x->priv.store;
+    struct exec_span all;
 
-    for (unsigned i = 0; i < 8; i++)
-        value[i] = e->regs->general[7 - i];
-    return svmc_exec_x86_push_parts(e, e->insn->operand_bytes, 8, value);
+    if (!reach_all(e, e->regs->general[SVMC_REG_RSP] - 8 * bytes, true, &all))
+        return false;
+    for (unsigned i = 0; i < 8; i++) /* the next one covers what is too much */
+        core_store_le64(store + i * bytes, e->regs->general[7 - i]);
+    if (!svmc_exec_write(&e->r, &all))
+        return false;
+    svmc_exec_x86_move_stack(e, 0 - (uint64_t)8 * bytes);
+    return true;
 }
 
 static bool pop_all(struct x86_run *e)
 {
     unsigned bytes = e->insn->operand_bytes;
-    uint64_t value[8];
+    struct exec_span all;
+    const uint8_t *data;
 
-    if (!svmc_exec_x86_peek(e, 0, bytes, 8, value))
+    if (!reach_all(e, e->regs->general[SVMC_REG_RSP], false, &all))
+        return false;
+    data = svmc_exec_read(&e->r, &all);
+    if (data == NULL)
         return false;
     for (unsigned i = 0; i < 8; i++)
         if (i != 7 - SVMC_REG_RSP)
-            x86_set(e, 7 - i, bytes, value[i]);
+            x86_set(e, 7 - i, bytes, core_load_le64(data + i * bytes));
     svmc_exec_x86_move_stack(e, 8 * bytes);
     return true;
 }
@@ -288,13 +329,14 @@ static bool adjust_rpl(struct x86_run *e)
 
     if (!x86_is_protected(e))
         return svmc_exec_fault(&e->r, VECTOR_UD, false, 0);
-    if (!x86_reach_memory(e, SVMC_ACCESS_RW, &span) || !x86_read(e, &span, &value))
+    if (!x86_reach_memory(e, SVMC_ACCESS_READ, &span) || !x86_read(e, &span, &value))
         return false;
     if ((value & 3) >= rpl) {
         e->regs->rflags &= ~(uint64_t)FLAG_ZF;
         return true;
     }
-    if (!exec_write_value(&e->r, &span, (value & ~(uint64_t)3) | rpl))
+    if (!x86_reach_memory(e, SVMC_ACCESS_WRITE, &span) ||
+        !exec_write_value(&e->r, &span, (value & ~(uint64_t)3) | rpl))
         return false;
     e->regs->rflags |= FLAG_ZF;
     return true;

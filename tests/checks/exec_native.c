@@ -319,7 +319,10 @@ static bool is_named(const struct svmc_insn *insn)
                             strncmp(text, name, strlen(name)) == 0);
 }
 
-/* Segments, tables and flags of the system: exec_system.c has another reference. */
+/*
+ * Segments, tables and flags of the system: exec_system.c has another reference. PUSHA and POPA as
+ * well: a fault in their middle leaves a part behind on this processor (XS-10).
+ */
 static bool is_of_system(const struct svmc_insn *insn)
 {
     switch (insn->insn_class) {
@@ -332,7 +335,8 @@ static bool is_of_system(const struct svmc_insn *insn)
         return true;
     default:
         return insn->id == SVMC_X86_CALL_FAR || insn->id == SVMC_X86_JMP_FAR ||
-               insn->id == SVMC_X86_RET_FAR;
+               insn->id == SVMC_X86_RET_FAR || insn->id == SVMC_X86_PUSHA ||
+               insn->id == SVMC_X86_POPA;
     }
 }
 
