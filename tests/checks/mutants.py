@@ -1571,7 +1571,7 @@ MUTANTS = (
      "return e->regs->cpl != 3 ||"),
     ("XE-15", X + "exec.c", "(linear + first) & r->linear_mask,", "linear & r->linear_mask,"),
     ("XE-16", X + "x86.c",
-     "    if (__builtin_expect((regs->rflags & FLAG_TF) != 0, 0))\n        trap(out);\n", ""),
+     "const bool steps = (regs->rflags & FLAG_TF) != 0;", "const bool steps = false;"),
     ("XE-16", X + "x86.c", "    regs->rflags &= ~(uint64_t)FLAG_RF;\n", ""),
     ("XE-17", X + "x86_place.c", "    e->r.user = 0;\n", ""),
     ("XE-17", X + "x86_place.c", " && !(regs->rflags & FLAG_VM)))", "))"),
