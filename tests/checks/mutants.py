@@ -27,7 +27,7 @@ from common import (Report, core_flags, edited, first_error, need_tools,  # noqa
 from mutants_a64 import A64  # noqa: E402
 from mutants_seal import SEAL  # noqa: E402
 
-EACH = 40
+EACH = 64
 SECONDS = 60  # of processor time: a mutant may loop, and that is noticed too
 
 C, R, A, K = "src/core/", "src/intercept/", "src/intercept/adapt/", "src/keyslot/"
