@@ -16,13 +16,12 @@ import os
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools/checks"))
 sys.dont_write_bytecode = True
-from common import (Report, core_flags, edited, first_error, need_tools,  # noqa: E402
+from common import (Report, by_day, core_flags, edited, first_error, need_tools,  # noqa: E402
                     parallel, run, sources)
 from mutants_a64 import A64  # noqa: E402
 from mutants_seal import SEAL  # noqa: E402
@@ -1746,17 +1745,6 @@ def try_mutant(job):
     return {"passed": "survives: no test misses the check", "noticed": None}.get(end, end)
 
 
-def choose():
-    """The mutants of this run: of the attacks at least one."""
-    if "--long" in sys.argv[1:]:
-        return MUTANTS + ATTACKS
-    first = int(os.environ.get("MUTANT", time.time() // 86400)) % EACH
-    chosen, count = MUTANTS[first::EACH] + ATTACKS[first::EACH], len(MUTANTS) + len(ATTACKS)
-    print(f"LEFT TO --long: {count - len(chosen)} of {count} mutants; "
-          f"these again: MUTANT={first}")
-    return chosen
-
-
 def main():
     need_tools("gcc")
     report = Report()
@@ -1772,7 +1760,8 @@ def main():
             report.check(f"unchanged source, {'read-once' if hook else 'intercept tests'}",
                          faults or ([] if end == "passed" else [end]))
         if report.failed == 0:
-            chosen = choose()
+            chosen = by_day(MUTANTS, EACH, "mutants", "MUTANT")
+            chosen += by_day(ATTACKS, EACH, "attacks", "MUTANT")
             report.check("the text of every mutant stands once",
                          [f"{rule} {file}: {old}" for rule, file, old, _ in MUTANTS + ATTACKS
                           if (TOP / file).read_text().count(old) != 1])
