@@ -119,8 +119,9 @@ static enum svmc_status finish(struct vcpu *v, struct svmc_exec_result *out)
     enum svmc_status st = svmc_exec_x86_fetch(&v->exec, &cpu, &v->regs, &insn, out);
 
     if (st == SVMC_OK && out->action == SVMC_EXEC_NONE)
-        st = insn.access == SVMC_ACCESS_NONE ? SVMC_ERR_MISMATCH
-                                             : svmc_exec_x86_start(&v->exec, &v->regs, &insn, out);
+        st = insn.access == SVMC_ACCESS_NONE && !(insn.flags & SVMC_INSN_STACK)
+                 ? SVMC_ERR_MISMATCH
+                 : svmc_exec_x86_start(&v->exec, &v->regs, &insn, out);
     while (st == SVMC_OK && out->action == SVMC_EXEC_PENDING) { /* you: leave, and come back */
         static const uint8_t value[SVMC_EXEC_WIDTH_MAX] = { 0x78, 0x56, 0x34, 0x12 };
         const struct svmc_exec_wait *wait = &v->exec.wait;
