@@ -153,13 +153,16 @@ static bool is_ours(const struct svmc_kvm_finish *f)
            (run->debug.arch.dr6 & DR6_STEP) != 0;
 }
 
-/* KV-15: KVM queues the #UD that its failed emulation is to the guest; any other one was there. */
+/* KV-15: KVM queues the #UD that its failed emulation is to the guest; any other one was there. An
+ * interrupt or NMI to be injected again: the exit was of its delivery. */
 static bool is_clear(const struct svmc_kvm_finish *f)
 {
     const struct kvm_run *run = f->priv.run;
     struct kvm_vcpu_events events;
 
     memcpy(&events, f->priv.old_events, sizeof events);
+    if (events.interrupt.injected || events.nmi.injected)
+        return false;
     return (!events.exception.injected && !events.exception.pending) ||
            (run->exit_reason == KVM_EXIT_INTERNAL_ERROR && events.exception.nr == FINISH_UD);
 }

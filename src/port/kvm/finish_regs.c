@@ -12,6 +12,7 @@
 #define CR4_XSAVE  0x40000u
 #define EFER_LMA   0x400u
 #define EFER_FFXSR 0x4000u
+#define FLAG_IF    0x200u
 #define FLAG_RF    0x10000u
 #define FLAG_VM    0x20000u
 #define VECTOR_PF  14u
@@ -206,6 +207,8 @@ static void show(struct svmc_kvm_finish *f, const uint64_t regs[18], const struc
 {
     struct kvm_run *run = f->priv.run;
 
+    run->if_flag = (regs[17] & FLAG_IF) != 0;
+    run->ready_for_interrupt_injection = 0; /* KVM_INTERRUPT would meet the exception */
     if (run->kvm_valid_regs & KVM_SYNC_X86_REGS)
         memcpy(&run->s.regs.regs, regs, sizeof run->s.regs.regs);
     if (run->kvm_valid_regs & KVM_SYNC_X86_SREGS)
@@ -243,7 +246,10 @@ enum svmc_status svmc_kvm_finish_put(struct svmc_kvm_finish *f)
     uint64_t regs[18];
     unsigned done = 0;
 
-    memcpy(&events, f->priv.old_events, sizeof events);
+    /* an interrupt that came meanwhile has no flag that keeps it */
+    if (svmc_kvm_ask(f->priv.vcpu, KVM_GET_VCPU_EVENTS, &events) != 0)
+        return SVMC_ERR_CALLBACK;
+    memcpy(f->priv.old_events, &events, sizeof events);
     memcpy(&sregs, f->priv.old_sregs, sizeof sregs);
     memcpy(regs, f->priv.old_regs, sizeof regs);
     new_regs(f, regs);

@@ -287,6 +287,14 @@ TEST(kvm_finish, what_is_not_its_exit_is_left_alone) /* KV-15 KV-23 */
     before.events.exception.nr = 13;
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
     CHECK_MEM(&before, &lab.v, sizeof before);
+    lab.v.events.exception.nr = before.events.exception.nr = UD;
+    lab.v.events.interrupt.injected = before.events.interrupt.injected = 1; /* on its way, too */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
+    CHECK_MEM(&before, &lab.v, sizeof before);
+    lab.v.events.interrupt.injected = before.events.interrupt.injected = 0;
+    lab.v.events.nmi.injected = before.events.nmi.injected = 1;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
+    CHECK_MEM(&before, &lab.v, sizeof before);
     CHECK_EQ(svmc_kvm_finish_exit(NULL, &lab.out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, NULL), SVMC_ERR_ARG);
     memset(&lab.f, 0, sizeof lab.f);
@@ -442,6 +450,28 @@ TEST(kvm_finish, tables_of_the_guest_are_the_guests) /* KV-22 XS-2 */
     lab.memory[MEMORY_AT] = 0xb;
     CHECK_EQ(fake_go_on(&lab, device, &st), 0);
     CHECK_EQ(lab.v.sregs.cr0, 0x8005003b);
+}
+
+TEST(kvm_finish, an_interrupt_that_comes_meanwhile_stays) /* KV-22 */
+{
+    static const uint8_t load_absent[] = { 0x48, 0x8b, 0x03 }; /* rax, [rbx] */
+
+    REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, false, 0));
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
+    lab.v.events.interrupt.injected = 1; /* KVM_INTERRUPT of a VMM with a PIC of its own */
+    lab.v.events.interrupt.nr = 0x31;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.events.interrupt.injected, 1);
+    CHECK_EQ(lab.v.events.interrupt.nr, 0x31);
+
+    REQUIRE(fake_open(&lab, load_absent, sizeof load_absent, false, 0));
+    lab.v.regs.rbx = LINEAR_ABSENT;
+    lab.run.run.ready_for_interrupt_injection = 1; /* of the exit, not of the fault behind it */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+    CHECK_EQ(lab.run.run.ready_for_interrupt_injection, 0);
 }
 
 TEST(kvm_finish, shadows_and_blocked_nmis) /* KV-22 XS-4 XS-7 */
