@@ -585,6 +585,25 @@ TEST(kvm_finish, a_repetition_goes_on_in_the_next_call) /* KV-24 */
     CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + sizeof stos);
 }
 
+TEST(kvm_finish, iterations_before_one_that_fails_are_done) /* KV-24 KV-27 */
+{
+    static const uint8_t rep_stosq[] = { 0xf3, 0x48, 0xab };
+
+    REQUIRE(fake_open(&lab, rep_stosq, sizeof rep_stosq, true, 0));
+    lab.v.regs.rdi = LINEAR_DEVICE;
+    lab.fail_write = 3;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN);
+    CHECK_EQ(lab.v.regs.rcx, 1);
+    CHECK_EQ(lab.v.regs.rdi, LINEAR_DEVICE + 16);
+    CHECK_EQ(lab.v.regs.rip, LINEAR_CODE);
+    fake_fail_emulation(&lab, true);
+    lab.fail_write = 4;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(lab.v.regs.rcx, 1);
+    CHECK_EQ(lab.writes, 4);
+}
+
 TEST(kvm_finish, what_kvm_shows_is_what_it_has) /* KV-23 */
 {
     struct kvm_run *run = &lab.run.run;
@@ -652,6 +671,11 @@ TEST(kvm_finish, what_kvm_executes_wrongly_is_taken_over) /* KV-28 */
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     run->mmio.phys_addr--;
     run->mmio.is_write = 1;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    run->mmio.is_write = 0;
+    lab.v.regs.rbx = LINEAR_DEVICE + 0xffc; /* KVM has another exit for the next page */
+    run->mmio.phys_addr = FAKE_DEVICE + 0xffc;
+    run->mmio.len = 4;
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.runs, 0);
