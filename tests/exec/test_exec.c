@@ -387,6 +387,20 @@ TEST(exec, ports_ask_the_map_of_the_task) /* XE-17 */
     }
 }
 
+TEST(exec, the_task_of_a_64_bit_kernel_lies_above_32_bits) /* XE-17 */
+{
+    exec_lab_open(&lab, SVMC_ISA_X86_32); /* a program in compatibility mode */
+    lab.regs.cpl = 3;
+    lab.regs.efer = 0x500;
+    lab.regs.task.base = 0x100000000 | LAB_LINEAR;
+    lab.regs.task.limit = 0x3ff;
+    exec_lab_store(&lab, LAB_LINEAR + 102, 2, 0x200); /* its own, which allows everything */
+    CHECK_EQ(RUN(0xee), SVMC_OK);
+    check_fault(14, 0);
+    CHECK_EQ(lab.out.fault.address, (0x100000000 | LAB_LINEAR) + 102);
+    CHECK_EQ(lab.logged, 0);
+}
+
 TEST(exec, widths_of_registers_are_kept) /* XE-19 */
 {
     static const struct {
