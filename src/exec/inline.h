@@ -5,6 +5,7 @@
  * above this include, and they are inlined. The functions of exec.h, exec_rv.h and exec_x86.h are
  * static then, and not those of the archive, which is linked for the decoder. The table that
  * svmc_exec_init is given has to be the same one. Vector and x87 instructions are the archive's.
+ * AArch64 has inline_a64.h.
  */
 #ifndef EXEC_INLINE_H
 #define EXEC_INLINE_H

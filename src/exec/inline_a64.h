@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/** What inline.h is, for AArch64: the functions of exec.h and exec_a64.h. One of the two a file. */
+/**
+ * What inline.h is, for AArch64: the functions of exec.h and exec_a64.h. One of the two a file, for
+ * both have those of exec.h, and files of x86 and AArch64 have static functions of the same names.
+ */
 #ifndef EXEC_INLINE_A64_H
 #define EXEC_INLINE_A64_H
 #ifndef SVMC_EXEC_OPS
@@ -14,13 +17,12 @@
 #define svmc_exec_a64_resume svmc_exec_inline_a64_resume
 #define EXEC_OPS(x)          ((void)(x), &SVMC_EXEC_OPS)
 #define EXEC_FN              static __attribute__((unused))
-#include "exec.c" /* first: the others call it */
-
 #include "a64.c"
 #include "a64_atomic.c"
 #include "a64_fetch.c"
 #include "a64_move.c"
 #include "a64_place.c"
 #include "a64_simd.c"
+#include "exec.c"
 #include "exec_call.c"
 #endif

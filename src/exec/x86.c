@@ -20,7 +20,7 @@ static const struct row rows[] = {
     [SVMC_X86_##id] = { SHAPE_VEC_##shape, VEC_##op, WHO_##who, ELEMENT_##element },
 #include "x86_vec.def"
 #undef OP
-#define OP(id, shape, op, undefined, who) \
+#define OP(id, shape, op, who) \
     [SVMC_X86_##id] = { SHAPE_FPU_##shape, FPU_OP_##op, WHO_##who, ELEMENT_B },
 #include "x86_fpu.def"
 #undef OP
@@ -28,8 +28,8 @@ static const struct row rows[] = {
     [SVMC_X86_##id] = { SHAPE_FLOAT_##shape, FLOAT_##op, WHO_##who, ELEMENT_##element },
 #include "x86_float.def"
 #undef OP
-#define OP(id, shape, op, undefined, who) \
-    [SVMC_X86_##id] = { SHAPE_SYS_##shape, X86_OP_##op, WHO_##who, ELEMENT_B },
+#define OP(id, shape, who) \
+    [SVMC_X86_##id] = { SHAPE_SYS_##shape, X86_OP_NONE, WHO_##who, ELEMENT_B },
 #include "x86_system.def"
 #undef OP
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* x87: the formats of its numbers, each from and to 80 bits. Rules XE-n: docs/spec/exec.md. */
 #include "x86_fpu.h"
+#include "x86_number.h"
 
-#define REAL_LEADING  ((uint64_t)1 << 63) /* the integer bit */
+#define REAL_LEADING  NUMBER_TOP /* the integer bit */
 #define REAL_QUIET    ((uint64_t)1 << 62)
 #define REAL_BIAS     16383
 #define REAL_DECIMALS 1000000000000000000u /* what 18 digits do not hold */
@@ -37,46 +38,21 @@ static bool real_is_negative(struct fpu_real v)
     return (v.top & FPU_SIGN) != 0;
 }
 
-/* Whether what is cut off makes the magnitude larger. control: bits 11:10 (SDM vol. 1 4.8.4). */
-static bool real_rounds_up(unsigned control, bool negative, bool more_than_half, bool half,
-                           bool odd)
+/* Bits 11:10 of the control word: enum x86_rounding. */
+static unsigned real_rounding(unsigned control)
 {
-    switch (control >> 10 & 3) {
-    case 0:
-        return more_than_half || (half && odd);
-    case 1:
-        return negative;
-    case 2:
-        return !negative;
-    default:
-        return false;
-    }
+    return control >> 10 & 3;
 }
 
 static uint64_t real_shift(uint64_t mantissa, unsigned by, bool negative, unsigned control,
                            unsigned *raised)
 {
-    uint64_t kept, rest;
-    bool up;
+    uint64_t rest = x86_cut_off(&mantissa, by);
+    bool up = x86_rounds_up(real_rounding(control), negative, rest, mantissa & 1);
 
-    if (by == 0)
-        return mantissa;
-    kept = by < 64 ? mantissa >> by : 0;
-    rest = by < 64 ? mantissa << (64 - by) : by == 64 ? mantissa : mantissa != 0;
-    if (rest == 0)
-        return kept;
-    up = real_rounds_up(control, negative, rest > REAL_LEADING, rest == REAL_LEADING, kept & 1);
-    *raised |= FPU_PE | (up ? FPU_C1 : 0);
-    return kept + up;
-}
-
-/* The leading bit to where it belongs. */
-static void real_normalise(uint64_t *mantissa, int *exponent)
-{
-    while (!(*mantissa & REAL_LEADING)) {
-        *mantissa <<= 1;
-        --*exponent;
-    }
+    if (rest != 0)
+        *raised |= FPU_PE | (up ? FPU_C1 : 0);
+    return mantissa + up;
 }
 
 struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *raised)
@@ -84,7 +60,7 @@ struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *ra
     unsigned digits = bytes == 4 ? 24 : 53, max = bytes == 4 ? 0xff : 0x7ff;
     unsigned sign = value >> (8 * bytes - 1) & 1 ? FPU_SIGN : 0;
     uint64_t mantissa = value << (64 - digits) & (REAL_LEADING - 1);
-    int exponent = (int)(value >> (digits - 1) & max);
+    int32_t exponent = (int32_t)(value >> (digits - 1) & max);
 
     if (exponent == (int)max) {
         if (mantissa != 0 && !(mantissa & REAL_QUIET))
@@ -99,7 +75,7 @@ struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *ra
     } else {
         *raised |= FPU_DE;
         exponent = 1;
-        real_normalise(&mantissa, &exponent);
+        mantissa = x86_normalize(mantissa, &exponent);
     }
     exponent += REAL_BIAS - (int)(max >> 1);
     return (struct fpu_real){ mantissa, (uint16_t)(sign | (unsigned)exponent) };
@@ -108,11 +84,11 @@ struct fpu_real svmc_exec_x87_widen(uint64_t value, unsigned bytes, unsigned *ra
 struct fpu_real svmc_exec_x87_from_integer(int64_t value)
 {
     uint64_t mantissa = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    int exponent = REAL_BIAS + 63;
+    int32_t exponent = REAL_BIAS + 63;
 
     if (value == 0)
         return (struct fpu_real){ 0, 0 };
-    real_normalise(&mantissa, &exponent);
+    mantissa = x86_normalize(mantissa, &exponent);
     return (struct fpu_real){ mantissa,
                               (uint16_t)((value < 0 ? FPU_SIGN : 0) | (unsigned)exponent) };
 }
@@ -132,7 +108,7 @@ struct fpu_real svmc_exec_x87_from_decimal(const uint8_t digits[10])
 /* SDM vol. 1 8.5.4: infinity, or the largest number; `large` has all ones in the exponent. */
 static uint64_t real_overflow(uint64_t large, bool negative, unsigned control, unsigned *raised)
 {
-    bool up = real_rounds_up(control, negative, true, false, false);
+    bool up = x86_rounds_up(real_rounding(control), negative, ~(uint64_t)0, false);
 
     *raised |= FPU_OE;
     if (control & FPU_OE)
@@ -144,12 +120,12 @@ static uint64_t real_overflow(uint64_t large, bool negative, unsigned control, u
 static uint64_t real_round_finite(struct fpu_real v, unsigned digits, unsigned max,
                                   unsigned control, unsigned *raised)
 {
-    int exponent = v.top & FPU_MAX ? v.top & FPU_MAX : 1;
+    int32_t exponent = v.top & FPU_MAX ? v.top & FPU_MAX : 1;
     uint64_t mantissa = v.mantissa, rounded;
     unsigned flags = 0, by;
     int after;
 
-    real_normalise(&mantissa, &exponent);
+    mantissa = x86_normalize(mantissa, &exponent);
     exponent += (int)(max >> 1) - REAL_BIAS;
     rounded = real_shift(mantissa, 64 - digits, real_is_negative(v), control, &flags);
     after = exponent;

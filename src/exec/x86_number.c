@@ -2,8 +2,6 @@
 /* x86: numbers by integers (XE-63). Nothing here is an instruction. Rules: docs/spec/exec.md. */
 #include "x86_number.h"
 
-#define NUMBER_TOP ((uint64_t)1 << 63)
-
 enum number_kind { IS_ZERO, IS_DENORMAL, IS_NORMAL, IS_INFINITE, IS_QUIET, IS_SIGNALING };
 
 /* A number in its parts: significand times 2 to the power exponent - 63. */
@@ -35,18 +33,6 @@ static inline uint64_t number_infinity(unsigned bytes)
     return (2 * (uint64_t)number_bias_of(bytes) + 1) << number_fraction_bits(bytes);
 }
 
-/* Move the highest bit to the top; value is not 0. */
-static inline uint64_t number_normalize(uint64_t value, int32_t *exponent)
-{
-    unsigned by = 0;
-
-    for (unsigned step = 32; step != 0; step /= 2)
-        if (value << by >> (64 - step) == 0)
-            by += step;
-    *exponent -= (int32_t)by;
-    return value << by;
-}
-
 static struct number number_take_apart(uint64_t value, unsigned bytes)
 {
     const unsigned fraction = number_fraction_bits(bytes);
@@ -67,7 +53,7 @@ static struct number number_take_apart(uint64_t value, unsigned bytes)
     } else if (low != 0) {
         n.kind = IS_DENORMAL;
         n.exponent++;
-        n.significand = number_normalize(n.significand, &n.exponent);
+        n.significand = x86_normalize(n.significand, &n.exponent);
     }
     return n;
 }
@@ -85,22 +71,9 @@ static struct number number_take(const struct x86_float *f, uint64_t value, unsi
 /* *significand without its `drop` low bits; whether it is another number then. */
 static bool number_round_off(uint64_t *significand, int32_t drop, unsigned rounding, bool negative)
 {
-    uint64_t kept = 0, rest = 1; /* more than 64: something that is less than a half */
-    bool up;
+    uint64_t rest = x86_cut_off(significand, (unsigned)drop);
 
-    if (drop == 0)
-        return false;
-    if (drop < 64) {
-        kept = *significand >> drop;
-        rest = *significand << (64 - drop);
-    } else if (drop == 64) {
-        rest = *significand;
-    }
-    up = rounding == ROUND_NEAREST ? rest > NUMBER_TOP || (rest == NUMBER_TOP && (kept & 1) != 0)
-         : rounding == ROUND_DOWN  ? negative && rest != 0
-         : rounding == ROUND_UP    ? !negative && rest != 0
-                                   : false;
-    *significand = kept + up;
+    *significand += x86_rounds_up(rounding, negative, rest, *significand & 1);
     return rest != 0;
 }
 
@@ -193,7 +166,7 @@ uint64_t svmc_exec_x86_from_integer(struct x86_float *f, uint64_t value, bool is
     if (value == 0)
         return 0;
     n.negative = is_signed && (value & NUMBER_TOP) != 0;
-    n.significand = number_normalize(n.negative ? 0 - value : value, &n.exponent);
+    n.significand = x86_normalize(n.negative ? 0 - value : value, &n.exponent);
     return number_put_together(f, &n, bytes);
 }
 
@@ -237,7 +210,7 @@ uint64_t svmc_exec_x86_round(struct x86_float *f, uint64_t value, unsigned bytes
     if (n.significand == 0)
         return number_sign_of(n.negative, bytes);
     n.exponent = 63 - (int32_t)scale;
-    n.significand = number_normalize(n.significand, &n.exponent);
+    n.significand = x86_normalize(n.significand, &n.exponent);
     return number_put_together(f, &n, bytes); /* it has no more bits than before */
 }
 

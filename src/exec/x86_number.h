@@ -48,6 +48,48 @@ static inline bool x86_is_unmasked(uint32_t mxcsr, uint32_t flags)
     return (~(mxcsr >> MXCSR_MASKS) & flags & MXCSR_FLAGS) != 0;
 }
 
+#define NUMBER_TOP ((uint64_t)1 << 63)
+
+/** Move the highest bit to the top; value is not 0. */
+static inline uint64_t x86_normalize(uint64_t value, int32_t *exponent)
+{
+    unsigned by = 0;
+
+    for (unsigned step = 32; step != 0; step /= 2)
+        if (value << by >> (64 - step) == 0)
+            by += step;
+    *exponent -= (int32_t)by;
+    return value << by;
+}
+
+/** *significand without its `drop` low bits. @return These, at the top of a word. */
+static inline uint64_t x86_cut_off(uint64_t *significand, unsigned drop)
+{
+    uint64_t value = *significand;
+
+    if (drop == 0)
+        return 0;
+    *significand = drop < 64 ? value >> drop : 0;
+    if (drop > 64)
+        return value != 0; /* something that is less than a half */
+    return drop < 64 ? value << (64 - drop) : value;
+}
+
+/** Whether what was cut off makes the magnitude greater (SDM vol. 1 4.8.4). */
+static inline bool x86_rounds_up(unsigned rounding, bool negative, uint64_t rest, bool odd)
+{
+    switch (rounding) {
+    case ROUND_NEAREST:
+        return rest > NUMBER_TOP || (rest == NUMBER_TOP && odd);
+    case ROUND_DOWN:
+        return negative && rest != 0;
+    case ROUND_UP:
+        return !negative && rest != 0;
+    default:
+        return false;
+    }
+}
+
 /** To another format. Between 2 and 4 bytes (F16C) numbers of 2 know neither DAZ, FTZ nor DE. */
 uint64_t svmc_exec_x86_resize(struct x86_float *f, uint64_t value, unsigned from, unsigned to);
 /** An integer, of 64 bits: a number of 4 or 8 bytes. */

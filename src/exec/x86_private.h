@@ -27,7 +27,6 @@
 #define CR4_OSFXSR     0x200u
 #define CR4_OSXMMEXCPT 0x400u
 #define CR4_OSXSAVE    0x40000u
-#define XCR0_SSE       0x2u
 #define XCR0_AVX       0x6u  /* and what it needs */
 #define XCR0_AVX512    0xe6u /* the same */
 #define FSW_ES         0x80u

@@ -148,7 +148,7 @@ void exec_form_set_mode(struct svmc_exec_x86 *regs)
         regs->segment[SVMC_SEG_GS].base = STUB_GS_BASE;
 }
 
-/* SSE and its like: not this executor's integers; and what user code must not try. */
+/* Whether a row finishes it: it is started once, with registers that fit. */
 static bool is_finished(const struct svmc_insn *insn)
 {
     struct svmc_exec_x86 regs = { .rflags = 2, .cr0 = 1 };

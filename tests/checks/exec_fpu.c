@@ -13,7 +13,7 @@
 
 bool exec_fpu_is(const struct svmc_insn *insn)
 {
-#define OP(id, shape, op, undefined, who) [SVMC_X86_##id] = true,
+#define OP(id, shape, op, who) [SVMC_X86_##id] = true,
     static const bool is[2048] = {
 #include "../../src/exec/x86_fpu.def"
     };
