@@ -159,7 +159,7 @@ struct svmc_exec {
         uint8_t state;   /* nothing, started, answered */
         uint8_t fetch;   /* it is the fetch that waits */
         uint8_t places;  /* translations that are done */
-        uint8_t device;  /* exchange said UNSUPPORTED */
+        uint8_t device;  /* what exchange has shown */
         uint16_t done;   /* accesses that are done */
         uint16_t filled; /* bytes of data of them */
         uint32_t flags;  /* before a repetition */

@@ -150,7 +150,7 @@ static bool store_lane(struct a64_run *e, unsigned lane)
 /* Checks that all structures share; no decode makes what it refuses. */
 static bool may_access(struct a64_run *e, bool sound)
 {
-    if (!sound || e->insn->mem_bytes > 8)
+    if (!sound || e->insn->mem_bytes - 1u >= 8)
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     return svmc_exec_a64_may_use_vectors(e) && svmc_exec_a64_reach(e, e->insn->mem_bytes);
 }

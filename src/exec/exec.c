@@ -43,6 +43,8 @@ EXEC_FN enum svmc_status svmc_exec_answer(struct svmc_exec *x, const void *data,
         memcpy(x->priv.data + x->priv.filled, data, count);
     if (reads)
         x->priv.filled = (uint16_t)(x->priv.filled + x->wait.bytes);
+    if (kind == SVMC_EXEC_EXCHANGE)
+        x->priv.device = EXEC_MEMORY;
     x->priv.done++;
     x->priv.state = EXEC_ANSWERED;
     return SVMC_OK;
@@ -243,8 +245,8 @@ static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint
     if (was_done(r, span->bytes))
         return true;
     st = ops->exchange(x->priv.ctx, (svmc_gpa){ span->at[0] }, seen, x->priv.store, span->bytes);
-    if (st == SVMC_ERR_UNSUPPORTED) {
-        x->priv.device = 1;
+    if (st == SVMC_ERR_UNSUPPORTED && x->priv.device == EXEC_UNKNOWN) {
+        x->priv.device = EXEC_DEVICE;
         return true;
     }
     if (st != SVMC_OK)
@@ -252,6 +254,7 @@ static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint
                               &(struct svmc_exec_wait){ .kind = SVMC_EXEC_EXCHANGE,
                                                         .bytes = (uint16_t)span->bytes,
                                                         .at = span->at[0] });
+    x->priv.device = EXEC_MEMORY;
     count(r, span->bytes);
     return true;
 }
@@ -273,7 +276,7 @@ EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span
     uint8_t *room;
 
     *seen = expected;
-    if (!x->priv.device) {
+    if (x->priv.device != EXEC_DEVICE) {
         room = room_for(r, span->bytes);
         if (room == NULL)
             return false;
@@ -281,7 +284,7 @@ EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span
             memcpy(room, expected, span->bytes <= 16 ? span->bytes : 16);
         if (!exchange_once(r, span, room))
             return false;
-        if (!x->priv.device) {
+        if (x->priv.device != EXEC_DEVICE) {
             *seen = room;
             return true;
         }

@@ -24,6 +24,9 @@
 
 enum exec_state { EXEC_IDLE = 0, EXEC_WAITS = 1, EXEC_ANSWERED = 2 };
 
+/* XE-10: what `exchange` has shown so far. It was memory once: then it is no device any more. */
+enum exec_kind { EXEC_UNKNOWN = 0, EXEC_DEVICE = 1, EXEC_MEMORY = 2 };
+
 struct exec_run {
     struct svmc_exec *x;
     struct svmc_exec_result *out;

@@ -160,25 +160,41 @@ bool svmc_exec_x86_fpu_store(struct x86_run *e)
     return fpu_conclude(e, raised);
 }
 
-/* XE-55: the host's operation, with ST(0) and the operand as it lies in memory. */
-static bool fpu_compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)
+/* XE-55: the host's operation, with ST(0) and the operand as memory has it. */
+static bool fpu_ask(struct x86_run *e, struct fpu_real st, const uint8_t operand[8],
+                    unsigned control)
 {
     struct svmc_exec_vec_op *op = &e->r.x->priv.vec;
     unsigned n = core_clamp(e->op - FPU_OP_FADD, 8);
-    const uint8_t *st =
-        svmc_exec_vector_read(&e->r, SVMC_REG_KIND_X87, fpu_physical(e->regs, 0), FPU_REAL_BYTES);
 
-    if (st == NULL)
-        return false;
     op->operation = (uint16_t)(SVMC_EXEC_VEC_X87_ADD + (n == 3 ? 2 : n) + (e->opcode & 2 ? 8 : 0));
     op->bytes = e->insn->mem_bytes;
-    op->mxcsr = e->regs->fcw;
+    op->mxcsr = control;
     memset(op->a, 0, sizeof op->a);
     memset(op->b, 0, sizeof op->b);
     memset(op->c, 0, sizeof op->c);
-    memcpy(op->a, st, FPU_REAL_BYTES);
+    fpu_store_real(op->a, st);
     memcpy(op->b, operand, 8);
-    if (!svmc_exec_vec_op(&e->r))
+    return svmc_exec_vec_op(&e->r);
+}
+
+/* Whether the host can, with 1 and 1, before a device is read: what it gives does not count. */
+static bool fpu_can(struct x86_run *e)
+{
+    const unsigned bytes = e->insn->mem_bytes;
+    uint8_t one[8];
+
+    core_store_le64(one, e->opcode & 2 ? 1 : bytes == 8 ? (uint64_t)1023 << 52 : 127u << 23);
+    return fpu_ask(e, (struct fpu_real){ (uint64_t)1 << 63, 0x3fff }, one, FPU_CONTROL_INIT);
+}
+
+static bool fpu_compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)
+{
+    const struct svmc_exec_vec_op *op = &e->r.x->priv.vec;
+    const uint8_t *st =
+        svmc_exec_vector_read(&e->r, SVMC_REG_KIND_X87, fpu_physical(e->regs, 0), FPU_REAL_BYTES);
+
+    if (st == NULL || !fpu_ask(e, fpu_load_real(st), operand, e->regs->fcw))
         return false;
     *raised = op->mxcsr >> 16 & (FPU_ALL | FPU_CODES);
     return true;
@@ -198,7 +214,7 @@ bool svmc_exec_x86_fpu_arithmetic(struct x86_run *e)
     const uint8_t *data;
 
     if (!svmc_exec_x86_fpu_may_start(e, true) || !svmc_exec_has_vectors(&e->r) ||
-        !x86_reach_memory(e, SVMC_ACCESS_READ, &span))
+        (!empty && !fpu_can(e)) || !x86_reach_memory(e, SVMC_ACCESS_READ, &span))
         return false;
     data = svmc_exec_read(&e->r, &span);
     if (data == NULL || (!empty && !fpu_compute(e, data, &raised)))

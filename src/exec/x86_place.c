@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: from an offset in a segment to a linear address, and who may use a port. */
-#include "x86_private.h"
+#include "x86_system.h"
 
 #define TSS_MAP_BASE 102u /* SDM vol. 3 figure 8-2: I/O map base address */
 
@@ -55,21 +55,23 @@ EXEC_FN CORE_COLD bool svmc_exec_x86_misaligned(struct x86_run *e)
            e->insn->id == SVMC_X86_VCVTPS2PH || svmc_exec_fault(&e->r, VECTOR_AC, true, 0);
 }
 
-/* A part of the TSS, which no user program reads (CVE-2018-10853: nothing else is read so). */
+/* A part of the TSS, which no user program reads (CVE-2018-10853: nothing else is read so). Also in
+ * compatibility mode its base has 64 bits: what lies at the low 32 of them is the program's. */
 static bool read_task(struct x86_run *e, uint32_t offset, unsigned bytes, uint64_t *value)
 {
     uint32_t user = e->r.user;
-    uint64_t linear = e->regs->task.base + offset;
+    uint64_t linear = e->regs->task.base + offset, mask = e->r.linear_mask;
     struct exec_span span;
     bool ok;
 
-    if (!e->wide)
-        linear &= core_mask(4);
-    else if (!x86_is_canonical(e, linear) || !x86_is_canonical(e, linear + bytes - 1))
+    if (e->wide && (!x86_is_canonical(e, linear) || !x86_is_canonical(e, linear + bytes - 1)))
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
     e->r.user = 0;
-    ok = exec_reach(&e->r, linear, bytes, SVMC_ACCESS_READ, &span) && x86_read(e, &span, value);
+    e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
+    ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, SVMC_ACCESS_READ, &span) &&
+         x86_read(e, &span, value);
     e->r.user = user;
+    e->r.linear_mask = mask;
     return ok;
 }
 

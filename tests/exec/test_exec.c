@@ -139,6 +139,32 @@ static enum svmc_status always_late(void *ctx, svmc_gpa at, void *expected, cons
     return SVMC_OK;
 }
 
+static unsigned tries;
+
+static enum svmc_status late_then_device(void *ctx, svmc_gpa at, void *expected,
+                                         const void *desired, size_t n)
+{
+    (void)ctx;
+    (void)at;
+    (void)desired;
+    (void)n;
+    *(uint8_t *)expected ^= 0x5a;
+    return tries++ == 0 ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
+}
+
+TEST(exec, what_was_memory_is_no_device_at_the_next_try) /* XE-10 */
+{
+    struct svmc_exec_ops ops = exec_lab_ops;
+
+    ops.exchange = late_then_device;
+    open_64();
+    tries = 0;
+    CHECK_EQ(svmc_exec_init(&lab.x, &ops, &lab), SVMC_OK);
+    CHECK_EQ(RUN(0xf0, 0x0f, 0xc1, 0x03), SVMC_ERR_CALLBACK); /* LOCK XADD [RBX], EAX */
+    CHECK_EQ(tries, 2);
+    CHECK_EQ(lab.logged, 1); /* read, and not written */
+}
+
 TEST(exec, an_exchange_that_is_always_late_ends_the_call) /* XE-8 XE-10 */
 {
     struct svmc_exec_ops ops = exec_lab_ops;
@@ -385,6 +411,20 @@ TEST(exec, ports_ask_the_map_of_the_task) /* XE-17 */
         if (lab.logged > 0)
             CHECK(!(lab.last_access & SVMC_EXEC_USER), "row %zu", i);
     }
+}
+
+TEST(exec, the_task_of_a_64_bit_kernel_lies_above_32_bits) /* XE-17 */
+{
+    exec_lab_open(&lab, SVMC_ISA_X86_32); /* a program in compatibility mode */
+    lab.regs.cpl = 3;
+    lab.regs.efer = 0x500;
+    lab.regs.task.base = 0x100000000 | LAB_LINEAR;
+    lab.regs.task.limit = 0x3ff;
+    exec_lab_store(&lab, LAB_LINEAR + 102, 2, 0x200); /* its own, which allows everything */
+    CHECK_EQ(RUN(0xee), SVMC_OK);
+    check_fault(14, 0);
+    CHECK_EQ(lab.out.fault.address, (0x100000000 | LAB_LINEAR) + 102);
+    CHECK_EQ(lab.logged, 0);
 }
 
 TEST(exec, widths_of_registers_are_kept) /* XE-19 */

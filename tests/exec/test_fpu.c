@@ -298,6 +298,16 @@ TEST(fpu, pointers_are_those_of_the_last_that_computes) /* XE-54 */
     CHECK_EQ(lab->regs.fip, 0x1004);
 }
 
+/* A host without this operation: it may look, and is asked nothing that raises a flag. */
+static enum svmc_status cannot(void *ctx, struct svmc_exec_vec_op *op)
+{
+    (void)ctx;
+    CHECK_EQ(op->mxcsr, 0x37f);
+    CHECK_EQ(op->a[9], 0x3f);
+    CHECK_EQ(op->b[0], 1);
+    return SVMC_ERR_UNSUPPORTED;
+}
+
 TEST(fpu, the_host_computes) /* XE-55 */
 {
     struct svmc_exec_ops ops;
@@ -339,6 +349,11 @@ TEST(fpu, the_host_computes) /* XE-55 */
     lab->x.priv.ops = &ops;
     CHECK_EQ(RUN(0xd8, 0x03), SVMC_OK);
     CHECK_EQ(lab->out.action, SVMC_EXEC_NEEDS_VECTOR);
+    CHECK_EQ(lab->logged, 0); /* a device was not read for it */
+    ops.vec_op = cannot;
+    CHECK_EQ(RUN(0xde, 0x03), SVMC_OK); /* FIADD */
+    CHECK_EQ(lab->out.action, SVMC_EXEC_NEEDS_VECTOR);
+    CHECK_EQ(lab->logged, 0);
     CHECK_EQ(RUN(0xd9, 0x03), SVMC_OK); /* FLD needs no arithmetic */
     CHECK_EQ(lab->out.action, SVMC_EXEC_DONE);
 }

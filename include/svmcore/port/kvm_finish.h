@@ -146,7 +146,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  * Source:  KV-15 to KV-28.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_UNSUPPORTED (no such exit: it is the VMM's);
- *         SVMC_ERR_STATE (struct kvm_run has registers that KVM has not taken yet; an exception is
+ *         SVMC_ERR_STATE (struct kvm_run has registers that KVM has not taken yet; an event is
  *         on its way); SVMC_ERR_REFUSED (code or page tables of the guest lie in no memory);
  *         SVMC_ERR_CALLBACK (KVM, or one of `ops`, failed).
  */

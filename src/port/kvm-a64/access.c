@@ -86,7 +86,7 @@ static enum svmc_status read(void *ctx, svmc_gpa at, void *dst, size_t n)
     if (from != NULL) {
         memcpy(dst, from, n);
         if (f->priv.fetching && n <= SVMC_INSN_MAX)
-            memcpy(f->priv.out.bytes, from, n);
+            memcpy(f->priv.out.bytes, dst, n); /* read once */
         return SVMC_OK;
     }
     if (f->priv.fetching)

@@ -153,13 +153,16 @@ static bool is_ours(const struct svmc_kvm_finish *f)
            (run->debug.arch.dr6 & DR6_STEP) != 0;
 }
 
-/* KV-15: KVM queues the #UD that its failed emulation is to the guest; any other one was there. */
+/* KV-15: KVM queues the #UD that its failed emulation is to the guest; any other one was there. An
+ * interrupt or NMI to be injected again: the exit was of its delivery. */
 static bool is_clear(const struct svmc_kvm_finish *f)
 {
     const struct kvm_run *run = f->priv.run;
     struct kvm_vcpu_events events;
 
     memcpy(&events, f->priv.old_events, sizeof events);
+    if (events.interrupt.injected || events.nmi.injected)
+        return false;
     return (!events.exception.injected && !events.exception.pending) ||
            (run->exit_reason == KVM_EXIT_INTERNAL_ERROR && events.exception.nr == FINISH_UD);
 }
@@ -231,6 +234,14 @@ void svmc_kvm_finish_drop(struct svmc_kvm_finish *f)
     f->priv.mends = 0;
 }
 
+/* KV-27: what failed was a later iteration of a repetition: those before it are done (XE-7). */
+static bool has_come_on(const struct svmc_kvm_finish *f)
+{
+    const struct svmc_exec_x86 *r = &f->priv.regs;
+
+    return r->rip == f->priv.old_regs[16] && r->general[SVMC_REG_RCX] != f->priv.old_regs[2];
+}
+
 /* What the executor said -> what the caller hears, and KVM. */
 static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
                                struct svmc_kvm_finished *out)
@@ -239,17 +250,20 @@ static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
 
     for (unsigned i = 0; st == SVMC_OK && waits_for_nobody(f) && i < ROUNDS_MAX; i++)
         st = svmc_exec_x86_resume(&f->priv.exec, &f->priv.regs, &mine->exec);
+    if (mine->exec.action == SVMC_EXEC_PENDING && st == SVMC_OK && !can_ask(f))
+        st = SVMC_ERR_UNSUPPORTED;
+    if (st != SVMC_OK && has_come_on(f)) {
+        mine->exec = (struct svmc_exec_result){ .action = SVMC_EXEC_AGAIN };
+        st = SVMC_OK;
+    }
     mine->action = mine->exec.action;
     if (st != SVMC_OK) {
         st = f->priv.refused ? SVMC_ERR_REFUSED : st;
     } else if (mine->action == SVMC_EXEC_PENDING) {
-        if (can_ask(f)) {
-            f->priv.state = FINISH_WAITS;
-            svmc_kvm_finish_ask(f);
-            *out = *mine;
-            return SVMC_OK;
-        }
-        st = SVMC_ERR_UNSUPPORTED;
+        f->priv.state = FINISH_WAITS;
+        svmc_kvm_finish_ask(f);
+        *out = *mine;
+        return SVMC_OK;
     } else if (mine->action == SVMC_EXEC_DONE || mine->action == SVMC_EXEC_AGAIN ||
                mine->action == SVMC_EXEC_FAULT) {
         f->priv.state = FINISH_PUTS;
@@ -272,6 +286,7 @@ static enum svmc_status take_over(struct svmc_kvm_finish *f, enum svmc_status st
 
     if (st == SVMC_OK && f->priv.out.exec.action == SVMC_EXEC_PENDING &&
         x->wait.kind == SVMC_EXEC_READ && x->wait.bytes == run->mmio.len &&
+        x->wait.bytes == f->priv.out.insn.mem_bytes && /* on one page */
         x->wait.at == run->mmio.phys_addr) {
         f->priv.out.action = SVMC_EXEC_PENDING;
         f->priv.state = FINISH_WAITS;

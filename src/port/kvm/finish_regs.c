@@ -12,6 +12,7 @@
 #define CR4_XSAVE  0x40000u
 #define EFER_LMA   0x400u
 #define EFER_FFXSR 0x4000u
+#define FLAG_IF    0x200u
 #define FLAG_RF    0x10000u
 #define FLAG_VM    0x20000u
 #define VECTOR_PF  14u
@@ -38,6 +39,32 @@ static struct svmc_exec_segment segment(const struct kvm_segment *s)
                   (uint32_t)(s->db & 1) << 14 | (uint32_t)(s->g & 1) << 15 |
                   (s->unusable || !s->present ? SVMC_RIGHTS_UNUSABLE : 0u),
     };
+}
+
+/* And back, if it is another one. */
+static void put_segment(struct kvm_segment *to, const struct svmc_exec_segment *s)
+{
+    const struct svmc_exec_segment was = segment(to);
+
+    if (memcmp(&was, s, sizeof was) == 0)
+        return;
+    to->base = s->base;
+    to->limit = s->limit;
+    to->selector = s->selector;
+    to->type = s->rights & 15;
+    to->s = s->rights >> 4 & 1;
+    to->dpl = s->rights >> 5 & 3;
+    to->present = s->rights >> 7 & 1;
+    to->avl = s->rights >> 12 & 1;
+    to->l = s->rights >> 13 & 1;
+    to->db = s->rights >> 14 & 1;
+    to->g = s->rights >> 15 & 1;
+    to->unusable = (s->rights & SVMC_RIGHTS_UNUSABLE) != 0;
+}
+
+static struct svmc_exec_table table(const struct kvm_dtable *t)
+{
+    return (struct svmc_exec_table){ .base = t->base, .limit = t->limit };
 }
 
 static uint8_t shadow(uint8_t kvm)
@@ -73,6 +100,10 @@ static void fill_system(struct svmc_kvm_finish *f, const struct kvm_sregs *s, ui
     r->segment[SVMC_SEG_FS] = segment(&s->fs);
     r->segment[SVMC_SEG_GS] = segment(&s->gs);
     r->task = segment(&s->tr);
+    r->local = segment(&s->ldt);
+    r->gdt = table(&s->gdt);
+    r->idt = table(&s->idt);
+    r->efer = s->efer;
 }
 
 enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
@@ -108,7 +139,13 @@ enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
     return SVMC_OK;
 }
 
-/* KV-22: of what is on its way only the exception changes, and the shadow. */
+static uint8_t kvm_shadow(uint8_t ours)
+{
+    return (uint8_t)((ours & SVMC_STATE_SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
+                     (ours & SVMC_STATE_SHADOW_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0));
+}
+
+/* KV-22: of what is on its way only the exception changes, the shadow, and what IRET unblocks. */
 static void new_events(const struct svmc_kvm_finish *f, struct kvm_vcpu_events *events)
 {
     const struct svmc_fault *fault = &f->priv.out.exec.fault;
@@ -118,14 +155,40 @@ static void new_events(const struct svmc_kvm_finish *f, struct kvm_vcpu_events *
     events->exception_has_payload = 0;
     events->exception_payload = 0;
     events->flags = KVM_VCPUEVENT_VALID_SHADOW; /* what other threads send is not overwritten */
-    if (f->priv.out.exec.action == SVMC_EXEC_DONE)
-        events->interrupt.shadow = 0;
+    if (f->priv.out.exec.action == SVMC_EXEC_DONE) {
+        events->interrupt.shadow = kvm_shadow(f->priv.regs.shadow);
+        if (f->priv.out.insn.id == SVMC_X86_IRET)
+            events->nmi.masked = 0;
+    }
     if (raised) {
         events->exception.injected = 1;
         events->exception.nr = fault->vector;
         events->exception.has_error_code = fault->has_error && (f->priv.regs.cr0 & CR0_PE) != 0;
         events->exception.error_code = events->exception.has_error_code ? fault->error : 0;
     }
+}
+
+/* KV-22: what LGDT, LMSW, loads of segments and far branches change. */
+static void new_sregs(const struct svmc_kvm_finish *f, struct kvm_sregs *s)
+{
+    const struct svmc_exec_result *result = &f->priv.out.exec;
+    const struct svmc_exec_x86 *r = &f->priv.regs;
+
+    if (result->action == SVMC_EXEC_FAULT && result->fault.vector == VECTOR_PF)
+        s->cr2 = result->fault.address;
+    s->cr0 = r->cr0;
+    s->gdt.base = r->gdt.base;
+    s->gdt.limit = r->gdt.limit;
+    s->idt.base = r->idt.base;
+    s->idt.limit = r->idt.limit;
+    put_segment(&s->es, &r->segment[SVMC_SEG_ES]);
+    put_segment(&s->cs, &r->segment[SVMC_SEG_CS]);
+    put_segment(&s->ss, &r->segment[SVMC_SEG_SS]);
+    put_segment(&s->ds, &r->segment[SVMC_SEG_DS]);
+    put_segment(&s->fs, &r->segment[SVMC_SEG_FS]);
+    put_segment(&s->gs, &r->segment[SVMC_SEG_GS]);
+    put_segment(&s->tr, &r->task);
+    put_segment(&s->ldt, &r->local);
 }
 
 static void new_regs(const struct svmc_kvm_finish *f, uint64_t regs[18])
@@ -144,6 +207,8 @@ static void show(struct svmc_kvm_finish *f, const uint64_t regs[18], const struc
 {
     struct kvm_run *run = f->priv.run;
 
+    run->if_flag = (regs[17] & FLAG_IF) != 0;
+    run->ready_for_interrupt_injection = 0; /* KVM_INTERRUPT would meet the exception */
     if (run->kvm_valid_regs & KVM_SYNC_X86_REGS)
         memcpy(&run->s.regs.regs, regs, sizeof run->s.regs.regs);
     if (run->kvm_valid_regs & KVM_SYNC_X86_SREGS)
@@ -174,24 +239,27 @@ static bool set_step(const struct svmc_kvm_finish *f, struct kvm_debugregs *debu
 enum svmc_status svmc_kvm_finish_put(struct svmc_kvm_finish *f)
 {
     const struct svmc_exec_result *result = &f->priv.out.exec;
-    const bool page = result->action == SVMC_EXEC_FAULT && result->fault.vector == VECTOR_PF;
+    bool system;
     struct kvm_debugregs debug;
     struct kvm_vcpu_events events;
     struct kvm_sregs sregs;
     uint64_t regs[18];
     unsigned done = 0;
 
-    memcpy(&events, f->priv.old_events, sizeof events);
+    /* an interrupt that came meanwhile has no flag that keeps it */
+    if (svmc_kvm_ask(f->priv.vcpu, KVM_GET_VCPU_EVENTS, &events) != 0)
+        return SVMC_ERR_CALLBACK;
+    memcpy(f->priv.old_events, &events, sizeof events);
     memcpy(&sregs, f->priv.old_sregs, sizeof sregs);
     memcpy(regs, f->priv.old_regs, sizeof regs);
     new_regs(f, regs);
     new_events(f, &events);
+    new_sregs(f, &sregs);
+    system = memcmp(&sregs, f->priv.old_sregs, sizeof sregs) != 0;
     svmc_kvm_finish_drain(f);
-    if (page)
-        sregs.cr2 = result->fault.address;
     /* the extended state is the last, for there is no copy of what it was; events come behind
        registers: KVM_SET_REGS forgets an exception */
-    if ((!page || (set(f, KVM_SET_SREGS, &sregs) && ++done)) &&
+    if ((!system || (set(f, KVM_SET_SREGS, &sregs) && ++done)) &&
         (!result->trap || (set_step(f, &debug) && (done |= 2))) && set(f, KVM_SET_REGS, regs) &&
         (done |= 4) && set(f, KVM_SET_VCPU_EVENTS, &events) && (done |= 8) &&
         (!f->priv.wrote || set(f, KVM_SET_XSAVE, f->priv.xsave))) {

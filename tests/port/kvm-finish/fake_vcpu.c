@@ -162,7 +162,7 @@ static enum svmc_status device_write(void *ctx, svmc_gpa at, const void *src, si
     (void)src;
     (void)n;
     l->writes++;
-    return l->device;
+    return l->writes == l->fail_write ? SVMC_ERR_STATE : l->device;
 }
 
 static enum svmc_status port_read(void *ctx, uint32_t port, void *dst, size_t n)

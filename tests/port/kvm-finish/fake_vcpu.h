@@ -59,6 +59,7 @@ struct fake_lab {
     unsigned reads, writes;        /* of the device, by callbacks */
     unsigned runs;                 /* of KVM */
     enum svmc_status device;       /* what they say */
+    unsigned fail_write;           /* but to this one */
     uint64_t translated;           /* what KVM_TRANSLATE gives; 0: nothing */
 };
 

@@ -287,6 +287,14 @@ TEST(kvm_finish, what_is_not_its_exit_is_left_alone) /* KV-15 KV-23 */
     before.events.exception.nr = 13;
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
     CHECK_MEM(&before, &lab.v, sizeof before);
+    lab.v.events.exception.nr = before.events.exception.nr = UD;
+    lab.v.events.interrupt.injected = before.events.interrupt.injected = 1; /* on its way, too */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
+    CHECK_MEM(&before, &lab.v, sizeof before);
+    lab.v.events.interrupt.injected = before.events.interrupt.injected = 0;
+    lab.v.events.nmi.injected = before.events.nmi.injected = 1;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_STATE);
+    CHECK_MEM(&before, &lab.v, sizeof before);
     CHECK_EQ(svmc_kvm_finish_exit(NULL, &lab.out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, NULL), SVMC_ERR_ARG);
     memset(&lab.f, 0, sizeof lab.f);
@@ -361,6 +369,142 @@ TEST(kvm_finish, devices_of_the_vmm_may_answer_wait_or_fail) /* KV-17 */
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
+}
+
+/* Entries of a GDT at LINEAR_KERNEL, which only ring 0 may read: 0x18 data of ring 3, accessed;
+ * 0x20 the same, not accessed, 16 bits; 0x28 an LDT. */
+static void put_gdt(void)
+{
+    static const uint64_t entries[6] = {
+        0, 0, 0, 0x00cff3000000ffff, 0x0000f2001230ffff, 0x0000e2400000000f
+    };
+
+    memcpy(lab.memory + 0x8000, entries, sizeof entries);
+    lab.v.sregs.gdt = (struct kvm_dtable){ .base = LINEAR_KERNEL, .limit = sizeof entries - 1 };
+    lab.v.sregs.idt = (struct kvm_dtable){ .base = 0x123456789000, .limit = 0xfff };
+    lab.v.sregs.ldt = (struct kvm_segment){ .selector = 0x28, .type = 2, .present = 1 };
+}
+
+TEST(kvm_finish, tables_of_the_guest_are_the_guests) /* KV-22 XS-2 */
+{
+    static const uint8_t lar[] = { 0x0f, 0x02, 0x03 };  /* eax, [rbx] */
+    static const uint8_t mov_fs[] = { 0x8e, 0x23 };     /* fs, [rbx] */
+    static const uint8_t sidt[] = { 0x0f, 0x01, 0x0b }; /* [rbx] */
+    static const uint8_t sldt[] = { 0x0f, 0x00, 0x03 }; /* [rbx] */
+    static const uint8_t lgdt[] = { 0x0f, 0x01, 0x13 }; /* [rbx] */
+    static const uint8_t lmsw[] = { 0x0f, 0x01, 0x33 }; /* [rbx] */
+    struct kvm_sregs before;
+    enum svmc_status st;
+
+    REQUIRE(fake_open(&lab, lar, sizeof lar, false, 0));
+    put_gdt();
+    before = lab.v.sregs;
+    device[16] = 0x18;
+    device[17] = 0;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 1);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.regs.rax, 0xc0f300);
+    CHECK(lab.v.regs.rflags & 0x40);
+    CHECK_MEM(&before, &lab.v.sregs, sizeof before);
+
+    REQUIRE(fake_open(&lab, mov_fs, sizeof mov_fs, false, 0));
+    put_gdt();
+    before = lab.v.sregs;
+    device[16] = 0x23;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 1);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    before.fs = (struct kvm_segment){
+        .base = 0x1230, .limit = 0xffff, .selector = 0x23, .type = 3, .present = 1, .dpl = 3, .s = 1
+    };
+    CHECK_MEM(&before, &lab.v.sregs, sizeof before);
+    CHECK_EQ(load(0x8020) >> 40 & 0xff, 0xf3); /* accessed */
+
+    REQUIRE(fake_open(&lab, sidt, sizeof sidt, false, 0));
+    put_gdt();
+    lab.v.regs.rbx = LINEAR_DATA;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 0);
+    CHECK_EQ(load(MEMORY_AT + 2), 0x123456789000);
+    CHECK_EQ(load(MEMORY_AT) & 0xffff, 0xfff);
+
+    REQUIRE(fake_open(&lab, sldt, sizeof sldt, false, 0));
+    put_gdt();
+    lab.v.regs.rbx = LINEAR_DATA;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 0);
+    CHECK_EQ(load(MEMORY_AT), 0x28);
+
+    REQUIRE(fake_open(&lab, lgdt, sizeof lgdt, false, 0));
+    put_gdt();
+    lab.v.sregs.cs.dpl = lab.v.sregs.ss.dpl = 0;
+    lab.v.regs.rbx = LINEAR_DATA;
+    set_word(lab.memory + MEMORY_AT, 0xffff800000000077 << 16 | 0x7f);
+    set_word(lab.memory + MEMORY_AT + 8, 0xffff);
+    before = lab.v.sregs;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 0);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    before.gdt = (struct kvm_dtable){ .base = 0xffff800000000077, .limit = 0x7f };
+    CHECK_MEM(&before, &lab.v.sregs, sizeof before);
+
+    REQUIRE(fake_open(&lab, lmsw, sizeof lmsw, false, 0));
+    lab.v.sregs.cs.dpl = lab.v.sregs.ss.dpl = 0;
+    lab.v.regs.rbx = LINEAR_DATA;
+    lab.memory[MEMORY_AT] = 0xb;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 0);
+    CHECK_EQ(lab.v.sregs.cr0, 0x8005003b);
+}
+
+TEST(kvm_finish, an_interrupt_that_comes_meanwhile_stays) /* KV-22 */
+{
+    static const uint8_t load_absent[] = { 0x48, 0x8b, 0x03 }; /* rax, [rbx] */
+
+    REQUIRE(fake_open(&lab, popcnt, sizeof popcnt, false, 0));
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
+    lab.v.events.interrupt.injected = 1; /* KVM_INTERRUPT of a VMM with a PIC of its own */
+    lab.v.events.interrupt.nr = 0x31;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.events.interrupt.injected, 1);
+    CHECK_EQ(lab.v.events.interrupt.nr, 0x31);
+
+    REQUIRE(fake_open(&lab, load_absent, sizeof load_absent, false, 0));
+    lab.v.regs.rbx = LINEAR_ABSENT;
+    lab.run.run.ready_for_interrupt_injection = 1; /* of the exit, not of the fault behind it */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+    CHECK_EQ(lab.run.run.ready_for_interrupt_injection, 0);
+}
+
+TEST(kvm_finish, shadows_and_blocked_nmis) /* KV-22 XS-4 XS-7 */
+{
+    static const uint8_t mov_ss[] = { 0x8e, 0x13 }; /* ss, [rbx] */
+    static const uint8_t iretq[] = { 0x48, 0xcf };
+    const uint64_t frame[5] = { LINEAR_CODE + 0x40, 0x33, 0x3202, LINEAR_DATA + 0x80, 0x1b };
+    const uint64_t code = 0x00affb000000ffff; /* 0x30 of the GDT: 64 bits, ring 3 */
+    enum svmc_status st;
+
+    REQUIRE(fake_open(&lab, mov_ss, sizeof mov_ss, false, 0));
+    put_gdt();
+    device[16] = 0x1b;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 1);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.events.interrupt.shadow, KVM_X86_SHADOW_INT_MOV_SS);
+
+    REQUIRE(fake_open(&lab, iretq, sizeof iretq, false, 0));
+    put_gdt();
+    memcpy(lab.memory + 0x8030, &code, sizeof code);
+    memcpy(lab.memory + MEMORY_AT, frame, sizeof frame);
+    lab.v.sregs.gdt.limit = 0x37;
+    lab.v.sregs.cs.dpl = lab.v.sregs.ss.dpl = 0;
+    lab.v.regs.rsp = LINEAR_DATA;
+    lab.v.events.nmi.masked = 1;
+    CHECK_EQ(fake_go_on(&lab, device, &st), 0);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.v.events.nmi.masked, 0);
+    CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + 0x40);
+    CHECK_EQ(lab.v.regs.rsp, LINEAR_DATA + 0x80);
+    CHECK_EQ(lab.v.sregs.cs.selector, 0x33);
+    CHECK_EQ(lab.v.sregs.cs.dpl, 3);
+    CHECK_EQ(lab.v.sregs.ss.dpl, 3); /* from now on the ring */
 }
 
 TEST(kvm_finish, ports_are_exits_too) /* KV-17 */
@@ -441,6 +585,25 @@ TEST(kvm_finish, a_repetition_goes_on_in_the_next_call) /* KV-24 */
     CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + sizeof stos);
 }
 
+TEST(kvm_finish, iterations_before_one_that_fails_are_done) /* KV-24 KV-27 */
+{
+    static const uint8_t rep_stosq[] = { 0xf3, 0x48, 0xab };
+
+    REQUIRE(fake_open(&lab, rep_stosq, sizeof rep_stosq, true, 0));
+    lab.v.regs.rdi = LINEAR_DEVICE;
+    lab.fail_write = 3;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN);
+    CHECK_EQ(lab.v.regs.rcx, 1);
+    CHECK_EQ(lab.v.regs.rdi, LINEAR_DEVICE + 16);
+    CHECK_EQ(lab.v.regs.rip, LINEAR_CODE);
+    fake_fail_emulation(&lab, true);
+    lab.fail_write = 4;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(lab.v.regs.rcx, 1);
+    CHECK_EQ(lab.writes, 4);
+}
+
 TEST(kvm_finish, what_kvm_shows_is_what_it_has) /* KV-23 */
 {
     struct kvm_run *run = &lab.run.run;
@@ -508,6 +671,11 @@ TEST(kvm_finish, what_kvm_executes_wrongly_is_taken_over) /* KV-28 */
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     run->mmio.phys_addr--;
     run->mmio.is_write = 1;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
+    run->mmio.is_write = 0;
+    lab.v.regs.rbx = LINEAR_DEVICE + 0xffc; /* KVM has another exit for the next page */
+    run->mmio.phys_addr = FAKE_DEVICE + 0xffc;
+    run->mmio.len = 4;
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_UNSUPPORTED);
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.runs, 0);
