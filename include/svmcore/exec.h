@@ -21,13 +21,6 @@ extern "C" {
 #define SVMC_EXEC_DATA_BYTES   2688u /* what an instruction reads, until it is done */
 #define SVMC_EXEC_PLACES_MAX   12u   /* pages that an instruction touches in one go */
 
-/** Bits of `access` of translate beside READ, WRITE and RW of enum svmc_access. */
-enum svmc_exec_reach {
-    SVMC_EXEC_USER = 32,    /* with the rights of a user program: x86 CPL 3, EL0, U-mode */
-    SVMC_EXEC_EXECUTE = 64, /* an instruction is fetched */
-    SVMC_EXEC_CHECK = 128   /* nothing will be read or written: a cache line is flushed */
-};
-
 /** Which translations `forget` means: SDM vol. 2 INVLPG, INVPCID. */
 enum svmc_exec_forget {
     SVMC_EXEC_FORGET_PAGE = 0,    /* of `at`: with the PCID in force, and global ones */
@@ -67,7 +60,9 @@ enum svmc_exec_access {
 struct svmc_exec_ops {
     uint32_t size; /* sizeof(struct svmc_exec_ops) as the host compiled it */
 
-    /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach. A fault of the
+    /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach of types.h;
+       svmc_walk_access_from_exec has them for walk.h. Without USER in a program's code it is the
+       processor that reads, a permission map or a descriptor, with its own rights. A fault of the
        guest is SVMC_OK with *fault, which comes zeroed, filled in: the page fault that the
        processor would raise, with its error code and address. What it gives is checked: same byte
        of the page, a real vector. WRITE is asked before a write and RW before anything of a

@@ -84,8 +84,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_save(const struct svmc_vcpu *
  *
  * @return as above, and SVMC_ERR_OWNER (another id); SVMC_ERR_POLICY (bytes that name a policy, and
  *         vc has another one, or none is remembered); SVMC_ERR_REFUSED (its policy does not
- *         delegate the exit); SVMC_ERR_UNSUPPORTED (a kind of exit, or own strings without translate and
- *         guest_span); SVMC_ERR_CALLBACK.
+ *         delegate the exit); SVMC_ERR_UNSUPPORTED (a kind of exit, or own strings without
+ *         translate and guest_span); SVMC_ERR_CALLBACK.
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_vcpu_load(struct svmc_vcpu *vc, const uint8_t *bytes,
                                                         size_t len, struct svmc_outcome *out);

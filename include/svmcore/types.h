@@ -25,6 +25,13 @@ enum svmc_access {
     SVMC_ACCESS_REAL = 16     /* for translate: the address is real, it only has to be there */
 };
 
+/** Bits of `access` of translate of exec.h, beside READ, WRITE and RW of enum svmc_access. */
+enum svmc_exec_reach {
+    SVMC_EXEC_USER = 32,    /* with the rights of a user program: x86 CPL 3, EL0, U-mode */
+    SVMC_EXEC_EXECUTE = 64, /* beside READ: an instruction is fetched */
+    SVMC_EXEC_CHECK = 128   /* nothing will be read or written: a cache line is flushed */
+};
+
 /** What stands against an event at the moment of an exit, and after it. */
 enum svmc_event_state {
     SVMC_STATE_NONE = 0,

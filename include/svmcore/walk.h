@@ -171,7 +171,18 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_walk_by_rv64(const struct svmc_wal
                                                            struct svmc_walk_result *out);
 
 /**
- * svmc_walk in the form of `translate` of struct svmc_host_ops and its kin.
+ * The access that `translate` of exec.h is asked for, in the bits that a walk takes.
+ *
+ * Shape:   access: RW bits of enum svmc_access and enum svmc_exec_reach. user: 1: the guest is in a
+ *          program: x86 CPL 3, EL0, U-mode. What an x86 processor reads there itself is SYSTEM.
+ * Threads: pure.
+ * Source:  docs/spec/walk.md, WK-35.
+ */
+SVMC_API uint32_t svmc_walk_access_from_exec(uint32_t access, uint32_t user);
+
+/**
+ * svmc_walk in the form of `translate` of struct svmc_host_ops. That of struct svmc_exec_ops has
+ * other bits in `access`, which are ARG here: svmc_walk_access_from_exec makes these of them.
  *
  * Shape:   walker: a struct svmc_walker.
  * State:   as svmc_walk; *out and *fault are 0 where it does not set them.

@@ -68,27 +68,12 @@ static bool perform_in_order(struct a64_run *e)
     return true;
 }
 
-/* It stopped: what stays in the record, and what the caller is told. */
+/* EA-6: memory that is not there is the guest's affair. */
 static CORE_COLD enum svmc_status stopped(struct a64_run *e)
 {
-    struct svmc_exec *x = e->r.x;
-    struct svmc_exec_result *out = e->r.out;
-
     if (e->r.status == SVMC_ERR_CALLBACK && e->r.refused)
         svmc_exec_a64_external(&e->r, e->regs, EC_DATA, &e->span, e->linear);
-    if (e->r.status != SVMC_OK) {
-        *out = (struct svmc_exec_result){ .accesses = out->accesses };
-        svmc_exec_drop(x);
-        return e->r.status;
-    }
-    if (out->action != SVMC_EXEC_PENDING) {
-        svmc_exec_drop(x);
-        return SVMC_OK;
-    }
-    if (e->insn != &x->priv.insn)
-        x->priv.insn = *e->insn;
-    x->priv.state = EXEC_WAITS;
-    return SVMC_OK;
+    return svmc_exec_stopped(&e->r, e->insn);
 }
 
 static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_a64 *regs,
@@ -145,12 +130,10 @@ EXEC_FN enum svmc_status svmc_exec_a64_resume(struct svmc_exec *x, struct svmc_e
     *out = (struct svmc_exec_result){ 0 };
     if (x == NULL || regs == NULL)
         return SVMC_ERR_ARG;
-    if (x->priv.fetch || x->priv.state == EXEC_IDLE ||
-        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE))
+    if (!svmc_exec_may_resume(x))
         return SVMC_ERR_STATE;
     if (!is_possible(regs) || x->priv.insn.isa != SVMC_ISA_A64)
         return SVMC_ERR_ARG;
-    x->priv.state = EXEC_IDLE;
-    x->wait = (struct svmc_exec_wait){ 0 };
+    exec_go_on(x);
     return run(x, regs, &x->priv.insn, out);
 }

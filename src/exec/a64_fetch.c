@@ -48,13 +48,6 @@ static bool fetch(struct exec_run *r, const struct svmc_exec_a64 *regs, struct s
     return st == SVMC_OK;
 }
 
-static bool may_fetch(const struct svmc_exec *x)
-{
-    if (x->priv.state == EXEC_IDLE)
-        return true;
-    return x->priv.fetch && (x->priv.state == EXEC_ANSWERED || x->wait.kind == SVMC_EXEC_TRANSLATE);
-}
-
 EXEC_FN enum svmc_status svmc_exec_a64_fetch(struct svmc_exec *x, const struct svmc_exec_a64 *regs,
                                              struct svmc_insn *insn, struct svmc_exec_result *out)
 {
@@ -66,23 +59,9 @@ EXEC_FN enum svmc_status svmc_exec_a64_fetch(struct svmc_exec *x, const struct s
     memset(insn, 0, sizeof *insn);
     if (x == NULL || regs == NULL || (regs->pstate & PSTATE_A32) || a64_el(regs) == 3)
         return SVMC_ERR_ARG;
-    if (!may_fetch(x))
+    if (!svmc_exec_may_fetch(x))
         return SVMC_ERR_STATE;
-    x->priv.state = EXEC_IDLE;
-    x->wait = (struct svmc_exec_wait){ 0 };
+    exec_go_on(x);
     r.user = a64_el(regs) == 0 ? SVMC_EXEC_USER : 0;
-    if (fetch(&r, regs, insn)) {
-        svmc_exec_drop(x);
-        return SVMC_OK;
-    }
-    memset(insn, 0, sizeof *insn);
-    if (r.status == SVMC_OK && out->action == SVMC_EXEC_PENDING) {
-        x->priv.state = EXEC_WAITS;
-        x->priv.fetch = 1;
-        return SVMC_OK;
-    }
-    if (r.status != SVMC_OK)
-        *out = (struct svmc_exec_result){ .accesses = out->accesses };
-    svmc_exec_drop(x);
-    return r.status;
+    return svmc_exec_fetched(&r, fetch(&r, regs, insn), insn);
 }

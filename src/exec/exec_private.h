@@ -115,6 +115,20 @@ EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *f
 /** Stops: the guest gets this. */
 EXEC_FN bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool has_error, uint32_t error);
 
+/** Whether a fetch may begin, or go on; and an instruction that was started (XE-6). */
+EXEC_FN bool svmc_exec_may_fetch(const struct svmc_exec *x);
+EXEC_FN bool svmc_exec_may_resume(const struct svmc_exec *x);
+
+/** What one more page has of the code at `linear`: *there bytes are known, up to `most` wanted. */
+EXEC_FN bool svmc_exec_fetch_more(struct exec_run *r, uint64_t linear, unsigned most,
+                                  uint8_t bytes[SVMC_INSN_MAX], uint8_t *there);
+
+/** It stopped: what stays in the record, and what the caller is told. */
+EXEC_FN enum svmc_status svmc_exec_stopped(struct exec_run *r, const struct svmc_insn *insn);
+
+/** The end of a fetch: `insn` is there, or nothing of it is left (XE-5). */
+EXEC_FN enum svmc_status svmc_exec_fetched(struct exec_run *r, bool there, struct svmc_insn *insn);
+
 /** Stops: nothing can be done about it here. */
 static inline bool exec_stop(struct exec_run *r, enum svmc_exec_action action,
                              enum svmc_exec_reason reason)
@@ -132,6 +146,13 @@ static inline void exec_forget(struct svmc_exec *x)
     x->priv.done = 0;
     x->priv.filled = 0;
     x->priv.fault.raised = 0;
+}
+
+/** A call goes on with what waited. */
+static inline void exec_go_on(struct svmc_exec *x)
+{
+    x->priv.state = EXEC_IDLE;
+    x->wait = (struct svmc_exec_wait){ 0 };
 }
 
 static inline void exec_rewind(struct exec_run *r)

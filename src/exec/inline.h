@@ -25,6 +25,7 @@
 #define EXEC_OPS(x)          ((void)(x), &SVMC_EXEC_OPS)
 #define EXEC_FN              static __attribute__((unused))
 #include "exec.c"
+#include "exec_call.c"
 #include "rv.c"
 #include "rv_fetch.c"
 #include "x86.c"

@@ -22,4 +22,5 @@
 #include "a64_move.c"
 #include "a64_place.c"
 #include "a64_simd.c"
+#include "exec_call.c"
 #endif

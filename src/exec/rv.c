@@ -423,27 +423,6 @@ static bool rv_perform(struct rv_run *e)
     }
 }
 
-/* It stopped: what stays in the record, and what the caller is told. */
-static CORE_COLD enum svmc_status rv_stopped(struct rv_run *e)
-{
-    struct svmc_exec *x = e->r.x;
-    struct svmc_exec_result *out = e->r.out;
-
-    if (e->r.status != SVMC_OK) {
-        *out = (struct svmc_exec_result){ .accesses = out->accesses };
-        svmc_exec_drop(x);
-        return e->r.status;
-    }
-    if (out->action == SVMC_EXEC_PENDING) {
-        if (e->insn != &x->priv.insn)
-            x->priv.insn = *e->insn;
-        x->priv.state = EXEC_WAITS;
-        return SVMC_OK;
-    }
-    svmc_exec_drop(x);
-    return SVMC_OK;
-}
-
 static bool rv_is_possible(const struct svmc_exec_rv *regs)
 {
     unsigned bytes = regs->float_bytes;
@@ -465,7 +444,7 @@ static enum svmc_status rv_go(struct svmc_exec *x, struct svmc_exec_rv *regs,
                         .xlen_bytes = xlen_bytes };
 
     if (!rv_perform(&e))
-        return rv_stopped(&e);
+        return svmc_exec_stopped(&e.r, insn);
     regs->pc = (regs->pc + insn->length) & e.r.linear_mask;
     out->action = SVMC_EXEC_DONE;
     exec_forget(x);
@@ -497,13 +476,11 @@ EXEC_FN enum svmc_status svmc_exec_rv_resume(struct svmc_exec *x, struct svmc_ex
     *out = (struct svmc_exec_result){ 0 };
     if (x == NULL || regs == NULL)
         return SVMC_ERR_ARG;
-    if (x->priv.fetch || x->priv.state == EXEC_IDLE ||
-        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE))
+    if (!svmc_exec_may_resume(x))
         return SVMC_ERR_STATE;
     if ((x->priv.insn.isa != SVMC_ISA_RV32 && x->priv.insn.isa != SVMC_ISA_RV64) ||
         !rv_is_possible(regs))
         return SVMC_ERR_ARG;
-    x->priv.state = EXEC_IDLE;
-    x->wait = (struct svmc_exec_wait){ 0 };
+    exec_go_on(x);
     return rv_go(x, regs, &x->priv.insn, out);
 }

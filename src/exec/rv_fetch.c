@@ -10,28 +10,8 @@ struct rv_source {
     struct exec_run r;
     uint64_t pc;
     uint8_t there;
-    uint8_t bytes[RV_INSN_MAX];
+    uint8_t bytes[SVMC_INSN_MAX];
 };
-
-/* What one more page has, at most up to `most` bytes. */
-static bool rv_more(struct rv_source *s, unsigned most)
-{
-    uint64_t at = (s->pc + s->there) & s->r.linear_mask;
-    unsigned n = most - s->there, page = EXEC_PAGE - (unsigned)(at & (EXEC_PAGE - 1));
-    struct exec_span span;
-    const uint8_t *data;
-
-    if (n > page)
-        n = page;
-    if (!exec_reach(&s->r, at, n, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE, &span))
-        return false;
-    data = svmc_exec_read(&s->r, &span);
-    if (data == NULL)
-        return false;
-    memcpy(s->bytes + s->there, data, n <= RV_INSN_MAX ? n : 0);
-    s->there = (uint8_t)(s->there + n);
-    return true;
-}
 
 /* The bits that stval shows: vol. II, stval of an illegal instruction. */
 static bool rv_refuse_bytes(struct rv_source *s)
@@ -50,7 +30,7 @@ static bool rv_fetch(struct rv_source *s, const struct svmc_cpu *cpu, struct svm
     enum svmc_status st = SVMC_ERR_TRUNCATED;
 
     for (unsigned page = 0; page < 2 && st == SVMC_ERR_TRUNCATED; page++) {
-        if (!rv_more(s, RV_INSN_MAX))
+        if (!svmc_exec_fetch_more(&s->r, s->pc, RV_INSN_MAX, s->bytes, &s->there))
             return false;
         st = svmc_insn_decode(cpu, s->bytes, s->there, insn);
     }
@@ -60,13 +40,6 @@ static bool rv_fetch(struct rv_source *s, const struct svmc_cpu *cpu, struct svm
         return exec_stop(&s->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_UNKNOWN);
     s->r.status = st;
     return st == SVMC_OK;
-}
-
-static bool rv_may_fetch(const struct svmc_exec *x)
-{
-    if (x->priv.state == EXEC_IDLE)
-        return true;
-    return x->priv.fetch && (x->priv.state == EXEC_ANSWERED || x->wait.kind == SVMC_EXEC_TRANSLATE);
 }
 
 EXEC_FN enum svmc_status svmc_exec_rv_fetch(struct svmc_exec *x, const struct svmc_cpu *cpu,
@@ -82,25 +55,13 @@ EXEC_FN enum svmc_status svmc_exec_rv_fetch(struct svmc_exec *x, const struct sv
     if (x == NULL || cpu == NULL || regs == NULL || (regs->pc & 1) != 0 || regs->mode > 1 ||
         (cpu->isa != SVMC_ISA_RV32 && cpu->isa != SVMC_ISA_RV64))
         return SVMC_ERR_ARG;
-    if (!rv_may_fetch(x))
+    if (!svmc_exec_may_fetch(x))
         return SVMC_ERR_STATE;
-    x->priv.state = EXEC_IDLE;
-    x->wait = (struct svmc_exec_wait){ 0 };
+    exec_go_on(x);
     s.r = (struct exec_run){ .x = x,
                              .out = out,
                              .linear_mask = core_mask(cpu->isa == SVMC_ISA_RV64 ? 8 : 4),
                              .user = regs->mode == 0 ? SVMC_EXEC_USER : 0 };
     s.pc = regs->pc & s.r.linear_mask;
-    if (rv_fetch(&s, cpu, insn)) {
-        svmc_exec_drop(x);
-        return SVMC_OK;
-    }
-    memset(insn, 0, sizeof *insn);
-    if (s.r.status == SVMC_OK && out->action == SVMC_EXEC_PENDING) {
-        x->priv.state = EXEC_WAITS;
-        x->priv.fetch = 1;
-        return SVMC_OK;
-    }
-    svmc_exec_drop(x);
-    return s.r.status;
+    return svmc_exec_fetched(&s.r, rv_fetch(&s, cpu, insn), insn);
 }

@@ -208,28 +208,14 @@ static CORE_COLD void trap(struct svmc_exec_result *out)
     out->fault = (struct svmc_fault){ .raised = 1, .vector = VECTOR_DB };
 }
 
-/* It stopped: what stays in the record, and what the caller is told. */
 static CORE_COLD enum svmc_status stopped(struct x86_run *e)
 {
-    struct svmc_exec *x = e->r.x;
+    enum svmc_status st = svmc_exec_stopped(&e->r, e->insn);
     struct svmc_exec_result *out = e->r.out;
 
-    if (e->r.status != SVMC_OK) {
-        *out =
-            (struct svmc_exec_result){ .accesses = out->accesses, .iterations = out->iterations };
-        svmc_exec_drop(x);
-        return e->r.status;
-    }
-    if (out->action == SVMC_EXEC_PENDING) {
-        if (e->insn != &x->priv.insn)
-            x->priv.insn = *e->insn;
-        x->priv.state = EXEC_WAITS;
-        return SVMC_OK;
-    }
     if (out->action == SVMC_EXEC_AGAIN && out->iterations != 0 && (e->regs->rflags & FLAG_TF))
         trap(out);
-    svmc_exec_drop(x);
-    return SVMC_OK;
+    return st;
 }
 
 static bool is_possible(const struct svmc_exec_x86 *regs, bool wide)
@@ -443,13 +429,10 @@ EXEC_FN enum svmc_status svmc_exec_x86_resume(struct svmc_exec *x, struct svmc_e
     *out = (struct svmc_exec_result){ 0 };
     if (x == NULL || regs == NULL)
         return SVMC_ERR_ARG;
-    if (x->priv.fetch || x->priv.state == EXEC_IDLE ||
-        (x->priv.state == EXEC_WAITS && x->wait.kind != SVMC_EXEC_TRANSLATE &&
-         x->wait.kind != SVMC_EXEC_PAUSE))
+    if (!svmc_exec_may_resume(x))
         return SVMC_ERR_STATE;
     if (!is_possible(regs, x->priv.insn.isa == SVMC_ISA_X86_64))
         return SVMC_ERR_ARG;
-    x->priv.state = EXEC_IDLE;
-    x->wait = (struct svmc_exec_wait){ 0 };
+    exec_go_on(x);
     return run(x, regs, &x->priv.insn, out);
 }

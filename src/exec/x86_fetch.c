@@ -36,26 +36,14 @@ static bool find_code(struct source *s)
     return true;
 }
 
-/* What one more page has, at most up to `most` bytes. */
-static bool more(struct source *s, unsigned most)
+/* What one more page has. */
+static bool more(struct source *s)
 {
     uint64_t at = (s->linear + s->there) & s->r.linear_mask;
-    unsigned n = most - s->there, page = EXEC_PAGE - (unsigned)(at & (EXEC_PAGE - 1));
-    struct exec_span span;
-    const uint8_t *data;
 
     if (s->wide && (uint64_t)core_sign_extend(at, s->regs->address_bits) != at)
         return refuse_fetch(s, VECTOR_GP);
-    if (n > page)
-        n = page;
-    if (!exec_reach(&s->r, at, n, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE, &span))
-        return false;
-    data = svmc_exec_read(&s->r, &span);
-    if (data == NULL)
-        return false;
-    memcpy(s->bytes + s->there, data, n <= SVMC_INSN_MAX ? n : 0);
-    s->there = (uint8_t)(s->there + n);
-    return true;
+    return svmc_exec_fetch_more(&s->r, s->linear, s->allowed, s->bytes, &s->there);
 }
 
 /* *st: of the last decode; the second page is asked for only if the first does not do. */
@@ -65,7 +53,7 @@ static bool fetch(struct source *s, const struct svmc_cpu *cpu, struct svmc_insn
     if (!find_code(s))
         return false;
     for (unsigned page = 0; page < 2; page++) {
-        if (!more(s, s->allowed))
+        if (!more(s))
             return false;
         *st = svmc_insn_decode(cpu, s->bytes, s->there, insn);
         if (*st != SVMC_ERR_TRUNCATED)
@@ -83,13 +71,6 @@ static bool fetch(struct source *s, const struct svmc_cpu *cpu, struct svmc_insn
     return *st == SVMC_OK;
 }
 
-static bool may_fetch(const struct svmc_exec *x)
-{
-    if (x->priv.state == EXEC_IDLE)
-        return true;
-    return x->priv.fetch && (x->priv.state == EXEC_ANSWERED || x->wait.kind == SVMC_EXEC_TRANSLATE);
-}
-
 static bool can_fetch(const struct svmc_cpu *cpu, const struct svmc_exec_x86 *regs)
 {
     if ((unsigned)cpu->isa - SVMC_ISA_X86_16 > 2u || regs->cpl > 3)
@@ -105,35 +86,21 @@ EXEC_FN enum svmc_status svmc_exec_x86_fetch(struct svmc_exec *x, const struct s
 {
     struct source s = { .regs = regs };
     enum svmc_status st = SVMC_OK;
-    bool pending;
 
     if (out == NULL || insn == NULL)
         return SVMC_ERR_ARG;
     *out = (struct svmc_exec_result){ 0 };
-    memset(insn, 0, sizeof *insn); /* CVE-2022-1852: nothing of an earlier one is left */
+    memset(insn, 0, sizeof *insn);
     if (x == NULL || cpu == NULL || regs == NULL || !can_fetch(cpu, regs))
         return SVMC_ERR_ARG;
-    if (!may_fetch(x))
+    if (!svmc_exec_may_fetch(x))
         return SVMC_ERR_STATE;
-    x->priv.state = EXEC_IDLE;
-    x->wait = (struct svmc_exec_wait){ 0 };
+    exec_go_on(x);
     s.wide = cpu->isa == SVMC_ISA_X86_64;
     s.r = (struct exec_run){ .x = x,
                              .out = out,
                              .linear_mask = s.wide ? ~(uint64_t)0 : core_mask(4),
                              .user = regs->cpl == 3 ? SVMC_EXEC_USER : 0,
                              .x86 = true };
-    if (fetch(&s, cpu, insn, &st)) {
-        svmc_exec_drop(x);
-        return SVMC_OK;
-    }
-    memset(insn, 0, sizeof *insn);
-    pending = s.r.status == SVMC_OK && out->action == SVMC_EXEC_PENDING;
-    if (pending) {
-        x->priv.state = EXEC_WAITS;
-        x->priv.fetch = 1;
-        return SVMC_OK;
-    }
-    svmc_exec_drop(x);
-    return s.r.status;
+    return svmc_exec_fetched(&s.r, fetch(&s, cpu, insn, &st), insn);
 }

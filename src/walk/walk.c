@@ -148,6 +148,20 @@ enum svmc_status svmc_walk(const struct svmc_walker *walker, svmc_gva at, uint32
     }
 }
 
+/* WK-35 */
+uint32_t svmc_walk_access_from_exec(uint32_t access, uint32_t user)
+{
+    uint32_t how = access & (SVMC_WALK_READ | SVMC_WALK_WRITE);
+
+    if (access & SVMC_EXEC_EXECUTE)
+        return SVMC_WALK_FETCH;
+    if (how == 0) /* CHECK alone */
+        how = SVMC_WALK_READ;
+    if (((access & SVMC_EXEC_USER) != 0) == (user != 0)) /* as whoever runs */
+        return how;
+    return how | (user != 0 ? SVMC_WALK_SYSTEM : SVMC_WALK_USER);
+}
+
 /* WK-5 */
 enum svmc_status svmc_walk_translate(void *walker, svmc_gva at, uint32_t access, svmc_gpa *out,
                                      struct svmc_fault *fault)

@@ -4,7 +4,8 @@
 
 A row lays a small tree, or puts one bad file over a good one, runs the real check on it, and wants
 a FAIL line that contains the given words: a refusal for another reason does not count. The good
-tree itself must pass, or the refusals would mean nothing."""
+tree itself must pass, or the refusals would mean nothing. A run takes one row in EACH; with --long
+all of them."""
 import os
 import sys
 import tempfile
@@ -13,8 +14,9 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 BUILDS = Path(os.environ.get("SVMC_BUILDS", TOP / "build"))
 sys.path.insert(0, str(TOP / "tools/checks"))
-from common import Report, copy_tree, core_flags, edited, first_error, run  # noqa: E402
+from common import Report, by_day, copy_tree, core_flags, edited, first_error, run  # noqa: E402
 
+EACH = 3
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 HEADER = SPDX + """#ifndef SVMCORE_INSN_H
 #define SVMCORE_INSN_H
@@ -407,7 +409,7 @@ def main():
     for name in ("headers", "freestanding", "stack", "includes", "spectre", "hygiene", "rules"):
         done = check_on(name, GOOD, families="x86_64 aarch64 riscv64 s390x")
         report.check(f"{name} accepts the good tree", [] if done.ok else [done.text[-500:]])
-    for name, what, files, words in CASES:
+    for name, what, files, words in by_day(CASES, EACH, "bad trees", "CASE"):
         report.check(f"{name} refuses {what}",
                      refusal_faults(name, {**GOOD, **files}, words))
     for build, gate, program, test, good in GATES:
@@ -416,7 +418,7 @@ def main():
         verb = "accepts" if good else "refuses"
         report.check(f"gate {gate} {program} {verb} {test}",
                      [] if done.ok == good else [done.text[-200:]])
-    for program, what, *change in FAULTY_CORES:
+    for program, what, *change in by_day(FAULTY_CORES, EACH, "faulty cores", "CASE"):
         report.check(f"{program} refuses {what}", faulty_core(program, what, *change))
     report.check("size refuses a core that is too large", too_large())
     report.check("branch-coverage refuses a part of the tests",

@@ -2,9 +2,9 @@
 /*
  * The race of tests/checks/keyslot_race.c step by step, on one thread, the same on every processor:
  * built with KEYSLOT_STEPS, keyslot_step() is called between the two accesses of a hold, and of who
- * revokes, evicts or exchanges, whose order matters. There the other side does all that it does.
- * No key is seen that is wiped or another's. With KEYSLOT_REORDERED a hold loads the slot's word before its
- * marker is to be seen, as a processor may do without the fence: that has to be caught.
+ * revokes, evicts or exchanges, whose order matters. There the other side does all that it does. No
+ * key is seen that is wiped or another's. With KEYSLOT_REORDERED a hold loads the slot's word
+ * before its marker is to be seen, as a processor may do without the fence: that has to be caught.
  */
 #include "../../src/keyslot/sealing.h"
 #include "../keyslot/keyslot_lab.h"

@@ -43,14 +43,6 @@ static enum svmc_status read_entry(void *ctx, svmc_gpa at, uint32_t bytes, uint6
 
 static const struct svmc_walk_ops walk_ops = { .size = sizeof walk_ops, .read = read_entry };
 
-/* The bits of one header in those of the other. */
-static uint32_t to_walk(uint32_t access)
-{
-    if (access & SVMC_EXEC_EXECUTE)
-        return SVMC_WALK_FETCH;
-    return (access & SVMC_ACCESS_RW) | (access & SVMC_EXEC_USER ? SVMC_WALK_USER : 0);
-}
-
 /* 25 bits of address, pages of 4 KiB: level 2 at 0x1000, level 3 at 0x2000. */
 static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *gpa,
                                   struct svmc_fault *fault)
@@ -60,8 +52,9 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
                                         .ttbr0 = 0x1000,
                                         .mair = 0xff,
                                         .pstate = regs.pstate };
+    uint32_t how = svmc_walk_access_from_exec(access, (regs.pstate & 0xc) == 0); /* EL0 */
     struct svmc_walk_result found;
-    enum svmc_status st = svmc_walk_by_a64(&walk, &walk_ops, ctx, at, to_walk(access), &found);
+    enum svmc_status st = svmc_walk_by_a64(&walk, &walk_ops, ctx, at, how, &found);
 
     *gpa = found.at;
     *fault = found.fault;

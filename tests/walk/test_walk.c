@@ -230,3 +230,40 @@ TEST(walk, as_the_translate_callback) /* WK-5 */
         CHECK_EQ(host.translate(NULL, (svmc_gva){ VA }, 1, &at, &fault), SVMC_ERR_ARG);
     }
 }
+
+TEST(walk, what_the_executor_asks) /* WK-35 */
+{
+    static const struct {
+        uint16_t access, user, want;
+    } rows[] = {
+        { 1, 0, 1 },
+        { 2, 0, 2 },
+        { 3, 0, 3 }, /* who runs */
+        { 1 | 32, 1, 1 },
+        { 2 | 32, 1, 2 },
+        { 3 | 32, 1, 3 }, /* the same, a program */
+        { 1 | 32, 0, 0x201 },
+        { 2 | 32, 0, 0x202 }, /* LDTR, STTR */
+        { 1, 1, 0x401 },
+        { 3, 1, 0x403 }, /* TSS, descriptors */
+        { 1 | 64, 0, 0x100 },
+        { 1 | 64 | 32, 1, 0x100 }, /* a fetch */
+        { 1 | 128, 0, 1 },
+        { 2 | 128 | 32, 1, 2 },
+        { 128, 0, 1 },           /* a cache line */
+        { 3 | 4 | 8 | 16, 0, 3 } /* bits of enum svmc_access */
+    };
+    struct svmc_walk_result r;
+    struct setting s;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint32_t how = svmc_walk_access_from_exec(rows[i].access, rows[i].user);
+
+        CHECK_EQ(how, rows[i].want, "%u", i);
+        set_up(&s, SVMC_WALK_ISA_X86);
+        CHECK_EQ(svmc_walk(&s.walker, (svmc_gva){ VA }, how, &r), SVMC_OK, "%u", i);
+    }
+    set_up(&s, SVMC_WALK_ISA_X86); /* the bits themselves are none of a walk's */
+    for (uint32_t bit = SVMC_EXEC_USER; bit <= SVMC_EXEC_CHECK; bit *= 2)
+        CHECK_EQ(svmc_walk(&s.walker, (svmc_gva){ VA }, 1 | bit, &r), SVMC_ERR_ARG, "%u", bit);
+}

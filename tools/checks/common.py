@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -212,6 +213,18 @@ def edited(file, old, new, to):
 def parallel(function, items):
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(function, items))
+
+
+def by_day(rows, each, what, variable):
+    """One row in `each`, those after the first `variable` of the environment (a number; else
+    another one every day), and it is said; with --long all of them."""
+    if "--long" in sys.argv[1:]:
+        return rows
+    first = int(os.environ.get(variable, time.time() // 86400)) % each
+    chosen = rows[first::each]
+    print(f"LEFT TO --long: {len(rows) - len(chosen)} of {len(rows)} {what}; "
+          f"these again: {variable}={first}")
+    return chosen
 
 
 def without_comments(text):

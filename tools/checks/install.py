@@ -11,6 +11,7 @@ from common import ROOT, Report, first_error, need_tools, run
 
 PROGRAM = ROOT / "examples/howto/first-exit.c"  # what docs/embedding.md points to
 IMAGES = ROOT / "examples/howto/save-restore.c"
+FINISH = ROOT / "examples/howto/finish.c"
 BACK_ENDS = ("sodium", "openssl", "kmip")
 KVM = ("include/svmcore/port/kvm.h", "include/svmcore/port/kvm_finish.h", "lib/libsvmcore-kvm.a",
        "lib/pkgconfig/svmcore-kvm.pc")
@@ -113,6 +114,18 @@ def back_end_program(tmp, prefix, name):
     return faults
 
 
+def finish_program(tmp, prefix):
+    """A device answers later, and a page fault has its address."""
+    faults, program = [], Path(tmp, "finish")
+    env = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
+           "LD_LIBRARY_PATH": str(prefix / "lib")}
+    flags = step(faults, ["pkg-config", "--cflags", "--libs", "svmcore"], env=env).split()
+    step(faults, ["gcc", "-Wall", "-Wextra", "-Werror", FINISH, "-o", program, *flags])
+    look(faults, program, env, "mov eax, [rbx]: done, eax 0x12345678")
+    look(faults, program, env, "inject 14, error 6, at 0x203008")
+    return faults
+
+
 def image_program(tmp, prefix):
     """A VM is saved, restored in another process, and refused when a bit of it is changed."""
     faults, program, image = [], Path(tmp, "save-restore"), Path(tmp, "image")
@@ -175,6 +188,7 @@ def main():
             report.check(f"{kind} library", faults or installed_program(tmp, prefix, kind))
         for name in BACK_ENDS:
             report.check(f"svmcore-{name}", faults or back_end_program(tmp, prefix, name))
+        report.check("finish", faults or finish_program(tmp, prefix))
         report.check("save-restore", faults or image_program(tmp, prefix))
         report.check("without back ends", without_back_ends(tmp))
         report.check("subproject", subproject(tmp))

@@ -43,15 +43,9 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
 {
     struct svmc_kvm_finish_a64 *f = ctx;
     struct svmc_walk_result result;
-    uint32_t how = access & SVMC_ACCESS_RW;
+    uint32_t how = svmc_walk_access_from_exec(access, (f->priv.regs.pstate & PSTATE_EL) == 0);
     enum svmc_status st;
 
-    if (access & SVMC_EXEC_EXECUTE)
-        how = SVMC_WALK_FETCH;
-    else if (how == 0)
-        how = SVMC_WALK_READ;
-    if ((access & SVMC_EXEC_USER) && (f->priv.regs.pstate & PSTATE_EL) != 0)
-        how |= SVMC_WALK_USER; /* LDTR, STTR */
     st = svmc_walk_by_a64(&f->priv.walk, &tables, f, at, how, &result);
     if (st != SVMC_OK)
         return st == SVMC_ERR_BUSY ? SVMC_ERR_CALLBACK : st;

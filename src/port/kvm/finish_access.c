@@ -82,14 +82,10 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     struct svmc_kvm_finish *f = ctx;
     struct svmc_walk_result result;
     enum svmc_status st;
-    uint32_t how = access & SVMC_ACCESS_RW;
+    uint32_t how = svmc_walk_access_from_exec(access, f->priv.regs.cpl == 3);
 
     if (f->priv.flags & SVMC_KVM_FINISH_TRANSLATE)
         return ask_kvm(f, at, access, out, fault);
-    if (access & SVMC_EXEC_EXECUTE)
-        how = SVMC_WALK_FETCH;
-    else if (f->priv.regs.cpl == 3 && !(access & SVMC_EXEC_USER))
-        how |= SVMC_WALK_SYSTEM;
     st = svmc_walk_by_x86(&f->priv.walk, &tables, f, at, how, &result);
     if (st != SVMC_OK)
         return st == SVMC_ERR_BUSY ? SVMC_ERR_CALLBACK : st;
