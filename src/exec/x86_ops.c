@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* x86: instructions that compute with memory. Rules XE-n: docs/spec/exec.md. */
-#include "x86_private.h"
+#include "x86_system.h"
 
 /* What an operation makes of its operands. */
 struct effect {
@@ -351,6 +351,8 @@ EXEC_FN bool svmc_exec_x86_compute(struct x86_run *e)
     uint64_t value, at = x86_offset(e);
     struct exec_span span;
 
+    if (VECTOR_ENCODING(insn->priv_raw[2]) >= X86_VEX && !x86_is_protected(e)) /* XE-25 */
+        return svmc_exec_fault(&e->r, VECTOR_UD, false, 0);
     if (e->shape == SHAPE_XLAT) /* AD-3: AL alone */
         at = x86_get(e, SVMC_REG_RBX, 8) + x86_get(e, SVMC_REG_RAX, 1);
     if (!x86_reach(e, insn->segment, at & core_mask(insn->address_bytes), insn->mem_bytes,

@@ -125,14 +125,18 @@ static bool wants_address(uint32_t msr)
            msr == 0x175 || msr == 0x176;
 }
 
-/* CVE-2014-3610: no address that is not canonical reaches the callback (SDM vol. 2 WRMSR). */
+/* CVE-2014-3610: no address that is not canonical reaches the callback, in no mode (SDM vol. 2
+ * WRMSR). */
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e)
 {
     uint32_t msr = (uint32_t)x86_get(e, SVMC_REG_RCX, 4);
     uint64_t value = x86_get(e, SVMC_REG_RDX, 4) << 32 | x86_get(e, SVMC_REG_RAX, 4);
     bool write = e->insn->id == SVMC_X86_WRMSR;
+    unsigned bits = e->regs->cr4 & CR4_LA57 ? 57 : 48;
 
-    if (write && e->wide && wants_address(msr) && !x86_is_canonical(e, value))
+    if (e->wide)
+        bits = e->regs->address_bits;
+    if (write && wants_address(msr) && (uint64_t)core_sign_extend(value, bits) != value)
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
     if (!svmc_exec_msr(&e->r, msr, write, &value))
         return false;

@@ -486,6 +486,40 @@ TEST(exec, a_translation_or_a_fault_that_cannot_be_ends_it) /* XE-23 */
     CHECK_EQ(lab.regs.rip, 0x1000);
 }
 
+TEST(exec, a_base_is_canonical_in_32_bit_code_too) /* XE-13 CVE-2014-3610 */
+{
+    exec_lab_open(&lab, SVMC_ISA_X86_32);
+    lab.regs.cpl = 0;
+    lab.regs.general[SVMC_REG_RCX] = 0xc0000100;
+    lab.regs.general[SVMC_REG_RDX] = 0x8000;
+    CHECK_EQ(RUN(0x0f, 0x30), SVMC_OK); /* WRMSR */
+    check_fault(13, 0);
+    CHECK_EQ(lab.logged, 0);
+    lab.regs.cr4 |= 0x1000; /* LA57 */
+    CHECK_EQ(RUN(0x0f, 0x30), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+}
+
+TEST(exec, vex_is_of_protected_mode) /* XE-25 */
+{
+    exec_lab_open(&lab, SVMC_ISA_X86_32);
+    lab.regs.general[SVMC_REG_RBX] = LAB_LINEAR;
+    CHECK_EQ(RUN(0xc4, 0xe2, 0x60, 0xf2, 0x03), SVMC_OK); /* ANDN EAX, EBX, [EBX] */
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    lab.regs.rflags |= 0x20000; /* VM */
+    lab.regs.cpl = 3;
+    lab.logged = 0;
+    CHECK_EQ(RUN(0xc4, 0xe2, 0x60, 0xf2, 0x03), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+    CHECK_EQ(lab.out.fault.vector, 6);
+    lab.regs.rflags &= ~(uint64_t)0x20000;
+    lab.regs.cpl = 0;
+    lab.regs.cr0 = 0;
+    CHECK_EQ(RUN(0xc4, 0xe2, 0x60, 0xf2, 0x03), SVMC_OK);
+    CHECK_EQ(lab.out.fault.vector, 6);
+    CHECK_EQ(lab.logged, 0);
+}
+
 TEST(exec, msrs_come_and_go_whole)
 {
     open_64();
