@@ -94,7 +94,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     return SVMC_OK;
 }
 
-/* KV-17: pieces from f->priv.piece on, by the VMM's function; BUSY: the rest of them by exits. */
+/* KV-17: pieces by the VMM's function; BUSY: f->priv.piece and those behind it by exits. */
 static enum svmc_status go_through(struct svmc_kvm_finish *f, svmc_gpa at, size_t n, bool writes)
 {
     const struct svmc_kvm_finish_ops *ops = f->priv.ops;
