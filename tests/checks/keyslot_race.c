@@ -3,7 +3,8 @@
  * Threads that hold slots while another revokes and wipes them: nobody may see a key that is wiped,
  * or another one than that of its handle. Threads that write parts of the same lines: no byte is
  * lost. Built with KEYSLOT_UNFENCED, the marker is stored without a fence: that this program then
- * sees wiped keys shows that it would; keyslot_steps.c shows it in any case. SVMC_SECONDS: for how long (2); SVMC_COUNT: uses at least.
+ * sees wiped keys shows that it would; keyslot_steps.c shows it in any case. SVMC_SECONDS: for how
+ * long (2); SVMC_COUNT: uses at least.
  */
 #include <pthread.h>
 #include <stdlib.h>

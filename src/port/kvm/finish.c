@@ -26,10 +26,10 @@ uint32_t svmc_kvm_finish_enable(int vm)
 }
 
 static const struct svmc_cpuid_leaf *find(const struct svmc_cpuid_leaf *leaves, size_t count,
-                                          uint32_t leaf)
+                                          uint32_t leaf, uint32_t subleaf)
 {
     for (size_t i = 0; i < count; i++)
-        if (leaves[i].leaf == leaf && leaves[i].subleaf == 0)
+        if (leaves[i].leaf == leaf && leaves[i].subleaf == subleaf)
             return &leaves[i];
     return NULL;
 }
@@ -38,10 +38,11 @@ static const struct svmc_cpuid_leaf *find(const struct svmc_cpuid_leaf *leaves, 
 static enum svmc_status take_cpuid(struct svmc_kvm_finish *f, const struct svmc_cpuid_leaf *leaves,
                                    size_t count)
 {
-    const struct svmc_cpuid_leaf *one = find(leaves, count, 1);
-    const struct svmc_cpuid_leaf *more = find(leaves, count, 0x80000001);
-    const struct svmc_cpuid_leaf *sizes = find(leaves, count, 0x80000008);
-    const struct svmc_cpuid_leaf *seven = find(leaves, count, 7);
+    const struct svmc_cpuid_leaf *one = find(leaves, count, 1, 0);
+    const struct svmc_cpuid_leaf *more = find(leaves, count, 0x80000001, 0);
+    const struct svmc_cpuid_leaf *sizes = find(leaves, count, 0x80000008, 0);
+    const struct svmc_cpuid_leaf *seven = find(leaves, count, 7, 0);
+    const struct svmc_cpuid_leaf *areas = find(leaves, count, XSAVE_LEAF, 1);
     struct svmc_walk_x86 *w = &f->priv.walk;
     enum svmc_status st = SVMC_OK;
 
@@ -49,7 +50,8 @@ static enum svmc_status take_cpuid(struct svmc_kvm_finish *f, const struct svmc_
         st = svmc_cpu_from_cpuid(leaves, count, (enum svmc_isa)(SVMC_ISA_X86_16 + i),
                                  &f->priv.cpu[i]);
     f->priv.quirks = (seven && (seven->ebx >> 13 & 1) ? 0u : SVMC_FPU_SELECTORS) |
-                     (seven && (seven->ebx >> 6 & 1) ? 0u : SVMC_FPU_DATA_POINTER);
+                     (seven && (seven->ebx >> 6 & 1) ? 0u : SVMC_FPU_DATA_POINTER) |
+                     (areas && (areas->eax >> 1 & 1) ? 0u : SVMC_FPU_NO_XSAVEC);
     w->address_bits = sizes ? (uint8_t)sizes->eax : 36;
     w->features = (uint8_t)((one && (one->edx >> 17 & 1) ? SVMC_WALK_X86_PSE36 : 0) |
                             (more && (more->edx >> 26 & 1) ? SVMC_WALK_X86_PAGE1G : 0) |

@@ -806,6 +806,20 @@ TEST(kvm_finish, a_save_area_is_written_in_one_go) /* KV-24 */
     CHECK(lab.writes >= 416 / 8, "%u", lab.writes); /* the rest is software's: SDM vol. 2 FXSAVE */
 }
 
+TEST(kvm_finish, a_form_that_cpuid_has_not_is_refused) /* KV-14 XE-80 */
+{
+    static const uint8_t xrstor[] = { 0x0f, 0xae, 0x2b }; /* [rbx] */
+
+    REQUIRE(fake_open(&lab, xrstor, sizeof xrstor, true, 0));
+    lab.v.regs.rbx = LINEAR_DATA;
+    lab.v.regs.rax = 7;
+    lab.v.regs.rdx = 0;
+    set_word(lab.memory + MEMORY_AT + 520, (uint64_t)1 << 63 | 7); /* compacted */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
+    CHECK_EQ(lab.v.events.exception.nr, 13);
+}
+
 TEST(kvm_finish, floating_point_is_asked_of_the_vmm) /* KV-25 */
 {
     static const uint8_t addsd[] = { 0xf2, 0x0f, 0x58, 0x03 }; /* xmm0, [rbx] */
