@@ -393,7 +393,7 @@ static uint64_t make_address(uint32_t access)
 /* ---- compared ------------------------------------------------------------------------------- */
 
 static struct {
-    unsigned long walks, faults, skipped, marks, wrong, keys, pages[4];
+    unsigned long walks, faults, skipped, marks, keys, pages[4];
 } sums;
 
 static struct sight execute(uint64_t at, uint32_t access)
@@ -507,8 +507,10 @@ static void try_one(void)
                    : r.page_bytes == BIT(21) ? 1
                    : r.page_bytes == BIT(22) ? 2
                                              : 3]++;
-    if (!is_same(&r, &s, access) && sums.wrong++ < 8)
+    if (!is_same(&r, &s, access)) { /* what was written then, and where, nobody knows */
         tell(at, access, &s, &r);
+        finish(false);
+    }
 }
 
 void run(void)
@@ -540,9 +542,7 @@ void run(void)
     say_number(", 1 GiB ", sums.pages[3]);
     say_number(", marks ", sums.marks);
     say_number(" skipped ", sums.skipped);
-    say_number(" wrong ", sums.wrong);
     say("\n");
     good = sums.faults < sums.walks / 10 * 9 && sums.pages[0] > COUNT / 100 && sums.pages[1] != 0;
-    finish(good && sums.wrong == 0 && (WIDE ? sums.pages[3] : sums.pages[2]) != 0 &&
-           (!WIDE || sums.keys != 0));
+    finish(good && (WIDE ? sums.pages[3] : sums.pages[2]) != 0 && (!WIDE || sums.keys != 0));
 }
