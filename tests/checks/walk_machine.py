@@ -94,7 +94,8 @@ def execute(job):
             done = run(["objcopy", "-O", "elf32-i386", f"{tmp}/program"])
         if not done.ok:
             return job, None, first_error(done.text)
-        done = run(["timeout", "120" if edit else "1200", *emulator, *HOSTLESS, "-kernel", f"{tmp}/program"])
+        done = run(["timeout", "120" if edit else "1200", *emulator, *HOSTLESS, "-kernel",
+                    f"{tmp}/program"])
         return job, done.returncode == (33 if x86 else 0), done.text
 
 
