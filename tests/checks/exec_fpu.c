@@ -123,6 +123,15 @@ static void clear_some(struct stub_state *s, unsigned which)
         memset(s->mask, 0, sizeof s->mask);
 }
 
+static bool is_sse_clear(const struct stub_state *s)
+{
+    unsigned any = 0;
+
+    for (unsigned i = 0; i < 16 * 16; i++)
+        any |= s->vector[i / 16][i % 16];
+    return any == 0;
+}
+
 /* XCR0 and the components that a save can leave out, or a restore init, are all drawn. */
 void exec_fpu_draw(uint64_t *seed, const struct svmc_insn *insn, struct stub_state *s,
                    struct svmc_exec_x86 *regs)
@@ -148,14 +157,12 @@ void exec_fpu_draw(uint64_t *seed, const struct svmc_insn *insn, struct stub_sta
         s->fip = s->fdp = 0;
         memset(s->x87, 0, sizeof s->x87);
     }
-    if (exec_fpu_area(insn) && draw(seed, 2)) {
-        unsigned which = draw(seed, 32);
-
-        clear_some(s, which);
-        /* a switch of tasks in between counts SSE as in use, unless MXCSR is initial, too */
-        if ((which & 1) && insn->id != SVMC_X86_XSAVEC && insn->id != SVMC_X86_XSAVEC64)
-            s->mxcsr = 0x1f80;
-    }
+    if (exec_fpu_area(insn) && draw(seed, 2))
+        clear_some(s, draw(seed, 32));
+    /* a switch of tasks in between counts SSE as in use, unless MXCSR is initial, too */
+    if (exec_fpu_area(insn) && is_sse_clear(s) && insn->id != SVMC_X86_XSAVEC &&
+        insn->id != SVMC_X86_XSAVEC64)
+        s->mxcsr = 0x1f80;
     if (exec_fpu_area(insn) == 64) {
         regs->general[SVMC_REG_RAX] = draw(seed, 2) ? MASK_IN_USE : harness_random(seed);
         regs->general[SVMC_REG_RAX] &= ~(real_xcr0() & ~(uint64_t)MASK_IN_USE);
