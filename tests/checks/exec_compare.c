@@ -109,6 +109,34 @@ void exec_compare(struct trial *t, uint64_t value)
         exec_show(t, "RIP");
 }
 
+/*
+ * A component in its initial state may count as in use (SDM vol. 1 13.6): after a switch of tasks it
+ * does. Then the processor has written what that state is: zeros, and the control word.
+ */
+static void take_in_use(const struct trial *t)
+{
+    const uint64_t at = t->linear - ARENA;
+    uint8_t *ours = native.shadow + at;
+    const uint8_t *theirs = arena + at;
+    uint8_t more = 0, less = 0;
+    unsigned bytes = 0;
+
+    if (exec_fpu_area(&t->insn) != 64 || !(t->insn.access & SVMC_ACCESS_WRITE) ||
+        t->out.action != SVMC_EXEC_DONE || !exec_in_arena(t->linear, 576))
+        return;
+    for (unsigned i = 512; i < 520; i++) {
+        more |= theirs[i] & (uint8_t)~ours[i];
+        less |= ours[i] & (uint8_t)~theirs[i];
+    }
+    if (more == 0 || less != 0)
+        return;
+    for (; bytes < 4096 && at + bytes < ARENA_BYTES; bytes++)
+        if (theirs[bytes] != ours[bytes] && theirs[bytes] != 0 && bytes >= 2 &&
+            (bytes < 512 || bytes >= 520))
+            return;
+    memcpy(ours, theirs, bytes);
+}
+
 void exec_compare_memory(struct trial *t, bool all)
 {
     uint64_t from = t->linear < ARENA + ARENA_PAGE ? 0 : t->linear - ARENA - 64;
@@ -123,6 +151,7 @@ void exec_compare_memory(struct trial *t, bool all)
     if (t->insn.mem_bytes == 10 && t->out.action == SVMC_EXEC_FAULT && exec_in_arena(t->linear, 1))
         memcpy(native.shadow + (t->linear - ARENA), arena + (t->linear - ARENA),
                ARENA_PAGE - t->linear % ARENA_PAGE < 10 ? ARENA_PAGE - t->linear % ARENA_PAGE : 10);
+    take_in_use(t);
     if (undefined && exec_in_arena(t->linear, undefined))
         memcpy(native.shadow + (t->linear - ARENA), arena + (t->linear - ARENA), undefined);
     if (!all && (from < ARENA_PAGE || from > 4 * ARENA_PAGE - 192))
