@@ -110,8 +110,8 @@ void exec_compare(struct trial *t, uint64_t value)
 }
 
 /*
- * A component in its initial state may count as in use (SDM vol. 1 13.6): after a switch of tasks it
- * does. Then the processor has written what that state is: zeros, and the control word.
+ * A component in its initial state may count as in use (SDM vol. 1 13.6): after a switch of tasks
+ * it does. Then the processor has written what that state is: zeros, and the control word.
  */
 static void take_in_use(const struct trial *t)
 {

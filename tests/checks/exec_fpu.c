@@ -173,8 +173,10 @@ void exec_fpu_draw(uint64_t *seed, const struct svmc_insn *insn, struct stub_sta
 bool exec_fpu_is_too_much(const struct svmc_insn *insn, const struct svmc_exec_x86 *regs,
                           uint64_t linear)
 {
-    if (insn->address_bytes == 2 && insn->mem_bytes > 10 &&
-        (linear - regs->segment[insn->segment % 6].base) % 65536 > 65536 - 2688)
+    const struct svmc_exec_segment *segment = &regs->segment[insn->segment % 6];
+
+    if ((insn->address_bytes == 2 || segment->limit == 0xffff) && insn->mem_bytes > 10 &&
+        (linear - segment->base) % 65536 > 65536 - 2688)
         return true; /* which piece is checked first is the processor's */
     return exec_fpu_area(insn) == 64 &&
            (regs->general[SVMC_REG_RAX] & real_xcr0() & ~(uint64_t)MASK_IN_USE) != 0;
