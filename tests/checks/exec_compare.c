@@ -74,6 +74,10 @@ static void compare_fault(struct trial *t)
     if (exec_fpu_area(&t->insn) == 64 && (t->insn.access & SVMC_ACCESS_RW) == SVMC_ACCESS_READ &&
         t->stub.vector + fault->vector == 13 + 14)
         return; /* a bad header and a page that is not there: exec.md, end */
+    if (exec_fpu_is(&t->insn) && t->insn.mem_bytes > 10 &&
+        t->linear >> 12 != (t->linear + t->insn.mem_bytes - 1) >> 12 &&
+        t->stub.vector + fault->vector == 13 + 14)
+        return; /* the end of a segment or of all addresses, and a page: exec.md, end */
     if ((t->insn.access & SVMC_ACCESS_READ_IF) && fault->vector == 17 && t->stub.vector == 13 &&
         t->linear >> 47 != (t->linear + t->insn.mem_bytes - 1) >> 47)
         return; /* XE-14: of a masked operand that ends beyond all addresses */
