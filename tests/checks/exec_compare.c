@@ -78,9 +78,9 @@ static void compare_fault(struct trial *t)
         t->linear >> 12 != (t->linear + t->insn.mem_bytes - 1) >> 12 &&
         t->stub.vector + fault->vector == 13 + 14)
         return; /* the end of a segment or of all addresses, and a page: exec.md, end */
-    if ((t->insn.access & SVMC_ACCESS_READ_IF) && fault->vector == 17 && t->stub.vector == 13 &&
-        t->linear >> 47 != (t->linear + t->insn.mem_bytes - 1) >> 47)
-        return; /* XE-14: of a masked operand that ends beyond all addresses */
+    if ((t->insn.access & (SVMC_ACCESS_READ_IF | SVMC_ACCESS_WRITE_IF)) && fault->vector == 17 &&
+        t->stub.vector / 2 == 6 && t->linear >> 47 != (t->linear + t->insn.mem_bytes - 1) >> 47)
+        return; /* #SS, #GP: XE-14: of a masked operand that ends beyond all addresses */
     if (t->stub.vector != fault->vector)
         exec_show(t, "another vector");
     else if (fault->has_error && t->stub.error != fault->error)
