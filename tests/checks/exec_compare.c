@@ -75,9 +75,9 @@ static void compare_fault(struct trial *t)
         t->stub.vector + fault->vector == 13 + 14)
         return; /* a bad header and a page that is not there: exec.md, end */
     if (exec_fpu_is(&t->insn) && t->insn.mem_bytes > 10 &&
-        t->linear >> 12 != (t->linear + t->insn.mem_bytes - 1) >> 12 &&
+        t->linear >> 47 != (t->linear + t->insn.mem_bytes - 1) >> 47 &&
         t->stub.vector + fault->vector == 13 + 14)
-        return; /* the end of a segment or of all addresses, and a page: exec.md, end */
+        return; /* the end of all addresses, and a page: exec.md, end */
     if ((t->insn.access & (SVMC_ACCESS_READ_IF | SVMC_ACCESS_WRITE_IF)) && fault->vector == 17 &&
         t->stub.vector / 2 == 6 && t->linear >> 47 != (t->linear + t->insn.mem_bytes - 1) >> 47)
         return; /* #SS, #GP: XE-14: of a masked operand that ends beyond all addresses */
@@ -135,8 +135,8 @@ static void take_in_use(const struct trial *t)
     if (more == 0 || less != 0)
         return;
     for (; bytes < 4096 && at + bytes < ARENA_BYTES; bytes++)
-        if (theirs[bytes] != ours[bytes] && theirs[bytes] != 0 && bytes >= 2 &&
-            (bytes < 512 || bytes >= 520))
+        if (theirs[bytes] != ours[bytes] && (bytes < 512 || bytes >= 520) &&
+            theirs[bytes] != (bytes < 2 ? 0x37f >> 8 * bytes & 0xff : 0))
             return;
     memcpy(ours, theirs, bytes);
 }
