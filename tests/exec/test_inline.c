@@ -56,7 +56,7 @@ static struct svmc_insn decode(const struct svmc_cpu *cpu, const struct inlined_
 
 TEST(exec, callbacks_can_be_compiled_in) /* XE-10 */
 {
-    static const struct inlined_row rows[] = {
+    static const struct inlined_row inlined_rows[] = {
         { { 0x89, 0x03 }, SVMC_EXEC_DONE },               /* MOV [RBX], EAX */
         { { 0x01, 0x03 }, SVMC_EXEC_DONE },               /* ADD [RBX], EAX */
         { { 0x8b, 0x0b }, SVMC_EXEC_DONE },               /* MOV ECX, [RBX] */
@@ -70,11 +70,11 @@ TEST(exec, callbacks_can_be_compiled_in) /* XE-10 */
     REQUIRE(svmc_exec_init(&x, &inlined, NULL) == SVMC_OK);
     regs.general[SVMC_REG_RAX] = 0x21;
     regs.general[SVMC_REG_RBX] = 0xfee00000;
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct svmc_insn insn = decode(&cpu, &rows[i]);
+    for (unsigned i = 0; i < sizeof inlined_rows / sizeof inlined_rows[0]; i++) {
+        struct svmc_insn insn = decode(&cpu, &inlined_rows[i]);
 
         CHECK_EQ(svmc_exec_x86_start(&x, &regs, &insn, &out), SVMC_OK);
-        CHECK_EQ(out.action, rows[i].want, "%u", i);
+        CHECK_EQ(out.action, inlined_rows[i].want, "%u", i);
     }
     CHECK_EQ(device, 0x42);
     CHECK_EQ(regs.general[SVMC_REG_RCX], 0x42);
@@ -82,7 +82,7 @@ TEST(exec, callbacks_can_be_compiled_in) /* XE-10 */
 
 TEST(exec_rv, callbacks_can_be_compiled_in) /* XE-10 ER-6 */
 {
-    static const struct inlined_row rows[] = {
+    static const struct inlined_row inlined_rows[] = {
         { { 0x23, 0xa0, 0xc5, 0x00 }, SVMC_EXEC_DONE },         /* sw x12, (x11) */
         { { 0x03, 0xa5, 0x05, 0x00 }, SVMC_EXEC_DONE },         /* lw x10, (x11) */
         { { 0x2f, 0xa5, 0xc5, 0x00 }, SVMC_EXEC_NEEDS_ATOMIC }, /* amoadd.w x10, x12, (x11) */
@@ -95,11 +95,11 @@ TEST(exec_rv, callbacks_can_be_compiled_in) /* XE-10 ER-6 */
     REQUIRE(svmc_exec_init(&x, &inlined, NULL) == SVMC_OK);
     regs.general[11] = 0xfee00000;
     regs.general[12] = 0x42;
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct svmc_insn insn = decode(&cpu, &rows[i]);
+    for (unsigned i = 0; i < sizeof inlined_rows / sizeof inlined_rows[0]; i++) {
+        struct svmc_insn insn = decode(&cpu, &inlined_rows[i]);
 
         CHECK_EQ(svmc_exec_rv_start(&x, &regs, &insn, &out), SVMC_OK);
-        CHECK_EQ(out.action, rows[i].want, "%u", i);
+        CHECK_EQ(out.action, inlined_rows[i].want, "%u", i);
     }
     CHECK_EQ(device, 0x42);
     CHECK_EQ(regs.general[10], 0x42);
@@ -107,7 +107,7 @@ TEST(exec_rv, callbacks_can_be_compiled_in) /* XE-10 ER-6 */
 
 TEST(exec_a64, callbacks_can_be_compiled_in) /* XE-10 EA-4 */
 {
-    static const struct inlined_row rows[] = {
+    static const struct inlined_row inlined_rows[] = {
         { { 0x41, 0x00, 0x00, 0xb9 }, SVMC_EXEC_DONE },         /* STR W1, [X2] */
         { { 0x43, 0x00, 0x40, 0xb9 }, SVMC_EXEC_DONE },         /* LDR W3, [X2] */
         { { 0x43, 0x00, 0x21, 0xb8 }, SVMC_EXEC_NEEDS_ATOMIC }, /* LDADD W1, W3, [X2] */
@@ -121,11 +121,11 @@ TEST(exec_a64, callbacks_can_be_compiled_in) /* XE-10 EA-4 */
     REQUIRE(svmc_exec_init(&x, &inlined, NULL) == SVMC_OK);
     regs.general[1] = 0x42;
     regs.general[2] = 0xfee00000;
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct svmc_insn insn = decode(&cpu, &rows[i]);
+    for (unsigned i = 0; i < sizeof inlined_rows / sizeof inlined_rows[0]; i++) {
+        struct svmc_insn insn = decode(&cpu, &inlined_rows[i]);
 
         CHECK_EQ(svmc_exec_a64_start(&x, &regs, &insn, &out), SVMC_OK);
-        CHECK_EQ(out.action, rows[i].want, "%u", i);
+        CHECK_EQ(out.action, inlined_rows[i].want, "%u", i);
     }
     CHECK_EQ(device, 0x42);
     CHECK_EQ(regs.general[3], 0x42);
