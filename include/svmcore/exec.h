@@ -43,7 +43,8 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
     SVMC_EXEC_VECTOR_WRITE = 10,
-    SVMC_EXEC_PAUSE = 12, /* none: the call has made as many as it may, and goes on in the next */
+    SVMC_EXEC_VEC_OP = 11, /* never waits */
+    SVMC_EXEC_PAUSE = 12,  /* none: the call has made as many as it may, and goes on in the next */
     SVMC_EXEC_FORGET = 13
 };
 
@@ -55,7 +56,8 @@ enum svmc_exec_access {
  *   SVMC_ERR_BUSY         taken, not done yet: the call returns PENDING, and when it is done
  *                         svmc_exec_answer says so. It is not asked again. translate: it is;
  *   SVMC_ERR_UNSUPPORTED  exchange alone: no memory, but a device that cannot: read, then write;
- *   anything else         nothing was done: the call returns SVMC_ERR_CALLBACK.
+ *   anything else         nothing was done: the call returns SVMC_ERR_CALLBACK, and its result says
+ *                         of which callback, and what that answered.
  */
 struct svmc_exec_ops {
     uint32_t size; /* sizeof(struct svmc_exec_ops) as the host compiled it */
@@ -136,6 +138,9 @@ struct svmc_exec_result {
     uint32_t accesses;   /* made by this call; translations are none */
     uint64_t iterations; /* of a repetition, done by this call */
     struct svmc_fault fault;
+    uint8_t callback;         /* SVMC_ERR_CALLBACK: whose it is: enum svmc_exec_access; else 0 */
+    uint8_t reserved[3];      /* 0 */
+    uint32_t callback_status; /* what it answered; SVMC_OK: that, but what it gave cannot be */
 };
 
 /** The access that waits for its answer. Its bytes are the record's, and stay till it goes on. */

@@ -35,11 +35,14 @@ void a64_lab_count_up(struct a64_lab *lab, uint64_t linear)
         *a64_lab_at(lab, linear + i) = (uint8_t)(0x10 + i);
 }
 
-static bool strikes(struct a64_lab *lab)
+static bool strikes(struct a64_lab *lab, unsigned kind)
 {
     lab->calls++;
-    return lab->mode != A64_OK &&
-           (lab->every ? lab->calls >= lab->fail_at : lab->calls == lab->fail_at);
+    if (lab->mode == A64_OK ||
+        (lab->every ? lab->calls < lab->fail_at : lab->calls != lab->fail_at))
+        return false;
+    lab->struck = (uint8_t)kind;
+    return true;
 }
 
 /* What an access that strikes says; FAULT and LIE are translate's. */
@@ -85,7 +88,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     struct a64_lab *lab = ctx;
     uint64_t page = (at.v - A64_LINEAR) / A64_PAGE;
     bool user = access & SVMC_EXEC_USER, there = page < A64_PAGES && !lab->absent[page];
-    bool struck = strikes(lab), faults = struck && lab->mode == A64_FAULT;
+    bool struck = strikes(lab, SVMC_EXEC_TRANSLATE), faults = struck && lab->mode == A64_FAULT;
 
     lab->last_access = access;
     if (struck && instead(lab) != SVMC_OK)
@@ -106,7 +109,7 @@ static enum svmc_status read_some(void *ctx, svmc_gpa at, void *dst, size_t n)
     struct a64_lab *lab = ctx;
 
     lab->dst = dst;
-    if (strikes(lab) && instead(lab) != SVMC_OK)
+    if (strikes(lab, SVMC_EXEC_READ) && instead(lab) != SVMC_OK)
         return instead(lab);
     note(lab, SVMC_EXEC_READ, at.v, n);
     memcpy(dst, lab->ram + at.v, n);
@@ -118,7 +121,7 @@ static enum svmc_status write_some(void *ctx, svmc_gpa at, const void *src, size
     struct a64_lab *lab = ctx;
 
     lab->src = src;
-    if (strikes(lab) && instead(lab) != SVMC_OK)
+    if (strikes(lab, SVMC_EXEC_WRITE) && instead(lab) != SVMC_OK)
         return instead(lab);
     note(lab, SVMC_EXEC_WRITE, at.v, n);
     memcpy(lab->ram + at.v, src, n);
@@ -135,7 +138,7 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
         return SVMC_ERR_UNSUPPORTED;
     lab->dst = expected;
     lab->src = desired;
-    if (strikes(lab) && instead(lab) != SVMC_OK)
+    if (strikes(lab, SVMC_EXEC_EXCHANGE) && instead(lab) != SVMC_OK)
         return instead(lab);
     note(lab, SVMC_EXEC_EXCHANGE, at.v, n);
     if (lab->late)
@@ -152,7 +155,7 @@ static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, v
     struct a64_lab *lab = ctx;
 
     lab->dst = dst;
-    if (strikes(lab) && instead(lab) != SVMC_OK)
+    if (strikes(lab, SVMC_EXEC_VECTOR_READ) && instead(lab) != SVMC_OK)
         return instead(lab);
     CHECK(kind == SVMC_REG_KIND_VECTOR && number < 32 && n == 16, "register %u", number);
     note(lab, SVMC_EXEC_VECTOR_READ, number, n);
@@ -166,7 +169,7 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     struct a64_lab *lab = ctx;
 
     lab->src = src;
-    if (strikes(lab) && instead(lab) != SVMC_OK)
+    if (strikes(lab, SVMC_EXEC_VECTOR_WRITE) && instead(lab) != SVMC_OK)
         return instead(lab);
     CHECK(kind == SVMC_REG_KIND_VECTOR && number < 32 && n == 16, "register %u", number);
     note(lab, SVMC_EXEC_VECTOR_WRITE, number, n);

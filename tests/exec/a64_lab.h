@@ -38,6 +38,7 @@ struct a64_lab {
     struct svmc_fault fault; /* what translate says, raised: instead of its own */
     enum a64_lab_mode mode;
     unsigned calls, fail_at; /* callbacks counted from 1 */
+    uint8_t struck;          /* enum svmc_exec_access of the last one that did something else */
     unsigned logged;
     struct a64_lab_entry log[A64_LOG]; /* accesses that were done; translations are none */
     uint32_t last_access;

@@ -29,11 +29,14 @@ void exec_lab_store(struct exec_lab *lab, uint64_t linear, unsigned bytes, uint6
         *exec_lab_at(lab, linear + i) = (uint8_t)(value >> 8 * i);
 }
 
-static bool strikes(struct exec_lab *lab)
+static bool strikes(struct exec_lab *lab, unsigned kind)
 {
     lab->calls++;
-    return lab->mode != LAB_OK &&
-           (lab->every ? lab->calls >= lab->fail_at : lab->calls == lab->fail_at);
+    if (lab->mode == LAB_OK ||
+        (lab->every ? lab->calls < lab->fail_at : lab->calls != lab->fail_at))
+        return false;
+    lab->struck = (uint8_t)kind;
+    return true;
 }
 
 /* What a call that strikes says; LAB_FAULT and LAB_LIE are translate's. */
@@ -58,7 +61,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     bool user = access & SVMC_EXEC_USER, there = page < LAB_PAGES && !lab->absent[page];
 
     lab->last_access = access;
-    if (strikes(lab) && lab->mode != LAB_FAULT && lab->mode != LAB_LIE)
+    if (strikes(lab, SVMC_EXEC_TRANSLATE) && lab->mode != LAB_FAULT && lab->mode != LAB_LIE)
         return instead(lab);
     if ((lab->mode == LAB_LIE && lab->calls == lab->fail_at) ||
         (there && !(lab->read_only[page] && (access & SVMC_ACCESS_WRITE)) &&
@@ -84,7 +87,7 @@ static enum svmc_status read(void *ctx, svmc_gpa at, void *dst, size_t n)
     struct exec_lab *lab = ctx;
 
     lab->dst = dst;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_READ))
         return instead(lab);
     note(lab, SVMC_EXEC_READ, at.v, n);
     memcpy(dst, lab->ram + at.v, n);
@@ -96,7 +99,7 @@ static enum svmc_status write(void *ctx, svmc_gpa at, const void *src, size_t n)
     struct exec_lab *lab = ctx;
 
     lab->src = src;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_WRITE))
         return instead(lab);
     note(lab, SVMC_EXEC_WRITE, at.v, n);
     memcpy(lab->ram + at.v, src, n);
@@ -113,7 +116,7 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
         return SVMC_ERR_UNSUPPORTED;
     lab->dst = expected;
     lab->src = desired;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_EXCHANGE))
         return instead(lab);
     note(lab, SVMC_EXEC_EXCHANGE, at.v, n);
     memcpy(held, lab->ram + at.v, n);
@@ -128,7 +131,7 @@ static enum svmc_status port_read(void *ctx, uint32_t port, void *dst, size_t n)
     struct exec_lab *lab = ctx;
 
     lab->dst = dst;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_PORT_IN))
         return instead(lab);
     note(lab, SVMC_EXEC_PORT_IN, port, n);
     for (size_t i = 0; i < n; i++)
@@ -141,7 +144,7 @@ static enum svmc_status port_write(void *ctx, uint32_t port, const void *src, si
     struct exec_lab *lab = ctx;
 
     lab->src = src;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_PORT_OUT))
         return instead(lab);
     note(lab, SVMC_EXEC_PORT_OUT, port, n);
     lab->port_value = 0;
@@ -155,7 +158,7 @@ static enum svmc_status msr_read(void *ctx, uint32_t msr, void *value, struct sv
     struct exec_lab *lab = ctx;
 
     lab->dst = value;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_MSR_READ))
         return instead(lab);
     note(lab, SVMC_EXEC_MSR_READ, msr, 8);
     if (msr == 0)
@@ -172,7 +175,7 @@ static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
 
     (void)fault;
     lab->src = value;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_MSR_WRITE))
         return instead(lab);
     note(lab, SVMC_EXEC_MSR_WRITE, msr, 8);
     lab->msr_value = 0;
@@ -201,7 +204,7 @@ static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, v
     const uint8_t *from = vector_of(lab, kind, number, n);
 
     lab->dst = dst;
-    if (strikes(lab) || from == NULL)
+    if (strikes(lab, SVMC_EXEC_VECTOR_READ) || from == NULL)
         return instead(lab);
     note(lab, SVMC_EXEC_VECTOR_READ, number, n);
     memcpy(dst, from, n);
@@ -215,7 +218,7 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     uint8_t *to = vector_of(lab, kind, number, n);
 
     lab->src = src;
-    if (strikes(lab) || to == NULL)
+    if (strikes(lab, SVMC_EXEC_VECTOR_WRITE) || to == NULL)
         return instead(lab);
     note(lab, SVMC_EXEC_VECTOR_WRITE, number, n);
     memcpy(to, src, n);

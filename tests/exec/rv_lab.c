@@ -28,11 +28,13 @@ void rv_lab_store(struct rv_lab *lab, uint64_t linear, unsigned bytes, uint64_t 
         *rv_lab_at(lab, linear + i) = (uint8_t)(value >> 8 * i);
 }
 
-static bool strikes(struct rv_lab *lab)
+static bool strikes(struct rv_lab *lab, unsigned kind)
 {
     lab->calls++;
-    return lab->mode != RV_OK &&
-           (lab->every ? lab->calls >= lab->fail_at : lab->calls == lab->fail_at);
+    if (lab->mode == RV_OK || (lab->every ? lab->calls < lab->fail_at : lab->calls != lab->fail_at))
+        return false;
+    lab->struck = (uint8_t)kind;
+    return true;
 }
 
 /* What a call that strikes says; RV_FAULT and RV_LIE are translate's. */
@@ -54,7 +56,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
 {
     struct rv_lab *lab = ctx;
     uint64_t page = (at.v - RV_LINEAR) / RV_PAGE;
-    bool strike = strikes(lab), user = access & SVMC_EXEC_USER;
+    bool strike = strikes(lab, SVMC_EXEC_TRANSLATE), user = access & SVMC_EXEC_USER;
 
     lab->last_access = access;
     if (strike && (lab->mode == RV_FAIL || lab->mode == RV_BUSY))
@@ -75,7 +77,7 @@ static enum svmc_status read(void *ctx, svmc_gpa at, void *dst, size_t n)
     struct rv_lab *lab = ctx;
 
     lab->dst = dst;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_READ))
         return instead(lab);
     lab->accesses++;
     memcpy(dst, lab->ram + at.v, n);
@@ -87,7 +89,7 @@ static enum svmc_status write(void *ctx, svmc_gpa at, const void *src, size_t n)
     struct rv_lab *lab = ctx;
 
     lab->src = src;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_WRITE))
         return instead(lab);
     lab->accesses++;
     lab->writes++;
@@ -105,7 +107,7 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
         return SVMC_ERR_UNSUPPORTED;
     lab->dst = expected;
     lab->src = desired;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_EXCHANGE))
         return instead(lab);
     lab->accesses++;
     if (lab->late > 0) {
@@ -124,7 +126,7 @@ static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, v
     struct rv_lab *lab = ctx;
 
     lab->dst = dst;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_VECTOR_READ))
         return instead(lab);
     lab->accesses++;
     CHECK_EQ(kind, SVMC_REG_KIND_VECTOR);
@@ -138,7 +140,7 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
     struct rv_lab *lab = ctx;
 
     lab->src = src;
-    if (strikes(lab))
+    if (strikes(lab, SVMC_EXEC_VECTOR_WRITE))
         return instead(lab);
     lab->accesses++;
     CHECK_EQ(kind, SVMC_REG_KIND_VECTOR);

@@ -29,6 +29,7 @@ struct rv_lab {
     const void *src;
     enum rv_lab_mode mode;
     unsigned calls, fail_at; /* callbacks counted from 1 */
+    uint8_t struck;          /* enum svmc_exec_access of the last one that did something else */
     unsigned accesses, writes;
     uint32_t last_access; /* of translate */
 };

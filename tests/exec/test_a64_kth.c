@@ -107,6 +107,20 @@ static void check_fault(const struct row *r, const struct a64_lab *lab, unsigned
           "%s, call %u", r->name, k);
 }
 
+/* XE-7: which callback ended it, and with what; XE-23: it lied. */
+static void check_callback(const struct row *r, const struct a64_lab *lab, enum svmc_status st,
+                           unsigned k)
+{
+    static const enum svmc_status said[] = {
+        [A64_FAIL] = SVMC_ERR_STATE, [A64_LIE] = SVMC_OK, [A64_REFUSE] = SVMC_ERR_REFUSED
+    };
+    bool failed = st == SVMC_ERR_CALLBACK;
+
+    CHECK_EQ(lab->out.callback, failed ? lab->struck : 0, "%s, call %u", r->name, k);
+    CHECK_EQ(lab->out.callback_status, failed ? said[lab->mode] : SVMC_OK, "%s, call %u", r->name,
+             k);
+}
+
 /* The kind of the k-th call: an access of memory alone can be refused. */
 static bool is_memory(const struct a64_lab *lab)
 {
@@ -126,6 +140,7 @@ static void strike(const struct row *r, unsigned place, bool big, enum a64_lab_m
     lab.copies = copies;
     lab.every = mode == A64_BUSY && k == 1 && copies; /* all wait */
     st = a64_lab_run(&lab, r->word);
+    check_callback(r, &lab, st, k);
     if (mode == A64_BUSY) {
         CHECK_EQ(st, SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "%s, call %u", r->name, k);

@@ -145,6 +145,18 @@ static void check_failed(const struct row *r, struct exec_lab *lab, const struct
         CHECK(memcmp(&lab->regs, &before->regs, sizeof lab->regs) == 0, "%s, call %u", r->name, k);
 }
 
+/* XE-7: which callback ended it, and with what; XE-23: it lied. */
+static void check_callback(const struct row *r, const struct exec_lab *lab, enum svmc_status st,
+                           unsigned k)
+{
+    bool failed = st == SVMC_ERR_CALLBACK;
+    bool lied = lab->mode == LAB_LIE && lab->struck == SVMC_EXEC_TRANSLATE;
+
+    CHECK_EQ(lab->out.callback, failed ? lab->struck : 0, "%s, call %u", r->name, k);
+    CHECK_EQ(lab->out.callback_status, failed && !lied ? SVMC_ERR_STATE : 0, "%s, call %u", r->name,
+             k);
+}
+
 /* Vector registers may have been read: masks, before it is known what is accessed. */
 static bool has_only_looked(const struct exec_lab *lab)
 {
@@ -181,6 +193,7 @@ static void strike(const struct row *r, unsigned place, bool down, enum exec_lab
     lab.every = mode == LAB_BUSY && k == 1 && copies; /* all wait */
     st = exec_lab_run(&lab, r->bytes, r->count);
     translation = lab.x.wait.kind == SVMC_EXEC_TRANSLATE;
+    check_callback(r, &lab, st, k);
     if (mode == LAB_BUSY) {
         CHECK_EQ(st, SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "%s, call %u", r->name, k);

@@ -83,6 +83,17 @@ static void check_failed(const struct row *r, const struct rv_lab *lab, const st
     CHECK(memcmp(lab->fp, before->fp, sizeof lab->fp) == 0, "%s, call %u", r->name, k);
 }
 
+/* XE-7: which callback ended it, and with what; XE-23: it lied. */
+static void check_callback(const struct row *r, const struct rv_lab *lab, enum svmc_status st,
+                           unsigned k)
+{
+    bool failed = st == SVMC_ERR_CALLBACK;
+
+    CHECK_EQ(lab->out.callback, failed ? lab->struck : 0, "%s, call %u", r->name, k);
+    CHECK_EQ(lab->out.callback_status, failed && lab->mode != RV_LIE ? SVMC_ERR_STATE : 0,
+             "%s, call %u", r->name, k);
+}
+
 static void check_fault(const struct row *r, const struct rv_lab *lab, const struct rv_lab *before,
                         unsigned k)
 {
@@ -104,6 +115,7 @@ static void strike(const struct row *r, unsigned state, enum rv_lab_mode mode,
     lab.fail_at = k;
     lab.every = state & 1;
     st = rv_lab_run(&lab, r->word);
+    check_callback(r, &lab, st, k);
     if (mode == RV_BUSY) {
         CHECK_EQ(st, SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "%s, call %u", r->name, k);
