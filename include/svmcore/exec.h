@@ -63,8 +63,8 @@ struct svmc_exec_ops {
     uint32_t size; /* sizeof(struct svmc_exec_ops) as the host compiled it */
 
     /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach of types.h;
-       svmc_walk_access_from_exec has them for walk.h. Without USER in a program's code it is the
-       processor that reads, a permission map or a descriptor, with its own rights. A fault of the
+       svmc_walk_access_from_exec has them for walk.h. With SYSTEM it is the processor that reads,
+       a permission map or a descriptor, with its own rights, whoever runs. A fault of the
        guest is SVMC_OK with *fault, which comes zeroed, filled in: the page fault that the
        processor would raise, with its error code and address. What it gives is checked: same byte
        of the page, a real vector. WRITE is asked before a write and RW before anything of a
@@ -155,11 +155,13 @@ struct svmc_exec_wait {
 /**
  * One instruction on its way, of one virtual processor: all bytes of it that no register holds. The
  * caller's memory; it need not be zero but for svmc_exec_init. Only `wait` is for others to read,
- * and iterations_max to set.
+ * and iterations_max and split_locks to set.
  */
 struct svmc_exec {
     struct svmc_exec_wait wait; /* kind 0: nothing is pending */
     uint32_t iterations_max;    /* a repetition stops after as many, with AGAIN; 0: XE-12 alone */
+    uint32_t split_locks; /* 1: what LOCK has on two pages that lie apart is read, then written, and
+                             others may write between; 0: NEEDS_ATOMIC (XE-10) */
     struct {
         uint8_t state;   /* nothing, started, answered */
         uint8_t fetch;   /* it is the fetch that waits */
@@ -172,7 +174,7 @@ struct svmc_exec {
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
         struct svmc_insn insn;   /* of what waits */
-        struct svmc_fault fault; /* of a gather, while it puts away what it has ... */
+        struct svmc_fault fault; /* what ends a gather, while it puts away what it has ... */
         uint16_t fault_step;     /* ... and after how many accesses */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;

@@ -255,12 +255,17 @@ static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint
     return true;
 }
 
+/* On two pages that do not lie side by side: nothing replaces it in one step. */
+static bool is_split(const struct exec_span *span)
+{
+    return span->first < span->bytes && span->at[0] + span->first != span->at[1];
+}
+
 EXEC_FN bool svmc_exec_can_exchange(struct exec_run *r, const struct exec_span *span)
 {
     const struct svmc_exec_ops *ops = EXEC_OPS(r->x);
 
-    if (CORE_HAS_OP(ops, exchange) &&
-        (span->first >= span->bytes || span->at[0] + span->first == span->at[1]))
+    if (CORE_HAS_OP(ops, exchange) && (!is_split(span) || r->x->split_locks != 0))
         return true;
     return exec_stop(r, SVMC_EXEC_NEEDS_ATOMIC, SVMC_EXEC_REASON_NONE);
 }
@@ -272,7 +277,7 @@ EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span
     uint8_t *room;
 
     *seen = expected;
-    if (x->priv.device != EXEC_DEVICE) {
+    if (x->priv.device != EXEC_DEVICE && !is_split(span)) {
         room = room_for(r, span->bytes);
         if (room == NULL)
             return false;

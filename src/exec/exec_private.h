@@ -31,7 +31,7 @@ struct exec_run {
     struct svmc_exec *x;
     struct svmc_exec_result *out;
     uint64_t linear_mask;    /* where linear addresses wrap */
-    uint32_t user;           /* SVMC_EXEC_USER, or 0 */
+    uint32_t user;           /* SVMC_EXEC_USER, or 0; of what the processor reads: SYSTEM */
     uint16_t step, filled;   /* of the record's done and filled, what was passed */
     uint16_t place;          /* of its places */
     bool x86;                /* how faults are judged */
