@@ -154,7 +154,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_UNSUPPORTED (no such exit: it is the VMM's);
  *         SVMC_ERR_STATE (struct kvm_run has registers that KVM has not taken yet; an event is
  *         on its way); SVMC_ERR_REFUSED (code or page tables of the guest lie in no memory);
- *         SVMC_ERR_CALLBACK (KVM, or one of `ops`, failed).
+ *         SVMC_ERR_CALLBACK (KVM, or one of `ops`, failed: where the executor was told so,
+ *         out->exec has its callback and callback_status).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_exit(struct svmc_kvm_finish *f,
                                                               struct svmc_kvm_finished *out);

@@ -60,7 +60,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_open(
  * Source:  KV-30 to KV-36.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_UNSUPPORTED (no such exit; AArch32; EL2);
- *         SVMC_ERR_CALLBACK (KVM, or one of ops, failed).
+ *         SVMC_ERR_CALLBACK (KVM, or one of ops, failed; out->exec as on x86).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_exit(struct svmc_kvm_finish_a64 *f,
                                                                   struct svmc_kvm_finished *out);

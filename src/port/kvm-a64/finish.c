@@ -102,6 +102,8 @@ static enum svmc_status settle(struct svmc_kvm_finish_a64 *f, enum svmc_status s
     forget(f);
     if (st == SVMC_OK)
         *out = *mine;
+    out->exec.callback = mine->exec.callback;
+    out->exec.callback_status = mine->exec.callback_status;
     return st;
 }
 

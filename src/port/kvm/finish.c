@@ -94,6 +94,15 @@ static void find_components(struct svmc_kvm_finish *f)
     }
 }
 
+/* KV-20: KVM leaves no guest in front of a LOCK that no processor can keep. */
+static enum svmc_status make_record(struct svmc_kvm_finish *f)
+{
+    enum svmc_status st = svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f);
+
+    f->priv.exec.split_locks = 1;
+    return st;
+}
+
 static bool is_good(const struct svmc_kvm_files *files, const struct svmc_kvm_finish_how *how)
 {
     if (!files || !files->run || files->run_bytes < sizeof(struct kvm_run) || !how || !how->ops ||
@@ -131,7 +140,7 @@ enum svmc_status svmc_kvm_finish_open(struct svmc_kvm_finish *f, const struct sv
     find_components(f);
     st = how->leaves ? take_cpuid(f, how->leaves, how->leaf_count) : ask_cpuid(f);
     if (st == SVMC_OK)
-        st = svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f);
+        st = make_record(f);
     if (st != SVMC_OK)
         memset(f, 0, sizeof *f);
     return st;
@@ -223,7 +232,7 @@ static void forget(struct svmc_kvm_finish *f)
     svmc_kvm_zero(f->priv.lent.data, sizeof f->priv.lent.data);
     svmc_kvm_zero(f->priv.xsave, f->priv.xsave_bytes);
     svmc_kvm_zero(&f->priv.exec, sizeof f->priv.exec);
-    if (svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f) != SVMC_OK)
+    if (make_record(f) != SVMC_OK)
         f->priv.lent.run = NULL; /* it was good before */
 }
 
@@ -236,12 +245,16 @@ void svmc_kvm_finish_drop(struct svmc_kvm_finish *f)
     f->priv.mends = 0;
 }
 
-/* KV-27: what failed was a later iteration of a repetition: those before it are done (XE-7). */
+/* KV-27: what failed was a later iteration of a repetition: those before it are done (XE-7). Or it
+ * was a later element of a gather or scatter, which alone writes registers of the extended state
+ * before it has made all accesses (XE-29). */
 static bool has_come_on(const struct svmc_kvm_finish *f)
 {
     const struct svmc_exec_x86 *r = &f->priv.regs;
 
-    return r->rip == f->priv.old_regs[16] && r->general[SVMC_REG_RCX] != f->priv.old_regs[2];
+    return r->rip == f->priv.old_regs[16] &&
+           (r->general[SVMC_REG_RCX] != f->priv.old_regs[2] ||
+            (f->priv.wrote && f->priv.lent.out.exec.callback != SVMC_EXEC_VECTOR_WRITE));
 }
 
 /* What the executor said -> what the caller hears, and KVM. */
@@ -261,6 +274,8 @@ static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
     mine->action = mine->exec.action;
     if (st != SVMC_OK) {
         st = f->priv.lent.refused ? SVMC_ERR_REFUSED : st;
+        out->exec.callback = mine->exec.callback;
+        out->exec.callback_status = mine->exec.callback_status;
     } else if (mine->action == SVMC_EXEC_PENDING) {
         f->priv.state = FINISH_WAITS;
         svmc_kvm_finish_ask(f);
@@ -321,6 +336,12 @@ static bool is_wrong(const struct svmc_insn *insn)
     return insn->id == SVMC_X86_LZCNT || insn->id == SVMC_X86_TZCNT;
 }
 
+static bool wants_xss(const struct svmc_insn *insn)
+{
+    return insn->id == SVMC_X86_XSAVES || insn->id == SVMC_X86_XSAVES64 ||
+           insn->id == SVMC_X86_XRSTORS || insn->id == SVMC_X86_XRSTORS64;
+}
+
 /* KV-16: fetched once, decoded once. */
 static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finished *out)
 {
@@ -346,10 +367,12 @@ static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finishe
     if (st == SVMC_OK && mine->exec.action == SVMC_EXEC_NONE) {
         mine->count = mine->insn.length;
         memset(mine->bytes + mine->count, 0, sizeof mine->bytes - mine->count);
-        if (is_same(f))
-            st = svmc_exec_x86_start(&f->priv.exec, &f->priv.regs, &mine->insn, &mine->exec);
-        else
+        if (!is_same(f))
             mine->exec.action = SVMC_EXEC_AGAIN;
+        else if (wants_xss(&mine->insn) && !svmc_kvm_finish_load_xss(f))
+            st = SVMC_ERR_CALLBACK;
+        else
+            st = svmc_exec_x86_start(&f->priv.exec, &f->priv.regs, &mine->insn, &mine->exec);
     }
     f->priv.lent.by_exits = 0;
     return mmio ? take_over(f, st, out) : settle(f, st, out);

@@ -91,15 +91,10 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
                                  size_t n)
 {
     const struct svmc_kvm_finish *f = ctx;
-    const struct svmc_kvm_finish_lent *l = &f->priv.lent;
-    void *to = svmc_kvm_lent_memory(l, at, n, SVMC_ACCESS_RW);
+    void *to = svmc_kvm_lent_memory(&f->priv.lent, at, n, SVMC_ACCESS_RW);
 
-    if (to == NULL &&
-        (svmc_kvm_lent_memory(l, at, 1, SVMC_ACCESS_RW) != NULL ||
-         svmc_kvm_lent_memory(l, (svmc_gpa){ at.v + n - 1 }, 1, SVMC_ACCESS_RW) != NULL))
-        return SVMC_ERR_CALLBACK; /* some of it is memory: not torn */
-    if (to == NULL)
-        return SVMC_ERR_UNSUPPORTED; /* a device: read, then written, as KVM does */
+    if (to == NULL) /* a device, or several pieces: read, then written, as KVM does */
+        return SVMC_ERR_UNSUPPORTED;
     switch (n) {
     case 1:
         TRY(uint8_t, "b");

@@ -17,6 +17,7 @@
 #define FLAG_VM    0x20000u
 #define VECTOR_PF  14u
 #define DR6_STEP   0x4000u
+#define MSR_XSS    0xda0u
 #define PAT_RESET  0x0007040600070406u
 
 _Static_assert(sizeof(struct kvm_regs) == 18 * 8, "old_regs");
@@ -137,6 +138,19 @@ enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
     if (sregs.efer & EFER_FFXSR)
         r->quirks |= SVMC_FPU_FAST_FXSAVE;
     return SVMC_OK;
+}
+
+bool svmc_kvm_finish_load_xss(struct svmc_kvm_finish *f)
+{
+    struct kvm_msr_entry one[2] = { { 0 }, { .index = MSR_XSS } }; /* the head is half of one */
+    uint8_t *head = (uint8_t *)(one + 1) - sizeof(struct kvm_msrs);
+    const uint32_t count = 1;
+    int found;
+
+    memcpy(head, &count, sizeof count);
+    found = svmc_kvm_ask(f->priv.vcpu, KVM_GET_MSRS, head);
+    f->priv.regs.xss = found == 1 ? one[1].data : 0; /* 0: KVM has no such register */
+    return found >= 0;
 }
 
 static uint8_t kvm_shadow(uint8_t ours)
