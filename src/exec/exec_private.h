@@ -31,7 +31,7 @@ struct exec_run {
     struct svmc_exec *x;
     struct svmc_exec_result *out;
     uint64_t linear_mask;    /* where linear addresses wrap */
-    uint32_t user;           /* SVMC_EXEC_USER, or 0 */
+    uint32_t user;           /* SVMC_EXEC_USER, or 0; of what the processor reads: SYSTEM */
     uint16_t step, filled;   /* of the record's done and filled, what was passed */
     uint16_t place;          /* of its places */
     bool x86;                /* how faults are judged */
@@ -109,8 +109,9 @@ EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_
 EXEC_FN bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
                             const struct svmc_exec_wait *wait);
 
-/** Stops: the guest gets what translate says, if that can be (XE-23). */
-EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *fault);
+/** Stops: the guest gets what a callback, `which`, says, if that can be (XE-23). */
+EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, enum svmc_exec_access which,
+                                  const struct svmc_fault *fault);
 
 /** Stops: the guest gets this. */
 EXEC_FN bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool has_error, uint32_t error);
@@ -135,6 +136,15 @@ static inline bool exec_stop(struct exec_run *r, enum svmc_exec_action action,
 {
     r->out->action = (uint8_t)action;
     r->out->reason = (uint8_t)reason;
+    return false;
+}
+
+/** Stops: SVMC_ERR_CALLBACK, and whose it is (XE-7); SVMC_OK: what it gave cannot be (XE-23). */
+static inline bool exec_fail(struct exec_run *r, unsigned which, enum svmc_status st)
+{
+    r->status = SVMC_ERR_CALLBACK;
+    r->out->callback = (uint8_t)which;
+    r->out->callback_status = (uint32_t)st;
     return false;
 }
 

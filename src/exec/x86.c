@@ -319,9 +319,9 @@ static CORE_COLD enum svmc_status not_translated(struct svmc_exec *x, struct svm
         svmc_exec_stop(&e.r, st,
                        &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
     else if (fault.raised != 0)
-        svmc_exec_take_fault(&e.r, &fault);
+        svmc_exec_take_fault(&e.r, SVMC_EXEC_TRANSLATE, &fault);
     else
-        e.r.status = SVMC_ERR_CALLBACK; /* XE-23 */
+        exec_fail(&e.r, SVMC_EXEC_TRANSLATE, SVMC_OK); /* XE-23 */
     return stopped(&e);
 }
 
@@ -355,6 +355,9 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
 
     out->iterations = 0;
     out->fault = (struct svmc_fault){ 0 };
+    out->callback = 0;
+    memset(out->reserved, 0, sizeof out->reserved);
+    out->callback_status = 0;
     gpa->v = 0;
     st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, gpa, &out->fault);
     if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||

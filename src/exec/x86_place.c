@@ -66,7 +66,7 @@ static bool read_task(struct x86_run *e, uint32_t offset, unsigned bytes, uint64
 
     if (e->wide && (!x86_is_canonical(e, linear) || !x86_is_canonical(e, linear + bytes - 1)))
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
-    e->r.user = 0;
+    e->r.user = SVMC_EXEC_SYSTEM; /* WK-35 */
     e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
     ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, SVMC_ACCESS_READ, &span) &&
          x86_read(e, &span, value);

@@ -19,7 +19,7 @@ static bool reach_table(struct x86_run *e, uint64_t linear, unsigned bytes, uint
     uint64_t mask = e->r.linear_mask;
     bool ok;
 
-    e->r.user = 0;
+    e->r.user = SVMC_EXEC_SYSTEM; /* WK-35 */
     e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
     ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, access, span);
     e->r.user = user;

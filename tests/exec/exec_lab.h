@@ -46,6 +46,7 @@ struct exec_lab {
     struct svmc_fault fault; /* raised: what translate says instead of that */
     enum exec_lab_mode mode;
     unsigned calls, fail_at; /* callbacks counted from 1 */
+    uint8_t struck;          /* enum svmc_exec_access of the last one that did something else */
     unsigned logged;
     struct exec_lab_entry log[LAB_LOG]; /* accesses that were done; translations are none */
     uint32_t last_access;               /* of translate */
@@ -71,5 +72,7 @@ enum svmc_status exec_lab_run(struct exec_lab *lab, const void *bytes, size_t co
 enum svmc_status exec_lab_word(struct exec_lab *lab, uint32_t word);
 /* Do the access that waits, answer, and go on, until nothing waits. */
 enum svmc_status exec_lab_go_on(struct exec_lab *lab);
+/* XE-7: what came of it says which callback ended it, and with what; nothing where none did. */
+void exec_lab_check_callback(const struct exec_lab *lab, enum svmc_status st, const char *name);
 
 #endif

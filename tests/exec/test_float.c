@@ -97,6 +97,8 @@ TEST(exec_float, without_vec_op_nothing_is_done) /* XE-60 */
         host.fail_from = i & 1;
         CHECK_EQ(RUN(0x0f, 0x58, 0x03), i < 2 ? SVMC_OK : SVMC_ERR_CALLBACK, "%u", i);
         CHECK_EQ(lab.out.action, i < 2 ? SVMC_EXEC_NEEDS_VECTOR : SVMC_EXEC_NONE, "%u", i);
+        CHECK_EQ(lab.out.callback, i < 2 ? 0 : SVMC_EXEC_VEC_OP, "%u", i); /* XE-7 */
+        CHECK_EQ(lab.out.callback_status, i < 2 ? SVMC_OK : says[i / 2], "%u", i);
         CHECK_EQ(lab.logged, i & 1 ? 2 : 0, "%u", i);
         CHECK_EQ(get(lab.vector[0], 0, 4), 0x40000000, "%u", i);
         CHECK_EQ(lab.regs.mxcsr, 0x1f80, "%u", i);

@@ -87,6 +87,8 @@ TEST(exec_system, a_segment_is_loaded_with_its_checks) /* XS-1 XS-2 XS-3 XS-4 */
         }
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%x", rows[i].selector);
         CHECK_EQ(lab.regs.segment[SVMC_SEG_FS].selector, rows[i].selector);
+        CHECK(lab.last_access & SVMC_EXEC_SYSTEM, "%x", rows[i].selector);
+        CHECK(!(lab.last_access & SVMC_EXEC_USER), "%x", rows[i].selector);
         CHECK_EQ(exec_lab_load(&lab, GDT + (rows[i].selector & 0xf8) + 5, 1) & 1, 1);
     }
     open_in(SVMC_ISA_X86_32);

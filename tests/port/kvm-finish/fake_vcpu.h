@@ -60,6 +60,8 @@ struct fake_lab {
     unsigned runs;                 /* of KVM */
     enum svmc_status device;       /* what they say */
     unsigned fail_write;           /* but to this one */
+    uint8_t wrote[16];             /* what the last of them had */
+    uint64_t xss, msr_reads;       /* IA32_XSS; ~0: there is none */
     uint64_t translated;           /* what KVM_TRANSLATE gives; 0: nothing */
 };
 
