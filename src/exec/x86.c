@@ -346,6 +346,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                 const struct svmc_insn *insn, struct svmc_exec_result *out,
                                 uint64_t linear)
 {
+    const size_t ends = offsetof(struct svmc_exec_result, fault); /* what says how one ended */
     const struct svmc_exec_ops *ops = EXEC_OPS(x);
     uint32_t user = ((regs->cpl + 1u) & 4) * (SVMC_EXEC_USER / 4); /* of CPL 3 */
     struct x86_run e;
@@ -354,10 +355,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
     enum svmc_status st;
 
     out->iterations = 0;
-    out->fault = (struct svmc_fault){ 0 };
-    out->callback = 0;
-    memset(out->reserved, 0, sizeof out->reserved);
-    out->callback_status = 0;
+    memset((uint8_t *)out + ends, 0, sizeof *out - ends);
     gpa->v = 0;
     st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, gpa, &out->fault);
     if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||
