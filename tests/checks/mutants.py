@@ -3,9 +3,9 @@
 """Each check of intercept, hcall, token, exec, ciphers, keys, seal and states, taken out of the
 source, is missed by a test.
 
-The rows are those of mutants_*.py beside this file: the rule, the file, the text of the check, which
-must stand there exactly once, and what replaces it. The mutant is compiled, linked in front of the
-core, and their tests run on it: a mutant that passes them is a FAIL, and so are a rule of
+The rows are those of mutants_*.py beside this file: the rule, the file, the text of the check,
+which must stand there exactly once, and what replaces it. The mutant is compiled, linked in front
+of the core, and their tests run on it: a mutant that passes them is a FAIL, and so are a rule of
 docs/spec/reply.md or offer.md without a mutant (but where the document says that no row declares
 what it is about) and a row whose text is not there any more. The unchanged source must pass, or
 nothing is proved. A run ends with the first failed check: what counts is that there is one.
