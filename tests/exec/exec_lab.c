@@ -38,11 +38,14 @@ unsigned exec_lab_writes(const struct exec_lab *lab)
     return writes;
 }
 
-static bool strikes(struct exec_lab *lab)
+static bool strikes(struct exec_lab *lab, unsigned kind)
 {
     lab->calls++;
-    return lab->mode != LAB_OK &&
-           (lab->every ? lab->calls >= lab->fail_at : lab->calls == lab->fail_at);
+    if (lab->mode == LAB_OK ||
+        (lab->every ? lab->calls < lab->fail_at : lab->calls != lab->fail_at))
+        return false;
+    lab->struck = (uint8_t)kind;
+    return true;
 }
 
 /* What a call that strikes says. */
@@ -59,7 +62,7 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     struct exec_lab *lab = ctx;
     uint64_t page = (at.v - LAB_LINEAR) / LAB_PAGE;
     bool user = access & SVMC_EXEC_USER, there = page < LAB_PAGES && !lab->absent[page];
-    bool struck = strikes(lab);
+    bool struck = strikes(lab, SVMC_EXEC_TRANSLATE);
 
     lab->last_access = access;
     if (struck && lab->mode != LAB_FAULT && lab->mode != LAB_LIE)
@@ -81,7 +84,7 @@ static enum svmc_status begin(struct exec_lab *lab, unsigned kind, uint64_t at, 
         lab->dst = dst;
     if (src != NULL)
         lab->src = src;
-    if (strikes(lab))
+    if (strikes(lab, kind))
         return instead(lab);
     if (lab->logged < LAB_LOG)
         lab->log[lab->logged] =

@@ -46,6 +46,7 @@ struct exec_lab {
     struct svmc_fault fault; /* raised: what translate says instead of that */
     enum exec_lab_mode mode;
     unsigned calls, fail_at; /* callbacks counted from 1 */
+    uint8_t struck;          /* enum svmc_exec_access of the last one that did something else */
     unsigned logged;
     struct exec_lab_entry log[LAB_LOG]; /* accesses that were done; translations are none */
     uint32_t last_access;               /* of translate */
