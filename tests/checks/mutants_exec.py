@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Checks of finishing x86 instructions, taken out: rows of mutants.py."""
+X = "src/exec/"
+
+ROWS = (
+    ("XE-2", X + "exec.c",
+     "st = ops->write(x->priv.ctx, (svmc_gpa){ at }, x->priv.store + from, bytes);",
+     "uint8_t copy[64]; memcpy(copy, x->priv.store, 64);\n"
+     "    st = ops->write(x->priv.ctx, (svmc_gpa){ at }, copy + from, bytes);"),
+    ("XE-4", X + "x86_fetch.c", "if (*st != SVMC_ERR_TRUNCATED)", "if (*st == SVMC_OK)"),
+    ("XE-4", X + "x86_fetch.c", "if (s->there == s->allowed)", "if (0)"),
+    ("XE-5", X + "exec_call.c", "    memset(insn, 0, sizeof *insn);", ""),
+    ("XE-6", X + "exec.c", "if (r->place < x->priv.places &&", "if (0 &&"),
+    ("XE-6", X + "exec.c", "    x->priv.done++;\n    x->priv.state", "    x->priv.state"),
+    ("XE-7", X + "exec.c", "if (st != SVMC_ERR_BUSY) {", "if (0) {"),
+    ("XE-8", X + "x86_string.c",
+     "e->r.out->accesses + ACCESSES_OF_ONE <= SVMC_EXEC_ACCESSES_MAX &&", ""),
+    ("XE-10", X + "exec.c", "span->at[0] + span->first == span->at[1]", "1"),
+    ("XE-10", X + "x86_ops.c",
+     "if (core_load_le64(seen) == core_load_le64(expected))\n            return true;",
+     "return true;"),
+    ("XE-11", X + "x86_ops.c", "a == old ? x86_get_reg(e) : old; /* XE-11 */", "x86_get_reg(e);"),
+    ("XE-12", X + "x86_string.c", "            e->regs->rflags |= FLAG_RF; /* XE-12 */\n", ""),
+    ("XE-13", X + "x86_place.c", "(s->rights & SVMC_RIGHTS_UNUSABLE) || ", ""),
+    ("XE-13", X + "x86_place.c", "offset > s->limit && last <= top", "offset > s->limit"),
+    ("XE-13", X + "x86_place.c", "return s->limit == 0xffffffff || last <= s->limit;",
+     "return s->limit == 0xffffffff || offset <= s->limit;"),
+    ("XE-14", X + "x86_place.c", "return e->regs->cpl != 3 || !(e->regs->cr0 & CR0_AM) ||",
+     "return e->regs->cpl != 3 ||"),
+    ("XE-15", X + "exec.c", "(linear + first) & r->linear_mask,", "linear & r->linear_mask,"),
+    ("XE-16", X + "x86.c",
+     "const bool steps = (regs->rflags & FLAG_TF) != 0;", "const bool steps = false;"),
+    ("XE-16", X + "x86.c", "    regs->rflags &= ~(uint64_t)FLAG_RF;\n", ""),
+    ("XE-17", X + "x86_place.c", "    e->r.user = 0;\n", ""),
+    ("XE-17", X + "x86_place.c", " && !(regs->rflags & FLAG_VM)))", "))"),
+    ("XE-17", X + "x86_place.c", "if (base + 1 > task->limit)", "if (base > task->limit)"),
+    ("XE-19", X + "x86_private.h", "bytes >= 4 ? value & mask :", "bytes >= 8 ? value & mask :"),
+    ("XE-21", X + "x86_stack.c", "e->wide ? !x86_is_canonical(e, target) :", "e->wide ? 0 :"),
+    ("XE-22", X + "x86_ops.c", "(uint64_t)core_sign_extend(n >> 3, 61)", "(n >> 3)"),
+    ("XE-23", X + "exec.c", "((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0 ||", ""),
+    ("XE-23", X + "x86.c", "__builtin_expect(((gpa->v ^ linear) & (EXEC_PAGE - 1)) != 0, 0)", "0"),
+)
