@@ -237,8 +237,8 @@ static bool put_away(struct vec_run *v, const struct svmc_operand *mask, bool st
     return svmc_exec_x86_vec_put(v, mask, v->op->c);
 }
 
-/* What ended an element, the guest's fault or a callback that failed, waits until the ones before it
- * are put away: the first part of this one does not count. false: there is nothing to put away. */
+/* What ended an element, the guest's fault or a callback that failed, waits until those before it
+ * are put away; the first part of this one does not count. false: nothing is to be put away. */
 static bool put_off(struct vec_run *v, unsigned done, unsigned step, unsigned filled)
 {
     struct exec_run *r = &v->e->r;

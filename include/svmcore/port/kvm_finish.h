@@ -147,6 +147,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  *          UNFINISHED: nothing was done, *out says to what.
  *          On an error the vCPU is as it was. CALLBACK may be tried again, before anything else:
  *          what was done to memory and devices is not done twice. Or say drop.
+ *          A VMM that single-steps says KVM_SET_GUEST_DEBUG again behind DONE: that is its step.
  *          With MEND it is called for KVM_EXIT_MMIO as well, before that is answered: PENDING:
  *          as above, UNSUPPORTED: KVM does it right.
  * Source:  KV-15 to KV-28.

@@ -59,12 +59,13 @@ static enum svmc_status take_cpuid(struct svmc_kvm_finish *f, const struct svmc_
     return st;
 }
 
+/* KVM before Linux 6.4 leaves the count as it was: what it has not written is zero. */
 static enum svmc_status ask_cpuid(struct svmc_kvm_finish *f)
 {
     struct kvm_cpuid_entry2 list[LEAVES + 1] = { 0 }; /* the first has the head: two words */
     struct svmc_cpuid_leaf leaf[LEAVES];
     uint8_t *head = (uint8_t *)(list + 1) - sizeof(struct kvm_cpuid2);
-    uint32_t count = LEAVES;
+    uint32_t count = LEAVES, n = 0;
 
     memcpy(head, &count, sizeof count);
     if (svmc_kvm_ask(f->priv.vcpu, KVM_GET_CPUID2, head) != 0)
@@ -73,9 +74,11 @@ static enum svmc_status ask_cpuid(struct svmc_kvm_finish *f)
     for (uint32_t i = 0; i < count && i < LEAVES; i++) {
         const struct kvm_cpuid_entry2 *e = &list[i + 1];
 
-        leaf[i] = (struct svmc_cpuid_leaf){ e->function, e->index, e->eax, e->ebx, e->ecx, e->edx };
+        if (e->function != 0 || e->eax != 0) /* leaf 0 has its own number there, or a higher one */
+            leaf[n++] =
+                (struct svmc_cpuid_leaf){ e->function, e->index, e->eax, e->ebx, e->ecx, e->edx };
     }
-    return count > LEAVES ? SVMC_ERR_CALLBACK : take_cpuid(f, leaf, count);
+    return count > LEAVES ? SVMC_ERR_CALLBACK : take_cpuid(f, leaf, n);
 }
 
 /* Where components of the extended state lie: KVM copies them in the machine's own layout. */

@@ -1036,6 +1036,27 @@ TEST(kvm_finish, every_call_of_kvm_may_fail) /* KV-27 */
     }
 }
 
+/* KVM before Linux 6.4 leaves the count of leaves as it was given. */
+TEST(kvm_finish, the_processor_is_what_kvm_was_told) /* KV-14 */
+{
+    const struct svmc_kvm_files files = { -1, FAKE_VM, FAKE_VCPU, &lab.run, sizeof lab.run };
+    enum svmc_status st;
+
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(fake_open(&lab, crc32, sizeof crc32, true, 0));
+        const struct svmc_kvm_finish_how how = {
+            .ops = fake_ops(true), .ctx = &lab, .xsave = lab.xsave, .xsave_bytes = FAKE_XSAVE
+        };
+
+        lab.counts = i == 1;
+        st = svmc_kvm_finish_open(&lab.f, &files, &how);
+        CHECK_EQ(st, SVMC_OK, "%u", i);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK, "%u", i);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%u", i);
+        CHECK_EQ(lab.reads, 1, "%u", i);
+    }
+}
+
 TEST(kvm_finish, an_object_is_opened_with_what_it_needs) /* KV-14 */
 {
     static struct svmc_kvm_finish f;
