@@ -7,10 +7,8 @@ import re
 
 from common import ROOT, Report
 
-GROUPS = ("A64 AD AN AP AU CR DE DK DM DT ER EV EX FO HC HN IM IO JU KF KH KM KS KV ME MO OF PG "
-          "PO PR RV S390 SE ST TK TM TP TR VW WK XE XS").split()
 GROUPS = ("A64 AD AN AP AU CR DE DK DM DT EA ER EV EX FO HC HN IM IO JU KF KH KM KS KV ME MO OF PG "
-          "PO PR RV S390 SE ST TK TM TP TR VW WK XE").split()
+          "PO PR RV S390 SE ST TK TM TP TR VW WK XE XS").split()
 GROUP = f"(?:{'|'.join(GROUPS)})-"
 DEFINED = re.compile(rf"^(?:\*\*|\| )({GROUP}\d+|R\d+)(?: \|| [^*\n]+\.\*\*)", re.M)
 CITED = re.compile(rf"\b({GROUP}|R)(\d+)(?:-\1(\d+))?(?!\w)")
