@@ -98,8 +98,10 @@ EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, 
 EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
                                     unsigned bytes);
 
-/** XE-60: the host does the operation that lies in the record's `vec`. Who has asked for all that it
- * may come to says `able`: UNSUPPORTED is a lie from then on. */
+/**
+ * XE-60: the host does the operation that lies in the record's `vec`. Who has asked for all that
+ * may come sets the record's `able`: UNSUPPORTED is a lie from then on.
+ */
 EXEC_FN bool svmc_exec_vec_op(struct exec_run *r);
 
 /** XS-9: the host forgets translations. */

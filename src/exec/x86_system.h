@@ -83,8 +83,10 @@ EXEC_FN bool svmc_exec_x86_peek(struct x86_run *e, uint64_t skip, unsigned bytes
 /** Push count numbers, the last one first, at one go. */
 EXEC_FN bool svmc_exec_x86_push_parts(struct x86_run *e, unsigned bytes, unsigned count,
                                       const uint64_t *value);
-/** XS-2: linear memory with rights of its own, at addresses as wide as the processor's mode has
- * them: user: SVMC_EXEC_USER or 0. */
+/**
+ * XS-2: linear memory with the rights of `user`, SVMC_EXEC_USER or 0, at addresses as wide as the
+ * processor's mode has them.
+ */
 EXEC_FN bool svmc_exec_x86_reach_as(struct x86_run *e, uint64_t linear, unsigned bytes,
                                     uint32_t access, uint32_t user, struct exec_span *span);
 /** A part of the TSS. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: call gates, IRET to virtual-8086 mode, ENTER: docs/spec/exec_system.md, docs/spec/exec.md. */
+/* x86: call gates, IRET to virtual-8086 mode: docs/spec/exec_system.md. ENTER: docs/spec/exec.md. */
 #include "exec_lab.h"
 
 #define DATA  (LAB_LINEAR + 0x100)
@@ -635,7 +635,8 @@ TEST(exec_gate, nothing_changes_where_a_callback_fails) /* XE-6 XE-7 XS-11 XS-12
                 }
                 CHECK(mode != LAB_BUSY, "%u, %u", scenario, k);
                 CHECK_MEM(&lab.regs, &before.regs, sizeof done.regs, "%u, %u", scenario, k);
-                if (lab.out.action == SVMC_EXEC_FAULT)
+                if (lab.out.action == SVMC_EXEC_FAULT &&
+                    *exec_lab_at(&lab, GDT + 0x45) == 0xba) /* the second mark: XS-3 */
                     CHECK_MEM(lab.ram, before.ram, sizeof before.ram, "%u, %u", scenario, k);
                 for (unsigned i = 0; i < sizeof lab.ram; i++)
                     CHECK(lab.ram[i] == before.ram[i] || lab.ram[i] == done.ram[i], "%u, %u: %u",
