@@ -76,11 +76,10 @@ static bool check_rip(struct x86_run *e, const struct target *t)
     return true;
 }
 
-/* Entries say that they were used: the last thing that can stop it. */
-static bool mark_both(struct x86_run *e, const struct target *t)
+/* An entry says that it was used, if there is one: the last thing that can stop it. */
+static inline uint64_t to_mark(const struct x86_entry *entry)
 {
-    return svmc_exec_x86_mark(e, t->cs, t->code.low, ENTRY_ACCESSED) &&
-           (!t->stack.there || svmc_exec_x86_mark(e, t->ss, t->stack.low, ENTRY_ACCESSED));
+    return entry->there ? entry->low : ENTRY_ACCESSED;
 }
 
 /* Data segments that the outer level may not have (SDM vol. 2 RET). */
@@ -136,7 +135,7 @@ static void set_stack(struct x86_run *e, const struct target *t, uint64_t more)
 }
 
 /* XS-11: the inner level's stack, from the TSS. */
-static bool find_stack(struct x86_run *e, struct target *t)
+static CORE_APART bool find_stack(struct x86_run *e, struct target *t)
 {
     const struct svmc_exec_segment *task = &e->regs->task;
     const bool wide = x86_is_long(e), small = !wide && !(task->rights & 8); /* of 16 bits */
@@ -154,11 +153,11 @@ static bool find_stack(struct x86_run *e, struct target *t)
     }
     t->rsp = value & core_mask(bytes - 2);
     t->ss = (unsigned)(value >> (8 * (bytes - 2))) & 0xffff;
-    return svmc_exec_x86_check_stack(e, t->ss, t->cpl, false, VECTOR_TS, &t->stack);
+    return true;
 }
 
 /* XS-11: where it is pushed; there has to be room for all of it. */
-static bool place_frame(struct x86_run *e, const struct target *t, struct frame *f)
+static CORE_APART bool place_frame(struct x86_run *e, const struct target *t, struct frame *f)
 {
     struct svmc_exec_segment ss = e->regs->segment[SVMC_SEG_SS];
     const uint64_t top = (f->inner ? t->rsp : e->regs->general[SVMC_REG_RSP]) - f->bytes;
@@ -208,7 +207,8 @@ static uint64_t frame_number(const struct x86_run *e, const struct frame *f, uns
     return i == f->count ? e->regs->general[SVMC_REG_RSP] : e->regs->segment[SVMC_SEG_SS].selector;
 }
 
-static bool write_frame(struct x86_run *e, const struct exec_span *span, const struct frame *f)
+static CORE_APART bool write_frame(struct x86_run *e, const struct exec_span *span,
+                                   const struct frame *f)
 {
     uint8_t *store = e->r.x->priv.store;
 
@@ -225,8 +225,8 @@ static bool write_frame(struct x86_run *e, const struct exec_span *span, const s
     return true;
 }
 
-/* XS-7 XS-11: what is left of a CALL when it is known where it goes. */
-static bool call_target(struct x86_run *e, const struct target *t, struct frame *f)
+/* The pages of a CALL: of parameters, which are read, and of the frame. */
+static CORE_APART bool reach_frame(struct x86_run *e, struct frame *f, struct exec_span *to)
 {
     const struct x86_parts parts = { .offset = e->regs->general[SVMC_REG_RSP] &
                                                core_mask(svmc_exec_x86_stack_bytes(e)),
@@ -234,17 +234,16 @@ static bool call_target(struct x86_run *e, const struct target *t, struct frame 
                                      .bytes = f->count * f->unit,
                                      .unit = f->unit,
                                      .access = SVMC_ACCESS_READ };
-    struct exec_span from = { 0 }, to;
+    struct exec_span from = { 0 };
 
-    f->bytes = f->unit * (f->inner ? 4 + f->count : 2);
-    if (!place_frame(e, t, f) || !check_rip(e, t) ||
-        (f->count != 0 && !svmc_exec_x86_reach_parts(e, &parts, &from)) ||
-        (!f->inner && !x86_is_aligned(e, f->linear, f->unit)) ||
-        !svmc_exec_x86_reach_as(e, f->linear, f->bytes, SVMC_ACCESS_WRITE, f->inner ? 0 : e->r.user,
-                                &to))
-        return false;
-    if (!read_parameters(e, &from, f) || !mark_both(e, t) || !write_frame(e, &to, f))
-        return false;
+    return (f->count == 0 || svmc_exec_x86_reach_parts(e, &parts, &from)) &&
+           (f->inner || x86_is_aligned(e, f->linear, f->unit)) &&
+           x86_reach_as(e, f->linear, f->bytes, SVMC_ACCESS_WRITE, f->inner ? 0 : e->r.user, to) &&
+           read_parameters(e, &from, f);
+}
+
+static void leave_frame(struct x86_run *e, const struct target *t, const struct frame *f)
+{
     if (f->inner) {
         x86_set(e, SVMC_REG_RSP, f->wide ? 8 : 4, t->rsp);
         set_stack(e, t, 0 - (uint64_t)f->bytes);
@@ -253,16 +252,6 @@ static bool call_target(struct x86_run *e, const struct target *t, struct frame 
     } else {
         svmc_exec_x86_move_stack(e, 0 - (uint64_t)f->bytes);
     }
-    set_code(e, t);
-    return true;
-}
-
-static bool jump_to_target(struct x86_run *e, const struct target *t)
-{
-    if (!check_rip(e, t) || !mark_both(e, t))
-        return false;
-    set_code(e, t);
-    return true;
 }
 
 /* XS-11: the code segment that a gate names, and the new CPL. */
@@ -287,12 +276,11 @@ static bool check_gated(struct x86_run *e, struct target *t, bool call)
 }
 
 /* XS-11: t->code is no code and no data: a gate, a task, or a fault. */
-static bool go_through(struct x86_run *e, struct target *t, bool call)
+static bool go_through(struct x86_run *e, struct target *t, struct frame *f, bool call)
 {
     const uint64_t gate = t->code.low;
     const unsigned type = ENTRY_TYPE(gate), dpl = ENTRY_DPL(gate);
     const unsigned known = x86_is_long(e) ? 0x1000 : 0x1232; /* TSS, gates */
-    struct frame f = { .unit = type == TYPE_GATE_16 ? 2 : x86_is_long(e) ? 8 : 4 };
 
     if (!(known >> type & 1) || dpl < e->regs->cpl || dpl < (t->cs & 3))
         return svmc_exec_x86_refuse_selector(e, VECTOR_GP, t->cs);
@@ -304,45 +292,70 @@ static bool go_through(struct x86_run *e, struct target *t, bool call)
         return svmc_exec_x86_refuse_selector(e, VECTOR_GP, t->cs);
     if (type != TYPE_GATE_16 && type != TYPE_GATE)
         return switch_task(e);
-    t->rip = (gate & 0xffff) | (f.unit > 2 ? gate >> 32 & 0xffff0000 : 0) | t->code.high << 32;
+    f->unit = type == TYPE_GATE_16 ? 2 : x86_is_long(e) ? 8 : 4;
+    t->rip = (gate & 0xffff) | (f->unit > 2 ? gate >> 32 & 0xffff0000 : 0) | t->code.high << 32;
     t->cs = (unsigned)(gate >> 16) & 0xffff;
     if (!check_gated(e, t, call))
         return false;
-    if (!call)
-        return jump_to_target(e, t);
-    f.inner = t->cpl != e->regs->cpl;
-    f.wide = x86_is_long(e);
-    f.count = f.inner && !f.wide ? (unsigned)(gate >> 32) & 31 : 0;
-    return (!f.inner || find_stack(e, t)) && call_target(e, t, &f);
+    f->inner = t->cpl != e->regs->cpl && call;
+    f->wide = x86_is_long(e);
+    f->count = f->inner && !f->wide ? (unsigned)(gate >> 32) & 31 : 0;
+    return true;
 }
 
-/* XS-7: CALL and JMP. */
+/* XS-7: where CALL or JMP goes. */
+static CORE_APART bool find_target(struct x86_run *e, bool call, struct target *t, struct frame *f)
+{
+    if (!load_code(e, t))
+        return false;
+    if (t->code.there && !(t->code.low & ENTRY_MEMORY))
+        return go_through(e, t, f, call);
+    return check_code(e, t, false);
+}
+
+static CORE_APART bool far_real(struct x86_run *e, const struct target *t, bool call)
+{
+    const uint64_t back[2] = { e->next, e->regs->segment[SVMC_SEG_CS].selector };
+
+    if (t->rip > e->regs->segment[SVMC_SEG_CS].limit)
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+    return (!call || svmc_exec_x86_push_parts(e, e->insn->operand_bytes, 2, back)) &&
+           go_real(e, t->cs, t->rip);
+}
+
+/* XS-7 XS-11: CALL and JMP. Its steps are called from here: they are deep. */
 EXEC_FN bool svmc_exec_x86_far(struct x86_run *e)
 {
-    const struct svmc_insn *insn = e->insn;
-    uint64_t value[2] = { insn->imm, insn->priv_form };
-    const uint64_t back[2] = { e->next, e->regs->segment[SVMC_SEG_CS].selector };
-    bool call = insn->id == SVMC_X86_CALL_FAR;
-    struct frame f = { .unit = insn->operand_bytes, .wide = e->wide };
+    bool call = e->insn->id == SVMC_X86_CALL_FAR;
+    struct frame f = { .unit = e->insn->operand_bytes, .wide = e->wide };
+    uint64_t value[2] = { e->insn->imm, e->insn->priv_form };
+    struct exec_span to;
     struct target t = { 0 };
 
-    if (insn->mem_count != 0 &&
-        !svmc_exec_x86_read_parts(e, insn->mem_bytes, insn->mem_bytes - 2u, value))
+    if (e->insn->mem_count != 0 &&
+        !svmc_exec_x86_read_parts(e, e->insn->mem_bytes, e->insn->mem_bytes - 2u, value))
         return false;
     t.rip = value[0];
     t.cs = (unsigned)value[1] & 0xffff;
-    if (!x86_is_protected(e)) {
-        if (t.rip > e->regs->segment[SVMC_SEG_CS].limit)
-            return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
-        return (!call || svmc_exec_x86_push_parts(e, f.unit, 2, back)) && go_real(e, t.cs, t.rip);
-    }
-    if (!load_code(e, &t))
+    if (!x86_is_protected(e))
+        return far_real(e, &t, call);
+    if (!find_target(e, call, &t, &f))
         return false;
-    if (t.code.there && !(t.code.low & ENTRY_MEMORY))
-        return go_through(e, &t, call);
-    if (!check_code(e, &t, false))
+    f.bytes = f.unit * (f.inner ? 4 + f.count : 2);
+    if (f.inner &&
+        (!find_stack(e, &t) ||
+         (!f.wide && !svmc_exec_x86_check_stack(e, t.ss, t.cpl, false, VECTOR_TS, &t.stack))))
         return false;
-    return call ? call_target(e, &t, &f) : jump_to_target(e, &t);
+    if ((call && !place_frame(e, &t, &f)) || !check_rip(e, &t) ||
+        (call && !reach_frame(e, &f, &to)) ||
+        !svmc_exec_x86_mark(e, t.cs, to_mark(&t.code), ENTRY_ACCESSED) ||
+        !svmc_exec_x86_mark(e, t.ss, to_mark(&t.stack), ENTRY_ACCESSED) ||
+        (call && !write_frame(e, &to, &f)))
+        return false;
+    if (call)
+        leave_frame(e, &t, &f);
+    set_code(e, &t);
+    return true;
 }
 
 /* What is to be on the stack besides: SS:RSP of an outer level. */
@@ -370,7 +383,8 @@ static bool return_protected(struct x86_run *e, const uint64_t frame[5], uint64_
         if (!svmc_exec_x86_peek(e, skip, bytes, 2, outer) || !check_outer(e, &t, outer))
             return false;
     }
-    if (!check_rip(e, &t) || !mark_both(e, &t))
+    if (!check_rip(e, &t) || !svmc_exec_x86_mark(e, t.cs, to_mark(&t.code), ENTRY_ACCESSED) ||
+        !svmc_exec_x86_mark(e, t.ss, to_mark(&t.stack), ENTRY_ACCESSED))
         return false;
     if (iret && !svmc_exec_x86_set_flags(e, frame[2], false, true))
         return false;

@@ -10,21 +10,6 @@ EXEC_FN CORE_COLD bool svmc_exec_x86_refuse_selector(struct x86_run *e, unsigned
     return svmc_exec_fault(&e->r, vector, true, selector & 0xfffc);
 }
 
-EXEC_FN bool svmc_exec_x86_reach_as(struct x86_run *e, uint64_t linear, unsigned bytes,
-                                    uint32_t access, uint32_t user, struct exec_span *span)
-{
-    uint32_t old = e->r.user;
-    uint64_t mask = e->r.linear_mask;
-    bool ok;
-
-    e->r.user = user;
-    e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
-    ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, access, span);
-    e->r.user = old;
-    e->r.linear_mask = mask;
-    return ok;
-}
-
 /* Where the entry lies; false: outside of its table (SDM vol. 3 3.5.1), or there is none. */
 static bool find_entry(const struct x86_run *e, unsigned selector, unsigned bytes, uint64_t *linear)
 {
@@ -52,7 +37,7 @@ EXEC_FN bool svmc_exec_x86_entry(struct x86_run *e, unsigned selector, unsigned 
     *out = (struct x86_entry){ .there = find_entry(e, selector, bytes, &linear) };
     if (!out->there)
         return true;
-    if (!svmc_exec_x86_reach_as(e, linear, bytes, SVMC_ACCESS_READ, 0, &span))
+    if (!x86_reach_as(e, linear, bytes, SVMC_ACCESS_READ, 0, &span))
         return false;
     data = svmc_exec_read(&e->r, &span);
     if (data == NULL)
@@ -72,7 +57,7 @@ EXEC_FN bool svmc_exec_x86_upper(struct x86_run *e, unsigned selector, struct x8
     if (!entry->there)
         return true;
     linear += DESCRIPTOR_BYTES;
-    return svmc_exec_x86_reach_as(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_READ, 0, &span) &&
+    return x86_reach_as(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_READ, 0, &span) &&
            x86_read(e, &span, &entry->high);
 }
 
@@ -86,7 +71,7 @@ EXEC_FN bool svmc_exec_x86_mark(struct x86_run *e, unsigned selector, uint64_t l
 
     if ((low & bit) != 0 || !find_entry(e, selector, DESCRIPTOR_BYTES, &linear))
         return true;
-    if (!svmc_exec_x86_reach_as(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_RW, 0, &span) ||
+    if (!x86_reach_as(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_RW, 0, &span) ||
         !svmc_exec_can_exchange(&e->r, &span))
         return false;
     core_store_le64(expected, low);

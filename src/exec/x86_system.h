@@ -87,8 +87,21 @@ EXEC_FN bool svmc_exec_x86_push_parts(struct x86_run *e, unsigned bytes, unsigne
  * XS-2: linear memory with the rights of `user`, SVMC_EXEC_USER or 0, at addresses as wide as the
  * processor's mode has them.
  */
-EXEC_FN bool svmc_exec_x86_reach_as(struct x86_run *e, uint64_t linear, unsigned bytes,
-                                    uint32_t access, uint32_t user, struct exec_span *span);
+static inline bool x86_reach_as(struct x86_run *e, uint64_t linear, unsigned bytes, uint32_t access,
+                                uint32_t user, struct exec_span *span)
+{
+    uint32_t old = e->r.user;
+    uint64_t mask = e->r.linear_mask;
+    bool ok;
+
+    e->r.user = user;
+    e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
+    ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, access, span);
+    e->r.user = old;
+    e->r.linear_mask = mask;
+    return ok;
+}
+
 /** A part of the TSS. */
 EXEC_FN bool svmc_exec_x86_read_task(struct x86_run *e, uint32_t offset, unsigned bytes,
                                      uint64_t *value);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* x86: call gates, IRET to virtual-8086 mode: docs/spec/exec_system.md. ENTER: docs/spec/exec.md. */
+/* x86: call gates, IRET to virtual-8086 mode: exec_system.md in docs/spec. ENTER: exec.md. */
 #include "exec_lab.h"
 
 #define DATA  (LAB_LINEAR + 0x100)
