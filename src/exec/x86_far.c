@@ -313,16 +313,6 @@ static CORE_APART bool find_target(struct x86_run *e, bool call, struct target *
     return check_code(e, t, false);
 }
 
-static CORE_APART bool far_real(struct x86_run *e, const struct target *t, bool call)
-{
-    const uint64_t back[2] = { e->next, e->regs->segment[SVMC_SEG_CS].selector };
-
-    if (t->rip > e->regs->segment[SVMC_SEG_CS].limit)
-        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
-    return (!call || svmc_exec_x86_push_parts(e, e->insn->operand_bytes, 2, back)) &&
-           go_real(e, t->cs, t->rip);
-}
-
 /* XS-7 XS-11: CALL and JMP. Its steps are called from here: they are deep. */
 EXEC_FN bool svmc_exec_x86_far(struct x86_run *e)
 {
@@ -337,8 +327,13 @@ EXEC_FN bool svmc_exec_x86_far(struct x86_run *e)
         return false;
     t.rip = value[0];
     t.cs = (unsigned)value[1] & 0xffff;
-    if (!x86_is_protected(e))
-        return far_real(e, &t, call);
+    if (!x86_is_protected(e)) {
+        if (t.rip > e->regs->segment[SVMC_SEG_CS].limit)
+            return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
+        value[0] = e->next;
+        value[1] = e->regs->segment[SVMC_SEG_CS].selector;
+        return (!call || svmc_exec_x86_push_parts(e, f.unit, 2, value)) && go_real(e, t.cs, t.rip);
+    }
     if (!find_target(e, call, &t, &f))
         return false;
     f.bytes = f.unit * (f.inner ? 4 + f.count : 2);
