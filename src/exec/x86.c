@@ -123,6 +123,8 @@ static bool perform_rare(struct x86_run *e)
         return svmc_exec_x86_push(e);
     case SHAPE_POP:
         return svmc_exec_x86_pop(e);
+    case SHAPE_ENTER:
+        return svmc_exec_x86_enter(e);
     case SHAPE_BRANCH:
         return svmc_exec_x86_branch(e);
     case SHAPE_RETURN:

@@ -164,6 +164,19 @@ static void take_pointers(const struct trial *t)
                    rows[i].to - rows[i].from);
 }
 
+/* An ENTER that faults has pushed what comes before that here; XE-30 has it push nothing. */
+static void take_frame(const struct trial *t)
+{
+    const unsigned bytes = t->insn.operand_bytes * ((t->insn.priv_form & 31) + 1u);
+    uint64_t at = t->before.general[SVMC_REG_RSP] + t->before.segment[SVMC_SEG_SS].base;
+
+    if (t->insn.id != SVMC_X86_ENTER || t->out.action != SVMC_EXEC_FAULT)
+        return;
+    for (unsigned i = 1; i <= bytes; i++)
+        if (exec_in_arena(at - i, 1))
+            native.shadow[at - i - ARENA] = arena[at - i - ARENA];
+}
+
 void exec_compare_memory(struct trial *t, bool all)
 {
     uint64_t from = t->linear < ARENA + ARENA_PAGE ? 0 : t->linear - ARENA - 64;
@@ -180,6 +193,7 @@ void exec_compare_memory(struct trial *t, bool all)
                ARENA_PAGE - t->linear % ARENA_PAGE < 10 ? ARENA_PAGE - t->linear % ARENA_PAGE : 10);
     take_pointers(t);
     take_in_use(t);
+    take_frame(t);
     if (undefined && exec_in_arena(t->linear, undefined))
         memcpy(native.shadow + (t->linear - ARENA), arena + (t->linear - ARENA), undefined);
     if (!all && (from < ARENA_PAGE || from > 4 * ARENA_PAGE - 192))
