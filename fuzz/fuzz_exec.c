@@ -131,25 +131,61 @@ static bool is_of_system(const struct svmc_insn *insn)
     }
 }
 
-/* XS-7: nobody becomes more than he was; XS-6, XS-8: PE and VM stay. */
-static void check_system(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+/* XS-11: the level that a call gate leads to: that of its own code and its own stack. */
+static void check_inner(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
 {
-    require(after->cpl >= before->cpl && after->cpl <= 3);
+    const struct svmc_exec_segment *cs = &after->segment[SVMC_SEG_CS];
+    const struct svmc_exec_segment *ss = &after->segment[SVMC_SEG_SS];
+
+    require((before->cr0 & 1) != 0 && (before->rflags & 0x20000) == 0);
+    require((before->task.rights & SVMC_RIGHTS_UNUSABLE) == 0);
+    require((cs->selector & 3) == after->cpl && (cs->rights >> 5 & 3) == after->cpl);
+    require((ss->selector & 3) == after->cpl && (ss->rights >> 5 & 3) == after->cpl);
+}
+
+/* XS-12: all that virtual-8086 mode has fixed. */
+static void check_virtual(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+{
+    require(before->cpl == 0 && after->cpl == 3 && (before->cr0 & 1) != 0);
+    require((before->efer & 0x400) == 0 && after->rip <= 0xffff);
+    for (unsigned i = 0; i < 6; i++) {
+        const struct svmc_exec_segment *s = &after->segment[i];
+
+        require(s->rights == 0xf3 && s->limit == 0xffff);
+        require(s->base == (uint64_t)s->selector << 4);
+    }
+}
+
+/* XS-7, XS-11, XS-12: who becomes more than he was, and how; XS-6, XS-8: PE and VM stay. */
+static void check_system(const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
+                         const struct svmc_exec_x86 *after)
+{
+    bool to_virtual = (~before->rflags & after->rflags & 0x20000) != 0;
+
+    require(after->cpl <= 3);
     require((before->cr0 & ~after->cr0 & 1) == 0 && before->cr4 == after->cr4);
-    require(((before->rflags ^ after->rflags) & 0x20000) == 0 && before->efer == after->efer);
+    require((before->rflags & ~after->rflags & 0x20000) == 0 && before->efer == after->efer);
+    require(!to_virtual || insn->id == SVMC_X86_IRET);
+    require(after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR);
+    if (after->cpl < before->cpl)
+        check_inner(before, after);
+    if (to_virtual)
+        check_virtual(before, after);
 }
 
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
                          const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after,
-                         bool system)
+                         const struct svmc_insn *insn)
 {
+    const bool system = is_of_system(insn);
+
     check_action(st, out);
     if (out->action == SVMC_EXEC_FAULT)
         require(out->fault.raised == 1 && out->fault.vector < 32);
     if (out->trap)
         require(out->fault.vector == 1 && out->action <= SVMC_EXEC_AGAIN);
     if (system) {
-        check_system(before, after);
+        check_system(insn, before, after);
     } else {
         require(memcmp(before->segment, after->segment, sizeof before->segment) == 0);
         require(before->cr0 == after->cr0 && before->cpl == after->cpl);
@@ -158,7 +194,8 @@ static void check_result(enum svmc_status st, const struct svmc_exec_result *out
     }
     if (out->action != SVMC_EXEC_DONE)
         require(before->rip == after->rip);
-    if (out->action != SVMC_EXEC_DONE && out->iterations == 0 && out->action != SVMC_EXEC_FAULT)
+    if (out->action != SVMC_EXEC_DONE && out->iterations == 0 &&
+        (out->action != SVMC_EXEC_FAULT || system || insn->id == SVMC_X86_ENTER)) /* XE-9 */
         require(memcmp(before, after, sizeof *before) == 0);
 }
 
@@ -174,13 +211,13 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
         return;
     before = regs;
     st = svmc_exec_x86_start(&x, &regs, &insn, &out);
-    check_result(st, &out, &before, &regs, is_of_system(&insn));
+    check_result(st, &out, &before, &regs, &insn);
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
         answer();
         before = regs;
         st = svmc_exec_x86_resume(&x, &regs, &out);
-        check_result(st, &out, &before, &regs, is_of_system(&insn));
+        check_result(st, &out, &before, &regs, &insn);
     }
     svmc_exec_drop(&x);
 }
@@ -221,6 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     usual_fault = 14;
     begin_record(&ops);
     x.iterations_max = head[2];
+    x.split_locks = head[1] >> 4 & 1;
     start(&cpu, bytes);
     fetch(&cpu);
     return 0;
