@@ -447,6 +447,26 @@ TEST(exec_gate, no_table_lies_where_no_address_is) /* XS-5 */
     }
 }
 
+/* Tables go on where no address is: nobody is asked to translate that. */
+TEST(exec_gate, no_entry_lies_where_no_address_is) /* XS-2 XE-13 */
+{
+    for (unsigned i = 0; i < 8; i++) {
+        const bool wide = i & 1, task = i & 2;
+        const uint64_t end = (uint64_t)1 << (i & 4 ? 56 : 47); /* behind the last address */
+
+        open_in(wide ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32, OUTER, gate(12, 3, 0x28, NOCODE, 0));
+        lab.regs.efer = 0x500;
+        lab.regs.cr4 |= i & 4 ? 0x1000 : 0; /* LA57 */
+        lab.regs.address_bits = wide ? (i & 4 ? 57 : 48) : 0;
+        exec_lab_store(&lab, GDT + 0x60, 8, 0);
+        if (task)
+            lab.regs.task.base = end - 8;
+        else
+            lab.regs.gdt.base = end - 0x5c;
+        go(true, 13, 0, i);
+    }
+}
+
 /* ---- ENTER ---- */
 
 /* APM vol. 3 ENTER, word by word, of a stack of `mask` bits of address. */
