@@ -175,8 +175,8 @@ struct svmc_exec {
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
         struct svmc_insn insn;   /* of what waits */
-        struct svmc_fault fault; /* what ends a gather, while it puts away what it has ... */
-        uint16_t fault_step;     /* ... and after how many accesses */
+        struct svmc_fault fault; /* what ends a gather, while it puts away what it has */
+        uint16_t element_step;   /* the element of a gather that it is at: accesses before it */
         uint8_t able;            /* vec_op has said that it can */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;

@@ -202,9 +202,12 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
 
     v->span.bytes = bytes;
     v->span.first = parts == 2 ? (uint32_t)(EXEC_PAGE - in_page) : bytes;
-    if (x->priv.fault.raised && e->r.step == x->priv.fault_step)
+    if (x->priv.fault.raised && e->r.step == x->priv.element_step)
         return false; /* met by an earlier call, which began to put away what was done */
     if (e->r.step + parts > x->priv.done) {
+        if (x->priv.element_step != e->r.step)
+            x->priv.places = 0; /* of the element before it */
+        x->priv.element_step = e->r.step;
         v->active = vec_low_bits(bytes);
         if (!reach_bytes(v, offset, bytes, stores ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ))
             return false;
@@ -219,8 +222,6 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
             return false;
         vec_set(v->op->a, i, element, core_load_le64(data));
     }
-    if (e->r.step == x->priv.done)
-        x->priv.places = 0;
     e->r.place = 0;
     return true;
 }
@@ -259,7 +260,7 @@ static bool put_off(struct vec_run *v, unsigned done, unsigned step, unsigned fi
         return false;
     r->status = SVMC_OK;
     *out = (struct svmc_exec_result){ .accesses = out->accesses };
-    x->priv.fault_step = x->priv.done = r->step = (uint16_t)step;
+    x->priv.element_step = x->priv.done = r->step = (uint16_t)step;
     x->priv.filled = r->filled = (uint16_t)filled;
     return true;
 }

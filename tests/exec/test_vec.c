@@ -739,6 +739,90 @@ TEST(exec_vec, a_scatter_whose_callback_fails_writes_no_element_twice) /* XE-7 X
     }
 }
 
+static uint64_t seed;
+
+static unsigned draw(unsigned bound)
+{
+    return (unsigned)(harness_random(&seed) >> 33) % bound;
+}
+
+/* Elements anywhere, many of them across two pages, under any mask. */
+static void draw_gather(unsigned index_bytes)
+{
+    const unsigned reach = LAB_PAGES * LAB_PAGE - 0x108;
+
+    open_vectors();
+    lab.absent[draw(LAB_PAGES)] = draw(4) == 0;
+    lab.read_only[draw(LAB_PAGES)] = draw(8) == 0;
+    for (unsigned i = 0; i < 32 / index_bytes; i++) {
+        unsigned at = draw(2) ? draw(reach) : LAB_PAGE * (1 + draw(3)) - 0x100 - draw(8);
+
+        for (unsigned k = 0; k < index_bytes; k++)
+            lab.vector[2][index_bytes * i + k] = (uint8_t)((uint64_t)at >> 8 * k);
+    }
+    for (unsigned i = 0; i < 32; i++)
+        lab.vector[1][i] = (uint8_t)draw(256);
+    put(lab.mask[1], draw(256));
+    for (unsigned i = 0; i < sizeof lab.ram; i += 8)
+        put(lab.ram + i, harness_random(&seed));
+}
+
+static void check_same(const struct exec_lab *l, const struct exec_lab *want, unsigned row)
+{
+    CHECK_EQ(l->out.action, want->out.action, "%u", row);
+    CHECK_MEM(&l->out.fault, &want->out.fault, sizeof want->out.fault, "%u", row);
+    CHECK_MEM(&l->regs, &want->regs, sizeof want->regs, "%u", row);
+    CHECK_MEM(l->vector, want->vector, sizeof want->vector, "%u", row);
+    CHECK_MEM(l->mask, want->mask, sizeof want->mask, "%u", row);
+    CHECK_MEM(l->ram, want->ram, sizeof want->ram, "%u", row);
+}
+
+/* Whatever waits, and whatever fails and is done again, it ends in the same way. */
+TEST(exec_vec, gathers_that_wait_or_fail_end_as_others_do) /* XE-6 XE-7 XE-29 */
+{
+    static const struct {
+        uint8_t index_bytes, code[7];
+    } rows[] = {
+        { 4, { 0xc4, 0xe2, 0x71, 0x90, 0x04, 0x13 } },       /* VPGATHERDD xmm0,[],xmm1 */
+        { 4, { 0xc4, 0xe2, 0xf5, 0x90, 0x04, 0x13 } },       /* VPGATHERDQ ymm0,[],ymm1 */
+        { 8, { 0xc4, 0xe2, 0x75, 0x91, 0x04, 0x13 } },       /* VPGATHERQD xmm0,[],xmm1 */
+        { 4, { 0x62, 0xf2, 0x7d, 0x09, 0x90, 0x04, 0x13 } }, /* VPGATHERDD xmm0{k1},[] */
+        { 4, { 0x62, 0xf2, 0x7d, 0x09, 0xa0, 0x1c, 0x13 } }, /* VPSCATTERDD []{k1},xmm3 */
+        { 4, { 0x62, 0xf2, 0xfd, 0x49, 0xa0, 0x1c, 0x13 } }, /* VPSCATTERDQ []{k1},zmm3 */
+    };
+    static struct exec_lab first, want;
+    unsigned done = 0;
+
+    seed = harness_seed();
+    for (unsigned i = 0; i < 1800; i++) {
+        const unsigned row = i % 6, count = row < 3 ? 6 : 7;
+        enum svmc_status st;
+
+        draw_gather(rows[row].index_bytes);
+        first = lab;
+        CHECK_EQ(exec_lab_run(&lab, rows[row].code, count), SVMC_OK, "%u", i);
+        want = lab;
+        done += want.out.action == SVMC_EXEC_DONE;
+        lab = first;
+        lab.mode = LAB_BUSY;
+        lab.every = true;
+        lab.fail_at = 1;
+        st = exec_lab_run(&lab, rows[row].code, count);
+        CHECK_EQ(st == SVMC_OK ? exec_lab_go_on(&lab) : st, SVMC_OK, "%u", i);
+        check_same(&lab, &want, i);
+        CHECK_EQ(lab.logged, want.logged, "%u", i);
+        lab = first;
+        lab.mode = LAB_FAIL;
+        lab.fail_at = 1 + draw(want.calls);
+        CHECK_EQ(exec_lab_run(&lab, rows[row].code, count), SVMC_ERR_CALLBACK, "%u", i);
+        exec_lab_check_callback(&lab, SVMC_ERR_CALLBACK, "a gather");
+        lab.mode = LAB_OK;
+        CHECK_EQ(exec_lab_run(&lab, rows[row].code, count), SVMC_OK, "%u", i);
+        check_same(&lab, &want, i);
+    }
+    CHECK(done > 600, "%u", done);
+}
+
 TEST(exec_vec, one_step_traps_behind_a_vector_instruction) /* XE-16 */
 {
     open_vectors();
