@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * A crypto table of two: the fake host's, which knows the vectors of a self-test, and then the toy's
- * ciphers, which are quick. Hash and MAC are absent.
+ * A crypto table of two: the fake host's, which knows the vectors of a self-test, and then the
+ * toy's ciphers, which are quick. Hash and MAC are absent.
  */
 #ifndef CRYPTO_LAB_H
 #define CRYPTO_LAB_H
