@@ -19,7 +19,7 @@ extern "C" {
 #define SVMC_EXEC_ACCESSES_MAX 64u   /* accesses that one call makes at most */
 #define SVMC_EXEC_WIDTH_MAX    64u   /* bytes of one access at most */
 #define SVMC_EXEC_DATA_BYTES   2688u /* what an instruction reads, until it is done */
-#define SVMC_EXEC_PLACES_MAX   12u   /* pages that an instruction touches in one go */
+#define SVMC_EXEC_PLACES_MAX   20u   /* pages that an instruction touches in one go */
 
 /** Which translations `forget` means: SDM vol. 2 INVLPG, INVPCID. */
 enum svmc_exec_forget {
@@ -43,7 +43,8 @@ enum svmc_exec_access {
     SVMC_EXEC_MSR_WRITE = 8,
     SVMC_EXEC_VECTOR_READ = 9,
     SVMC_EXEC_VECTOR_WRITE = 10,
-    SVMC_EXEC_PAUSE = 12, /* none: the call has made as many as it may, and goes on in the next */
+    SVMC_EXEC_VEC_OP = 11, /* never waits */
+    SVMC_EXEC_PAUSE = 12,  /* none: the call has made as many as it may, and goes on in the next */
     SVMC_EXEC_FORGET = 13
 };
 
@@ -55,14 +56,15 @@ enum svmc_exec_access {
  *   SVMC_ERR_BUSY         taken, not done yet: the call returns PENDING, and when it is done
  *                         svmc_exec_answer says so. It is not asked again. translate: it is;
  *   SVMC_ERR_UNSUPPORTED  exchange alone: no memory, but a device that cannot: read, then write;
- *   anything else         nothing was done: the call returns SVMC_ERR_CALLBACK.
+ *   anything else         nothing was done: the call returns SVMC_ERR_CALLBACK, and its result says
+ *                         of which callback, and what that answered.
  */
 struct svmc_exec_ops {
     uint32_t size; /* sizeof(struct svmc_exec_ops) as the host compiled it */
 
     /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach of types.h;
-       svmc_walk_access_from_exec has them for walk.h. Without USER in a program's code it is the
-       processor that reads, a permission map or a descriptor, with its own rights. A fault of the
+       svmc_walk_access_from_exec has them for walk.h. With SYSTEM it is the processor that reads,
+       a permission map or a descriptor, with its own rights, whoever runs. A fault of the
        guest is SVMC_OK with *fault, which comes zeroed, filled in: the page fault that the
        processor would raise, with its error code and address. What it gives is checked: same byte
        of the page, a real vector. WRITE is asked before a write and RW before anything of a
@@ -124,7 +126,8 @@ enum svmc_exec_reason {
     SVMC_EXEC_REASON_UNKNOWN = 4,   /* fetch: nothing is claimed about these bytes */
     SVMC_EXEC_REASON_FERR = 5,      /* x87: a pending exception, and CR0.NE is clear: the PC's way,
                                        an external interrupt */
-    SVMC_EXEC_REASON_COMPONENT = 6  /* XSAVE and its like: a state component that is not known */
+    SVMC_EXEC_REASON_COMPONENT = 6, /* XSAVE and its like: a state component that is not known */
+    SVMC_EXEC_REASON_TASK = 7       /* another task of the processor's */
 };
 
 /** What a call says. */
@@ -136,6 +139,9 @@ struct svmc_exec_result {
     uint32_t accesses;   /* made by this call; translations are none */
     uint64_t iterations; /* of a repetition, done by this call */
     struct svmc_fault fault;
+    uint8_t callback;         /* SVMC_ERR_CALLBACK: whose it is: enum svmc_exec_access; else 0 */
+    uint8_t reserved[3];      /* 0 */
+    uint32_t callback_status; /* what it answered; SVMC_OK: that, but what it gave cannot be */
 };
 
 /** The access that waits for its answer. Its bytes are the record's, and stay till it goes on. */
@@ -150,11 +156,13 @@ struct svmc_exec_wait {
 /**
  * One instruction on its way, of one virtual processor: all bytes of it that no register holds. The
  * caller's memory; it need not be zero but for svmc_exec_init. Only `wait` is for others to read,
- * and iterations_max to set.
+ * and iterations_max and split_locks to set.
  */
 struct svmc_exec {
     struct svmc_exec_wait wait; /* kind 0: nothing is pending */
     uint32_t iterations_max;    /* a repetition stops after as many, with AGAIN; 0: XE-12 alone */
+    uint32_t split_locks; /* 1: what LOCK has on two pages that lie apart is read, then written, and
+                             others may write between; 0: NEEDS_ATOMIC (XE-10) */
     struct {
         uint8_t state;   /* nothing, started, answered */
         uint8_t fetch;   /* it is the fetch that waits */
@@ -167,8 +175,9 @@ struct svmc_exec {
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
         struct svmc_insn insn;   /* of what waits */
-        struct svmc_fault fault; /* of a gather, while it puts away what it has ... */
+        struct svmc_fault fault; /* what ends a gather, while it puts away what it has ... */
         uint16_t fault_step;     /* ... and after how many accesses */
+        uint8_t able;            /* vec_op has said that it can */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;
         uint8_t wide[4][SVMC_EXEC_VEC_BYTES]; /* x, y, z and the result of floating point */

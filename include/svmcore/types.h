@@ -29,7 +29,8 @@ enum svmc_access {
 enum svmc_exec_reach {
     SVMC_EXEC_USER = 32,    /* with the rights of a user program: x86 CPL 3, EL0, U-mode */
     SVMC_EXEC_EXECUTE = 64, /* beside READ: an instruction is fetched */
-    SVMC_EXEC_CHECK = 128   /* nothing will be read or written: a cache line is flushed */
+    SVMC_EXEC_CHECK = 128,  /* nothing will be read or written: a cache line is flushed */
+    SVMC_EXEC_SYSTEM = 256  /* by the processor itself, with its rights, whoever runs: never USER */
 };
 
 /** What stands against an event at the moment of an exit, and after it. */

@@ -174,7 +174,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_walk_by_rv64(const struct svmc_wal
  * The access that `translate` of exec.h is asked for, in the bits that a walk takes.
  *
  * Shape:   access: RW bits of enum svmc_access and enum svmc_exec_reach. user: 1: the guest is in a
- *          program: x86 CPL 3, EL0, U-mode. What an x86 processor reads there itself is SYSTEM.
+ *          program: x86 CPL 3, EL0, U-mode. What an x86 processor reads itself is SYSTEM always.
  * Threads: pure.
  * Source:  docs/spec/walk.md, WK-35.
  */

@@ -21,7 +21,7 @@ static const uint8_t *a64_read_word(struct exec_run *r, const struct svmc_exec_a
     if ((fault->vector | 1u) == EC_FETCH + 1 && fault->has_error)
         svmc_exec_a64_abort(r, regs, EC_FETCH, fault->error & FETCH_KEPT, fault->address);
     else
-        r->status = SVMC_ERR_CALLBACK; /* XE-23 */
+        exec_fail(r, SVMC_EXEC_TRANSLATE, SVMC_OK); /* XE-23 */
     return NULL;
 }
 

@@ -44,10 +44,8 @@ EXEC_FN bool svmc_exec_a64_translate(struct a64_run *e, unsigned bytes, uint32_t
         return true;
     if (e->r.out->action != SVMC_EXEC_FAULT)
         return false;
-    if ((fault->vector | 1u) != EC_DATA + 1 || !fault->has_error) { /* XE-23 */
-        e->r.status = SVMC_ERR_CALLBACK;
-        return false;
-    }
+    if ((fault->vector | 1u) != EC_DATA + 1 || !fault->has_error) /* XE-23 */
+        return exec_fail(&e->r, SVMC_EXEC_TRANSLATE, SVMC_OK);
     return svmc_exec_a64_abort(&e->r, e->regs, EC_DATA, (fault->error & kept) | extra,
                                fault->address);
 }

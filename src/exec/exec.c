@@ -79,18 +79,16 @@ EXEC_FN CORE_COLD bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
         r->refused = st == SVMC_ERR_REFUSED &&
                      (wait->kind == SVMC_EXEC_READ || wait->kind == SVMC_EXEC_WRITE ||
                       wait->kind == SVMC_EXEC_EXCHANGE);
-        r->status = SVMC_ERR_CALLBACK;
-        return false;
+        return exec_fail(r, wait->kind, st);
     }
     return exec_stop(r, SVMC_EXEC_PENDING, SVMC_EXEC_REASON_NONE);
 }
 
-EXEC_FN CORE_COLD bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *fault)
+EXEC_FN CORE_COLD bool svmc_exec_take_fault(struct exec_run *r, enum svmc_exec_access which,
+                                            const struct svmc_fault *fault)
 {
-    if (!svmc_core_is_fault(fault, r->x86)) {
-        r->status = SVMC_ERR_CALLBACK;
-        return false;
-    }
+    if (!svmc_core_is_fault(fault, r->x86))
+        return exec_fail(r, which, SVMC_OK);
     r->out->action = SVMC_EXEC_FAULT;
     r->out->resume_flag = r->x86;
     r->out->fault = *fault;
@@ -115,11 +113,9 @@ EXEC_FN bool svmc_exec_place(struct exec_run *r, uint64_t linear, uint32_t acces
         return svmc_exec_stop(
             r, st, &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
     if (__builtin_expect(fault.raised != 0, 0))
-        return svmc_exec_take_fault(r, &fault);
-    if (((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0 || r->place >= SVMC_EXEC_PLACES_MAX) {
-        r->status = SVMC_ERR_CALLBACK;
-        return false;
-    }
+        return svmc_exec_take_fault(r, SVMC_EXEC_TRANSLATE, &fault);
+    if (((gpa.v ^ linear) & (EXEC_PAGE - 1)) != 0 || r->place >= SVMC_EXEC_PLACES_MAX)
+        return exec_fail(r, SVMC_EXEC_TRANSLATE, SVMC_OK);
     x->priv.place[r->place++] = gpa;
     x->priv.places = (uint8_t)r->place;
     *at = gpa.v;
@@ -259,12 +255,17 @@ static bool exchange_once(struct exec_run *r, const struct exec_span *span, uint
     return true;
 }
 
+/* On two pages that do not lie side by side: nothing replaces it in one step. */
+static bool is_split(const struct exec_span *span)
+{
+    return span->first < span->bytes && span->at[0] + span->first != span->at[1];
+}
+
 EXEC_FN bool svmc_exec_can_exchange(struct exec_run *r, const struct exec_span *span)
 {
     const struct svmc_exec_ops *ops = EXEC_OPS(r->x);
 
-    if (CORE_HAS_OP(ops, exchange) &&
-        (span->first >= span->bytes || span->at[0] + span->first == span->at[1]))
+    if (CORE_HAS_OP(ops, exchange) && (!is_split(span) || r->x->split_locks != 0))
         return true;
     return exec_stop(r, SVMC_EXEC_NEEDS_ATOMIC, SVMC_EXEC_REASON_NONE);
 }
@@ -276,7 +277,7 @@ EXEC_FN bool svmc_exec_exchange(struct exec_run *r, const struct exec_span *span
     uint8_t *room;
 
     *seen = expected;
-    if (x->priv.device != EXEC_DEVICE) {
+    if (x->priv.device != EXEC_DEVICE && !is_split(span)) {
         room = room_for(r, span->bytes);
         if (room == NULL)
             return false;
@@ -338,7 +339,8 @@ EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned by
 }
 
 /* A part of a span, as a span. */
-static struct exec_span part_of(const struct exec_span *span, unsigned from, unsigned bytes)
+EXEC_FN struct exec_span svmc_exec_part_of(const struct exec_span *span, unsigned from,
+                                           unsigned bytes)
 {
     struct exec_span part = { .bytes = bytes, .first = bytes };
 
@@ -357,7 +359,7 @@ static struct exec_span part_of(const struct exec_span *span, unsigned from, uns
 EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
                                            unsigned from, unsigned bytes)
 {
-    struct exec_span part = part_of(span, from, bytes);
+    struct exec_span part = svmc_exec_part_of(span, from, bytes);
 
     return svmc_exec_read(r, &part);
 }
@@ -365,7 +367,7 @@ EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec
 EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
                                   unsigned bytes)
 {
-    struct exec_span part = part_of(span, from, bytes);
+    struct exec_span part = svmc_exec_part_of(span, from, bytes);
 
     if (!write_part(r, part.at[0], from, part.first))
         return false;
@@ -435,11 +437,9 @@ EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
     memset(x->priv.vec.out, 0, sizeof x->priv.vec.out);
     if (CORE_HAS_OP(ops, vec_op))
         st = ops->vec_op(x->priv.ctx, &x->priv.vec);
-    if (st == SVMC_ERR_UNSUPPORTED)
+    if (st == SVMC_ERR_UNSUPPORTED && !x->priv.able)
         return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
-    if (st != SVMC_OK)
-        r->status = SVMC_ERR_CALLBACK;
-    return st == SVMC_OK;
+    return st == SVMC_OK || exec_fail(r, SVMC_EXEC_VEC_OP, st);
 }
 
 EXEC_FN bool svmc_exec_forget(struct exec_run *r, uint32_t what, uint32_t pcid, uint64_t linear)
@@ -481,7 +481,7 @@ static bool ask_msr(struct exec_run *r, uint32_t msr, bool write, uint8_t *bytes
                                       .bytes = 8,
                                       .number = msr });
     if (fault.raised != 0)
-        return svmc_exec_take_fault(r, &fault);
+        return svmc_exec_take_fault(r, write ? SVMC_EXEC_MSR_WRITE : SVMC_EXEC_MSR_READ, &fault);
     count(r, write ? 0 : 8);
     return true;
 }

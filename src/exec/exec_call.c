@@ -43,9 +43,15 @@ EXEC_FN CORE_COLD enum svmc_status svmc_exec_stopped(struct exec_run *r,
     struct svmc_exec *x = r->x;
     struct svmc_exec_result *out = r->out;
 
+    if (r->status != SVMC_ERR_CALLBACK) { /* memory that said no: EA-6 */
+        out->callback = 0;
+        out->callback_status = 0;
+    }
     if (r->status != SVMC_OK)
-        *out =
-            (struct svmc_exec_result){ .accesses = out->accesses, .iterations = out->iterations };
+        *out = (struct svmc_exec_result){ .accesses = out->accesses,
+                                          .iterations = out->iterations,
+                                          .callback = out->callback,
+                                          .callback_status = out->callback_status };
     if (out->action != SVMC_EXEC_PENDING) {
         svmc_exec_drop(x);
         return r->status;

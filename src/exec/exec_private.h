@@ -31,7 +31,7 @@ struct exec_run {
     struct svmc_exec *x;
     struct svmc_exec_result *out;
     uint64_t linear_mask;    /* where linear addresses wrap */
-    uint32_t user;           /* SVMC_EXEC_USER, or 0 */
+    uint32_t user;           /* SVMC_EXEC_USER, or 0; of what the processor reads: SYSTEM */
     uint16_t step, filled;   /* of the record's done and filled, what was passed */
     uint16_t place;          /* of its places */
     bool x86;                /* how faults are judged */
@@ -82,6 +82,8 @@ EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned by
  * The same of some of its bytes alone: [from, from + bytes) of the span, by *some, a span of their
  * own. What is written lies at store + from.
  */
+EXEC_FN struct exec_span svmc_exec_part_of(const struct exec_span *span, unsigned from,
+                                           unsigned bytes);
 EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
                                            unsigned from, unsigned bytes);
 EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
@@ -96,7 +98,10 @@ EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, 
 EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
                                     unsigned bytes);
 
-/** XE-60: the host does the operation that lies in the record's `vec`. */
+/**
+ * XE-60: the host does the operation that lies in the record's `vec`. Who has asked for all that
+ * may come sets the record's `able`: UNSUPPORTED is a lie from then on.
+ */
 EXEC_FN bool svmc_exec_vec_op(struct exec_run *r);
 
 /** XS-9: the host forgets translations. */
@@ -109,8 +114,9 @@ EXEC_FN bool svmc_exec_msr(struct exec_run *r, uint32_t msr, bool write, uint64_
 EXEC_FN bool svmc_exec_stop(struct exec_run *r, enum svmc_status st,
                             const struct svmc_exec_wait *wait);
 
-/** Stops: the guest gets what translate says, if that can be (XE-23). */
-EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, const struct svmc_fault *fault);
+/** Stops: the guest gets what a callback, `which`, says, if that can be (XE-23). */
+EXEC_FN bool svmc_exec_take_fault(struct exec_run *r, enum svmc_exec_access which,
+                                  const struct svmc_fault *fault);
 
 /** Stops: the guest gets this. */
 EXEC_FN bool svmc_exec_fault(struct exec_run *r, unsigned vector, bool has_error, uint32_t error);
@@ -138,6 +144,15 @@ static inline bool exec_stop(struct exec_run *r, enum svmc_exec_action action,
     return false;
 }
 
+/** Stops: SVMC_ERR_CALLBACK, and whose it is (XE-7); SVMC_OK: what it gave cannot be (XE-23). */
+static inline bool exec_fail(struct exec_run *r, unsigned which, enum svmc_status st)
+{
+    r->status = SVMC_ERR_CALLBACK;
+    r->out->callback = (uint8_t)which;
+    r->out->callback_status = (uint32_t)st;
+    return false;
+}
+
 /** A next instruction, or iteration, begins. */
 static inline void exec_forget(struct svmc_exec *x)
 {
@@ -146,6 +161,7 @@ static inline void exec_forget(struct svmc_exec *x)
     x->priv.done = 0;
     x->priv.filled = 0;
     x->priv.fault.raised = 0;
+    x->priv.able = 0;
 }
 
 /** A call goes on with what waited. */

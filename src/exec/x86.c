@@ -123,6 +123,8 @@ static bool perform_rare(struct x86_run *e)
         return svmc_exec_x86_push(e);
     case SHAPE_POP:
         return svmc_exec_x86_pop(e);
+    case SHAPE_ENTER:
+        return svmc_exec_x86_enter(e);
     case SHAPE_BRANCH:
         return svmc_exec_x86_branch(e);
     case SHAPE_RETURN:
@@ -319,9 +321,9 @@ static CORE_COLD enum svmc_status not_translated(struct svmc_exec *x, struct svm
         svmc_exec_stop(&e.r, st,
                        &(struct svmc_exec_wait){ .kind = SVMC_EXEC_TRANSLATE, .at = linear });
     else if (fault.raised != 0)
-        svmc_exec_take_fault(&e.r, &fault);
+        svmc_exec_take_fault(&e.r, SVMC_EXEC_TRANSLATE, &fault);
     else
-        e.r.status = SVMC_ERR_CALLBACK; /* XE-23 */
+        exec_fail(&e.r, SVMC_EXEC_TRANSLATE, SVMC_OK); /* XE-23 */
     return stopped(&e);
 }
 
@@ -346,6 +348,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                 const struct svmc_insn *insn, struct svmc_exec_result *out,
                                 uint64_t linear)
 {
+    const size_t ends = offsetof(struct svmc_exec_result, fault); /* what says how one ended */
     const struct svmc_exec_ops *ops = EXEC_OPS(x);
     uint32_t user = ((regs->cpl + 1u) & 4) * (SVMC_EXEC_USER / 4); /* of CPL 3 */
     struct x86_run e;
@@ -354,7 +357,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
     enum svmc_status st;
 
     out->iterations = 0;
-    out->fault = (struct svmc_fault){ 0 };
+    memset((uint8_t *)out + ends, 0, sizeof *out - ends);
     gpa->v = 0;
     st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, gpa, &out->fault);
     if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||

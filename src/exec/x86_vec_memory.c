@@ -2,6 +2,8 @@
 /* x86: a vector in memory, of which a mask leaves a part. Rules XE-n: docs/spec/exec.md. */
 #include "x86_vec_private.h"
 
+#define FAILED 2u /* in `fault` of the record: a callback, not the guest */
+
 /* XE-28 */
 static bool must_be_aligned(const struct vec_run *v)
 {
@@ -200,10 +202,8 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
 
     v->span.bytes = bytes;
     v->span.first = parts == 2 ? (uint32_t)(EXEC_PAGE - in_page) : bytes;
-    if (x->priv.fault.raised && e->r.step == x->priv.fault_step) { /* met by an earlier call, ... */
-        e->r.out->fault = x->priv.fault; /* ... which began to put away what was done */
-        return false;
-    }
+    if (x->priv.fault.raised && e->r.step == x->priv.fault_step)
+        return false; /* met by an earlier call, which began to put away what was done */
     if (e->r.step + parts > x->priv.done) {
         v->active = vec_low_bits(bytes);
         if (!reach_bytes(v, offset, bytes, stores ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ))
@@ -235,6 +235,46 @@ static bool put_away(struct vec_run *v, const struct svmc_operand *mask, bool st
     if (mask->reg_kind == SVMC_REG_KIND_MASK)
         core_store_le64(v->op->c, v->mask);
     return svmc_exec_x86_vec_put(v, mask, v->op->c);
+}
+
+/* What ended an element, the guest's fault or a callback that failed, waits until those before it
+ * are put away; the first part of this one does not count. false: nothing is to be put away. */
+static bool put_off(struct vec_run *v, unsigned done, unsigned step, unsigned filled)
+{
+    struct exec_run *r = &v->e->r;
+    struct svmc_exec *x = r->x;
+    struct svmc_exec_result *out = r->out;
+
+    if (x->priv.fault.raised)
+        return true;
+    if (done == 0 && (v->encoding == X86_EVEX || r->status != SVMC_OK))
+        return false;
+    if (r->status == SVMC_ERR_CALLBACK)
+        x->priv.fault = (struct svmc_fault){ .raised = FAILED,
+                                             .vector = out->callback,
+                                             .error = out->callback_status };
+    else if (out->action == SVMC_EXEC_FAULT)
+        x->priv.fault = out->fault;
+    else
+        return false;
+    r->status = SVMC_OK;
+    *out = (struct svmc_exec_result){ .accesses = out->accesses };
+    x->priv.fault_step = x->priv.done = r->step = (uint16_t)step;
+    x->priv.filled = r->filled = (uint16_t)filled;
+    return true;
+}
+
+/* ... and now it counts. */
+static bool end_early(struct vec_run *v)
+{
+    struct exec_run *r = &v->e->r;
+    const struct svmc_fault *fault = &r->x->priv.fault;
+
+    if (fault->raised == FAILED)
+        return exec_fail(r, fault->vector, (enum svmc_status)fault->error);
+    svmc_exec_fault(r, 0, false, 0);
+    r->out->fault = *fault;
+    return false;
 }
 
 static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool stores)
@@ -271,21 +311,20 @@ static bool prepare(struct vec_run *v, const struct svmc_operand *mask, bool sto
 bool svmc_exec_x86_vec_gather(struct vec_run *v)
 {
     struct svmc_exec_vec_op *op = v->op;
-    struct svmc_exec *x = v->e->r.x;
-    struct svmc_exec_result *out = v->e->r.out;
     const unsigned lanes = v->operand[v->memory & 7].lanes, element = v->e->element;
     const bool stores = v->memory == 0;
     const struct svmc_operand *mask = &v->operand[v->encoding == X86_EVEX ? 1 : 2];
-    unsigned done = 0;
+    unsigned done = 0, step, filled;
 
     if (!prepare(v, mask, stores))
         return false;
     for (unsigned i = 0; i < lanes; i++) {
         if (!(v->mask >> i & 1))
             continue;
+        step = v->e->r.step;
+        filled = v->e->r.filled;
         if (!touch(v, i, stores)) {
-            if ((out->action != SVMC_EXEC_FAULT && !x->priv.fault.raised) ||
-                (done == 0 && v->encoding == X86_EVEX))
+            if (!put_off(v, done, step, filled))
                 return false;
             break;
         }
@@ -293,16 +332,8 @@ bool svmc_exec_x86_vec_gather(struct vec_run *v)
         vec_set(op->c, i, element, 0);
         done++;
     }
-    if (v->mask & vec_low_bits(lanes)) { /* a fault behind what was done: first that */
-        x->priv.fault = out->fault;
-        x->priv.fault_step = v->e->r.step;
-        *out = (struct svmc_exec_result){ .accesses = out->accesses };
-        if (!put_away(v, mask, stores || done == 0))
-            return false;
-        svmc_exec_fault(&v->e->r, 0, false, 0);
-        out->fault = x->priv.fault;
-        return false;
-    }
+    if (v->mask & vec_low_bits(lanes)) /* it ends behind what was done: first that */
+        return put_away(v, mask, stores || done == 0) && end_early(v);
     v->mask = 0;
     memset(op->c, 0, sizeof op->c);
     memset(op->a + (lanes << element), 0, sizeof op->a - (lanes << element));

@@ -157,6 +157,8 @@ uint32_t svmc_walk_access_from_exec(uint32_t access, uint32_t user)
         return SVMC_WALK_FETCH;
     if (how == 0) /* CHECK alone */
         how = SVMC_WALK_READ;
+    if (access & SVMC_EXEC_SYSTEM) /* at CPL 0 as well: SMAP asks nobody's AC then */
+        return how | SVMC_WALK_SYSTEM;
     if (((access & SVMC_EXEC_USER) != 0) == (user != 0)) /* as whoever runs */
         return how;
     return how | (user != 0 ? SVMC_WALK_SYSTEM : SVMC_WALK_USER);

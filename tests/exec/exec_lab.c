@@ -353,3 +353,13 @@ enum svmc_status exec_lab_go_on(struct exec_lab *lab)
     }
     return st;
 }
+
+void exec_lab_check_callback(const struct exec_lab *lab, enum svmc_status st, const char *name)
+{
+    bool failed = st == SVMC_ERR_CALLBACK;
+    bool lied = lab->mode == LAB_LIE && lab->struck == SVMC_EXEC_TRANSLATE; /* XE-23 */
+
+    CHECK_EQ(lab->out.callback, failed ? lab->struck : 0, "%s, call %u", name, lab->fail_at);
+    CHECK_EQ(lab->out.callback_status, failed && !lied ? instead(lab) : SVMC_OK, "%s, call %u",
+             name, lab->fail_at);
+}

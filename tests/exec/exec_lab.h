@@ -72,5 +72,7 @@ enum svmc_status exec_lab_run(struct exec_lab *lab, const void *bytes, size_t co
 enum svmc_status exec_lab_word(struct exec_lab *lab, uint32_t word);
 /* Do the access that waits, answer, and go on, until nothing waits. */
 enum svmc_status exec_lab_go_on(struct exec_lab *lab);
+/* XE-7: what came of it says which callback ended it, and with what; nothing where none did. */
+void exec_lab_check_callback(const struct exec_lab *lab, enum svmc_status st, const char *name);
 
 #endif

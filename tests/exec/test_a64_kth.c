@@ -126,6 +126,7 @@ static void strike(const struct row *r, unsigned place, bool big, enum exec_lab_
     lab.copies = copies;
     lab.every = mode == LAB_BUSY && k == 1 && copies; /* all wait */
     st = exec_lab_word(&lab, r->word);
+    exec_lab_check_callback(&lab, st, r->name);
     if (mode == LAB_BUSY) {
         CHECK_EQ(st, SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "%s, call %u", r->name, k);

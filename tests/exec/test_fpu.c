@@ -309,6 +309,36 @@ static enum svmc_status cannot(void *ctx, struct svmc_exec_vec_op *op)
     return SVMC_ERR_UNSUPPORTED;
 }
 
+static unsigned times;
+
+/* The same, but it says so too late. */
+static enum svmc_status cannot_after_all(void *ctx, struct svmc_exec_vec_op *op)
+{
+    (void)ctx, (void)op;
+    return times++ == 0 ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
+}
+
+TEST(fpu, a_host_that_can_may_not_take_it_back) /* XE-55 */
+{
+    struct svmc_exec_ops ops;
+    struct exec_lab before;
+
+    fpu_lab_open(&fpu, SVMC_ISA_X86_64);
+    fpu_lab_push(&fpu, 0x3fff, 0x8000000000000000);
+    ops = *lab->x.priv.ops;
+    ops.vec_op = cannot_after_all;
+    lab->x.priv.ops = &ops;
+    before = *lab;
+    times = 0;
+    CHECK_EQ(RUN(0xd8, 0x03), SVMC_ERR_CALLBACK); /* FADD m32 */
+    CHECK_EQ(lab->out.action, SVMC_EXEC_NONE);
+    CHECK_EQ(times, 2);
+    CHECK_MEM(&lab->regs, &before.regs, sizeof before.regs);
+    CHECK_MEM(lab->x87, before.x87, sizeof before.x87);
+    CHECK_EQ(RUN(0xd8, 0x03), SVMC_OK); /* the next one begins with its question */
+    CHECK_EQ(lab->out.action, SVMC_EXEC_NEEDS_VECTOR);
+}
+
 TEST(fpu, the_host_computes) /* XE-55 */
 {
     struct svmc_exec_ops ops;

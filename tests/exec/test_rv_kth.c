@@ -105,6 +105,7 @@ static void strike(const struct row *r, unsigned state, enum exec_lab_mode mode,
     lab.fail_at = k;
     lab.every = state & 1;
     st = exec_lab_word(&lab, r->word);
+    exec_lab_check_callback(&lab, st, r->name);
     if (mode == LAB_BUSY) {
         CHECK_EQ(st, SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "%s, call %u", r->name, k);

@@ -666,6 +666,79 @@ TEST(exec_vec, a_scatter_writes_in_order_and_keeps_its_mask) /* XE-29 */
     CHECK_EQ(get(lab.mask[1]), 0);
 }
 
+/* Memory that is not there where the third element lies. */
+static enum svmc_status broken_read(void *ctx, svmc_gpa at, void *dst, size_t n)
+{
+    const struct exec_lab *l = ctx;
+
+    return l->ram + at.v == exec_lab_at(&lab, DATA + 2 * LAB_PAGE)
+               ? SVMC_ERR_REFUSED
+               : exec_lab_ops.read(ctx, at, dst, n);
+}
+
+TEST(exec_vec, a_gather_whose_callback_fails_keeps_what_it_has) /* XE-7 XE-29 */
+{
+    static struct svmc_exec_ops ops;
+
+    ops = exec_lab_ops;
+    ops.read = broken_read;
+    for (unsigned k = 0; k < 13; k++) { /* none waits, one, all */
+        open_gather();
+        lab.absent[2] = false;
+        CHECK_EQ(svmc_exec_init(&lab.x, &ops, &lab), SVMC_OK);
+        lab.mode = k == 0 ? LAB_OK : LAB_BUSY;
+        lab.every = k == 12;
+        lab.fail_at = lab.every ? 1 : k;
+        enum svmc_status st = RUN(0xc4, 0xe2, 0x71, 0x90, 0x04, 0x13);
+
+        CHECK_EQ(st == SVMC_OK ? exec_lab_go_on(&lab) : st, SVMC_ERR_CALLBACK, "call %u", k);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_NONE, "call %u", k);
+        CHECK_EQ(lab.out.callback, SVMC_EXEC_READ, "call %u", k);
+        CHECK_EQ(lab.out.callback_status, SVMC_ERR_REFUSED, "call %u", k);
+        CHECK_EQ(get(lab.vector[0]), 0xa0a0a0a1a0a0a0a0, "call %u", k);
+        CHECK_EQ(get(lab.vector[0] + 8), word(0, 1), "call %u", k);
+        CHECK_EQ(get(lab.vector[1]), 0, "call %u", k);
+        CHECK_EQ(get(lab.vector[1] + 8), ~(uint64_t)0, "call %u", k);
+        CHECK_EQ(lab.regs.rip, 0x1000, "call %u", k);
+        lab.mode = LAB_OK;
+        CHECK_EQ(svmc_exec_init(&lab.x, &exec_lab_ops, &lab), SVMC_OK);
+        CHECK_EQ(RUN(0xc4, 0xe2, 0x71, 0x90, 0x04, 0x13), SVMC_OK);
+        CHECK_EQ(lab.out.accesses, 3 + 2 + 2, "call %u", k); /* the rest alone */
+    }
+}
+
+static unsigned count_writes(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < lab.logged && i < LAB_LOG; i++)
+        n += lab.log[i].kind == SVMC_EXEC_WRITE;
+    return n;
+}
+
+TEST(exec_vec, a_scatter_whose_callback_fails_writes_no_element_twice) /* XE-7 XE-29 */
+{
+    for (unsigned k = 1, calls = 12; k < calls; k++) { /* the last one puts the mask */
+        unsigned done;
+
+        open_gather();
+        lab.absent[2] = false;
+        put(lab.mask[1], 0xff);
+        lab.mode = LAB_FAIL;
+        lab.fail_at = k;
+        CHECK_EQ(RUN(0x62, 0xf2, 0x7d, 0x09, 0xa0, 0x1c, 0x13), SVMC_ERR_CALLBACK, "call %u", k);
+        CHECK_EQ(lab.out.callback, lab.struck, "call %u", k);
+        done = count_writes();
+        CHECK_EQ(done, k < 4 ? 0 : (k - 4) / 2, "call %u", k);
+        CHECK_EQ(get(lab.mask[1]), 0xffu << done & 0xff, "call %u", k);
+        lab.mode = LAB_OK;
+        CHECK_EQ(RUN(0x62, 0xf2, 0x7d, 0x09, 0xa0, 0x1c, 0x13), SVMC_OK, "call %u", k);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "call %u", k);
+        CHECK_EQ(count_writes(), 4, "call %u", k);
+        CHECK_EQ(get(lab.mask[1]), 0, "call %u", k);
+    }
+}
+
 TEST(exec_vec, one_step_traps_behind_a_vector_instruction) /* XE-16 */
 {
     open_vectors();

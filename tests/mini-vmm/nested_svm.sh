@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # mini-vmm on a stock Debian kernel with kvm_amd, under QEMU's emulated SVM: a KVM that runs guests
 # on (emulated) hardware and reports RIP at the instruction, whatever /dev/kvm this machine has.
-# nested_svm.sh WORK-FOLDER FOLDER-WITH-STATIC-EXAMPLES UNPACKED-KERNEL
+# nested_svm.sh WORK-FOLDER STATIC-BUILD UNPACKED-KERNEL
 set -euo pipefail
-work=$1 examples=$2 kernel=$3
+work=$1 build=$2 kernel=$3
 mkdir -p "$work"
 cd "$work"
 
@@ -21,8 +21,8 @@ for name in sh mount insmod poweroff cmp; do ln -s busybox "root/bin/$name"; don
 for module in irqbypass kvm kvm-amd; do
     find "$kernel/lib/modules" -name "$module.ko" -exec cp {} root/lib/ \;
 done
-cp "$examples/mini-vmm/mini-vmm" "$examples/mini-vmm/mini-host" root/bin/
-for guest in hello calls finish; do cp "$examples/guests/$guest.bin" root/guests/; done
+cp "$build"/examples/mini-vmm/mini-{vmm,host} "$build/tests/kvm-step" root/bin/
+for guest in hello calls finish; do cp "$build/examples/guests/$guest.bin" root/guests/; done
 
 # name, then what must succeed; every line of it is run, and its verdict printed
 cat >root/cases <<'END'
@@ -42,6 +42,7 @@ calls-hostile mini-vmm --quiet --guestinfo mode=hostile --vcpus 2
 calls-record mini-vmm --quiet --hypercalls --record /tmp/calls
 calls-replay mini-vmm --quiet --replay /tmp/calls
 finish mini-vmm --finish
+steps kvm-step
 END
 cat >root/init <<'END'
 #!/bin/sh

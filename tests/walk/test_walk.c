@@ -246,6 +246,9 @@ TEST(walk, what_the_executor_asks) /* WK-35 */
         { 2 | 32, 0, 0x202 }, /* LDTR, STTR */
         { 1, 1, 0x401 },
         { 3, 1, 0x403 }, /* TSS, descriptors */
+        { 1 | 256, 1, 0x401 },
+        { 1 | 256, 0, 0x401 },
+        { 3 | 256, 0, 0x403 }, /* and said so, in the kernel too */
         { 1 | 64, 0, 0x100 },
         { 1 | 64 | 32, 1, 0x100 }, /* a fetch */
         { 1 | 128, 0, 1 },
@@ -264,6 +267,6 @@ TEST(walk, what_the_executor_asks) /* WK-35 */
         CHECK_EQ(svmc_walk(&s.walker, (svmc_gva){ VA }, how, &r), SVMC_OK, "%u", i);
     }
     set_up(&s, SVMC_WALK_ISA_X86); /* the bits themselves are none of a walk's */
-    for (uint32_t bit = SVMC_EXEC_USER; bit <= SVMC_EXEC_CHECK; bit *= 2)
+    for (uint32_t bit = SVMC_EXEC_USER; bit <= SVMC_EXEC_SYSTEM; bit *= 2)
         CHECK_EQ(svmc_walk(&s.walker, (svmc_gva){ VA }, 1 | bit, &r), SVMC_ERR_ARG, "%u", bit);
 }

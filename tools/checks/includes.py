@@ -61,7 +61,7 @@ STANDARD = {"stddef.h", "stdint.h", "stdbool.h", "limits.h", "stdalign.h", "stda
 WRAPPED = {
     "src/port/x86vec": {"cpuid.h"},
     "src/port/kvm": {"cpuid.h", "errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
-    "src/port/kvm-a64": {"errno.h", "string.h", "linux/kvm.h", "sys/ioctl.h"},
+    "src/port/kvm-a64": {"string.h", "linux/kvm.h"},
     "src/port/sodium": {"sodium.h", "string.h"},
     "src/port/openssl": {"string.h",
                          *(f"openssl/{name}.h" for name in ("core_names", "crypto", "evp",

@@ -71,6 +71,17 @@ struct svmc_kvm_finished {
     struct svmc_exec_result exec;
 };
 
+/** What a vCPU of either architecture has: mapping, memory, devices, and what is on its way. */
+struct svmc_kvm_finish_lent {
+    void *run; /* struct kvm_run */
+    const struct svmc_kvm_finish_ops *ops;
+    void *ctx;
+    struct svmc_kvm_finished out; /* of the instruction that waits, or is to be put back */
+    uint8_t fetching, refused, by_exits;
+    uint8_t piece, pieces; /* of the access that waits: 8 bytes each */
+    uint8_t data[SVMC_EXEC_WIDTH_MAX];
+};
+
 /** Control of the floating-point units. */
 struct svmc_kvm_finish_fpu {
     uint32_t mxcsr;
@@ -84,10 +95,7 @@ struct svmc_kvm_finish {
     struct {
         int vcpu;
         uint32_t xsave_bytes, flags, quirks;
-        void *run; /* struct kvm_run */
         size_t run_bytes;
-        const struct svmc_kvm_finish_ops *ops;
-        void *ctx;
         uint8_t *xsave;
         uint16_t component_at[SVMC_KVM_FINISH_COMPONENTS];
         uint16_t component_bytes[SVMC_KVM_FINISH_COMPONENTS];
@@ -99,12 +107,10 @@ struct svmc_kvm_finish {
         struct svmc_exec exec;
         struct svmc_exec_x86 regs;
         struct svmc_walk_x86 walk;
-        struct svmc_kvm_finished out; /* of the instruction that waits, or is to be put back */
-        uint8_t state;                /* enum of finish_private.h */
-        uint8_t fetching, refused, mends, by_exits;
+        struct svmc_kvm_finish_lent lent;
+        uint8_t state; /* enum of finish_private.h */
+        uint8_t mends;
         uint8_t wrote, drained; /* registers in xsave; it is as KVM wants it */
-        uint8_t piece, pieces;  /* of the access that waits: 8 bytes each */
-        uint8_t data[SVMC_EXEC_WIDTH_MAX];
     } priv;
 };
 
@@ -141,6 +147,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  *          UNFINISHED: nothing was done, *out says to what.
  *          On an error the vCPU is as it was. CALLBACK may be tried again, before anything else:
  *          what was done to memory and devices is not done twice. Or say drop.
+ *          A VMM that single-steps says KVM_SET_GUEST_DEBUG again behind DONE: that is its step.
  *          With MEND it is called for KVM_EXIT_MMIO as well, before that is answered: PENDING:
  *          as above, UNSUPPORTED: KVM does it right.
  * Source:  KV-15 to KV-28.
@@ -148,7 +155,8 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_UNSUPPORTED (no such exit: it is the VMM's);
  *         SVMC_ERR_STATE (struct kvm_run has registers that KVM has not taken yet; an event is
  *         on its way); SVMC_ERR_REFUSED (code or page tables of the guest lie in no memory);
- *         SVMC_ERR_CALLBACK (KVM, or one of `ops`, failed).
+ *         SVMC_ERR_CALLBACK (KVM, or one of `ops`, failed: where the executor was told so,
+ *         out->exec has its callback and callback_status).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_exit(struct svmc_kvm_finish *f,
                                                               struct svmc_kvm_finished *out);

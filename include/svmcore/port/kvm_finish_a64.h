@@ -20,20 +20,16 @@ extern "C" {
 struct svmc_kvm_finish_a64 {
     struct {
         int vcpu;
-        uint8_t state, kernel, fetching, piece, pieces;
-        void *run; /* struct kvm_run */
-        const struct svmc_kvm_finish_ops *ops;
-        void *ctx;
+        uint8_t state, kernel;
         uint64_t old[SVMC_KVM_FINISH_A64_REGS + 5]; /* and SP_EL1, ELR, SPSR, ESR, FAR of EL1 */
         uint64_t vbar;
         struct svmc_exec exec;
         struct svmc_exec_a64 regs;
         struct svmc_walk_a64 walk;
-        struct svmc_kvm_finished out;
+        struct svmc_kvm_finish_lent lent;
         uint32_t wrote; /* bit n: V register n */
         uint8_t vector[32][16];
         uint8_t old_vector[32][16];
-        uint8_t data[SVMC_EXEC_WIDTH_MAX];
     } priv;
 };
 
@@ -64,7 +60,7 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_open(
  * Source:  KV-30 to KV-36.
  *
  * @return SVMC_OK; SVMC_ERR_ARG; SVMC_ERR_UNSUPPORTED (no such exit; AArch32; EL2);
- *         SVMC_ERR_CALLBACK (KVM, or one of ops, failed).
+ *         SVMC_ERR_CALLBACK (KVM, or one of ops, failed; out->exec as on x86).
  */
 SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_a64_exit(struct svmc_kvm_finish_a64 *f,
                                                                   struct svmc_kvm_finished *out);

@@ -24,9 +24,9 @@ enum svmc_status svmc_kvm_finish_a64_open(struct svmc_kvm_finish_a64 *f, int vcp
     if (!run || !ops || ops->size < sizeof *ops || !ops->memory)
         return SVMC_ERR_ARG;
     f->priv.vcpu = vcpu;
-    f->priv.run = run;
-    f->priv.ops = ops;
-    f->priv.ctx = ctx;
+    f->priv.lent.run = run;
+    f->priv.lent.ops = ops;
+    f->priv.lent.ctx = ctx;
     f->priv.regs.dczid = dczid;
     st = svmc_exec_init(&f->priv.exec, &svmc_kvm_a64_exec, f);
     if (st == SVMC_OK)
@@ -49,22 +49,22 @@ static void forget(struct svmc_kvm_finish_a64 *f)
 
     f->priv.state = IDLE;
     f->priv.wrote = 0;
-    svmc_kvm_a64_zero(f->priv.old, sizeof f->priv.old);
-    svmc_kvm_a64_zero(&f->priv.regs, sizeof f->priv.regs);
-    svmc_kvm_a64_zero(f->priv.vector, sizeof f->priv.vector);
-    svmc_kvm_a64_zero(f->priv.old_vector, sizeof f->priv.old_vector);
-    svmc_kvm_a64_zero(f->priv.data, sizeof f->priv.data);
-    svmc_kvm_a64_zero(&f->priv.exec, sizeof f->priv.exec);
+    svmc_kvm_zero(f->priv.old, sizeof f->priv.old);
+    svmc_kvm_zero(&f->priv.regs, sizeof f->priv.regs);
+    svmc_kvm_zero(f->priv.vector, sizeof f->priv.vector);
+    svmc_kvm_zero(f->priv.old_vector, sizeof f->priv.old_vector);
+    svmc_kvm_zero(f->priv.lent.data, sizeof f->priv.lent.data);
+    svmc_kvm_zero(&f->priv.exec, sizeof f->priv.exec);
     f->priv.regs.monitor = monitor; /* the store behind a load needs it */
     f->priv.regs.dczid = dczid;
     f->priv.regs.mmfr2 = mmfr2;
     if (svmc_exec_init(&f->priv.exec, &svmc_kvm_a64_exec, f) != SVMC_OK)
-        f->priv.run = NULL; /* it was good before */
+        f->priv.lent.run = NULL; /* it was good before */
 }
 
 void svmc_kvm_finish_a64_drop(struct svmc_kvm_finish_a64 *f)
 {
-    if (!f || !f->priv.run)
+    if (!f || !f->priv.lent.run)
         return;
     forget(f);
     f->priv.regs.monitor.bytes = 0;
@@ -73,7 +73,7 @@ void svmc_kvm_finish_a64_drop(struct svmc_kvm_finish_a64 *f)
 /* KV-31: the access that trapped is one that this instruction makes; cache lines are not. */
 static bool is_possible(const struct svmc_kvm_finish_a64 *f, uint64_t iss)
 {
-    const unsigned access = f->priv.out.insn.access;
+    const unsigned access = f->priv.lent.out.insn.access;
 
     return (iss & ISS_CM) != 0 || (access & (iss & ISS_WNR ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ));
 }
@@ -81,13 +81,13 @@ static bool is_possible(const struct svmc_kvm_finish_a64 *f, uint64_t iss)
 static enum svmc_status settle(struct svmc_kvm_finish_a64 *f, enum svmc_status st,
                                struct svmc_kvm_finished *out)
 {
-    struct svmc_kvm_finished *mine = &f->priv.out;
+    struct svmc_kvm_finished *mine = &f->priv.lent.out;
 
     mine->action = mine->exec.action;
     if (st == SVMC_OK && mine->action == SVMC_EXEC_PENDING) {
         if (f->priv.exec.wait.kind == SVMC_EXEC_READ || f->priv.exec.wait.kind == SVMC_EXEC_WRITE) {
             f->priv.state = WAITS;
-            svmc_kvm_a64_ask(f);
+            svmc_kvm_lent_ask(&f->priv.lent, &f->priv.exec.wait);
             *out = *mine;
             return SVMC_OK;
         }
@@ -102,13 +102,15 @@ static enum svmc_status settle(struct svmc_kvm_finish_a64 *f, enum svmc_status s
     forget(f);
     if (st == SVMC_OK)
         *out = *mine;
+    out->exec.callback = mine->exec.callback;
+    out->exec.callback_status = mine->exec.callback_status;
     return st;
 }
 
 static enum svmc_status begin(struct svmc_kvm_finish_a64 *f, struct svmc_kvm_finished *out)
 {
-    const uint64_t iss = ((const struct kvm_run *)f->priv.run)->arm_nisv.esr_iss;
-    struct svmc_kvm_finished *mine = &f->priv.out;
+    const uint64_t iss = ((const struct kvm_run *)f->priv.lent.run)->arm_nisv.esr_iss;
+    struct svmc_kvm_finished *mine = &f->priv.lent.out;
     enum svmc_status st;
 
     *mine = (struct svmc_kvm_finished){ 0 };
@@ -120,9 +122,9 @@ static enum svmc_status begin(struct svmc_kvm_finish_a64 *f, struct svmc_kvm_fin
         forget(f);
         return st;
     }
-    f->priv.fetching = 1;
+    f->priv.lent.fetching = 1;
     st = svmc_exec_a64_fetch(&f->priv.exec, &f->priv.regs, &mine->insn, &mine->exec);
-    f->priv.fetching = 0;
+    f->priv.lent.fetching = 0;
     if (st == SVMC_OK && mine->exec.action == SVMC_EXEC_NONE) {
         mine->count = mine->insn.length;
         if (is_possible(f, iss))
@@ -143,24 +145,24 @@ enum svmc_status svmc_kvm_finish_a64_exit(struct svmc_kvm_finish_a64 *f,
     if (!out)
         return SVMC_ERR_ARG;
     *out = (struct svmc_kvm_finished){ 0 };
-    if (!f || !f->priv.run)
+    if (!f || !f->priv.lent.run)
         return SVMC_ERR_ARG;
     x = &f->priv.exec;
     if (f->priv.state == PUTS)
         return settle(f, SVMC_OK, out);
     if (f->priv.state == WAITS) {
         reads = x->wait.kind == SVMC_EXEC_READ;
-        if (!svmc_kvm_a64_take(f)) {
-            svmc_kvm_a64_ask(f);
-            *out = f->priv.out;
+        if (!svmc_kvm_lent_take(&f->priv.lent, &x->wait)) {
+            svmc_kvm_lent_ask(&f->priv.lent, &f->priv.exec.wait);
+            *out = f->priv.lent.out;
             return SVMC_OK;
         }
-        st = svmc_exec_answer(x, reads ? f->priv.data : NULL, reads ? x->wait.bytes : 0);
+        st = svmc_exec_answer(x, reads ? f->priv.lent.data : NULL, reads ? x->wait.bytes : 0);
         if (st == SVMC_OK)
-            st = svmc_exec_a64_resume(x, &f->priv.regs, &f->priv.out.exec);
+            st = svmc_exec_a64_resume(x, &f->priv.regs, &f->priv.lent.out.exec);
         return settle(f, st, out);
     }
-    if (((const struct kvm_run *)f->priv.run)->exit_reason != KVM_EXIT_ARM_NISV)
+    if (((const struct kvm_run *)f->priv.lent.run)->exit_reason != KVM_EXIT_ARM_NISV)
         return SVMC_ERR_UNSUPPORTED;
     return begin(f, out);
 }

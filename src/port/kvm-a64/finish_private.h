@@ -7,6 +7,8 @@
 #include <linux/kvm.h>
 #include <stdbool.h>
 
+#include "../kvm/finish_lent.h"
+
 /** KV-30: what does not change as long as there is the vCPU. */
 enum svmc_status svmc_kvm_a64_features(struct svmc_kvm_finish_a64 *f);
 
@@ -24,12 +26,5 @@ enum svmc_status svmc_kvm_a64_set_vector(struct svmc_kvm_finish_a64 *f, uint32_t
 
 /** What the executor is lent; ctx is a struct svmc_kvm_finish_a64. */
 extern const struct svmc_exec_ops svmc_kvm_a64_exec;
-
-/** KV-32: the next piece of what waits, as an exit; and its answer. true: it was the last one. */
-void svmc_kvm_a64_ask(struct svmc_kvm_finish_a64 *f);
-bool svmc_kvm_a64_take(struct svmc_kvm_finish_a64 *f);
-
-/** Bytes that no compiler leaves as they were. */
-void svmc_kvm_a64_zero(void *at, size_t bytes);
 
 #endif

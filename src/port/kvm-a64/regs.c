@@ -2,9 +2,7 @@
 /** Registers by KVM_GET_ONE_REG: KV-30, KV-34, KV-35. Numbers: the kernel's asm/kvm.h of arm64. */
 #include "finish_private.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 /* struct kvm_regs in words of 32 bits: user_pt_regs, SP_EL1, ELR_EL1, SPSR_EL1 and more, V0... */
 #define CORE(word) (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | 0x100000u | (uint64_t)(word))
@@ -46,22 +44,12 @@
 enum { OLD_SP = 31, OLD_PC, OLD_PSTATE, OLD_SP_EL1, OLD_ELR, OLD_SPSR, OLD_ESR, OLD_FAR, OLD_ALL };
 _Static_assert(OLD_ALL == SVMC_KVM_FINISH_A64_REGS + 5, "old");
 
-void svmc_kvm_a64_zero(void *at, size_t bytes)
-{
-    memset(at, 0, bytes);
-    __asm__ volatile("" : : "r"(at) : "memory");
-}
-
 static bool one(const struct svmc_kvm_finish_a64 *f, unsigned long request, uint64_t id,
                 void *value)
 {
     struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)value };
-    int result;
 
-    do
-        result = ioctl(f->priv.vcpu, request, &reg);
-    while (result < 0 && errno == EINTR);
-    return result == 0;
+    return svmc_kvm_ask(f->priv.vcpu, request, &reg) == 0;
 }
 
 static bool get(const struct svmc_kvm_finish_a64 *f, uint64_t id, uint64_t *value)
@@ -136,7 +124,7 @@ enum svmc_status svmc_kvm_a64_set_vector(struct svmc_kvm_finish_a64 *f, uint32_t
 /* KV-35: AArch64.TakeException of DDI 0487, to EL1. */
 static void take_exception(const struct svmc_kvm_finish_a64 *f, uint64_t next[OLD_ALL])
 {
-    const struct svmc_fault *fault = &f->priv.out.exec.fault;
+    const struct svmc_fault *fault = &f->priv.lent.out.exec.fault;
     const uint64_t pstate = f->priv.old[OLD_PSTATE], sctlr = f->priv.regs.sctlr;
 
     next[OLD_ELR] = f->priv.old[OLD_PC];
@@ -158,7 +146,7 @@ enum svmc_status svmc_kvm_a64_put(struct svmc_kvm_finish_a64 *f)
     unsigned i = 0, v = 0;
 
     memcpy(next, f->priv.old, sizeof next);
-    if (f->priv.out.exec.action == SVMC_EXEC_FAULT) {
+    if (f->priv.lent.out.exec.action == SVMC_EXEC_FAULT) {
         take_exception(f, next);
         f->priv.wrote = 0;
     } else {

@@ -59,12 +59,13 @@ static enum svmc_status take_cpuid(struct svmc_kvm_finish *f, const struct svmc_
     return st;
 }
 
+/* KVM before Linux 6.4 leaves the count as it was: what it has not written is zero. */
 static enum svmc_status ask_cpuid(struct svmc_kvm_finish *f)
 {
     struct kvm_cpuid_entry2 list[LEAVES + 1] = { 0 }; /* the first has the head: two words */
     struct svmc_cpuid_leaf leaf[LEAVES];
     uint8_t *head = (uint8_t *)(list + 1) - sizeof(struct kvm_cpuid2);
-    uint32_t count = LEAVES;
+    uint32_t count = LEAVES, n = 0;
 
     memcpy(head, &count, sizeof count);
     if (svmc_kvm_ask(f->priv.vcpu, KVM_GET_CPUID2, head) != 0)
@@ -73,9 +74,11 @@ static enum svmc_status ask_cpuid(struct svmc_kvm_finish *f)
     for (uint32_t i = 0; i < count && i < LEAVES; i++) {
         const struct kvm_cpuid_entry2 *e = &list[i + 1];
 
-        leaf[i] = (struct svmc_cpuid_leaf){ e->function, e->index, e->eax, e->ebx, e->ecx, e->edx };
+        if (e->function != 0 || e->eax != 0) /* leaf 0 has its own number there, or a higher one */
+            leaf[n++] =
+                (struct svmc_cpuid_leaf){ e->function, e->index, e->eax, e->ebx, e->ecx, e->edx };
     }
-    return count > LEAVES ? SVMC_ERR_CALLBACK : take_cpuid(f, leaf, count);
+    return count > LEAVES ? SVMC_ERR_CALLBACK : take_cpuid(f, leaf, n);
 }
 
 /* Where components of the extended state lie: KVM copies them in the machine's own layout. */
@@ -92,6 +95,15 @@ static void find_components(struct svmc_kvm_finish *f)
             f->priv.component_bytes[i] = (uint16_t)n;
         }
     }
+}
+
+/* KV-20: KVM leaves no guest in front of a LOCK that no processor can keep. */
+static enum svmc_status make_record(struct svmc_kvm_finish *f)
+{
+    enum svmc_status st = svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f);
+
+    f->priv.exec.split_locks = 1;
+    return st;
 }
 
 static bool is_good(const struct svmc_kvm_files *files, const struct svmc_kvm_finish_how *how)
@@ -119,10 +131,10 @@ enum svmc_status svmc_kvm_finish_open(struct svmc_kvm_finish *f, const struct sv
     if (xsave > 0 && (size_t)xsave > how->xsave_bytes)
         return SVMC_ERR_ARG;
     f->priv.vcpu = files->vcpu;
-    f->priv.run = files->run;
+    f->priv.lent.run = files->run;
     f->priv.run_bytes = files->run_bytes;
-    f->priv.ops = how->ops;
-    f->priv.ctx = how->ctx;
+    f->priv.lent.ops = how->ops;
+    f->priv.lent.ctx = how->ctx;
     f->priv.xsave = how->xsave;
     f->priv.xsave_bytes = xsave > (int)sizeof(struct kvm_xsave)
                               ? (uint32_t)xsave
@@ -131,7 +143,7 @@ enum svmc_status svmc_kvm_finish_open(struct svmc_kvm_finish *f, const struct sv
     find_components(f);
     st = how->leaves ? take_cpuid(f, how->leaves, how->leaf_count) : ask_cpuid(f);
     if (st == SVMC_OK)
-        st = svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f);
+        st = make_record(f);
     if (st != SVMC_OK)
         memset(f, 0, sizeof *f);
     return st;
@@ -145,7 +157,7 @@ uint32_t svmc_kvm_finish_waits(const struct svmc_kvm_finish *f)
 /* KV-15, KV-28 */
 static bool is_ours(const struct svmc_kvm_finish *f)
 {
-    const struct kvm_run *run = f->priv.run;
+    const struct kvm_run *run = f->priv.lent.run;
 
     if (run->exit_reason == KVM_EXIT_MMIO)
         return (f->priv.flags & SVMC_KVM_FINISH_MEND) && !run->mmio.is_write;
@@ -159,7 +171,7 @@ static bool is_ours(const struct svmc_kvm_finish *f)
  * interrupt or NMI to be injected again: the exit was of its delivery. */
 static bool is_clear(const struct svmc_kvm_finish *f)
 {
-    const struct kvm_run *run = f->priv.run;
+    const struct kvm_run *run = f->priv.lent.run;
     struct kvm_vcpu_events events;
 
     memcpy(&events, f->priv.old_events, sizeof events);
@@ -172,17 +184,17 @@ static bool is_clear(const struct svmc_kvm_finish *f)
 /* KV-16: what KVM failed at is what is there now. */
 static bool is_same(const struct svmc_kvm_finish *f)
 {
-    const struct kvm_run *run = f->priv.run;
+    const struct kvm_run *run = f->priv.lent.run;
     size_t n;
 
     if (run->exit_reason != KVM_EXIT_INTERNAL_ERROR || run->emulation_failure.ndata < BYTES_WORDS ||
         !(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
         return true;
     n = run->emulation_failure.insn_size;
-    if (n > f->priv.out.insn.length)
-        n = f->priv.out.insn.length;
+    if (n > f->priv.lent.out.insn.length)
+        n = f->priv.lent.out.insn.length;
     return n <= sizeof run->emulation_failure.insn_bytes &&
-           memcmp(run->emulation_failure.insn_bytes, f->priv.out.bytes, n) == 0;
+           memcmp(run->emulation_failure.insn_bytes, f->priv.lent.out.bytes, n) == 0;
 }
 
 static const struct svmc_cpu *code(const struct svmc_kvm_finish *f)
@@ -199,7 +211,7 @@ static bool waits_for_nobody(const struct svmc_kvm_finish *f)
 {
     const uint8_t kind = f->priv.exec.wait.kind;
 
-    return f->priv.out.exec.action == SVMC_EXEC_PENDING && kind != SVMC_EXEC_READ &&
+    return f->priv.lent.out.exec.action == SVMC_EXEC_PENDING && kind != SVMC_EXEC_READ &&
            kind != SVMC_EXEC_WRITE && kind != SVMC_EXEC_PORT_IN && kind != SVMC_EXEC_PORT_OUT;
 }
 
@@ -220,35 +232,39 @@ static void forget(struct svmc_kvm_finish *f)
     svmc_kvm_zero(f->priv.old_sregs, sizeof f->priv.old_sregs);
     svmc_kvm_zero(f->priv.old_events, sizeof f->priv.old_events);
     svmc_kvm_zero(&f->priv.regs, sizeof f->priv.regs);
-    svmc_kvm_zero(f->priv.data, sizeof f->priv.data);
+    svmc_kvm_zero(f->priv.lent.data, sizeof f->priv.lent.data);
     svmc_kvm_zero(f->priv.xsave, f->priv.xsave_bytes);
     svmc_kvm_zero(&f->priv.exec, sizeof f->priv.exec);
-    if (svmc_exec_init(&f->priv.exec, &svmc_kvm_finish_exec, f) != SVMC_OK)
-        f->priv.run = NULL; /* it was good before */
+    if (make_record(f) != SVMC_OK)
+        f->priv.lent.run = NULL; /* it was good before */
 }
 
 void svmc_kvm_finish_drop(struct svmc_kvm_finish *f)
 {
     if (!f)
         return;
-    if (f->priv.run)
+    if (f->priv.lent.run)
         forget(f);
     f->priv.mends = 0;
 }
 
-/* KV-27: what failed was a later iteration of a repetition: those before it are done (XE-7). */
+/* KV-27: what failed was a later iteration of a repetition: those before it are done (XE-7). Or it
+ * was a later element of a gather or scatter, which alone writes registers of the extended state
+ * before it has made all accesses (XE-29). */
 static bool has_come_on(const struct svmc_kvm_finish *f)
 {
     const struct svmc_exec_x86 *r = &f->priv.regs;
 
-    return r->rip == f->priv.old_regs[16] && r->general[SVMC_REG_RCX] != f->priv.old_regs[2];
+    return r->rip == f->priv.old_regs[16] &&
+           (r->general[SVMC_REG_RCX] != f->priv.old_regs[2] ||
+            (f->priv.wrote && f->priv.lent.out.exec.callback != SVMC_EXEC_VECTOR_WRITE));
 }
 
 /* What the executor said -> what the caller hears, and KVM. */
 static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
                                struct svmc_kvm_finished *out)
 {
-    struct svmc_kvm_finished *mine = &f->priv.out;
+    struct svmc_kvm_finished *mine = &f->priv.lent.out;
 
     for (unsigned i = 0; st == SVMC_OK && waits_for_nobody(f) && i < ROUNDS_MAX; i++)
         st = svmc_exec_x86_resume(&f->priv.exec, &f->priv.regs, &mine->exec);
@@ -260,7 +276,9 @@ static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
     }
     mine->action = mine->exec.action;
     if (st != SVMC_OK) {
-        st = f->priv.refused ? SVMC_ERR_REFUSED : st;
+        st = f->priv.lent.refused ? SVMC_ERR_REFUSED : st;
+        out->exec.callback = mine->exec.callback;
+        out->exec.callback_status = mine->exec.callback_status;
     } else if (mine->action == SVMC_EXEC_PENDING) {
         f->priv.state = FINISH_WAITS;
         svmc_kvm_finish_ask(f);
@@ -283,19 +301,19 @@ static enum svmc_status settle(struct svmc_kvm_finish *f, enum svmc_status st,
 static enum svmc_status take_over(struct svmc_kvm_finish *f, enum svmc_status st,
                                   struct svmc_kvm_finished *out)
 {
-    const struct kvm_run *run = f->priv.run;
+    const struct kvm_run *run = f->priv.lent.run;
     struct svmc_exec *x = &f->priv.exec;
 
-    if (st == SVMC_OK && f->priv.out.exec.action == SVMC_EXEC_PENDING &&
+    if (st == SVMC_OK && f->priv.lent.out.exec.action == SVMC_EXEC_PENDING &&
         x->wait.kind == SVMC_EXEC_READ && x->wait.bytes == run->mmio.len &&
-        x->wait.bytes == f->priv.out.insn.mem_bytes && /* on one page */
+        x->wait.bytes == f->priv.lent.out.insn.mem_bytes && /* on one page */
         x->wait.at == run->mmio.phys_addr) {
-        f->priv.out.action = SVMC_EXEC_PENDING;
+        f->priv.lent.out.action = SVMC_EXEC_PENDING;
         f->priv.state = FINISH_WAITS;
         f->priv.mends = 1;
-        f->priv.piece = 0;
-        f->priv.pieces = 1;
-        *out = f->priv.out;
+        f->priv.lent.piece = 0;
+        f->priv.lent.pieces = 1;
+        *out = f->priv.lent.out;
         return SVMC_OK;
     }
     forget(f);
@@ -305,7 +323,7 @@ static enum svmc_status take_over(struct svmc_kvm_finish *f, enum svmc_status st
 /* KVM completes what it has begun; what it makes of it is overwritten. */
 static enum svmc_status end_access(struct svmc_kvm_finish *f)
 {
-    struct kvm_run *run = f->priv.run;
+    struct kvm_run *run = f->priv.lent.run;
     int result, error;
 
     f->priv.mends = 0;
@@ -321,16 +339,22 @@ static bool is_wrong(const struct svmc_insn *insn)
     return insn->id == SVMC_X86_LZCNT || insn->id == SVMC_X86_TZCNT;
 }
 
+static bool wants_xss(const struct svmc_insn *insn)
+{
+    return insn->id == SVMC_X86_XSAVES || insn->id == SVMC_X86_XSAVES64 ||
+           insn->id == SVMC_X86_XRSTORS || insn->id == SVMC_X86_XRSTORS64;
+}
+
 /* KV-16: fetched once, decoded once. */
 static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finished *out)
 {
-    const bool mmio = ((const struct kvm_run *)f->priv.run)->exit_reason == KVM_EXIT_MMIO;
-    struct svmc_kvm_finished *mine = &f->priv.out;
+    const bool mmio = ((const struct kvm_run *)f->priv.lent.run)->exit_reason == KVM_EXIT_MMIO;
+    struct svmc_kvm_finished *mine = &f->priv.lent.out;
     enum svmc_status st;
 
-    f->priv.by_exits = mmio; /* its answer is on its way to KVM */
+    f->priv.lent.by_exits = mmio; /* its answer is on its way to KVM */
     *mine = (struct svmc_kvm_finished){ 0 };
-    f->priv.refused = 0;
+    f->priv.lent.refused = 0;
     st = svmc_kvm_finish_load(f);
     if (st == SVMC_OK && !is_clear(f))
         st = SVMC_ERR_STATE;
@@ -338,20 +362,22 @@ static enum svmc_status begin(struct svmc_kvm_finish *f, struct svmc_kvm_finishe
         forget(f);
         return st;
     }
-    f->priv.fetching = 1;
+    f->priv.lent.fetching = 1;
     st = svmc_exec_x86_fetch(&f->priv.exec, code(f), &f->priv.regs, &mine->insn, &mine->exec);
-    f->priv.fetching = 0;
+    f->priv.lent.fetching = 0;
     if (mmio && (st != SVMC_OK || mine->exec.action != SVMC_EXEC_NONE || !is_wrong(&mine->insn)))
         return take_over(f, SVMC_ERR_UNSUPPORTED, out);
     if (st == SVMC_OK && mine->exec.action == SVMC_EXEC_NONE) {
         mine->count = mine->insn.length;
         memset(mine->bytes + mine->count, 0, sizeof mine->bytes - mine->count);
-        if (is_same(f))
-            st = svmc_exec_x86_start(&f->priv.exec, &f->priv.regs, &mine->insn, &mine->exec);
-        else
+        if (!is_same(f))
             mine->exec.action = SVMC_EXEC_AGAIN;
+        else if (wants_xss(&mine->insn) && !svmc_kvm_finish_load_xss(f))
+            st = SVMC_ERR_CALLBACK;
+        else
+            st = svmc_exec_x86_start(&f->priv.exec, &f->priv.regs, &mine->insn, &mine->exec);
     }
-    f->priv.by_exits = 0;
+    f->priv.lent.by_exits = 0;
     return mmio ? take_over(f, st, out) : settle(f, st, out);
 }
 
@@ -364,7 +390,7 @@ enum svmc_status svmc_kvm_finish_exit(struct svmc_kvm_finish *f, struct svmc_kvm
     if (!out)
         return SVMC_ERR_ARG;
     *out = (struct svmc_kvm_finished){ 0 };
-    if (!f || !f->priv.run)
+    if (!f || !f->priv.lent.run)
         return SVMC_ERR_ARG;
     if (f->priv.state == FINISH_PUTS)
         return settle(f, SVMC_OK, out);
@@ -373,21 +399,21 @@ enum svmc_status svmc_kvm_finish_exit(struct svmc_kvm_finish *f, struct svmc_kvm
         reads = x->wait.kind == SVMC_EXEC_READ || x->wait.kind == SVMC_EXEC_PORT_IN;
         if (!svmc_kvm_finish_take(f)) {
             svmc_kvm_finish_ask(f);
-            *out = f->priv.out;
+            *out = f->priv.lent.out;
             return SVMC_OK;
         }
         if (f->priv.mends && (st = end_access(f)) != SVMC_OK) {
             svmc_kvm_finish_drop(f);
             return st;
         }
-        st = svmc_exec_answer(x, reads ? f->priv.data : NULL, reads ? x->wait.bytes : 0);
+        st = svmc_exec_answer(x, reads ? f->priv.lent.data : NULL, reads ? x->wait.bytes : 0);
         if (st == SVMC_OK)
-            st = svmc_exec_x86_resume(x, &f->priv.regs, &f->priv.out.exec);
+            st = svmc_exec_x86_resume(x, &f->priv.regs, &f->priv.lent.out.exec);
         return settle(f, st, out);
     }
     if (!is_ours(f))
         return SVMC_ERR_UNSUPPORTED;
-    if (((const struct kvm_run *)f->priv.run)->kvm_dirty_regs != 0)
+    if (((const struct kvm_run *)f->priv.lent.run)->kvm_dirty_regs != 0)
         return SVMC_ERR_STATE; /* KV-23 */
     return begin(f, out);
 }

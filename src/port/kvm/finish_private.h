@@ -19,6 +19,9 @@ enum finish_state {
 /** KV-15: what KVM has. The vCPU is not changed. */
 enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f);
 
+/** KV-21: IA32_XSS, where this KVM has it; false: KVM failed. */
+bool svmc_kvm_finish_load_xss(struct svmc_kvm_finish *f);
+
 /** KV-22, KV-23: what became of it; all of it, or none. */
 enum svmc_status svmc_kvm_finish_put(struct svmc_kvm_finish *f);
 

@@ -17,6 +17,7 @@
 #define FLAG_VM    0x20000u
 #define VECTOR_PF  14u
 #define DR6_STEP   0x4000u
+#define MSR_XSS    0xda0u
 #define PAT_RESET  0x0007040600070406u
 
 _Static_assert(sizeof(struct kvm_regs) == 18 * 8, "old_regs");
@@ -139,6 +140,19 @@ enum svmc_status svmc_kvm_finish_load(struct svmc_kvm_finish *f)
     return SVMC_OK;
 }
 
+bool svmc_kvm_finish_load_xss(struct svmc_kvm_finish *f)
+{
+    struct kvm_msr_entry one[2] = { { 0 }, { .index = MSR_XSS } }; /* the head is half of one */
+    uint8_t *head = (uint8_t *)(one + 1) - sizeof(struct kvm_msrs);
+    const uint32_t count = 1;
+    int found;
+
+    memcpy(head, &count, sizeof count);
+    found = svmc_kvm_ask(f->priv.vcpu, KVM_GET_MSRS, head);
+    f->priv.regs.xss = found == 1 ? one[1].data : 0; /* 0: KVM has no such register */
+    return found >= 0;
+}
+
 static uint8_t kvm_shadow(uint8_t ours)
 {
     return (uint8_t)((ours & SVMC_STATE_SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
@@ -148,16 +162,17 @@ static uint8_t kvm_shadow(uint8_t ours)
 /* KV-22: of what is on its way only the exception changes, the shadow, and what IRET unblocks. */
 static void new_events(const struct svmc_kvm_finish *f, struct kvm_vcpu_events *events)
 {
-    const struct svmc_fault *fault = &f->priv.out.exec.fault;
-    const bool raised = f->priv.out.exec.action == SVMC_EXEC_FAULT || f->priv.out.exec.trap;
+    const struct svmc_fault *fault = &f->priv.lent.out.exec.fault;
+    const bool raised =
+        f->priv.lent.out.exec.action == SVMC_EXEC_FAULT || f->priv.lent.out.exec.trap;
 
     memset(&events->exception, 0, sizeof events->exception);
     events->exception_has_payload = 0;
     events->exception_payload = 0;
     events->flags = KVM_VCPUEVENT_VALID_SHADOW; /* what other threads send is not overwritten */
-    if (f->priv.out.exec.action == SVMC_EXEC_DONE) {
+    if (f->priv.lent.out.exec.action == SVMC_EXEC_DONE) {
         events->interrupt.shadow = kvm_shadow(f->priv.regs.shadow);
-        if (f->priv.out.insn.id == SVMC_X86_IRET)
+        if (f->priv.lent.out.insn.id == SVMC_X86_IRET)
             events->nmi.masked = 0;
     }
     if (raised) {
@@ -171,7 +186,7 @@ static void new_events(const struct svmc_kvm_finish *f, struct kvm_vcpu_events *
 /* KV-22: what LGDT, LMSW, loads of segments and far branches change. */
 static void new_sregs(const struct svmc_kvm_finish *f, struct kvm_sregs *s)
 {
-    const struct svmc_exec_result *result = &f->priv.out.exec;
+    const struct svmc_exec_result *result = &f->priv.lent.out.exec;
     const struct svmc_exec_x86 *r = &f->priv.regs;
 
     if (result->action == SVMC_EXEC_FAULT && result->fault.vector == VECTOR_PF)
@@ -197,7 +212,7 @@ static void new_regs(const struct svmc_kvm_finish *f, uint64_t regs[18])
         regs[kvm_order[i]] = f->priv.regs.general[i];
     regs[16] = f->priv.regs.rip;
     regs[17] = f->priv.regs.rflags;
-    if (f->priv.out.exec.action == SVMC_EXEC_FAULT && f->priv.out.exec.resume_flag)
+    if (f->priv.lent.out.exec.action == SVMC_EXEC_FAULT && f->priv.lent.out.exec.resume_flag)
         regs[17] |= FLAG_RF; /* KVM pushes what stands there */
 }
 
@@ -205,7 +220,7 @@ static void new_regs(const struct svmc_kvm_finish *f, uint64_t regs[18])
 static void show(struct svmc_kvm_finish *f, const uint64_t regs[18], const struct kvm_sregs *sregs,
                  const struct kvm_vcpu_events *events)
 {
-    struct kvm_run *run = f->priv.run;
+    struct kvm_run *run = f->priv.lent.run;
 
     run->if_flag = (regs[17] & FLAG_IF) != 0;
     run->ready_for_interrupt_injection = 0; /* KVM_INTERRUPT would meet the exception */
@@ -238,7 +253,7 @@ static bool set_step(const struct svmc_kvm_finish *f, struct kvm_debugregs *debu
 
 enum svmc_status svmc_kvm_finish_put(struct svmc_kvm_finish *f)
 {
-    const struct svmc_exec_result *result = &f->priv.out.exec;
+    const struct svmc_exec_result *result = &f->priv.lent.out.exec;
     bool system;
     struct kvm_debugregs debug;
     struct kvm_vcpu_events events;

@@ -6,6 +6,8 @@
 
 #include <linux/kvm.h>
 
+#include "finish_lent.h"
+
 #define KVM_MAGIC         0x564b5653u /* "SVKV" */
 #define KVM_VERSION       1u
 #define KVM_HEADER_BYTES  16u
@@ -43,11 +45,5 @@ _Static_assert(sizeof(struct kvm_part_tsc) == 16, "as in the format");
 _Static_assert(sizeof(struct kvm_msrs) == 8, "as in the format");
 _Static_assert(sizeof(struct kvm_msr_entry) == 16, "as in the format");
 _Static_assert(sizeof(struct kvm_vcpu_events) == 64, "as in the format");
-
-/** An ioctl once more where a signal came between. */
-int svmc_kvm_ask(int fd, unsigned long request, void *arg);
-
-/** Bytes that no compiler leaves as they were. */
-void svmc_kvm_zero(void *at, size_t bytes);
 
 #endif

@@ -21,22 +21,6 @@
 #define PARTS_NEEDED \
     (1u << KVM_PART_MP_STATE | 1u << KVM_PART_REGS | 1u << KVM_PART_XSAVE | 1u << KVM_PART_EVENTS)
 
-int svmc_kvm_ask(int fd, unsigned long request, void *arg)
-{
-    int result;
-
-    do
-        result = ioctl(fd, request, arg);
-    while (result < 0 && errno == EINTR);
-    return result;
-}
-
-void svmc_kvm_zero(void *at, size_t bytes)
-{
-    memset(at, 0, bytes);
-    __asm__ volatile("" : : "r"(at) : "memory");
-}
-
 static bool has(const struct svmc_kvm_vcpu *v, uint32_t part)
 {
     return (v->priv.sections >> part & 1) != 0;

@@ -14,6 +14,18 @@ int ioctl(int fd, unsigned long request, ...);
 
 static struct fake_lab *now;
 
+/* GenuineIntel with SSE4.2, POPCNT, MOVBE, CX16, AVX, VMX; BMI1, AVX2, LZCNT; XSAVES. */
+static const struct svmc_cpuid_leaf leaves[] = {
+    { 0, 0, 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 },
+    { 1, 0, 0x906ea, 0, 0x1ed82223, 0x0f8bfbff },
+    { 7, 0, 0, 0x00000128, 0, 0 },
+    { 0xd, 1, 8, 0, 0, 0 },
+    { 0x80000000, 0, 0x80000008, 0, 0, 0 },
+    { 0x80000001, 0, 0, 0, 0x21, 0x2c100800 },
+    { 0x80000008, 0, 0x3027, 0, 0, 0 },
+};
+#define LEAVES (sizeof leaves / sizeof leaves[0])
+
 /* One argument, as the kernel reads or writes it. */
 static int give(void *arg, const void *what, size_t n)
 {
@@ -46,6 +58,38 @@ static int translate(struct kvm_translation *t)
 {
     t->valid = now->translated != 0;
     t->physical_address = t->valid ? now->translated | (t->linear_address & (FAKE_PAGE - 1)) : ~0u;
+    return 0;
+}
+
+/* IA32_XSS alone: KVM says how many it has given. */
+static int get_msrs(struct kvm_msrs *msrs)
+{
+    struct kvm_msr_entry *one = (struct kvm_msr_entry *)(void *)(msrs + 1);
+
+    now->msr_reads++;
+    if (msrs->nmsrs != 1 || one->index != 0xda0)
+        abort();
+    if (now->xss == ~(uint64_t)0)
+        return 0;
+    one->data = now->xss;
+    return 1;
+}
+
+static int get_cpuid(struct kvm_cpuid2 *to)
+{
+    struct kvm_cpuid_entry2 *e = to->entries;
+
+    if (to->nent < LEAVES)
+        abort();
+    for (size_t i = 0; i < LEAVES; i++)
+        e[i] = (struct kvm_cpuid_entry2){ .function = leaves[i].leaf,
+                                          .index = leaves[i].subleaf,
+                                          .eax = leaves[i].eax,
+                                          .ebx = leaves[i].ebx,
+                                          .ecx = leaves[i].ecx,
+                                          .edx = leaves[i].edx };
+    if (now->counts)
+        to->nent = LEAVES;
     return 0;
 }
 
@@ -108,6 +152,10 @@ static int answer(unsigned long request, void *arg)
         now->runs++;
         errno = now->run.run.immediate_exit ? EINTR : EIO;
         return -1;
+    case KVM_GET_CPUID2:
+        return get_cpuid(arg);
+    case KVM_GET_MSRS:
+        return get_msrs(arg);
     case KVM_TRANSLATE:
         return translate(arg);
     default:
@@ -159,8 +207,7 @@ static enum svmc_status device_write(void *ctx, svmc_gpa at, const void *src, si
     struct fake_lab *l = ctx;
 
     (void)at;
-    (void)src;
-    (void)n;
+    memcpy(l->wrote, src, n);
     l->writes++;
     return l->writes == l->fail_write ? SVMC_ERR_STATE : l->device;
 }
@@ -185,11 +232,16 @@ static const struct svmc_kvm_finish_ops by_callbacks = { .size = sizeof by_callb
                                                          .port_read = port_read,
                                                          .port_write = port_write };
 
+const struct svmc_kvm_finish_ops *fake_ops(bool callbacks)
+{
+    return callbacks ? &by_callbacks : &by_exits;
+}
+
 const struct svmc_kvm_finish_ops *fake_bare(struct fake_lab *l, bool callbacks)
 {
     memset(l, 0, sizeof *l);
     now = l;
-    return callbacks ? &by_callbacks : &by_exits;
+    return fake_ops(callbacks);
 }
 
 static void put64(struct fake_lab *l, uint32_t at, uint64_t value)
@@ -225,16 +277,6 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, uint8_t dpl)
                                  .db = type != 11 };
 }
 
-/* GenuineIntel with SSE4.2, POPCNT, MOVBE, CX16, AVX, VMX; BMI1, LZCNT. */
-static const struct svmc_cpuid_leaf leaves[] = {
-    { 0, 0, 7, 0x756e6547, 0x6c65746e, 0x49656e69 },
-    { 1, 0, 0x906ea, 0, 0x1ed82223, 0x0f8bfbff },
-    { 7, 0, 0, 0x00000108, 0, 0 },
-    { 0x80000000, 0, 0x80000008, 0, 0, 0 },
-    { 0x80000001, 0, 0, 0, 0x21, 0x2c100800 },
-    { 0x80000008, 0, 0x3027, 0, 0, 0 },
-};
-
 void fake_fail_emulation(struct fake_lab *l, bool with_bytes)
 {
     struct kvm_run *run = &l->run.run;
@@ -258,7 +300,7 @@ bool fake_open(struct fake_lab *l, const uint8_t *code, size_t n, bool callbacks
     const struct svmc_kvm_finish_how how = { .ops = callbacks ? &by_callbacks : &by_exits,
                                              .ctx = l,
                                              .leaves = leaves,
-                                             .leaf_count = sizeof leaves / sizeof leaves[0],
+                                             .leaf_count = LEAVES,
                                              .xsave = l->xsave,
                                              .xsave_bytes = sizeof l->xsave,
                                              .flags = flags };

@@ -60,12 +60,16 @@ struct fake_lab {
     unsigned runs;                 /* of KVM */
     enum svmc_status device;       /* what they say */
     unsigned fail_write;           /* but to this one */
+    uint8_t wrote[16];             /* what the last of them had */
+    uint64_t xss, msr_reads;       /* IA32_XSS; ~0: there is none */
+    bool counts;                   /* KVM_GET_CPUID2 says how many leaves there are */
     uint64_t translated;           /* what KVM_TRANSLATE gives; 0: nothing */
 };
 
 /** Open it in 64-bit code of ring 3 with code[n] at RIP, after an exit that says so. */
 bool fake_open(struct fake_lab *l, const uint8_t *code, size_t n, bool callbacks, uint32_t flags);
-/** Empty, for arm64; what the VMM lends. */
+/** What the VMM lends; the same of an empty one, for arm64. */
+const struct svmc_kvm_finish_ops *fake_ops(bool callbacks);
 const struct svmc_kvm_finish_ops *fake_bare(struct fake_lab *l, bool callbacks);
 struct fake_one_reg *fake_one_reg(struct fake_lab *l, uint64_t id);
 /** The exit of KVM: emulation failed, with or without the bytes. */

@@ -153,22 +153,55 @@ TEST(kvm_finish, a_lock_is_kept) /* KV-20 */
     CHECK_EQ(load(MEMORY_AT + 24), 3);
 }
 
-TEST(kvm_finish, a_lock_is_not_torn_between_memory_and_what_is_none) /* KV-20 */
+/* What no processor replaces in one step is read, then written. */
+TEST(kvm_finish, a_lock_across_two_pieces_is_kvms) /* KV-20 XE-10 */
 {
     static const uint8_t zero[8];
+    static const uint8_t zero_and_carry[7] = { 0x12 };
+    enum svmc_status st;
 
     REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, true, 0));
     lab.v.sregs.ss.dpl = 0; /* the kernel writes to what it may only read */
     lab.v.sregs.cr0 &= ~(uint64_t)0x10000;
     lab.v.regs.rbx = LINEAR_ROM - 4;
-    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
-    CHECK_EQ(lab.sets + lab.writes + lab.reads, 0);
-    CHECK_MEM(lab.memory + 0xa000 - 4, zero, 8);
-    lab.v.regs.rbx = LINEAR_ROM; /* no memory to who writes: read, then written, as KVM does */
+    set_word(lab.memory + 0xa000 - 4, 0x0400000000f00000); /* 4 of memory, 4 of a device */
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.reads, 0); /* a ROM */
+    CHECK_EQ(lab.writes, 1);
+    CHECK_EQ(load(0xa000 - 4), 0x0400000000f01111);
+    CHECK_EQ(lab.wrote[3], 4);
+    CHECK_EQ(lab.v.regs.rip, LINEAR_CODE + sizeof lock_add);
+    REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, true, 0));
+    lab.v.sregs.ss.dpl = 0;
+    lab.v.sregs.cr0 &= ~(uint64_t)0x10000;
+    lab.v.regs.rbx = LINEAR_ROM; /* no memory to who writes */
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.writes, 1);
     CHECK_MEM(lab.memory + 0xa000, zero, 8);
+    REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, false, 0));
+    lab.v.regs.rbx = LINEAR_DEVICE - 3; /* pages that lie apart: 3 of memory, 5 by exits */
+    set_word(lab.memory + 0x8000 - 8, 0xfff0000000000000);
+    memset(device, 0, sizeof device);
+    CHECK_EQ(fake_go_on(&lab, device, &st), 2);
+    CHECK_EQ(st, SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(load(0x8000 - 8), 0x0001110000000000);
+    CHECK_EQ(device[0], 1);
+    for (unsigned i = 0; i < 2; i++) { /* the carry goes over; the other way round, too */
+        REQUIRE(fake_open(&lab, lock_add, sizeof lock_add, false, 0));
+        const uint32_t first = i == 0 ? 0x6000 : 0x7000, second = i == 0 ? 0xb000 : 0x6000;
+
+        set_word(lab.memory + LEAF(1), first | 7);
+        set_word(lab.memory + LEAF(2), second | 7);
+        lab.v.regs.rbx = LINEAR_DATA + FAKE_PAGE - 1;
+        lab.memory[first + FAKE_PAGE - 1] = 0xff;
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+        CHECK_EQ(lab.memory[first + FAKE_PAGE - 1], 0x10);
+        CHECK_MEM(lab.memory + second, zero_and_carry, 7);
+    }
 }
 
 TEST(kvm_finish, what_was_exchanged_for_it_is_not_executed) /* KV-16 CVE-2011-1780 */
@@ -367,6 +400,8 @@ TEST(kvm_finish, devices_of_the_vmm_may_answer_wait_or_fail) /* KV-17 */
     REQUIRE(fake_open(&lab, crc32, sizeof crc32, true, 0));
     lab.device = SVMC_ERR_REFUSED;
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(lab.out.exec.callback, SVMC_EXEC_READ); /* KV-27 */
+    CHECK_EQ(lab.out.exec.callback_status, SVMC_ERR_REFUSED);
     CHECK_EQ(lab.sets, 0);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
 }
@@ -602,6 +637,73 @@ TEST(kvm_finish, iterations_before_one_that_fails_are_done) /* KV-24 KV-27 */
     CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
     CHECK_EQ(lab.v.regs.rcx, 1);
     CHECK_EQ(lab.writes, 4);
+}
+
+TEST(kvm_finish, elements_before_one_that_fails_are_done) /* KV-27 XE-29 */
+{
+    static const uint8_t gather[] = { 0xc4, 0xe2, 0x71, 0x90, 0x04, 0x13 }; /* xmm0, [], xmm1 */
+    static const uint8_t indices[16] = { 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 2, 0, 8 };
+    static const uint8_t ones[16] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+    REQUIRE(fake_open(&lab, gather, sizeof gather, true, 0));
+    fake_put_xmm(&lab, 1, ones);
+    fake_put_xmm(&lab, 2, indices);
+    lab.v.regs.rbx = LINEAR_DATA; /* two of memory, then one that lies in no memory */
+    lab.v.regs.rdx = 0;
+    set_word(lab.memory + MEMORY_AT, 0x2222222211111111);
+    set_word(lab.memory + MEMORY_AT + 8, 0x44444444);
+    set_word(lab.memory + LEAF(33), FAKE_DEVICE | 7);
+    lab.device = SVMC_ERR_STATE;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN);
+    CHECK_EQ(lab.v.regs.rip, LINEAR_CODE);
+    CHECK_MEM(lab.v.xsave + 160, lab.memory + MEMORY_AT, 8);
+    CHECK_EQ(lab.v.xsave[176] | lab.v.xsave[183], 0); /* bits of the mask */
+    CHECK_MEM(lab.v.xsave + 184, ones, 8);
+    CHECK_EQ(lab.reads, 1);
+    fake_fail_emulation(&lab, true);
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK); /* and says what failed */
+    CHECK_EQ(lab.out.exec.callback, SVMC_EXEC_READ);
+    CHECK_EQ(lab.out.exec.callback_status, SVMC_ERR_STATE);
+    lab.device = SVMC_OK;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK);
+    CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+    CHECK_EQ(lab.reads, 3);
+    CHECK_EQ(lab.v.xsave[172], 0x44);
+    CHECK_EQ(lab.v.xsave[184], 0);
+}
+
+TEST(kvm_finish, the_supervisors_components_are_kvms) /* KV-21 XE-58 */
+{
+    static const uint8_t xsaves[] = { 0x0f, 0xc7, 0x2b }; /* [rbx] */
+
+    for (unsigned i = 0; i < 4; i++) {
+        REQUIRE(fake_open(&lab, i < 3 ? xsaves : popcnt, i < 3 ? sizeof xsaves : sizeof popcnt,
+                          true, 0));
+        lab.v.regs.rflags = 2;
+        lab.v.sregs.cs.dpl = lab.v.sregs.ss.dpl = 0;
+        lab.v.sregs.cr0 &= ~(uint64_t)0x10000;
+        lab.v.regs.rbx = LINEAR_KERNEL;
+        lab.v.regs.rax = 0x900; /* processor trace, CET: of nobody here */
+        lab.v.regs.rdx = 0;
+        lab.xss = i == 0 ? 0 : i == 1 ? 0x900 : ~(uint64_t)0;
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK, "%u", i);
+        CHECK_EQ(lab.msr_reads, i < 3, "%u", i);
+        CHECK_EQ(lab.out.action, i == 1 ? SVMC_EXEC_UNFINISHED : SVMC_EXEC_DONE, "%u", i);
+        CHECK_EQ(lab.out.exec.reason, i == 1 ? SVMC_EXEC_REASON_COMPONENT : 0, "%u", i);
+    }
+    REQUIRE(fake_open(&lab, xsaves, sizeof xsaves, true, 0));
+    lab.v.sregs.cs.dpl = lab.v.sregs.ss.dpl = 0;
+    for (lab.fail_at = 1; lab.msr_reads == 0 && lab.fail_at < 12; lab.fail_at++) {
+        lab.calls = 0;
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    }
+    svmc_kvm_finish_drop(&lab.f);
+    lab.fail_at -= 2; /* the call that asks for it */
+    lab.calls = lab.msr_reads = lab.sets = 0;
+    CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_ERR_CALLBACK);
+    CHECK_EQ(lab.msr_reads + lab.sets, 0);
 }
 
 TEST(kvm_finish, what_kvm_shows_is_what_it_has) /* KV-23 */
@@ -931,6 +1033,27 @@ TEST(kvm_finish, every_call_of_kvm_may_fail) /* KV-27 */
             CHECK_MEM(&after, &lab.v, sizeof after, "%s, %u", s->name, k);
             CHECK(lab.reads == reads && lab.writes == writes, "%s, %u: twice", s->name, k);
         }
+    }
+}
+
+/* KVM before Linux 6.4 leaves the count of leaves as it was given. */
+TEST(kvm_finish, the_processor_is_what_kvm_was_told) /* KV-14 */
+{
+    const struct svmc_kvm_files files = { -1, FAKE_VM, FAKE_VCPU, &lab.run, sizeof lab.run };
+    enum svmc_status st;
+
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(fake_open(&lab, crc32, sizeof crc32, true, 0));
+        const struct svmc_kvm_finish_how how = {
+            .ops = fake_ops(true), .ctx = &lab, .xsave = lab.xsave, .xsave_bytes = FAKE_XSAVE
+        };
+
+        lab.counts = i == 1;
+        st = svmc_kvm_finish_open(&lab.f, &files, &how);
+        CHECK_EQ(st, SVMC_OK, "%u", i);
+        CHECK_EQ(svmc_kvm_finish_exit(&lab.f, &lab.out), SVMC_OK, "%u", i);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%u", i);
+        CHECK_EQ(lab.reads, 1, "%u", i);
     }
 }
 
