@@ -131,25 +131,31 @@ static bool is_of_system(const struct svmc_insn *insn)
     }
 }
 
-/* XS-7: nobody becomes more than he was; XS-6, XS-8: PE and VM stay. */
-static void check_system(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+/*
+ * XS-7, XS-11: nobody becomes more than he was but through a call gate; XS-6, XS-8: PE stays;
+ * XS-12: to virtual-8086 mode leads an IRET at CPL 0.
+ */
+static void check_system(const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
+                         const struct svmc_exec_x86 *after)
 {
-    require(after->cpl >= before->cpl && after->cpl <= 3);
+    require(after->cpl <= 3 && (after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR));
     require((before->cr0 & ~after->cr0 & 1) == 0 && before->cr4 == after->cr4);
-    require(((before->rflags ^ after->rflags) & 0x20000) == 0 && before->efer == after->efer);
+    require(before->efer == after->efer);
+    if ((before->rflags ^ after->rflags) & 0x20000)
+        require(insn->insn_class == SVMC_CLASS_RETURN && before->cpl == 0 && after->cpl == 3);
 }
 
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
-                         const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after,
-                         bool system)
+                         const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
+                         const struct svmc_exec_x86 *after)
 {
     check_action(st, out);
     if (out->action == SVMC_EXEC_FAULT)
         require(out->fault.raised == 1 && out->fault.vector < 32);
     if (out->trap)
         require(out->fault.vector == 1 && out->action <= SVMC_EXEC_AGAIN);
-    if (system) {
-        check_system(before, after);
+    if (is_of_system(insn)) {
+        check_system(insn, before, after);
     } else {
         require(memcmp(before->segment, after->segment, sizeof before->segment) == 0);
         require(before->cr0 == after->cr0 && before->cpl == after->cpl);
@@ -174,13 +180,13 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
         return;
     before = regs;
     st = svmc_exec_x86_start(&x, &regs, &insn, &out);
-    check_result(st, &out, &before, &regs, is_of_system(&insn));
+    check_result(st, &out, &insn, &before, &regs);
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
         answer();
         before = regs;
         st = svmc_exec_x86_resume(&x, &regs, &out);
-        check_result(st, &out, &before, &regs, is_of_system(&insn));
+        check_result(st, &out, &insn, &before, &regs);
     }
     svmc_exec_drop(&x);
 }
