@@ -23,7 +23,8 @@ for module in irqbypass kvm kvm-amd; do
 done
 cp "$examples/mini-vmm/mini-vmm" "$examples/mini-vmm/mini-host" "$steps" root/bin/
 for guest in hello calls finish; do cp "$examples/guests/$guest.bin" root/guests/; done
-ldd "$steps" | grep -o '/[^ ]*' | while read -r library; do # what steps is the one that is not static
+# kvm-step is not static
+ldd "$steps" | grep -o '/[^ ]*' | while read -r library; do
     case $library in
     */ld-linux-*) mkdir -p "root${library%/*}" && cp -L "$library" "root$library" ;;
     *) cp -L "$library" root/lib/ ;;
