@@ -95,8 +95,8 @@ struct svmc_exec_ops {
     SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
                                                     const void *src, size_t n);
     /* optional (NULL: NEEDS_VECTOR): out of *op, and the flags of its mxcsr, from the rest of it:
-       svmcore/exec_vec.h. At once: BUSY is no answer. UNSUPPORTED: NEEDS_VECTOR as well. It may be
-       asked more than once about an instruction */
+       svmcore/exec_vec.h. At once: BUSY is no answer. It may be asked more than once about an
+       instruction; UNSUPPORTED to the first questions: NEEDS_VECTOR as well, later: CALLBACK */
     SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
     /* optional (NULL: UNFINISHED): translations are gone: what: enum svmc_exec_forget */
     SVMC_NODISCARD enum svmc_status (*forget)(void *ctx, uint32_t what, uint32_t pcid, svmc_gva at);
