@@ -323,6 +323,15 @@ TEST(exec_gate, gates_of_long_mode_have_16_bytes_and_a_null_ss) /* XS-11 */
             CHECK_EQ(exec_lab_load(&lab, INNER - 24, 8), compat ? 0x1b : 0x33);
             CHECK_EQ(exec_lab_load(&lab, INNER - 16, 8), STACK);
             CHECK_EQ(exec_lab_load(&lab, INNER - 8, 8), 0x23);
+            lab.cpu.isa = SVMC_ISA_X86_64;
+            CHECK_EQ(RUN(0x48, 0xcb), SVMC_OK); /* RETF, with the same frame */
+            CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+            CHECK_EQ(lab.regs.rip, 0x1002);
+            CHECK_EQ(lab.regs.cpl, 3);
+            CHECK_EQ(lab.regs.address_bits, compat ? 0 : 48);
+            CHECK_EQ(lab.regs.segment[SVMC_SEG_CS].selector, compat ? 0x1b : 0x33);
+            CHECK_EQ(lab.regs.segment[SVMC_SEG_SS].selector, 0x23);
+            CHECK_EQ(lab.regs.general[SVMC_REG_RSP], STACK);
         }
     open_in(SVMC_ISA_X86_64, OUTER, gate(12, 3, 0x88, NOCODE, 0)); /* the same level */
     lab.regs.task.rights = SVMC_RIGHTS_UNUSABLE;
