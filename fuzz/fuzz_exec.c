@@ -223,17 +223,25 @@ static bool is_of_system(const struct svmc_insn *insn)
     }
 }
 
-/* XS-7: nobody becomes more than he was; XS-6, XS-8: PE and VM stay. */
-static void check_system(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+/* XS-7: nobody becomes more than he was but by a CALL (XS-11); VM comes with an IRET of CPL 0
+ * alone (XS-12), and stays; XS-6: PE stays. */
+static void check_system(const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
+                         const struct svmc_exec_x86 *after)
 {
-    require(after->cpl >= before->cpl && after->cpl <= 3);
+    const bool more = ((before->rflags ^ after->rflags) & 0x20000) != 0;
+
+    require(after->cpl <= 3);
+    require(after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR);
+    require(after->cpl >= before->cpl || (after->segment[SVMC_SEG_CS].selector & 3) == after->cpl);
     require((before->cr0 & ~after->cr0 & 1) == 0 && before->cr4 == after->cr4);
-    require(((before->rflags ^ after->rflags) & 0x20000) == 0 && before->efer == after->efer);
+    require(before->efer == after->efer);
+    require(!more || (insn->id == SVMC_X86_IRET && before->cpl == 0 && after->cpl == 3 &&
+                      !(before->rflags & 0x20000)));
 }
 
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
                          const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after,
-                         bool system)
+                         const struct svmc_insn *insn)
 {
     require(accesses <= SVMC_EXEC_ACCESSES_MAX + 1); /* the last one may have failed */
     require(out->accesses <= SVMC_EXEC_ACCESSES_MAX);
@@ -246,8 +254,8 @@ static void check_result(enum svmc_status st, const struct svmc_exec_result *out
         require(out->fault.raised == 1 && out->fault.vector < 32);
     if (out->trap)
         require(out->fault.vector == 1 && out->action <= SVMC_EXEC_AGAIN);
-    if (system) {
-        check_system(before, after);
+    if (is_of_system(insn)) {
+        check_system(insn, before, after);
     } else {
         require(memcmp(before->segment, after->segment, sizeof before->segment) == 0);
         require(before->cr0 == after->cr0 && before->cpl == after->cpl);
@@ -272,7 +280,7 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
         return;
     before = regs;
     st = svmc_exec_x86_start(&x, &regs, &insn, &out);
-    check_result(st, &out, &before, &regs, is_of_system(&insn));
+    check_result(st, &out, &before, &regs, &insn);
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
         if (x.wait.kind == SVMC_EXEC_PAUSE) {
@@ -285,7 +293,7 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
         accesses = 0;
         before = regs;
         st = svmc_exec_x86_resume(&x, &regs, &out);
-        check_result(st, &out, &before, &regs, is_of_system(&insn));
+        check_result(st, &out, &before, &regs, &insn);
     }
     svmc_exec_drop(&x);
     waits = false;
