@@ -62,11 +62,11 @@ struct svmc_exec_ops {
 
     /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach of types.h;
        svmc_walk_access_from_exec has them for walk.h. Without USER in a program's code it is the
-       processor that reads, a permission map or a descriptor, with its own rights. A fault of the
-       guest is SVMC_OK with *fault, which comes zeroed, filled in: the page fault that the
-       processor would raise, with its error code and address. What it gives is checked: same byte
-       of the page, a real vector. WRITE is asked before a write and RW before anything of a
-       read-modify-write, so it is the probe as well */
+       processor itself, with its own rights: a permission map, a descriptor, the stack of an inner
+       level. A fault of the guest is SVMC_OK with *fault, which comes zeroed, filled in: the page
+       fault that the processor would raise, with its error code and address. What it gives is
+       checked: same byte of the page, a real vector. WRITE is asked before a write and RW before
+       anything of a read-modify-write, so it is the probe as well */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
                                                  svmc_gpa *out, struct svmc_fault *fault);
     /* required: n bytes, 1 to SVMC_EXEC_WIDTH_MAX, within one 4096-byte page */
