@@ -131,18 +131,20 @@ static bool is_of_system(const struct svmc_insn *insn)
     }
 }
 
-/*
- * XS-7, XS-11: nobody becomes more than he was but through a call gate; XS-6, XS-8: PE stays;
- * XS-12: to virtual-8086 mode leads an IRET at CPL 0.
- */
+/* XS-7: nobody becomes more than he was but by a CALL (XS-11); VM comes with an IRET of CPL 0
+ * alone (XS-12), and stays; XS-6: PE stays. */
 static void check_system(const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
                          const struct svmc_exec_x86 *after)
 {
-    require(after->cpl <= 3 && (after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR));
+    const bool more = ((before->rflags ^ after->rflags) & 0x20000) != 0;
+
+    require(after->cpl <= 3);
+    require(after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR);
+    require(after->cpl >= before->cpl || (after->segment[SVMC_SEG_CS].selector & 3) == after->cpl);
     require((before->cr0 & ~after->cr0 & 1) == 0 && before->cr4 == after->cr4);
     require(before->efer == after->efer);
-    if ((before->rflags ^ after->rflags) & 0x20000)
-        require(insn->insn_class == SVMC_CLASS_RETURN && before->cpl == 0 && after->cpl == 3);
+    require(!more || (insn->id == SVMC_X86_IRET && before->cpl == 0 && after->cpl == 3 &&
+                      !(before->rflags & 0x20000)));
 }
 
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
