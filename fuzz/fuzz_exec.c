@@ -131,32 +131,60 @@ static bool is_of_system(const struct svmc_insn *insn)
     }
 }
 
-/* XS-7: nobody becomes more than he was but by a CALL (XS-11); VM comes with an IRET of CPL 0
- * alone (XS-12), and stays; XS-6: PE stays. */
+/* XS-11: the level that a call gate leads to: that of its own code and its own stack. */
+static void check_inner(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+{
+    const struct svmc_exec_segment *cs = &after->segment[SVMC_SEG_CS];
+    const struct svmc_exec_segment *ss = &after->segment[SVMC_SEG_SS];
+
+    require((before->cr0 & 1) != 0 && (before->rflags & 0x20000) == 0);
+    require((before->task.rights & SVMC_RIGHTS_UNUSABLE) == 0);
+    require((cs->selector & 3) == after->cpl && (cs->rights >> 5 & 3) == after->cpl);
+    require((ss->selector & 3) == after->cpl && (ss->rights >> 5 & 3) == after->cpl);
+}
+
+/* XS-12: all that virtual-8086 mode has fixed. */
+static void check_virtual(const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after)
+{
+    require(before->cpl == 0 && after->cpl == 3 && (before->cr0 & 1) != 0);
+    require((before->efer & 0x400) == 0 && after->rip <= 0xffff);
+    for (unsigned i = 0; i < 6; i++) {
+        const struct svmc_exec_segment *s = &after->segment[i];
+
+        require(s->rights == 0xf3 && s->limit == 0xffff);
+        require(s->base == (uint64_t)s->selector << 4);
+    }
+}
+
+/* XS-7, XS-11, XS-12: who becomes more than he was, and how; XS-6, XS-8: PE and VM stay. */
 static void check_system(const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
                          const struct svmc_exec_x86 *after)
 {
-    const bool more = ((before->rflags ^ after->rflags) & 0x20000) != 0;
+    bool to_virtual = (~before->rflags & after->rflags & 0x20000) != 0;
 
     require(after->cpl <= 3);
-    require(after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR);
-    require(after->cpl >= before->cpl || (after->segment[SVMC_SEG_CS].selector & 3) == after->cpl);
     require((before->cr0 & ~after->cr0 & 1) == 0 && before->cr4 == after->cr4);
-    require(before->efer == after->efer);
-    require(!more || (insn->id == SVMC_X86_IRET && before->cpl == 0 && after->cpl == 3 &&
-                      !(before->rflags & 0x20000)));
+    require((before->rflags & ~after->rflags & 0x20000) == 0 && before->efer == after->efer);
+    require(!to_virtual || insn->id == SVMC_X86_IRET);
+    require(after->cpl >= before->cpl || insn->id == SVMC_X86_CALL_FAR);
+    if (after->cpl < before->cpl)
+        check_inner(before, after);
+    if (to_virtual)
+        check_virtual(before, after);
 }
 
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
                          const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
                          const struct svmc_exec_x86 *after)
 {
+    const bool system = is_of_system(insn);
+
     check_action(st, out);
     if (out->action == SVMC_EXEC_FAULT)
         require(out->fault.raised == 1 && out->fault.vector < 32);
     if (out->trap)
         require(out->fault.vector == 1 && out->action <= SVMC_EXEC_AGAIN);
-    if (is_of_system(insn)) {
+    if (system) {
         check_system(insn, before, after);
     } else {
         require(memcmp(before->segment, after->segment, sizeof before->segment) == 0);
@@ -166,7 +194,8 @@ static void check_result(enum svmc_status st, const struct svmc_exec_result *out
     }
     if (out->action != SVMC_EXEC_DONE)
         require(before->rip == after->rip);
-    if (out->action != SVMC_EXEC_DONE && out->iterations == 0 && out->action != SVMC_EXEC_FAULT)
+    if (out->action != SVMC_EXEC_DONE && out->iterations == 0 &&
+        (out->action != SVMC_EXEC_FAULT || system || insn->id == SVMC_X86_ENTER)) /* XE-9 */
         require(memcmp(before, after, sizeof *before) == 0);
 }
 
@@ -229,6 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     usual_fault = 14;
     begin_record(&ops);
     x.iterations_max = head[2];
+    x.split_locks = head[1] >> 4 & 1;
     start(&cpu, bytes);
     fetch(&cpu);
     return 0;

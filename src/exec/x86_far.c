@@ -225,6 +225,14 @@ static CORE_APART bool write_frame(struct x86_run *e, const struct exec_span *sp
     return true;
 }
 
+/* A frame of compatibility mode goes around at 4 GiB, as the code that pushes it: no gate is so. */
+static bool reach_top(struct x86_run *e, const struct frame *f, struct exec_span *to)
+{
+    if (!f->inner && !f->wide)
+        return exec_reach(&e->r, f->linear, f->bytes, SVMC_ACCESS_WRITE, to);
+    return x86_reach_as(e, f->linear, f->bytes, SVMC_ACCESS_WRITE, f->inner ? 0 : e->r.user, to);
+}
+
 /* The pages of a CALL: of parameters, which are read, and of the frame. */
 static CORE_APART bool reach_frame(struct x86_run *e, struct frame *f, struct exec_span *to)
 {
@@ -237,8 +245,7 @@ static CORE_APART bool reach_frame(struct x86_run *e, struct frame *f, struct ex
     struct exec_span from = { 0 };
 
     return (f->count == 0 || svmc_exec_x86_reach_parts(e, &parts, &from)) &&
-           (f->inner || x86_is_aligned(e, f->linear, f->unit)) &&
-           x86_reach_as(e, f->linear, f->bytes, SVMC_ACCESS_WRITE, f->inner ? 0 : e->r.user, to) &&
+           (f->inner || x86_is_aligned(e, f->linear, f->unit)) && reach_top(e, f, to) &&
            read_parameters(e, &from, f);
 }
 

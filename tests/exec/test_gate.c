@@ -358,6 +358,40 @@ TEST(exec_gate, gates_of_long_mode_have_16_bytes_and_a_null_ss) /* XS-11 */
     CHECK_EQ(lab.regs.rip, NOCODE);
 }
 
+/* The lab's last page is that of linear fffff000, its first one that of the byte behind 4 GiB. */
+static enum svmc_status translate_around(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                         struct svmc_fault *fault)
+{
+    if (at.v < LAB_PAGE)
+        at.v += LAB_LINEAR;
+    else if (at.v - 0xfffff000 < LAB_PAGE)
+        at.v = LAB_LINEAR + 0x3000 + at.v % LAB_PAGE;
+    return exec_lab_ops.translate(ctx, at, access, out, fault);
+}
+
+/* Code of 32 bits has addresses of 32 bits, with EFER.LMA as without. */
+TEST(exec_gate, a_far_call_goes_around_at_4_gib) /* XS-7 XE-13 */
+{
+    struct svmc_exec_ops ops = exec_lab_ops;
+
+    ops.translate = translate_around;
+    for (unsigned i = 0; i < 4; i++) {
+        const bool based = i & 1;
+
+        open_in(SVMC_ISA_X86_32, OUTER, 0);
+        CHECK_EQ(svmc_exec_init(&lab.x, &ops, &lab), SVMC_OK);
+        lab.regs.efer = i & 2 ? 0x500 : 0;
+        lab.regs.segment[SVMC_SEG_SS].base = based ? 0xfffff000 : 0;
+        lab.regs.general[SVMC_REG_RSP] = based ? 0x1004 : 4;
+        CHECK_EQ(RUN(0x9a, 0x00, 0x20, 0x00, 0x00, 0x1b, 0x00), SVMC_OK); /* CALL 1b:2000 */
+        CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%u", i);
+        CHECK_EQ(lab.regs.rip, 0x2000);
+        CHECK_EQ(lab.regs.general[SVMC_REG_RSP], based ? 0xffc : 0xfffffffc, "%u", i);
+        CHECK_EQ(exec_lab_load(&lab, LAB_LINEAR + 0x3ffc, 4), 0x1007, "%u", i);
+        CHECK_EQ(exec_lab_load(&lab, LAB_LINEAR, 4), 0x1b, "%u", i);
+    }
+}
+
 TEST(exec_gate, iret_goes_to_virtual_8086_mode) /* XS-12 */
 {
     static const uint32_t frame[9] = { 0x1234,     0xaaaa2000, 0x003f7ed7, 0x89ab7ffe, 0xbbbb3000,
