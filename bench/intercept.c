@@ -5,6 +5,8 @@
  * widest (2 registers out, 4 in); register-op.KIND are narrower ones. The guest's registers are an
  * array, as a hypervisor has them.
  * .full-wipe: CPUID under a policy that has all of the page written for each request.
+ * .words: what a CPUID's rules have loaded and stored in the page, and no check; .words-calls: and
+ * its eight callbacks. No operation of registers takes less than these, whatever else it does.
  * intercept.policy-65536: the same ports out of 16, where 65536 are listed, beside a policy of 16;
  * .policy-random: uniformly random among the 65536, beside those.
  */
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <svmcore/svmcore.h>
 
+#include "../src/core/shared.h"
 #include "../tests/fakehost/world.h"
 #include "../tests/random.h"
 #include "figure.h"
@@ -106,6 +109,41 @@ static void chunk(void)
     round_trip(&e, 0);
 }
 
+/* PG-1: all of a request; a reply; R3: the reply area, each word once; R17: what is not zero. */
+static void words(void)
+{
+    static const uint8_t results[] = { 0, 2, 4, 8, 9, 10, 11 }; /* of the reply's words */
+    volatile void *page = world.page;
+    uint64_t any;
+
+    CORE_UNROLL
+    for (uint32_t i = 0; i < 10; i++)
+        core_shared_put(page, CORE_WORD * i, reply.out[i % SVMC_PAGE_SLOTS]);
+    core_shared_clear(page, CORE_WORD * 10, 22);
+    reply.seq = core_shared_get(page, SVMC_PAGE_REQ_SEQ);
+    must(svmc_reply_write(page, &reply, NULL));
+    any = core_shared_any(page, SVMC_PAGE_REP_SEQ, 32);
+    core_shared_clear(page, 0, 9);
+    CORE_UNROLL
+    for (uint32_t i = 0; i < sizeof results; i++)
+        core_shared_clear(page, SVMC_PAGE_REP_SEQ + CORE_WORD * results[i], 1);
+    sink += (unsigned)any;
+}
+
+static enum svmc_status (*volatile reg_read)(void *, uint32_t, uint64_t *) = read_reg;
+static void (*volatile reg_write)(void *, uint32_t, uint64_t) = write_reg;
+
+static void words_calls(void)
+{
+    uint64_t value;
+
+    words();
+    for (uint32_t i = 0; i < 3; i++) /* EAX, ECX, RIP */
+        must(reg_read(NULL, i, &value));
+    for (uint32_t i = 0; i < 5; i++) /* EAX to EDX, RIP */
+        reg_write(NULL, i, value);
+}
+
 static void copy_page(void)
 {
     copy(to, from, sizeof to);
@@ -162,6 +200,8 @@ int main(void)
     figure("intercept.register-op.rdmsr", rdmsr, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.wrmsr", wrmsr, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.mmio-read", mmio_read, "memcpy-4096", copy_page, 20000, 1);
+    figure("intercept.register-op.words", words, "memcpy-4096", copy_page, 20000, 1);
+    figure("intercept.register-op.words-calls", words_calls, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.chunk-3584", chunk, "memcpy-4096", copy_page, 20000, 1);
     must(svmc_policy_init(&policy, 16, 16)); /* every request writes all of the page */
     must(svmc_policy_set_full_wipe(&policy));

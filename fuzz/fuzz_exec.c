@@ -5,96 +5,9 @@
  * Shape of the input: mode and flags of the run (4 bytes), the instruction (15), the registers,
  * then a byte for each callback.
  */
-#include <stdbool.h>
-#include <string.h>
-#include <svmcore/svmcore.h>
-
-#include "input.h"
+#include "hostile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct input in;
-static unsigned accesses, translations;
-static bool waits;
-static const uint8_t *pending;
-static size_t pending_bytes;
-static struct svmc_exec x;
-
-static bool in_record(const void *at, size_t n)
-{
-    const uint8_t *p = at, *from = (const uint8_t *)&x;
-
-    return p >= from && p + n <= from + sizeof x;
-}
-
-/* What the input says to this call. */
-static enum svmc_status say(const void *bytes, size_t n)
-{
-    unsigned what = take_byte(&in) & 15;
-
-    accesses++;
-    require(!waits); /* nothing is asked before what waits is answered */
-    require(n >= 1 && n <= SVMC_EXEC_WIDTH_MAX);
-    if (what == 1)
-        return SVMC_ERR_ABSENT;
-    if (what != 2)
-        return SVMC_OK;
-    waits = true;
-    pending = bytes;
-    pending_bytes = n;
-    require(in_record(bytes, n));
-    return SVMC_ERR_BUSY;
-}
-
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
-                                  struct svmc_fault *fault)
-{
-    unsigned what = take_byte(&in);
-
-    (void)ctx;
-    translations++;
-    require((access & (SVMC_ACCESS_READ | SVMC_ACCESS_WRITE)) != 0);
-    require(fault->raised == 0 && fault->vector == 0 && fault->address == 0);
-    out->v = (at.v & 0xfff) | (uint64_t)(what & 0xf0) << 8;
-    if ((what & 15) == 1)
-        return SVMC_ERR_ABSENT;
-    if ((what & 15) == 2)
-        return SVMC_ERR_BUSY;
-    if ((what & 15) == 3)
-        out->v ^= 1;
-    if ((what & 15) == 4)
-        *fault = (struct svmc_fault){ .raised = 1,
-                                      .vector = what >> 4 & 1 ? 14 : (uint8_t)(what >> 2),
-                                      .has_error = 1,
-                                      .address = at.v };
-    return SVMC_OK;
-}
-
-static enum svmc_status read_some(void *ctx, svmc_gpa at, void *dst, size_t n)
-{
-    (void)ctx;
-    require((at.v & 0xfff) + n <= 4096 && in_record(dst, n));
-    take(&in, dst, n);
-    return say(dst, n);
-}
-
-static enum svmc_status write_some(void *ctx, svmc_gpa at, const void *src, size_t n)
-{
-    (void)ctx;
-    require((at.v & 0xfff) + n <= 4096 && in_record(src, n));
-    return say(src, n);
-}
-
-static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const void *desired,
-                                 size_t n)
-{
-    (void)ctx, (void)at;
-    require(n == 1 || n == 2 || n == 4 || n == 8 || n == 16);
-    require(in_record(desired, n));
-    if (take_byte(&in) & 1)
-        take(&in, expected, n);
-    return take_byte(&in) == 7 ? SVMC_ERR_UNSUPPORTED : say(expected, n);
-}
 
 static enum svmc_status port_read(void *ctx, uint32_t port, void *dst, size_t n)
 {
@@ -135,22 +48,17 @@ static void require_register(uint32_t kind, uint32_t number, size_t n)
         require((kind == SVMC_REG_KIND_MASK || kind == SVMC_REG_KIND_MMX) && number < 8 && n == 8);
 }
 
-static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
+static enum svmc_status x86_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
 {
-    (void)ctx;
     require_register(kind, number, n);
-    require(in_record(dst, n));
-    take(&in, dst, n);
-    return say(dst, n);
+    return vector_read(ctx, kind, number, dst, n);
 }
 
-static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
-                                     size_t n)
+static enum svmc_status x86_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
+                                  size_t n)
 {
-    (void)ctx;
     require_register(kind, number, n);
-    require(in_record(src, n));
-    return say(src, n);
+    return vector_write(ctx, kind, number, src, n);
 }
 
 /* XE-60: a host that computes what it likes, or cannot. */
@@ -196,8 +104,8 @@ static const struct svmc_exec_ops all = { .size = sizeof all,
                                           .port_write = port_write,
                                           .msr_read = msr_read,
                                           .msr_write = msr_write,
-                                          .vector_read = vector_read,
-                                          .vector_write = vector_write,
+                                          .vector_read = x86_read,
+                                          .vector_write = x86_write,
                                           .vec_op = vec_op,
                                           .forget = forget };
 
@@ -235,13 +143,7 @@ static void check_result(enum svmc_status st, const struct svmc_exec_result *out
                          const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after,
                          bool system)
 {
-    require(accesses <= SVMC_EXEC_ACCESSES_MAX + 1); /* the last one may have failed */
-    require(out->accesses <= SVMC_EXEC_ACCESSES_MAX);
-    require(st == SVMC_OK || st == SVMC_ERR_CALLBACK);
-    require(out->action <= SVMC_EXEC_UNFINISHED);
-    require((st == SVMC_OK) == (out->action != SVMC_EXEC_NONE));
-    require((out->reason != 0) == (out->action == SVMC_EXEC_UNFINISHED));
-    require((out->action == SVMC_EXEC_PENDING) == (x.wait.kind != SVMC_EXEC_NO_ACCESS));
+    check_action(st, out);
     if (out->action == SVMC_EXEC_FAULT)
         require(out->fault.raised == 1 && out->fault.vector < 32);
     if (out->trap)
@@ -275,20 +177,12 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
     check_result(st, &out, &before, &regs, is_of_system(&insn));
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
-        if (x.wait.kind == SVMC_EXEC_PAUSE) {
-            require(svmc_exec_answer(&x, NULL, 0) == SVMC_ERR_STATE);
-        } else if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
-            require(waits && pending_bytes == x.wait.bytes && in_record(pending, pending_bytes));
-            require(svmc_exec_answer(&x, NULL, 0) == SVMC_OK);
-        }
-        waits = false;
-        accesses = 0;
+        answer();
         before = regs;
         st = svmc_exec_x86_resume(&x, &regs, &out);
         check_result(st, &out, &before, &regs, is_of_system(&insn));
     }
     svmc_exec_drop(&x);
-    waits = false;
 }
 
 static void fetch(const struct svmc_cpu *cpu)
@@ -299,13 +193,10 @@ static void fetch(const struct svmc_cpu *cpu)
     enum svmc_status st;
 
     take_registers(&regs, cpu->isa);
-    accesses = 0;
+    begin_call();
     st = svmc_exec_x86_fetch(&x, cpu, &regs, &insn, &out);
-    require(st == SVMC_OK || st == SVMC_ERR_CALLBACK);
-    require(accesses <= 2);
-    require((insn.length != 0) == (st == SVMC_OK && out.action == SVMC_EXEC_NONE));
+    check_fetched(st, &out, &insn);
     svmc_exec_drop(&x);
-    waits = false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -327,11 +218,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ops.vec_op = NULL;
     if (head[1] & 2)
         ops.size = offsetof(struct svmc_exec_ops, exchange);
-    require(svmc_exec_init(&x, &ops, NULL) == SVMC_OK);
-    memset(x.priv.data, 0xee, sizeof x.priv.data);
+    usual_fault = 14;
+    begin_record(&ops);
     x.iterations_max = head[2];
-    accesses = 0;
-    waits = false;
     start(&cpu, bytes);
     fetch(&cpu);
     return 0;

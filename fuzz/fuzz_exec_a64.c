@@ -5,125 +5,62 @@
  * Shape of the input: flags of the run (4 bytes), the word (4), the registers, then a byte for each
  * callback.
  */
-#include <stdbool.h>
-#include <string.h>
-#include <svmcore/svmcore.h>
-
-#include "input.h"
+#include "hostile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct input in;
-static unsigned accesses;
-static bool waits, memory_touched, vector_written;
-static const uint8_t *pending;
-static size_t pending_bytes;
-static struct svmc_exec x;
+/* EA-1: nothing is translated or read once memory or a register of vectors is written. */
+static bool memory_touched, vector_written;
 
-static bool in_record(const void *at, size_t n)
+static enum svmc_status a64_translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
+                                      struct svmc_fault *fault)
 {
-    const uint8_t *p = at, *from = (const uint8_t *)&x;
-
-    return p >= from && p + n <= from + sizeof x;
+    require(!memory_touched);
+    return translate(ctx, at, access, out, fault);
 }
 
-/* What the input says to this call. */
-static enum svmc_status say(const void *bytes, size_t n)
+static enum svmc_status a64_read(void *ctx, svmc_gpa at, void *dst, size_t n)
 {
-    unsigned what = take_byte(&in) & 15;
-
-    accesses++;
-    require(!waits); /* nothing is asked before what waits is answered */
-    require(n >= 1 && n <= SVMC_EXEC_WIDTH_MAX && in_record(bytes, n));
-    if (what == 1)
-        return SVMC_ERR_ABSENT;
-    if (what == 3)
-        return SVMC_ERR_REFUSED;
-    if (what != 2)
-        return SVMC_OK;
-    waits = true;
-    pending = bytes;
-    pending_bytes = n;
-    return SVMC_ERR_BUSY;
+    require(!vector_written);
+    return read_some(ctx, at, dst, n);
 }
 
-static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
-                                  struct svmc_fault *fault)
+static enum svmc_status a64_write(void *ctx, svmc_gpa at, const void *src, size_t n)
 {
-    unsigned what = take_byte(&in);
-
-    (void)ctx;
-    require((access & SVMC_ACCESS_RW) != 0 && !memory_touched);
-    require(fault->raised == 0 && fault->vector == 0 && fault->address == 0);
-    out->v = (at.v & 0xfff) | (uint64_t)(what & 0xf0) << 8;
-    if ((what & 15) == 1)
-        return SVMC_ERR_ABSENT;
-    if ((what & 15) == 2)
-        return SVMC_ERR_BUSY;
-    if ((what & 15) == 3)
-        out->v ^= 1;
-    if ((what & 15) == 4)
-        *fault = (struct svmc_fault){ .raised = 1,
-                                      .vector = what >> 4 & 1 ? 0x24 : (uint8_t)(what >> 2),
-                                      .has_error = 1,
-                                      .error = what * 0x10101u,
-                                      .address = at.v };
-    return SVMC_OK;
-}
-
-static enum svmc_status read_some(void *ctx, svmc_gpa at, void *dst, size_t n)
-{
-    (void)ctx;
-    require((at.v & 0xfff) + n <= 4096 && !vector_written);
-    take(&in, dst, n);
-    return say(dst, n);
-}
-
-static enum svmc_status write_some(void *ctx, svmc_gpa at, const void *src, size_t n)
-{
-    (void)ctx;
-    require((at.v & 0xfff) + n <= 4096);
     memory_touched = true;
-    return say(src, n);
+    return write_some(ctx, at, src, n);
 }
 
-static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const void *desired,
-                                 size_t n)
-{
-    (void)ctx, (void)at;
-    require(n == 1 || n == 2 || n == 4 || n == 8 || n == 16);
-    require(in_record(desired, n));
-    memory_touched = true;
-    if (take_byte(&in) & 1)
-        take(&in, expected, n);
-    return take_byte(&in) == 7 ? SVMC_ERR_UNSUPPORTED : say(expected, n);
-}
-
-static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
-{
-    (void)ctx;
-    require(kind == SVMC_REG_KIND_VECTOR && number < 32 && n == 16);
-    require(!memory_touched && !vector_written);
-    take(&in, dst, n);
-    return say(dst, n);
-}
-
-static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
+static enum svmc_status a64_exchange(void *ctx, svmc_gpa at, void *expected, const void *desired,
                                      size_t n)
 {
-    (void)ctx;
+    memory_touched = true;
+    return exchange(ctx, at, expected, desired, n);
+}
+
+static enum svmc_status a64_vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst,
+                                        size_t n)
+{
+    require(kind == SVMC_REG_KIND_VECTOR && number < 32 && n == 16);
+    require(!memory_touched && !vector_written);
+    return vector_read(ctx, kind, number, dst, n);
+}
+
+static enum svmc_status a64_vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
+                                         size_t n)
+{
     require(kind == SVMC_REG_KIND_VECTOR && number < 32 && n == 16);
     vector_written = true;
-    return say(src, n);
+    return vector_write(ctx, kind, number, src, n);
 }
 
 static const struct svmc_exec_ops all = { .size = sizeof all,
-                                          .translate = translate,
-                                          .read = read_some,
-                                          .write = write_some,
-                                          .exchange = exchange,
-                                          .vector_read = vector_read,
-                                          .vector_write = vector_write };
+                                          .translate = a64_translate,
+                                          .read = a64_read,
+                                          .write = a64_write,
+                                          .exchange = a64_exchange,
+                                          .vector_read = a64_vector_read,
+                                          .vector_write = a64_vector_write };
 
 static void take_registers(struct svmc_exec_a64 *regs)
 {
@@ -146,13 +83,8 @@ static void check_fault(const struct svmc_fault *fault, bool user)
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
                          const struct svmc_exec_a64 *before, const struct svmc_exec_a64 *after)
 {
-    require(accesses <= SVMC_EXEC_ACCESSES_MAX);
-    require(out->accesses <= accesses);
-    require(st == SVMC_OK || st == SVMC_ERR_CALLBACK);
-    require(out->action <= SVMC_EXEC_UNFINISHED);
-    require((st == SVMC_OK) == (out->action != SVMC_EXEC_NONE));
-    require((out->reason != 0) == (out->action == SVMC_EXEC_UNFINISHED));
-    require((out->action == SVMC_EXEC_PENDING) == (x.wait.kind != SVMC_EXEC_NO_ACCESS));
+    check_action(st, out);
+    require(accesses <= SVMC_EXEC_ACCESSES_MAX && out->accesses <= accesses);
     require(out->trap == 0 && out->resume_flag == 0 && out->iterations == 0);
     if (out->action == SVMC_EXEC_FAULT)
         check_fault(&out->fault, (before->pstate & 12) == 0);
@@ -182,17 +114,11 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
     check_result(st, &out, &before, &regs);
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
-        if (x.wait.kind != SVMC_EXEC_TRANSLATE) {
-            require(waits && pending_bytes == x.wait.bytes && in_record(pending, pending_bytes));
-            require(svmc_exec_answer(&x, NULL, 0) == SVMC_OK);
-        }
-        waits = false;
-        accesses = 0;
+        answer();
         st = svmc_exec_a64_resume(&x, &regs, &out);
         check_result(st, &out, &before, &regs);
     }
     svmc_exec_drop(&x);
-    waits = false;
 }
 
 static void fetch(void)
@@ -203,17 +129,15 @@ static void fetch(void)
     enum svmc_status st;
 
     take_registers(&regs);
-    accesses = 0;
+    begin_call();
     memory_touched = false;
     vector_written = false;
     st = svmc_exec_a64_fetch(&x, &regs, &insn, &out);
-    require(st == SVMC_OK || st == SVMC_ERR_CALLBACK);
+    check_fetched(st, &out, &insn);
     require(accesses <= 1);
-    require((insn.length != 0) == (st == SVMC_OK && out.action == SVMC_EXEC_NONE));
     if (out.action == SVMC_EXEC_FAULT)
         check_fault(&out.fault, (regs.pstate & 12) == 0);
     svmc_exec_drop(&x);
-    waits = false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -233,10 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ops.size = offsetof(struct svmc_exec_ops, exchange);
     if (head[2] & 1) /* the groups of loads and stores */
         bytes[3] = (uint8_t)((bytes[3] & 0xf5) | 0x08);
-    require(svmc_exec_init(&x, &ops, NULL) == SVMC_OK);
-    memset(x.priv.data, 0xee, sizeof x.priv.data);
-    accesses = 0;
-    waits = false;
+    usual_fault = 0x24;
+    begin_record(&ops);
     memory_touched = false;
     vector_written = false;
     start(&cpu, bytes);

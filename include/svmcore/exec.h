@@ -19,7 +19,7 @@ extern "C" {
 #define SVMC_EXEC_ACCESSES_MAX 64u   /* accesses that one call makes at most */
 #define SVMC_EXEC_WIDTH_MAX    64u   /* bytes of one access at most */
 #define SVMC_EXEC_DATA_BYTES   2688u /* what an instruction reads, until it is done */
-#define SVMC_EXEC_PLACES_MAX   12u   /* pages that an instruction touches in one go */
+#define SVMC_EXEC_PLACES_MAX   20u   /* pages that an instruction touches in one go */
 
 /** Which translations `forget` means: SDM vol. 2 INVLPG, INVPCID. */
 enum svmc_exec_forget {
@@ -126,7 +126,8 @@ enum svmc_exec_reason {
     SVMC_EXEC_REASON_UNKNOWN = 4,   /* fetch: nothing is claimed about these bytes */
     SVMC_EXEC_REASON_FERR = 5,      /* x87: a pending exception, and CR0.NE is clear: the PC's way,
                                        an external interrupt */
-    SVMC_EXEC_REASON_COMPONENT = 6  /* XSAVE and its like: a state component that is not known */
+    SVMC_EXEC_REASON_COMPONENT = 6, /* XSAVE and its like: a state component that is not known */
+    SVMC_EXEC_REASON_TASK = 7       /* another task of the processor's */
 };
 
 /** What a call says. */
@@ -176,6 +177,7 @@ struct svmc_exec {
         struct svmc_insn insn;   /* of what waits */
         struct svmc_fault fault; /* what ends a gather, while it puts away what it has ... */
         uint16_t fault_step;     /* ... and after how many accesses */
+        uint8_t able;            /* vec_op has said that it can */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;
         uint8_t wide[4][SVMC_EXEC_VEC_BYTES]; /* x, y, z and the result of floating point */

@@ -13,7 +13,7 @@ static const struct a64_row a64_rows[] = {
 #undef OP
 #define A64_ROWS ((uint32_t)(sizeof a64_rows / sizeof a64_rows[0]))
 
-static bool perform(struct a64_run *e, unsigned shape)
+static bool a64_perform(struct a64_run *e, unsigned shape)
 {
     switch (shape) {
     case A64_SHAPE_MOVE:
@@ -38,7 +38,7 @@ static bool perform(struct a64_run *e, unsigned shape)
 }
 
 /* What no decode made: more than the record holds. */
-static bool is_sized(const struct svmc_insn *insn)
+static bool a64_is_sized(const struct svmc_insn *insn)
 {
     unsigned bytes = insn->mem_bytes;
 
@@ -49,19 +49,19 @@ static bool is_sized(const struct svmc_insn *insn)
 }
 
 /* EA-1. EA-18: what the callbacks did is seen by others where the processor would have it so. */
-static bool perform_in_order(struct a64_run *e)
+static bool a64_perform_in_order(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;
     const struct a64_row *row = &a64_rows[core_clamp(insn->id < A64_ROWS ? insn->id : 0, A64_ROWS)];
 
     if (e->regs->pstate & PSTATE_IL)
         return svmc_exec_a64_fault(&e->r, EC_ILLEGAL, 0, 0);
-    if (!is_sized(insn))
+    if (!a64_is_sized(insn))
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);
     e->op = row->op;
     if (insn->flags & SVMC_INSN_RELEASE)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!perform(e, row->shape))
+    if (!a64_perform(e, row->shape))
         return false;
     if (insn->flags & SVMC_INSN_ACQUIRE)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -69,15 +69,16 @@ static bool perform_in_order(struct a64_run *e)
 }
 
 /* EA-6: memory that is not there is the guest's affair. */
-static CORE_COLD enum svmc_status stopped(struct a64_run *e)
+static CORE_COLD enum svmc_status a64_stopped(struct a64_run *e)
 {
     if (e->r.status == SVMC_ERR_CALLBACK && e->r.refused)
         svmc_exec_a64_external(&e->r, e->regs, EC_DATA, &e->span, e->linear);
     return svmc_exec_stopped(&e->r, e->insn);
 }
 
-static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_a64 *regs,
-                                       const struct svmc_insn *insn, struct svmc_exec_result *out)
+static CORE_APART enum svmc_status a64_run(struct svmc_exec *x, struct svmc_exec_a64 *regs,
+                                           const struct svmc_insn *insn,
+                                           struct svmc_exec_result *out)
 {
     struct a64_run e = { .regs = regs, .insn = insn };
 
@@ -86,8 +87,8 @@ static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_a64
     e.r.linear_mask = ~(uint64_t)0;
     e.r.user = a64_el(regs) == 0 ? SVMC_EXEC_USER : 0;
     e.big = (regs->sctlr & (a64_el(regs) == 0 ? SCTLR_E0E : SCTLR_EE)) != 0; /* EA-8 */
-    if (!perform_in_order(&e))
-        return stopped(&e);
+    if (!a64_perform_in_order(&e))
+        return a64_stopped(&e);
     if (insn->flags & (SVMC_INSN_PRE_INDEX | SVMC_INSN_POST_INDEX)) /* EA-9: the last register */
         a64_set(&e, insn->base, e.new_base);
     regs->pc += 4;
@@ -98,7 +99,7 @@ static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_a64
 }
 
 /* EL3 is nobody's guest; A32 is another instruction set. */
-static bool is_possible(const struct svmc_exec_a64 *regs)
+static bool a64_is_possible(const struct svmc_exec_a64 *regs)
 {
     const struct svmc_exec_monitor *m = &regs->monitor;
 
@@ -117,9 +118,9 @@ EXEC_FN enum svmc_status svmc_exec_a64_start(struct svmc_exec *x, struct svmc_ex
         return SVMC_ERR_ARG;
     if (x->priv.state != EXEC_IDLE)
         return SVMC_ERR_STATE;
-    if (insn->length != 4 || insn->isa != SVMC_ISA_A64 || !is_possible(regs)) /* XE-5 */
+    if (insn->length != 4 || insn->isa != SVMC_ISA_A64 || !a64_is_possible(regs)) /* XE-5 */
         return SVMC_ERR_ARG;
-    return run(x, regs, insn, out);
+    return a64_run(x, regs, insn, out);
 }
 
 EXEC_FN enum svmc_status svmc_exec_a64_resume(struct svmc_exec *x, struct svmc_exec_a64 *regs,
@@ -132,8 +133,8 @@ EXEC_FN enum svmc_status svmc_exec_a64_resume(struct svmc_exec *x, struct svmc_e
         return SVMC_ERR_ARG;
     if (!svmc_exec_may_resume(x))
         return SVMC_ERR_STATE;
-    if (!is_possible(regs) || x->priv.insn.isa != SVMC_ISA_A64)
+    if (!a64_is_possible(regs) || x->priv.insn.isa != SVMC_ISA_A64)
         return SVMC_ERR_ARG;
     exec_go_on(x);
-    return run(x, regs, &x->priv.insn, out);
+    return a64_run(x, regs, &x->priv.insn, out);
 }

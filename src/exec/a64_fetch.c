@@ -5,8 +5,8 @@
 #define FETCH_KEPT (ISS_FNV | ISS_EA | ISS_CODE)
 
 /* The word at PC; it never crosses a page. */
-static const uint8_t *read_word(struct exec_run *r, const struct svmc_exec_a64 *regs,
-                                struct exec_span *span)
+static const uint8_t *a64_read_word(struct exec_run *r, const struct svmc_exec_a64 *regs,
+                                    struct exec_span *span)
 {
     const struct svmc_fault *fault = &r->out->fault;
 
@@ -25,11 +25,11 @@ static const uint8_t *read_word(struct exec_run *r, const struct svmc_exec_a64 *
     return NULL;
 }
 
-static bool fetch(struct exec_run *r, const struct svmc_exec_a64 *regs, struct svmc_insn *insn)
+static bool a64_fetch(struct exec_run *r, const struct svmc_exec_a64 *regs, struct svmc_insn *insn)
 {
     const struct svmc_cpu cpu = { .isa = SVMC_ISA_A64 };
     struct exec_span span = { .bytes = 0 };
-    const uint8_t *word = read_word(r, regs, &span);
+    const uint8_t *word = a64_read_word(r, regs, &span);
     enum svmc_status st;
 
     if (word == NULL) {
@@ -63,5 +63,5 @@ EXEC_FN enum svmc_status svmc_exec_a64_fetch(struct svmc_exec *x, const struct s
         return SVMC_ERR_STATE;
     exec_go_on(x);
     r.user = a64_el(regs) == 0 ? SVMC_EXEC_USER : 0;
-    return svmc_exec_fetched(&r, fetch(&r, regs, insn), insn);
+    return svmc_exec_fetched(&r, a64_fetch(&r, regs, insn), insn);
 }

@@ -11,7 +11,7 @@ EXEC_FN void svmc_exec_a64_copy(const struct a64_run *e, uint8_t *to, const uint
 }
 
 /* EA-11: registers of a pair are accesses of their own, but where the pair is one. */
-static unsigned bytes_of_access(const struct svmc_insn *insn)
+static unsigned a64_bytes_of_access(const struct svmc_insn *insn)
 {
     const unsigned whole = SVMC_INSN_EXCLUSIVE | SVMC_INSN_ACQUIRE | SVMC_INSN_RELEASE;
 
@@ -19,10 +19,10 @@ static unsigned bytes_of_access(const struct svmc_insn *insn)
 }
 
 /* data: of the first register and of the second. */
-static bool read_registers(struct a64_run *e, const uint8_t *data[2])
+static bool a64_read_registers(struct a64_run *e, const uint8_t *data[2])
 {
     const struct svmc_insn *insn = e->insn;
-    unsigned bytes = bytes_of_access(insn);
+    unsigned bytes = a64_bytes_of_access(insn);
 
     data[0] = svmc_exec_read_some(&e->r, &e->span, 0, bytes);
     data[1] = data[0];
@@ -35,7 +35,7 @@ static bool read_registers(struct a64_run *e, const uint8_t *data[2])
     return data[1] != NULL;
 }
 
-static uint64_t extended(const struct a64_run *e, const uint8_t *data)
+static uint64_t a64_extended(const struct a64_run *e, const uint8_t *data)
 {
     const struct svmc_insn *insn = e->insn;
     uint64_t value = a64_order(e, core_load_le64(data), insn->mem_bytes);
@@ -46,7 +46,7 @@ static uint64_t extended(const struct a64_run *e, const uint8_t *data)
 }
 
 /* EA-12: what the store behind it will find, or not. */
-static void watch(struct a64_run *e, const uint8_t *data)
+static void a64_watch(struct a64_run *e, const uint8_t *data)
 {
     struct svmc_exec_monitor *m = &e->regs->monitor;
     unsigned bytes = e->span.bytes;
@@ -55,23 +55,23 @@ static void watch(struct a64_run *e, const uint8_t *data)
     memcpy(m->data, data, bytes <= sizeof m->data ? bytes : 0);
 }
 
-static bool load(struct a64_run *e)
+static bool a64_load(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;
     const uint8_t *data[2];
 
-    if (!read_registers(e, data))
+    if (!a64_read_registers(e, data))
         return false;
-    a64_set(e, insn->reg, extended(e, data[0])); /* EA-9: in this order */
+    a64_set(e, insn->reg, a64_extended(e, data[0])); /* EA-9: in this order */
     if (insn->mem_count == 2)
-        a64_set(e, insn->reg2, extended(e, data[1]));
+        a64_set(e, insn->reg2, a64_extended(e, data[1]));
     if (insn->flags & SVMC_INSN_EXCLUSIVE)
-        watch(e, data[0]);
+        a64_watch(e, data[0]);
     return true;
 }
 
 /* What lies in `store` becomes all of a register: what it does not fill is 0. */
-static bool write_vector(struct a64_run *e, const uint8_t *data, unsigned reg)
+static bool a64_write_vector(struct a64_run *e, const uint8_t *data, unsigned reg)
 {
     uint8_t *store = e->r.x->priv.store;
 
@@ -80,21 +80,21 @@ static bool write_vector(struct a64_run *e, const uint8_t *data, unsigned reg)
     return svmc_exec_vector_write(&e->r, SVMC_REG_KIND_VECTOR, reg, 16);
 }
 
-static bool load_vectors(struct a64_run *e)
+static bool a64_load_vectors(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;
     const uint8_t *data[2];
 
-    if (!read_registers(e, data))
+    if (!a64_read_registers(e, data))
         return false;
-    return write_vector(e, data[0], insn->reg) &&
-           (insn->mem_count == 1 || write_vector(e, data[1], insn->reg2));
+    return a64_write_vector(e, data[0], insn->reg) &&
+           (insn->mem_count == 1 || a64_write_vector(e, data[1], insn->reg2));
 }
 
 /* All of the operand lies in `store`. */
-static bool write_registers(struct a64_run *e)
+static bool a64_write_registers(struct a64_run *e)
 {
-    unsigned bytes = bytes_of_access(e->insn);
+    unsigned bytes = a64_bytes_of_access(e->insn);
 
     for (unsigned from = 0; from < e->span.bytes; from += bytes)
         if (!svmc_exec_write_some(&e->r, &e->span, from, bytes))
@@ -102,7 +102,7 @@ static bool write_registers(struct a64_run *e)
     return true;
 }
 
-static bool store(struct a64_run *e)
+static bool a64_store(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;
     unsigned bytes = insn->mem_bytes;
@@ -111,10 +111,10 @@ static bool store(struct a64_run *e)
     core_store_le64(to, a64_order(e, a64_get(e, insn->reg), bytes));
     if (insn->mem_count == 2)
         core_store_le64(to + bytes, a64_order(e, a64_get(e, insn->reg2), bytes));
-    return write_registers(e);
+    return a64_write_registers(e);
 }
 
-static bool store_vectors(struct a64_run *e)
+static bool a64_store_vectors(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;
     uint8_t *to = e->r.x->priv.store;
@@ -127,7 +127,7 @@ static bool store_vectors(struct a64_run *e)
             return false;
         svmc_exec_a64_copy(e, to + i * insn->mem_bytes, data, insn->mem_bytes);
     }
-    return write_registers(e);
+    return a64_write_registers(e);
 }
 
 EXEC_FN bool svmc_exec_a64_move(struct a64_run *e)
@@ -145,8 +145,8 @@ EXEC_FN bool svmc_exec_a64_move(struct a64_run *e)
     if (!svmc_exec_a64_reach(e, each))
         return false;
     if (insn->access == SVMC_ACCESS_READ)
-        return vectors ? load_vectors(e) : load(e);
-    return vectors ? store_vectors(e) : store(e);
+        return vectors ? a64_load_vectors(e) : a64_load(e);
+    return vectors ? a64_store_vectors(e) : a64_store(e);
 }
 
 /* EA-14: 64 bytes in one access. */

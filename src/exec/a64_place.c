@@ -51,7 +51,7 @@ EXEC_FN bool svmc_exec_a64_translate(struct a64_run *e, unsigned bytes, uint32_t
 }
 
 /* EA-9: the address, and what write-back makes of the base. */
-static void find_address(struct a64_run *e)
+static void a64_find_address(struct a64_run *e)
 {
     const struct svmc_insn *insn = e->insn;
     uint64_t base = insn->base == SVMC_REG_PC ? e->regs->pc : a64_get(e, insn->base), index = 0;
@@ -67,7 +67,7 @@ static void find_address(struct a64_run *e)
 }
 
 /* EA-7. each: what has to be aligned; FEAT_LSE2 looks at the whole. */
-static bool is_aligned(const struct a64_run *e, unsigned each)
+static bool a64_is_aligned(const struct a64_run *e, unsigned each)
 {
     const struct svmc_insn *insn = e->insn;
     unsigned all = insn->mem_bytes * (unsigned)insn->mem_count;
@@ -87,7 +87,7 @@ static bool is_aligned(const struct a64_run *e, unsigned each)
 }
 
 /* EA-7: the stack pointer is aligned wherever it is a base. */
-static bool is_stack_aligned(const struct a64_run *e)
+static bool a64_is_stack_aligned(const struct a64_run *e)
 {
     uint64_t check = a64_el(e->regs) == 0 ? SCTLR_SA0 : SCTLR_SA;
 
@@ -96,7 +96,7 @@ static bool is_stack_aligned(const struct a64_run *e)
 }
 
 /* EA-10 */
-static bool has_user_rights(const struct a64_run *e)
+static bool a64_has_user_rights(const struct a64_run *e)
 {
     const uint64_t host = HCR_E2H | HCR_TGE;
 
@@ -111,12 +111,12 @@ EXEC_FN bool svmc_exec_a64_reach(struct a64_run *e, unsigned each)
     uint32_t access = insn->access & SVMC_ACCESS_RW;
     uint32_t iss = CODE_ALIGNMENT | (access == SVMC_ACCESS_WRITE ? ISS_WNR : 0);
 
-    find_address(e);
-    if (!is_stack_aligned(e))
+    a64_find_address(e);
+    if (!a64_is_stack_aligned(e))
         return svmc_exec_a64_fault(&e->r, EC_SP, 0, 0);
-    if (!is_aligned(e, each))
+    if (!a64_is_aligned(e, each))
         return svmc_exec_a64_abort(&e->r, e->regs, EC_DATA, iss, e->linear);
-    if (has_user_rights(e))
+    if (a64_has_user_rights(e))
         e->r.user = SVMC_EXEC_USER;
     return svmc_exec_a64_translate(e, insn->mem_bytes * (unsigned)insn->mem_count, access, 0);
 }
@@ -131,7 +131,7 @@ EXEC_FN bool svmc_exec_a64_may_use_vectors(struct a64_run *e)
 }
 
 /* A system instruction that EL0 may not use: DDI 0487, ISS of EC 0x18. */
-static bool trap_system(struct a64_run *e)
+static bool a64_trap_system(struct a64_run *e)
 {
     uint32_t w = e->insn->priv_raw[0], iss;
 
@@ -141,7 +141,7 @@ static bool trap_system(struct a64_run *e)
 }
 
 /* EA-15: the whole block, in pieces that an access can have. */
-static bool zero_block(struct a64_run *e)
+static bool a64_zero_block(struct a64_run *e)
 {
     uint64_t block = A64_BIT((e->regs->dczid & 15) + 2), at;
     unsigned bytes = block < SVMC_EXEC_WIDTH_MAX ? (unsigned)block : SVMC_EXEC_WIDTH_MAX;
@@ -175,8 +175,8 @@ EXEC_FN bool svmc_exec_a64_cache(struct a64_run *e)
     switch (e->insn->imm) {
     case SYSTEM_OP(3, 7, 4, 1): /* DC ZVA */
         if (user && !(e->regs->sctlr & SCTLR_DZE))
-            return trap_system(e);
-        return zero_block(e);
+            return a64_trap_system(e);
+        return a64_zero_block(e);
     case SYSTEM_OP(0, 7, 6, 1): /* DC IVAC: what was written is lost */
         if (user)
             return svmc_exec_a64_fault(&e->r, EC_UNKNOWN, 0, 0);
@@ -189,7 +189,7 @@ EXEC_FN bool svmc_exec_a64_cache(struct a64_run *e)
     case SYSTEM_OP(3, 7, 13, 1): /* DC CVADP */
     case SYSTEM_OP(3, 7, 14, 1): /* DC CIVAC */
         if (user && !(e->regs->sctlr & SCTLR_UCI))
-            return trap_system(e);
+            return a64_trap_system(e);
         break;
     default:
         return exec_stop(&e->r, SVMC_EXEC_UNFINISHED, SVMC_EXEC_REASON_NO_ROW);

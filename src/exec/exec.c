@@ -339,7 +339,8 @@ EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned by
 }
 
 /* A part of a span, as a span. */
-static struct exec_span part_of(const struct exec_span *span, unsigned from, unsigned bytes)
+EXEC_FN struct exec_span svmc_exec_part_of(const struct exec_span *span, unsigned from,
+                                           unsigned bytes)
 {
     struct exec_span part = { .bytes = bytes, .first = bytes };
 
@@ -358,7 +359,7 @@ static struct exec_span part_of(const struct exec_span *span, unsigned from, uns
 EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
                                            unsigned from, unsigned bytes)
 {
-    struct exec_span part = part_of(span, from, bytes);
+    struct exec_span part = svmc_exec_part_of(span, from, bytes);
 
     return svmc_exec_read(r, &part);
 }
@@ -366,7 +367,7 @@ EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec
 EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
                                   unsigned bytes)
 {
-    struct exec_span part = part_of(span, from, bytes);
+    struct exec_span part = svmc_exec_part_of(span, from, bytes);
 
     if (!write_part(r, part.at[0], from, part.first))
         return false;
@@ -436,7 +437,7 @@ EXEC_FN bool svmc_exec_vec_op(struct exec_run *r)
     memset(x->priv.vec.out, 0, sizeof x->priv.vec.out);
     if (CORE_HAS_OP(ops, vec_op))
         st = ops->vec_op(x->priv.ctx, &x->priv.vec);
-    if (st == SVMC_ERR_UNSUPPORTED)
+    if (st == SVMC_ERR_UNSUPPORTED && !x->priv.able)
         return exec_stop(r, SVMC_EXEC_NEEDS_VECTOR, SVMC_EXEC_REASON_NONE);
     return st == SVMC_OK || exec_fail(r, SVMC_EXEC_VEC_OP, st);
 }

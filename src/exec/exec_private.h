@@ -82,6 +82,8 @@ EXEC_FN bool svmc_exec_port_write(struct exec_run *r, unsigned port, unsigned by
  * The same of some of its bytes alone: [from, from + bytes) of the span, by *some, a span of their
  * own. What is written lies at store + from.
  */
+EXEC_FN struct exec_span svmc_exec_part_of(const struct exec_span *span, unsigned from,
+                                           unsigned bytes);
 EXEC_FN const uint8_t *svmc_exec_read_some(struct exec_run *r, const struct exec_span *span,
                                            unsigned from, unsigned bytes);
 EXEC_FN bool svmc_exec_write_some(struct exec_run *r, const struct exec_span *span, unsigned from,
@@ -96,7 +98,10 @@ EXEC_FN const uint8_t *svmc_exec_vector_read(struct exec_run *r, unsigned kind, 
 EXEC_FN bool svmc_exec_vector_write(struct exec_run *r, unsigned kind, unsigned number,
                                     unsigned bytes);
 
-/** XE-60: the host does the operation that lies in the record's `vec`. */
+/**
+ * XE-60: the host does the operation that lies in the record's `vec`. Who has asked for all that
+ * may come sets the record's `able`: UNSUPPORTED is a lie from then on.
+ */
 EXEC_FN bool svmc_exec_vec_op(struct exec_run *r);
 
 /** XS-9: the host forgets translations. */
@@ -156,6 +161,7 @@ static inline void exec_forget(struct svmc_exec *x)
     x->priv.done = 0;
     x->priv.filled = 0;
     x->priv.fault.raised = 0;
+    x->priv.able = 0;
 }
 
 /** A call goes on with what waited. */

@@ -194,19 +194,30 @@ static bool float_dot_product(struct float_run *r)
     return true;
 }
 
+/* XE-60: each operation that it will come to. */
 bool svmc_exec_x86_float_can(struct float_run *r)
 {
-    const unsigned op = r->v.e->op;
+    static const uint8_t made_of[6][2] = { { FLOAT_SUB, FLOAT_ADD },   { FLOAT_MADD, FLOAT_MSUB },
+                                           { FLOAT_MADD, FLOAT_MSUB }, { FLOAT_ADD, FLOAT_ADD },
+                                           { FLOAT_SUB, FLOAT_SUB },   { FLOAT_MUL, FLOAT_ADD } };
+    const unsigned bytes = (unsigned)r->count * r->bytes;
+    unsigned first = r->v.e->op, second = first;
     uint32_t raised;
 
+    if (first >= FLOAT_ADDSUB) {
+        const unsigned row = core_clamp(first - FLOAT_ADDSUB, 6);
+
+        first = made_of[row][0];
+        second = made_of[row][1];
+    }
     float_clear(r);
     for (unsigned i = 0; i < r->count; i++)
         float_put(r, i, 0, false);
-    return float_ask(r,
-                     op <= FLOAT_RSQRT                            ? op
-                     : op == FLOAT_MADDSUB || op == FLOAT_MSUBADD ? FLOAT_MADD
-                                                                  : FLOAT_ADD,
-                     (unsigned)r->count * r->bytes, 0, &raised);
+    if (!float_ask(r, first, bytes, 0, &raised) ||
+        (second != first && !float_ask(r, second, bytes, 0, &raised)))
+        return false;
+    r->v.e->r.x->priv.able = 1;
+    return true;
 }
 
 bool svmc_exec_x86_float_ask(struct float_run *r)

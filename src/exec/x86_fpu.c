@@ -185,7 +185,10 @@ static bool fpu_can(struct x86_run *e)
     uint8_t one[8];
 
     core_store_le64(one, e->opcode & 2 ? 1 : bytes == 8 ? (uint64_t)1023 << 52 : 127u << 23);
-    return fpu_ask(e, (struct fpu_real){ (uint64_t)1 << 63, 0x3fff }, one, FPU_CONTROL_INIT);
+    if (!fpu_ask(e, (struct fpu_real){ (uint64_t)1 << 63, 0x3fff }, one, FPU_CONTROL_INIT))
+        return false;
+    e->r.x->priv.able = 1;
+    return true;
 }
 
 static bool fpu_compute(struct x86_run *e, const uint8_t *operand, unsigned *raised)

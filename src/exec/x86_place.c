@@ -10,8 +10,8 @@ static bool refuse(struct x86_run *e, unsigned segment)
 }
 
 /* Type and limit (SDM vol. 3 5.3, 5.5): bytes - 1 more than offset is the last one. */
-static bool is_within(const struct x86_run *e, const struct svmc_exec_segment *s, uint64_t offset,
-                      unsigned bytes, uint32_t access)
+EXEC_FN bool svmc_exec_x86_is_within(const struct x86_run *e, const struct svmc_exec_segment *s,
+                                     uint64_t offset, unsigned bytes, uint32_t access)
 {
     bool protected = (e->regs->cr0 & CR0_PE) && !(e->regs->rflags & FLAG_VM);
     uint32_t rights = s->rights;
@@ -43,7 +43,7 @@ EXEC_FN bool svmc_exec_x86_linear_slow(struct x86_run *e, unsigned segment, uint
             return true;
         return x86_is_aligned(e, *linear, bytes) && refuse(e, segment); /* #AC first: XE-14 */
     }
-    if ((s->rights & SVMC_RIGHTS_UNUSABLE) || !is_within(e, s, offset, bytes, access))
+    if ((s->rights & SVMC_RIGHTS_UNUSABLE) || !svmc_exec_x86_is_within(e, s, offset, bytes, access))
         return refuse(e, segment);
     *linear = (s->base + offset) & core_mask(4);
     return true;
@@ -57,7 +57,8 @@ EXEC_FN CORE_COLD bool svmc_exec_x86_misaligned(struct x86_run *e)
 
 /* A part of the TSS, which no user program reads (CVE-2018-10853: nothing else is read so). Also in
  * compatibility mode its base has 64 bits: what lies at the low 32 of them is the program's. */
-static bool read_task(struct x86_run *e, uint32_t offset, unsigned bytes, uint64_t *value)
+EXEC_FN bool svmc_exec_x86_read_task(struct x86_run *e, uint32_t offset, unsigned bytes,
+                                     uint64_t *value)
 {
     uint32_t user = e->r.user;
     uint64_t linear = e->regs->task.base + offset, mask = e->r.linear_mask;
@@ -87,12 +88,12 @@ EXEC_FN bool svmc_exec_x86_may_use_port(struct x86_run *e, unsigned port, unsign
         return true;
     if ((task->rights & SVMC_RIGHTS_UNUSABLE) || task->limit < TSS_MAP_BASE + 1)
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
-    if (!read_task(e, TSS_MAP_BASE, 2, &base))
+    if (!svmc_exec_x86_read_task(e, TSS_MAP_BASE, 2, &base))
         return false;
     base += port / 8;
     if (base + 1 > task->limit)
         return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
-    if (!read_task(e, (uint32_t)base, 2, &map))
+    if (!svmc_exec_x86_read_task(e, (uint32_t)base, 2, &map))
         return false;
     return (map >> (port & 7) & wanted) == 0 || svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
 }

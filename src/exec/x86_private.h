@@ -66,6 +66,7 @@ enum x86_shape {
     SHAPE_MSR,
     SHAPE_PUSH,
     SHAPE_POP,
+    SHAPE_ENTER,
     SHAPE_BRANCH,
     SHAPE_RETURN,
     SHAPE_HINT,
@@ -339,6 +340,7 @@ EXEC_FN bool svmc_exec_x86_line(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_compute(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_push(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e);
+EXEC_FN bool svmc_exec_x86_enter(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_branch(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_return(struct x86_run *e);
 EXEC_FN bool svmc_exec_x86_msr(struct x86_run *e);

@@ -10,23 +10,6 @@ EXEC_FN CORE_COLD bool svmc_exec_x86_refuse_selector(struct x86_run *e, unsigned
     return svmc_exec_fault(&e->r, vector, true, selector & 0xfffc);
 }
 
-/* XS-2: tables are read and written with the rights of the supervisor, at addresses as wide as the
- * processor's mode has them. */
-static bool reach_table(struct x86_run *e, uint64_t linear, unsigned bytes, uint32_t access,
-                        struct exec_span *span)
-{
-    uint32_t user = e->r.user;
-    uint64_t mask = e->r.linear_mask;
-    bool ok;
-
-    e->r.user = SVMC_EXEC_SYSTEM; /* WK-35 */
-    e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
-    ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, access, span);
-    e->r.user = user;
-    e->r.linear_mask = mask;
-    return ok;
-}
-
 /* Where the entry lies; false: outside of its table (SDM vol. 3 3.5.1), or there is none. */
 static bool find_entry(const struct x86_run *e, unsigned selector, unsigned bytes, uint64_t *linear)
 {
@@ -54,7 +37,7 @@ EXEC_FN bool svmc_exec_x86_entry(struct x86_run *e, unsigned selector, unsigned 
     *out = (struct x86_entry){ .there = find_entry(e, selector, bytes, &linear) };
     if (!out->there)
         return true;
-    if (!reach_table(e, linear, bytes, SVMC_ACCESS_READ, &span))
+    if (!x86_reach_as(e, linear, bytes, SVMC_ACCESS_READ, SVMC_EXEC_SYSTEM, &span))
         return false;
     data = svmc_exec_read(&e->r, &span);
     if (data == NULL)
@@ -63,6 +46,19 @@ EXEC_FN bool svmc_exec_x86_entry(struct x86_run *e, unsigned selector, unsigned 
     if (bytes > DESCRIPTOR_BYTES)
         out->high = core_load_le64(data + DESCRIPTOR_BYTES);
     return true;
+}
+
+EXEC_FN bool svmc_exec_x86_upper(struct x86_run *e, unsigned selector, struct x86_entry *entry)
+{
+    struct exec_span span;
+    uint64_t linear;
+
+    entry->there = find_entry(e, selector, 2 * DESCRIPTOR_BYTES, &linear);
+    if (!entry->there)
+        return true;
+    linear += DESCRIPTOR_BYTES;
+    return x86_reach_as(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_READ, SVMC_EXEC_SYSTEM, &span) &&
+           x86_read(e, &span, &entry->high);
 }
 
 /* XS-3: accessed or busy, in one step. */
@@ -75,7 +71,7 @@ EXEC_FN bool svmc_exec_x86_mark(struct x86_run *e, unsigned selector, uint64_t l
 
     if ((low & bit) != 0 || !find_entry(e, selector, DESCRIPTOR_BYTES, &linear))
         return true;
-    if (!reach_table(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_RW, &span) ||
+    if (!x86_reach_as(e, linear, DESCRIPTOR_BYTES, SVMC_ACCESS_RW, SVMC_EXEC_SYSTEM, &span) ||
         !svmc_exec_can_exchange(&e->r, &span))
         return false;
     core_store_le64(expected, low);
@@ -97,9 +93,9 @@ EXEC_FN void svmc_exec_x86_describe(uint64_t low, unsigned selector, struct svmc
         out->limit = limit << 12 | 0xfff;
 }
 
-/* XS-4: SS. null_too: where 64-bit mode allows it. */
+/* XS-4: SS. null_too: where 64-bit mode allows it; vector: #GP, or #TS of a call gate. */
 EXEC_FN bool svmc_exec_x86_check_stack(struct x86_run *e, unsigned selector, unsigned cpl,
-                                       bool null_too, struct x86_entry *out)
+                                       bool null_too, unsigned vector, struct x86_entry *out)
 {
     *out = (struct x86_entry){ 0 };
     if ((selector & 0xfffc) == 0) { /* CVE-2017-2583 */
@@ -107,14 +103,14 @@ EXEC_FN bool svmc_exec_x86_check_stack(struct x86_run *e, unsigned selector, uns
             out->low = (uint64_t)cpl << 45;
             return true;
         }
-        return svmc_exec_x86_refuse_selector(e, VECTOR_GP, 0);
+        return svmc_exec_x86_refuse_selector(e, vector, 0);
     }
     if (!svmc_exec_x86_entry(e, selector, DESCRIPTOR_BYTES, out))
         return false;
     if (!out->there || (selector & 3) != cpl || ENTRY_DPL(out->low) != cpl ||
         (out->low & (ENTRY_MEMORY | ENTRY_CODE | ENTRY_WRITABLE)) !=
             (ENTRY_MEMORY | ENTRY_WRITABLE))
-        return svmc_exec_x86_refuse_selector(e, VECTOR_GP, selector);
+        return svmc_exec_x86_refuse_selector(e, vector, selector);
     if (!(out->low & ENTRY_PRESENT))
         return svmc_exec_x86_refuse_selector(e, VECTOR_SS, selector);
     return true;
@@ -173,7 +169,7 @@ static bool load_selector(struct x86_run *e, unsigned segment, unsigned selector
         return true;
     }
     if (segment == SVMC_SEG_SS) {
-        if (!svmc_exec_x86_check_stack(e, selector, cpl, e->wide, &entry))
+        if (!svmc_exec_x86_check_stack(e, selector, cpl, e->wide, VECTOR_GP, &entry))
             return false;
     } else if (!check_data(e, selector, &entry)) {
         return false;
@@ -260,7 +256,7 @@ EXEC_FN bool svmc_exec_x86_load_system(struct x86_run *e)
         return svmc_exec_x86_refuse_selector(e, VECTOR_GP, selector);
     if (!(entry.low & ENTRY_PRESENT))
         return svmc_exec_x86_refuse_selector(e, VECTOR_NP, selector);
-    if (e->wide && !x86_is_canonical(e, entry.high << 32))
+    if ((uint64_t)core_sign_extend(entry.high << 32, x86_bits(e)) != entry.high << 32)
         return svmc_exec_x86_refuse_selector(e, VECTOR_GP, selector);
     if (task && !svmc_exec_x86_mark(e, selector, entry.low, ENTRY_BUSY))
         return false;

@@ -82,6 +82,84 @@ EXEC_FN bool svmc_exec_x86_pop(struct x86_run *e)
     return true;
 }
 
+/* The page that the last element of an ENTER touched; they come down from the top. */
+struct page {
+    uint64_t linear, at; /* linear: 1: none yet */
+};
+
+/* A page is translated when the first element touches it, as the processor comes to it. */
+static bool reach_element(struct x86_run *e, uint64_t offset, uint32_t access, struct page *page,
+                          struct exec_span *span)
+{
+    const uint64_t within = EXEC_PAGE - 1;
+    unsigned bytes = e->insn->operand_bytes;
+    uint64_t linear = offset & core_mask(svmc_exec_x86_stack_bytes(e)), above;
+
+    if ((!e->wide || !x86_is_canonical(e, linear) || !x86_is_canonical(e, linear + bytes - 1)) &&
+        !svmc_exec_x86_linear_slow(e, SVMC_SEG_SS, linear, bytes, access, &linear))
+        return false;
+    if (!x86_is_aligned(e, linear, bytes))
+        return false;
+    access |= e->r.user;
+    *span = (struct exec_span){ .first = bytes, .bytes = bytes, .at[1] = page->at };
+    above = (linear + bytes - 1) & e->r.linear_mask & ~within;
+    if ((linear & ~within) != page->linear) {
+        if (!svmc_exec_place(&e->r, linear, access, &span->at[0]) ||
+            (above != (linear & ~within) && above != page->linear &&
+             !svmc_exec_place(&e->r, above, access, &span->at[1])))
+            return false;
+        *page = (struct page){ linear & ~within, span->at[0] & ~within };
+    }
+    span->at[0] = page->at | (linear & within);
+    if (above != page->linear)
+        span->first = EXEC_PAGE - (uint32_t)(linear & within);
+    return true;
+}
+
+/* XE-30: what ENTER pushes, element by element: one may be what an earlier one has pushed. */
+static bool push_frame(struct x86_run *e, uint64_t frame, bool now)
+{
+    const unsigned bytes = e->insn->operand_bytes, level = e->insn->priv_form & 31;
+    const uint64_t *general = e->regs->general;
+    struct page to = { .linear = 1 }, from = to;
+    struct exec_span span;
+
+    for (unsigned i = 0; i <= level; i++) {
+        uint64_t value = i == 0 ? general[SVMC_REG_RBP] : frame;
+
+        if (i != 0 && i != level &&
+            (!reach_element(e, general[SVMC_REG_RBP] - i * bytes, SVMC_ACCESS_READ, &from, &span) ||
+             (now && !x86_read(e, &span, &value))))
+            return false;
+        if (!reach_element(e, general[SVMC_REG_RSP] - (i + 1) * bytes, SVMC_ACCESS_WRITE, &to,
+                           &span) ||
+            (now && !exec_write_value(&e->r, &span, value)))
+            return false;
+    }
+    return true;
+}
+
+/* XE-30: the same way twice: all of it is translated before anything is pushed. */
+EXEC_FN bool svmc_exec_x86_enter(struct x86_run *e)
+{
+    const unsigned bytes = e->insn->operand_bytes, level = e->insn->priv_form & 31;
+    const uint64_t mask = core_mask(svmc_exec_x86_stack_bytes(e));
+    const uint64_t rsp = e->regs->general[SVMC_REG_RSP];
+    const uint64_t frame = (rsp & ~mask) | ((rsp - bytes) & mask);
+    uint64_t by = bytes * (level + 1) + (e->insn->imm & 0xffff);
+    struct exec_span span;
+
+    if (!push_frame(e, frame, false) ||
+        !reach_stack(e, rsp - by, bytes, SVMC_ACCESS_WRITE, &span)) /* and nothing is written */
+        return false;
+    e->r.place = 0;
+    if (!push_frame(e, frame, true))
+        return false;
+    svmc_exec_x86_move_stack(e, 0 - by);
+    x86_set(e, SVMC_REG_RBP, bytes, frame);
+    return true;
+}
+
 /* XE-21 */
 static bool set_next(struct x86_run *e, uint64_t target)
 {

@@ -2,9 +2,8 @@
 /* x86: tables, flags, what is pushed in one go. Rules XS-n: docs/spec/exec_system.md. */
 #include "x86_system.h"
 
-#define CR0_LMSW     0xfu
-#define PARTS_BYTES  SVMC_EXEC_WIDTH_MAX
-#define FLAG_DEFINED 0x0dd5u /* CF, PF, AF, ZF, SF, TF, DF, OF */
+#define CR0_LMSW    0xfu
+#define PARTS_BYTES SVMC_EXEC_WIDTH_MAX
 
 EXEC_FN bool svmc_exec_x86_reach_parts(struct x86_run *e, const struct x86_parts *parts,
                                        struct exec_span *span)

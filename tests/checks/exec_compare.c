@@ -33,6 +33,11 @@ static bool is_left_open(const struct trial *t)
         return true;
     if (repeats && native.mode == 64 && t->insn.address_bytes == 4)
         return true;
+    if (fault && ((t->insn.access & (SVMC_ACCESS_READ_IF | SVMC_ACCESS_WRITE_IF)) ||
+                  (exec_fpu_is(&t->insn) && t->insn.mem_bytes >= 10)))
+        return true; /* which byte, how much before it: as far as memory and vectors go */
+    if (t->insn.mem_bytes == 10 && exec_fpu_is(&t->insn))
+        return true; /* of a signaling NaN there IE is raised on AMD's */
     return t->insn.id == SVMC_X86_PUSH && t->insn.reg_kind == SVMC_REG_KIND_SEGMENT;
 }
 
@@ -141,6 +146,37 @@ static void take_in_use(const struct trial *t)
     memcpy(ours, theirs, bytes);
 }
 
+/* Instruction and data pointers: AMD's processors may keep those of exceptions alone (XE-54). */
+static void take_pointers(const struct trial *t)
+{
+    static const struct {
+        uint16_t bytes, from, to;
+    } rows[] = { { 14, 6, 14 },   { 94, 6, 14 },  { 28, 12, 28 },
+                 { 108, 12, 28 }, { 512, 6, 24 }, { 576, 6, 24 } };
+    const uint64_t at = t->linear - ARENA;
+
+    if (native.cpu.vendor == SVMC_VENDOR_INTEL || !exec_fpu_is(&t->insn) ||
+        !(t->insn.access & SVMC_ACCESS_WRITE) || t->out.action != SVMC_EXEC_DONE)
+        return;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].bytes == t->insn.mem_bytes && exec_in_arena(t->linear, rows[i].to))
+            memcpy(native.shadow + at + rows[i].from, arena + at + rows[i].from,
+                   rows[i].to - rows[i].from);
+}
+
+/* An ENTER that faults has pushed what comes before that here; XE-30 has it push nothing. */
+static void take_frame(const struct trial *t)
+{
+    const unsigned bytes = t->insn.operand_bytes * ((t->insn.priv_form & 31) + 1u);
+    uint64_t at = t->before.general[SVMC_REG_RSP] + t->before.segment[SVMC_SEG_SS].base;
+
+    if (t->insn.id != SVMC_X86_ENTER || t->out.action != SVMC_EXEC_FAULT)
+        return;
+    for (unsigned i = 1; i <= bytes; i++)
+        if (exec_in_arena(at - i, 1))
+            native.shadow[at - i - ARENA] = arena[at - i - ARENA];
+}
+
 void exec_compare_memory(struct trial *t, bool all)
 {
     uint64_t from = t->linear < ARENA + ARENA_PAGE ? 0 : t->linear - ARENA - 64;
@@ -155,7 +191,9 @@ void exec_compare_memory(struct trial *t, bool all)
     if (t->insn.mem_bytes == 10 && t->out.action == SVMC_EXEC_FAULT && exec_in_arena(t->linear, 1))
         memcpy(native.shadow + (t->linear - ARENA), arena + (t->linear - ARENA),
                ARENA_PAGE - t->linear % ARENA_PAGE < 10 ? ARENA_PAGE - t->linear % ARENA_PAGE : 10);
+    take_pointers(t);
     take_in_use(t);
+    take_frame(t);
     if (undefined && exec_in_arena(t->linear, undefined))
         memcpy(native.shadow + (t->linear - ARENA), arena + (t->linear - ARENA), undefined);
     if (!all && (from < ARENA_PAGE || from > 4 * ARENA_PAGE - 192))

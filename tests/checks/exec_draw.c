@@ -196,6 +196,21 @@ static void fill_fpu(const struct trial *t)
     fill(from, bytes, n);
 }
 
+/* ENTER: few levels and little room, so that its frame is likely to end where there is memory. */
+static void draw_frame(struct trial *t)
+{
+    uint8_t *imm = t->c.bytes + t->insn.length - 3;
+    const unsigned room = exec_draw(8) ? exec_draw(256) : exec_draw(2 * ARENA_PAGE);
+
+    imm[0] = (uint8_t)room;
+    imm[1] = (uint8_t)(room >> 8);
+    imm[2] = (uint8_t)(exec_draw(4) ? exec_draw(4) | exec_draw(8) << 5 : exec_draw(256));
+    if (exec_draw(4) == 0) /* each element is what the last one has pushed, or lies near by */
+        t->before.general[SVMC_REG_RBP] = t->before.general[SVMC_REG_RSP] + exec_draw(3) * 8 - 8;
+    if (svmc_insn_decode(&native.cpu, t->c.bytes, SVMC_INSN_MAX, &t->insn) != SVMC_OK)
+        t->insn.length = 0;
+}
+
 /* Memory and registers that have to fit each other for something to happen. */
 static void draw_memory(struct trial *t)
 {
@@ -225,6 +240,8 @@ static void draw_memory(struct trial *t)
     }
     if (t->insn.id == SVMC_X86_CALL || t->insn.id == SVMC_X86_JMP)
         fill(t->linear, &back, 8);
+    if (t->insn.id == SVMC_X86_ENTER)
+        draw_frame(t);
     if (t->insn.id == SVMC_X86_RET)
         fill(general[SVMC_REG_RSP], &back, 8);
     if (t->insn.id == SVMC_X86_CALL && t->insn.mem_count == 0) {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Checks of finishing A64 instructions, taken out: more rows of mutants.py."""
+"""Checks of finishing A64 instructions, taken out: rows of mutants.py."""
 X = "src/exec/"
 
-A64 = (
+ROWS = (
     ("EA-2", X + "a64_fetch.c", "if (regs->pc & 3)", "if (0)"),
     ("EA-2", X + "a64_fetch.c", "r.user = a64_el(regs) == 0 ? SVMC_EXEC_USER : 0;", ""),
     ("EA-2", X + "a64_fetch.c", "if (st == SVMC_ERR_UNDEFINED)", "if (0)"),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Checks of src/seal, and of the slots beneath it, taken out: more rows of mutants.py.
+"""Checks of src/seal, and of the slots beneath it, taken out: rows of mutants.py.
 
 Not here is what nobody can see: what our own bytes would have to say against themselves (DK-8), an
 end that is never reached (DK-20), a second check of what the first one has refused."""
 S, K = "src/seal/", "src/keyslot/"
 
-SEAL = (
+ROWS = (
     # the gate and units
     ("SE-4", S + "sealer.c",
      "purpose > SVMC_KEY_TREE || (sealer->priv.protect & SVMC_PROTECT(purpose)) == 0",

@@ -95,7 +95,7 @@ static bool same_guest(const struct lab *other)
            memcmp(lab.vc.priv.staging, other->vc.priv.staging, sizeof lab.vc.priv.staging) == 0;
 }
 
-TEST(read_once, at1_no_word_is_loaded_twice) /* R3 AT-1 */
+TEST(read_once, at1_no_word_is_loaded_twice) /* R3 AT-1; CVE-2023-4155 */
 {
     unsigned parts = 0;
 
@@ -221,7 +221,7 @@ static void one_foreign(enum svmc_foreign_format format, const char *scenario)
     CHECK(decoded > 2 && absorbed > 2, "%s, form %u: the counting works", scenario, format);
 }
 
-TEST(read_once, no_word_of_a_foreign_area_is_loaded_twice) /* AP-1 */
+TEST(read_once, no_word_of_a_foreign_area_is_loaded_twice) /* AP-1; CVE-2023-4155 */
 {
     for (unsigned form = 0; form < SVMC_FOREIGN_FORMATS; form++)
         for (unsigned n = 0; n < scenario_count; n++)

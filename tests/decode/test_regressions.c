@@ -295,7 +295,7 @@ TEST(regressions, prefixes_that_change_nothing_and_one_that_does) /* DE-6 */
     CHECK_EQ(id_on(all, xchg, sizeof xchg), SVMC_X86_XCHG, "xchg r8d, eax");
 }
 
-/* CVE-2014-8480, CVE-2016-8630: a RIP-relative fix-up of an operand that is no memory. */
+/* CVE-2014-8480, CVE-2014-8481, CVE-2016-8630: a RIP-relative fix-up of what is no memory. */
 TEST(regressions, rip_relative_only_where_there_is_memory)
 {
     static const uint8_t clflush[] = { 0x0f, 0xae, 0x3d, 0x10, 0, 0, 0 };

@@ -166,7 +166,7 @@ TEST(decode, only_fs_and_gs_override) /* DE-4 */
     }
 }
 
-TEST(decode, an_override_never_reaches_a_register) /* XSA-123 */
+TEST(decode, an_override_never_reaches_a_register) /* XSA-123, CVE-2015-2151 */
 {
     static const uint8_t bytes[] = { 0x65, 0x48, 0x89, 0xd8 }; /* gs mov rax, rbx */
     struct svmc_insn insn;

@@ -29,6 +29,15 @@ void exec_lab_store(struct exec_lab *lab, uint64_t linear, unsigned bytes, uint6
         *exec_lab_at(lab, linear + i) = (uint8_t)(value >> 8 * i);
 }
 
+unsigned exec_lab_writes(const struct exec_lab *lab)
+{
+    unsigned writes = 0;
+
+    for (unsigned i = 0; i < lab->logged && i < LAB_LOG; i++)
+        writes += lab->log[i].kind == SVMC_EXEC_WRITE;
+    return writes;
+}
+
 static bool strikes(struct exec_lab *lab, unsigned kind)
 {
     lab->calls++;
@@ -39,18 +48,12 @@ static bool strikes(struct exec_lab *lab, unsigned kind)
     return true;
 }
 
-/* What a call that strikes says; LAB_FAULT and LAB_LIE are translate's. */
+/* What a call that strikes says. */
 static enum svmc_status instead(const struct exec_lab *lab)
 {
-    return lab->mode == LAB_BUSY ? SVMC_ERR_BUSY : SVMC_ERR_STATE;
-}
-
-static void note(struct exec_lab *lab, unsigned kind, uint64_t at, size_t n)
-{
-    if (lab->logged < LAB_LOG)
-        lab->log[lab->logged] =
-            (struct exec_lab_entry){ .kind = (uint8_t)kind, .bytes = (uint8_t)n, .at = at };
-    lab->logged++;
+    return lab->mode == LAB_BUSY     ? SVMC_ERR_BUSY
+           : lab->mode == LAB_REFUSE ? SVMC_ERR_REFUSED
+                                     : SVMC_ERR_STATE;
 }
 
 static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_gpa *out,
@@ -59,66 +62,72 @@ static enum svmc_status translate(void *ctx, svmc_gva at, uint32_t access, svmc_
     struct exec_lab *lab = ctx;
     uint64_t page = (at.v - LAB_LINEAR) / LAB_PAGE;
     bool user = access & SVMC_EXEC_USER, there = page < LAB_PAGES && !lab->absent[page];
+    bool struck = strikes(lab, SVMC_EXEC_TRANSLATE);
 
     lab->last_access = access;
-    if (strikes(lab, SVMC_EXEC_TRANSLATE) && lab->mode != LAB_FAULT && lab->mode != LAB_LIE)
+    if (struck && lab->mode != LAB_FAULT && lab->mode != LAB_LIE)
         return instead(lab);
-    if ((lab->mode == LAB_LIE && lab->calls == lab->fail_at) ||
-        (there && !(lab->read_only[page] && (access & SVMC_ACCESS_WRITE)) &&
-         !(lab->supervisor[page] && user) &&
-         !(lab->mode == LAB_FAULT && lab->calls == lab->fail_at))) {
-        out->v = there ? physical(at.v) : 0;
-        if (lab->mode == LAB_LIE && lab->calls == lab->fail_at)
-            out->v ^= 8;
+    if (!there || (lab->read_only[page] && (access & SVMC_ACCESS_WRITE)) ||
+        (lab->supervisor[page] && user) || (struck && lab->mode == LAB_FAULT)) {
+        *fault = lab->fault.raised ? lab->fault : lab->fault_of(at.v, access, there);
         return SVMC_OK;
     }
-    *fault =
-        (struct svmc_fault){ .raised = 1,
-                             .vector = 14,
-                             .has_error = 1,
-                             .error = (there ? 1u : 0) | (access & SVMC_ACCESS_WRITE ? 2u : 0) |
-                                      (user ? 4u : 0) | (access & SVMC_EXEC_EXECUTE ? 16u : 0),
-                             .address = at.v };
+    out->v = physical(at.v) ^ (struck ? 8 : 0);
+    return SVMC_OK;
+}
+
+/* An access to bytes of the record: it strikes, or is logged and shall be done. */
+static enum svmc_status begin(struct exec_lab *lab, unsigned kind, uint64_t at, size_t n, void *dst,
+                              const void *src)
+{
+    if (dst != NULL)
+        lab->dst = dst;
+    if (src != NULL)
+        lab->src = src;
+    if (strikes(lab, kind))
+        return instead(lab);
+    if (lab->logged < LAB_LOG)
+        lab->log[lab->logged] =
+            (struct exec_lab_entry){ .kind = (uint8_t)kind, .bytes = (uint8_t)n, .at = at };
+    lab->logged++;
     return SVMC_OK;
 }
 
 static enum svmc_status read(void *ctx, svmc_gpa at, void *dst, size_t n)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st = begin(lab, SVMC_EXEC_READ, at.v, n, dst, NULL);
 
-    lab->dst = dst;
-    if (strikes(lab, SVMC_EXEC_READ))
-        return instead(lab);
-    note(lab, SVMC_EXEC_READ, at.v, n);
-    memcpy(dst, lab->ram + at.v, n);
-    return SVMC_OK;
+    if (st == SVMC_OK)
+        memcpy(dst, lab->ram + at.v, n);
+    return st;
 }
 
 static enum svmc_status write(void *ctx, svmc_gpa at, const void *src, size_t n)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st = begin(lab, SVMC_EXEC_WRITE, at.v, n, NULL, src);
 
-    lab->src = src;
-    if (strikes(lab, SVMC_EXEC_WRITE))
-        return instead(lab);
-    note(lab, SVMC_EXEC_WRITE, at.v, n);
-    memcpy(lab->ram + at.v, src, n);
-    return SVMC_OK;
+    if (st == SVMC_OK)
+        memcpy(lab->ram + at.v, src, n);
+    return st;
 }
 
 static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const void *desired,
                                  size_t n)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st;
     uint8_t held[16];
 
     if (lab->device)
         return SVMC_ERR_UNSUPPORTED;
-    lab->dst = expected;
-    lab->src = desired;
-    if (strikes(lab, SVMC_EXEC_EXCHANGE))
-        return instead(lab);
-    note(lab, SVMC_EXEC_EXCHANGE, at.v, n);
+    if ((st = begin(lab, SVMC_EXEC_EXCHANGE, at.v, n, expected, desired)) != SVMC_OK)
+        return st;
+    if (lab->late > 0) {
+        lab->late--;
+        lab->ram[at.v]++;
+    }
     memcpy(held, lab->ram + at.v, n);
     if (memcmp(held, expected, n) == 0)
         memcpy(lab->ram + at.v, desired, n);
@@ -126,45 +135,52 @@ static enum svmc_status exchange(void *ctx, svmc_gpa at, void *expected, const v
     return SVMC_OK;
 }
 
+/* What a port or an MSR holds, least significant byte first. */
+static void give(void *dst, uint64_t value, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)dst)[i] = (uint8_t)(value >> 8 * i);
+}
+
+static uint64_t taken(const void *src, size_t n)
+{
+    uint64_t value = 0;
+
+    for (size_t i = n; i > 0; i--)
+        value = value << 8 | ((const uint8_t *)src)[i - 1];
+    return value;
+}
+
 static enum svmc_status port_read(void *ctx, uint32_t port, void *dst, size_t n)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st = begin(lab, SVMC_EXEC_PORT_IN, port, n, dst, NULL);
 
-    lab->dst = dst;
-    if (strikes(lab, SVMC_EXEC_PORT_IN))
-        return instead(lab);
-    note(lab, SVMC_EXEC_PORT_IN, port, n);
-    for (size_t i = 0; i < n; i++)
-        ((uint8_t *)dst)[i] = (uint8_t)(lab->port_value >> 8 * i);
-    return SVMC_OK;
+    if (st == SVMC_OK)
+        give(dst, lab->port_value, n);
+    return st;
 }
 
 static enum svmc_status port_write(void *ctx, uint32_t port, const void *src, size_t n)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st = begin(lab, SVMC_EXEC_PORT_OUT, port, n, NULL, src);
 
-    lab->src = src;
-    if (strikes(lab, SVMC_EXEC_PORT_OUT))
-        return instead(lab);
-    note(lab, SVMC_EXEC_PORT_OUT, port, n);
-    lab->port_value = 0;
-    for (size_t i = n; i > 0; i--)
-        lab->port_value = lab->port_value << 8 | ((const uint8_t *)src)[i - 1];
-    return SVMC_OK;
+    if (st == SVMC_OK)
+        lab->port_value = taken(src, n);
+    return st;
 }
 
 static enum svmc_status msr_read(void *ctx, uint32_t msr, void *value, struct svmc_fault *fault)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st = begin(lab, SVMC_EXEC_MSR_READ, msr, 8, value, NULL);
 
-    lab->dst = value;
-    if (strikes(lab, SVMC_EXEC_MSR_READ))
-        return instead(lab);
-    note(lab, SVMC_EXEC_MSR_READ, msr, 8);
+    if (st != SVMC_OK)
+        return st;
     if (msr == 0)
         *fault = (struct svmc_fault){ .raised = 1, .vector = 13, .has_error = 1 };
-    for (size_t i = 0; i < 8; i++)
-        ((uint8_t *)value)[i] = (uint8_t)(lab->msr_value >> 8 * i);
+    give(value, lab->msr_value, 8);
     return SVMC_OK;
 }
 
@@ -172,43 +188,41 @@ static enum svmc_status msr_write(void *ctx, uint32_t msr, const void *value,
                                   struct svmc_fault *fault)
 {
     struct exec_lab *lab = ctx;
+    enum svmc_status st = begin(lab, SVMC_EXEC_MSR_WRITE, msr, 8, NULL, value);
 
     (void)fault;
-    lab->src = value;
-    if (strikes(lab, SVMC_EXEC_MSR_WRITE))
-        return instead(lab);
-    note(lab, SVMC_EXEC_MSR_WRITE, msr, 8);
-    lab->msr_value = 0;
-    for (size_t i = 8; i > 0; i--)
-        lab->msr_value = lab->msr_value << 8 | ((const uint8_t *)value)[i - 1];
-    return SVMC_OK;
+    if (st == SVMC_OK)
+        lab->msr_value = taken(value, 8);
+    return st;
 }
 
-/* n bytes of a register. */
+/* n bytes of a register; never NULL, for what is asked in the wrong way is a failed check. */
 static uint8_t *vector_of(struct exec_lab *lab, uint32_t kind, uint32_t number, size_t n)
 {
-    if (kind == SVMC_REG_KIND_VECTOR && CHECK(number < 32 && n <= 64, "%u", number))
-        return lab->vector[number];
-    if (kind == SVMC_REG_KIND_MASK && CHECK(number < 8 && n == 8, "%u", number))
-        return lab->mask[number];
-    if (kind == SVMC_REG_KIND_MMX && CHECK(number < 8 && n == 8, "%u", number))
-        return lab->x87[number];
-    if (kind == SVMC_REG_KIND_X87 && CHECK(number < 8 && n == 10, "%u", number))
-        return lab->x87[number];
-    return NULL;
+    bool wide = lab->cpu.isa <= SVMC_ISA_X86_64, right;
+
+    if (kind == SVMC_REG_KIND_VECTOR)
+        right = number < 32 && n <= (wide ? 64 : 16) && (lab->cpu.isa != SVMC_ISA_A64 || n == 16);
+    else if (kind == SVMC_REG_KIND_X87)
+        right = wide && number < 8 && n == 10;
+    else
+        right = wide && (kind == SVMC_REG_KIND_MASK || kind == SVMC_REG_KIND_MMX) && number < 8 &&
+                n == 8;
+    CHECK(right, "register %u of file %u, %zu bytes", number, kind, n);
+    if (kind == SVMC_REG_KIND_MASK)
+        return lab->mask[number & 7];
+    return kind == SVMC_REG_KIND_VECTOR ? lab->vector[number & 31] : lab->x87[number & 7];
 }
 
 static enum svmc_status vector_read(void *ctx, uint32_t kind, uint32_t number, void *dst, size_t n)
 {
     struct exec_lab *lab = ctx;
     const uint8_t *from = vector_of(lab, kind, number, n);
+    enum svmc_status st = begin(lab, SVMC_EXEC_VECTOR_READ, number, n, dst, NULL);
 
-    lab->dst = dst;
-    if (strikes(lab, SVMC_EXEC_VECTOR_READ) || from == NULL)
-        return instead(lab);
-    note(lab, SVMC_EXEC_VECTOR_READ, number, n);
-    memcpy(dst, from, n);
-    return SVMC_OK;
+    if (st == SVMC_OK)
+        memcpy(dst, from, n);
+    return st;
 }
 
 static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, const void *src,
@@ -216,11 +230,10 @@ static enum svmc_status vector_write(void *ctx, uint32_t kind, uint32_t number, 
 {
     struct exec_lab *lab = ctx;
     uint8_t *to = vector_of(lab, kind, number, n);
+    enum svmc_status st = begin(lab, SVMC_EXEC_VECTOR_WRITE, number, n, NULL, src);
 
-    lab->src = src;
-    if (strikes(lab, SVMC_EXEC_VECTOR_WRITE) || to == NULL)
-        return instead(lab);
-    note(lab, SVMC_EXEC_VECTOR_WRITE, number, n);
+    if (st != SVMC_OK)
+        return st;
     memcpy(to, src, n);
     if (kind == SVMC_REG_KIND_MMX)
         memset(to + 8, 0xff, 2);
@@ -239,30 +252,10 @@ const struct svmc_exec_ops exec_lab_ops = { .size = sizeof exec_lab_ops,
                                             .vector_read = vector_read,
                                             .vector_write = vector_write };
 
-void exec_lab_open(struct exec_lab *lab, unsigned isa)
+void exec_lab_clear(struct exec_lab *lab, unsigned isa)
 {
     memset(lab, 0, sizeof *lab);
-    lab->cpu = (struct svmc_cpu){ .isa = (uint8_t)isa,
-                                  .vendor = SVMC_VENDOR_INTEL,
-                                  .features = { ~(uint64_t)0, ~(uint64_t)0 } };
-    lab->regs.rflags = 2;
-    lab->regs.cr0 = 0x80000001;
-    lab->regs.cr4 = 0x40600; /* OSFXSR, OSXMMEXCPT, OSXSAVE */
-    lab->regs.xcr0 = LAB_XCR0;
-    lab->regs.mxcsr = 0x1f80;
-    lab->regs.fcw = 0x37f;
-    lab->regs.vendor = SVMC_VENDOR_INTEL;
-    lab->regs.address_bits = isa == SVMC_ISA_X86_64 ? 48 : 0;
-    lab->regs.general[SVMC_REG_RSP] = LAB_LINEAR + 0x3800;
-    lab->regs.rip = 0x1000;
-    for (unsigned i = 0; i < 6; i++) {
-        struct svmc_exec_segment *s = &lab->regs.segment[i];
-
-        s->limit = 0xffffffff;
-        s->rights = SVMC_RIGHTS_WRITABLE | (isa == SVMC_ISA_X86_16 ? 0 : SVMC_RIGHTS_BIG);
-        s->selector = (uint16_t)(8 * i + 8);
-    }
-    lab->regs.segment[SVMC_SEG_CS].rights |= SVMC_RIGHTS_CODE;
+    lab->cpu.isa = (uint8_t)isa;
     if (!CHECK_EQ(svmc_exec_init(&lab->x, &exec_lab_ops, lab), SVMC_OK))
         lab->x.priv.ops = &exec_lab_ops;
 }
@@ -273,7 +266,19 @@ enum svmc_status exec_lab_run(struct exec_lab *lab, const void *bytes, size_t co
 
     if (!CHECK_EQ(st, SVMC_OK, "a test's own bytes, %02x", *(const uint8_t *)bytes))
         return st;
+    if (lab->cpu.isa == SVMC_ISA_A64)
+        return svmc_exec_a64_start(&lab->x, &lab->a64, &lab->insn, &lab->out);
+    if (lab->cpu.isa == SVMC_ISA_RV32 || lab->cpu.isa == SVMC_ISA_RV64)
+        return svmc_exec_rv_start(&lab->x, &lab->rv, &lab->insn, &lab->out);
     return svmc_exec_x86_start(&lab->x, &lab->regs, &lab->insn, &lab->out);
+}
+
+enum svmc_status exec_lab_word(struct exec_lab *lab, uint32_t word)
+{
+    uint8_t bytes[4];
+
+    give(bytes, word, 4);
+    return exec_lab_run(lab, bytes, 4);
 }
 
 /*
@@ -282,46 +287,56 @@ enum svmc_status exec_lab_run(struct exec_lab *lab, const void *bytes, size_t co
  */
 static enum svmc_status perform(struct exec_lab *lab)
 {
-    struct svmc_exec_wait wait = lab->x.wait;
+    const struct svmc_exec_wait wait = lab->x.wait;
+    const svmc_gpa at = { wait.at };
     uint8_t bytes[SVMC_EXEC_WIDTH_MAX] = { 0 };
     struct svmc_fault fault = { 0 };
     enum exec_lab_mode mode = lab->mode;
+    enum svmc_status st = SVMC_OK;
     unsigned calls = lab->calls;
     void *dst = lab->dst;
     const void *src = lab->src;
-    bool reads =
-        wait.kind == SVMC_EXEC_READ || wait.kind == SVMC_EXEC_EXCHANGE ||
-        wait.kind == SVMC_EXEC_PORT_IN || wait.kind == SVMC_EXEC_MSR_READ ||
-        (wait.kind == SVMC_EXEC_VECTOR_READ && lab->x.priv.ops->vector_read == vector_read);
+    bool reads = wait.kind == SVMC_EXEC_READ || wait.kind == SVMC_EXEC_EXCHANGE ||
+                 wait.kind == SVMC_EXEC_PORT_IN || wait.kind == SVMC_EXEC_MSR_READ ||
+                 wait.kind == SVMC_EXEC_VECTOR_READ;
+    bool copied = lab->copies && reads;
 
-    if (lab->copies && reads) {
+    if (copied) {
         memcpy(bytes, dst, wait.bytes);
         dst = bytes;
     }
     lab->mode = LAB_OK;
     if (wait.kind == SVMC_EXEC_READ)
-        CHECK_EQ(read(lab, (svmc_gpa){ wait.at }, dst, wait.bytes), SVMC_OK);
+        st = read(lab, at, dst, wait.bytes);
     else if (wait.kind == SVMC_EXEC_EXCHANGE)
-        CHECK_EQ(exchange(lab, (svmc_gpa){ wait.at }, dst, src, wait.bytes), SVMC_OK);
+        st = exchange(lab, at, dst, src, wait.bytes);
     else if (wait.kind == SVMC_EXEC_PORT_IN)
-        CHECK_EQ(port_read(lab, wait.number, dst, wait.bytes), SVMC_OK);
+        st = port_read(lab, wait.number, dst, wait.bytes);
     else if (wait.kind == SVMC_EXEC_MSR_READ)
-        CHECK_EQ(msr_read(lab, wait.number, dst, &fault), SVMC_OK);
+        st = msr_read(lab, wait.number, dst, &fault);
     else if (wait.kind == SVMC_EXEC_WRITE)
-        CHECK_EQ(write(lab, (svmc_gpa){ wait.at }, src, wait.bytes), SVMC_OK);
+        st = write(lab, at, src, wait.bytes);
     else if (wait.kind == SVMC_EXEC_PORT_OUT)
-        CHECK_EQ(port_write(lab, wait.number, src, wait.bytes), SVMC_OK);
+        st = port_write(lab, wait.number, src, wait.bytes);
     else if (wait.kind == SVMC_EXEC_MSR_WRITE)
-        CHECK_EQ(msr_write(lab, wait.number, src, &fault), SVMC_OK);
-    else if (wait.kind == SVMC_EXEC_VECTOR_READ && lab->x.priv.ops->vector_read == vector_read)
-        CHECK_EQ(vector_read(lab, wait.file, wait.number, dst, wait.bytes), SVMC_OK);
-    else if (wait.kind == SVMC_EXEC_VECTOR_WRITE && lab->x.priv.ops->vector_write == vector_write)
-        CHECK_EQ(vector_write(lab, wait.file, wait.number, src, wait.bytes), SVMC_OK);
+        st = msr_write(lab, wait.number, src, &fault);
+    else if (wait.kind == SVMC_EXEC_VECTOR_READ)
+        st = vector_read(lab, wait.file, wait.number, dst, wait.bytes);
+    else if (wait.kind == SVMC_EXEC_VECTOR_WRITE)
+        st = vector_write(lab, wait.file, wait.number, src, wait.bytes);
+    CHECK_EQ(st, SVMC_OK, "kind %u", wait.kind);
     lab->mode = mode;
     lab->calls = calls;
-    if (reads && lab->copies)
-        return svmc_exec_answer(&lab->x, bytes, wait.bytes);
-    return svmc_exec_answer(&lab->x, NULL, 0);
+    return svmc_exec_answer(&lab->x, copied ? bytes : NULL, copied ? wait.bytes : 0);
+}
+
+static enum svmc_status resume(struct exec_lab *lab)
+{
+    if (lab->cpu.isa == SVMC_ISA_A64)
+        return svmc_exec_a64_resume(&lab->x, &lab->a64, &lab->out);
+    if (lab->cpu.isa == SVMC_ISA_RV32 || lab->cpu.isa == SVMC_ISA_RV64)
+        return svmc_exec_rv_resume(&lab->x, &lab->rv, &lab->out);
+    return svmc_exec_x86_resume(&lab->x, &lab->regs, &lab->out);
 }
 
 enum svmc_status exec_lab_go_on(struct exec_lab *lab)
@@ -329,12 +344,22 @@ enum svmc_status exec_lab_go_on(struct exec_lab *lab)
     enum svmc_status st = SVMC_OK;
 
     for (unsigned i = 0; i < 400 && st == SVMC_OK && lab->out.action == SVMC_EXEC_PENDING; i++) {
-        if (lab->x.wait.kind != SVMC_EXEC_TRANSLATE)
-            st = perform(lab);
-        else if (lab->every)
+        if (lab->x.wait.kind == SVMC_EXEC_TRANSLATE && lab->every)
             lab->fail_at = lab->calls + 2; /* the translation comes through, what follows waits */
+        else if (lab->x.wait.kind != SVMC_EXEC_TRANSLATE && lab->x.wait.kind != SVMC_EXEC_PAUSE)
+            st = perform(lab);
         if (st == SVMC_OK)
-            st = svmc_exec_x86_resume(&lab->x, &lab->regs, &lab->out);
+            st = resume(lab);
     }
     return st;
+}
+
+void exec_lab_check_callback(const struct exec_lab *lab, enum svmc_status st, const char *name)
+{
+    bool failed = st == SVMC_ERR_CALLBACK;
+    bool lied = lab->mode == LAB_LIE && lab->struck == SVMC_EXEC_TRANSLATE; /* XE-23 */
+
+    CHECK_EQ(lab->out.callback, failed ? lab->struck : 0, "%s, call %u", name, lab->fail_at);
+    CHECK_EQ(lab->out.callback_status, failed && !lied ? instead(lab) : SVMC_OK, "%s, call %u",
+             name, lab->fail_at);
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/** The guest of exec_lab.h with x87 and vector registers, and an x87 that does as it is told. */
+/** The guest of exec_lab.h with an x87 that does as it is told. */
 #ifndef TESTS_EXEC_FPU_LAB_H
 #define TESTS_EXEC_FPU_LAB_H
 #include "exec_lab.h"
 
 struct fpu_lab {
-    struct exec_lab lab; /* first: the callbacks' ctx is both */
-    uint8_t x87[8][10];  /* by physical number */
-    uint8_t vector[32][64];
-    uint8_t mask[8][8];
+    struct exec_lab lab;           /* first: the callbacks' ctx is both */
     struct svmc_exec_vec_op asked; /* of the last vec_op */
     unsigned ops;                  /* how many */
     uint16_t status;               /* what it answers: status word, ST(0) */
@@ -21,9 +18,5 @@ void fpu_lab_open(struct fpu_lab *f, unsigned isa);
 void fpu_lab_push(struct fpu_lab *f, uint16_t top, uint64_t mantissa);
 uint64_t fpu_lab_mantissa(const struct fpu_lab *f, unsigned i);
 unsigned fpu_lab_top(const struct fpu_lab *f, unsigned i);
-/* Decode and start; again with PAUSE, which is counted. */
-enum svmc_status fpu_lab_run(struct fpu_lab *f, const void *bytes, size_t count);
-/* Do what waits, until nothing does. */
-enum svmc_status fpu_lab_go_on(struct fpu_lab *f);
 
 #endif

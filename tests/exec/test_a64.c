@@ -12,18 +12,18 @@
 #define EL2  9u
 #define LSE2 (1ull << 32)
 
-static struct a64_lab lab;
+static struct exec_lab lab;
 
 /* Memory from X2 on is 10 11 12 13 ... */
 static void open_at(uint64_t pstate, uint64_t sctlr)
 {
     a64_lab_open(&lab);
-    lab.regs.pstate = pstate;
-    lab.regs.sctlr = sctlr;
+    lab.a64.pstate = pstate;
+    lab.a64.sctlr = sctlr;
     a64_lab_count_up(&lab, A64_DATA);
 }
 
-#define RUN(word) CHECK_EQ(a64_lab_run(&lab, word), SVMC_OK)
+#define RUN(word) CHECK_EQ(exec_lab_word(&lab, word), SVMC_OK)
 
 static void run_done(uint32_t word)
 {
@@ -40,7 +40,7 @@ static void check_fault(unsigned ec, uint32_t iss, uint64_t far)
     CHECK_EQ(lab.out.fault.error, iss);
     CHECK_EQ(lab.out.fault.address, far);
     CHECK_EQ(lab.out.resume_flag, 0);
-    CHECK_EQ(lab.regs.pc, A64_LINEAR + 0x1000);
+    CHECK_EQ(lab.a64.pc, LAB_LINEAR + 0x1000);
     CHECK_EQ(lab.x.wait.kind, SVMC_EXEC_NO_ACCESS);
 }
 
@@ -50,24 +50,24 @@ TEST(exec_a64, arguments_that_cannot_be_are_refused) /* XE-5 EA-1 */
 
     open_at(EL1, 0);
     run_done(0xf9400041);
-    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.regs, &lab.insn, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_a64_start(NULL, &lab.regs, &lab.insn, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.a64, &lab.insn, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_start(NULL, &lab.a64, &lab.insn, &lab.out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exec_a64_start(&lab.x, NULL, &lab.insn, &lab.out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.regs, NULL, &lab.out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.regs, &insn, &lab.out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.regs, &lab.out), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.regs, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_a64_resume(NULL, &lab.regs, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.a64, NULL, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.a64, &insn, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.a64, &lab.out), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.a64, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_resume(NULL, &lab.a64, &lab.out), SVMC_ERR_ARG);
     insn = lab.insn;
     insn.isa = SVMC_ISA_RV64;
-    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.regs, &insn, &lab.out), SVMC_ERR_ARG);
-    lab.regs.pstate = 0x10; /* A32 */
-    CHECK_EQ(a64_lab_run(&lab, 0xf9400041), SVMC_ERR_ARG);
-    lab.regs.pstate = 13; /* EL3 */
-    CHECK_EQ(a64_lab_run(&lab, 0xf9400041), SVMC_ERR_ARG);
-    lab.regs.pstate = EL1;
-    lab.regs.monitor.bytes = 3;
-    CHECK_EQ(a64_lab_run(&lab, 0xf9400041), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_start(&lab.x, &lab.a64, &insn, &lab.out), SVMC_ERR_ARG);
+    lab.a64.pstate = 0x10; /* A32 */
+    CHECK_EQ(exec_lab_word(&lab, 0xf9400041), SVMC_ERR_ARG);
+    lab.a64.pstate = 13; /* EL3 */
+    CHECK_EQ(exec_lab_word(&lab, 0xf9400041), SVMC_ERR_ARG);
+    lab.a64.pstate = EL1;
+    lab.a64.monitor.bytes = 3;
+    CHECK_EQ(exec_lab_word(&lab, 0xf9400041), SVMC_ERR_ARG);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
 }
 
@@ -76,17 +76,17 @@ TEST(exec_a64, what_waits_is_answered_once_and_goes_on) /* XE-2 XE-6 */
     const uint8_t bytes[4] = { 0x11, 0x22, 0x33, 0x44 };
 
     open_at(EL1, 0);
-    lab.mode = A64_BUSY;
+    lab.mode = LAB_BUSY;
     lab.fail_at = 2;
     RUN(0xb9400041);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     CHECK_EQ(lab.x.wait.kind, SVMC_EXEC_READ);
-    CHECK_EQ(a64_lab_run(&lab, 0xb9400041), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.regs, &lab.out), SVMC_ERR_STATE);
+    CHECK_EQ(exec_lab_word(&lab, 0xb9400041), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.a64, &lab.out), SVMC_ERR_STATE);
     CHECK_EQ(svmc_exec_answer(&lab.x, bytes, 4), SVMC_OK);
-    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.regs, &lab.out), SVMC_OK);
+    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.a64, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
-    CHECK_EQ(lab.regs.general[1], 0x44332211);
+    CHECK_EQ(lab.a64.general[1], 0x44332211);
     CHECK_EQ(lab.logged, 0);
 }
 
@@ -113,12 +113,12 @@ TEST(exec_a64, loads_extend_in_either_order_of_bytes) /* EA-8 */
 
     for (unsigned i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
         open_at(EL1, i & 1 ? EE : 0);
-        lab.regs.general[1] = ~(uint64_t)0;
-        a64_lab_store(&lab, A64_DATA, 8, 0x78695a4b84d3e2f1);
+        lab.a64.general[1] = ~(uint64_t)0;
+        exec_lab_store(&lab, A64_DATA, 8, 0x78695a4b84d3e2f1);
         run_done(rows[i / 2].word);
-        CHECK_EQ(lab.regs.general[1], i & 1 ? rows[i / 2].big : rows[i / 2].little, "%08" PRIx32,
+        CHECK_EQ(lab.a64.general[1], i & 1 ? rows[i / 2].big : rows[i / 2].little, "%08" PRIx32,
                  rows[i / 2].word);
-        CHECK_EQ(lab.regs.pc, A64_LINEAR + 0x1004);
+        CHECK_EQ(lab.a64.pc, LAB_LINEAR + 0x1004);
     }
 }
 
@@ -141,10 +141,10 @@ TEST(exec_a64, stores_write_as_many_bytes_as_they_say) /* EA-8 */
         unsigned n = rows[i / 2].bytes;
 
         open_at(EL1, i & 1 ? EE : 0);
-        lab.regs.general[1] = 0x1122334455667788;
+        lab.a64.general[1] = 0x1122334455667788;
         run_done(rows[i / 2].word);
-        CHECK_EQ(a64_lab_load(&lab, A64_DATA, n), want, "%08" PRIx32, rows[i / 2].word);
-        CHECK_EQ(*a64_lab_at(&lab, A64_DATA + n), 0x10 + n);
+        CHECK_EQ(exec_lab_load(&lab, A64_DATA, n), want, "%08" PRIx32, rows[i / 2].word);
+        CHECK_EQ(*exec_lab_at(&lab, A64_DATA + n), 0x10 + n);
         CHECK_EQ(lab.logged, 1);
         CHECK_EQ(lab.log[0].bytes, n);
     }
@@ -165,7 +165,7 @@ TEST(exec_a64, each_level_has_its_own_order) /* EA-8 */
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         open_at(rows[i].pstate, rows[i].sctlr);
         run_done(rows[i].word);
-        CHECK_EQ(lab.regs.general[1], rows[i].want, "row %u", i);
+        CHECK_EQ(lab.a64.general[1], rows[i].want, "row %u", i);
     }
 }
 
@@ -173,26 +173,26 @@ TEST(exec_a64, registers_of_a_pair_keep_their_place) /* EA-8 EA-11 */
 {
     open_at(EL1, EE);
     run_done(0xa9400c41); /* LDP X1, X3, [X2] */
-    CHECK_EQ(lab.regs.general[1], 0x1011121314151617);
-    CHECK_EQ(lab.regs.general[3], 0x18191a1b1c1d1e1f);
+    CHECK_EQ(lab.a64.general[1], 0x1011121314151617);
+    CHECK_EQ(lab.a64.general[3], 0x18191a1b1c1d1e1f);
     CHECK_EQ(lab.logged, 2);
     CHECK_EQ(lab.log[0].bytes, 8);
     open_at(EL1, 0);
     run_done(0x69400c41); /* LDPSW X1, X3, [X2] */
-    CHECK_EQ(lab.regs.general[1], 0x13121110);
-    CHECK_EQ(lab.regs.general[3], 0x17161514);
+    CHECK_EQ(lab.a64.general[1], 0x13121110);
+    CHECK_EQ(lab.a64.general[3], 0x17161514);
     open_at(EL1, EE);
     run_done(0x887f0c41); /* LDXP W1, W3, [X2]: one access */
-    CHECK_EQ(lab.regs.general[1], 0x10111213);
-    CHECK_EQ(lab.regs.general[3], 0x14151617);
+    CHECK_EQ(lab.a64.general[1], 0x10111213);
+    CHECK_EQ(lab.a64.general[3], 0x14151617);
     CHECK_EQ(lab.logged, 1);
     CHECK_EQ(lab.log[0].bytes, 8);
     open_at(EL1, EE);
-    lab.regs.general[1] = 0x0102030405060708;
-    lab.regs.general[3] = 0x1112131415161718;
+    lab.a64.general[1] = 0x0102030405060708;
+    lab.a64.general[3] = 0x1112131415161718;
     run_done(0xa9000c41); /* STP X1, X3, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x0807060504030201);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x0807060504030201);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
 }
 
 TEST(exec_a64, vector_registers_are_turned_round_as_a_whole) /* EA-8 EA-13 */
@@ -210,23 +210,22 @@ TEST(exec_a64, vector_registers_are_turned_round_as_a_whole) /* EA-8 EA-13 */
         unsigned n = rows[i / 2].bytes;
 
         open_at(EL1, i & 1 ? EE : 0);
-        memset(lab.vectors, 0xee, sizeof lab.vectors);
+        memset(lab.vector, 0xee, sizeof lab.vector);
         run_done(rows[i / 2].word);
         for (unsigned k = 0; k < 16; k++)
-            CHECK_EQ(lab.vectors[1][k], k >= n ? 0 : 0x10 + (i & 1 ? n - 1 - k : k), "%u, %u", n,
-                     k);
-        CHECK_EQ(lab.vectors[0][15], 0xee);
-        CHECK_EQ(lab.vectors[2][0], 0xee);
+            CHECK_EQ(lab.vector[1][k], k >= n ? 0 : 0x10 + (i & 1 ? n - 1 - k : k), "%u, %u", n, k);
+        CHECK_EQ(lab.vector[0][15], 0xee);
+        CHECK_EQ(lab.vector[2][0], 0xee);
     }
     open_at(EL1, EE);
     for (unsigned k = 0; k < 16; k++) {
-        lab.vectors[1][k] = (uint8_t)(0xa0 + k);
-        lab.vectors[3][k] = (uint8_t)(0xc0 + k);
+        lab.vector[1][k] = (uint8_t)(0xa0 + k);
+        lab.vector[3][k] = (uint8_t)(0xc0 + k);
     }
     run_done(0xad000c41); /* STP Q1, Q3, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0xa8a9aaabacadaeaf);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0xa0a1a2a3a4a5a6a7);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 16, 8), 0xc8c9cacbcccdcecf);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0xa8a9aaabacadaeaf);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0xa0a1a2a3a4a5a6a7);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 16, 8), 0xc8c9cacbcccdcecf);
 }
 
 TEST(exec_a64, the_base_is_written_last) /* EA-9 */
@@ -247,49 +246,50 @@ TEST(exec_a64, the_base_is_written_last) /* EA-9 */
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         open_at(EL1, 0);
         run_done(rows[i].word);
-        CHECK_EQ(lab.regs.general[2], A64_DATA + rows[i].base, "%08" PRIx32, rows[i].word);
+        CHECK_EQ(lab.a64.general[2], A64_DATA + rows[i].base, "%08" PRIx32, rows[i].word);
         if (rows[i].write)
-            CHECK_EQ(a64_lab_load(&lab, A64_DATA + (uint64_t)rows[i].at, 8), A64_DATA, "row %u", i);
+            CHECK_EQ(exec_lab_load(&lab, A64_DATA + (uint64_t)rows[i].at, 8), A64_DATA, "row %u",
+                     i);
     }
     open_at(EL1, 0);
     run_done(0xa9400441); /* LDP X1, X1, [X2] */
-    CHECK_EQ(lab.regs.general[1], 0x1f1e1d1c1b1a1918);
+    CHECK_EQ(lab.a64.general[1], 0x1f1e1d1c1b1a1918);
     open_at(EL1, 0);
     lab.absent[0] = true;
     RUN(0xf8408441);
-    CHECK_EQ(lab.regs.general[2], A64_DATA); /* a fault leaves it */
+    CHECK_EQ(lab.a64.general[2], A64_DATA); /* a fault leaves it */
 }
 
 TEST(exec_a64, addresses_come_from_registers_of_every_kind) /* EA-9 */
 {
     open_at(EL1, 0);
-    lab.regs.general[3] = 0x1234567800000002;
+    lab.a64.general[3] = 0x1234567800000002;
     run_done(0xf863d841); /* LDR X1, [X2, W3, SXTW #3] */
-    CHECK_EQ(lab.regs.general[1], 0x2726252423222120);
-    lab.regs.general[2] += 0x100000000;
-    lab.regs.general[3] = 0xffffffff00000000;
-    lab.regs.general[2] -= 0x100000000;
+    CHECK_EQ(lab.a64.general[1], 0x2726252423222120);
+    lab.a64.general[2] += 0x100000000;
+    lab.a64.general[3] = 0xffffffff00000000;
+    lab.a64.general[2] -= 0x100000000;
     run_done(0xf8634841); /* LDR X1, [X2, W3, UXTW] */
-    CHECK_EQ(lab.regs.general[1], 0x1716151413121110);
-    lab.regs.general[3] = (uint64_t)-2;
-    lab.regs.general[2] += 8;
-    lab.regs.general[1] = 0x99;
+    CHECK_EQ(lab.a64.general[1], 0x1716151413121110);
+    lab.a64.general[3] = (uint64_t)-2;
+    lab.a64.general[2] += 8;
+    lab.a64.general[1] = 0x99;
     run_done(0xb8237841); /* STR W1, [X2, X3, LSL #2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 4), 0x99);
-    lab.regs.pc = A64_DATA;
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 4), 0x99);
+    lab.a64.pc = A64_DATA;
     run_done(0x18000041); /* LDR W1, .+8 */
-    CHECK_EQ(lab.regs.general[1], 0x1b1a1918);
-    lab.regs.pc = A64_DATA + 16;
+    CHECK_EQ(lab.a64.general[1], 0x1b1a1918);
+    lab.a64.pc = A64_DATA + 16;
     run_done(0x98ffffc1); /* LDRSW X1, .-8 */
-    CHECK_EQ(lab.regs.general[1], 0x1b1a1918);
-    CHECK_EQ(lab.regs.pc, A64_DATA + 20);
-    lab.regs.general[31] = A64_DATA;
-    lab.regs.general[1] = 0x55;
+    CHECK_EQ(lab.a64.general[1], 0x1b1a1918);
+    CHECK_EQ(lab.a64.pc, A64_DATA + 20);
+    lab.a64.general[31] = A64_DATA;
+    lab.a64.general[1] = 0x55;
     run_done(0xf81f0fe1); /* STR X1, [SP, #-16]! */
-    CHECK_EQ(lab.regs.general[31], A64_DATA - 16);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA - 16, 8), 0x55);
+    CHECK_EQ(lab.a64.general[31], A64_DATA - 16);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA - 16, 8), 0x55);
     run_done(0xf900005f); /* STR XZR, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0);
 }
 
 TEST(exec_a64, the_stack_pointer_is_aligned_where_that_is_checked) /* EA-7 */
@@ -297,15 +297,15 @@ TEST(exec_a64, the_stack_pointer_is_aligned_where_that_is_checked) /* EA-7 */
     const uint32_t sa = 8, sa0 = 16;
 
     open_at(EL1, sa);
-    lab.regs.general[31] += 8;
+    lab.a64.general[31] += 8;
     RUN(0xf94003e1); /* LDR X1, [SP] */
     check_fault(0x26, 0, 0);
     CHECK_EQ(lab.calls, 0);
     open_at(EL0, sa);
-    lab.regs.general[31] += 8;
+    lab.a64.general[31] += 8;
     run_done(0xf94003e1);
     open_at(EL0, sa0);
-    lab.regs.general[31] += 8;
+    lab.a64.general[31] += 8;
     RUN(0xf94003e1);
     check_fault(0x26, 0, 0);
     run_done(0xf98007e0); /* PRFM [SP, #8] */
@@ -354,8 +354,8 @@ TEST(exec_a64, alignment_is_checked_as_the_access_asks) /* EA-7 */
         uint64_t at = A64_DATA + rows[i].offset;
 
         open_at(EL1, rows[i].sctlr);
-        lab.regs.mmfr2 = rows[i].mmfr2;
-        lab.regs.general[2] = at;
+        lab.a64.mmfr2 = rows[i].mmfr2;
+        lab.a64.general[2] = at;
         RUN(rows[i].word);
         if (rows[i].iss == 0) {
             CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "row %u", i);
@@ -365,7 +365,7 @@ TEST(exec_a64, alignment_is_checked_as_the_access_asks) /* EA-7 */
         check_fault(0x25, rows[i].iss, at + (rows[i].word == 0x99001041));
     }
     open_at(EL0, 2);
-    lab.regs.general[2] += 1;
+    lab.a64.general[2] += 1;
     RUN(0xf9400041);
     check_fault(0x24, 0x21, A64_DATA + 1);
 }
@@ -391,17 +391,17 @@ TEST(exec_a64, a_translation_that_faults_is_an_abort_of_this_level) /* EA-5 */
     };
     RUN(0xf9400041);
     check_fault(0x25, 0x67f, 0x1234);
-    lab.fault.vector = 0x20;                                    /* of a fetch */
-    CHECK_EQ(a64_lab_run(&lab, 0xf9400041), SVMC_ERR_CALLBACK); /* XE-23 */
+    lab.fault.vector = 0x20;                                      /* of a fetch */
+    CHECK_EQ(exec_lab_word(&lab, 0xf9400041), SVMC_ERR_CALLBACK); /* XE-23 */
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
     lab.fault.vector = 0x25;
     lab.fault.has_error = 0;
-    CHECK_EQ(a64_lab_run(&lab, 0xf9400041), SVMC_ERR_CALLBACK);
+    CHECK_EQ(exec_lab_word(&lab, 0xf9400041), SVMC_ERR_CALLBACK);
     open_at(EL1, 0); /* on two pages: neither is touched */
-    lab.regs.general[2] = A64_LINEAR + A64_PAGE - 12;
+    lab.a64.general[2] = LAB_LINEAR + LAB_PAGE - 12;
     lab.absent[1] = true;
     RUN(0xa9000c41); /* STP X */
-    check_fault(0x25, 0x47, A64_LINEAR + A64_PAGE);
+    check_fault(0x25, 0x47, LAB_LINEAR + LAB_PAGE);
     CHECK_EQ(lab.logged, 0);
 }
 
@@ -424,21 +424,21 @@ TEST(exec_a64, nothing_there_is_an_external_abort) /* EA-6 */
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         open_at(EL1, 0);
-        lab.mode = A64_REFUSE;
+        lab.mode = LAB_REFUSE;
         lab.fail_at = rows[i].fail_at;
         RUN(rows[i].word);
         check_fault(0x25, rows[i].iss, A64_DATA + rows[i].offset);
     }
     open_at(EL0, 0); /* the second page of one access */
-    lab.mode = A64_REFUSE;
+    lab.mode = LAB_REFUSE;
     lab.fail_at = 4;
-    lab.regs.general[2] = A64_LINEAR + A64_PAGE - 3;
+    lab.a64.general[2] = LAB_LINEAR + LAB_PAGE - 3;
     RUN(0xf9400041);
-    check_fault(0x24, 0x10, A64_LINEAR + A64_PAGE);
+    check_fault(0x24, 0x10, LAB_LINEAR + LAB_PAGE);
     open_at(EL1, 0); /* a register of vectors is no memory */
-    lab.mode = A64_REFUSE;
+    lab.mode = LAB_REFUSE;
     lab.fail_at = 3;
-    CHECK_EQ(a64_lab_run(&lab, 0x3dc00041), SVMC_ERR_CALLBACK);
+    CHECK_EQ(exec_lab_word(&lab, 0x3dc00041), SVMC_ERR_CALLBACK);
 }
 
 TEST(exec_a64, unprivileged_accesses_have_the_rights_of_users) /* EA-10 */
@@ -462,7 +462,7 @@ TEST(exec_a64, unprivileged_accesses_have_the_rights_of_users) /* EA-10 */
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         open_at(rows[i].pstate, 0);
-        lab.regs.hcr = rows[i].hcr;
+        lab.a64.hcr = rows[i].hcr;
         run_done(rows[i].word);
         CHECK_EQ(lab.last_access, rows[i].access, "row %u", i);
     }
@@ -475,73 +475,73 @@ TEST(exec_a64, unprivileged_accesses_have_the_rights_of_users) /* EA-10 */
 TEST(exec_a64, a_store_exclusive_wants_its_load) /* EA-12 */
 {
     open_at(EL1, 0);
-    lab.regs.general[1] = 0x77;
-    lab.regs.general[4] = ~(uint64_t)0;
+    lab.a64.general[1] = 0x77;
+    lab.a64.general[4] = ~(uint64_t)0;
     run_done(0x88047c41); /* STXR W4, W1, [X2]: nothing before it */
-    CHECK_EQ(lab.regs.general[4], 1);
+    CHECK_EQ(lab.a64.general[4], 1);
     CHECK_EQ(lab.logged, 0);
     run_done(0xc85f7c43); /* LDXR X3, [X2] */
     run_done(0xc8047c41); /* STXR W4, X1, [X2] */
-    CHECK_EQ(lab.regs.general[4], 0);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x77);
+    CHECK_EQ(lab.a64.general[4], 0);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x77);
     CHECK_EQ(lab.log[1].kind, SVMC_EXEC_EXCHANGE);
     run_done(0xc8047c41); /* closed */
-    CHECK_EQ(lab.regs.general[4], 1);
+    CHECK_EQ(lab.a64.general[4], 1);
     run_done(0xc85f7c43);
     run_done(0x88047c41); /* another width */
-    CHECK_EQ(lab.regs.general[4], 1);
+    CHECK_EQ(lab.a64.general[4], 1);
     run_done(0xc85f7c43);
-    lab.regs.general[2] += 8;
+    lab.a64.general[2] += 8;
     run_done(0xc8047c41); /* another address */
-    CHECK_EQ(lab.regs.general[4], 1);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0x1f1e1d1c1b1a1918);
+    CHECK_EQ(lab.a64.general[4], 1);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0x1f1e1d1c1b1a1918);
     run_done(0xc85f7c43);
-    a64_lab_store(&lab, A64_DATA + 8, 1, 0x99); /* another processor */
+    exec_lab_store(&lab, A64_DATA + 8, 1, 0x99); /* another processor */
     run_done(0xc8047c41);
-    CHECK_EQ(lab.regs.general[4], 1);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 1), 0x99);
+    CHECK_EQ(lab.a64.general[4], 1);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 1), 0x99);
     run_done(0xc85f7c43);
-    lab.regs.general[1] = 0x1f1e1d1c1b1a1999;
+    lab.a64.general[1] = 0x1f1e1d1c1b1a1999;
     run_done(0xc8047c41); /* what is there already */
-    CHECK_EQ(lab.regs.general[4], 0);
+    CHECK_EQ(lab.a64.general[4], 0);
     run_done(0xc8047c41); /* closed, though the bytes are the same */
-    CHECK_EQ(lab.regs.general[4], 1);
+    CHECK_EQ(lab.a64.general[4], 1);
     run_done(0xc85f7c43);
-    a64_lab_store(&lab, A64_DATA, 8, 0x1f1e1d1c1b1a1999);
-    lab.regs.general[2] = A64_DATA; /* another address with the same bytes */
+    exec_lab_store(&lab, A64_DATA, 8, 0x1f1e1d1c1b1a1999);
+    lab.a64.general[2] = A64_DATA; /* another address with the same bytes */
     run_done(0xc8047c41);
-    CHECK_EQ(lab.regs.general[4], 1);
+    CHECK_EQ(lab.a64.general[4], 1);
     run_done(0xc85f7c43);
-    lab.regs.monitor.bytes = 0; /* an exception */
+    lab.a64.monitor.bytes = 0; /* an exception */
     run_done(0xc8047c41);
-    CHECK_EQ(lab.regs.general[4], 1);
+    CHECK_EQ(lab.a64.general[4], 1);
 }
 
 TEST(exec_a64, exclusive_pairs_are_one) /* EA-11 EA-12 */
 {
     open_at(EL1, EE);
-    lab.regs.general[1] = 0x0102030405060708;
-    lab.regs.general[3] = 0x1112131415161718;
+    lab.a64.general[1] = 0x0102030405060708;
+    lab.a64.general[3] = 0x1112131415161718;
     run_done(0xc87f1c45); /* LDXP X5, X7, [X2] */
-    CHECK_EQ(lab.regs.general[5], 0x1011121314151617);
-    CHECK_EQ(lab.regs.general[7], 0x18191a1b1c1d1e1f);
+    CHECK_EQ(lab.a64.general[5], 0x1011121314151617);
+    CHECK_EQ(lab.a64.general[7], 0x18191a1b1c1d1e1f);
     run_done(0xc8240c41); /* STXP W4, X1, X3, [X2] */
-    CHECK_EQ(lab.regs.general[4], 0);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x0807060504030201);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
+    CHECK_EQ(lab.a64.general[4], 0);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x0807060504030201);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
     CHECK_EQ(lab.log[1].kind, SVMC_EXEC_EXCHANGE);
     CHECK_EQ(lab.log[1].bytes, 16);
     run_done(0x887f1c45); /* LDXP W5, W7, [X2] */
     run_done(0x88240c41); /* STXP W4, W1, W3, [X2] */
-    CHECK_EQ(lab.regs.general[4], 0);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x1817161508070605);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
+    CHECK_EQ(lab.a64.general[4], 0);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x1817161508070605);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
     open_at(EL1, 0);
     run_done(0xc85f7c43);
-    lab.regs.general[1] = 5;
+    lab.a64.general[1] = 5;
     run_done(0xc8017c41); /* STXR W1, X1, [X2] (EA-9) */
-    CHECK_EQ(lab.regs.general[1], 0);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 5);
+    CHECK_EQ(lab.a64.general[1], 0);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 5);
     open_at(EL1, 0);
     lab.read_only[0] = true; /* asked for, though it could not store */
     RUN(0xc8047c41);
@@ -588,56 +588,56 @@ TEST(exec_a64, atomics_give_what_was_there) /* EA-14 */
             old ^= a | a << (down - up);
             memory ^= b | b << (down - up);
         }
-        a64_lab_store(&lab, A64_DATA, n, old);
-        lab.regs.general[1] = rows[i / 2].operand;
-        lab.regs.general[3] = ~(uint64_t)0;
+        exec_lab_store(&lab, A64_DATA, n, old);
+        lab.a64.general[1] = rows[i / 2].operand;
+        lab.a64.general[3] = ~(uint64_t)0;
         run_done(word);
-        CHECK_EQ(a64_lab_load(&lab, A64_DATA, n), memory, "row %u", i);
-        CHECK_EQ(lab.regs.general[3], rows[i / 2].reg, "row %u", i);
-        CHECK_EQ(*a64_lab_at(&lab, A64_DATA + n), 0x10 + n, "row %u", i);
+        CHECK_EQ(exec_lab_load(&lab, A64_DATA, n), memory, "row %u", i);
+        CHECK_EQ(lab.a64.general[3], rows[i / 2].reg, "row %u", i);
+        CHECK_EQ(*exec_lab_at(&lab, A64_DATA + n), 0x10 + n, "row %u", i);
         CHECK_EQ(lab.log[1].kind, SVMC_EXEC_EXCHANGE);
     }
     open_at(EL1, 0);
-    lab.regs.general[1] = 1;
+    lab.a64.general[1] = 1;
     run_done(0xf821005f); /* STADD X1, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 1), 0x11);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 1), 0x11);
 }
 
 TEST(exec_a64, compare_and_swap_compares) /* EA-14 */
 {
     open_at(EL1, 0);
-    lab.regs.general[1] = 0x1716151413121110;
-    lab.regs.general[3] = 0x33;
+    lab.a64.general[1] = 0x1716151413121110;
+    lab.a64.general[3] = 0x33;
     run_done(0xc8a17c43); /* CAS X1, X3, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x33);
-    CHECK_EQ(lab.regs.general[1], 0x1716151413121110);
-    lab.regs.general[3] = 0x44;
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x33);
+    CHECK_EQ(lab.a64.general[1], 0x1716151413121110);
+    lab.a64.general[3] = 0x44;
     run_done(0xc8a17c43);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x33);
-    CHECK_EQ(lab.regs.general[1], 0x33);
-    lab.regs.general[1] = 0xffffff33; /* CASB: the byte alone */
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x33);
+    CHECK_EQ(lab.a64.general[1], 0x33);
+    lab.a64.general[1] = 0xffffff33; /* CASB: the byte alone */
     run_done(0x08a17c43);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x44);
-    CHECK_EQ(lab.regs.general[1], 0x33);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x44);
+    CHECK_EQ(lab.a64.general[1], 0x33);
     open_at(EL1, EE);
-    lab.regs.general[4] = 0x1011121314151617;
-    lab.regs.general[5] = 0x18191a1b1c1d1e1f;
-    lab.regs.general[6] = 0x0102030405060708;
-    lab.regs.general[7] = 0x1112131415161718;
+    lab.a64.general[4] = 0x1011121314151617;
+    lab.a64.general[5] = 0x18191a1b1c1d1e1f;
+    lab.a64.general[6] = 0x0102030405060708;
+    lab.a64.general[7] = 0x1112131415161718;
     run_done(0x48247c46); /* CASP X4, X5, X6, X7, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x0807060504030201);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x0807060504030201);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0x1817161514131211);
     run_done(0x48247c46);
-    CHECK_EQ(lab.regs.general[4], 0x0102030405060708);
-    CHECK_EQ(lab.regs.general[5], 0x1112131415161718);
+    CHECK_EQ(lab.a64.general[4], 0x0102030405060708);
+    CHECK_EQ(lab.a64.general[5], 0x1112131415161718);
     CHECK_EQ(lab.log[3].bytes, 16);
     open_at(EL1, 0);
-    lab.regs.general[4] = 0xff00000013121110;
-    lab.regs.general[5] = 0x17161515; /* not the same */
-    run_done(0x08247c46);             /* CASP W4, W5, W6, W7, [X2] */
-    CHECK_EQ(lab.regs.general[4], 0x13121110);
-    CHECK_EQ(lab.regs.general[5], 0x17161514);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x1716151413121110);
+    lab.a64.general[4] = 0xff00000013121110;
+    lab.a64.general[5] = 0x17161515; /* not the same */
+    run_done(0x08247c46);            /* CASP W4, W5, W6, W7, [X2] */
+    CHECK_EQ(lab.a64.general[4], 0x13121110);
+    CHECK_EQ(lab.a64.general[5], 0x17161514);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x1716151413121110);
 }
 
 TEST(exec_a64, pairs_of_sixteen_bytes_are_changed_at_once) /* EA-14 */
@@ -653,36 +653,36 @@ TEST(exec_a64, pairs_of_sixteen_bytes_are_changed_at_once) /* EA-14 */
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         open_at(EL1, 0);
-        lab.regs.general[1] = 0x1f;
-        lab.regs.general[3] = 0x1000;
+        lab.a64.general[1] = 0x1f;
+        lab.a64.general[3] = 0x1000;
         run_done(rows[i].word);
-        CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), rows[i].low, "row %u", i);
-        CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), rows[i].high, "row %u", i);
-        CHECK_EQ(lab.regs.general[1], 0x1716151413121110);
-        CHECK_EQ(lab.regs.general[3], 0x1f1e1d1c1b1a1918);
+        CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), rows[i].low, "row %u", i);
+        CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), rows[i].high, "row %u", i);
+        CHECK_EQ(lab.a64.general[1], 0x1716151413121110);
+        CHECK_EQ(lab.a64.general[3], 0x1f1e1d1c1b1a1918);
     }
 }
 
 TEST(exec_a64, what_needs_one_step_is_done_in_one_or_not) /* XE-10 EA-14 */
 {
-    struct svmc_exec_ops ops = a64_lab_ops;
+    struct svmc_exec_ops ops = exec_lab_ops;
 
     open_at(EL1, 0);
-    lab.late = true;
+    lab.late = 8;
     RUN(0xf8210043);
     CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN);
-    CHECK_EQ(lab.regs.pc, A64_LINEAR + 0x1000);
+    CHECK_EQ(lab.a64.pc, LAB_LINEAR + 0x1000);
     CHECK_EQ(lab.logged, 9);
     open_at(EL1, 0);
     lab.device = true;
-    lab.regs.general[1] = 1;
+    lab.a64.general[1] = 1;
     run_done(0xf8210043);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 1), 0x11);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 1), 0x11);
     CHECK_EQ(lab.log[1].kind, SVMC_EXEC_WRITE);
     run_done(0xc85f7c43);
     run_done(0xc8047c41); /* STXR */
-    CHECK_EQ(lab.regs.general[4], 0);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 1);
+    CHECK_EQ(lab.a64.general[4], 0);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 1);
     open_at(EL1, 0);
     ops.exchange = NULL;
     CHECK_EQ(svmc_exec_init(&lab.x, &ops, &lab), SVMC_OK);
@@ -698,7 +698,7 @@ static void check_vector(unsigned n, uint64_t low, uint64_t high)
     uint64_t got[2] = { 0, 0 };
 
     for (unsigned i = 16; i > 0; i--)
-        got[(i - 1) / 8] = got[(i - 1) / 8] << 8 | lab.vectors[n][i - 1];
+        got[(i - 1) / 8] = got[(i - 1) / 8] << 8 | lab.vector[n][i - 1];
     CHECK_EQ(got[0], low, "v%u", n);
     CHECK_EQ(got[1], high, "v%u", n);
 }
@@ -718,14 +718,14 @@ TEST(exec_a64, structures_are_taken_apart) /* EA-13 */
     check_vector(31, 0x1d1c191815141110, 0x2d2c292825242120);
     check_vector(0, 0x1f1e1b1a17161312, 0x2f2e2b2a27262322);
     open_at(EL1, 0);
-    memset(lab.vectors, 0xee, sizeof lab.vectors);
-    lab.regs.general[5] = 0x1000;
+    memset(lab.vector, 0xee, sizeof lab.vector);
+    lab.a64.general[5] = 0x1000;
     run_done(0x0cc54041); /* LD3 { V1.8B-V3.8B }, [X2], X5 */
     check_vector(1, 0x25221f1c19161310, 0);
     check_vector(2, 0x2623201d1a171411, 0);
     check_vector(3, 0x2724211e1b181512, 0);
     check_vector(4, 0xeeeeeeeeeeeeeeee, 0xeeeeeeeeeeeeeeee);
-    CHECK_EQ(lab.regs.general[2], A64_DATA + 0x1000);
+    CHECK_EQ(lab.a64.general[2], A64_DATA + 0x1000);
     open_at(EL1, 0);
     run_done(0x0c400441); /* LD4 { V1.4H-V4.4H } */
     check_vector(1, 0x2928212019181110, 0);
@@ -733,7 +733,7 @@ TEST(exec_a64, structures_are_taken_apart) /* EA-13 */
     open_at(EL1, 0);
     run_done(0x4cdf2041); /* LD1 { V1.16B-V4.16B }, [X2], #64 */
     check_vector(4, 0x4746454443424140, 0x4f4e4d4c4b4a4948);
-    CHECK_EQ(lab.regs.general[2], A64_DATA + 64);
+    CHECK_EQ(lab.a64.general[2], A64_DATA + 64);
     CHECK_EQ(lab.log[0].bytes, 2);
     CHECK_EQ(lab.out.accesses, 36);
 }
@@ -742,46 +742,46 @@ TEST(exec_a64, structures_are_put_together) /* EA-13 */
 {
     open_at(EL1, 0);
     for (unsigned i = 0; i < 64; i++)
-        lab.vectors[1 + i / 16][i % 16] = (uint8_t)(0x80 + i);
+        lab.vector[1 + i / 16][i % 16] = (uint8_t)(0x80 + i);
     run_done(0x4c00ac41); /* ST1 { V1.2D, V2.2D } */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 8, 8), 0x8f8e8d8c8b8a8988);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 24, 8), 0x9f9e9d9c9b9a9998);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 8, 8), 0x8f8e8d8c8b8a8988);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 24, 8), 0x9f9e9d9c9b9a9998);
     run_done(0x4c008841); /* ST2 { V1.4S, V2.4S } */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x9392919083828180);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 24, 8), 0x9f9e9d9c8f8e8d8c);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x9392919083828180);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 24, 8), 0x9f9e9d9c8f8e8d8c);
     run_done(0x4c004041); /* ST3 { V1.16B-V3.16B } */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x9282a19181a09080);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 45, 3), 0xaf9f8f);
-    CHECK_EQ(*a64_lab_at(&lab, A64_DATA + 48), 0x40);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x9282a19181a09080);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 45, 3), 0xaf9f8f);
+    CHECK_EQ(*exec_lab_at(&lab, A64_DATA + 48), 0x40);
     lab.logged = 0;
     run_done(0x4c000041); /* ST4 { V1.16B-V4.16B } */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0xb1a19181b0a09080);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 60, 4), 0xbfaf9f8f);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0xb1a19181b0a09080);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 60, 4), 0xbfaf9f8f);
     CHECK_EQ(lab.out.accesses, 36);
-    lab.regs.sctlr = EE;
+    lab.a64.sctlr = EE;
     run_done(0x4c008841); /* ST2 { V1.4S, V2.4S } */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x9091929380818283);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x9091929380818283);
 }
 
 TEST(exec_a64, lanes_leave_the_others) /* EA-13 */
 {
     open_at(EL1, 0);
-    memset(lab.vectors, 0xee, sizeof lab.vectors);
+    memset(lab.vector, 0xee, sizeof lab.vector);
     run_done(0x4d408041); /* LD1 { V1.S }[2] */
     check_vector(1, 0xeeeeeeeeeeeeeeee, 0xeeeeeeee13121110);
     run_done(0x0ddf3c41); /* LD3 { V1.B-V3.B }[7], [X2], #3 */
     check_vector(1, 0x10eeeeeeeeeeeeee, 0xeeeeeeee13121110);
     check_vector(2, 0x11eeeeeeeeeeeeee, 0xeeeeeeeeeeeeeeee);
     check_vector(3, 0x12eeeeeeeeeeeeee, 0xeeeeeeeeeeeeeeee);
-    CHECK_EQ(lab.regs.general[2], A64_DATA + 3);
-    lab.regs.general[2] = A64_DATA;
+    CHECK_EQ(lab.a64.general[2], A64_DATA + 3);
+    lab.a64.general[2] = A64_DATA;
     run_done(0x0d205841); /* ST2 { V1.H, V2.H }[3] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x1716151411ee10ee);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x1716151411ee10ee);
     run_done(0x4d008441); /* ST1 { V1.D }[1] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0xeeeeeeee13121110);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0xeeeeeeee13121110);
     run_done(0x0d40c841); /* LD1R { V1.2S } */
     check_vector(1, 0x1312111013121110, 0);
-    lab.regs.sctlr = EE;
+    lab.a64.sctlr = EE;
     run_done(0x4d60cc41); /* LD2R { V1.2D, V2.2D } */
     check_vector(1, 0x10111213eeeeeeee, 0x10111213eeeeeeee);
     check_vector(2, 0x18191a1b1c1d1e1f, 0x18191a1b1c1d1e1f);
@@ -789,9 +789,9 @@ TEST(exec_a64, lanes_leave_the_others) /* EA-13 */
     check_vector(1, 0x10111213eeeeeeee, 0x1011121310111213);
     run_done(0x0d418441); /* LDAP1 { V1.D }[0], [X2] */
     check_vector(1, 0x10111213eeeeeeee, 0x1011121310111213);
-    lab.vectors[1][0] = 0x55;
+    lab.vector[1][0] = 0x55;
     run_done(0x0d018441); /* STL1 { V1.D }[0], [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 0x55eeeeee13121110);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 0x55eeeeee13121110);
 }
 
 TEST(exec_a64, vectors_that_trap_or_that_nobody_has) /* EA-4 */
@@ -801,11 +801,11 @@ TEST(exec_a64, vectors_that_trap_or_that_nobody_has) /* EA-4 */
         bool traps;
     } rows[] = { { EL0, 0, true }, { EL0, 1, true },  { EL0, 2, true }, { EL0, 3, false },
                  { EL1, 0, true }, { EL1, 1, false }, { EL1, 2, true }, { EL1, 3, false } };
-    struct svmc_exec_ops ops = a64_lab_ops;
+    struct svmc_exec_ops ops = exec_lab_ops;
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         open_at(rows[i].pstate, 0);
-        lab.regs.cpacr = rows[i].fpen << 20;
+        lab.a64.cpacr = rows[i].fpen << 20;
         RUN(0x4c407841);
         if (rows[i].traps)
             check_fault(0x07, 0x1e00000, 0);
@@ -819,7 +819,7 @@ TEST(exec_a64, vectors_that_trap_or_that_nobody_has) /* EA-4 */
     RUN(0x3dc00041);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NEEDS_VECTOR);
     CHECK_EQ(lab.calls, 0);
-    lab.regs.cpacr = 0;
+    lab.a64.cpacr = 0;
     RUN(0x3dc00041);
     check_fault(0x07, 0x1e00000, 0);
 }
@@ -828,31 +828,31 @@ TEST(exec_a64, sixty_four_bytes_are_one_access) /* EA-14 */
 {
     open_at(EL1, EE);
     run_done(0xf83fd044); /* LD64B X4, [X2] */
-    CHECK_EQ(lab.regs.general[4], 0x1011121314151617);
-    CHECK_EQ(lab.regs.general[11], 0x48494a4b4c4d4e4f);
+    CHECK_EQ(lab.a64.general[4], 0x1011121314151617);
+    CHECK_EQ(lab.a64.general[11], 0x48494a4b4c4d4e4f);
     CHECK_EQ(lab.logged, 1);
     CHECK_EQ(lab.log[0].bytes, 64);
-    lab.regs.general[4] = 1;
-    lab.regs.general[11] = 2;
+    lab.a64.general[4] = 1;
+    lab.a64.general[11] = 2;
     run_done(0xf83f9044); /* ST64B X4, [X2] */
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA, 8), 1ull << 56);
-    CHECK_EQ(a64_lab_load(&lab, A64_DATA + 56, 8), 2ull << 56);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA, 8), 1ull << 56);
+    CHECK_EQ(exec_lab_load(&lab, A64_DATA + 56, 8), 2ull << 56);
     open_at(EL0, 0);
     RUN(0xf83f9044);
     check_fault(0x0a, 2, 0);
-    lab.regs.sctlr = 1ull << 56; /* EnALS */
+    lab.a64.sctlr = 1ull << 56; /* EnALS */
     run_done(0xf83f9044);
 }
 
 TEST(exec_a64, a_block_is_zeroed_as_large_as_the_processor_says) /* EA-15 */
 {
     for (unsigned bs = 0; bs < 16; bs++) {
-        uint64_t block = 4ull << bs, at = A64_LINEAR + 0x800;
+        uint64_t block = 4ull << bs, at = LAB_LINEAR + 0x800;
 
         open_at(EL1, 0);
         memset(lab.ram, 0xee, sizeof lab.ram);
-        lab.regs.dczid = bs;
-        lab.regs.general[2] = at + block - 1;
+        lab.a64.dczid = bs;
+        lab.a64.general[2] = at + block - 1;
         RUN(0xd50b7422);
         if (bs > 9) {
             CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
@@ -860,20 +860,20 @@ TEST(exec_a64, a_block_is_zeroed_as_large_as_the_processor_says) /* EA-15 */
         }
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%u", bs);
         CHECK_EQ(lab.out.accesses, block > 64 ? block / 64 : 1);
-        CHECK_EQ(a64_lab_load(&lab, at - 1, 1), 0xee);
+        CHECK_EQ(exec_lab_load(&lab, at - 1, 1), 0xee);
         for (uint64_t i = 0; i < block; i++)
-            CHECK_EQ(a64_lab_load(&lab, at + i, 1), 0);
-        CHECK_EQ(a64_lab_load(&lab, at + block, 1), 0xee, "%u", bs);
+            CHECK_EQ(exec_lab_load(&lab, at + i, 1), 0);
+        CHECK_EQ(exec_lab_load(&lab, at + block, 1), 0xee, "%u", bs);
     }
     open_at(EL1, 0);
     lab.absent[0] = true;
-    lab.regs.general[2] += 5;
+    lab.a64.general[2] += 5;
     RUN(0xd50b7422);
     check_fault(0x25, 0x47, A64_DATA + 5); /* no CM */
     open_at(EL0, 0);
     RUN(0xd50b7422);
     check_fault(0x18, 1 << 20 | 1 << 17 | 3 << 14 | 7 << 10 | 2 << 5 | 4 << 1, 0);
-    lab.regs.sctlr = 1u << 14;
+    lab.a64.sctlr = 1u << 14;
     run_done(0xd50b7422);
 }
 
@@ -888,13 +888,13 @@ TEST(exec_a64, caches_are_looked_at_by_address_alone) /* EA-16 */
         CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_CHECK);
         CHECK_EQ(lab.logged, 0);
         lab.absent[0] = true;
-        lab.regs.pc = A64_LINEAR + 0x1000;
+        lab.a64.pc = LAB_LINEAR + 0x1000;
         RUN(words[i]);
         check_fault(0x25, 0x147, A64_DATA); /* CM, WnR */
         open_at(EL0, 0);
         RUN(words[i]);
         CHECK_EQ(lab.out.fault.vector, 0x18);
-        lab.regs.sctlr = 1u << 26; /* UCI */
+        lab.a64.sctlr = 1u << 26; /* UCI */
         run_done(words[i]);
     }
     open_at(EL1, 0);
@@ -916,10 +916,10 @@ TEST(exec_a64, prefetches_ask_for_nothing) /* EA-17 */
 
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
         open_at(EL0, ~(uint64_t)0);
-        lab.regs.general[31] = 1;
+        lab.a64.general[31] = 1;
         run_done(words[i]);
         CHECK_EQ(lab.calls, 0);
-        CHECK_EQ(lab.regs.pc, A64_LINEAR + 0x1004);
+        CHECK_EQ(lab.a64.pc, LAB_LINEAR + 0x1004);
     }
 }
 
@@ -931,20 +931,20 @@ TEST(exec_a64, ordered_accesses_are_made_like_others) /* EA-18 */
     for (unsigned i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         open_at(EL1, 0);
         run_done(loads[i]);
-        CHECK_EQ(lab.regs.general[1], 0x1716151413121110, "%u", i);
-        CHECK_EQ(lab.regs.general[2], A64_DATA + (i == 4 ? 8 : 0)); /* LDAPR X1, [X2], #8 */
+        CHECK_EQ(lab.a64.general[1], 0x1716151413121110, "%u", i);
+        CHECK_EQ(lab.a64.general[2], A64_DATA + (i == 4 ? 8 : 0)); /* LDAPR X1, [X2], #8 */
     }
     for (unsigned i = 0; i < sizeof stores / sizeof stores[0]; i++) {
         open_at(EL1, 0);
-        lab.regs.general[1] = 0x99;
+        lab.a64.general[1] = 0x99;
         run_done(stores[i]);
-        CHECK_EQ(a64_lab_load(&lab, A64_DATA - (i == 3 ? 8 : 0), 8), 0x99, "%u", i);
-        CHECK_EQ(lab.regs.general[2], A64_DATA - (i == 3 ? 8 : 0)); /* STLR X1, [X2, #-8]! */
+        CHECK_EQ(exec_lab_load(&lab, A64_DATA - (i == 3 ? 8 : 0), 8), 0x99, "%u", i);
+        CHECK_EQ(lab.a64.general[2], A64_DATA - (i == 3 ? 8 : 0)); /* STLR X1, [X2, #-8]! */
     }
     open_at(EL1, 0);
     run_done(0xd9430841); /* LDIAPP X1, X3, [X2], #16 */
-    CHECK_EQ(lab.regs.general[3], 0x1f1e1d1c1b1a1918);
-    CHECK_EQ(lab.regs.general[2], A64_DATA + 16);
+    CHECK_EQ(lab.a64.general[3], 0x1f1e1d1c1b1a1918);
+    CHECK_EQ(lab.a64.general[2], A64_DATA + 16);
     CHECK_EQ(lab.log[0].bytes, 16);
 }
 
@@ -970,7 +970,7 @@ TEST(exec_a64, what_no_row_finishes_is_said) /* EA-19 EA-20 */
         CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED, "%08" PRIx32, words[i]);
         CHECK_EQ(lab.out.reason, SVMC_EXEC_REASON_NO_ROW, "%08" PRIx32, words[i]);
         CHECK_EQ(lab.calls, 0);
-        CHECK_EQ(lab.regs.pc, A64_LINEAR + 0x1000);
+        CHECK_EQ(lab.a64.pc, LAB_LINEAR + 0x1000);
     }
 }
 
@@ -978,8 +978,8 @@ TEST(exec_a64, the_step_is_taken) /* EA-3 */
 {
     open_at(EL1 | 1 << 21 | 3 << 10 | 0xf0000000, 0);
     run_done(0xf9400041);
-    CHECK_EQ(lab.regs.pstate, EL1 | 0xf0000000);
-    CHECK_EQ(lab.regs.pc, A64_LINEAR + 0x1004);
+    CHECK_EQ(lab.a64.pstate, EL1 | 0xf0000000);
+    CHECK_EQ(lab.a64.pc, LAB_LINEAR + 0x1004);
     open_at(EL1 | 1 << 20, 0);
     RUN(0xf9400041);
     check_fault(0x0e, 0, 0);
@@ -987,56 +987,56 @@ TEST(exec_a64, the_step_is_taken) /* EA-3 */
 
 static enum svmc_status fetch(void)
 {
-    return svmc_exec_a64_fetch(&lab.x, &lab.regs, &lab.insn, &lab.out);
+    return svmc_exec_a64_fetch(&lab.x, &lab.a64, &lab.insn, &lab.out);
 }
 
 TEST(exec_a64, an_instruction_is_fetched_or_faults) /* EA-2 EA-5 EA-6 XE-5 */
 {
     open_at(EL1, EE); /* little-endian all the same */
-    a64_lab_store(&lab, A64_LINEAR + 0x1000, 4, 0xf9400041);
+    exec_lab_store(&lab, LAB_LINEAR + 0x1000, 4, 0xf9400041);
     CHECK_EQ(fetch(), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
     CHECK_EQ(lab.insn.id, SVMC_A64_LDR);
     CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE);
-    lab.mode = A64_BUSY;
+    lab.mode = LAB_BUSY;
     lab.calls = 0;
     lab.fail_at = 2;
     CHECK_EQ(fetch(), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
     CHECK_EQ(lab.insn.length, 0);
     CHECK_EQ(fetch(), SVMC_ERR_STATE);
-    CHECK_EQ(a64_lab_run(&lab, 0xf9400041), SVMC_ERR_STATE);
+    CHECK_EQ(exec_lab_word(&lab, 0xf9400041), SVMC_ERR_STATE);
     CHECK_EQ(svmc_exec_answer(&lab.x, (const uint8_t[]){ 0x41, 0, 0x40, 0xf9 }, 4), SVMC_OK);
-    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.regs, &lab.out), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_exec_a64_resume(&lab.x, &lab.a64, &lab.out), SVMC_ERR_STATE);
     CHECK_EQ(fetch(), SVMC_OK);
     CHECK_EQ(lab.insn.id, SVMC_A64_LDR);
-    lab.mode = A64_REFUSE;
+    lab.mode = LAB_REFUSE;
     lab.calls = 0;
     CHECK_EQ(fetch(), SVMC_OK);
-    check_fault(0x21, 0x10, A64_LINEAR + 0x1000);
+    check_fault(0x21, 0x10, LAB_LINEAR + 0x1000);
     CHECK_EQ(lab.insn.length, 0);
-    lab.mode = A64_FAIL;
+    lab.mode = LAB_FAIL;
     lab.calls = 0;
     CHECK_EQ(fetch(), SVMC_ERR_CALLBACK);
-    lab.mode = A64_OK;
-    a64_lab_store(&lab, A64_LINEAR + 0x1000, 4, 0);
+    lab.mode = LAB_OK;
+    exec_lab_store(&lab, LAB_LINEAR + 0x1000, 4, 0);
     CHECK_EQ(fetch(), SVMC_OK);
     check_fault(0x00, 0, 0);
     lab.absent[1] = true;
-    lab.regs.pstate = EL0;
+    lab.a64.pstate = EL0;
     CHECK_EQ(fetch(), SVMC_OK);
-    check_fault(0x20, 0x07, A64_LINEAR + 0x1000);
+    check_fault(0x20, 0x07, LAB_LINEAR + 0x1000);
     CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE | SVMC_EXEC_USER);
     lab.fault = (struct svmc_fault){ .raised = 1, .vector = 0x24, .has_error = 1 };
     CHECK_EQ(fetch(), SVMC_ERR_CALLBACK); /* an abort of data */
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
     CHECK_EQ(lab.out.fault.raised, 0);
-    lab.regs.pc += 2;
+    lab.a64.pc += 2;
     CHECK_EQ(fetch(), SVMC_OK);
     CHECK_EQ(lab.out.fault.vector, 0x22);
-    CHECK_EQ(lab.out.fault.address, A64_LINEAR + 0x1002);
-    CHECK_EQ(svmc_exec_a64_fetch(&lab.x, &lab.regs, NULL, &lab.out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_a64_fetch(NULL, &lab.regs, &lab.insn, &lab.out), SVMC_ERR_ARG);
-    lab.regs.pstate = 0x10;
+    CHECK_EQ(lab.out.fault.address, LAB_LINEAR + 0x1002);
+    CHECK_EQ(svmc_exec_a64_fetch(&lab.x, &lab.a64, NULL, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_a64_fetch(NULL, &lab.a64, &lab.insn, &lab.out), SVMC_ERR_ARG);
+    lab.a64.pstate = 0x10;
     CHECK_EQ(fetch(), SVMC_ERR_ARG);
 }

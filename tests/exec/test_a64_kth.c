@@ -55,82 +55,68 @@ static const struct row rows[] = {
 #define ROWS (sizeof rows / sizeof rows[0])
 
 /* Where operands lie: on a multiple of 64, across a line, across a page, at its very end. */
-static const uint32_t places[] = { 0x100, 0x13b, A64_PAGE - 1, 2 * A64_PAGE - 7, A64_PAGE - 64 };
+static const uint32_t places[] = { 0x100, 0x13b, LAB_PAGE - 1, 2 * LAB_PAGE - 7, LAB_PAGE - 64 };
 #define PLACES (sizeof places / sizeof places[0])
 
-static void prepare(struct a64_lab *lab, const struct row *r, unsigned place, bool big)
+static void prepare(struct exec_lab *lab, const struct row *r, unsigned place, bool big)
 {
     a64_lab_open(lab);
     for (unsigned i = 0; i < sizeof lab->ram; i++)
         lab->ram[i] = (uint8_t)(i * 7 + (i >> 8));
     for (unsigned i = 0; i < 31; i++)
-        lab->regs.general[i] = 0x0102030405060708u * (i + 1);
-    for (unsigned i = 0; i < sizeof lab->vectors; i++)
-        lab->vectors[i / 16][i % 16] = (uint8_t)(i * 5);
-    lab->regs.general[2] = A64_LINEAR + places[place];
-    lab->regs.sctlr = big ? 1u << 25 : 0;
+        lab->a64.general[i] = 0x0102030405060708u * (i + 1);
+    for (unsigned i = 0; i < 32 * 16; i++)
+        lab->vector[i / 16][i % 16] = (uint8_t)(i * 5);
+    lab->a64.general[2] = LAB_LINEAR + places[place];
+    lab->a64.sctlr = big ? 1u << 25 : 0;
     if (r->exclusive)
-        CHECK_EQ(a64_lab_run(lab, 0xc85f7c49), SVMC_OK); /* LDXR X9, [X2] */
+        CHECK_EQ(exec_lab_word(lab, 0xc85f7c49), SVMC_OK); /* LDXR X9, [X2] */
     lab->logged = 0;
     lab->calls = 0;
-    lab->regs.pc = A64_LINEAR + 0x1000;
+    lab->a64.pc = LAB_LINEAR + 0x1000;
 }
 
-static bool is_same(const struct a64_lab *a, const struct a64_lab *b)
+static bool is_same(const struct exec_lab *a, const struct exec_lab *b)
 {
-    return memcmp(&a->regs, &b->regs, sizeof a->regs) == 0 &&
+    return memcmp(&a->a64, &b->a64, sizeof a->a64) == 0 &&
            memcmp(a->ram, b->ram, sizeof a->ram) == 0 &&
-           memcmp(a->vectors, b->vectors, sizeof a->vectors) == 0;
+           memcmp(a->vector, b->vector, sizeof a->vector) == 0;
 }
 
 /* XE-7: general registers as before; of memory and vectors, what was done was done right. */
-static void check_partial(const struct row *r, const struct a64_lab *lab,
-                          const struct a64_lab *before, const struct a64_lab *done, unsigned k)
+static void check_partial(const struct row *r, const struct exec_lab *lab,
+                          const struct exec_lab *before, const struct exec_lab *done, unsigned k)
 {
     CHECK_EQ(lab->x.wait.kind, SVMC_EXEC_NO_ACCESS, "%s, call %u", r->name, k);
-    CHECK(memcmp(&lab->regs, &before->regs, sizeof lab->regs) == 0, "%s, call %u", r->name, k);
+    CHECK(memcmp(&lab->a64, &before->a64, sizeof lab->a64) == 0, "%s, call %u", r->name, k);
     for (unsigned i = 0; i < sizeof lab->ram; i++)
         if (lab->ram[i] != before->ram[i])
             CHECK_EQ(lab->ram[i], done->ram[i], "%s, call %u: memory at %#x", r->name, k, i);
     for (unsigned i = 0; i < 32; i++)
-        if (memcmp(lab->vectors[i], before->vectors[i], 16) != 0)
-            CHECK_MEM(lab->vectors[i], done->vectors[i], 16, "%s, call %u: v%u", r->name, k, i);
+        if (memcmp(lab->vector[i], before->vector[i], 16) != 0)
+            CHECK_MEM(lab->vector[i], done->vector[i], 16, "%s, call %u: v%u", r->name, k, i);
 }
 
-static void check_fault(const struct row *r, const struct a64_lab *lab, unsigned code, unsigned k)
+static void check_fault(const struct row *r, const struct exec_lab *lab, unsigned code, unsigned k)
 {
     CHECK_EQ(lab->out.action, SVMC_EXEC_FAULT, "%s, call %u", r->name, k);
     CHECK_EQ(lab->out.fault.vector, 0x25, "%s, call %u", r->name, k);
     CHECK_EQ(lab->out.fault.error & 0x3f, code, "%s, call %u", r->name, k);
-    CHECK(lab->out.fault.address - lab->regs.general[2] < 128 ||
-              lab->regs.general[2] - lab->out.fault.address < 64,
+    CHECK(lab->out.fault.address - lab->a64.general[2] < 128 ||
+              lab->a64.general[2] - lab->out.fault.address < 64,
           "%s, call %u", r->name, k);
 }
 
-/* XE-7: which callback ended it, and with what; XE-23: it lied. */
-static void check_callback(const struct row *r, const struct a64_lab *lab, enum svmc_status st,
-                           unsigned k)
-{
-    static const enum svmc_status said[] = {
-        [A64_FAIL] = SVMC_ERR_STATE, [A64_LIE] = SVMC_OK, [A64_REFUSE] = SVMC_ERR_REFUSED
-    };
-    bool failed = st == SVMC_ERR_CALLBACK;
-
-    CHECK_EQ(lab->out.callback, failed ? lab->struck : 0, "%s, call %u", r->name, k);
-    CHECK_EQ(lab->out.callback_status, failed ? said[lab->mode] : SVMC_OK, "%s, call %u", r->name,
-             k);
-}
-
 /* The kind of the k-th call: an access of memory alone can be refused. */
-static bool is_memory(const struct a64_lab *lab)
+static bool is_memory(const struct exec_lab *lab)
 {
     return lab->out.action == SVMC_EXEC_FAULT;
 }
 
-static void strike(const struct row *r, unsigned place, bool big, enum a64_lab_mode mode,
-                   const struct a64_lab *done, unsigned k, bool copies)
+static void strike(const struct row *r, unsigned place, bool big, enum exec_lab_mode mode,
+                   const struct exec_lab *done, unsigned k, bool copies)
 {
-    static struct a64_lab lab, before;
+    static struct exec_lab lab, before;
     enum svmc_status st;
 
     prepare(&lab, r, place, big);
@@ -138,37 +124,37 @@ static void strike(const struct row *r, unsigned place, bool big, enum a64_lab_m
     lab.mode = mode;
     lab.fail_at = k;
     lab.copies = copies;
-    lab.every = mode == A64_BUSY && k == 1 && copies; /* all wait */
-    st = a64_lab_run(&lab, r->word);
-    check_callback(r, &lab, st, k);
-    if (mode == A64_BUSY) {
+    lab.every = mode == LAB_BUSY && k == 1 && copies; /* all wait */
+    st = exec_lab_word(&lab, r->word);
+    exec_lab_check_callback(&lab, st, r->name);
+    if (mode == LAB_BUSY) {
         CHECK_EQ(st, SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "%s, call %u", r->name, k);
-        CHECK_EQ(a64_lab_go_on(&lab), SVMC_OK, "%s, call %u", r->name, k);
+        CHECK_EQ(exec_lab_go_on(&lab), SVMC_OK, "%s, call %u", r->name, k);
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%s, call %u", r->name, k);
         CHECK(is_same(&lab, done), "%s, place %u, call %u waits", r->name, place, k);
-        CHECK(lab.logged == done->logged && lab.logged <= A64_LOG &&
+        CHECK(lab.logged == done->logged && lab.logged <= LAB_LOG &&
                   memcmp(lab.log, done->log, lab.logged * sizeof lab.log[0]) == 0,
               "%s, place %u, call %u waits", r->name, place, k);
         return;
     }
-    if (mode == A64_REFUSE && is_memory(&lab))
+    if (mode == LAB_REFUSE && is_memory(&lab))
         check_fault(r, &lab, 0x10, k);
-    else if (mode == A64_FAULT && lab.out.action == SVMC_EXEC_FAULT)
+    else if (mode == LAB_FAULT && lab.out.action == SVMC_EXEC_FAULT)
         check_fault(r, &lab, 0x0f, k);
-    else if (mode == A64_FAIL || mode == A64_REFUSE)
+    else if (mode == LAB_FAIL || mode == LAB_REFUSE)
         CHECK_EQ(st, SVMC_ERR_CALLBACK, "%s, call %u", r->name, k);
     if (lab.out.action == SVMC_EXEC_DONE)
         CHECK(is_same(&lab, done), "%s, call %u", r->name, k);
     else
         check_partial(r, &lab, &before, done, k);
-    if (mode == A64_FAULT && lab.out.action == SVMC_EXEC_FAULT)
+    if (mode == LAB_FAULT && lab.out.action == SVMC_EXEC_FAULT)
         CHECK(lab.logged == 0 && is_same(&lab, &before), "%s, call %u", r->name, k);
 }
 
 TEST(exec_a64, each_callback_fails_waits_faults_or_lies_at_each_call)
 {
-    static struct a64_lab done;
+    static struct exec_lab done;
     unsigned scenarios = 0, strikes = 0;
 
     for (unsigned i = 0; i < ROWS * PLACES * 2; i++) {
@@ -179,18 +165,18 @@ TEST(exec_a64, each_callback_fails_waits_faults_or_lies_at_each_call)
         if (r->whole && places[place] % 64 != 0)
             continue;
         prepare(&done, r, place, big);
-        CHECK_EQ(a64_lab_run(&done, r->word), SVMC_OK, "%s", r->name);
+        CHECK_EQ(exec_lab_word(&done, r->word), SVMC_OK, "%s", r->name);
         if (!CHECK_EQ(done.out.action, SVMC_EXEC_DONE, "%s, place %u", r->name, place))
             continue;
         CHECK_EQ(done.out.accesses, done.logged, "%s", r->name);
         CHECK(done.logged <= SVMC_EXEC_ACCESSES_MAX, "%s: %u", r->name, done.logged);
         scenarios++;
         for (unsigned k = 1; k <= done.calls; k++)
-            for (unsigned mode = A64_FAIL; mode <= A64_REFUSE; mode++) {
-                strike(r, place, big, (enum a64_lab_mode)mode, &done, k, false);
-                if (mode == A64_BUSY)
-                    strike(r, place, big, A64_BUSY, &done, k, true);
-                strikes += 1 + (mode == A64_BUSY);
+            for (unsigned mode = LAB_FAIL; mode <= LAB_REFUSE; mode++) {
+                strike(r, place, big, (enum exec_lab_mode)mode, &done, k, false);
+                if (mode == LAB_BUSY)
+                    strike(r, place, big, LAB_BUSY, &done, k, true);
+                strikes += 1 + (mode == LAB_BUSY);
             }
     }
     CHECK(scenarios >= 200 && strikes >= 5000, "%u, %u", scenarios, strikes);

@@ -28,7 +28,7 @@ static void put_code(uint64_t at, const void *bytes, unsigned n)
         exec_lab_store(&lab, at + i, 1, ((const uint8_t *)bytes)[i]);
 }
 
-TEST(exec_regressions, xsa_123_override_on_a_register)
+TEST(exec_regressions, xsa_123_override_on_a_register) /* XE-3 XSA-123 CVE-2015-2151 */
 {
     struct exec_lab before;
 
@@ -41,7 +41,7 @@ TEST(exec_regressions, xsa_123_override_on_a_register)
     CHECK(memcmp(&before.regs, &lab.regs, sizeof lab.regs) == 0);
 }
 
-TEST(exec_regressions, xsa_191_null_segment) /* XE-13 */
+TEST(exec_regressions, xsa_191_null_segment) /* XE-13 XSA-191 CVE-2016-9386 */
 {
     for (unsigned stale = 0; stale < 4; stale++) { /* what vendors leave in base and limit */
         exec_lab_open(&lab, SVMC_ISA_X86_32);
@@ -55,7 +55,7 @@ TEST(exec_regressions, xsa_191_null_segment) /* XE-13 */
     }
 }
 
-TEST(exec_regressions, xsa_195_bit_far_outside) /* XE-22 */
+TEST(exec_regressions, xsa_195_bit_far_outside) /* XE-22 XSA-195 CVE-2016-9383 */
 {
     static const struct {
         uint64_t offset, linear; /* 0: not canonical */
@@ -86,7 +86,7 @@ TEST(exec_regressions, xsa_195_bit_far_outside) /* XE-22 */
     }
 }
 
-TEST(exec_regressions, xsa_200_cmpxchg8b_with_66)
+TEST(exec_regressions, xsa_200_cmpxchg8b_with_66) /* XE-11 XSA-200 CVE-2016-9932 */
 {
     open_64();
     exec_lab_store(&lab, DATA, 8, 0x1111111122222222);
@@ -100,6 +100,7 @@ TEST(exec_regressions, xsa_200_cmpxchg8b_with_66)
     CHECK_EQ(exec_lab_load(&lab, DATA + 8, 8), 0x3333333333333333);
 }
 
+/* XSA-190, CVE-2016-7777, CVE-2011-1780 */
 TEST(exec_regressions, xsa_190_and_cve_2011_1780_swapped_after_the_fetch) /* XE-3 */
 {
     open_64();
@@ -112,6 +113,84 @@ TEST(exec_regressions, xsa_190_and_cve_2011_1780_swapped_after_the_fetch) /* XE-
     CHECK_EQ(exec_lab_load(&lab, DATA, 4), 0x77);
 }
 
+/* XSA-190: what it is found out to be is gated by what was decoded, not by what the exit was. */
+TEST(exec_regressions, cve_2016_7777_no_vector_past_the_switch) /* XE-25 XSA-190 CVE-2016-7777 */
+{
+    static const struct {
+        uint8_t count, bytes[6], cr0, vector;
+    } rows[] = { { 3, { 0x0f, 0x10, 0x03 }, 8, 7 },                     /* MOVUPS XMM0, [RBX]; TS */
+                 { 3, { 0x0f, 0x10, 0x03 }, 4, 6 },                     /* EM */
+                 { 3, { 0x0f, 0x6f, 0x03 }, 8, 7 },                     /* MOVQ MM0, [RBX] */
+                 { 4, { 0xc5, 0xfc, 0x10, 0x03 }, 8, 7 },               /* VMOVUPS YMM0, [RBX] */
+                 { 2, { 0xd9, 0x03 }, 8, 7 },                           /* FLD m32 */
+                 { 2, { 0xd9, 0x03 }, 4, 7 },                           /**/
+                 { 3, { 0x0f, 0xae, 0x03 }, 8, 7 },                     /* FXSAVE */
+                 { 6, { 0x62, 0xf1, 0x7c, 0x48, 0x10, 0x03 }, 8, 7 } }; /* VMOVUPS ZMM0 */
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        open_64();
+        put_code(CODE, "\x89\x03", 2); /* the exit's: MOV [RBX], EAX */
+        put_code(CODE, rows[i].bytes, rows[i].count);
+        CHECK_EQ(fetch(CODE), SVMC_OK);
+        lab.calls = 0;
+        lab.regs.cr0 |= rows[i].cr0;
+        CHECK_EQ(svmc_exec_x86_start(&lab.x, &lab.regs, &lab.insn, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT, "row %zu", i);
+        CHECK_EQ(lab.out.fault.vector, rows[i].vector, "row %zu", i);
+        CHECK_EQ(lab.calls, 0, "row %zu", i);
+    }
+}
+
+/* Another vCPU has put it there before the fetch, while a program at CPL 3 touched a device. */
+TEST(exec_regressions, cve_2010_0298_0306_0419_the_level_is_asked_for) /* XE-17 XS-4 */
+{
+    static const struct {
+        uint8_t count, bytes[4], iopl, vector;
+        uint16_t error;
+    } rows[] = {
+        { 2, { 0x8e, 0x13 }, 0, 13, 0x10 },       /* CVE-2010-0419: MOV SS, [RBX]: DPL 0 */
+        { 2, { 0x8e, 0x1b }, 0, 13, 0x10 },       /* MOV DS */
+        { 3, { 0x0f, 0xb4, 0x0b }, 0, 13, 0x10 }, /* LFS ECX, [RBX] */
+        { 2, { 0xff, 0x2b }, 0, 13, 0x10 },       /* JMP FAR [RBX] */
+        { 1, { 0xec }, 0, 13, 0 },                /* CVE-2010-0306: IN AL, DX with IOPL 0 */
+        { 1, { 0xef }, 2, 13, 0 },                /* OUT DX, EAX */
+        { 1, { 0xec }, 3, 0, 0 },                 /* with IOPL 3 it may */
+        { 1, { 0x6c }, 1, 13, 0 },                /* INSB */
+        { 2, { 0x89, 0x23 }, 3, 14, 7 },          /* CVE-2010-0298: the kernel's memory */
+        { 2, { 0x8b, 0x23 }, 3, 14, 5 },          /**/
+        { 2, { 0xff, 0x33 }, 3, 14, 5 },          /* PUSH [RBX] */
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const bool memory = rows[i].vector == 14;
+        struct svmc_exec_x86 before;
+
+        exec_lab_open(&lab, SVMC_ISA_X86_32);
+        lab.regs.general[SVMC_REG_RBX] = DATA;
+        lab.regs.general[SVMC_REG_RDI] = DATA;
+        lab.regs.cpl = 3;
+        lab.regs.rflags |= (uint64_t)rows[i].iopl << 12;
+        lab.regs.task.rights = SVMC_RIGHTS_UNUSABLE;
+        lab.regs.gdt = (struct svmc_exec_table){ .base = CODE, .limit = 0x1f };
+        exec_lab_store(&lab, CODE + 0x10, 8, 0x00cf93000000ffff);
+        exec_lab_store(&lab, DATA, 2, 0x10);
+        exec_lab_store(&lab, DATA + 4, 2, 0x10);
+        lab.supervisor[0] = memory;
+        before = lab.regs;
+        CHECK_EQ(exec_lab_run(&lab, rows[i].bytes, rows[i].count), SVMC_OK);
+        if (rows[i].vector == 0) {
+            CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "row %zu", i);
+            continue;
+        }
+        CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT, "row %zu", i);
+        CHECK_EQ(lab.out.fault.vector, rows[i].vector, "row %zu", i);
+        CHECK_EQ(lab.out.fault.error, rows[i].error, "row %zu", i);
+        CHECK_MEM(&lab.regs, &before, sizeof before, "row %zu", i);
+        CHECK_EQ(exec_lab_load(&lab, CODE + 0x10, 8), 0x00cf93000000ffff, "row %zu", i);
+    }
+}
+
+/* XSA-105, XSA-106, XSA-110 */
 TEST(exec_regressions, xsa_105_privilege_is_asked_for) /* XE-17 */
 {
     static const struct {
@@ -144,7 +223,266 @@ TEST(exec_regressions, xsa_105_privilege_is_asked_for) /* XE-17 */
     CHECK_EQ(lab.out.fault.vector, 13);
 }
 
-TEST(exec_regressions, cve_2014_3610_wrmsr_of_no_address)
+/* XSA-204, CVE-2016-10013: who emulates SYSCALL with TF set steps in the kernel, or nowhere. It is
+ * never finished: CVE-2012-0045 comes from finishing it where the processor has none. */
+TEST(exec_regressions, xsa_204_cve_2012_0045_system_calls_are_nobodys) /* XE-16 XE-20 */
+{
+    static const uint8_t codes[][3] = {
+        { 0x0f, 0x05 },       { 0x0f, 0x34 }, { 0x0f, 0x35 }, { 0x0f, 0x07 },
+        { 0x48, 0x0f, 0x07 }, { 0xcd, 0x80 }, { 0xcc },       { 0xf1 }
+    };
+    static const uint8_t isas[] = { SVMC_ISA_X86_16, SVMC_ISA_X86_32, SVMC_ISA_X86_64 };
+
+    for (unsigned n = 0; n < 8 * 3 * 4 * 2; n++) {
+        struct svmc_exec_x86 before;
+
+        exec_lab_open(&lab, isas[n / 8 % 3]);
+        lab.regs.cpl = n / 24 & 3;
+        lab.regs.rflags |= n / 96 ? 0x100 : 0; /* TF */
+        before = lab.regs;
+        if (svmc_insn_decode(&lab.cpu, codes[n & 7], 3, &lab.insn) != SVMC_OK)
+            continue;
+        CHECK_EQ(svmc_exec_x86_start(&lab.x, &lab.regs, &lab.insn, &lab.out), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED, "%u", n);
+        CHECK_EQ(lab.out.trap, 0, "%u", n);
+        CHECK_EQ(lab.calls, 0, "%u", n);
+        CHECK_MEM(&lab.regs, &before, sizeof before, "%u", n);
+    }
+    for (unsigned mode = 0; mode < 2; mode++) { /* what is finished steps once it is done */
+        open_64();
+        lab.regs.rflags |= 0x100;
+        lab.mode = mode ? LAB_BUSY : LAB_OK;
+        lab.fail_at = 1;
+        CHECK_EQ(RUN(0xff, 0x13), SVMC_OK); /* CALL [RBX] */
+        if (mode) {
+            CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING);
+            CHECK_EQ(lab.out.trap, 0);
+            CHECK_EQ(exec_lab_go_on(&lab), SVMC_OK);
+        }
+        CHECK_EQ(lab.out.trap, 1);
+        CHECK_EQ(lab.out.fault.vector, 1);
+        CHECK_EQ(lab.regs.rip, 0);
+    }
+}
+
+/* A fault in the middle, with the flags that the operation would have made: none is left. */
+TEST(exec_regressions, cve_2025_27465_flags_of_what_faults) /* XE-9 XE-18 CVE-2025-27465 */
+{
+    static const struct {
+        uint8_t count, bytes[5];
+    } rows[] = { { 2, { 0x01, 0x03 } },
+                 { 2, { 0x11, 0x03 } }, /* ADD, ADC [RBX], EAX */
+                 { 2, { 0x19, 0x03 } },
+                 { 2, { 0x21, 0x03 } }, /* SBB, AND */
+                 { 2, { 0x31, 0x03 } },
+                 { 3, { 0xf0, 0x29, 0x03 } }, /* XOR, LOCK SUB */
+                 { 2, { 0xff, 0x03 } },
+                 { 2, { 0xff, 0x0b } }, /* INC, DEC */
+                 { 2, { 0xf7, 0x1b } },
+                 { 2, { 0xd3, 0x13 } }, /* NEG, RCL CL */
+                 { 2, { 0xd1, 0x2b } },
+                 { 3, { 0x0f, 0xa5, 0x03 } }, /* SHR, SHLD CL */
+                 { 3, { 0x0f, 0xab, 0x03 } },
+                 { 3, { 0x0f, 0xc1, 0x03 } }, /* BTS, XADD */
+                 { 3, { 0x0f, 0xb1, 0x03 } },
+                 { 3, { 0x0f, 0xc7, 0x0b } }, /* CMPXCHG, 8B */
+                 { 2, { 0xf7, 0x33 } },
+                 { 2, { 0xf7, 0x3b } }, /* DIV, IDIV: #DE */
+                 { 2, { 0x03, 0x03 } },
+                 { 2, { 0x39, 0x03 } },               /* ADD EAX, CMP */
+                 { 4, { 0xf3, 0x0f, 0xb8, 0x03 } } }; /* POPCNT */
+
+    for (unsigned n = 0; n < sizeof rows / sizeof rows[0] * 4; n++) {
+        const bool reads = n / 4 >= 18, divides = n / 4 == 16 || n / 4 == 17;
+        const uint64_t flags = n & 1 ? 0xcd7 : 2;
+        struct exec_lab before;
+
+        open_64();
+        lab.regs.general[SVMC_REG_RCX] = 3;
+        lab.regs.general[SVMC_REG_RDX] = 1;
+        lab.regs.rflags = flags;
+        lab.absent[0] = n & 2 || reads;
+        lab.read_only[0] = true;
+        if (divides && !(n & 2))
+            exec_lab_store(&lab, DATA, 4, 0);
+        before = lab;
+        CHECK_EQ(exec_lab_run(&lab, rows[n / 4].bytes, rows[n / 4].count), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT, "row %u", n / 4);
+        CHECK_EQ(lab.out.fault.vector, divides && !(n & 2) ? 0 : 14, "row %u", n / 4);
+        CHECK_MEM(&lab.regs, &before.regs, sizeof before.regs, "row %u", n / 4);
+        CHECK_MEM(lab.ram, before.ram, sizeof before.ram, "row %u", n / 4);
+    }
+}
+
+/* Entries that end behind their table, of each instruction that loads one: nothing of the table is
+ * read, which in XSA-298 was whatever lay there. */
+TEST(exec_regressions, xsa_298_no_entry_outside_of_its_table) /* XS-2 XSA-298 */
+{
+    static const struct {
+        uint8_t count, bytes[4];
+        bool stack, wide; /* the selector is popped; an entry of 16 bytes */
+    } rows[] = {
+        { 2, { 0xff, 0x2b }, false, false },
+        { 2, { 0xff, 0x1b }, false, false },
+        { 1, { 0xcb }, true, false },
+        { 1, { 0xcf }, true, false },
+        { 2, { 0x8e, 0x13 }, false, false },
+        { 2, { 0x8e, 0x23 }, false, false },
+        { 3, { 0x0f, 0xb2, 0x23 }, false, false },
+        { 3, { 0x0f, 0x00, 0x13 }, false, true },
+        { 3, { 0x0f, 0x00, 0x1b }, false, true },
+    };
+
+    for (unsigned n = 0; n < sizeof rows / sizeof rows[0] * 2 * 2 * 17; n++) {
+        const unsigned row = n / 68, limit = 0x10 + n % 17, bytes = 8;
+        const bool local = n / 17 & 1, absent = n / 34 & 1, system = rows[row].wide;
+        const uint64_t at = rows[row].stack ? LAB_LINEAR + 0x3800 + 4 : DATA;
+        const bool pointer = rows[row].bytes[0] == 0xff || rows[row].bytes[1] == 0xb2;
+
+        if ((system || absent) && local != absent)
+            continue; /* these are no entries of an LDT */
+        exec_lab_open(&lab, SVMC_ISA_X86_32);
+        lab.regs.general[SVMC_REG_RBX] = DATA;
+        lab.regs.gdt = (struct svmc_exec_table){ .base = CODE, .limit = (uint16_t)limit };
+        lab.regs.local = (struct svmc_exec_segment){ .base = CODE, .limit = limit };
+        if (absent) /* the LDT that most systems do not have, with whatever limit is left */
+            lab.regs.local = (struct svmc_exec_segment){ .base = CODE,
+                                                         .limit = 0xffffffff,
+                                                         .rights = SVMC_RIGHTS_UNUSABLE };
+        exec_lab_store(&lab, CODE + 0x10, 8,
+                       system
+                           ? (rows[row].bytes[2] == 0x1b ? 0x0000890000000067 : 0x0000820000000067)
+                       : rows[row].stack || rows[row].bytes[0] == 0xff ? 0x00cf9b000000ffff
+                                                                       : 0x00cf93000000ffff);
+        exec_lab_store(&lab, at + (pointer ? 4 : 0), 4, local ? 0x14 : 0x10);
+        if (rows[row].bytes[0] == 0xcf)
+            exec_lab_store(&lab, at + 4, 4, 2);
+        CHECK_EQ(exec_lab_run(&lab, rows[row].bytes, rows[row].count), SVMC_OK);
+        if (!absent && limit >= 0x10 + bytes - 1) {
+            CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "row %u, limit %x", row, limit);
+            continue;
+        }
+        CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT, "row %u, limit %x", row, limit);
+        CHECK_EQ(lab.out.fault.vector, 13, "row %u, limit %x", row, limit);
+        CHECK_EQ(lab.out.fault.error, local ? 0x14 : 0x10, "row %u, limit %x", row, limit);
+        for (unsigned i = 0; i < lab.logged; i++) /* the lab's third page is its second last one */
+            CHECK(lab.log[i].at / LAB_PAGE != 1, "row %u, limit %x", row, limit);
+    }
+}
+
+/* What a register had before is no part of what a far transfer leaves in it. */
+TEST(exec_regressions, cve_2016_9756_a_segment_is_written_whole) /* XS-4 XS-7 CVE-2016-9756 */
+{
+    static const struct {
+        uint8_t count, bytes[3], isa;
+    } rows[] = { { 2, { 0xff, 0x2b }, SVMC_ISA_X86_64 }, { 2, { 0xff, 0x1b }, SVMC_ISA_X86_64 },
+                 { 2, { 0x48, 0xcb }, SVMC_ISA_X86_64 }, { 2, { 0x48, 0xcf }, SVMC_ISA_X86_64 },
+                 { 2, { 0xff, 0x2b }, SVMC_ISA_X86_32 }, { 1, { 0xcb }, SVMC_ISA_X86_32 },
+                 { 1, { 0xcf }, SVMC_ISA_X86_32 } };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct svmc_exec_segment got[2][2];
+
+        for (unsigned stale = 0; stale < 2; stale++) {
+            const unsigned unit = rows[i].bytes[0] == 0x48 ? 8 : 4;
+            const uint64_t cs = rows[i].isa == SVMC_ISA_X86_64 ? 0x18 : 0x08, top = LAB_LINEAR;
+            const uint64_t frame[5] = { 0x2000, cs | 3, 2, top + 0x3f00, 0x13 };
+
+            exec_lab_open(&lab, rows[i].isa);
+            memset(&lab.x.priv.vec, stale ? 0xff : 0, sizeof lab.x.priv.vec);
+            memset(lab.x.priv.data, stale ? 0xff : 0, sizeof lab.x.priv.data);
+            memset(lab.x.priv.store, stale ? 0xff : 0, sizeof lab.x.priv.store);
+            for (unsigned k = 0; k < 6; k++) {
+                lab.regs.segment[k].selector = stale ? 0xfff8 : 0;
+                lab.regs.segment[k].reserved[1] = stale ? 0xffff : 0;
+            }
+            lab.regs.segment[SVMC_SEG_CS].base = stale ? 0x77770000 : 0;
+            lab.regs.segment[SVMC_SEG_CS].limit = stale ? 0xffffffff : 0xffff;
+            lab.regs.cpl = rows[i].bytes[0] == 0xff ? 3 : 0;
+            lab.regs.efer = rows[i].isa == SVMC_ISA_X86_64 ? 0x500 : 0;
+            lab.regs.general[SVMC_REG_RBX] = DATA;
+            lab.regs.gdt = (struct svmc_exec_table){ .base = CODE, .limit = 0x1f };
+            exec_lab_store(&lab, CODE + 8, 8, 0x12cffb345678fffe);
+            exec_lab_store(&lab, CODE + 16, 8, 0x00cff3000000ffff);
+            exec_lab_store(&lab, CODE + 24, 8, 0x12affb345678fffe);
+            exec_lab_store(&lab, DATA, 6, (cs | 3) << 32 | 0x2000);
+            for (unsigned k = 0; k < 5; k++) /* RETF has SS:RSP where IRET has flags */
+                exec_lab_store(&lab, top + 0x3800 + k * unit, unit,
+                               rows[i].bytes[rows[i].count - 1] == 0xcb && k > 1
+                                   ? frame[(k + 1) % 5]
+                                   : frame[k]);
+            CHECK_EQ(exec_lab_run(&lab, rows[i].bytes, rows[i].count), SVMC_OK);
+            CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "row %u", i);
+            got[stale][0] = lab.regs.segment[SVMC_SEG_CS];
+            got[stale][1] = lab.regs.segment[SVMC_SEG_SS];
+            if (lab.regs.cpl == 3 && rows[i].bytes[0] == 0xff) /* no other stack */
+                memset(&got[stale][1], 0, sizeof got[stale][1]);
+            CHECK_EQ(got[stale][0].base, 0x12345678, "row %u", i);
+            CHECK_EQ(got[stale][0].limit, 0xffffefff, "row %u", i);
+            CHECK_EQ(got[stale][0].reserved[1], 0, "row %u", i);
+        }
+        CHECK_MEM(got[0], got[1], sizeof got[0], "row %u", i);
+    }
+}
+
+/* CVE-2023-4155 is a GHCB that was read twice (tests/checks/read_once.c has that): of an
+ * instruction no byte of the guest's memory is, tables, stacks and code neither. */
+TEST(exec_regressions, cve_2023_4155_no_byte_is_read_twice) /* XE-3 XE-11 XS-2 CVE-2023-4155 */
+{
+    static const struct {
+        uint8_t count, bytes[5];
+    } rows[] = { { 2, { 0xff, 0x1b } },
+                 { 2, { 0xff, 0x2b } }, /* far, by a gate */
+                 { 2, { 0x48, 0xcb } },
+                 { 2, { 0x48, 0xcf } }, /* RETF, IRETQ */
+                 { 2, { 0x8e, 0x13 } },
+                 { 3, { 0x0f, 0x00, 0x13 } }, /* MOV SS, LLDT */
+                 { 3, { 0x0f, 0xb2, 0x23 } },
+                 { 4, { 0xc8, 8, 0, 9 } }, /* LSS, ENTER */
+                 { 2, { 0x01, 0x03 } },
+                 { 2, { 0xff, 0x33 } }, /* ADD, PUSH */
+                 { 3, { 0x0f, 0xc7, 0x0b } },
+                 { 2, { 0x8f, 0x03 } }, /* CMPXCHG8B, POP */
+                 { 3, { 0x0f, 0xae, 0x2b } },
+                 { 3, { 0x0f, 0xae, 0x0b } }, /* XRSTOR, FXRSTOR */
+                 { 4, { 0xc5, 0xfc, 0x10, 0x03 } } };
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const uint64_t frame[5] = { 0x2000, 0x1b, 2, LAB_LINEAR + 0x3f00, 0x13 };
+
+        open_64();
+        lab.regs.efer = 0x500;
+        lab.regs.gdt = (struct svmc_exec_table){ .base = CODE, .limit = 0x3f };
+        lab.regs.task = (struct svmc_exec_segment){ .base = CODE + 0x100, .limit = 0x67 };
+        lab.regs.general[SVMC_REG_RBP] = LAB_LINEAR + 0x1800;
+        exec_lab_store(&lab, CODE + 0x08, 8, 0x00008c0000180000); /* a gate to 18 */
+        exec_lab_store(&lab, CODE + 0x18, 8, 0x00af9a000000ffff);
+        exec_lab_store(&lab, CODE + 0x20, 8, 0x00cf92000000ffff);
+        exec_lab_store(&lab, CODE + 0x28, 8, 0x0000820000000067);
+        exec_lab_store(&lab, CODE + 0x38, 8, 0);
+        for (unsigned k = 0; k < 5; k++)
+            exec_lab_store(&lab, LAB_LINEAR + 0x3800 + 8 * k, 8,
+                           k == 1   ? 0x18
+                           : k == 4 ? 0x20
+                                    : frame[k]);
+        exec_lab_store(&lab, DATA, 2, rows[i].bytes[1] == 0 ? 0x28 : 0x20);
+        if (rows[i].bytes[0] == 0xff || rows[i].bytes[1] == 0xb2)
+            exec_lab_store(&lab, DATA + 4, 2, rows[i].bytes[0] == 0xff ? 0x08 : 0x20);
+        if (rows[i].bytes[1] == 0xae)
+            memset(exec_lab_at(&lab, DATA), 0, 576);
+        CHECK_EQ(exec_lab_run(&lab, rows[i].bytes, rows[i].count), SVMC_OK);
+        CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "row %u", i);
+        CHECK(lab.logged != 0 && lab.logged <= LAB_LOG, "row %u", i);
+        for (unsigned k = 0; k < lab.logged; k++)
+            for (unsigned n = 0; n < k; n++)
+                CHECK(lab.log[k].kind != SVMC_EXEC_READ || lab.log[n].kind != SVMC_EXEC_READ ||
+                          lab.log[k].at >= lab.log[n].at + lab.log[n].bytes ||
+                          lab.log[n].at >= lab.log[k].at + lab.log[k].bytes,
+                      "row %u, accesses %u and %u", i, n, k);
+    }
+}
+
+TEST(exec_regressions, cve_2014_3610_wrmsr_of_no_address) /* XE-1 CVE-2014-3610 */
 {
     static const uint32_t msrs[] = { 0x175,      0x176,      0xc0000082, 0xc0000083,
                                      0xc0000100, 0xc0000101, 0xc0000102 };
@@ -164,6 +502,7 @@ TEST(exec_regressions, cve_2014_3610_wrmsr_of_no_address)
 }
 
 /* Every opcode of two maps, with and without memory: an answer, and never an empty slot. */
+/* CVE-2014-8480, CVE-2014-8481 */
 TEST(exec_regressions, cve_2014_8480_every_row_has_an_answer) /* XE-20 */
 {
     static const uint8_t prefixes[] = { 0x90, 0x66, 0xf2, 0xf3, 0xf0 };
@@ -197,7 +536,7 @@ static enum svmc_status writes_nothing(void *ctx, svmc_gpa at, void *dst, size_t
     return SVMC_OK;
 }
 
-TEST(exec_regressions, cve_2024_46794_nothing_stale_comes_out)
+TEST(exec_regressions, cve_2024_46794_nothing_stale_comes_out) /* XE-11 CVE-2024-46794 */
 {
     struct svmc_exec_ops ops = exec_lab_ops;
 
@@ -213,7 +552,7 @@ TEST(exec_regressions, cve_2024_46794_nothing_stale_comes_out)
     CHECK_EQ(lab.regs.general[SVMC_REG_RAX], 0);
 }
 
-TEST(exec_regressions, cve_2017_2583_ss_is_null_where_that_may_be) /* XS-4 */
+TEST(exec_regressions, cve_2017_2583_ss_is_null_where_that_may_be) /* XS-4 CVE-2017-2583 */
 {
     for (unsigned cpl = 0; cpl < 4; cpl++)
         for (unsigned rpl = 0; rpl < 4; rpl++) {
@@ -237,7 +576,7 @@ TEST(exec_regressions, cve_2017_2583_ss_is_null_where_that_may_be) /* XS-4 */
     CHECK_EQ(lab.out.fault.vector, 13);
 }
 
-TEST(exec_regressions, cve_2018_10853_accesses_carry_the_level) /* XE-17 */
+TEST(exec_regressions, cve_2018_10853_accesses_carry_the_level) /* XE-17 CVE-2018-10853 */
 {
     for (uint8_t cpl = 0; cpl <= 3; cpl++) {
         open_64();
@@ -252,7 +591,7 @@ TEST(exec_regressions, cve_2018_10853_accesses_carry_the_level) /* XE-17 */
 }
 
 /* MOV qword [RAX+RCX*8+12345678], 55667788 with a prefix, at every distance from a page's end. */
-TEST(exec_regressions, cve_2022_1852_and_libvmm_fetch_at_a_page_end) /* XE-4 XE-5 */
+TEST(exec_regressions, cve_2022_1852_and_libvmm_fetch_at_a_page_end) /* XE-4 XE-5 CVE-2022-1852 */
 {
     static const uint8_t code[13] = { 0x65, 0x48, 0xc7, 0x84, 0xc8, 0x78, 0x56,
                                       0x34, 0x12, 0x88, 0x77, 0x66, 0x55 };
@@ -313,6 +652,7 @@ TEST(exec_regressions, over_long_undefined_and_beyond_the_limit) /* XE-4 */
     CHECK_EQ(lab.out.fault.vector, 13);
 }
 
+/* CVE-2022-1852 */
 TEST(exec_regressions, cve_2022_1852_each_callback_of_a_fetch) /* XE-5 XE-6 XE-7 */
 {
     for (unsigned mode = LAB_FAIL; mode <= LAB_LIE; mode++)
@@ -338,7 +678,7 @@ TEST(exec_regressions, cve_2022_1852_each_callback_of_a_fetch) /* XE-5 XE-6 XE-7
         }
 }
 
-TEST(exec_regressions, cve_2021_4093_elements_are_no_bytes)
+TEST(exec_regressions, cve_2021_4093_elements_are_no_bytes) /* XE-12 CVE-2021-4093 */
 {
     open_64();
     lab.port_value = 0xbeef;
@@ -350,6 +690,7 @@ TEST(exec_regressions, cve_2021_4093_elements_are_no_bytes)
     CHECK_EQ(exec_lab_load(&lab, DATA + 8, 4), 0xbeef);
 }
 
+/* CVE-2026-31588 */
 TEST(exec_regressions, cve_2026_31588_the_second_half_is_the_records) /* XE-2 */
 {
     const uint8_t *store;

@@ -95,15 +95,60 @@ TEST(exec_float, without_vec_op_nothing_is_done) /* XE-60 */
         open_with(0x1f80);
         host.status = says[i / 2];
         host.fail_from = i & 1;
-        CHECK_EQ(RUN(0x0f, 0x58, 0x03), i < 2 ? SVMC_OK : SVMC_ERR_CALLBACK, "%u", i);
-        CHECK_EQ(lab.out.action, i < 2 ? SVMC_EXEC_NEEDS_VECTOR : SVMC_EXEC_NONE, "%u", i);
-        CHECK_EQ(lab.out.callback, i < 2 ? 0 : SVMC_EXEC_VEC_OP, "%u", i); /* XE-7 */
-        CHECK_EQ(lab.out.callback_status, i < 2 ? SVMC_OK : says[i / 2], "%u", i);
+        CHECK_EQ(RUN(0x0f, 0x58, 0x03), i == 0 ? SVMC_OK : SVMC_ERR_CALLBACK, "%u", i);
+        CHECK_EQ(lab.out.action, i == 0 ? SVMC_EXEC_NEEDS_VECTOR : SVMC_EXEC_NONE, "%u", i);
+        CHECK_EQ(lab.out.callback, i == 0 ? 0 : SVMC_EXEC_VEC_OP, "%u", i); /* XE-7 */
+        CHECK_EQ(lab.out.callback_status, i == 0 ? SVMC_OK : says[i / 2], "%u", i);
         CHECK_EQ(lab.logged, i & 1 ? 2 : 0, "%u", i);
         CHECK_EQ(get(lab.vector[0], 0, 4), 0x40000000, "%u", i);
         CHECK_EQ(lab.regs.mxcsr, 0x1f80, "%u", i);
         CHECK_EQ(lab.regs.rip, 0x1000, "%u", i);
     }
+}
+
+/* It said that it can, and then, of each later call, that it cannot: nothing has changed. */
+TEST(exec_float, a_host_that_can_may_not_take_it_back) /* XE-60 XE-64 */
+{
+    static const struct {
+        uint8_t count, bytes[7], asks, calls;
+        uint16_t mxcsr;
+    } rows[] = {
+        { 3, { 0x0f, 0x58, 0x03 }, 1, 2, 0x1f80 },                   /* ADDPS XMM0, [RBX] */
+        { 3, { 0x0f, 0x58, 0x03 }, 1, 9, 0x1780 },                   /* element by element */
+        { 4, { 0xf2, 0x0f, 0xd0, 0x03 }, 2, 4, 0x1f80 },             /* ADDSUBPS */
+        { 6, { 0x66, 0x0f, 0x3a, 0x40, 0x03, 0xff }, 2, 5, 0x1f80 }, /* DPPS */
+        { 5, { 0xc4, 0xe2, 0x71, 0x96, 0x03 }, 2, 4, 0x1f80 },       /* VFMADDSUB132PS */
+        { 4, { 0xf2, 0x0f, 0x7d, 0x03 }, 1, 2, 0x1f80 },             /* HSUBPS */
+    };
+    struct exec_lab before;
+    enum svmc_status st;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (unsigned k = 0; k < rows[i].calls; k++)
+            for (unsigned waits = 0; waits < 2; waits++) {
+                open_with(rows[i].mxcsr);
+                host.status = SVMC_ERR_UNSUPPORTED;
+                host.fail_from = k;
+                lab.mode = waits ? LAB_BUSY : LAB_OK;
+                lab.fail_at = 1;
+                before = lab;
+                st = exec_lab_run(&lab, rows[i].bytes, rows[i].count);
+                if (k < rows[i].asks) {
+                    CHECK_EQ(st, SVMC_OK, "row %u, call %u", i, k);
+                    CHECK_EQ(lab.out.action, SVMC_EXEC_NEEDS_VECTOR, "row %u, call %u", i, k);
+                    CHECK_EQ(lab.logged, 0, "row %u, call %u", i, k);
+                } else {
+                    if (waits) {
+                        CHECK_EQ(lab.out.action, SVMC_EXEC_PENDING, "row %u, call %u", i, k);
+                        st = exec_lab_go_on(&lab);
+                    }
+                    CHECK_EQ(st, SVMC_ERR_CALLBACK, "row %u, call %u", i, k);
+                    CHECK_EQ(lab.out.action, SVMC_EXEC_NONE, "row %u, call %u", i, k);
+                }
+                CHECK_EQ(lab.x.wait.kind, SVMC_EXEC_NO_ACCESS, "row %u, call %u", i, k);
+                CHECK_MEM(lab.vector, before.vector, sizeof before.vector);
+                CHECK_MEM(&lab.regs, &before.regs, sizeof before.regs);
+            }
 }
 
 TEST(exec_float, what_the_host_is_asked) /* XE-60 XE-64 */
@@ -188,35 +233,36 @@ TEST(exec_float, what_is_made_of_several_operations) /* XE-64 */
         CHECK_EQ(get(op->a, 2 + i, 4), 0x3f800000 + 2 * i, "%u", i);
         CHECK_EQ(get(op->b, 2 + i, 4), 0x3f800001 + 2 * i, "%u", i);
     }
+    /* of these both operations are asked for first */
     open_with(0x1f80);
-    host.answer[1] = 0x100;
-    host.answer[2] = 0x200;
+    host.answer[2] = 0x100;
+    host.answer[3] = 0x200;
     CHECK_EQ(RUN(0xf2, 0x0f, 0xd0, 0x03), SVMC_OK); /* ADDSUBPS XMM0, [RBX] */
-    CHECK_EQ(host.seen[1].operation, SVMC_EXEC_VEC_SUB_S);
-    CHECK_EQ(host.seen[2].operation, SVMC_EXEC_VEC_ADD_S);
+    CHECK_EQ(host.seen[2].operation, SVMC_EXEC_VEC_SUB_S);
+    CHECK_EQ(host.seen[3].operation, SVMC_EXEC_VEC_ADD_S);
     for (unsigned i = 0; i < 4; i++)
         CHECK_EQ(get(lab.vector[0], i, 4), (i & 1 ? 0x200 : 0x100) + i, "%u", i);
     open_with(0x1f80);
-    host.answer[1] = 0x100;
-    host.answer[2] = 0x200;
-    host.answer[3] = 0x300;
-    host.flags[2] = 0x20;
+    host.answer[2] = 0x100;
+    host.answer[3] = 0x200;
+    host.answer[4] = 0x300;
+    host.flags[3] = 0x20;
     CHECK_EQ(RUN(0x66, 0x0f, 0x3a, 0x40, 0x03, 0x75), SVMC_OK); /* DPPS XMM0, [RBX], 75h */
-    CHECK_EQ(host.calls, 4);
-    CHECK_EQ(host.seen[1].operation, SVMC_EXEC_VEC_MUL_S);
-    CHECK_EQ(get(host.seen[1].a, 3, 4), 0); /* no factor */
-    CHECK_EQ(get(host.seen[2].a, 3, 4) + get(host.seen[2].b, 3, 4), 0x102);
-    CHECK_EQ(get(host.seen[2].a, 0, 4) + get(host.seen[2].b, 0, 4), 0x201);
-    CHECK_EQ(get(host.seen[3].a, 0, 4) + get(host.seen[3].b, 0, 4), 0x402);
+    CHECK_EQ(host.calls, 5);
+    CHECK_EQ(host.seen[2].operation, SVMC_EXEC_VEC_MUL_S);
+    CHECK_EQ(get(host.seen[2].a, 3, 4), 0); /* no factor */
+    CHECK_EQ(get(host.seen[3].a, 3, 4) + get(host.seen[3].b, 3, 4), 0x102);
+    CHECK_EQ(get(host.seen[3].a, 0, 4) + get(host.seen[3].b, 0, 4), 0x201);
+    CHECK_EQ(get(host.seen[4].a, 0, 4) + get(host.seen[4].b, 0, 4), 0x402);
     for (unsigned i = 0; i < 4; i++)
         CHECK_EQ(get(lab.vector[0], i, 4), i & 1 ? 0 : 0x300 + i, "%u", i);
     CHECK_EQ(lab.regs.mxcsr, 0x1fa0);
     open_with(0x1d80); /* a product is not a number: nothing is added */
     lab.regs.mxcsr = 0x1f00;
-    host.flags[1] = 0x21;
+    host.flags[2] = 0x21;
     CHECK_EQ(RUN(0x66, 0x0f, 0x3a, 0x40, 0x03, 0x75), SVMC_OK);
     check_fault(19);
-    CHECK_EQ(host.calls, 2);
+    CHECK_EQ(host.calls, 3);
     CHECK_EQ(lab.regs.mxcsr, 0x1f01);
 }
 

@@ -17,8 +17,9 @@
 static struct fpu_lab fpu;
 static struct exec_lab *const lab = &fpu.lab;
 
-#define RUN(...) \
-    fpu_lab_run(&fpu, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define RUN(...)                                             \
+    exec_lab_run(&fpu.lab, (const uint8_t[]){ __VA_ARGS__ }, \
+                 sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
 static void check_fault(unsigned vector)
 {
@@ -308,6 +309,36 @@ static enum svmc_status cannot(void *ctx, struct svmc_exec_vec_op *op)
     return SVMC_ERR_UNSUPPORTED;
 }
 
+static unsigned times;
+
+/* The same, but it says so too late. */
+static enum svmc_status cannot_after_all(void *ctx, struct svmc_exec_vec_op *op)
+{
+    (void)ctx, (void)op;
+    return times++ == 0 ? SVMC_OK : SVMC_ERR_UNSUPPORTED;
+}
+
+TEST(fpu, a_host_that_can_may_not_take_it_back) /* XE-55 */
+{
+    struct svmc_exec_ops ops;
+    struct exec_lab before;
+
+    fpu_lab_open(&fpu, SVMC_ISA_X86_64);
+    fpu_lab_push(&fpu, 0x3fff, 0x8000000000000000);
+    ops = *lab->x.priv.ops;
+    ops.vec_op = cannot_after_all;
+    lab->x.priv.ops = &ops;
+    before = *lab;
+    times = 0;
+    CHECK_EQ(RUN(0xd8, 0x03), SVMC_ERR_CALLBACK); /* FADD m32 */
+    CHECK_EQ(lab->out.action, SVMC_EXEC_NONE);
+    CHECK_EQ(times, 2);
+    CHECK_MEM(&lab->regs, &before.regs, sizeof before.regs);
+    CHECK_MEM(lab->x87, before.x87, sizeof before.x87);
+    CHECK_EQ(RUN(0xd8, 0x03), SVMC_OK); /* the next one begins with its question */
+    CHECK_EQ(lab->out.action, SVMC_EXEC_NEEDS_VECTOR);
+}
+
 TEST(fpu, the_host_computes) /* XE-55 */
 {
     struct svmc_exec_ops ops;
@@ -444,7 +475,7 @@ TEST(fpu, fnsave_and_frstor_across_a_page) /* XE-56 */
     set_words();
     for (unsigned i = 0; i < 8; i++)
         for (unsigned n = 0; n < 10; n++)
-            before[i][n] = fpu.x87[i][n] ^= (uint8_t)(16 * i + n);
+            before[i][n] = fpu.lab.x87[i][n] ^= (uint8_t)(16 * i + n);
     lab->regs.general[SVMC_REG_RBX] = LAB_LINEAR + LAB_PAGE - 0x33;
     CHECK_EQ(RUN(0xdd, 0x33), SVMC_OK); /* FNSAVE */
     CHECK_EQ(lab->out.action, SVMC_EXEC_DONE);
@@ -456,12 +487,12 @@ TEST(fpu, fnsave_and_frstor_across_a_page) /* XE-56 */
         for (unsigned n = 0; n < 10; n++)
             CHECK_EQ(exec_lab_load(lab, lab->regs.general[SVMC_REG_RBX] + 28 + 10 * i + n, 1),
                      before[(5 + i) & 7][n], "ST(%u), byte %u", i, n);
-    memset(fpu.x87, 0, sizeof fpu.x87);
+    memset(fpu.lab.x87, 0, sizeof fpu.lab.x87);
     CHECK_EQ(RUN(0xdd, 0x23), SVMC_OK); /* FRSTOR */
     CHECK_EQ(lab->regs.fsw, 0x2800);
     CHECK_EQ(lab->regs.ftw, 0xe0);
     CHECK_EQ(lab->regs.fcw, 0x27f);
-    CHECK(memcmp(before, fpu.x87, sizeof before) == 0);
+    CHECK(memcmp(before, fpu.lab.x87, sizeof before) == 0);
 }
 
 TEST(fpu, mxcsr_has_the_bits_of_its_mask) /* XE-57 */

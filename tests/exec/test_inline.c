@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The executor compiled into a host's own source, with its callbacks inlined: exec/inline.h. */
+/*
+ * The executors of x86, RISC-V and A64 in one of a host's own files, its callbacks inlined:
+ * exec/inline.h, exec/inline_a64.h.
+ */
 #include <svmcore/svmcore.h>
 
 #include "../harness.h"
@@ -36,27 +39,94 @@ static const struct svmc_exec_ops inlined = {
 };
 #define SVMC_EXEC_OPS inlined
 #include "exec/inline.h"
+#include "exec/inline_a64.h"
+
+struct inlined_row {
+    uint8_t bytes[4];
+    enum svmc_exec_action want;
+};
+
+static struct svmc_insn decode(const struct svmc_cpu *cpu, const struct inlined_row *r)
+{
+    struct svmc_insn insn;
+
+    CHECK_EQ(svmc_insn_decode(cpu, r->bytes, 4, &insn), SVMC_OK);
+    return insn;
+}
 
 TEST(exec, callbacks_can_be_compiled_in) /* XE-10 */
 {
-    static const uint8_t codes[4][4] = { { 0x89, 0x03 },         /* MOV [RBX], EAX */
-                                         { 0x01, 0x03 },         /* ADD [RBX], EAX */
-                                         { 0x8b, 0x0b },         /* MOV ECX, [RBX] */
-                                         { 0xf0, 0xff, 0x03 } }; /* LOCK INC [RBX] */
+    static const struct inlined_row inlined_rows[] = {
+        { { 0x89, 0x03 }, SVMC_EXEC_DONE },               /* MOV [RBX], EAX */
+        { { 0x01, 0x03 }, SVMC_EXEC_DONE },               /* ADD [RBX], EAX */
+        { { 0x8b, 0x0b }, SVMC_EXEC_DONE },               /* MOV ECX, [RBX] */
+        { { 0xf0, 0xff, 0x03 }, SVMC_EXEC_NEEDS_ATOMIC }, /* LOCK INC [RBX] */
+    };
     const struct svmc_cpu cpu = { .isa = SVMC_ISA_X86_64, .vendor = SVMC_VENDOR_AMD };
     struct svmc_exec_x86 regs = { .address_bits = 57, .rflags = 2, .cr0 = 1 };
     struct svmc_exec_result out;
-    struct svmc_insn insn;
     struct svmc_exec x;
 
     REQUIRE(svmc_exec_init(&x, &inlined, NULL) == SVMC_OK);
     regs.general[SVMC_REG_RAX] = 0x21;
     regs.general[SVMC_REG_RBX] = 0xfee00000;
-    for (unsigned i = 0; i < 4; i++) {
-        CHECK_EQ(svmc_insn_decode(&cpu, codes[i], 4, &insn), SVMC_OK);
+    for (unsigned i = 0; i < sizeof inlined_rows / sizeof inlined_rows[0]; i++) {
+        struct svmc_insn insn = decode(&cpu, &inlined_rows[i]);
+
         CHECK_EQ(svmc_exec_x86_start(&x, &regs, &insn, &out), SVMC_OK);
-        CHECK_EQ(out.action, i < 3 ? SVMC_EXEC_DONE : SVMC_EXEC_NEEDS_ATOMIC, "%u", i);
+        CHECK_EQ(out.action, inlined_rows[i].want, "%u", i);
     }
     CHECK_EQ(device, 0x42);
     CHECK_EQ(regs.general[SVMC_REG_RCX], 0x42);
+}
+
+TEST(exec_rv, callbacks_can_be_compiled_in) /* XE-10 ER-6 */
+{
+    static const struct inlined_row inlined_rows[] = {
+        { { 0x23, 0xa0, 0xc5, 0x00 }, SVMC_EXEC_DONE },         /* sw x12, (x11) */
+        { { 0x03, 0xa5, 0x05, 0x00 }, SVMC_EXEC_DONE },         /* lw x10, (x11) */
+        { { 0x2f, 0xa5, 0xc5, 0x00 }, SVMC_EXEC_NEEDS_ATOMIC }, /* amoadd.w x10, x12, (x11) */
+    };
+    const struct svmc_cpu cpu = { .isa = SVMC_ISA_RV64 };
+    struct svmc_exec_rv regs = { .mode = 1 };
+    struct svmc_exec_result out;
+    struct svmc_exec x;
+
+    REQUIRE(svmc_exec_init(&x, &inlined, NULL) == SVMC_OK);
+    regs.general[11] = 0xfee00000;
+    regs.general[12] = 0x42;
+    for (unsigned i = 0; i < sizeof inlined_rows / sizeof inlined_rows[0]; i++) {
+        struct svmc_insn insn = decode(&cpu, &inlined_rows[i]);
+
+        CHECK_EQ(svmc_exec_rv_start(&x, &regs, &insn, &out), SVMC_OK);
+        CHECK_EQ(out.action, inlined_rows[i].want, "%u", i);
+    }
+    CHECK_EQ(device, 0x42);
+    CHECK_EQ(regs.general[10], 0x42);
+}
+
+TEST(exec_a64, callbacks_can_be_compiled_in) /* XE-10 EA-4 */
+{
+    static const struct inlined_row inlined_rows[] = {
+        { { 0x41, 0x00, 0x00, 0xb9 }, SVMC_EXEC_DONE },         /* STR W1, [X2] */
+        { { 0x43, 0x00, 0x40, 0xb9 }, SVMC_EXEC_DONE },         /* LDR W3, [X2] */
+        { { 0x43, 0x00, 0x21, 0xb8 }, SVMC_EXEC_NEEDS_ATOMIC }, /* LDADD W1, W3, [X2] */
+        { { 0x41, 0x00, 0xc0, 0x3d }, SVMC_EXEC_NEEDS_VECTOR }, /* LDR Q1, [X2] */
+    };
+    const struct svmc_cpu cpu = { .isa = SVMC_ISA_A64 };
+    struct svmc_exec_a64 regs = { .pstate = 5, .cpacr = 3u << 20 };
+    struct svmc_exec_result out;
+    struct svmc_exec x;
+
+    REQUIRE(svmc_exec_init(&x, &inlined, NULL) == SVMC_OK);
+    regs.general[1] = 0x42;
+    regs.general[2] = 0xfee00000;
+    for (unsigned i = 0; i < sizeof inlined_rows / sizeof inlined_rows[0]; i++) {
+        struct svmc_insn insn = decode(&cpu, &inlined_rows[i]);
+
+        CHECK_EQ(svmc_exec_a64_start(&x, &regs, &insn, &out), SVMC_OK);
+        CHECK_EQ(out.action, inlined_rows[i].want, "%u", i);
+    }
+    CHECK_EQ(device, 0x42);
+    CHECK_EQ(regs.general[3], 0x42);
 }

@@ -2,11 +2,11 @@
 /* The rules of RISC-V one by one: docs/spec/exec_rv.md. What QEMU does: tests/checks/exec_rv.c. */
 #include "rv_lab.h"
 
-#define DATA  (RV_LINEAR + 0x100)
-#define EDGE  (RV_LINEAR + RV_PAGE) /* a page begins */
+#define DATA  (LAB_LINEAR + 0x100)
+#define EDGE  (LAB_LINEAR + LAB_PAGE) /* a page begins */
 #define VALUE 0x8182838485868788
 
-static struct rv_lab lab;
+static struct exec_lab lab;
 
 /* Words by their fields, as vol. I has them; registers: rd x10, base x11, source x12. */
 #define LOAD(funct3)     (0x03u | 10u << 7 | (funct3) << 12 | 11u << 15)
@@ -22,9 +22,9 @@ static struct rv_lab lab;
 static void open_at(unsigned isa, uint64_t at)
 {
     rv_lab_open(&lab, isa);
-    lab.regs.general[11] = at;
+    lab.rv.general[11] = at;
     for (unsigned i = 0; i < 16; i++)
-        *rv_lab_at(&lab, at + i) = (uint8_t)(VALUE >> 8 * (i & 7));
+        *exec_lab_at(&lab, at + i) = (uint8_t)(VALUE >> 8 * (i & 7));
 }
 
 static void check_fault(unsigned cause, uint64_t value)
@@ -34,7 +34,7 @@ static void check_fault(unsigned cause, uint64_t value)
     CHECK_EQ(lab.out.fault.address, value);
     CHECK_EQ(lab.out.fault.has_error, 0);
     CHECK_EQ(lab.out.resume_flag, 0);
-    CHECK_EQ(lab.regs.pc, RV_LINEAR + 0x3000);
+    CHECK_EQ(lab.rv.pc, LAB_LINEAR + 0x3000);
 }
 
 TEST(exec_rv, loads_extend_as_their_names_say) /* ER-1 ER-4 */
@@ -68,12 +68,12 @@ TEST(exec_rv, loads_extend_as_their_names_say) /* ER-1 ER-4 */
             if (place != 0 && (word & 0x7f) == 0x2f)
                 continue;
             open_at(i & 1 ? SVMC_ISA_RV32 : SVMC_ISA_RV64, place == 2 ? EDGE - 1 : DATA + place);
-            lab.regs.general[10] = ~(uint64_t)0;
-            CHECK_EQ(rv_lab_run(&lab, word), SVMC_OK);
+            lab.rv.general[10] = ~(uint64_t)0;
+            CHECK_EQ(exec_lab_word(&lab, word), SVMC_OK);
             CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%08x at %u", word, place);
-            CHECK_EQ(lab.regs.general[10], want, "%08x at %u", word, place);
-            CHECK_EQ(lab.regs.pc, RV_LINEAR + 0x3000 + ((word & 3) == 3 ? 4 : 2));
-            CHECK_EQ(lab.writes, 0);
+            CHECK_EQ(lab.rv.general[10], want, "%08x at %u", word, place);
+            CHECK_EQ(lab.rv.pc, LAB_LINEAR + 0x3000 + ((word & 3) == 3 ? 4 : 2));
+            CHECK_EQ(exec_lab_writes(&lab), 0);
         }
     }
 }
@@ -98,61 +98,61 @@ TEST(exec_rv, stores_write_their_width_alone) /* ER-1 */
                 rows[i].bytes == 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * rows[i].bytes) - 1;
 
             open_at(SVMC_ISA_RV64, at);
-            lab.regs.general[12] = 0x1122334455667700;
-            CHECK_EQ(rv_lab_run(&lab, rows[i].word), SVMC_OK);
+            lab.rv.general[12] = 0x1122334455667700;
+            CHECK_EQ(exec_lab_word(&lab, rows[i].word), SVMC_OK);
             CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%08x", rows[i].word);
-            CHECK_EQ(rv_lab_load(&lab, at, 8), (VALUE & ~mask) | (0x1122334455667700 & mask),
+            CHECK_EQ(exec_lab_load(&lab, at, 8), (VALUE & ~mask) | (0x1122334455667700 & mask),
                      "%08x", rows[i].word);
-            CHECK_EQ(lab.writes, place == 1 && rows[i].bytes > 1 && at != DATA ? 2 : 1);
+            CHECK_EQ(exec_lab_writes(&lab), place == 1 && rows[i].bytes > 1 && at != DATA ? 2 : 1);
         }
 }
 
 TEST(exec_rv, x0_reads_as_zero_and_is_not_written) /* ER-1 */
 {
     open_at(SVMC_ISA_RV64, DATA);
-    lab.regs.general[0] = 99;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u) & ~(31u << 7)), SVMC_OK); /* LD x0, (a1) */
+    lab.rv.general[0] = 99;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u) & ~(31u << 7)), SVMC_OK); /* LD x0, (a1) */
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.out.accesses, 1);
-    CHECK_EQ(lab.regs.general[0], 99);
-    CHECK_EQ(rv_lab_run(&lab, STORE(3u) & ~(31u << 20)), SVMC_OK); /* SD x0, (a1) */
-    CHECK_EQ(rv_lab_load(&lab, DATA, 8), 0);
+    CHECK_EQ(lab.rv.general[0], 99);
+    CHECK_EQ(exec_lab_word(&lab, STORE(3u) & ~(31u << 20)), SVMC_OK); /* SD x0, (a1) */
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 0);
 }
 
 TEST(exec_rv, addresses_wrap_as_wide_as_registers) /* ER-3 */
 {
     open_at(SVMC_ISA_RV32, DATA);
-    lab.regs.general[11] = 0x5a5a5a5a00000000 | (DATA + 4);
-    CHECK_EQ(rv_lab_run(&lab, LOAD(2u) | 0xffcu << 20), SVMC_OK); /* LW a0, -4(a1) */
-    CHECK_EQ(lab.regs.general[10], 0x85868788);
-    lab.regs.general[11] = 2;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(2u) | 0xffcu << 20), SVMC_OK);
+    lab.rv.general[11] = 0x5a5a5a5a00000000 | (DATA + 4);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(2u) | 0xffcu << 20), SVMC_OK); /* LW a0, -4(a1) */
+    CHECK_EQ(lab.rv.general[10], 0x85868788);
+    lab.rv.general[11] = 2;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(2u) | 0xffcu << 20), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
     CHECK_EQ(lab.out.fault.address, 0xfffffffe);
-    lab.regs.pc = 0xfffffffc;
-    lab.regs.general[11] = DATA;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(2u)), SVMC_OK);
-    CHECK_EQ(lab.regs.pc, 0);
+    lab.rv.pc = 0xfffffffc;
+    lab.rv.general[11] = DATA;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(2u)), SVMC_OK);
+    CHECK_EQ(lab.rv.pc, 0);
 }
 
 TEST(exec_rv, what_is_not_aligned_is_done_or_an_exception) /* ER-4 */
 {
     open_at(SVMC_ISA_RV64, DATA + 2);
-    lab.regs.settings = 0;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(2u)), SVMC_OK);
+    lab.rv.settings = 0;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(2u)), SVMC_OK);
     check_fault(4, DATA + 2);
-    CHECK_EQ(rv_lab_run(&lab, STORE(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, STORE(3u)), SVMC_OK);
     check_fault(6, DATA + 2);
-    CHECK_EQ(rv_lab_run(&lab, LOAD(1u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(1u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     open_at(SVMC_ISA_RV64, DATA + 2); /* in any case: */
-    CHECK_EQ(rv_lab_run(&lab, LR(2u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LR(2u)), SVMC_OK);
     check_fault(4, DATA + 2);
-    CHECK_EQ(rv_lab_run(&lab, SC(2u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, SC(2u)), SVMC_OK);
     check_fault(6, DATA + 2);
-    CHECK_EQ(rv_lab_run(&lab, ATOMIC(0u, 2u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(0u, 2u)), SVMC_OK);
     check_fault(6, DATA + 2);
-    CHECK_EQ(rv_lab_run(&lab, 0x3605a52f), SVMC_OK); /* LW.AQRL a0, (a1) */
+    CHECK_EQ(exec_lab_word(&lab, 0x3605a52f), SVMC_OK); /* LW.AQRL a0, (a1) */
     check_fault(4, DATA + 2);
     CHECK_EQ(lab.calls, 0);
 }
@@ -161,24 +161,24 @@ TEST(exec_rv, faults_are_those_of_translate) /* ER-3 XE-15 XE-23 */
 {
     open_at(SVMC_ISA_RV64, EDGE - 2);
     lab.absent[1] = true;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_OK);
     check_fault(13, EDGE);
-    CHECK_EQ(rv_lab_run(&lab, STORE(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, STORE(3u)), SVMC_OK);
     check_fault(15, EDGE);
-    CHECK_EQ(rv_lab_load(&lab, EDGE - 2, 2), VALUE & 0xffff);
-    lab.regs.general[11] = EDGE;
-    CHECK_EQ(rv_lab_run(&lab, ATOMIC(0u, 3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_load(&lab, EDGE - 2, 2), VALUE & 0xffff);
+    lab.rv.general[11] = EDGE;
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(0u, 3u)), SVMC_OK);
     check_fault(15, EDGE);
-    CHECK_EQ(rv_lab_run(&lab, LR(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
     check_fault(13, EDGE);
-    CHECK_EQ(lab.accesses, 0);
+    CHECK_EQ(lab.logged, 0);
     open_at(SVMC_ISA_RV64, DATA);
     lab.supervisor[0] = true;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
-    lab.regs.mode = 0;
-    lab.regs.pc = RV_LINEAR + 0x3000;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_OK);
+    lab.rv.mode = 0;
+    lab.rv.pc = LAB_LINEAR + 0x3000;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_OK);
     check_fault(13, DATA);
     CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_USER);
 }
@@ -214,115 +214,115 @@ TEST(exec_rv, atomics_change_memory_in_one_step) /* ER-6 XE-10 */
             open_at(SVMC_ISA_RV64, DATA);
             lab.device = device;
             lab.late = device ? 0 : 2;
-            lab.regs.general[12] = rows[i / 4].by;
+            lab.rv.general[12] = rows[i / 4].by;
             if (!device)
-                *rv_lab_at(&lab, DATA) = 0x86; /* two more are there before it */
-            CHECK_EQ(rv_lab_run(&lab, ATOMIC(rows[i / 4].funct5, width)), SVMC_OK);
+                *exec_lab_at(&lab, DATA) = 0x86; /* two more are there before it */
+            CHECK_EQ(exec_lab_word(&lab, ATOMIC(rows[i / 4].funct5, width)), SVMC_OK);
             CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "%u", i);
-            CHECK_EQ(rv_lab_load(&lab, DATA, bytes), want[width], "%u", i);
-            CHECK_EQ(lab.regs.general[10], old[width], "%u", i);
-            CHECK_EQ(lab.writes, device);
+            CHECK_EQ(exec_lab_load(&lab, DATA, bytes), want[width], "%u", i);
+            CHECK_EQ(lab.rv.general[10], old[width], "%u", i);
+            CHECK_EQ(exec_lab_writes(&lab), device);
         }
     }
 }
 
 TEST(exec_rv, an_exchange_that_is_always_late_is_left) /* ER-6 XE-10 */
 {
-    struct svmc_exec_ops ops = rv_lab_ops;
+    struct svmc_exec_ops ops = exec_lab_ops;
 
     open_at(SVMC_ISA_RV64, DATA);
     lab.late = 8;
-    CHECK_EQ(rv_lab_run(&lab, ATOMIC(0u, 3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(0u, 3u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_AGAIN);
-    CHECK_EQ(lab.regs.pc, RV_LINEAR + 0x3000);
-    CHECK_EQ(lab.regs.general[10], 0);
+    CHECK_EQ(lab.rv.pc, LAB_LINEAR + 0x3000);
+    CHECK_EQ(lab.rv.general[10], 0);
     ops.exchange = NULL;
     open_at(SVMC_ISA_RV64, DATA);
     CHECK_EQ(svmc_exec_init(&lab.x, &ops, &lab), SVMC_OK);
-    CHECK_EQ(rv_lab_run(&lab, ATOMIC(0u, 3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(0u, 3u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NEEDS_ATOMIC);
-    CHECK_EQ(lab.accesses, 0);
+    CHECK_EQ(lab.logged, 0);
 }
 
 TEST(exec_rv, a_compare_and_swap_may_be_of_a_pair) /* ER-6 */
 {
     for (unsigned hit = 0; hit < 2; hit++) {
         open_at(SVMC_ISA_RV64, DATA); /* AMOCAS.Q a0, a2, (a1) */
-        lab.regs.general[10] = VALUE;
-        lab.regs.general[11] = VALUE + !hit;
-        lab.regs.general[12] = 1;
-        lab.regs.general[13] = 2;
-        lab.regs.general[20] = DATA;
-        CHECK_EQ(rv_lab_run(&lab, (ATOMIC(5u, 4u) & ~(31u << 15)) | 20u << 15), SVMC_OK);
+        lab.rv.general[10] = VALUE;
+        lab.rv.general[11] = VALUE + !hit;
+        lab.rv.general[12] = 1;
+        lab.rv.general[13] = 2;
+        lab.rv.general[20] = DATA;
+        CHECK_EQ(exec_lab_word(&lab, (ATOMIC(5u, 4u) & ~(31u << 15)) | 20u << 15), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
-        CHECK_EQ(rv_lab_load(&lab, DATA, 8), hit ? 1 : VALUE);
-        CHECK_EQ(rv_lab_load(&lab, DATA + 8, 8), hit ? 2 : VALUE);
-        CHECK_EQ(lab.regs.general[10], VALUE);
-        CHECK_EQ(lab.regs.general[11], VALUE);
+        CHECK_EQ(exec_lab_load(&lab, DATA, 8), hit ? 1 : VALUE);
+        CHECK_EQ(exec_lab_load(&lab, DATA + 8, 8), hit ? 2 : VALUE);
+        CHECK_EQ(lab.rv.general[10], VALUE);
+        CHECK_EQ(lab.rv.general[11], VALUE);
 
         open_at(SVMC_ISA_RV32, DATA); /* AMOCAS.D a0, a2, (s4) */
-        lab.regs.general[20] = DATA;
-        lab.regs.general[10] = 0x85868788;
-        lab.regs.general[11] = 0x81828384 + !hit;
-        lab.regs.general[12] = 1;
-        lab.regs.general[13] = 2;
-        CHECK_EQ(rv_lab_run(&lab, (ATOMIC(5u, 3u) & ~(31u << 15)) | 20u << 15), SVMC_OK);
-        CHECK_EQ(rv_lab_load(&lab, DATA, 8), hit ? 0x200000001 : VALUE);
-        CHECK_EQ(lab.regs.general[10], 0x85868788);
-        CHECK_EQ(lab.regs.general[11], 0x81828384);
+        lab.rv.general[20] = DATA;
+        lab.rv.general[10] = 0x85868788;
+        lab.rv.general[11] = 0x81828384 + !hit;
+        lab.rv.general[12] = 1;
+        lab.rv.general[13] = 2;
+        CHECK_EQ(exec_lab_word(&lab, (ATOMIC(5u, 3u) & ~(31u << 15)) | 20u << 15), SVMC_OK);
+        CHECK_EQ(exec_lab_load(&lab, DATA, 8), hit ? 0x200000001 : VALUE);
+        CHECK_EQ(lab.rv.general[10], 0x85868788);
+        CHECK_EQ(lab.rv.general[11], 0x81828384);
 
         open_at(SVMC_ISA_RV64, DATA); /* AMOCAS.W a0, a2, (a1): the upper half does not matter */
-        lab.regs.general[10] = 0x5585868788 + !hit;
-        lab.regs.general[12] = 0x7712345678;
-        CHECK_EQ(rv_lab_run(&lab, ATOMIC(5u, 2u)), SVMC_OK);
-        CHECK_EQ(rv_lab_load(&lab, DATA, 8), hit ? 0x8182838412345678 : VALUE);
-        CHECK_EQ(lab.regs.general[10], 0xffffffff85868788);
+        lab.rv.general[10] = 0x5585868788 + !hit;
+        lab.rv.general[12] = 0x7712345678;
+        CHECK_EQ(exec_lab_word(&lab, ATOMIC(5u, 2u)), SVMC_OK);
+        CHECK_EQ(exec_lab_load(&lab, DATA, 8), hit ? 0x8182838412345678 : VALUE);
+        CHECK_EQ(lab.rv.general[10], 0xffffffff85868788);
     }
     open_at(SVMC_ISA_RV64, DATA); /* AMOCAS.Q x0, x0, (a1): compares with 0, and is not written */
-    memset(rv_lab_at(&lab, DATA), 0, 16);
-    lab.regs.general[1] = 7;
-    CHECK_EQ(rv_lab_run(&lab, ATOMIC(5u, 4u) & ~(31u << 7 | 31u << 20)), SVMC_OK);
+    memset(exec_lab_at(&lab, DATA), 0, 16);
+    lab.rv.general[1] = 7;
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(5u, 4u) & ~(31u << 7 | 31u << 20)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
-    CHECK_EQ(lab.regs.general[1], 7);
-    CHECK_EQ(rv_lab_load(&lab, DATA + 8, 8), 0);
+    CHECK_EQ(lab.rv.general[1], 7);
+    CHECK_EQ(exec_lab_load(&lab, DATA + 8, 8), 0);
 }
 
 TEST(exec_rv, a_conditional_store_wants_its_reservation) /* ER-8 */
 {
     open_at(SVMC_ISA_RV64, DATA);
-    lab.regs.general[12] = 5;
-    CHECK_EQ(rv_lab_run(&lab, SC(2u)), SVMC_OK); /* there is none */
-    CHECK_EQ(lab.regs.general[10], 1);
-    CHECK_EQ(lab.accesses, 0);
-    CHECK_EQ(rv_lab_run(&lab, LR(2u)), SVMC_OK);
-    CHECK_EQ(lab.regs.general[10], 0xffffffff85868788);
-    CHECK_EQ(lab.regs.reserved_bytes, 4);
-    CHECK_EQ(rv_lab_run(&lab, SC(2u)), SVMC_OK);
-    CHECK_EQ(lab.regs.general[10], 0);
-    CHECK_EQ(lab.regs.reserved_bytes, 0);
-    CHECK_EQ(rv_lab_load(&lab, DATA, 8), 0x8182838400000005);
-    CHECK_EQ(rv_lab_run(&lab, SC(2u)), SVMC_OK); /* once alone */
-    CHECK_EQ(lab.regs.general[10], 1);
-    CHECK_EQ(rv_lab_run(&lab, LR(3u)), SVMC_OK);
-    CHECK_EQ(rv_lab_run(&lab, SC(2u)), SVMC_OK); /* of another width */
-    CHECK_EQ(lab.regs.general[10], 1);
-    CHECK_EQ(rv_lab_run(&lab, LR(3u)), SVMC_OK);
-    lab.regs.general[11] += 8;
-    CHECK_EQ(rv_lab_run(&lab, SC(3u)), SVMC_OK); /* elsewhere */
-    CHECK_EQ(lab.regs.general[10], 1);
-    lab.regs.general[11] -= 8;
-    CHECK_EQ(rv_lab_run(&lab, SC(3u)), SVMC_OK); /* that one has used it up */
-    CHECK_EQ(lab.regs.general[10], 1);
-    CHECK_EQ(rv_lab_run(&lab, LR(3u)), SVMC_OK);
+    lab.rv.general[12] = 5;
+    CHECK_EQ(exec_lab_word(&lab, SC(2u)), SVMC_OK); /* there is none */
+    CHECK_EQ(lab.rv.general[10], 1);
+    CHECK_EQ(lab.logged, 0);
+    CHECK_EQ(exec_lab_word(&lab, LR(2u)), SVMC_OK);
+    CHECK_EQ(lab.rv.general[10], 0xffffffff85868788);
+    CHECK_EQ(lab.rv.reserved_bytes, 4);
+    CHECK_EQ(exec_lab_word(&lab, SC(2u)), SVMC_OK);
+    CHECK_EQ(lab.rv.general[10], 0);
+    CHECK_EQ(lab.rv.reserved_bytes, 0);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 0x8182838400000005);
+    CHECK_EQ(exec_lab_word(&lab, SC(2u)), SVMC_OK); /* once alone */
+    CHECK_EQ(lab.rv.general[10], 1);
+    CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, SC(2u)), SVMC_OK); /* of another width */
+    CHECK_EQ(lab.rv.general[10], 1);
+    CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
+    lab.rv.general[11] += 8;
+    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK); /* elsewhere */
+    CHECK_EQ(lab.rv.general[10], 1);
+    lab.rv.general[11] -= 8;
+    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK); /* that one has used it up */
+    CHECK_EQ(lab.rv.general[10], 1);
+    CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
     lab.late = 1;
-    CHECK_EQ(rv_lab_run(&lab, SC(3u)), SVMC_OK); /* another processor wrote there */
-    CHECK_EQ(lab.regs.general[10], 1);
-    CHECK_EQ(rv_lab_load(&lab, DATA, 8), 0x8182838400000006);
+    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK); /* another processor wrote there */
+    CHECK_EQ(lab.rv.general[10], 1);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 0x8182838400000006);
     lab.device = true;
-    CHECK_EQ(rv_lab_run(&lab, LR(3u)), SVMC_OK);
-    CHECK_EQ(rv_lab_run(&lab, SC(3u)), SVMC_OK);
-    CHECK_EQ(lab.regs.general[10], 0);
-    CHECK_EQ(rv_lab_load(&lab, DATA, 8), 5);
+    CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK);
+    CHECK_EQ(lab.rv.general[10], 0);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 5);
 }
 
 TEST(exec_rv, float_registers_are_boxed_and_become_dirty) /* ER-7 */
@@ -333,108 +333,109 @@ TEST(exec_rv, float_registers_are_boxed_and_become_dirty) /* ER-7 */
         unsigned bytes = 2u << i;
 
         open_at(SVMC_ISA_RV64, EDGE - 1);
-        CHECK_EQ(rv_lab_run(&lab, LOAD_FP(widths[i])), SVMC_OK);
+        CHECK_EQ(exec_lab_word(&lab, LOAD_FP(widths[i])), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
-        CHECK_EQ(lab.regs.float_state, 3);
+        CHECK_EQ(lab.rv.float_state, 3);
         for (unsigned n = 0; n < 16; n++)
-            CHECK_EQ(lab.fp[10][n], n < bytes ? *rv_lab_at(&lab, EDGE - 1 + n) : 0xff, "%u", n);
-        lab.regs.float_state = 1;
-        memset(lab.fp[12], 0x5a, 16);
-        CHECK_EQ(rv_lab_run(&lab, STORE_FP(widths[i])), SVMC_OK);
-        CHECK_EQ(lab.regs.float_state, 1);
+            CHECK_EQ(lab.vector[10][n], n < bytes ? *exec_lab_at(&lab, EDGE - 1 + n) : 0xff, "%u",
+                     n);
+        lab.rv.float_state = 1;
+        memset(lab.vector[12], 0x5a, 16);
+        CHECK_EQ(exec_lab_word(&lab, STORE_FP(widths[i])), SVMC_OK);
+        CHECK_EQ(lab.rv.float_state, 1);
         for (unsigned n = 0; n < 16; n++)
-            CHECK_EQ(*rv_lab_at(&lab, EDGE - 1 + n),
+            CHECK_EQ(*exec_lab_at(&lab, EDGE - 1 + n),
                      n < bytes ? 0x5a : (VALUE >> 8 * (n & 7) & 0xff), "%u", n);
         open_at(SVMC_ISA_RV64, DATA);
-        lab.regs.float_bytes = (uint8_t)(bytes < 4 ? 4 : bytes);
-        CHECK_EQ(rv_lab_run(&lab, LOAD_FP(widths[i])), SVMC_OK);
+        lab.rv.float_bytes = (uint8_t)(bytes < 4 ? 4 : bytes);
+        CHECK_EQ(exec_lab_word(&lab, LOAD_FP(widths[i])), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
-        CHECK_EQ(lab.fp[10][15], bytes == 16 ? 0x81 : 0);
-        lab.regs.float_bytes = 0;
-        lab.regs.pc = RV_LINEAR + 0x3000;
-        CHECK_EQ(rv_lab_run(&lab, STORE_FP(widths[i])), SVMC_OK);
+        CHECK_EQ(lab.vector[10][15], bytes == 16 ? 0x81 : 0);
+        lab.rv.float_bytes = 0;
+        lab.rv.pc = LAB_LINEAR + 0x3000;
+        CHECK_EQ(exec_lab_word(&lab, STORE_FP(widths[i])), SVMC_OK);
         check_fault(2, STORE_FP(widths[i]));
-        lab.regs.float_bytes = 16;
-        lab.regs.float_state = 0;
-        CHECK_EQ(rv_lab_run(&lab, LOAD_FP(widths[i])), SVMC_OK);
+        lab.rv.float_bytes = 16;
+        lab.rv.float_state = 0;
+        CHECK_EQ(exec_lab_word(&lab, LOAD_FP(widths[i])), SVMC_OK);
         check_fault(2, LOAD_FP(widths[i]));
         CHECK_EQ(lab.last_access, SVMC_ACCESS_READ);
     }
     open_at(SVMC_ISA_RV32, DATA);
-    CHECK_EQ(rv_lab_run(&lab, 0x6188), SVMC_OK); /* C.FLW fa0, (a1) */
-    CHECK_EQ(lab.fp[10][3], 0x85);
-    CHECK_EQ(lab.fp[10][4], 0xff);
+    CHECK_EQ(exec_lab_word(&lab, 0x6188), SVMC_OK); /* C.FLW fa0, (a1) */
+    CHECK_EQ(lab.vector[10][3], 0x85);
+    CHECK_EQ(lab.vector[10][4], 0xff);
 }
 
 TEST(exec_rv, without_float_registers_nothing_is_done) /* ER-7 */
 {
-    struct svmc_exec_ops ops = rv_lab_ops;
+    struct svmc_exec_ops ops = exec_lab_ops;
 
     open_at(SVMC_ISA_RV64, DATA);
     ops.vector_write = NULL;
     CHECK_EQ(svmc_exec_init(&lab.x, &ops, &lab), SVMC_OK);
-    CHECK_EQ(rv_lab_run(&lab, LOAD_FP(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD_FP(3u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NEEDS_VECTOR);
     CHECK_EQ(lab.calls, 0);
-    CHECK_EQ(lab.regs.float_state, 1);
+    CHECK_EQ(lab.rv.float_state, 1);
 }
 
 TEST(exec_rv, data_may_be_big_endian) /* ER-5 */
 {
     open_at(SVMC_ISA_RV64, DATA);
-    lab.regs.settings = SVMC_EXEC_RV_BIG_ENDIAN;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(1u)), SVMC_OK);
-    CHECK_EQ(lab.regs.general[10], 0xffffffffffff8887);
-    lab.regs.general[12] = 0x0102030405060708;
-    CHECK_EQ(rv_lab_run(&lab, STORE(2u)), SVMC_OK);
-    CHECK_EQ(rv_lab_load(&lab, DATA, 8), 0x8182838408070605);
-    CHECK_EQ(rv_lab_run(&lab, ATOMIC(0u, 2u)), SVMC_OK);
-    CHECK_EQ(rv_lab_load(&lab, DATA, 4), 0x100e0c0a);
-    CHECK_EQ(lab.regs.general[10], 0x05060708);
-    CHECK_EQ(rv_lab_run(&lab, LR(3u)), SVMC_OK);
-    CHECK_EQ(lab.regs.general[10], 0x0a0c0e1084838281);
-    CHECK_EQ(rv_lab_run(&lab, SC(3u)), SVMC_OK);
-    CHECK_EQ(lab.regs.general[10], 0);
-    CHECK_EQ(rv_lab_load(&lab, DATA, 8), 0x0807060504030201);
-    lab.regs.general[20] = DATA; /* AMOCAS.Q a0, a2, (s4) */
-    lab.regs.general[10] = 0x8887868584838281;
-    lab.regs.general[11] = 0x0102030405060708;
-    lab.regs.general[12] = 0xaa;
-    lab.regs.general[13] = 0xbb;
-    CHECK_EQ(rv_lab_run(&lab, (ATOMIC(5u, 4u) & ~(31u << 15)) | 20u << 15), SVMC_OK);
-    CHECK_EQ(*rv_lab_at(&lab, DATA + 7), 0xbb);
-    CHECK_EQ(*rv_lab_at(&lab, DATA + 15), 0xaa);
-    CHECK_EQ(lab.regs.general[11], 0x0102030405060708);
+    lab.rv.settings = SVMC_EXEC_RV_BIG_ENDIAN;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(1u)), SVMC_OK);
+    CHECK_EQ(lab.rv.general[10], 0xffffffffffff8887);
+    lab.rv.general[12] = 0x0102030405060708;
+    CHECK_EQ(exec_lab_word(&lab, STORE(2u)), SVMC_OK);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 0x8182838408070605);
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(0u, 2u)), SVMC_OK);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 4), 0x100e0c0a);
+    CHECK_EQ(lab.rv.general[10], 0x05060708);
+    CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
+    CHECK_EQ(lab.rv.general[10], 0x0a0c0e1084838281);
+    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK);
+    CHECK_EQ(lab.rv.general[10], 0);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 0x0807060504030201);
+    lab.rv.general[20] = DATA; /* AMOCAS.Q a0, a2, (s4) */
+    lab.rv.general[10] = 0x8887868584838281;
+    lab.rv.general[11] = 0x0102030405060708;
+    lab.rv.general[12] = 0xaa;
+    lab.rv.general[13] = 0xbb;
+    CHECK_EQ(exec_lab_word(&lab, (ATOMIC(5u, 4u) & ~(31u << 15)) | 20u << 15), SVMC_OK);
+    CHECK_EQ(*exec_lab_at(&lab, DATA + 7), 0xbb);
+    CHECK_EQ(*exec_lab_at(&lab, DATA + 15), 0xaa);
+    CHECK_EQ(lab.rv.general[11], 0x0102030405060708);
 }
 
 TEST(exec_rv, cache_blocks_are_cleared_or_checked) /* ER-9 */
 {
     open_at(SVMC_ISA_RV64, DATA);
     memset(lab.ram, 0x33, sizeof lab.ram);
-    lab.regs.general[11] = DATA + 0x15;
-    CHECK_EQ(rv_lab_run(&lab, CBO(4u)), SVMC_OK);
+    lab.rv.general[11] = DATA + 0x15;
+    CHECK_EQ(exec_lab_word(&lab, CBO(4u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     for (unsigned i = 0; i < 0x80; i++)
-        CHECK_EQ(*rv_lab_at(&lab, DATA - 0x20 + i), i >= 0x20 && i < 0x60 ? 0 : 0x33, "%u", i);
-    lab.regs.block_bytes = 128;
-    CHECK_EQ(rv_lab_run(&lab, CBO(4u)), SVMC_OK);
+        CHECK_EQ(*exec_lab_at(&lab, DATA - 0x20 + i), i >= 0x20 && i < 0x60 ? 0 : 0x33, "%u", i);
+    lab.rv.block_bytes = 128;
+    CHECK_EQ(exec_lab_word(&lab, CBO(4u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
-    lab.regs.block_bytes = 0;
-    CHECK_EQ(rv_lab_run(&lab, CBO(4u)), SVMC_OK);
+    lab.rv.block_bytes = 0;
+    CHECK_EQ(exec_lab_word(&lab, CBO(4u)), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED);
-    lab.accesses = 0;
+    lab.logged = 0;
     for (unsigned n = 0; n < 3; n++) {
         lab.absent[0] = false;
-        CHECK_EQ(rv_lab_run(&lab, CBO(n)), SVMC_OK);
+        CHECK_EQ(exec_lab_word(&lab, CBO(n)), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
         CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_CHECK);
         lab.absent[0] = true;
-        lab.regs.pc = RV_LINEAR + 0x3000;
-        CHECK_EQ(rv_lab_run(&lab, CBO(n)), SVMC_OK);
+        lab.rv.pc = LAB_LINEAR + 0x3000;
+        CHECK_EQ(exec_lab_word(&lab, CBO(n)), SVMC_OK);
         check_fault(15, DATA + 0x15);
     }
-    CHECK_EQ(lab.accesses, 0);
-    CHECK_EQ(rv_lab_run(&lab, 0x0015e013), SVMC_OK); /* PREFETCH.R (a1): no fault */
+    CHECK_EQ(lab.logged, 0);
+    CHECK_EQ(exec_lab_word(&lab, 0x0015e013), SVMC_OK); /* PREFETCH.R (a1): no fault */
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
 }
 
@@ -450,11 +451,11 @@ TEST(exec_rv, the_rest_is_refused_or_left) /* ER-1 ER-3 */
 
     open_at(SVMC_ISA_RV64, DATA);
     for (unsigned i = 0; i < sizeof left / sizeof left[0]; i++) {
-        CHECK_EQ(rv_lab_run(&lab, left[i]), SVMC_OK);
+        CHECK_EQ(exec_lab_word(&lab, left[i]), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_UNFINISHED, "%08x", left[i]);
         CHECK_EQ(lab.out.reason, SVMC_EXEC_REASON_NO_ROW);
     }
-    CHECK_EQ(rv_lab_run(&lab, 0x6805c573), SVMC_OK); /* HLV.W a0, (a1) */
+    CHECK_EQ(exec_lab_word(&lab, 0x6805c573), SVMC_OK); /* HLV.W a0, (a1) */
     check_fault(2, 0x6805c573);
     CHECK_EQ(lab.calls, 0);
 }
@@ -462,28 +463,28 @@ TEST(exec_rv, the_rest_is_refused_or_left) /* ER-1 ER-3 */
 TEST(exec_rv, a_fetch_reads_no_more_than_it_needs) /* ER-2 XE-4 XE-5 */
 {
     rv_lab_open(&lab, SVMC_ISA_RV64);
-    lab.regs.pc = EDGE - 2;
+    lab.rv.pc = EDGE - 2;
     lab.absent[1] = true;
-    rv_lab_store(&lab, EDGE - 2, 2, 0x6188); /* C.LD a0, (a1) */
-    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &lab.insn, &lab.out), SVMC_OK);
+    exec_lab_store(&lab, EDGE - 2, 2, 0x6188); /* C.LD a0, (a1) */
+    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &lab.insn, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_NONE);
     CHECK_EQ(lab.insn.id, SVMC_RV_C_LD);
     CHECK_EQ(lab.last_access, SVMC_ACCESS_READ | SVMC_EXEC_EXECUTE);
-    rv_lab_store(&lab, EDGE - 2, 2, LOAD(3u) & 0xffff);
-    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &lab.insn, &lab.out), SVMC_OK);
+    exec_lab_store(&lab, EDGE - 2, 2, LOAD(3u) & 0xffff);
+    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &lab.insn, &lab.out), SVMC_OK);
     CHECK_EQ(lab.out.action, SVMC_EXEC_FAULT);
     CHECK_EQ(lab.out.fault.vector, 12);
     CHECK_EQ(lab.out.fault.address, EDGE);
     CHECK_EQ(lab.insn.length, 0);
-    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.regs, &lab.insn, &lab.out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.rv, &lab.insn, &lab.out), SVMC_ERR_ARG);
     lab.absent[1] = false;
-    rv_lab_store(&lab, EDGE, 2, LOAD(3u) >> 16);
-    lab.mode = RV_BUSY;
+    exec_lab_store(&lab, EDGE, 2, LOAD(3u) >> 16);
+    lab.mode = LAB_BUSY;
     lab.every = true;
     lab.calls = 0;
     for (unsigned i = 0; i < 20; i++) {
         lab.fail_at = lab.x.wait.kind == SVMC_EXEC_TRANSLATE ? lab.calls + 2 : lab.calls + 1;
-        CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &lab.insn, &lab.out), SVMC_OK);
+        CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &lab.insn, &lab.out), SVMC_OK);
         if (lab.out.action != SVMC_EXEC_PENDING)
             break;
         if (lab.x.wait.kind == SVMC_EXEC_READ) {
@@ -507,8 +508,8 @@ TEST(exec_rv, a_fetch_of_what_is_no_instruction_says_its_bits) /* ER-2 */
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         rv_lab_open(&lab, SVMC_ISA_RV64);
-        rv_lab_store(&lab, lab.regs.pc, 4, rows[i].word);
-        CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &lab.insn, &lab.out), SVMC_OK);
+        exec_lab_store(&lab, lab.rv.pc, 4, rows[i].word);
+        CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &lab.insn, &lab.out), SVMC_OK);
         CHECK_EQ(lab.out.action, rows[i].action, "%08x", rows[i].word);
         if (rows[i].action == SVMC_EXEC_FAULT)
             check_fault(2, rows[i].value);
@@ -524,42 +525,42 @@ TEST(exec_rv, arguments_that_cannot_be_are_refused) /* XE-5 */
     struct svmc_insn insn;
 
     open_at(SVMC_ISA_RV64, DATA);
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_OK);
     insn = lab.insn;
-    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.regs, &insn, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_rv_start(NULL, &lab.regs, &insn, out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.rv, &insn, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_start(NULL, &lab.rv, &insn, out), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exec_rv_start(&lab.x, NULL, &insn, out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.regs, NULL, out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_rv_resume(&lab.x, &lab.regs, out), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_exec_rv_resume(&lab.x, &lab.regs, NULL), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_rv_resume(NULL, &lab.regs, out), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &lab.insn, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.rv, NULL, out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_resume(&lab.x, &lab.rv, out), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_exec_rv_resume(&lab.x, &lab.rv, NULL), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_resume(NULL, &lab.rv, out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &lab.insn, NULL), SVMC_ERR_ARG);
     CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, NULL, &lab.insn, out), SVMC_ERR_ARG);
     CHECK_EQ(lab.insn.length, 0);
     insn.isa = SVMC_ISA_X86_64;
-    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.regs, &insn, out), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.rv, &insn, out), SVMC_ERR_ARG);
     insn.isa = SVMC_ISA_RV64;
     insn.mem_bytes = 3;
-    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.regs, &insn, out), SVMC_OK);
+    CHECK_EQ(svmc_exec_rv_start(&lab.x, &lab.rv, &insn, out), SVMC_OK);
     CHECK_EQ(out->action, SVMC_EXEC_UNFINISHED);
-    lab.regs.pc++;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_ERR_ARG);
-    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &insn, out), SVMC_ERR_ARG);
-    lab.regs.pc--;
-    lab.regs.mode = 2;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_ERR_ARG);
-    lab.regs.mode = 1;
-    lab.regs.float_bytes = 12;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_ERR_ARG);
-    lab.regs.float_bytes = 8;
-    lab.mode = RV_BUSY;
+    lab.rv.pc++;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_ERR_ARG);
+    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &insn, out), SVMC_ERR_ARG);
+    lab.rv.pc--;
+    lab.rv.mode = 2;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_ERR_ARG);
+    lab.rv.mode = 1;
+    lab.rv.float_bytes = 12;
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_ERR_ARG);
+    lab.rv.float_bytes = 8;
+    lab.mode = LAB_BUSY;
     lab.fail_at = lab.calls + 2;
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_OK);
     CHECK_EQ(out->action, SVMC_EXEC_PENDING);
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.regs, &insn, out), SVMC_ERR_STATE);
-    CHECK_EQ(svmc_exec_rv_resume(&lab.x, &lab.regs, out), SVMC_ERR_STATE);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_exec_rv_fetch(&lab.x, &lab.cpu, &lab.rv, &insn, out), SVMC_ERR_STATE);
+    CHECK_EQ(svmc_exec_rv_resume(&lab.x, &lab.rv, out), SVMC_ERR_STATE);
     svmc_exec_drop(&lab.x);
-    CHECK_EQ(rv_lab_run(&lab, LOAD(3u)), SVMC_OK);
+    CHECK_EQ(exec_lab_word(&lab, LOAD(3u)), SVMC_OK);
     CHECK_EQ(out->action, SVMC_EXEC_DONE);
 }

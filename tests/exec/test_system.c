@@ -24,7 +24,7 @@ static const uint64_t entries[] = {
     0x0000000000000000, /* 60: upper half of it */
     0x0000820024000027, /* 68: LDT */
     0x00000000ffff8000, /* 70: upper half of it */
-    0x00008c0000080000, /* 78: call gate */
+    0x00008c0000080000, /* 78: call gate: test_gate.c */
     0x00ef9b000000ffff, /* 80: code with L and D */
 };
 
@@ -194,14 +194,13 @@ TEST(exec_system, a_far_branch_checks_where_it_goes) /* XS-7 */
         uint16_t selector;
         uint8_t isa, cpl, vector; /* 0: done; 255: UNFINISHED */
         uint16_t error;
-    } rows[] = { { 0x08, SVMC_ISA_X86_32, 0, 0, 0 },      { 0x1b, SVMC_ISA_X86_32, 3, 0, 0 },
-                 { 0x50, SVMC_ISA_X86_32, 3, 0, 0 },      { 0x08, SVMC_ISA_X86_32, 3, 13, 0x08 },
-                 { 0x0b, SVMC_ISA_X86_32, 0, 13, 0x08 },  { 0x18, SVMC_ISA_X86_32, 0, 13, 0x18 },
-                 { 0x10, SVMC_ISA_X86_32, 0, 13, 0x10 },  { 0, SVMC_ISA_X86_32, 0, 13, 0 },
-                 { 0x78, SVMC_ISA_X86_32, 0, 255, 0 },    { 0x58, SVMC_ISA_X86_32, 0, 255, 0 },
-                 { 0x58, SVMC_ISA_X86_64, 0, 13, 0x58 },  { 0x28, SVMC_ISA_X86_64, 0, 0, 0 },
-                 { 0x08, SVMC_ISA_X86_64, 0, 0, 0 },      { 0x80, SVMC_ISA_X86_64, 0, 13, 0x80 },
-                 { 0x100, SVMC_ISA_X86_32, 0, 13, 0x100 } };
+    } rows[] = { { 0x08, SVMC_ISA_X86_32, 0, 0, 0 },     { 0x1b, SVMC_ISA_X86_32, 3, 0, 0 },
+                 { 0x50, SVMC_ISA_X86_32, 3, 0, 0 },     { 0x08, SVMC_ISA_X86_32, 3, 13, 0x08 },
+                 { 0x0b, SVMC_ISA_X86_32, 0, 13, 0x08 }, { 0x18, SVMC_ISA_X86_32, 0, 13, 0x18 },
+                 { 0x10, SVMC_ISA_X86_32, 0, 13, 0x10 }, { 0, SVMC_ISA_X86_32, 0, 13, 0 },
+                 { 0x58, SVMC_ISA_X86_32, 0, 255, 0 },   { 0x58, SVMC_ISA_X86_64, 0, 13, 0x58 },
+                 { 0x28, SVMC_ISA_X86_64, 0, 0, 0 },     { 0x08, SVMC_ISA_X86_64, 0, 0, 0 },
+                 { 0x80, SVMC_ISA_X86_64, 0, 13, 0x80 }, { 0x100, SVMC_ISA_X86_32, 0, 13, 0x100 } };
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (unsigned call = 0; call < 2; call++) {

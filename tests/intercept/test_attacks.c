@@ -143,7 +143,8 @@ static unsigned legal_fault(uint16_t kind)
     }
 }
 
-TEST(attacks, at7_vectors_are_not_the_hosts) /* AT-7 */
+/* AT-7: CVE-2024-25742, CVE-2024-25743, CVE-2024-25744 */
+TEST(attacks, at7_vectors_are_not_the_hosts)
 {
     for (unsigned n = 0; n < scenario_count; n++) {
         unsigned legal = legal_fault(scenarios[n].exit.kind);

@@ -811,7 +811,8 @@ TEST(offer, wrong_arguments)
     CHECK_EQ(svmc_offers_init(&offers, &lab.vc, &policy, area, SVMC_ISA_A64), SVMC_ERR_ARG);
 }
 
-/* AT-15: Heckler's vector 0x80 and WeSee's #VC, by whatever door. The policy allows one device. */
+/* AT-15: Heckler's vector 0x80 (CVE-2024-25743, CVE-2024-25744), WeSee's #VC (CVE-2024-25742), by
+ * whatever door. The policy allows one device. */
 TEST(offer, at15_a_vector_that_is_no_devices)
 {
     static const uint8_t wrong[] = { 0x80, 29, 0, 1, 3, 6, 13, 14, 18, 0x20, 0x40, 0x42, 0xff };

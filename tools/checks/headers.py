@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every public header compiles alone, in every language and compiler an embedder may use."""
+"""Every public header compiles alone, in every language and compiler an embedder may use; and so do
+the executors that a host includes, each alone and all of them."""
 import re
 import tempfile
 from pathlib import Path
@@ -15,6 +16,11 @@ WAYS = [(f"{name} {std}", [name, f"-std={std}", "-x", language, *flags])
         for flags in [GNU89 if std == "gnu89" else WARNINGS]]
 LINES_MAX = 250
 GUEST_LINES_MAX = 650  # guest/: a header that is all there is, code included
+
+INLINE = """#include <svmcore/exec.h>
+static const struct svmc_exec_ops host_ops = { .size = sizeof host_ops };
+#define SVMC_EXEC_OPS host_ops
+"""
 
 
 def guard_fault(path, text):
@@ -37,6 +43,17 @@ def compile_alone(job):
     return f"{include} {name}", [] if done.ok else [first_error(done.text)]
 
 
+def compile_inline(job):
+    """A file of a host's with the executors of these headers in it, and the callbacks a table."""
+    compiler, headers = job
+    with tempfile.TemporaryDirectory() as tmp:
+        unit = Path(tmp, "inline.c")
+        unit.write_text(INLINE + "".join(f'#include "exec/{h}"\n' for h in headers * 2))
+        done = run([compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1",
+                    f"-I{ROOT}/include", f"-I{ROOT}/src", "-c", unit, "-o", Path(tmp, "o")])
+    return f"{compiler} {' '.join(headers)}", [] if done.ok else [first_error(done.text)]
+
+
 def main():
     need_tools("gcc", "g++", "clang", "clang++")
     report = Report()
@@ -44,6 +61,10 @@ def main():
     if not headers:
         report.fail("include", "no header was found")
     for name, faults in parallel(compile_alone, [(h, w) for h in headers for w in WAYS]):
+        report.check(name, faults)
+    inline = sorted(h.name for h in (ROOT / "src/exec").glob("inline*.h"))
+    for name, faults in parallel(compile_inline, [(c, chosen) for c in ("gcc", "clang") if inline
+                                                  for chosen in [*([h] for h in inline), inline]]):
         report.check(name, faults)
     for header in headers:
         text = header.read_text()

@@ -257,7 +257,7 @@ def of_tickets(folder):
     """KM-7: what a server sends beside its answer holds nobody up."""
     flood = Flood(folder, [answer()], 4000)
     with Host(folder, flood.port) as host:
-        reason, took, step = host.get("1", deadline=9 * DEADLINE)
+        reason, took, step = host.get("1", deadline=30 * DEADLINE)
         print(f"4000 tickets: {reason}, {took:.0f} ms, longest step {step:.2f} ms of CPU")
         report.check("a poll takes no more than one of its tickets",
                      [] if reason == "NONE" and step < 8 else [f"{reason}, {step} ms"])
