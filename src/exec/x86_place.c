@@ -60,20 +60,11 @@ EXEC_FN CORE_COLD bool svmc_exec_x86_misaligned(struct x86_run *e)
 EXEC_FN bool svmc_exec_x86_read_task(struct x86_run *e, uint32_t offset, unsigned bytes,
                                      uint64_t *value)
 {
-    uint32_t user = e->r.user;
-    uint64_t linear = e->regs->task.base + offset, mask = e->r.linear_mask;
     struct exec_span span;
-    bool ok;
 
-    if (e->wide && (!x86_is_canonical(e, linear) || !x86_is_canonical(e, linear + bytes - 1)))
-        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
-    e->r.user = SVMC_EXEC_SYSTEM; /* WK-35 */
-    e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
-    ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, SVMC_ACCESS_READ, &span) &&
-         x86_read(e, &span, value);
-    e->r.user = user;
-    e->r.linear_mask = mask;
-    return ok;
+    return x86_reach_as(e, e->regs->task.base + offset, bytes, SVMC_ACCESS_READ, SVMC_EXEC_SYSTEM,
+                        &span) &&
+           x86_read(e, &span, value);
 }
 
 /* XE-17; SDM vol. 1 19.5.2. Two bytes of the map are read: its last one is all ones. */

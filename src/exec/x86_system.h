@@ -85,17 +85,22 @@ EXEC_FN bool svmc_exec_x86_push_parts(struct x86_run *e, unsigned bytes, unsigne
                                       const uint64_t *value);
 /**
  * XS-2: linear memory with the rights of `user`, SVMC_EXEC_USER, SVMC_EXEC_SYSTEM (WK-35) or 0, at
- * addresses as wide as the processor's mode has them.
+ * addresses as wide as the processor's mode has them: a table may go on where no address is.
  */
 static inline bool x86_reach_as(struct x86_run *e, uint64_t linear, unsigned bytes, uint32_t access,
                                 uint32_t user, struct exec_span *span)
 {
+    const bool is_long = x86_is_long(e);
+    const unsigned bits = is_long ? x86_bits(e) : 64;
     uint32_t old = e->r.user;
-    uint64_t mask = e->r.linear_mask;
+    uint64_t mask = e->r.linear_mask, last = linear + bytes - 1;
     bool ok;
 
+    if ((uint64_t)core_sign_extend(linear, bits) != linear ||
+        (uint64_t)core_sign_extend(last, bits) != last)
+        return svmc_exec_fault(&e->r, VECTOR_GP, true, 0);
     e->r.user = user;
-    e->r.linear_mask = x86_is_long(e) ? ~(uint64_t)0 : core_mask(4);
+    e->r.linear_mask = is_long ? ~(uint64_t)0 : core_mask(4);
     ok = exec_reach(&e->r, linear & e->r.linear_mask, bytes, access, span);
     e->r.user = old;
     e->r.linear_mask = mask;

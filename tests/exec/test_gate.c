@@ -468,6 +468,26 @@ TEST(exec_gate, no_table_lies_where_no_address_is) /* XS-5 */
     }
 }
 
+/* Tables go on where no address is: nobody is asked to translate that. */
+TEST(exec_gate, no_entry_lies_where_no_address_is) /* XS-2 XE-13 */
+{
+    for (unsigned i = 0; i < 8; i++) {
+        const bool wide = i & 1, task = i & 2;
+        const uint64_t end = (uint64_t)1 << (i & 4 ? 56 : 47); /* behind the last address */
+
+        open_in(wide ? SVMC_ISA_X86_64 : SVMC_ISA_X86_32, OUTER, gate(12, 3, 0x28, NOCODE, 0));
+        lab.regs.efer = 0x500;
+        lab.regs.cr4 |= i & 4 ? 0x1000 : 0; /* LA57 */
+        lab.regs.address_bits = wide ? (i & 4 ? 57 : 48) : 0;
+        exec_lab_store(&lab, GDT + 0x60, 8, 0);
+        if (task)
+            lab.regs.task.base = end - 8;
+        else
+            lab.regs.gdt.base = end - 0x5c;
+        go(true, 13, 0, i);
+    }
+}
+
 /* ---- ENTER ---- */
 
 /* APM vol. 3 ENTER, word by word, of a stack of `mask` bits of address. */
@@ -711,4 +731,111 @@ TEST(exec_gate, nothing_changes_where_a_callback_fails) /* XE-6 XE-7 XS-11 XS-12
                           scenario, k, i);
             }
     }
+}
+
+/* ---- whatever waits, nothing else comes of it ---- */
+
+static struct exec_lab first;
+static uint64_t seed;
+
+static unsigned draw(unsigned bound)
+{
+    return (unsigned)(harness_random(&seed) >> 33) % bound;
+}
+
+/* Near a page's end more often than not. */
+static uint64_t draw_place(uint64_t at)
+{
+    return draw(2) ? at : (at & ~(uint64_t)0xfff) + 0x1000 - draw(160);
+}
+
+/* A gate, a frame, a TSS and stacks that fit each other, or do not quite. */
+static void draw_state(void)
+{
+    static const uint8_t modes[3] = { SVMC_ISA_X86_32, SVMC_ISA_X86_32, SVMC_ISA_X86_64 };
+    static const uint8_t levels[3][2] = { { 0, 0x10 }, { 1, 0x48 }, { 2, 0x20 } };
+    const unsigned mode = draw(3), n = draw(32), level = draw(4) ? 0 : draw(2);
+    const unsigned cs = draw(8) ? (mode != 0 ? 0x28 : level ? 0x40 : 0x08) : 8 * draw(18);
+    const uint64_t stack = draw_place(STACK - 0x200), inner = draw_place(INNER) - draw(2);
+    const uint64_t table = draw_place(GDT), task = draw(2) ? TSS : LAB_LINEAR + 0x2ffa - draw(16);
+
+    open_in(modes[mode], draw(4) ? OUTER : 0, 0);
+    lab.regs.efer = mode == 0 ? 0 : 0x500;
+    for (unsigned i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        exec_lab_store(&lab, table + 8 * i, 8,
+                       draw(4) ? entries[i] : entries[i] & ~((uint64_t)1 << 40)); /* accessed */
+    exec_lab_store(&lab, table + 0x58, 8,
+                   gate(mode == 0 && draw(3) == 0 ? 4 : 12, draw(8) ? 3 : 0, cs, NOCODE, n));
+    exec_lab_store(&lab, table + 0x60, 8, draw(8) == 0);
+    lab.regs.gdt.base = table;
+    lab.regs.task.base = task;
+    for (unsigned i = 0; i < 3 && mode == 0; i++)
+        exec_lab_store(&lab, task + 4 + 8 * i, 8,
+                       inner | (uint64_t)(levels[i][0] | levels[i][1]) << 32);
+    exec_lab_store(&lab, task + 4, 8, mode == 0 ? inner | (uint64_t)0x10 << 32 : inner);
+    lab.regs.general[SVMC_REG_RSP] = stack;
+    lab.regs.general[SVMC_REG_RBP] = draw_place(STACK - 0x300);
+    lab.regs.general[SVMC_REG_RBX] = draw_place(DATA + 0x800);
+    exec_lab_store(&lab, lab.regs.general[SVMC_REG_RBX], 8, (uint64_t)0x5b << 32 | 0x1234);
+    for (unsigned i = 0; i < 5; i++) /* of IRET and RET: any of these selectors, VM too */
+        exec_lab_store(&lab, stack + 4 * i, 4,
+                       i == 2   ? draw(2) << 17 | 2
+                       : i == 3 ? (uint32_t)STACK
+                                : 8 * draw(18) + draw(2) * 3);
+    lab.supervisor[1] = lab.supervisor[2] = false;
+    lab.x.split_locks = draw(4) == 0;
+    lab.absent[draw(4)] = draw(16) == 0;
+    lab.read_only[draw(4)] = draw(16) == 0;
+    lab.device = draw(8) == 0;
+}
+
+/* `lab` is what became of `first`; now one of its callbacks fails. */
+static void fail_one(const uint8_t *code, size_t count, unsigned row)
+{
+    again = first;
+    again.x.priv.ctx = &again;
+    again.mode = LAB_FAIL;
+    again.fail_at = 1 + draw(lab.calls);
+    CHECK_EQ(exec_lab_run(&again, code, count), SVMC_ERR_CALLBACK, "%u", row);
+    exec_lab_check_callback(&again, SVMC_ERR_CALLBACK, "a far branch");
+    CHECK_MEM(&again.regs, &first.regs, sizeof first.regs, "%u", row);
+    for (unsigned i = 0; i < sizeof lab.ram; i++)
+        CHECK(again.ram[i] == first.ram[i] || again.ram[i] == lab.ram[i], "%u: %u", row, i);
+}
+
+TEST(exec_gate, what_waits_ends_as_what_does_not) /* XE-2 XE-6 XE-7 XS-3 XS-11 XS-12 */
+{
+    static const uint8_t codes[6][4] = { { 0xff, 0x1b }, { 0xff, 0x2b },          { 0xcb },
+                                         { 0xcf },       { 0xc8, 0x40, 0, 0x1f }, { 0xff, 0x1b } };
+    static const uint8_t counts[6] = { 2, 2, 1, 1, 4, 2 };
+    unsigned done = 0, inner = 0;
+
+    seed = harness_seed();
+    for (unsigned i = 0; i < 3000; i++) {
+        const unsigned code = i % 6;
+        enum svmc_status st;
+
+        draw_state();
+        again = first = lab;
+        again.x.priv.ctx = &again;
+        CHECK_EQ(exec_lab_run(&lab, codes[code], counts[code]), SVMC_OK);
+        again.mode = LAB_BUSY;
+        again.every = true;
+        again.fail_at = 1;
+        again.copies = i / 6 % 2;
+        st = exec_lab_run(&again, codes[code], counts[code]);
+        CHECK_EQ(st == SVMC_OK ? exec_lab_go_on(&again) : st, SVMC_OK, "%u", i);
+        CHECK_EQ(again.out.action, lab.out.action, "%u", i);
+        CHECK_EQ(again.out.reason, lab.out.reason, "%u", i);
+        CHECK_MEM(&again.out.fault, &lab.out.fault, sizeof lab.out.fault, "%u", i);
+        CHECK_MEM(&again.regs, &lab.regs, sizeof lab.regs, "%u", i);
+        CHECK_MEM(again.ram, lab.ram, sizeof lab.ram, "%u", i);
+        CHECK_EQ(again.logged, lab.logged, "%u", i);
+        CHECK(lab.logged <= SVMC_EXEC_ACCESSES_MAX, "%u", i);
+        done += lab.out.action == SVMC_EXEC_DONE;
+        inner += lab.out.action == SVMC_EXEC_DONE && code == 0 && lab.regs.cpl == 0;
+        if (i % 4 == 0 && lab.calls != 0)
+            fail_one(codes[code], counts[code], i);
+    }
+    CHECK(done > 600 && inner > 100, "%u, %u", done, inner);
 }
