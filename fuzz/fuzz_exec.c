@@ -174,8 +174,8 @@ static void check_system(const struct svmc_insn *insn, const struct svmc_exec_x8
 }
 
 static void check_result(enum svmc_status st, const struct svmc_exec_result *out,
-                         const struct svmc_exec_x86 *before, const struct svmc_exec_x86 *after,
-                         const struct svmc_insn *insn)
+                         const struct svmc_insn *insn, const struct svmc_exec_x86 *before,
+                         const struct svmc_exec_x86 *after)
 {
     const bool system = is_of_system(insn);
 
@@ -211,13 +211,13 @@ static void start(const struct svmc_cpu *cpu, const uint8_t *bytes)
         return;
     before = regs;
     st = svmc_exec_x86_start(&x, &regs, &insn, &out);
-    check_result(st, &out, &before, &regs, &insn);
+    check_result(st, &out, &insn, &before, &regs);
     count_call();
     for (unsigned i = 0; i < 100 && st == SVMC_OK && out.action == SVMC_EXEC_PENDING; i++) {
         answer();
         before = regs;
         st = svmc_exec_x86_resume(&x, &regs, &out);
-        check_result(st, &out, &before, &regs, &insn);
+        check_result(st, &out, &insn, &before, &regs);
     }
     svmc_exec_drop(&x);
 }

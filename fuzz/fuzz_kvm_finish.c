@@ -84,6 +84,9 @@ int ioctl(int fd, unsigned long request, ...)
     case KVM_RUN:
         errno = take_byte(&in) & 1 ? EINTR : EIO;
         return -1;
+    case KVM_GET_MSRS: /* IA32_XSS; the head says how many */
+        take(&in, (uint8_t *)arg + sizeof(struct kvm_msrs) + 8, 8);
+        return take_byte(&in) & 1;
     case KVM_TRANSLATE:
         take(&in, arg, sizeof(struct kvm_translation));
         return 0;
@@ -103,10 +106,13 @@ static void *lend(void *ctx, svmc_gpa at, size_t n, uint32_t access)
 
 static enum svmc_status device(void *ctx, svmc_gpa at, void *dst, size_t n)
 {
+    uint8_t how;
+
     (void)ctx, (void)at;
     require(n >= 1 && n <= 8);
     take(&in, dst, n);
-    return take_byte(&in) & 1 ? SVMC_ERR_BUSY : SVMC_OK;
+    how = take_byte(&in) & 3;
+    return how == 3 ? SVMC_ERR_STATE : how == 1 ? SVMC_ERR_BUSY : SVMC_OK;
 }
 
 static const struct svmc_kvm_finish_ops ops = { .size = sizeof ops, .memory = lend };
@@ -114,7 +120,7 @@ static const struct svmc_kvm_finish_ops with_device = { .size = sizeof ops,
                                                         .memory = lend,
                                                         .device_read = device };
 static const struct svmc_cpuid_leaf leaves[] = {
-    { 0, 0, 7, 0x756e6547, 0x6c65746e, 0x49656e69 },
+    { 0, 0, 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 },
     { 1, 0, 0x906ea, 0, ~0u, ~0u },
     { 7, 0, 0, ~0u, ~0u, ~0u },
     { 0xd, 1, ~0u, 0, 0, 0 },

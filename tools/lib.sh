@@ -395,8 +395,9 @@ record_campaigns() {
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)" "$(nproc)"
             grep -hiE -e '^(== |ok |FAIL |seed|INFO: Seed|exec-)' \
                 -e '^[0-9]+ (operations|checks|uses|cuts|restores)' \
-                "$build/log/$name.log" | sed 's/^/    /' ||
-                true
+                "$build/log/$name.log" |
+                awk '!/^ok / || ++ok <= 20 { print "    " $0 }
+                     END { if (ok > 20) print "    ok: " ok - 20 " lines more" }'
         } >>"$file"
     done
 }

@@ -64,11 +64,12 @@ struct svmc_exec_ops {
 
     /* required: where does this byte lie? access: RW bits and enum svmc_exec_reach of types.h;
        svmc_walk_access_from_exec has them for walk.h. With SYSTEM it is the processor that reads,
-       a permission map or a descriptor, with its own rights, whoever runs. A fault of the
-       guest is SVMC_OK with *fault, which comes zeroed, filled in: the page fault that the
-       processor would raise, with its error code and address. What it gives is checked: same byte
-       of the page, a real vector. WRITE is asked before a write and RW before anything of a
-       read-modify-write, so it is the probe as well */
+       a permission map or a descriptor, whoever runs; with neither, code below CPL 3, or the
+       stack of an inner level that a gate leads to. A fault of the guest is SVMC_OK with *fault,
+       which comes zeroed, filled in: the page fault that the processor would raise, with its error
+       code and address. What it gives is checked: same byte of the page, a real vector. WRITE is
+       asked before a write and RW before anything of a read-modify-write, so it is the probe as
+       well */
     SVMC_NODISCARD enum svmc_status (*translate)(void *ctx, svmc_gva at, uint32_t access,
                                                  svmc_gpa *out, struct svmc_fault *fault);
     /* required: n bytes, 1 to SVMC_EXEC_WIDTH_MAX, within one 4096-byte page */
@@ -97,8 +98,8 @@ struct svmc_exec_ops {
     SVMC_NODISCARD enum svmc_status (*vector_write)(void *ctx, uint32_t kind, uint32_t number,
                                                     const void *src, size_t n);
     /* optional (NULL: NEEDS_VECTOR): out of *op, and the flags of its mxcsr, from the rest of it:
-       svmcore/exec_vec.h. At once: BUSY is no answer. UNSUPPORTED: NEEDS_VECTOR as well. It may be
-       asked more than once about an instruction */
+       svmcore/exec_vec.h. At once: BUSY is no answer. It may be asked more than once about an
+       instruction; UNSUPPORTED to the first questions: NEEDS_VECTOR as well, later: CALLBACK */
     SVMC_NODISCARD enum svmc_status (*vec_op)(void *ctx, struct svmc_exec_vec_op *op);
     /* optional (NULL: UNFINISHED): translations are gone: what: enum svmc_exec_forget */
     SVMC_NODISCARD enum svmc_status (*forget)(void *ctx, uint32_t what, uint32_t pcid, svmc_gva at);
@@ -175,8 +176,8 @@ struct svmc_exec {
         void *ctx;
         svmc_gpa place[SVMC_EXEC_PLACES_MAX];
         struct svmc_insn insn;   /* of what waits */
-        struct svmc_fault fault; /* what ends a gather, while it puts away what it has */
-        uint16_t element_step;   /* the element of a gather that it is at: accesses before it */
+        struct svmc_fault fault; /* what ends a gather, while it puts away what it has ... */
+        uint16_t fault_step;     /* ... and after how many accesses */
         uint8_t able;            /* vec_op has said that it can */
         struct svmc_operand operand[SVMC_OPERANDS_MAX];
         struct svmc_exec_vec_op vec;

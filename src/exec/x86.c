@@ -276,6 +276,7 @@ static CORE_APART enum svmc_status run(struct svmc_exec *x, struct svmc_exec_x86
 #define HEAD_PLAIN  0x00030000u
 #define PLACE_MASK  0xf0fc00ff0000u /* address_bytes, segment below 4, base below 16 */
 #define PLACE_PLAIN 0x000000080000u
+#define RESULT_HEAD offsetof(struct svmc_exec_result, iterations) /* each field is set */
 _Static_assert(offsetof(struct svmc_insn, id) == 0 && offsetof(struct svmc_insn, isa) == 2 &&
                    offsetof(struct svmc_insn, length) == 3 &&
                    offsetof(struct svmc_insn, address_bytes) == 10 &&
@@ -348,7 +349,6 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
                                 const struct svmc_insn *insn, struct svmc_exec_result *out,
                                 uint64_t linear)
 {
-    const size_t ends = offsetof(struct svmc_exec_result, fault); /* what says how one ended */
     const struct svmc_exec_ops *ops = EXEC_OPS(x);
     uint32_t user = ((regs->cpl + 1u) & 4) * (SVMC_EXEC_USER / 4); /* of CPL 3 */
     struct x86_run e;
@@ -356,8 +356,7 @@ HOT enum svmc_status move_plain(struct svmc_exec *x, struct svmc_exec_x86 *regs,
     svmc_gpa *gpa = &x->priv.place[0];
     enum svmc_status st;
 
-    out->iterations = 0;
-    memset((uint8_t *)out + ends, 0, sizeof *out - ends);
+    memset((uint8_t *)out + RESULT_HEAD, 0, sizeof *out - RESULT_HEAD); /* four stores */
     gpa->v = 0;
     st = ops->translate(x->priv.ctx, (svmc_gva){ linear }, insn->access | user, gpa, &out->fault);
     if (__builtin_expect(st != SVMC_OK, 0) || __builtin_expect(out->fault.raised != 0, 0) ||

@@ -197,17 +197,15 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
     struct svmc_exec *x = e->r.x;
     unsigned element = e->element, bytes = 1u << element;
     uint64_t offset = lane_offset(v, i), in_page = linear_of(e, offset) & (EXEC_PAGE - 1);
-    unsigned parts = in_page + bytes > EXEC_PAGE ? 2 : 1;
-    const uint8_t *data;
+    unsigned parts = in_page + bytes > EXEC_PAGE ? 2 : 1, end = e->r.step + parts;
+    const bool is_new = end > x->priv.done;
+    const uint8_t *data = x->priv.store;
 
     v->span.bytes = bytes;
     v->span.first = parts == 2 ? (uint32_t)(EXEC_PAGE - in_page) : bytes;
-    if (x->priv.fault.raised && e->r.step == x->priv.element_step)
+    if (x->priv.fault.raised && e->r.step == x->priv.fault_step)
         return false; /* met by an earlier call, which began to put away what was done */
-    if (e->r.step + parts > x->priv.done) {
-        if (x->priv.element_step != e->r.step)
-            x->priv.places = 0; /* of the element before it */
-        x->priv.element_step = e->r.step;
+    if (is_new) {
         v->active = vec_low_bits(bytes);
         if (!reach_bytes(v, offset, bytes, stores ? SVMC_ACCESS_WRITE : SVMC_ACCESS_READ))
             return false;
@@ -215,15 +213,16 @@ static bool touch(struct vec_run *v, unsigned i, bool stores)
     if (stores) {
         core_store_le64(x->priv.store, vec_get(v->op->a, i, element));
         if (!svmc_exec_write(&e->r, &v->span))
-            return false;
+            data = NULL;
     } else {
         data = svmc_exec_read(&e->r, &v->span);
-        if (data == NULL)
-            return false;
-        vec_set(v->op->a, i, element, core_load_le64(data));
+        if (data != NULL)
+            vec_set(v->op->a, i, element, core_load_le64(data));
     }
+    if (is_new && e->r.step + 1u >= end) /* its last access is made, or waits: no more of it */
+        x->priv.places = 0;
     e->r.place = 0;
-    return true;
+    return data != NULL;
 }
 
 /* XE-29: elements and their bits of the mask; of those that are not done as they were. */
@@ -260,7 +259,7 @@ static bool put_off(struct vec_run *v, unsigned done, unsigned step, unsigned fi
         return false;
     r->status = SVMC_OK;
     *out = (struct svmc_exec_result){ .accesses = out->accesses };
-    x->priv.element_step = x->priv.done = r->step = (uint16_t)step;
+    x->priv.fault_step = x->priv.done = r->step = (uint16_t)step;
     x->priv.filled = r->filled = (uint16_t)filled;
     return true;
 }

@@ -449,7 +449,8 @@ static inline bool code_mode(bool l, bool d, bool lma, uint8_t *isa)
 
 /* What each call on a vCPU begins and ends with; in a header because each exit pays it twice. */
 
-#define VCPU_MAGIC 0x56435055u
+#define VCPU_MAGIC   0x56435055u
+#define LEDGER_MAGIC 0x4c564353u
 
 static inline bool is_vcpu(const struct svmc_vcpu *vc)
 {

@@ -244,6 +244,17 @@ TEST(exec_gate, a_new_stack_has_room_or_is_a_stack_fault) /* XS-11 */
     open_in(SVMC_ISA_X86_32, 0, gate(12, 3, 0x08, NOCODE, 2)); /* no new stack: no selector */
     lab.regs.segment[SVMC_SEG_SS].limit = STACK - 2;
     go(true, 12, 0, 0);
+    open_in(SVMC_ISA_X86_32, 0, gate(12, 3, 0x08, NOCODE, 2));
+    lab.regs.segment[SVMC_SEG_SS].rights |= SVMC_RIGHTS_UNUSABLE;
+    go(true, 12, 0, 0);
+    for (unsigned inner = 0; inner < 2; inner++) { /* alignment is of CPL 3 alone */
+        open_in(SVMC_ISA_X86_32, OUTER, gate(12, 3, inner ? 0x08 : 0x18, NOCODE, 0));
+        lab.regs.cr0 |= 0x40000;
+        lab.regs.rflags |= 0x40000;
+        lab.regs.general[SVMC_REG_RSP] = STACK + 1;
+        exec_lab_store(&lab, TSS + 4, 4, INNER + 1);
+        go(true, inner ? DONE : 17, 0, inner);
+    }
     open_in(SVMC_ISA_X86_32, OUTER, gate(12, 3, 0x08, NOCODE, 2));
     lab.absent[1] = true;
     go(true, 14, 2, 0); /* with the rights of the new level */
@@ -297,6 +308,7 @@ TEST(exec_gate, gates_of_long_mode_have_16_bytes_and_a_null_ss) /* XS-11 */
         { 0, 12, 13, 0, 0xffff8000, 0, INNER, 0x67, 0x8f },
         { 0x28, 12, 10, 0xb8, 0xffff8000, 0, INNER, 10, 0x8f }, /* the TSS ends */
         { 0x28, 12, 12, 0, 0xffff8000, 0, 0x0000800000000000 + 32, 0x67, 0x8f },
+        { 0x28, 12, 12, 0, 0xffff8000, 0, 0x0000800000000010, 0x67, 0x8f }, /* half of it */
         { 0x28, 12, 12, 0, 0xffff8000, 0, 0xffff800000000010, 0x67, 0x8f },
     };
 
@@ -323,6 +335,15 @@ TEST(exec_gate, gates_of_long_mode_have_16_bytes_and_a_null_ss) /* XS-11 */
             CHECK_EQ(exec_lab_load(&lab, INNER - 24, 8), compat ? 0x1b : 0x33);
             CHECK_EQ(exec_lab_load(&lab, INNER - 16, 8), STACK);
             CHECK_EQ(exec_lab_load(&lab, INNER - 8, 8), 0x23);
+            lab.cpu.isa = SVMC_ISA_X86_64;
+            CHECK_EQ(RUN(0x48, 0xcb), SVMC_OK); /* RETF, with the same frame */
+            CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
+            CHECK_EQ(lab.regs.rip, 0x1002);
+            CHECK_EQ(lab.regs.cpl, 3);
+            CHECK_EQ(lab.regs.address_bits, compat ? 0 : 48);
+            CHECK_EQ(lab.regs.segment[SVMC_SEG_CS].selector, compat ? 0x1b : 0x33);
+            CHECK_EQ(lab.regs.segment[SVMC_SEG_SS].selector, 0x23);
+            CHECK_EQ(lab.regs.general[SVMC_REG_RSP], STACK);
         }
     open_in(SVMC_ISA_X86_64, OUTER, gate(12, 3, 0x88, NOCODE, 0)); /* the same level */
     lab.regs.task.rights = SVMC_RIGHTS_UNUSABLE;
@@ -516,14 +537,18 @@ TEST(exec_enter, every_level_width_and_stack) /* XE-30 */
         open_in(rows[row].isa, 0, 0);
         lab.regs.segment[SVMC_SEG_SS].rights = 0x93 | (big ? 0x4000 : 0);
         lab.regs.segment[SVMC_SEG_SS].base = big ? 0 : LAB_LINEAR;
-        g[SVMC_REG_RSP] = big ? STACK : 0xabcd3800;
-        g[SVMC_REG_RBP] = g[SVMC_REG_RSP] + (where == 0 ? 0 : where == 1 ? 0x40 : 0x400);
-        for (unsigned k = 0; k < 0x200; k++)
-            exec_lab_store(&lab, STACK + 0x300 - k, 1, k * 7 + 1);
+        g[SVMC_REG_RSP] = (big ? LAB_LINEAR : 0xabcd0000) | (where == 1 ? 0x3045 : 0x3800);
+        g[SVMC_REG_RBP] = g[SVMC_REG_RSP] + (where == 0 ? 0 : where == 1 ? 0x16 : 0x400);
+        g[SVMC_REG_RBP] ^= big ? 0 : 0x11110000; /* 16 bits of it are an address */
+        for (unsigned k = 0; k < 0xf00; k++)
+            exec_lab_store(&lab, LAB_LINEAR + 0x3c00 - k, 1, k * 7 + k / 256 + 1);
         again = lab;
         CHECK_EQ(exec_lab_run(&lab, code + plain, 5 - plain), SVMC_OK);
         CHECK_EQ(lab.out.action, SVMC_EXEC_DONE, "row %u, level %u", row, level);
-        CHECK_EQ(lab.logged, level == 0 ? 1 : 2 * level, "row %u, level %u", row, level);
+        if (where != 1) /* else there may be an element on two pages */
+            CHECK_EQ(lab.logged, level == 0 ? 1 : 2 * level, "row %u, level %u", row, level);
+        CHECK(lab.logged <= SVMC_EXEC_ACCESSES_MAX && lab.calls - lab.logged <= 6,
+              "row %u, level %u: %u accesses, %u calls", row, level, lab.logged, lab.calls);
         enter_by_hand(again.regs.general, level, 0x130, rows[row].bytes, big ? 0 : LAB_LINEAR,
                       mask);
         CHECK_MEM(lab.regs.general, again.regs.general, sizeof again.regs.general,
@@ -582,6 +607,7 @@ TEST(exec_enter, faults_come_in_the_order_of_the_elements) /* XE-30 XE-9 */
         { 0x3018, 0x1100, 0xfec, 1, 2, 1, 0x201c, 3 }, /**/
         { 0x3018, 0x1100, 0x0c, 1, 2, 1, 0x2ffc, 3 },  /* half of it */
         { 0x3018, 0x1100, 0x08, 1, 2, 1, 0x3000, 0xff },
+        { 0x3800, 0x1100, 0x17fc, 0, 2, 1, 0x2000, 3 }, /* its upper part alone */
     };
 
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -605,6 +631,14 @@ TEST(exec_enter, faults_come_in_the_order_of_the_elements) /* XE-30 XE-9 */
         CHECK_EQ(lab.out.fault.error, rows[i].error, "row %u", i);
         CHECK_EQ(lab.logged, 0, "row %u", i);
         CHECK_MEM(&lab.regs, &before.regs, sizeof before.regs, "row %u", i);
+    }
+    for (unsigned room = 0; room < 9; room++) { /* the new top is as wide as an element */
+        open_in(SVMC_ISA_X86_64, 3, 0);
+        lab.regs.cr0 |= 0x40000;
+        lab.regs.rflags |= 0x40000;
+        CHECK_EQ(RUN(0xc8, (uint8_t)room, 0x00, 0x00), SVMC_OK);
+        CHECK_EQ(lab.out.action, room % 8 ? SVMC_EXEC_FAULT : SVMC_EXEC_DONE, "%u", room);
+        CHECK_EQ(lab.out.fault.vector, room % 8 ? 17 : 0, "%u", room);
     }
     open_in(SVMC_ISA_X86_32, 0, 0);
     lab.regs.segment[SVMC_SEG_SS].limit = STACK + 0xff;

@@ -285,6 +285,11 @@ TEST(exec_rv, a_compare_and_swap_may_be_of_a_pair) /* ER-6 */
     CHECK_EQ(lab.out.action, SVMC_EXEC_DONE);
     CHECK_EQ(lab.rv.general[1], 7);
     CHECK_EQ(exec_lab_load(&lab, DATA + 8, 8), 0);
+    lab.rv.general[12] = 3; /* x0 is compared, a2 and a3 are written */
+    lab.rv.general[13] = 4;
+    CHECK_EQ(exec_lab_word(&lab, ATOMIC(5u, 4u) & ~(31u << 7)), SVMC_OK);
+    CHECK_EQ(exec_lab_load(&lab, DATA, 8), 3);
+    CHECK_EQ(exec_lab_load(&lab, DATA + 8, 8), 4);
 }
 
 TEST(exec_rv, a_conditional_store_wants_its_reservation) /* ER-8 */
@@ -307,8 +312,9 @@ TEST(exec_rv, a_conditional_store_wants_its_reservation) /* ER-8 */
     CHECK_EQ(exec_lab_word(&lab, SC(2u)), SVMC_OK); /* of another width */
     CHECK_EQ(lab.rv.general[10], 1);
     CHECK_EQ(exec_lab_word(&lab, LR(3u)), SVMC_OK);
+    exec_lab_store(&lab, DATA + 8, 8, exec_lab_load(&lab, DATA, 8));
     lab.rv.general[11] += 8;
-    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK); /* elsewhere */
+    CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK); /* elsewhere, where the same bytes lie */
     CHECK_EQ(lab.rv.general[10], 1);
     lab.rv.general[11] -= 8;
     CHECK_EQ(exec_lab_word(&lab, SC(3u)), SVMC_OK); /* that one has used it up */

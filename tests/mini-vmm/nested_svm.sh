@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # mini-vmm on a stock Debian kernel with kvm_amd, under QEMU's emulated SVM: a KVM that runs guests
 # on (emulated) hardware and reports RIP at the instruction, whatever /dev/kvm this machine has.
-# nested_svm.sh WORK-FOLDER STATIC-BUILD UNPACKED-KERNEL
+# nested_svm.sh WORK-FOLDER FOLDER-WITH-STATIC-EXAMPLES UNPACKED-KERNEL KVM-STEP
 set -euo pipefail
-work=$1 build=$2 kernel=$3
+work=$1 examples=$2 kernel=$3 steps=$4
 mkdir -p "$work"
 cd "$work"
 
@@ -21,8 +21,15 @@ for name in sh mount insmod poweroff cmp; do ln -s busybox "root/bin/$name"; don
 for module in irqbypass kvm kvm-amd; do
     find "$kernel/lib/modules" -name "$module.ko" -exec cp {} root/lib/ \;
 done
-cp "$build"/examples/mini-vmm/mini-{vmm,host} "$build/tests/kvm-step" root/bin/
-for guest in hello calls finish; do cp "$build/examples/guests/$guest.bin" root/guests/; done
+cp "$examples/mini-vmm/mini-vmm" "$examples/mini-vmm/mini-host" "$steps" root/bin/
+for guest in hello calls finish; do cp "$examples/guests/$guest.bin" root/guests/; done
+# kvm-step is not static
+ldd "$steps" | grep -o '/[^ ]*' | while read -r library; do
+    case $library in
+    */ld-linux-*) mkdir -p "root${library%/*}" && cp -L "$library" "root$library" ;;
+    *) cp -L "$library" root/lib/ ;;
+    esac
+done
 
 # name, then what must succeed; every line of it is run, and its verdict printed
 cat >root/cases <<'END'
@@ -46,7 +53,7 @@ steps kvm-step
 END
 cat >root/init <<'END'
 #!/bin/sh
-export PATH=/bin
+export PATH=/bin LD_LIBRARY_PATH=/lib
 mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev
 for m in irqbypass kvm kvm-amd; do insmod /lib/$m.ko; done
 while read -r name command; do

@@ -38,25 +38,17 @@ unsigned disk_lab_pairs(void)
 
 /* ---- the crypto table ------------------------------------------------------------------------*/
 
-static bool fails(struct disk_lab_crypto *c)
-{
-    return c->is_quick && ++c->calls == c->fail_at;
-}
-
-static const struct svmc_crypto_ops *of(const struct disk_lab_crypto *c)
-{
-    return c->is_quick ? &c->toy.ops : &c->fake.ops;
-}
+/* fakehost's come again after 256. */
+static uint64_t random_seed;
 
 static enum svmc_status random_bytes(void *ctx, void *dst, size_t n)
 {
-    struct disk_lab_crypto *c = ctx;
     uint8_t *to = dst;
 
-    if (fails(c))
+    if (crypto_lab_fails(ctx))
         return SVMC_ERR_CALLBACK;
     for (size_t i = 0; i < n; i++)
-        to[i] = (uint8_t)harness_random(&c->random);
+        to[i] = (uint8_t)harness_random(&random_seed);
     return SVMC_OK;
 }
 
@@ -66,80 +58,13 @@ static enum svmc_status equal(void *ctx, const void *a, const void *b, size_t n)
     return memcmp(a, b, n) == 0 ? SVMC_OK : SVMC_ERR_AUTH;
 }
 
-static void wipe(void *ctx, void *dst, size_t n)
+static void init_crypto(struct crypto_lab *c, uint8_t name)
 {
-    (void)ctx;
-    memset(dst, 0, n);
-}
-
-static enum svmc_status load(void *ctx, struct svmc_cipher_key *key, uint32_t alg,
-                             const uint8_t *bytes, uint32_t lanes)
-{
-    struct disk_lab_crypto *c = ctx;
-
-    return fails(c) ? SVMC_ERR_CALLBACK : of(c)->cipher_load(of(c)->ctx, key, alg, bytes, lanes);
-}
-
-static void drop(void *ctx, struct svmc_cipher_key *key)
-{
-    const struct svmc_crypto_ops *ops = of(ctx);
-
-    ops->cipher_drop(ops->ctx, key);
-}
-
-static enum svmc_status seal(void *ctx, struct svmc_cipher_key *key,
-                             const struct svmc_cipher_unit *u)
-{
-    struct disk_lab_crypto *c = ctx;
-
-    if (fails(c)) /* the nonce is used all the same */
-        c->toy.fail_at = c->toy.calls + 1;
-    return of(c)->seal(of(c)->ctx, key, u);
-}
-
-static enum svmc_status open_unit(void *ctx, struct svmc_cipher_key *key,
-                                  const struct svmc_cipher_unit *u)
-{
-    struct disk_lab_crypto *c = ctx;
-
-    return fails(c) ? SVMC_ERR_CALLBACK : of(c)->open(of(c)->ctx, key, u);
-}
-
-static enum svmc_status crypt(void *ctx, struct svmc_cipher_key *key,
-                              const struct svmc_cipher_unit *u, uint32_t encrypt)
-{
-    struct disk_lab_crypto *c = ctx;
-
-    return fails(c) ? SVMC_ERR_CALLBACK : of(c)->crypt(of(c)->ctx, key, u, encrypt);
-}
-
-static enum svmc_status derive(void *ctx, uint32_t alg, const uint8_t *key,
-                               const struct svmc_bytes *piece, size_t pieces, uint8_t *out)
-{
-    struct disk_lab_crypto *c = ctx;
-
-    return fails(c) ? SVMC_ERR_CALLBACK
-                    : c->fake.ops.derive(&c->fake, alg, key, piece, pieces, out);
-}
-
-static void init_crypto(struct disk_lab_crypto *c, uint8_t name)
-{
-    memset(c, 0, sizeof *c);
-    fake_crypto_init(&c->fake);
-    toy_init(&c->toy);
+    crypto_lab_init(c);
+    random_seed = name;
     c->toy.sealed = note;
-    c->random = name;
-    c->ops = c->fake.ops;
-    c->ops.ctx = c;
     c->ops.random = random_bytes;
     c->ops.equal = equal;
-    c->ops.wipe = wipe;
-    c->ops.cipher_load = load;
-    c->ops.cipher_drop = drop;
-    c->ops.seal = seal;
-    c->ops.open = open_unit;
-    c->ops.crypt = crypt;
-    c->ops.derive = derive;
 }
 
 /* ---- the store -------------------------------------------------------------------------------*/

@@ -8,20 +8,9 @@
 #define DISK_LAB_H
 #include <svmcore/disk.h>
 
-#include "../fakehost/crypto.h"
-#include "../harness.h"
-#include "../keyslot/keyslot_lab.h"
+#include "crypto_lab.h"
 
 enum { DISK_LAB_BYTES = 1 << 20, DISK_LAB_PENDING = 2048, DISK_LAB_PAIRS = 1 << 16 };
-
-struct disk_lab_crypto {
-    struct svmc_crypto_ops ops; /* its ctx is this struct */
-    struct fake_crypto fake;
-    struct toy toy;
-    bool is_quick;
-    uint64_t random;
-    unsigned calls, fail_at; /* of all that can fail once it is quick; 0: none */
-};
 
 /* What happens to what was not flushed when power fails. */
 enum disk_lab_cut { DISK_LAB_LOSES, DISK_LAB_KEEPS, DISK_LAB_TEARS };
@@ -44,7 +33,7 @@ struct disk_lab_store {
 };
 
 struct disk_lab {
-    struct disk_lab_crypto crypto;
+    struct crypto_lab crypto;
     struct disk_lab_store store;
     struct svmc_keyslots slots;
     struct svmc_keyarena arena;

@@ -20,7 +20,7 @@ static enum svmc_status mac(void *ctx, uint32_t alg, const uint8_t *key,
     struct seal_lab *lab = ctx;
 
     image_lab_unwiped = key;
-    return lab->fake.ops.mac(&lab->fake, alg, key, piece, pieces, out);
+    return lab->crypto.fake.ops.mac(&lab->crypto.fake, alg, key, piece, pieces, out);
 }
 
 /* fakehost's come again after 256. */
@@ -28,7 +28,7 @@ static uint64_t drawn;
 static enum svmc_status give_random(void *ctx, void *dst, size_t n)
 {
     struct seal_lab *lab = ctx;
-    enum svmc_status st = lab->fake.ops.random(&lab->fake, dst, n);
+    enum svmc_status st = lab->crypto.fake.ops.random(&lab->crypto.fake, dst, n);
 
     drawn++;
     for (size_t i = 0; i < 8 && i < n; i++)
@@ -42,10 +42,10 @@ void image_lab_init(struct image_lab *lab, uint32_t alg, bool quick)
 
     memset(lab, 0, sizeof *lab);
     seal_lab_init(&lab->vm, alg, quick);
-    lab->vm.ops.mac = mac;
-    lab->vm.ops.wipe = wipe;
+    lab->vm.crypto.ops.mac = mac;
+    lab->vm.crypto.ops.wipe = wipe;
     image_lab_unwiped = NULL;
-    lab->vm.ops.random = give_random;
+    lab->vm.crypto.ops.random = give_random;
     drawn = 0;
     for (size_t i = 0; i < sizeof lab->memory; i++)
         lab->memory[i] = (uint8_t)(harness_random(&rng) >> 56);

@@ -8,17 +8,12 @@
 #define SEAL_LAB_H
 #include <svmcore/seal.h>
 
-#include "../fakehost/crypto.h"
-#include "../harness.h"
-#include "../keyslot/keyslot_lab.h"
+#include "crypto_lab.h"
 
 enum { SEAL_LAB_SLOTS = 8, SEAL_LAB_LANES = 4, SEAL_LAB_KEYS = 3 };
 
 struct seal_lab {
-    struct svmc_crypto_ops ops; /* its ctx is this struct */
-    struct fake_crypto fake;
-    struct toy toy;
-    bool quick; /* ciphers are the toy's */
+    struct crypto_lab crypto; /* first: its ctx is this struct, too */
     struct svmc_keyarena arena;
     struct svmc_vmkey key, other; /* of two VMs */
     struct svmc_keyslots ks;

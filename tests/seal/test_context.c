@@ -151,7 +151,7 @@ TEST(contexts, they_are_laid_out_all_scheduled) /* SE-23 */
     CHECK_EQ(svmc_contexts_init(&none, &good, memory, svmc_contexts_bytes(&good) - 1),
              SVMC_ERR_FULL);
     for (unsigned k = 1; k <= 2; k++) {
-        lab.fake.fail_at = lab.fake.calls + k;
+        lab.crypto.fake.fail_at = lab.crypto.fake.calls + k;
         CHECK_EQ(svmc_contexts_init(&none, &good, memory, sizeof memory), SVMC_ERR_CALLBACK);
         CHECK(seal_lab_is_empty(&lab));
     }
@@ -284,11 +284,11 @@ TEST(contexts, only_this_vcpus_last_one_comes_back) /* SE-26 */
     memcpy(other, blob[0], BLOB);
     memcpy(other + 64, blob[1] + 64, 16);
     is_refused(0, other, BLOB, SVMC_SEAL_TAG, "another vCPU's tag");
-    lab.quick = false; /* another VM, with the same numbers of all */
+    lab.crypto.is_quick = false; /* another VM, with the same numbers of all */
     config = seal_lab_config(&lab, SVMC_ALG_AES_256_GCM);
     config.key = &lab.other;
     CHECK_EQ(svmc_sealer_init(&sealer, &config), SVMC_OK);
-    lab.quick = true;
+    lab.crypto.is_quick = true;
     second = config_of();
     second.sealer = &sealer;
     REQUIRE(svmc_contexts_init(&theirs, &second, room, sizeof room) == SVMC_OK);
@@ -316,7 +316,7 @@ TEST(contexts, only_this_vcpus_last_one_comes_back) /* SE-26 */
 
 static void change_meanwhile(void)
 {
-    lab.toy.between = NULL;
+    lab.crypto.toy.between = NULL;
     memset(blob[1], 0x66, BLOB);
 }
 
@@ -326,9 +326,9 @@ TEST(contexts, a_blob_that_changes_meanwhile_is_read_once) /* SE-25 SE-27 */
 
     begin(true);
     text_of(1, want);
-    lab.toy.between = change_meanwhile; /* before it is written */
+    lab.crypto.toy.between = change_meanwhile; /* before it is written */
     CHECK_EQ(out(1), SVMC_SEAL_NONE);
-    lab.toy.between = change_meanwhile; /* after it was copied */
+    lab.crypto.toy.between = change_meanwhile; /* after it was copied */
     CHECK_EQ(in(1, blob[1], BLOB), SVMC_SEAL_NONE);
     text_of(1, got);
     CHECK_MEM(got, want, TEXT);
@@ -384,7 +384,7 @@ TEST(contexts, a_call_that_fails_changes_nothing) /* SE-25 SE-27 SE-18 */
     begin(true);
     text_of(1, want);
     memset(blob[1], 0xa5, BLOB);
-    lab.toy.fail_at = lab.toy.calls + 1;
+    lab.crypto.toy.fail_at = lab.crypto.toy.calls + 1;
     CHECK_EQ(out(1), SVMC_SEAL_CRYPTO);
     text_of(1, got);
     CHECK_MEM(got, want, TEXT);
@@ -397,7 +397,7 @@ TEST(contexts, a_call_that_fails_changes_nothing) /* SE-25 SE-27 SE-18 */
     svmc_sealer_key(&lab.sealer, SVMC_KEY_ACTIVE, 15);
     CHECK_EQ(out(1), SVMC_SEAL_NONE);
     CHECK_EQ(core_load_le64(blob[1] + 16), 3); /* two are burned */
-    lab.toy.fail_at = lab.toy.calls + 1;
+    lab.crypto.toy.fail_at = lab.crypto.toy.calls + 1;
     is_refused(1, blob[1], BLOB, SVMC_SEAL_CRYPTO, "crypto");
     CHECK_EQ(in(1, blob[1], BLOB), SVMC_SEAL_NONE);
 }
@@ -416,7 +416,7 @@ TEST(contexts, subkeys_take_turns) /* SE-22 SE-23 */
     CHECK_EQ(svmc_contexts_tend(&contexts), SVMC_SEAL_BUDGET); /* vCPU 0 is out under it */
     CHECK_EQ(in(0, blob[0], BLOB), SVMC_SEAL_NONE);
     CHECK_EQ(svmc_contexts_tend(&contexts), SVMC_SEAL_NONE);
-    CHECK_EQ(lab.toy.loaded, 2);
+    CHECK_EQ(lab.crypto.toy.loaded, 2);
     CHECK_EQ(out(1), SVMC_SEAL_NONE);
     CHECK_EQ(core_load_le64(blob[1] + 56), 2); /* the third index */
     CHECK_EQ(in(1, blob[1], BLOB), SVMC_SEAL_NONE);
@@ -452,7 +452,7 @@ TEST(contexts, histories_are_what_the_model_says)
 
     count = count < SEEN / 2 ? count : SEEN / 2; /* what `seen` has room for */
     begin_limited(true, 50);
-    lab.toy.sealed = record;
+    lab.crypto.toy.sealed = record;
     memset(seen, 0, sizeof seen);
     memset(kept, 0, sizeof kept);
     twice = 0;
@@ -462,7 +462,7 @@ TEST(contexts, histories_are_what_the_model_says)
         enum svmc_seal_reason why;
         uint8_t got[TEXT];
 
-        lab.toy.fail_at = harness_random(&random) % 9 == 0 ? lab.toy.calls + 1 : 0;
+        lab.crypto.toy.fail_at = harness_random(&random) % 9 == 0 ? lab.crypto.toy.calls + 1 : 0;
         if (!is_out[v]) {
             load(v, harness_random(&random));
             text_of(v, truth[v]);
@@ -483,7 +483,7 @@ TEST(contexts, histories_are_what_the_model_says)
                 from = blob[v];
             why = in(v, from, BLOB);
             text_of(v, got);
-            if (memcmp(from, blob[v], BLOB) == 0 && lab.toy.fail_at == 0) {
+            if (memcmp(from, blob[v], BLOB) == 0 && lab.crypto.toy.fail_at == 0) {
                 CHECK_EQ(why, SVMC_SEAL_NONE, "%u", step);
                 CHECK_MEM(got, truth[v], TEXT, "%u", step);
                 is_out[v] = false;

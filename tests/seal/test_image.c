@@ -330,7 +330,7 @@ TEST(image, the_gate_is_asked_first) /* IM-5 */
     svmc_vmkey_drop(&lab.vm.key);
     CHECK_EQ(image_lab_load(&reader, bytes, n, body, &read_name),
              SVMC_IMAGE_SEALER + SVMC_SEAL_NO_KEY);
-    lab.vm.ops.mac = NULL;
+    lab.vm.crypto.ops.mac = NULL;
     CHECK_EQ(image_lab_load(&reader, bytes, n, body, &read_name), SVMC_IMAGE_ARG);
 }
 

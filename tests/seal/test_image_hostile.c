@@ -289,11 +289,11 @@ TEST(image_hostile, another_vm_s_image_is_refused) /* IM-3 IM-4 */
     struct svmc_image_config writer;
 
     image_lab_init(&lab, SVMC_ALG_AES_256_GCM, true);
-    lab.vm.quick = false; /* for the self-test */
+    lab.vm.crypto.is_quick = false; /* for the self-test */
     config = seal_lab_config(&lab.vm, SVMC_ALG_AES_256_GCM);
     config.key = &lab.vm.other;
     CHECK_EQ(svmc_sealer_init(&lab.vm.sealer, &config), SVMC_OK);
-    lab.vm.quick = true;
+    lab.vm.crypto.is_quick = true;
     writer = image_lab_config(&lab, SVMC_IMAGE_WHOLE);
     CHECK_EQ(image_lab_save(&lab, &writer, bad, &n, &name), SVMC_IMAGE_NONE);
     CHECK_EQ(load(n), SVMC_IMAGE_NONE, "its own");
@@ -497,12 +497,12 @@ TEST(image_hostile, each_callback_may_fail) /* IM-5 IM-15 CR-2 */
         size_t m;
 
         image_lab_init(&lab, SVMC_ALG_CHACHA20_POLY1305, false);
-        lab.vm.fake.fail_at = lab.vm.fake.calls + k;
+        lab.vm.crypto.fake.fail_at = lab.vm.crypto.fake.calls + k;
         memset(bad, 0xee, 2048);
         memset(body, 0, sizeof body);
         why = both(&m);
         CHECK(seal_lab_is_empty(&lab.vm) && !image_lab_unwiped, "call %u", k);
-        if (lab.vm.fake.calls < lab.vm.fake.fail_at) {
+        if (lab.vm.crypto.fake.calls < lab.vm.crypto.fake.fail_at) {
             CHECK_EQ(why, SVMC_IMAGE_NONE);
             CHECK(k > 15, "only %u calls", k);
             break;
@@ -566,10 +566,10 @@ TEST(image_hostile, each_callback_may_fail_when_somebody_goes_on) /* IM-11 IM-12
         enum svmc_image_reason why;
 
         image_lab_init(&lab, SVMC_ALG_CHACHA20_POLY1305, false);
-        lab.vm.fake.fail_at = lab.vm.fake.calls + k;
+        lab.vm.crypto.fake.fail_at = lab.vm.crypto.fake.calls + k;
         why = stop_go_on_and_read();
         CHECK(seal_lab_is_empty(&lab.vm) && !image_lab_unwiped, "call %u", k);
-        if (lab.vm.fake.calls < lab.vm.fake.fail_at) {
+        if (lab.vm.crypto.fake.calls < lab.vm.crypto.fake.fail_at) {
             CHECK_EQ(why, SVMC_IMAGE_NONE);
             CHECK(k > 25, "only %u calls", k);
             break;

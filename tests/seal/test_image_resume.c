@@ -43,7 +43,7 @@ static void record(void)
     memset(seen, 0, sizeof seen);
     pairs = 0;
     repeated = false;
-    lab.vm.toy.sealed = note;
+    lab.vm.crypto.toy.sealed = note;
 }
 
 static void begin(void)
@@ -232,7 +232,7 @@ TEST(image_resume, another_aead_does_not_go_on) /* IM-11 */
     CHECK_EQ(image_lab_seal(&lab, &image, 0, 0, bytes), SVMC_IMAGE_NONE);
     CHECK_EQ(svmc_image_checkpoint(&image, 1, checkpoint), SVMC_IMAGE_NONE);
     CHECK_EQ(svmc_image_drop(&image), SVMC_OK);
-    lab.vm.quick = false; /* for its self-test */
+    lab.vm.crypto.is_quick = false; /* for its self-test */
     other = seal_lab_config(&lab.vm, SVMC_ALG_CHACHA20_POLY1305);
     CHECK_EQ(svmc_sealer_init(&lab.vm.sealer, &other), SVMC_OK);
     CHECK_EQ(svmc_image_resume(&image, &config, bytes, checkpoint, &done), SVMC_IMAGE_ALGORITHM);
@@ -373,7 +373,9 @@ TEST(image_resume, a_stream_meets_its_segments_in_order) /* IM-9 IM-12 */
 TEST(image_resume, there_are_sixteen_segments) /* IM-8 */
 {
     static _Alignas(64) uint8_t pool[65536];
-    const struct svmc_keyslots_config slots = { .crypto = &lab.vm.ops, .slots = 40, .lanes = 4 };
+    const struct svmc_keyslots_config slots = { .crypto = &lab.vm.crypto.ops,
+                                                .slots = 40,
+                                                .lanes = 4 };
     struct svmc_image_config config;
     struct svmc_image image;
     uint64_t at;
@@ -409,7 +411,7 @@ TEST(image_resume, there_are_sixteen_segments) /* IM-8 */
     CHECK_EQ(svmc_image_begin(&image, &config, lab.section, 5, bytes, bytes + 192),
              SVMC_IMAGE_ROOM);
     CHECK(seal_lab_is_zero(bytes, 192));
-    CHECK_EQ(lab.vm.toy.loaded, 0);
+    CHECK_EQ(lab.vm.crypto.toy.loaded, 0);
     config.segment_chunks = 2;
     CHECK_EQ(svmc_image_begin(&image, &config, lab.section, 5, bytes, bytes + 192),
              SVMC_IMAGE_NONE);
@@ -432,7 +434,7 @@ TEST(image_resume, a_failed_chunk_is_tried_again_with_another_nonce) /* IM-10 */
         for (uint32_t k = 0; k <= i % 4; k++) {
             enum svmc_image_reason why;
 
-            lab.vm.toy.fail_at = k < i % 4 ? lab.vm.toy.calls + 1 : 0;
+            lab.vm.crypto.toy.fail_at = k < i % 4 ? lab.vm.crypto.toy.calls + 1 : 0;
             why = image_lab_seal(&lab, &image, 0, i, bytes);
             CHECK_EQ(why, k < i % 4 ? SVMC_IMAGE_SEALER + SVMC_SEAL_CRYPTO : SVMC_IMAGE_NONE);
             if (why != SVMC_IMAGE_NONE)
@@ -462,7 +464,7 @@ TEST(image_resume, who_fails_too_often_begins_a_new_segment) /* IM-8 IM-10 IM-11
     CHECK_EQ(image_lab_begin(&lab, &config, &image, bytes), SVMC_IMAGE_NONE);
     CHECK_EQ(image_lab_seal(&lab, &image, 0, 0, bytes), SVMC_IMAGE_NONE);
     for (unsigned k = 0; k <= SVMC_IMAGE_RETRIES; k++) {
-        lab.vm.toy.fail_at = lab.vm.toy.calls + 1;
+        lab.vm.crypto.toy.fail_at = lab.vm.crypto.toy.calls + 1;
         CHECK_EQ(image_lab_seal(&lab, &image, 0, 1 + k % 3, bytes),
                  SVMC_IMAGE_SEALER + SVMC_SEAL_CRYPTO);
     }
@@ -495,7 +497,7 @@ TEST(image_resume, no_nonce_comes_twice) /* IM-8 IM-10 IM-11 */
         uint8_t table[64 + 240];
 
         config.segment_chunks = round % 3 == 0 ? 7 : 0;
-        lab.vm.toy.fail_at = 0;
+        lab.vm.crypto.toy.fail_at = 0;
         CHECK_EQ(svmc_image_begin(&image, &config, lab.section, 5, bytes, table), SVMC_IMAGE_NONE);
         CHECK_EQ(svmc_image_checkpoint(&image, 0, checkpoint), SVMC_IMAGE_NONE);
         for (unsigned life = 0; life < lives; life++) {
@@ -505,7 +507,8 @@ TEST(image_resume, no_nonce_comes_twice) /* IM-8 IM-10 IM-11 */
                 uint64_t i = harness_random(&rng) % image.priv.chunks;
 
                 lab.body[0] = (uint8_t)s; /* other bytes each time */
-                lab.vm.toy.fail_at = lab.vm.toy.calls + (harness_random(&rng) % 4 == 0);
+                lab.vm.crypto.toy.fail_at =
+                    lab.vm.crypto.toy.calls + (harness_random(&rng) % 4 == 0);
                 if (svmc_image_seal_chunk(&image, 0, i, lab.body, bad) != SVMC_IMAGE_NONE)
                     continue; /* of any chunk: the marks say which are sealed */
             }

@@ -58,7 +58,7 @@ static void begin_pages(uint64_t calls, uint32_t subkeys)
     struct svmc_pages_config config;
 
     seal_lab_init(&lab, SVMC_ALG_AES_256_GCM, true);
-    lab.toy.sealed = record;
+    lab.crypto.toy.sealed = record;
     memset(seen, 0, sizeof seen);
     twice = seals = 0;
     if (calls != 0)
@@ -172,7 +172,7 @@ TEST(pages, a_beginning_that_fails_leaves_no_subkey) /* SE-13 */
     CHECK_EQ(svmc_pages_drop(&pages), SVMC_OK);
     config = config_of(PAGES, 2);
     for (unsigned k = 1; k <= 2; k++) {
-        lab.fake.fail_at = lab.fake.calls + k; /* a derivation */
+        lab.crypto.fake.fail_at = lab.crypto.fake.calls + k; /* a derivation */
         CHECK_EQ(svmc_pages_init(&pages, &config, memory, sizeof memory), SVMC_ERR_CALLBACK);
         CHECK(seal_lab_is_zero(&pages, sizeof pages));
         CHECK(seal_lab_is_empty(&lab));
@@ -182,7 +182,7 @@ TEST(pages, a_beginning_that_fails_leaves_no_subkey) /* SE-13 */
     CHECK_EQ(svmc_pages_init(&pages, &config, memory, sizeof memory), SVMC_ERR_FULL);
     lab.sealer.priv.protect = 0;
     CHECK_EQ(svmc_pages_init(&pages, &config, memory, sizeof memory), SVMC_ERR_REFUSED);
-    CHECK_EQ(lab.toy.loaded, SEAL_LAB_SLOTS - 1);
+    CHECK_EQ(lab.crypto.toy.loaded, SEAL_LAB_SLOTS - 1);
 }
 
 /* ---- which are dirty -------------------------------------------------------------------------*/
@@ -274,7 +274,7 @@ TEST(pages, a_page_leaves_and_comes_back) /* SE-16 SE-17 SE-19 SE-20 */
 
 static void write_meanwhile(void)
 {
-    lab.toy.between = NULL;
+    lab.crypto.toy.between = NULL;
     svmc_pages_mark(&pages, 3, 1);
     CHECK_EQ(
         svmc_pages_seal(&pages, 2, 3, plain[3], one.text, one.tag, &(struct svmc_page_copy){ 0 }),
@@ -285,7 +285,7 @@ static void write_meanwhile(void)
 TEST(pages, what_is_written_meanwhile_is_dirty) /* SE-14 SE-16 */
 {
     begin();
-    lab.toy.between = write_meanwhile;
+    lab.crypto.toy.between = write_meanwhile;
     CHECK_EQ(seal(3, &store[3]), SVMC_SEAL_NONE);
     CHECK_EQ(svmc_pages_publish(&pages, &copy), SVMC_SEAL_NONE);
     CHECK_EQ(svmc_pages_state(&pages, 3), SVMC_PAGE_DIRTY);
@@ -300,9 +300,9 @@ TEST(pages, a_copy_is_a_unit_of_the_sealer) /* SE-17 */
     struct svmc_seal_use use;
 
     begin();
-    lab.quick = false; /* the real one */
+    lab.crypto.is_quick = false; /* the real one */
     CHECK_EQ(svmc_pages_drop(&pages), SVMC_OK);
-    lab.toy.loaded = 0;
+    lab.crypto.toy.loaded = 0;
     CHECK_EQ(svmc_sealer_renew(&lab.sealer), SVMC_OK);
     REQUIRE(svmc_pages_init(&pages, &(struct svmc_pages_config){ &lab.sealer, PAGES, 4, 2 }, memory,
                             sizeof memory) == SVMC_OK);
@@ -377,7 +377,7 @@ static struct copy *watched;
 
 static void change_meanwhile(void)
 {
-    lab.toy.between = NULL;
+    lab.crypto.toy.between = NULL;
     memset(watched->text, 0x66, BYTES);
     memset(watched->tag, 0x66, SVMC_TAG_BYTES);
 }
@@ -387,10 +387,10 @@ TEST(pages, a_store_that_changes_meanwhile_is_read_once) /* SE-17 SE-20 */
     begin();
     CHECK_EQ(put_out(5), SVMC_SEAL_NONE);
     watched = &store[5];
-    lab.toy.between = change_meanwhile; /* after it was copied */
+    lab.crypto.toy.between = change_meanwhile; /* after it was copied */
     CHECK_EQ(open_from(5, &store[5]), SVMC_SEAL_NONE);
     CHECK_MEM(back, plain[5], BYTES);
-    lab.toy.between = change_meanwhile; /* before it is written */
+    lab.crypto.toy.between = change_meanwhile; /* before it is written */
     CHECK_EQ(put_out(6), SVMC_SEAL_NONE);
     CHECK_EQ(open_from(6, &store[6]), SVMC_SEAL_NONE);
     CHECK_MEM(back, plain[6], BYTES);
@@ -438,7 +438,7 @@ TEST(pages, a_seal_that_fails_changes_nothing_but_a_version) /* SE-18 */
         if (dirty)
             svmc_pages_mark(&pages, 1, 1);
         older = one;
-        lab.toy.fail_at = lab.toy.calls + 1;
+        lab.crypto.toy.fail_at = lab.crypto.toy.calls + 1;
         CHECK_EQ(seal(1, &one), SVMC_SEAL_CRYPTO);
         CHECK(seal_lab_is_zero(&copy, sizeof copy));
         CHECK_MEM(&one, &older, sizeof one);
@@ -446,7 +446,7 @@ TEST(pages, a_seal_that_fails_changes_nothing_but_a_version) /* SE-18 */
     }
     memset(pages.priv.dirty, 0, 8);
     CHECK_EQ(svmc_pages_leave(&pages, 1), SVMC_SEAL_NONE);
-    lab.toy.fail_at = lab.toy.calls + 1;
+    lab.crypto.toy.fail_at = lab.crypto.toy.calls + 1;
     is_refused(1, &store[1], SVMC_SEAL_CRYPTO, "open");
     CHECK_EQ(open_from(1, &store[1]), SVMC_SEAL_NONE);
     CHECK_EQ(twice, 0);
@@ -508,7 +508,7 @@ TEST(pages, the_next_subkey_is_there_before_it_is_needed) /* SE-22 */
     CHECK_EQ(put_out(10), SVMC_SEAL_BUDGET); /* nobody tended */
     CHECK_EQ(svmc_pages_state(&pages, 10), SVMC_PAGE_DIRTY);
     CHECK_EQ(svmc_pages_tend(&pages), SVMC_SEAL_NONE);
-    CHECK_EQ(lab.toy.loaded, 3);
+    CHECK_EQ(lab.crypto.toy.loaded, 3);
     for (unsigned p = 10; p < 15; p++)
         CHECK_EQ(put_out(p), SVMC_SEAL_NONE, "%u", p);
     CHECK_EQ(svmc_pages_tend(&pages), SVMC_SEAL_BUDGET); /* the first one still has copies */
@@ -520,7 +520,7 @@ TEST(pages, the_next_subkey_is_there_before_it_is_needed) /* SE-22 */
     }
     CHECK_EQ(svmc_pages_next_old(&pages, 0), PAGES);
     CHECK_EQ(svmc_pages_tend(&pages), SVMC_SEAL_NONE);
-    CHECK_EQ(lab.toy.loaded, 3); /* the first one is gone */
+    CHECK_EQ(lab.crypto.toy.loaded, 3); /* the first one is gone */
     for (unsigned p = 0; p < 5; p++)
         CHECK_EQ(put_out(p), SVMC_SEAL_NONE, "%u", p);
     for (unsigned p = 0; p < 15; p++) {
@@ -543,7 +543,7 @@ TEST(pages, a_subkey_stays_while_a_copy_is_not_published) /* SE-22 SE-18 */
     CHECK_EQ(put_out(1), SVMC_SEAL_NONE);
     CHECK_EQ(svmc_pages_tend(&pages), SVMC_SEAL_BUDGET);
     CHECK_EQ(svmc_pages_abort(&pages, &pending), SVMC_SEAL_NONE);
-    lab.fake.fail_at = lab.fake.calls + 1;
+    lab.crypto.fake.fail_at = lab.crypto.fake.calls + 1;
     CHECK_EQ(svmc_pages_tend(&pages), SVMC_SEAL_CRYPTO);
     CHECK_EQ(put_out(0), SVMC_SEAL_BUDGET);
     CHECK_EQ(svmc_pages_tend(&pages), SVMC_SEAL_NONE);
@@ -573,7 +573,7 @@ TEST(pages, histories_are_what_the_model_says)
         unsigned p = harness_random(&random) % 12, k = harness_random(&random) % SNAPSHOTS;
         enum svmc_seal_reason why;
 
-        lab.toy.fail_at = harness_random(&random) % 11 == 0 ? lab.toy.calls + 1 : 0;
+        lab.crypto.toy.fail_at = harness_random(&random) % 11 == 0 ? lab.crypto.toy.calls + 1 : 0;
         switch (harness_random(&random) % 5) {
         case 0: /* the guest writes */
             if (state[p] == SVMC_PAGE_OUT)
@@ -591,7 +591,7 @@ TEST(pages, histories_are_what_the_model_says)
                         state[o] = SVMC_PAGE_DIRTY;
                 break;
             }
-            if (state[p] == SVMC_PAGE_OUT || lab.toy.fail_at != 0) {
+            if (state[p] == SVMC_PAGE_OUT || lab.crypto.toy.fail_at != 0) {
                 CHECK_EQ(why, state[p] == SVMC_PAGE_OUT ? SVMC_SEAL_STATE : SVMC_SEAL_CRYPTO);
                 break;
             }
@@ -616,7 +616,7 @@ TEST(pages, histories_are_what_the_model_says)
             why = open_from(p, &older);
             if (state[p] != SVMC_PAGE_OUT) {
                 CHECK_EQ(why, SVMC_SEAL_STATE);
-            } else if (lab.toy.fail_at != 0) {
+            } else if (lab.crypto.toy.fail_at != 0) {
                 CHECK_EQ(why, SVMC_SEAL_CRYPTO);
             } else if (memcmp(&older, &good[p], sizeof older) == 0) {
                 CHECK_EQ(why, SVMC_SEAL_NONE);
@@ -629,7 +629,7 @@ TEST(pages, histories_are_what_the_model_says)
             CHECK(seal_lab_is_zero(back, BYTES));
             break;
         default: /* the good one */
-            if (state[p] == SVMC_PAGE_OUT && lab.toy.fail_at == 0) {
+            if (state[p] == SVMC_PAGE_OUT && lab.crypto.toy.fail_at == 0) {
                 CHECK_EQ(open_from(p, &good[p]), SVMC_SEAL_NONE);
                 CHECK_MEM(back, plain[p], BYTES);
                 state[p] = SVMC_PAGE_CLEAN;

@@ -154,7 +154,7 @@ TEST(seal_threads, lanes_and_control_do_not_meet) /* SE-16 SE-18 SE-22 SE-3 */
     turns = text ? (unsigned)strtoul(text, NULL, 10) : 300;
     turns = turns < 4000 ? turns : 4000; /* what `seen` has room for */
     seal_lab_init(&lab, SVMC_ALG_AES_256_GCM, true);
-    lab.toy.sealed = record;
+    lab.crypto.toy.sealed = record;
     REQUIRE(svmc_vmkey_limit(&lab.key, 23, 23 * 257) == SVMC_OK);
     REQUIRE(svmc_pages_init(&pages, &p, memory, sizeof memory) == SVMC_OK);
     REQUIRE(svmc_contexts_init(&contexts, &c, context_memory, sizeof context_memory) == SVMC_OK);

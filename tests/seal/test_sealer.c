@@ -56,7 +56,7 @@ static enum svmc_seal_reason seal(size_t bytes)
 
 TEST(sealer, a_sealer_is_set_up_of_what_fits_together) /* SE-1 KS-19 */
 {
-    const struct svmc_keyslots_config pool = { .crypto = &lab.ops, .slots = 1, .lanes = 1 };
+    const struct svmc_keyslots_config pool = { .crypto = &lab.crypto.ops, .slots = 1, .lanes = 1 };
     struct svmc_sealer_config good, c;
     struct svmc_crypto_ops ops;
     struct svmc_sealer s;
@@ -81,14 +81,14 @@ TEST(sealer, a_sealer_is_set_up_of_what_fits_together) /* SE-1 KS-19 */
     REFUSED(protect, 1, SVMC_ERR_ARG);
     REFUSED(alg, SVMC_ALG_AES_256_XTS, SVMC_ERR_UNSUPPORTED);
     REFUSED(alg, 0x34, SVMC_ERR_UNSUPPORTED);
-    ops = lab.ops;
+    ops = lab.crypto.ops;
     REFUSED(crypto, &ops, SVMC_ERR_ARG); /* not the pool's */
     lab.ks.priv.kind = SVMC_KEYSLOT_HARDWARE;
     REFUSED(domain, 7, SVMC_ERR_ARG);
     lab.ks.priv.kind = SVMC_KEYSLOT_SOFTWARE;
-    lab.fake.lacks = SVMC_ALG_AES_256_GCM;
+    lab.crypto.fake.lacks = SVMC_ALG_AES_256_GCM;
     REFUSED(domain, 7, SVMC_ERR_UNSUPPORTED);
-    lab.fake.lacks = 0;
+    lab.crypto.fake.lacks = 0;
     REQUIRE(svmc_keyslots_init(&lab.ks, &pool, lab.pool, sizeof lab.pool) == SVMC_OK);
     REQUIRE(svmc_seal_begin(&lab.sealer, SVMC_KEY_PAGE, 1, 1, &use) == SVMC_SEAL_NONE);
     REFUSED(domain, 7, SVMC_ERR_FULL); /* the only slot has a key */
@@ -105,11 +105,11 @@ TEST(sealer, one_derivation_is_enough) /* SE-2 */
 
     begin(SVMC_ALG_AES_256_GCM, false);
     c = seal_lab_config(&lab, SVMC_ALG_AES_256_GCM);
-    lab.fake.lacks = SVMC_ALG_DERIVE_BLAKE2B;
+    lab.crypto.fake.lacks = SVMC_ALG_DERIVE_BLAKE2B;
     CHECK_EQ(svmc_sealer_init(&s, &c), SVMC_OK);
-    lab.fake.lacks = SVMC_ALG_HKDF_SHA_256;
+    lab.crypto.fake.lacks = SVMC_ALG_HKDF_SHA_256;
     CHECK_EQ(svmc_sealer_init(&s, &c), SVMC_OK);
-    lab.ops.derive = NULL;
+    lab.crypto.ops.derive = NULL;
     CHECK_EQ(svmc_sealer_init(&s, &c), SVMC_ERR_UNSUPPORTED);
 }
 
@@ -121,17 +121,17 @@ TEST(sealer, a_wrong_answer_ends_it) /* SE-2 */
 
     begin(SVMC_ALG_AES_256_GCM, false);
     c = seal_lab_config(&lab, SVMC_ALG_AES_256_GCM);
-    lab.fake.calls = 0;
+    lab.crypto.fake.calls = 0;
     CHECK_EQ(svmc_sealer_init(&s, &c), SVMC_OK);
-    calls = lab.fake.calls;
+    calls = lab.crypto.fake.calls;
     for (unsigned k = 1; k <= calls; k++)
         for (unsigned lie = 0; lie < 2; lie++) {
-            lab.fake.calls = lab.fake.lied = 0;
-            lab.fake.fail_at = lie ? 0 : k;
-            lab.fake.lie_at = lie ? k : 0;
+            lab.crypto.fake.calls = lab.crypto.fake.lied = 0;
+            lab.crypto.fake.fail_at = lie ? 0 : k;
+            lab.crypto.fake.lie_at = lie ? k : 0;
             memset(&s, 0xa5, sizeof s);
             if (svmc_sealer_init(&s, &c) == SVMC_OK) { /* not every call can lie */
-                CHECK(lie && lab.fake.lied == 0, "%u", k);
+                CHECK(lie && lab.crypto.fake.lied == 0, "%u", k);
                 continue;
             }
             told++;
@@ -167,7 +167,7 @@ TEST(sealer, each_refusal_has_its_reason_and_its_place) /* SE-4 KH-12 */
             if (wrong & 1u << TESTED)
                 lab.sealer.priv.tested = 0;
             if (wrong & 1u << EPOCH) {
-                lab.fake.fail_at = lab.fake.calls + 1;
+                lab.crypto.fake.fail_at = lab.crypto.fake.calls + 1;
                 CHECK_EQ(svmc_sealer_renew(&lab.sealer), SVMC_ERR_CALLBACK);
             }
             if (wrong & 1u << KEY)
@@ -211,7 +211,8 @@ TEST(sealer, the_gate_at_its_edges) /* SE-4 */
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         CHECK_EQ(svmc_seal_may(&lab.sealer, none[i], 1, 0, 0), SVMC_SEAL_UNPROTECTED, "%zu", i);
     CHECK_EQ(svmc_seal_may(NULL, SVMC_KEY_DISK, 1, 0, 0), SVMC_SEAL_UNPROTECTED);
-    lab.fake.fail_at = lab.fake.calls + 1; /* without a fresh epoch what is of any still opens */
+    lab.crypto.fake.fail_at =
+        lab.crypto.fake.calls + 1; /* without a fresh epoch what is of any still opens */
     CHECK_EQ(svmc_sealer_renew(&lab.sealer), SVMC_ERR_CALLBACK);
     for (unsigned p = 0; p < PURPOSES; p++) {
         bool fleeting = purposes[p] == SVMC_KEY_PAGE || purposes[p] == SVMC_KEY_CONTEXT;
@@ -521,7 +522,7 @@ TEST(sealer, what_cannot_be_is_refused_before_the_cipher) /* SE-12 SE-8 */
 
     begin_use(SVMC_KEY_PAGE);
     REQUIRE(seal(96) == SVMC_SEAL_NONE);
-    calls = lab.fake.calls;
+    calls = lab.crypto.fake.calls;
 #define REFUSED(change, lane, want)                                           \
     do {                                                                      \
         u = unit_of(plain, back, 96);                                         \
@@ -559,7 +560,7 @@ TEST(sealer, what_cannot_be_is_refused_before_the_cipher) /* SE-12 SE-8 */
     CHECK_EQ(svmc_seal_unit(&lab.sealer, 0, NULL, &u), SVMC_SEAL_RANGE);
     CHECK_EQ(svmc_seal_unit(&lab.sealer, 0, &use, NULL), SVMC_SEAL_RANGE);
     CHECK_EQ(svmc_open_unit(&lab.sealer, 0, &use, NULL), SVMC_SEAL_RANGE);
-    CHECK_EQ(lab.fake.calls, calls);
+    CHECK_EQ(lab.crypto.fake.calls, calls);
     stranger = use;
     lab.sealer.priv.domain++; /* another VM's sealer, which got hold of a use */
     CHECK_EQ(svmc_seal_unit(&lab.sealer, 0, &stranger, &u), SVMC_SEAL_STATE);
@@ -581,7 +582,7 @@ TEST(sealer, a_budget_is_used_before_the_cipher_is) /* SE-10 */
     CHECK_EQ(use.blocks, 8);
     CHECK_EQ(seal(0), SVMC_SEAL_NONE);
     CHECK_EQ(use.blocks, 7);
-    lab.fake.fail_at = lab.fake.calls + 1;
+    lab.crypto.fake.fail_at = lab.crypto.fake.calls + 1;
     memset(sealed, 0xa5, sizeof sealed);
     memset(tag, 0xa5, sizeof tag);
     CHECK_EQ(seal(48), SVMC_SEAL_CRYPTO);
@@ -628,10 +629,10 @@ TEST(sealer, what_is_found_opens_and_seals_not) /* SE-6 */
     CHECK_EQ(svmc_seal_find(&lab.sealer, SVMC_KEY_DISK, algs[0], &use.id, NULL), SVMC_SEAL_RANGE);
     CHECK_EQ(svmc_seal_find(&lab.sealer, SVMC_KEY_DISK, 0x41, &use.id, &found), SVMC_SEAL_ALG);
     CHECK_EQ(svmc_seal_find(&lab.sealer, SVMC_KEY_DISK, 0x21, &use.id, &found), SVMC_SEAL_ALG);
-    lab.fake.lacks = algs[1];
+    lab.crypto.fake.lacks = algs[1];
     CHECK_EQ(svmc_seal_find(&lab.sealer, SVMC_KEY_DISK, algs[1], &use.id, &found), SVMC_SEAL_ALG);
     CHECK(seal_lab_is_zero(&found, sizeof found));
-    lab.fake.lie_at = lab.fake.calls + 2; /* a vector of another algorithm's fails */
+    lab.crypto.fake.lie_at = lab.crypto.fake.calls + 2; /* a vector of another algorithm's fails */
     CHECK_EQ(svmc_seal_find(&lab.sealer, SVMC_KEY_DISK, algs[2], &use.id, &found),
              SVMC_SEAL_SELF_TEST);
     CHECK_EQ(svmc_seal_may(&lab.sealer, SVMC_KEY_DISK, 0, 0, 0), SVMC_SEAL_SELF_TEST);
@@ -643,7 +644,7 @@ static uint64_t ticket;
 
 static void stop_meanwhile(void)
 {
-    lab.toy.between = NULL;
+    lab.crypto.toy.between = NULL;
     svmc_sealer_key(&lab.sealer, SVMC_KEY_DESTROYED, 0);
     ticket = svmc_keyslots_flush(&lab.ks);
     CHECK_EQ(svmc_keyslots_quiet(&lab.ks, ticket), SVMC_ERR_BUSY); /* a unit has begun */
@@ -653,7 +654,7 @@ TEST(sealer, who_stops_it_can_wait_for_what_has_begun) /* SE-9 SE-3 */
 {
     begin(SVMC_ALG_AES_256_GCM, true);
     REQUIRE(svmc_seal_begin(&lab.sealer, SVMC_KEY_PAGE, 8, 64, &use) == SVMC_SEAL_NONE);
-    lab.toy.between = stop_meanwhile;
+    lab.crypto.toy.between = stop_meanwhile;
     CHECK_EQ(seal(96), SVMC_SEAL_NONE);
     CHECK_EQ(svmc_keyslots_quiet(&lab.ks, ticket), SVMC_OK);
     CHECK_EQ(seal(96), SVMC_SEAL_KEY_STATE);
@@ -671,7 +672,7 @@ TEST(sealer, a_call_that_fails_leaves_nothing) /* SE-12 SE-5 SE-6 */
         enum svmc_seal_reason why;
 
         begin(SVMC_ALG_AES_256_GCM, false);
-        lab.fake.fail_at = lab.fake.calls + k;
+        lab.crypto.fake.fail_at = lab.crypto.fake.calls + k;
         why = svmc_seal_begin(&lab.sealer, SVMC_KEY_DISK, 8, 64, &use);
         CHECK(why == SVMC_SEAL_NONE || seal_lab_is_zero(&use, sizeof use), "%u", k);
         if (why == SVMC_SEAL_NONE) {

@@ -48,7 +48,7 @@ static void begin(void)
     struct svmc_tree_config config = config_of();
 
     seal_lab_init(&lab, SVMC_ALG_AES_256_GCM, true);
-    lab.toy.sealed = record;
+    lab.crypto.toy.sealed = record;
     memset(seen, 0, sizeof seen);
     twice = 0;
     memset(nodes, 0xee, sizeof nodes); /* what was never written is not looked at */
@@ -137,7 +137,7 @@ TEST(tree, it_is_set_up_of_what_there_is) /* SE-29 SE-32 */
     CHECK_EQ(svmc_tree_get(&tree, 0, UINT64_MAX, &value), SVMC_SEAL_RANGE);
     CHECK_EQ(svmc_tree_set(NULL, 0, 0, 1), SVMC_SEAL_RANGE);
     CHECK_EQ(svmc_tree_set(&tree, 0, LEAVES, 1), SVMC_SEAL_RANGE);
-    lab.fake.fail_at = lab.fake.calls + 1;
+    lab.crypto.fake.fail_at = lab.crypto.fake.calls + 1;
     CHECK_EQ(svmc_tree_init(&t, &good), SVMC_SEAL_CRYPTO);
     CHECK(seal_lab_is_zero(&t, sizeof t));
     svmc_sealer_key(&lab.sealer, SVMC_KEY_DESTROYED, 15);
@@ -237,12 +237,12 @@ TEST(tree, a_call_that_fails_changes_nothing) /* SE-31 */
         CHECK_EQ(set(i * 90, i), SVMC_SEAL_NONE);
     memcpy(before, nodes, sizeof nodes);
     for (unsigned k = 1; k <= 6; k++) {
-        lab.toy.fail_at = lab.toy.calls + k;
+        lab.crypto.toy.fail_at = lab.crypto.toy.calls + k;
         CHECK_EQ(set(90, 77), SVMC_SEAL_CRYPTO, "%u", k);
         CHECK_MEM(nodes, before, sizeof nodes, "%u", k);
         CHECK(holds(90) && holds(180), "%u", k);
     }
-    lab.toy.fail_at = lab.toy.calls + 2;
+    lab.crypto.toy.fail_at = lab.crypto.toy.calls + 2;
     CHECK_EQ(svmc_tree_get(&tree, 0, 90, &value), SVMC_SEAL_CRYPTO);
     CHECK_EQ(value, 0);
     CHECK_EQ(set(90, 78), SVMC_SEAL_NONE);
@@ -300,13 +300,13 @@ TEST(tree, histories_are_what_the_model_says)
         uint8_t was[NODE];
         bool changed;
 
-        lab.toy.fail_at = harness_random(&random) % 13 == 0 ? lab.toy.calls + 3 : 0;
+        lab.crypto.toy.fail_at = harness_random(&random) % 13 == 0 ? lab.crypto.toy.calls + 3 : 0;
         if (harness_random(&random) % 2) {
             (void)set(leaf, harness_random(&random));
-            CHECK(lab.toy.fail_at != 0 || holds(leaf), "%u", step);
+            CHECK(lab.crypto.toy.fail_at != 0 || holds(leaf), "%u", step);
             continue;
         }
-        lab.toy.fail_at = 0;
+        lab.crypto.toy.fail_at = 0;
         memcpy(was, nodes[n], NODE);
         memcpy(nodes[n], before[n], NODE);
         changed = memcmp(was, before[n], NODE) != 0;

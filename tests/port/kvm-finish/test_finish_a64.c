@@ -179,6 +179,20 @@ TEST(kvm_finish_a64, an_abort_is_taken_to_el1) /* KV-35 */
     }
 }
 
+TEST(kvm_finish_a64, a_device_that_fails_is_named) /* KV-27 KV-34 */
+{
+    for (unsigned i = 0; i < 2; i++) {
+        REQUIRE(prepare(i == 0 ? LDP : STP_PRE, true, i == 0 ? 5 : WNR | 5));
+        lab.device = SVMC_ERR_STATE;
+        CHECK_EQ(svmc_kvm_finish_a64_exit(&f, &out), SVMC_ERR_CALLBACK, "%u", i);
+        CHECK_EQ(out.action, SVMC_EXEC_NONE, "%u", i);
+        CHECK_EQ(out.exec.callback, i == 0 ? SVMC_EXEC_READ : SVMC_EXEC_WRITE, "%u", i);
+        CHECK_EQ(out.exec.callback_status, SVMC_ERR_STATE, "%u", i);
+        CHECK_EQ(get(CORE_PC), CODE, "%u", i);
+        CHECK_EQ(lab.sets, 0, "%u", i);
+    }
+}
+
 TEST(kvm_finish_a64, what_is_not_its_exit_is_left_alone) /* KV-30 KV-32 */
 {
     REQUIRE(prepare(LDP, true, 5));

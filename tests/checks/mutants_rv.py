@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""Checks of finishing RISC-V instructions, taken out: rows of mutants.py."""
+X = "src/exec/"
+
+ROWS = (
+    ("ER-1", X + "rv.c", "return n == 0 ? 0 : e->regs->general[n]", "return e->regs->general[n]"),
+    ("ER-1", X + "rv.c", "    if (n != 0)\n        e->regs->general[n]",
+     "    e->regs->general[n]"),
+    ("ER-2", X + "rv_fetch.c", "(bits & 3) == 3 ? bits : bits & 0xffff;", "bits;"),
+    ("ER-2", X + "rv_fetch.c", "page < 2 && st == SVMC_ERR_TRUNCATED;", "page < 2;"),
+    ("ER-2", X + "rv_fetch.c", "if (st == SVMC_ERR_UNDEFINED)", "if (0)"),
+    ("ER-3", X + "rv.c", "    e->r.out->fault.address = value;\n", ""),
+    ("ER-3", X + "rv.c", "e->insn->access & SVMC_ACCESS_WRITE ? SVMC_RV_STORE_MISALIGNED :",
+     "0 ? SVMC_RV_STORE_MISALIGNED :"),
+    ("ER-4", X + "rv.c", " && !(e->insn->flags & strict))", ")"),
+    ("ER-4", X + "rv.c", "if ((e->regs->settings & SVMC_EXEC_RV_MISALIGNED) &&", "if ("),
+    ("ER-5", X + "rv.c", "if (!(e->regs->settings & SVMC_EXEC_RV_BIG_ENDIAN))", "if (1)"),
+    ("ER-6", X + "rv.c", "return reg == SVMC_REG_RV_X0 ? 0 : rv_get(e, reg + 1);",
+     "return rv_get(e, reg + 1);"),
+    ("ER-6", X + "rv.c", "& core_mask(bytes)) != 0 || is.half[1] != old.half[1])",
+     "& core_mask(bytes)) != 0)"),
+    ("ER-6", X + "rv.c", "e->insn->mem_bytes > e->xlen_bytes && rd != SVMC_REG_RV_X0)",
+     "e->insn->mem_bytes > e->xlen_bytes)"),
+    ("ER-6", X + "rv.c", "if (e->op == RV_OP_MIN || e->op == RV_OP_MAX)", "if (0)"),
+    ("ER-6", X + "rv.c", "if (memcmp(seen, expected, span.bytes) == 0) {", "if (1) {"),
+    ("ER-7", X + "rv.c", "e->regs->float_state == 0 || ", ""),
+    ("ER-7", X + "rv.c", " || e->insn->mem_bytes > e->regs->float_bytes)", ")"),
+    ("ER-7", X + "rv.c", "    v.half[0] |= ~core_mask(bytes);\n", ""),
+    ("ER-7", X + "rv.c", "    e->regs->float_state = RV_FLOAT_DIRTY;\n", ""),
+    ("ER-8", X + "rv.c", "regs->reserved_bytes == span.bytes && ", ""),
+    ("ER-8", X + "rv.c", " && regs->reserved_at == span.at[0])", ")"),
+    ("ER-8", X + "rv.c", "    e->regs->reserved_bytes = 0;\n", ""),
+    ("ER-8", X + "rv.c", "done = memcmp(seen, expected, span.bytes) == 0;", "done = true;"),
+    ("ER-9", X + "rv.c", "at & ~(uint64_t)(bytes - 1), bytes,", "at, bytes,"),
+    ("ER-9", X + "rv.c", "        fault->vector = (uint8_t)(fault->vector + 2);\n", "        ;\n"),
+    ("XE-5", X + "rv.c", " && (regs->pc & 1) == 0 &&", " &&"),
+)
