@@ -145,8 +145,9 @@ SVMC_API SVMC_NODISCARD enum svmc_status svmc_kvm_finish_open(
  *          comes KVM_RUN. PENDING: struct kvm_run has an exit, MMIO or IO, of this instruction:
  *          answer it as any, and call again instead of KVM_RUN. NEEDS_ATOMIC, NEEDS_VECTOR,
  *          UNFINISHED: nothing was done, *out says to what.
- *          On an error the vCPU is as it was. CALLBACK may be tried again, before anything else:
- *          what was done to memory and devices is not done twice. Or say drop.
+ *          On an error the vCPU is as it was. CALLBACK may be tried again, before anything else: an
+ *          instruction that is over is not done twice; of one that is not, parts that were written
+ *          before are written again (KV-27). Or say drop.
  *          A VMM that single-steps says KVM_SET_GUEST_DEBUG again behind DONE: that is its step.
  *          With MEND it is called for KVM_EXIT_MMIO as well, before that is answered: PENDING:
  *          as above, UNSUPPORTED: KVM does it right.
