@@ -743,10 +743,13 @@ static unsigned draw(unsigned bound)
     return (unsigned)(harness_random(&seed) >> 33) % bound;
 }
 
-/* Near a page's end more often than not. */
+/* Near a page's end more often than not; behind the last page there is nothing. */
 static uint64_t draw_place(uint64_t at)
 {
-    return draw(2) ? at : (at & ~(uint64_t)0xfff) + 0x1000 - draw(160);
+    const uint64_t end = (at & ~(uint64_t)0xfff) + 0x1000;
+    const unsigned room = end == LAB_LINEAR + LAB_PAGES * LAB_PAGE ? 20 : 0;
+
+    return draw(2) ? at : end - room - draw(160);
 }
 
 /* A gate, a frame, a TSS and stacks that fit each other, or do not quite. */

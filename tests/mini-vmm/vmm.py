@@ -109,7 +109,7 @@ class Stopped:
                 raise AssertionError(f"no {word!r}: {self.seen}")
             self.seen += byte.decode()
         os.kill(self.process.pid, signal.SIGSTOP)
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + 60
         stat = Path(f"/proc/{self.process.pid}/stat")
         while stat.read_text().rsplit(")", 1)[1].split()[0] != "T":
             assert time.monotonic() < limit
