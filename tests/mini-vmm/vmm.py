@@ -108,12 +108,20 @@ class Stopped:
             if not byte:
                 raise AssertionError(f"no {word!r}: {self.seen}")
             self.seen += byte.decode()
-        os.kill(self.process.pid, signal.SIGSTOP)
         limit = time.monotonic() + 60
-        stat = Path(f"/proc/{self.process.pid}/stat")
-        while stat.read_text().rsplit(")", 1)[1].split()[0] != "T":
+        while not self.stops():  # a vCPU may wait in the kernel for a thread that has stopped
             assert time.monotonic() < limit
+            self.go_on()
             time.sleep(0.01)
+
+    def stops(self):
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        os.kill(self.process.pid, signal.SIGSTOP)
+        for _ in range(200):
+            if stat.read_text().rsplit(")", 1)[1].split()[0] == "T":
+                return True
+            time.sleep(0.01)
+        return False
 
     def go_on(self):
         os.kill(self.process.pid, signal.SIGCONT)
