@@ -397,7 +397,8 @@ record_campaigns() {
                 -e '^[0-9]+ (operations|checks|uses|cuts|restores)' \
                 "$build/log/$name.log" |
                 awk '!/^ok / || ++ok <= 20 { print "    " $0 }
-                     END { if (ok > 20) print "    ok: " ok - 20 " lines more" }'
+                     END { if (ok > 20) print "    ok: " ok - 20 " lines more" }' ||
+                true
         } >>"$file"
     done
 }

@@ -156,7 +156,7 @@ void svmc_kvm_lent_ask(const struct svmc_kvm_finish_lent *l, const struct svmc_e
         memcpy(run->mmio.data, l->data + from, run->mmio.len);
 }
 
-uint32_t svmc_kvm_lent_take(struct svmc_kvm_finish_lent *l, const struct svmc_exec_wait *wait)
+bool svmc_kvm_lent_take(struct svmc_kvm_finish_lent *l, const struct svmc_exec_wait *wait)
 {
     const struct kvm_run *run = l->run;
     size_t from = l->piece * (size_t)PIECE, left = wait->bytes - from;

@@ -2,6 +2,7 @@
 /** Memory and devices that the VMM lends to an instruction of x86 or arm64: docs/spec/kvm.md. */
 #ifndef PORT_KVM_FINISH_LENT_H
 #define PORT_KVM_FINISH_LENT_H
+#include <stdbool.h>
 #include <svmcore/port/kvm_finish.h>
 
 /** Bytes that no compiler leaves as they were. */
@@ -31,6 +32,6 @@ enum svmc_status svmc_kvm_lent_write(struct svmc_kvm_finish_lent *l, svmc_gpa at
 void svmc_kvm_lent_ask(const struct svmc_kvm_finish_lent *l, const struct svmc_exec_wait *wait);
 
 /** Its answer. true: it was the last piece. */
-uint32_t svmc_kvm_lent_take(struct svmc_kvm_finish_lent *l, const struct svmc_exec_wait *wait);
+bool svmc_kvm_lent_take(struct svmc_kvm_finish_lent *l, const struct svmc_exec_wait *wait);
 
 #endif
