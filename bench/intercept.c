@@ -2,8 +2,9 @@
 /*
  * intercept.register-op, .chunk-3584: a delegated exit, from the exit to the committed answer, the
  * host's reply included, beside a hot 4096-byte memcpy of the C library. register-op is CPUID, the
- * widest (2 registers out, 4 in); register-op.KIND are narrower ones. The guest's registers are an
- * array, as a hypervisor has them.
+ * widest (2 registers out, 4 in); register-op.KIND are narrower ones, .backend-out and -in such as
+ * KVM ends itself. chunk-3584 is OUTS, .in INS, where the host writes the bytes. The guest's
+ * registers are an array, as a hypervisor has them.
  * .full-wipe: CPUID under a policy that has all of the page written for each request.
  * .words: what a CPUID's rules have loaded and stored in the page, and no check; .words-calls: and
  * its eight callbacks. No operation of registers takes less than these, whatever else it does.
@@ -64,7 +65,7 @@ static void round_trip(const struct svmc_exit *e, uint64_t out_valid)
     memcpy(&reply.seq, (const char *)world.page + SVMC_PAGE_REQ_SEQ, sizeof reply.seq);
     reply.done = e->count;
     reply.out_valid = out_valid;
-    must(svmc_reply_write(world.page, &reply, NULL));
+    must(svmc_reply_write(world.page, &reply, from));
     must(svmc_vcpu_enter(&vcpu, &out));
 }
 
@@ -107,6 +108,31 @@ static void chunk(void)
     };
 
     round_trip(&e, 0);
+}
+
+static void chunk_in(void)
+{
+    static const struct svmc_exit e = { .kind = SVMC_KIND_INS,
+                                        .count = SVMC_PAGE_DATA_BYTES,
+                                        .size = 1 };
+
+    reply.data_bytes = SVMC_PAGE_DATA_BYTES;
+    round_trip(&e, 0);
+    reply.data_bytes = 0;
+}
+
+static void backend_out(void)
+{
+    static const struct svmc_exit e = { .kind = SVMC_KIND_OUT, .count = 1, .size = 4 };
+
+    round_trip(&e, 0);
+}
+
+static void backend_in(void)
+{
+    static const struct svmc_exit e = { .kind = SVMC_KIND_IN, .count = 1, .size = 4 };
+
+    round_trip(&e, 1);
 }
 
 /* PG-1: all of a request; a reply; R3: the reply area, each word once; R17: what is not zero. */
@@ -190,7 +216,7 @@ int main(void)
         few[i] = (uint16_t)(harness_random(&rng) % 16);
     }
     must(svmc_policy_init(&policy, 16, 16));
-    must(svmc_policy_set_ports(&policy, 0, 65536, SVMC_ACCESS_WRITE, SVMC_VERDICT_DELEGATE));
+    must(svmc_policy_set_ports(&policy, 0, 65536, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     must(svmc_policy_set_msrs(&policy, 0, 64, SVMC_ACCESS_RW, SVMC_VERDICT_DELEGATE));
     must(svmc_policy_add_window(&policy, (svmc_gpa){ 0xfe000000 }, 4096, SVMC_ACCESS_RW,
                                 SVMC_VERDICT_DELEGATE));
@@ -200,9 +226,12 @@ int main(void)
     figure("intercept.register-op.rdmsr", rdmsr, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.wrmsr", wrmsr, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.mmio-read", mmio_read, "memcpy-4096", copy_page, 20000, 1);
+    figure("intercept.register-op.backend-out", backend_out, "memcpy-4096", copy_page, 20000, 1);
+    figure("intercept.register-op.backend-in", backend_in, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.words", words, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.register-op.words-calls", words_calls, "memcpy-4096", copy_page, 20000, 1);
     figure("intercept.chunk-3584", chunk, "memcpy-4096", copy_page, 20000, 1);
+    figure("intercept.chunk-3584.in", chunk_in, "memcpy-4096", copy_page, 20000, 1);
     must(svmc_policy_init(&policy, 16, 16)); /* every request writes all of the page */
     must(svmc_policy_set_full_wipe(&policy));
     must(svmc_policy_seal(&policy));

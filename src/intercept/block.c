@@ -5,7 +5,6 @@
  * where the guest says how many, svmc_intercept_s390_header reads it. EX-68, EX-70, R12.
  */
 #include "../core/memory.h"
-#include "../core/shared.h"
 #include "intercept_private.h"
 
 /* R3: the part that the reply brings, where it belongs in the staging area. */
@@ -14,8 +13,7 @@ static CORE_COLD void take(struct svmc_vcpu *vc)
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t from = p->direction == SVMC_DIRECTION_INOUT ? 0 : p->at;
 
-    core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging, sizeof vc->priv.staging,
-                          from, p->exit.size);
+    svmc_intercept_get_data(vc, from, p->exit.size);
 }
 
 /* A span of the block, at staging[*at], which gets what stands behind it. */

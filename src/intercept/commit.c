@@ -162,8 +162,9 @@ CORE_COLD enum svmc_status svmc_intercept_merge(struct svmc_vcpu *vc, uint64_t *
 }
 
 /* The backend ends the access itself: it gets the results one behind the other, little-endian. */
-static CORE_COLD void commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
-                                     const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome)
+CORE_COLD void svmc_intercept_commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                             const uint64_t out[SLOTS_OUT],
+                                             struct svmc_outcome *outcome)
 {
     const struct svmc_pending *p = &vc->priv.pending;
     uint32_t at = 0;
@@ -228,7 +229,7 @@ CORE_COLD enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const str
     enum svmc_status st;
 
     if (!(vc->priv.pending.exit.finish & SVMC_FINISH_REGS)) {
-        commit_backend(vc, rule, out, outcome);
+        svmc_intercept_commit_backend(vc, rule, out, outcome);
         return SVMC_OK;
     }
     if (rule->string && !is_block(rule))

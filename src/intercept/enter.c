@@ -61,8 +61,7 @@ static CORE_COLD void stage_rest(struct svmc_vcpu *vc)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
-    core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging, sizeof vc->priv.staging,
-                          0, (size_t)p->issued * p->exit.size);
+    svmc_intercept_get_data(vc, 0, p->issued * p->exit.size);
     p->staged = 1;
 }
 
@@ -79,9 +78,7 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
     if (is_block(rule) && p->completion == SVMC_COMPLETION_PART)
         return svmc_intercept_block_next(vc, rule, out);
     if (rule->string == 1 && rule->direction == SVMC_DIRECTION_IN)
-        core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging,
-                              sizeof vc->priv.staging, (size_t)p->at * p->exit.size,
-                              (size_t)done * p->exit.size);
+        svmc_intercept_get_data(vc, p->at * p->exit.size, done * p->exit.size);
     if (rule->string && backend && at < p->exit.count) {
         /* a backend ends its string only when all of it is there */
         count_accepted(vc, rule, done);
@@ -90,6 +87,7 @@ static enum svmc_status accept(struct svmc_vcpu *vc, const struct exit_rule *rul
         else if (!p->staged)
             stage_rest(vc);
         p->at = at;
+        p->usual = 0; /* from here on it is in parts */
         p->issued = svmc_intercept_chunk(p);
         return svmc_intercept_request(vc, rule, out); /* a string has no slot: this cannot fail */
     }

@@ -91,8 +91,9 @@ struct exit_rule {
     uint8_t out_count;
     struct slot out[SLOTS_OUT];
     /* for usual.c alone, made of the columns above: what each exit would come to again */
-    uint16_t usual;       /* isas, of a row with exits that can go the usual way; else 0 */
-    uint8_t shown, given; /* bytes that a request shows, a reply gives; those of a size not */
+    uint16_t usual;         /* isas, of a row with exits that can go the usual way; else 0 */
+    uint16_t usual_backend; /* the same of exits that a backend ends */
+    uint8_t shown, given;   /* bytes that a request shows, a reply gives; those of a size not */
     uint8_t in_valid, out_valid; /* PG-6, R6 */
     uint8_t begins[8];           /* svmc_pending.active and the seven behind it */
     uint32_t asks;               /* the request's kind, completion and direction */
@@ -320,6 +321,8 @@ enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const struct exit_r
                                        struct svmc_outcome *out);
 /** PG-1: bytes [at, at + bytes) of what the guest writes into the data area; zeros behind them. */
 void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes);
+/** R3: so many bytes of the data area, once, into the staging area from `at` on. */
+void svmc_intercept_get_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes);
 void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data);
 void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc);
 void svmc_intercept_page_clear(struct svmc_vcpu *vc);
@@ -356,6 +359,8 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
 enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                        const uint64_t out[SLOTS_OUT], uint32_t *done,
                                        struct svmc_outcome *outcome);
+void svmc_intercept_commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                                   const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome);
 /** 1 and 2 bytes of a register: the rest is kept as it is now (R9): APM vol. 1, 3.1.2. */
 enum svmc_status svmc_intercept_merge(struct svmc_vcpu *vc, uint64_t *value);
 

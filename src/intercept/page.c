@@ -6,6 +6,12 @@
 
 #define REQUEST_BYTES 0x100u
 
+/* Each byte from `at` to `end`, in words. */
+static CORE_WARM void zero(volatile void *page, size_t at, size_t end)
+{
+    core_shared_zero(page, at, end);
+}
+
 /*
  * PG-1: the request's data, and zeros over what the data area held of the last request or reply;
  * under full_wipe over all of it. Neither staged nor elsewhere: they are there (RETRY, all in one
@@ -13,7 +19,7 @@
  */
 CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes)
 {
-    const struct svmc_pending *p = &vc->priv.pending;
+    struct svmc_pending *p = &vc->priv.pending;
     const uint8_t *room = p->exit.data;
     uint32_t used = vc->priv.page_used;
     volatile void *page = vc->priv.page;
@@ -30,9 +36,16 @@ CORE_APART void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint3
     if (room)
         core_shared_write_part(page, SVMC_PAGE_DATA, room, cap, at, bytes);
     if (bytes < used)
-        core_shared_zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
-                         SVMC_PAGE_DATA + used);
+        zero(page, SVMC_PAGE_DATA + (bytes + CORE_WORD - 1) / CORE_WORD * CORE_WORD,
+             SVMC_PAGE_DATA + used);
     vc->priv.page_used = bytes;
+    p->exit.data = NULL;
+}
+
+CORE_APART void svmc_intercept_get_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes)
+{
+    core_shared_read_part(vc->priv.page, SVMC_PAGE_DATA, vc->priv.staging, sizeof vc->priv.staging,
+                          at, bytes);
 }
 
 /* What neither a row's register nor the value is. */
@@ -92,7 +105,6 @@ static CORE_WARM void send(struct svmc_vcpu *vc, const struct exit_rule *rule, s
     ask->in_valid = ((uint64_t)1 << p->in_count) - 1;
     ask->insn = svmc_intercept_insn_text(rule, &p->exit);
     fill(vc, *ask, in, SLOTS_IN, at, bytes);
-    p->exit.data = NULL;
 }
 
 CORE_WARM enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
@@ -152,19 +164,19 @@ CORE_COLD void svmc_intercept_page_wipe(struct svmc_vcpu *vc, uint32_t data)
 {
     if (data < vc->priv.page_used)
         data = vc->priv.page_used;
-    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);
+    zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);
     vc->priv.page_used = 0;
 }
 
 /* The reply area as it is handed over: what a refused reply left there is not the next one's. */
 CORE_COLD void svmc_intercept_page_clear_reply(struct svmc_vcpu *vc)
 {
-    core_shared_zero(vc->priv.page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_DATA);
+    zero(vc->priv.page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_DATA);
 }
 
 /* The page as it is handed over. */
 CORE_COLD void svmc_intercept_page_clear(struct svmc_vcpu *vc)
 {
-    core_shared_zero(vc->priv.page, 0, SVMC_PAGE_BYTES);
+    zero(vc->priv.page, 0, SVMC_PAGE_BYTES);
     vc->priv.page_used = 0;
 }

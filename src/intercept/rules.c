@@ -87,6 +87,8 @@ enum {
 #define BYTES_OF(...) FOURTH(__VA_ARGS__)
 #define FOURTH(n, place, reg, bytes, ...) (bytes)
 #define BEYOND(i, ...) (COUNT_OF(__VA_ARGS__) > (i) ? ~MASK(BYTES_OF(__VA_ARGS__)) : ~(uint64_t)0)
+#define IN_TABLE(space) ((space) >= SPACE_PORT && (space) <= SPACE_SYSREG)
+#define COMPLETION(string) ((string) == 1 ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_SINGLE)
 #define CHECK_OF(...) FIFTH(__VA_ARGS__)
 #define FIFTH(n, place, reg, bytes, check, ...) (check)
 /* clang-format on */
@@ -110,7 +112,7 @@ enum row_number {
 const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
     /* #UD, and nothing leaves */
     { SVMC_KIND_UNKNOWN, ROW_UNKNOWN, ANY, UNSIZED, SVMC_VERDICT_FAULT, SPACE_NONE, 0,
-      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0, 0, 0, 0, 0, 0, { 0 }, 0,
+      SVMC_DIRECTION_NONE, 0, 0, 0, 0, SVMC_FAULT_UD, 0, 0, IN0, OUT0, 0, 0, 0, 0, 0, 0, { 0 }, 0,
       { 0 } },
 #define ROW(kind_, isas_, sizes_, verdict_, space_, write_, direction_, string_, statuses_,     \
             faults_, refusal_, in_, out_, source_)                                              \
@@ -119,14 +121,15 @@ const struct exit_rule svmc_intercept_rules[ROW_COUNT] = {
       SPACE_##space_ == SPACE_S390 || (string_) > 1, statuses_, faults_,                        \
       SVMC_FAULT_##refusal_, ADDRESS_BYTES >> 4 * SPACE_##space_ & 15,                          \
       CHECK_OF(out_) == CHECK_TIME || SVMC_KIND_##kind_ == SVMC_KIND_WRMSR, in_, out_,          \
-      (string_) == 0 && SPACE_##space_ >= SPACE_PORT && SPACE_##space_ <= SPACE_SYSREG          \
-          ? isas_                                                                               \
-          : 0,                                                                                  \
+      (string_) == 0 && IN_TABLE(SPACE_##space_) ? isas_ : 0,                                   \
+      (string_) <= 1 && IN_TABLE(SPACE_##space_) ? isas_ : 0,                                   \
       (ADDRESS_BYTES >> 4 * SPACE_##space_ & 15) + COUNT_OF(in_) * (BYTES_OF(in_) & 15),        \
       COUNT_OF(out_) * (BYTES_OF(out_) & 15),                                                   \
       (1u << COUNT_OF(in_)) - 1, (1u << COUNT_OF(out_)) - 1,                                    \
-      { 1, 1, 0, COUNT_OF(in_), COUNT_OF(out_), 0, 0, 0 },                                      \
-      SVMC_KIND_##kind_ | (uint32_t)SVMC_COMPLETION_SINGLE << 16 |                              \
+      { 1, 1, 0, COUNT_OF(in_), COUNT_OF(out_),                                                 \
+        (string_) == 1 ? SVMC_DIRECTION_##direction_ : 0,                                       \
+        (string_) == 1 ? SVMC_COMPLETION_CHUNK : 0, 0 },                                       \
+      SVMC_KIND_##kind_ | (uint32_t)COMPLETION(string_) << 16 |                                 \
           (uint32_t)SVMC_DIRECTION_##direction_ << 24,                                          \
       { BEYOND(0, out_), BEYOND(1, out_), BEYOND(2, out_) } },
 #include "rows.def"

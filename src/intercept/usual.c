@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * A call on a vCPU, and the usual way of an exit: an operation of registers, which the policy
- * delegates and the library ends; and a reply that is DONE and breaks no rule. What is anything
- * else goes the whole way (exit.c, enter.c), which takes these too and comes to the same: what
+ * A call on a vCPU, and the usual way of an exit: an operation of registers that the policy
+ * delegates and the library or a backend ends, or a string that a backend ends and that is one
+ * chunk; and a reply that is DONE and breaks no rule. What is anything else goes the whole way
+ * (exit.c, enter.c), which takes these too and comes to the same: what
  * tests/intercept/test_usual.c holds.
  */
 #include <svmcore/intercept.h>
@@ -44,13 +45,37 @@ static bool is_odd(const struct svmc_exit *e)
     return (bytes & odd) != 0 || e->interrupted.type != SVMC_EVENT_NONE;
 }
 
+/* The bytes of a string, which all go in one chunk. */
+static uint32_t string_bytes(const struct svmc_pending *p)
+{
+    return p->issued * p->exit.size;
+}
+
+/* EX-1: an exit that a backend ends: one element, or a string that fits. */
+static bool backend_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
+{
+    if (rule->string)
+        return e->count > 0 && e->count <= elements(SVMC_PAGE_DATA_BYTES, e->size) &&
+               (rule->direction == SVMC_DIRECTION_IN || e->data);
+    return e->count == 1;
+}
+
 /* An exit that is sound (EX-1) and takes the usual way, if it is delegated. */
 static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
 {
-    return rule->kind == e->kind && !is_odd(e) && e->finish == OWN && e->swap == 0 &&
-           e->count == 1 && e->insn_bytes - 1u < SVMC_INSN_MAX &&
-           ((uint32_t)rule->usual >> (e->isa & 31) & 1u) && size_is_sound(rule, e->size) &&
-           (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
+    uint32_t isas = rule->usual;
+
+    if (rule->kind != e->kind || is_odd(e) || e->swap != 0)
+        return false;
+    if (e->finish == SVMC_FINISH_BACKEND) {
+        if (!backend_is_sound(rule, e))
+            return false;
+        isas = rule->usual_backend;
+    } else if (e->finish != OWN || e->count != 1 || e->insn_bytes - 1u >= SVMC_INSN_MAX ||
+               (rule->out[0].place == PLACE_DEST && !dest_is_sound(e))) {
+        return false;
+    }
+    return (isas >> (e->isa & 31) & 1u) && size_is_sound(rule, e->size);
 }
 
 /* What its parameters decide, then. */
@@ -59,7 +84,9 @@ static bool is_delegated(const struct svmc_policy *policy, const struct exit_rul
 {
     if (rule->space == SPACE_CPUID)
         return !svmc_intercept_is_pinned(policy);
-    if (rule->space == SPACE_PORT && e->address == policy->priv.doorbell - (uint64_t)1) /* HC-1 */
+    if (rule->space == SPACE_PORT &&
+        (e->address == policy->priv.doorbell - (uint64_t)1 || /* HC-1 */
+         (rule->string && policy->priv.full_wipe)))           /* a RETRY writes its data again */
         return false;
     return svmc_intercept_judge(policy, rule, e) == SVMC_VERDICT_DELEGATE;
 }
@@ -75,7 +102,7 @@ static void keep(struct svmc_exit *record, const struct svmc_exit *exit)
 }
 
 /* R17: that, and all behind it: a RETRY and a clock may have left something there. */
-static void forget_usual(struct svmc_pending *p)
+static inline void forget_usual(struct svmc_pending *p)
 {
     const size_t tail = offsetof(struct svmc_exit, insn_bytes);
     const size_t row = offsetof(struct svmc_pending, row);
@@ -146,18 +173,19 @@ static enum svmc_status take_inputs(struct svmc_vcpu *vc, const struct exit_rule
 }
 
 /* The request for what stands in the record. */
-static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
+static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule, const uint8_t *data,
                             struct svmc_outcome *out)
 {
     struct svmc_pending *p = &vc->priv.pending;
     const struct svmc_exit *e = &p->exit;
     uint64_t in[USUAL_SLOTS] = { 0, 0 };
     const struct width *width;
+    uint32_t bytes = 0;
     struct ask words;
 
     p->row = rule;
     memcpy((uint8_t *)p + offsetof(struct svmc_pending, active), rule->begins, sizeof rule->begins);
-    p->issued = 1;
+    p->issued = e->count;
     p->at = 0;
     vc->priv.stats.exits++;
     if (rule->timed)
@@ -166,18 +194,23 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule,
         forget(vc);
         return failed(out);
     }
+    if (rule->string && rule->direction == SVMC_DIRECTION_OUT) {
+        bytes = string_bytes(p);
+        vc->priv.stats.bytes_shown += bytes;
+        p->exit.data = data;
+    }
     vc->priv.stats.bytes_shown += rule->shown;
     width = width_of(e);
     words.kind = rule->asks;
     words.size = e->size;
-    words.count = 1;
+    words.count = e->count;
     words.in_valid = rule->in_valid;
     words.address = rule->address != 0 ? e->address : 0;
     if (e->isa > SVMC_ISA_X86_64)
         words.insn = svmc_intercept_other_text(rule, e);
     else /* clamp: row and column are ours */
         words.insn = svmc_intercept_texts[rule->row][width->column] & width->text;
-    fill(vc, words, in, USUAL_SLOTS, 0, 0);
+    fill(vc, words, in, USUAL_SLOTS, 0, bytes);
     //@ split vc->priv.pending.active;
     vc->priv.stats.verdicts[SVMC_VERDICT_DELEGATE]++;
     set_outcome(out, SVMC_ACT_DELEGATED, e->state);
@@ -202,17 +235,21 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     if (e->from != SVMC_FROM_EXIT)
         st = svmc_intercept_resolve(vc, rule, e);
     if (st != SVMC_OK || !is_delegated(vc->priv.policy, rule, e))
-        return svmc_intercept_resolved(vc, rule, st, NULL, out);
-    return ask(vc, rule, out);
+        return svmc_intercept_resolved(vc, rule, st, exit->data, out);
+    return ask(vc, rule, exit->data, out);
 }
 
 /* DONE, and nothing in it that a rule forbids: R18 R2 R4 R5 R6 R7 R11 R8. */
 static bool is_usual_reply(const struct svmc_pending *p, const struct exit_rule *rule,
                            const struct fetched *f)
 {
-    uint64_t odd = (f->seq ^ p->seq) | (f->status ^ SVMC_REPLY_DONE) | f->fault | (f->done ^ 1) |
+    uint64_t odd = (f->seq ^ p->seq) | (f->status ^ SVMC_REPLY_DONE) | f->fault |
                    (f->out_valid ^ rule->out_valid) | f->more | f->reserved;
+    uint64_t done = p->issued;
 
+    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+        done |= (uint64_t)string_bytes(p) << 32;
+    odd |= f->done ^ done;
     odd |= f->out[0] & rule->beyond[0];
     odd |= f->out[1] & rule->beyond[1];
     odd |= (f->out[2] | f->out[3]) & rule->beyond[2];
@@ -279,6 +316,19 @@ static inline enum svmc_status commit_named(struct svmc_vcpu *vc, const struct e
     return SVMC_OK;
 }
 
+/* The backend gets the results, or what came into the data area. */
+static CORE_APART void give(struct svmc_vcpu *vc, const struct exit_rule *rule,
+                            const uint64_t results[SLOTS_OUT], struct svmc_outcome *out)
+{
+    const struct svmc_pending *p = &vc->priv.pending;
+
+    set_outcome(out, SVMC_ACT_RESUME, p->exit.state);
+    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+        svmc_intercept_get_data(vc, 0, string_bytes(p));
+    svmc_intercept_commit_backend(vc, rule, results, out);
+    vc->priv.stats.bytes_accepted += out->data_bytes;
+}
+
 /*
  * R17, PG-9: of an answered exit nothing stays. What is not written here was 0 before: the
  * request's by PG-1, the reply's by R4, R5, R7 and R8.
@@ -317,14 +367,20 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     }
     results = f.out;
     CORE_KEEP(results); /* in memory: registers would have to be saved for the callbacks */
-    if ((rule->out[0].place == PLACE_DEST ? commit_dest(vc, results[0])
-                                          : commit_named(vc, rule, results)) != SVMC_OK)
+    if (p->exit.finish == SVMC_FINISH_BACKEND)
+        give(vc, rule, results, out);
+    else if ((rule->out[0].place == PLACE_DEST ? commit_dest(vc, results[0])
+                                               : commit_named(vc, rule, results)) != SVMC_OK)
         return failed(out);
+    else
+        set_outcome(out, SVMC_ACT_RESUME, p->exit.state & ~(uint32_t)STATE_ENDED); /* EV-6 */
     if (p->counter != 0)
         svmc_intercept_time_note(vc, svmc_intercept_time_of(rule, results[0], results[1]));
     vc->priv.refusals = 0;
-    set_outcome(out, SVMC_ACT_RESUME, p->exit.state & ~(uint32_t)STATE_ENDED); /* EV-6 */
-    wipe_areas(vc->priv.page);
+    if (rule->string)
+        svmc_intercept_page_wipe(vc, string_bytes(p));
+    else
+        wipe_areas(vc->priv.page);
     forget_usual(p);
     return SVMC_OK;
 }

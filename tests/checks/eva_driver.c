@@ -191,7 +191,7 @@ static void any_exit(struct svmc_exit *e, uint16_t kind)
     from = PARTS(froms);
     //@ split from;
     e->from = (uint8_t)PART(froms, from);
-    if (!isa) /* refused: the rest needs no cases */
+    if (!isa && rule->string != 1) /* refused: the rest needs no cases */
         return;
     if (rule->string > 1) {
         size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
@@ -229,7 +229,7 @@ static void check_record(void)
     //@ check p->row == rule;
     //@ check p->active == 1;
     //@ check p->exit.data == \null;
-    //@ check p->usual <= rule->usual && p->staged <= 1;
+    //@ check p->usual <= (rule->usual | rule->usual_backend) && p->staged <= 1;
     //@ check p->in_count <= SLOTS_IN && p->out_count <= SLOTS_OUT;
     //@ check rule->out[0].place == PLACE_DEST ==> p->exit.size >= 1;
     if (!rule->string) {
@@ -322,7 +322,7 @@ static void enters(uint16_t kind)
     p->exit.data = NULL;
     p->row = rule;
     p->active = 1;
-    p->usual = (uint8_t)(rule->usual && MAYBE);
+    p->usual = (uint8_t)(rule->usual && MAYBE); /* a string: below */
     p->staged = (uint8_t)MAYBE;
     p->in_count = (uint8_t)Frama_C_interval(0, SLOTS_IN);
     p->out_count = (uint8_t)Frama_C_interval(0, SLOTS_OUT);
@@ -366,6 +366,7 @@ static void enters(uint16_t kind)
         } else {
             p->exit.count = (uint32_t)Frama_C_interval(1, SVMC_EXIT_DATA_MAX / size);
             p->at = (uint32_t)Frama_C_interval(0, SVMC_EXIT_DATA_MAX / size - 1);
+            p->usual = (uint8_t)(rule->usual_backend && MAYBE); /* and at is 0, in truth */
         }
     }
     st = svmc_vcpu_enter(&vc, &out);

@@ -68,8 +68,8 @@ ROWS = (
      ""),
     ("AT-13", R + "page.c", "core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_BYTES);",
      "core_shared_zero(page, REQUEST_BYTES, SVMC_PAGE_DATA);"),
-    ("AT-13", R + "page.c", "core_shared_zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);", ";"),
-    ("AT-13", R + "usual.c", "    wipe_areas(vc->priv.page);\n", ""),
+    ("AT-13", R + "page.c", "zero(vc->priv.page, 0, SVMC_PAGE_DATA + data);", ";"),
+    ("AT-13", R + "usual.c", "        wipe_areas(vc->priv.page);\n", "        ;\n"),
     ("AT-14", R + "usual.c", "    keep(e, exit);\n",
      "    keep(e, exit);\n"
      "    e->value ^= core_shared_get(vc->priv.page, SVMC_PAGE_REQ_IN);\n"),

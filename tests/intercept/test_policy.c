@@ -2,6 +2,7 @@
 /* docs/spec/exit.md: who answers what, and that nothing loosens it. */
 #include <svmcore/guest/hypercall.h>
 
+#include "../../src/intercept/intercept_private.h"
 #include "scenarios.h"
 
 static struct lab lab;
@@ -55,6 +56,38 @@ TEST(policy, an_access_over_two_verdicts_is_a_fault) /* EX-5 */
              SVMC_ACT_INJECT);
     CHECK_EQ(judge((struct svmc_exit){ .kind = SVMC_KIND_IN, .size = 4, .address = 0xfffe }),
              SVMC_ACT_INJECT, "wraps");
+}
+
+/* EX-5, every size at random ports and at both ends, beside what is said port by port. */
+TEST(policy, every_port_of_an_access_is_asked)
+{
+    static struct svmc_policy ports;
+    static enum svmc_verdict said[SVMC_POLICY_PORTS];
+    uint64_t rng = 5;
+
+    CHECK_EQ(svmc_policy_init(&ports, 1, 1), SVMC_OK);
+    for (unsigned i = 0; i < SVMC_POLICY_PORTS; i++) { /* often as the one before */
+        if (i < 4 || i >= SVMC_POLICY_PORTS - 4)       /* as it would be if ports wrapped */
+            said[i] = SVMC_VERDICT_DELEGATE;
+        else if (harness_random(&rng) % 4 != 0)
+            said[i] = said[i - 1];
+        else
+            said[i] = (enum svmc_verdict)(harness_random(&rng) % (SVMC_VERDICT_TERMINATE + 1));
+        CHECK_EQ(svmc_policy_set_ports(&ports, i, 1, SVMC_ACCESS_READ, said[i]), SVMC_OK);
+    }
+    for (unsigned i = 0; i < SVMC_POLICY_PORTS + 4; i++)
+        for (unsigned size = 1; size <= 4; size *= 2) {
+            struct svmc_exit e = {
+                .kind = SVMC_KIND_IN, .count = 1, .size = (uint16_t)size, .address = i
+            };
+            enum svmc_verdict want = i < SVMC_POLICY_PORTS ? said[i] : SVMC_VERDICT_FAULT;
+
+            for (unsigned k = 1; k < size; k++)
+                if (i + k >= SVMC_POLICY_PORTS || said[i + k] != want)
+                    want = SVMC_VERDICT_FAULT;
+            CHECK_EQ(svmc_intercept_judge(&ports, svmc_intercept_rule(e.kind), &e), want,
+                     "port %u, %u bytes", i, size);
+        }
 }
 
 TEST(policy, const_reads_as_an_empty_bus)
