@@ -7,7 +7,8 @@
  * registers are an array, as a hypervisor has them.
  * .full-wipe: CPUID under a policy that has all of the page written for each request.
  * .words: what a CPUID's rules have loaded and stored in the page, and no check; .words-calls: and
- * its eight callbacks. No operation of registers takes less than these, whatever else it does.
+ * its eight callbacks. No operation of registers takes less than these, whatever else it does;
+ * .full-wipe.words-calls: nor under such a policy.
  * intercept.policy-65536: the same ports out of 16, where 65536 are listed, beside a policy of 16;
  * .policy-random: uniformly random among the 65536, beside those.
  */
@@ -135,17 +136,21 @@ static void backend_in(void)
     round_trip(&e, 1);
 }
 
-/* PG-1: all of a request; a reply; R3: the reply area, each word once; R17: what is not zero. */
-static void words(void)
+/* PG-1: all of a request, or all of the page; a reply; R3: the reply area, each word once; R17:
+   what is not zero. */
+static void touch(bool all)
 {
     static const uint8_t results[] = { 0, 2, 4, 8, 9, 10, 11 }; /* of the reply's words */
     volatile void *page = world.page;
     uint64_t any;
 
+    if (all)
+        core_shared_zero(page, 0, SVMC_PAGE_BYTES);
     CORE_UNROLL
     for (uint32_t i = 0; i < 10; i++)
         core_shared_put(page, CORE_WORD * i, reply.out[i % SVMC_PAGE_SLOTS]);
-    core_shared_clear(page, CORE_WORD * 10, 22);
+    if (!all)
+        core_shared_clear(page, CORE_WORD * 10, 22);
     reply.seq = core_shared_get(page, SVMC_PAGE_REQ_SEQ);
     must(svmc_reply_write(page, &reply, NULL));
     any = core_shared_any(page, SVMC_PAGE_REP_SEQ, 32);
@@ -159,15 +164,31 @@ static void words(void)
 static enum svmc_status (*volatile reg_read)(void *, uint32_t, uint64_t *) = read_reg;
 static void (*volatile reg_write)(void *, uint32_t, uint64_t) = write_reg;
 
-static void words_calls(void)
+static void call_back(void)
 {
     uint64_t value;
 
-    words();
     for (uint32_t i = 0; i < 3; i++) /* EAX, ECX, RIP */
         must(reg_read(NULL, i, &value));
     for (uint32_t i = 0; i < 5; i++) /* EAX to EDX, RIP */
         reg_write(NULL, i, value);
+}
+
+static void words(void)
+{
+    touch(false);
+}
+
+static void words_calls(void)
+{
+    touch(false);
+    call_back();
+}
+
+static void words_calls_wipe(void)
+{
+    touch(true);
+    call_back();
 }
 
 static void copy_page(void)
@@ -237,6 +258,8 @@ int main(void)
     must(svmc_policy_seal(&policy));
     must(svmc_vcpu_init(&vcpu, &ops, &world, &policy, world.page, 0));
     figure("intercept.register-op.full-wipe", register_op, "memcpy-4096", copy_page, 20000, 1);
+    figure("intercept.register-op.full-wipe.words-calls", words_calls_wipe, "memcpy-4096",
+           copy_page, 20000, 1);
     must(svmc_policy_init(&policy, 16, 16));
     must(svmc_policy_set_ports(&policy, 0, 65536, SVMC_ACCESS_WRITE, SVMC_VERDICT_CONST));
     must(svmc_policy_init(&second, 16, 16));

@@ -295,12 +295,13 @@ static CORE_APART enum svmc_verdict judge_port(const uint8_t *map, uint64_t port
 {
     uint32_t first, last, ones, bits, verdict;
 
-    if (port >= SVMC_POLICY_PORTS || size == 0 || size > 4 || size > SVMC_POLICY_PORTS - port)
+    if (port >= SVMC_POLICY_PORTS || size == 0 || size > 4 || port + size > SVMC_POLICY_PORTS)
         return SVMC_VERDICT_FAULT;
-    first = core_clamp((uint32_t)port, SVMC_POLICY_PORTS);
-    last = core_clamp((uint32_t)port + size - 1, SVMC_POLICY_PORTS);
+    _Static_assert(SVMC_POLICY_PORTS == 0x10000, "as many as 16 bits can say");
+    first = (uint16_t)port;
+    last = (uint16_t)(port + size - 1);
     ones = 0x55u >> (8 - 2 * size); /* one in each port's two bits */
-    /* clamp: both are, right above; four ports in a byte, and these are in two at most */
+    /* clamp: 16 bits; four ports in a byte, and these are in two at most */
     bits = (map[first >> 2] | (uint32_t)map[last >> 2] << 8) >> 2 * (first & 3u) & 3 * ones;
     verdict = bits & 3u;
     return bits == verdict * ones ? (enum svmc_verdict)verdict : SVMC_VERDICT_FAULT;

@@ -323,7 +323,9 @@ static CORE_APART void give(struct svmc_vcpu *vc, const struct exit_rule *rule,
     const struct svmc_pending *p = &vc->priv.pending;
 
     set_outcome(out, SVMC_ACT_RESUME, p->exit.state);
-    if (rule->string && rule->direction == SVMC_DIRECTION_IN)
+    if (rule->direction == SVMC_DIRECTION_OUT)
+        return;
+    if (rule->string)
         svmc_intercept_get_data(vc, 0, string_bytes(p));
     svmc_intercept_commit_backend(vc, rule, results, out);
     vc->priv.stats.bytes_accepted += out->data_bytes;

@@ -173,7 +173,7 @@ ROWS = (
     ("EX-5", R + "policy.c", "if ((gpa & 0xfff) + size > 4096)", "if (0)"),
     ("EX-5", R + "policy.c", "bits == verdict * ones ?", "true ?"),
     ("EX-5", R + "policy.c", "(uint32_t)map[last >> 2] << 8)", "(uint32_t)map[first >> 2] << 8)"),
-    ("EX-5", R + "policy.c", " || size > SVMC_POLICY_PORTS - port)", ")"),
+    ("EX-5", R + "policy.c", " || port + size > SVMC_POLICY_PORTS)", ")"),
     ("EX-10", R + "resolve.c", "core_mask(rule->address)", "UINT64_MAX"),
     ("EV-5", R + "exit.c", "if (exit->interrupted.type != SVMC_EVENT_NONE)", "if (0)"),
     ("R3", R + "offer.c", "    return offer->reserved | core_shared_any",

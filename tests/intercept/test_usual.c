@@ -164,6 +164,10 @@ TEST(usual, a_usual_row_has_few_inputs) /* PG-6: what usual.c has room for */
               svmc_kind_name((uint16_t)kind));
         CHECK(rule->in_count <= 2, "%s", svmc_kind_name((uint16_t)kind));
         CHECK(rule->out_count != 3, "%s", svmc_kind_name((uint16_t)kind));
+        CHECK(rule->direction == (rule->out_count != 0 || (rule->string && !rule->write)
+                                      ? SVMC_DIRECTION_IN
+                                      : SVMC_DIRECTION_OUT),
+              "%s", svmc_kind_name((uint16_t)kind));
         CHECK(rule->out_count != 1 || rule->out[0].place == PLACE_DEST, "%s",
               svmc_kind_name((uint16_t)kind));
         CHECK_EQ(rule->usual_backend & ~rule->isas, 0, "%s", svmc_kind_name((uint16_t)kind));
