@@ -7,8 +7,8 @@
  * registers are an array, as a hypervisor has them.
  * .full-wipe: CPUID under a policy that has all of the page written for each request.
  * .words: what a CPUID's rules have loaded and stored in the page, and no check; .words-calls: and
- * its eight callbacks. No operation of registers takes less than these, whatever else it does;
- * .full-wipe.words-calls: nor under such a policy.
+ * its eight callbacks. No CPUID takes less than these, whatever else is done; others make fewer
+ * callbacks, those of a backend none. .full-wipe.words-calls: nor under such a policy.
  * intercept.policy-65536: the same ports out of 16, where 65536 are listed, beside a policy of 16;
  * .policy-random: uniformly random among the 65536, beside those.
  */
@@ -136,21 +136,20 @@ static void backend_in(void)
     round_trip(&e, 1);
 }
 
-/* PG-1: all of a request, or all of the page; a reply; R3: the reply area, each word once; R17:
-   what is not zero. */
+/* PG-1: all of a request, or of the page; a reply; R3: the reply area, each word once; R17: what is
+   not zero. */
 static void touch(bool all)
 {
     static const uint8_t results[] = { 0, 2, 4, 8, 9, 10, 11 }; /* of the reply's words */
     volatile void *page = world.page;
     uint64_t any;
 
-    if (all)
-        core_shared_zero(page, 0, SVMC_PAGE_BYTES);
     CORE_UNROLL
     for (uint32_t i = 0; i < 10; i++)
         core_shared_put(page, CORE_WORD * i, reply.out[i % SVMC_PAGE_SLOTS]);
-    if (!all)
-        core_shared_clear(page, CORE_WORD * 10, 22);
+    core_shared_clear(page, CORE_WORD * 10, 22);
+    if (all)
+        core_shared_zero(page, SVMC_PAGE_REP_SEQ, SVMC_PAGE_BYTES);
     reply.seq = core_shared_get(page, SVMC_PAGE_REQ_SEQ);
     must(svmc_reply_write(page, &reply, NULL));
     any = core_shared_any(page, SVMC_PAGE_REP_SEQ, 32);

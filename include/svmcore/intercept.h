@@ -69,7 +69,7 @@ struct svmc_pending {
     const void *row;       /* the library's row for the kind; it has static storage */
     uint64_t seq;
     uint8_t active; /* this and the next seven: src/intercept/usual.c sets them at once */
-    uint8_t usual;  /* 1: the exit took the usual way */
+    uint8_t usual;  /* 1: the exit took the usual way, and its reply may: it is not in parts */
     uint8_t staged; /* 1: the bytes that the guest writes are in the staging area */
     uint8_t in_count;
     uint8_t out_count;  /* results of the request that waits; of a part of a block 0 */

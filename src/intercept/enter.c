@@ -61,7 +61,7 @@ static CORE_COLD void stage_rest(struct svmc_vcpu *vc)
 {
     struct svmc_pending *p = &vc->priv.pending;
 
-    svmc_intercept_get_data(vc, 0, p->issued * p->exit.size);
+    svmc_intercept_get_data(vc, 0, chunk_bytes(p));
     p->staged = 1;
 }
 
@@ -144,7 +144,7 @@ CORE_COLD enum svmc_status svmc_intercept_take(struct svmc_vcpu *vc, const struc
             count_observed(vc, seen);
         }
         if (out->action == SVMC_ACT_RESUME || out->action == SVMC_ACT_INJECT) { /* R17 */
-            svmc_intercept_page_wipe(vc, rule->string ? p->issued * p->exit.size : 0);
+            svmc_intercept_page_wipe(vc, rule->string ? chunk_bytes(p) : 0);
             forget(vc);
         }
     }

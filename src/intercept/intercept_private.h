@@ -20,7 +20,7 @@ enum space {
     SPACE_MSR,
     SPACE_WINDOW,
     SPACE_CPUID,
-    SPACE_SYSREG, /* so far: usual.c */
+    SPACE_SYSREG, /* from PORT to here: usual.c */
     SPACE_HCALL,
     SPACE_CALL,
     SPACE_KIND,    /* the kind is all there is to judge */
@@ -91,8 +91,8 @@ struct exit_rule {
     uint8_t out_count;
     struct slot out[SLOTS_OUT];
     /* for usual.c alone, made of the columns above: what each exit would come to again */
-    uint16_t usual;         /* isas, of a row with exits that can go the usual way; else 0 */
-    uint16_t usual_backend; /* the same of exits that a backend ends */
+    uint16_t usual;         /* isas, of a row whose own exits can go the usual way; else 0 */
+    uint16_t usual_backend; /* isas, of a row where those can that a backend ends; else 0 */
     uint8_t shown, given;   /* bytes that a request shows, a reply gives; those of a size not */
     uint8_t in_valid, out_valid; /* PG-6, R6 */
     uint8_t begins[8];           /* svmc_pending.active and the seven behind it */
@@ -319,7 +319,10 @@ enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc, const struct exit_
 /** End an exit that has no results and fill the page with a notice of it. */
 enum svmc_status svmc_intercept_notify(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                        struct svmc_outcome *out);
-/** PG-1: bytes [at, at + bytes) of what the guest writes into the data area; zeros behind them. */
+/**
+ * PG-1: bytes [at, at + bytes) of what the guest writes into the data area; zeros behind them.
+ * Forgets exit.data: what goes again is staged, or stands in the page.
+ */
 void svmc_intercept_put_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes);
 /** R3: so many bytes of the data area, once, into the staging area from `at` on. */
 void svmc_intercept_get_data(struct svmc_vcpu *vc, uint32_t at, uint32_t bytes);
@@ -359,6 +362,7 @@ enum svmc_status svmc_intercept_spans(struct svmc_vcpu *vc, const struct svmc_ex
 enum svmc_status svmc_intercept_commit(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                        const uint64_t out[SLOTS_OUT], uint32_t *done,
                                        struct svmc_outcome *outcome);
+/** What the backend gets: results one behind the other, or the string that is staged. */
 void svmc_intercept_commit_backend(struct svmc_vcpu *vc, const struct exit_rule *rule,
                                    const uint64_t out[SLOTS_OUT], struct svmc_outcome *outcome);
 /** 1 and 2 bytes of a register: the rest is kept as it is now (R9): APM vol. 1, 3.1.2. */
@@ -506,6 +510,12 @@ static inline void call_end(const struct svmc_vcpu *vc, enum svmc_status st,
     } else if (st != SVMC_OK && st != SVMC_ERR_HOST_REPLY) {
         outcome_begin(out);
     }
+}
+
+/** The bytes of the chunk that is asked for; of a block those of its part. */
+static inline uint32_t chunk_bytes(const struct svmc_pending *p)
+{
+    return p->issued * p->exit.size;
 }
 
 /** R17: nothing of the exit stays in the record. */

@@ -6,7 +6,7 @@
 
 #define REQUEST_BYTES 0x100u
 
-/* Each byte from `at` to `end`, in words. */
+/* core_shared_zero, once and made fast, for cold code too. */
 static CORE_WARM void zero(volatile void *page, size_t at, size_t end)
 {
     core_shared_zero(page, at, end);
@@ -126,7 +126,7 @@ CORE_WARM enum svmc_status svmc_intercept_request(struct svmc_vcpu *vc,
         direction = p->direction;
         ask.address |= is_block(rule) ? (uint64_t)p->at << 32 : 0; /* PG-10 */
         at = is_block(rule) ? p->at : p->at * p->exit.size;
-        bytes = p->direction & SVMC_DIRECTION_OUT ? p->issued * p->exit.size : 0;
+        bytes = p->direction & SVMC_DIRECTION_OUT ? chunk_bytes(p) : 0;
     }
     ask.kind = kind_word(rule, completion, direction);
     vc->priv.stats.bytes_shown += shown + bytes;

@@ -87,10 +87,11 @@ enum {
 #define BYTES_OF(...) FOURTH(__VA_ARGS__)
 #define FOURTH(n, place, reg, bytes, ...) (bytes)
 #define BEYOND(i, ...) (COUNT_OF(__VA_ARGS__) > (i) ? ~MASK(BYTES_OF(__VA_ARGS__)) : ~(uint64_t)0)
-#define IN_TABLE(space) ((space) >= SPACE_PORT && (space) <= SPACE_SYSREG)
-#define COMPLETION(string) ((string) == 1 ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_SINGLE)
 #define CHECK_OF(...) FIFTH(__VA_ARGS__)
 #define FIFTH(n, place, reg, bytes, check, ...) (check)
+/* of a row: whether a table of the policy's decides about it; PG-2 */
+#define IN_TABLE(space) ((space) >= SPACE_PORT && (space) <= SPACE_SYSREG)
+#define COMPLETION(string) ((string) == 1 ? SVMC_COMPLETION_CHUNK : SVMC_COMPLETION_SINGLE)
 /* clang-format on */
 
 enum row_number {

@@ -70,9 +70,10 @@ static inline void fill(struct svmc_vcpu *vc, struct ask ask, const uint64_t *in
                         uint32_t at, uint32_t bytes)
 {
     vc->priv.pending.seq = vc->priv.seq_secret ^ (vc->priv.seq_count++ & SEQ_COUNT); /* PG-7 */
+    put_request(vc->priv.page, vc, ask, in, slots);
+    /* last: stores behind a string instruction wait for its end */
     if ((bytes | vc->priv.page_used | vc->priv.policy->priv.full_wipe) != 0)
         svmc_intercept_put_data(vc, at, bytes);
-    put_request(vc->priv.page, vc, ask, in, slots);
 }
 
 /* The reply area in the core's own copy: words as they stand there, and what none has to give. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * A call on a vCPU, and the usual way of an exit: an operation of registers that the policy
- * delegates and the library or a backend ends, or a string that a backend ends and that is one
- * chunk; and a reply that is DONE and breaks no rule. What is anything else goes the whole way
- * (exit.c, enter.c), which takes these too and comes to the same: what
+ * delegates and the library or a backend ends, or, but under full_wipe, a string that a backend
+ * ends and that is one chunk; and a reply that is DONE and breaks no rule. What is anything else
+ * goes the whole way (exit.c, enter.c), which takes these too and comes to the same: what
  * tests/intercept/test_usual.c holds.
  */
 #include <svmcore/intercept.h>
@@ -11,7 +11,7 @@
 #include "stages.h"
 
 #define OWN         (SVMC_FINISH_REGS | SVMC_FINISH_RIP)
-#define USUAL_SLOTS 2u /* more has no row that is usual: tests/intercept/test_rows.c */
+#define USUAL_SLOTS 2u /* no usual row has more: tests/intercept/test_usual.c */
 
 /* What goes with the size of an access: its bits; PG-5: the column of the text, if it has one. */
 static const struct width {
@@ -45,12 +45,6 @@ static bool is_odd(const struct svmc_exit *e)
     return (bytes & odd) != 0 || e->interrupted.type != SVMC_EVENT_NONE;
 }
 
-/* The bytes of a string, which all go in one chunk. */
-static uint32_t string_bytes(const struct svmc_pending *p)
-{
-    return p->issued * p->exit.size;
-}
-
 /* EX-1: an exit that a backend ends: one element, or a string that fits. */
 static bool backend_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 {
@@ -78,7 +72,7 @@ static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
     return (isas >> (e->isa & 31) & 1u) && size_is_sound(rule, e->size);
 }
 
-/* What its parameters decide, then. */
+/* Whether policy and parameters of such an exit let it go the usual way. */
 static bool is_delegated(const struct svmc_policy *policy, const struct exit_rule *rule,
                          const struct svmc_exit *e)
 {
@@ -86,7 +80,7 @@ static bool is_delegated(const struct svmc_policy *policy, const struct exit_rul
         return !svmc_intercept_is_pinned(policy);
     if (rule->space == SPACE_PORT &&
         (e->address == policy->priv.doorbell - (uint64_t)1 || /* HC-1 */
-         (rule->string && policy->priv.full_wipe)))           /* a RETRY writes its data again */
+         (rule->string && policy->priv.full_wipe)))           /* OUTS: a RETRY needs it staged */
         return false;
     return svmc_intercept_judge(policy, rule, e) == SVMC_VERDICT_DELEGATE;
 }
@@ -195,12 +189,12 @@ static enum svmc_status ask(struct svmc_vcpu *vc, const struct exit_rule *rule, 
         return failed(out);
     }
     if (rule->string && rule->direction == SVMC_DIRECTION_OUT) {
-        bytes = string_bytes(p);
+        bytes = chunk_bytes(p);
         vc->priv.stats.bytes_shown += bytes;
         p->exit.data = data;
     }
     vc->priv.stats.bytes_shown += rule->shown;
-    width = width_of(e);
+    width = width_of(e); /* again: kept over the callbacks it takes more code */
     words.kind = rule->asks;
     words.size = e->size;
     words.count = e->count;
@@ -245,10 +239,10 @@ static bool is_usual_reply(const struct svmc_pending *p, const struct exit_rule 
 {
     uint64_t odd = (f->seq ^ p->seq) | (f->status ^ SVMC_REPLY_DONE) | f->fault |
                    (f->out_valid ^ rule->out_valid) | f->more | f->reserved;
-    uint64_t done = p->issued;
+    uint64_t done = p->issued; /* R11: and in bits 63:32 how many bytes of data */
 
     if (rule->string && rule->direction == SVMC_DIRECTION_IN)
-        done |= (uint64_t)string_bytes(p) << 32;
+        done |= (uint64_t)chunk_bytes(p) << 32;
     odd |= f->done ^ done;
     odd |= f->out[0] & rule->beyond[0];
     odd |= f->out[1] & rule->beyond[1];
@@ -326,7 +320,7 @@ static CORE_APART void give(struct svmc_vcpu *vc, const struct exit_rule *rule,
     if (rule->direction == SVMC_DIRECTION_OUT)
         return;
     if (rule->string)
-        svmc_intercept_get_data(vc, 0, string_bytes(p));
+        svmc_intercept_get_data(vc, 0, chunk_bytes(p));
     svmc_intercept_commit_backend(vc, rule, results, out);
     vc->priv.stats.bytes_accepted += out->data_bytes;
 }
@@ -352,6 +346,7 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     const uint64_t *results;
     struct svmc_pending *p;
     struct fetched f;
+    uint32_t bytes;
 
     if (!usual) {
         enum svmc_status st = call_begin(vc, out, true);
@@ -379,10 +374,11 @@ enum svmc_status svmc_vcpu_enter(struct svmc_vcpu *vc, struct svmc_outcome *out)
     if (p->counter != 0)
         svmc_intercept_time_note(vc, svmc_intercept_time_of(rule, results[0], results[1]));
     vc->priv.refusals = 0;
-    if (rule->string)
-        svmc_intercept_page_wipe(vc, string_bytes(p));
+    bytes = rule->string ? chunk_bytes(p) : 0; /* the wipe is last, as in `fill` */
+    forget_usual(p);
+    if (bytes != 0)
+        svmc_intercept_page_wipe(vc, bytes);
     else
         wipe_areas(vc->priv.page);
-    forget_usual(p);
     return SVMC_OK;
 }

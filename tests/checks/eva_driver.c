@@ -191,7 +191,7 @@ static void any_exit(struct svmc_exit *e, uint16_t kind)
     from = PARTS(froms);
     //@ split from;
     e->from = (uint8_t)PART(froms, from);
-    if (!isa && rule->string != 1) /* refused: the rest needs no cases */
+    if (!isa && rule->string != 1) /* refused; of a string count and size are looked at before */
         return;
     if (rule->string > 1) {
         size = (uint32_t)Frama_C_interval(0, 3); /* 0; less; as it must be; more */
@@ -229,7 +229,7 @@ static void check_record(void)
     //@ check p->row == rule;
     //@ check p->active == 1;
     //@ check p->exit.data == \null;
-    //@ check p->usual <= (rule->usual | rule->usual_backend) && p->staged <= 1;
+    //@ check p->usual <= rule->usual_backend && p->staged <= 1;
     //@ check p->in_count <= SLOTS_IN && p->out_count <= SLOTS_OUT;
     //@ check rule->out[0].place == PLACE_DEST ==> p->exit.size >= 1;
     if (!rule->string) {
@@ -366,7 +366,7 @@ static void enters(uint16_t kind)
         } else {
             p->exit.count = (uint32_t)Frama_C_interval(1, SVMC_EXIT_DATA_MAX / size);
             p->at = (uint32_t)Frama_C_interval(0, SVMC_EXIT_DATA_MAX / size - 1);
-            p->usual = (uint8_t)(rule->usual_backend && MAYBE); /* and at is 0, in truth */
+            p->usual = (uint8_t)(rule->usual_backend && MAYBE); /* in truth only where at is 0 */
         }
     }
     st = svmc_vcpu_enter(&vc, &out);

@@ -13,7 +13,7 @@
 
 static struct lab usual, whole;
 static struct fakehost_answer honest;
-static unsigned taken[4]; /* requests of the usual way: own, by a backend; of strings */
+static unsigned taken[4]; /* calls after which a usual exit waits: [2 * string + by a backend] */
 
 /* What differs is how the exit went, and nothing else. */
 static void check_same(const char *name, unsigned round)
@@ -47,7 +47,7 @@ static void check_same(const char *name, unsigned round)
     CHECK_MEM(&usual.out, &whole.out, sizeof usual.out, "%s, round %u: the outcome", name, round);
 }
 
-/* Some length of a string that a backend ends: one chunk, all of it; more; too much. */
+/* Some length of a string that a backend ends: none, some of a chunk, all of it, more, too much. */
 static void draw_length(struct svmc_exit *e, uint64_t *rng)
 {
     static const uint16_t bytes[] = { 0,
@@ -82,6 +82,12 @@ static void exit_both(unsigned n, uint64_t *rng, const char *name, unsigned roun
         e.data =
             e.kind == SVMC_KIND_INS || harness_random(rng) % 16 == 0 ? NULL : usual.backend_data;
         e.isa = harness_random(rng) % 16 == 0 ? (uint8_t)harness_random(rng) : e.isa;
+        e.address = harness_random(rng) % 8 == 0 ? harness_random(rng) & 0xffff : e.address;
+        e.state = (uint8_t)(harness_random(rng) & 31);
+        e.swap = harness_random(rng) % 16 == 0;
+        e.user = harness_random(rng) % 16 == 0 ? 2 : (uint8_t)(harness_random(rng) & 1);
+        e.from = harness_random(rng) % 8 == 0 ? SVMC_FROM_ADDRESS_REG : SVMC_FROM_EXIT;
+        e.interrupted.type = harness_random(rng) % 16 == 0;
     }
     st = svmc_vcpu_exit(&usual.vc, &e, &usual.out);
     whole.vc.priv.recording = 1; /* without a ledger or a ring: each call ends it */
@@ -147,11 +153,12 @@ TEST(usual, both_ways_come_to_the_same) /* EX-1 R2 R4 R5 R6 R7 R8 R11 R13 R16 R1
         for (unsigned mode = SVMC_MODE_STRICT; mode <= SVMC_MODE_OBSERVE; mode++)
             check_scenario(n, (enum svmc_mode)mode, (n + mode) % 2 == 0);
     /* else it was the whole way twice */
-    CHECK(taken[0] > 5000 && taken[1] > 2000 && taken[2] == 0 && taken[3] > 300, "only %u %u %u %u",
+    CHECK(taken[0] > 5000 && taken[1] > 2000 && taken[2] == 0 && taken[3] > 200, "only %u %u %u %u",
           taken[0], taken[1], taken[2], taken[3]);
 }
 
-TEST(usual, a_usual_row_has_few_inputs) /* PG-6: what usual.c has room for */
+/* PG-6, and what else usual.c takes a row for without asking */
+TEST(usual, a_usual_row_is_what_it_is_taken_for)
 {
     for (unsigned kind = 0; kind < 65536; kind++) {
         const struct exit_rule *rule = svmc_intercept_rule((uint16_t)kind);
