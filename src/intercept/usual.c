@@ -49,7 +49,8 @@ static bool is_odd(const struct svmc_exit *e)
 static bool backend_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 {
     if (rule->string)
-        return e->count > 0 && e->count <= elements(SVMC_PAGE_DATA_BYTES, e->size) &&
+        return e->backward == 0 && /* EX-7: else one at a time, whoever ends it */
+               e->count > 0 && e->count <= elements(SVMC_PAGE_DATA_BYTES, e->size) &&
                (rule->direction == SVMC_DIRECTION_IN || e->data);
     return e->count == 1;
 }

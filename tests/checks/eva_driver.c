@@ -261,7 +261,7 @@ static void check_record(void)
     //@ check p->exit.finish == 0 || p->exit.finish == 1 || p->exit.finish == 3;
     //@ check p->issued * p->exit.size <= SVMC_PAGE_DATA_BYTES;
     if (p->exit.finish) {
-        //@ check p->at == 0;
+        //@ check p->usual == 0 && p->at == 0;
         //@ check ops.translate != \null && ops.guest_span != \null;
         return;
     }
