@@ -55,21 +55,24 @@ static bool backend_is_sound(const struct exit_rule *rule, const struct svmc_exi
     return e->count == 1;
 }
 
+/* And one that the library ends. */
+static bool own_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
+{
+    return e->count == 1 && e->insn_bytes - 1u < SVMC_INSN_MAX &&
+           (rule->out[0].place != PLACE_DEST || dest_is_sound(e));
+}
+
 /* An exit that is sound (EX-1) and takes the usual way, if it is delegated. */
 static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
 {
-    uint32_t isas = rule->usual;
+    uint32_t isas = 0;
 
-    if (rule->kind != e->kind || is_odd(e) || e->swap != 0)
+    if (rule->kind != e->kind || is_odd(e))
         return false;
-    if (e->finish == SVMC_FINISH_BACKEND) {
-        if (!backend_is_sound(rule, e))
-            return false;
+    if (e->finish == OWN && e->swap == 0 && own_is_sound(rule, e))
+        isas = rule->usual;
+    else if (e->finish == SVMC_FINISH_BACKEND && e->swap == 0 && backend_is_sound(rule, e))
         isas = rule->usual_backend;
-    } else if (e->finish != OWN || e->count != 1 || e->insn_bytes - 1u >= SVMC_INSN_MAX ||
-               (rule->out[0].place == PLACE_DEST && !dest_is_sound(e))) {
-        return false;
-    }
     return (isas >> (e->isa & 31) & 1u) && size_is_sound(rule, e->size);
 }
 
