@@ -4,6 +4,12 @@
 
 #include "stages.h"
 
+/* How many elements of 1, 2, 4 or 8 bytes there are in so many bytes: without a division. */
+static uint32_t elements(size_t bytes, uint32_t size)
+{
+    return (uint32_t)bytes >> ((size > 1) + (size > 2) + (size > 4));
+}
+
 static bool string_is_sound(const struct exit_rule *rule, const struct svmc_exit *e,
                             const uint8_t *data)
 {

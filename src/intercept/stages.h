@@ -18,12 +18,6 @@ static inline bool size_is_sound(const struct exit_rule *rule, uint32_t size)
     return (size < 16 && (rule->sizes >> size & 1u)) || (is_block(rule) && size == rule->string);
 }
 
-/* How many elements of 1, 2, 4 or 8 bytes there are in so many bytes: without a division. */
-static inline uint32_t elements(size_t bytes, uint32_t size)
-{
-    return (uint32_t)bytes >> ((size > 1) + (size > 2) + (size > 4));
-}
-
 /* EX-1, the destination of an own read. */
 static inline bool dest_is_sound(const struct svmc_exit *e)
 {

@@ -45,13 +45,11 @@ static bool is_odd(const struct svmc_exit *e)
     return (bytes & odd) != 0 || e->interrupted.type != SVMC_EVENT_NONE;
 }
 
-/* EX-1: an exit that a backend ends: one element, or a string that fits. */
+/* EX-1: an exit that a backend ends: one element, or a string; how long it is comes later. */
 static bool backend_is_sound(const struct exit_rule *rule, const struct svmc_exit *e)
 {
     if (rule->string)
-        return e->backward == 0 && /* EX-7: else one at a time, whoever ends it */
-               e->count > 0 && e->count <= elements(SVMC_PAGE_DATA_BYTES, e->size) &&
-               (rule->direction == SVMC_DIRECTION_IN || e->data);
+        return e->count > 0 && (rule->direction == SVMC_DIRECTION_IN || e->data);
     return e->count == 1;
 }
 
@@ -76,15 +74,18 @@ static bool is_usual(const struct exit_rule *rule, const struct svmc_exit *e)
     return (isas >> (e->isa & 31) & 1u) && size_is_sound(rule, e->size);
 }
 
-/* Whether policy and parameters of such an exit let it go the usual way. */
-static bool is_delegated(const struct svmc_policy *policy, const struct exit_rule *rule,
-                         const struct svmc_exit *e)
+/* Whether policy and parameters of such an exit, which is in the record, let it go that way. */
+static bool is_delegated(const struct svmc_vcpu *vc, const struct exit_rule *rule)
 {
+    const struct svmc_policy *policy = vc->priv.policy;
+    const struct svmc_exit *e = &vc->priv.pending.exit;
+
     if (rule->space == SPACE_CPUID)
         return !svmc_intercept_is_pinned(policy);
-    if (rule->space == SPACE_PORT &&
-        (e->address == policy->priv.doorbell - (uint64_t)1 || /* HC-1 */
-         (rule->string && policy->priv.full_wipe)))           /* OUTS: a RETRY needs it staged */
+    if (rule->space == SPACE_PORT && e->address == policy->priv.doorbell - (uint64_t)1) /* HC-1 */
+        return false;
+    if (rule->string && (policy->priv.full_wipe || /* OUTS: a RETRY needs it staged */
+                         svmc_intercept_chunk(&vc->priv.pending) < e->count))
         return false;
     return svmc_intercept_judge(policy, rule, e) == SVMC_VERDICT_DELEGATE;
 }
@@ -232,7 +233,7 @@ enum svmc_status svmc_vcpu_exit(struct svmc_vcpu *vc, const struct svmc_exit *ex
     keep(e, exit);
     if (e->from != SVMC_FROM_EXIT)
         st = svmc_intercept_resolve(vc, rule, e);
-    if (st != SVMC_OK || !is_delegated(vc->priv.policy, rule, e))
+    if (st != SVMC_OK || !is_delegated(vc, rule))
         return svmc_intercept_resolved(vc, rule, st, exit->data, out);
     return ask(vc, rule, exit->data, out);
 }

@@ -47,8 +47,8 @@ MUTANTS = (  # marshal, reply check, commit
 LEVELS = {4: "svmc_intercept_put_data",
           5: "svmc_intercept_record_begin add_ticks has_clock size_is_sound",
           10: "svmc_policy_init svmc_policy_seal plan_step plan_rip find* open is_hypercall write "
-              "is_usual own_is_sound backend_is_sound svmc_intercept_interpret open_stsi "
-              "open_pcistb open_sccb "
+              "is_usual own_is_sound backend_is_sound is_delegated svmc_intercept_interpret "
+              "open_stsi open_pcistb open_sccb "
               "svmc_intercept_s390_open svmc_intercept_s390_header svmc_intercept_s390_commit",
           20: "fresh svmc_intercept_identity string_is_sound svmc_intercept_has_memory first_case "
               "next_case",
@@ -70,7 +70,8 @@ BY_RESULT = {"full": "svmc_vcpu_init svmc_vcpu_exit svmc_vcpu_enter ask* svmc_in
                      "svmc_intercept_block_move svmc_intercept_block_stage open_stsi open_pcistb "
                      "open_sccb svmc_intercept_s390_open svmc_intercept_s390_header",
              "0": "svmc_intercept_exit_sound size_is_sound string_is_sound has_clock is_usual "
-                  "own_is_sound backend_is_sound execute commit_inside svmc_intercept_commit "
+                  "own_is_sound backend_is_sound is_delegated execute commit_inside "
+                  "svmc_intercept_commit "
                   "answer_inside delegate svmc_intercept_notify svmc_intercept_request collect "
                   "svmc_intercept_interpret write accept retry svmc_intercept_block_next "
                   "svmc_intercept_has_memory find* open plan_step plan_rip is_hypercall"}
